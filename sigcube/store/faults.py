@@ -1,0 +1,29 @@
+"""Errors of the disk, said clearly."""
+
+import errno
+from pathlib import Path
+
+from sigcube.errors import StoreError
+
+__all__ = ["disk_fault"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def disk_fault(error: OSError, path: Path) -> StoreError:
+    """Turn an error of the operating system into one that says what to do.
+
+    Parameters
+    ----------
+    error : OSError
+        What the operating system said.
+    path : Path
+        The file or store it concerns.
+    """
+    what = "the disk is full" if error.errno in _FULL else "the store cannot be written"
+    return StoreError(
+        what,
+        where=str(path),
+        found=str(error),
+        hint="make room or repair access, then run the same command again: finished blocks are kept",
+    )

@@ -1,0 +1,273 @@
+"""The journal: one JSON line for each block that ended, appended and fsynced by the driver alone.
+
+A block is done when its line is on disk, and not before; whether its chunks exist says nothing. The first line is a
+header that names the run, so that `status` needs no other file. A line that a crash cut short is dropped.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sigcube.errors import StoreError
+from sigcube.store.faults import disk_fault
+
+__all__ = ["DONE", "FAILED", "KILLED", "Entry", "Header", "Journal", "JournalWriter", "read_journal", "write_header"]
+
+DONE, FAILED, KILLED = "done", "failed", "killed"
+FORMAT = 1
+_FILE = "blocks.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What the first line of a journal says of the run.
+
+    Parameters
+    ----------
+    identity : Mapping
+        What must be equal for the run to go on.
+    block_points : tuple of int
+        Grid points in each block, by block index.
+    data_points : int
+        Points of data that each grid point is evaluated on.
+    """
+
+    identity: Mapping[str, str]
+    block_points: tuple[int, ...]
+    data_points: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """How one block ended.
+
+    Parameters
+    ----------
+    block : int
+        Index of the block in the plan.
+    status : str
+        ``done``, ``failed`` or ``killed``.
+    digest : str
+        sha256 of what was written; empty unless done.
+    seconds : float
+        Time [s] that the worker spent on it.
+    worker : str
+        Address of the worker.
+    n_invalid : int
+        Grid points at which the model is not finite.
+    error : str
+        The exception; empty when done.
+    at : float
+        Unix time [s] of the entry.
+    """
+
+    block: int
+    status: str
+    digest: str = ""
+    seconds: float = 0.0
+    worker: str = ""
+    n_invalid: int = 0
+    error: str = ""
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A journal as read: its header, the last entry of each block, and when each session began [Unix s]."""
+
+    header: Header
+    entries: Mapping[int, Entry]
+    sessions: tuple[float, ...]
+    length: int
+    """Bytes of whole lines."""
+
+    def blocks(self, *statuses: str) -> frozenset[int]:
+        """Select the indices of the blocks that ended in one of the statuses."""
+        return frozenset(index for index, entry in self.entries.items() if entry.status in statuses)
+
+
+class JournalWriter:
+    """Appends to a journal; nothing counts until `flush` returns.
+
+    Parameters
+    ----------
+    folder : Path
+        The ``journal`` folder of a store whose lock is held.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _FILE
+        whole = read_journal(folder).length
+        self._handle = os.open(self._path, os.O_WRONLY)
+        os.ftruncate(self._handle, whole)
+        os.lseek(self._handle, whole, os.SEEK_SET)
+        self._end = whole
+        self._lines: list[str] = []
+        self._flushed = time.monotonic()
+        self._session()
+
+    @property
+    def pending(self) -> int:
+        """Entries that are not on disk yet."""
+        return len(self._lines)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last flush."""
+        return time.monotonic() - self._flushed
+
+    def append(self, entry: Entry) -> None:
+        """Add an entry, to be written at the next flush."""
+        self._lines.append(_line("block", {**asdict(entry), "at": time.time()}))
+
+    def flush(self) -> None:
+        """Write the entries that wait, and force them to the disk.
+
+        Raises
+        ------
+        StoreError
+            The disk is full or gone; the journal then ends where it ended before.
+        """
+        text = "".join(self._lines).encode()
+        self._flushed = time.monotonic()
+        if not text:
+            return
+        try:
+            _write_all(self._handle, text)
+            os.fsync(self._handle)
+        except OSError as error:
+            os.ftruncate(self._handle, self._end)
+            os.lseek(self._handle, self._end, os.SEEK_SET)
+            raise disk_fault(error, self._path) from error
+        self._end += len(text)
+        self._lines.clear()
+
+    def close(self) -> None:
+        """Close the file; entries not flushed are dropped, as they must be when the lock is lost."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _session(self) -> None:
+        self._lines.append(_line("session", {"at": time.time(), "pid": os.getpid()}))
+        self.flush()
+
+
+def write_header(folder: Path, header: Header) -> None:
+    """Begin a journal.
+
+    Parameters
+    ----------
+    folder : Path
+        The ``journal`` folder.
+    header : Header
+        The run it belongs to.
+    """
+    record = {
+        "format": FORMAT,
+        "identity": dict(header.identity),
+        "block_points": _runs(header.block_points),
+        "data_points": header.data_points,
+    }
+    with open(folder / _FILE, "xb") as file:
+        file.write(_line("header", record).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_journal(folder: Path) -> Journal:
+    """Read a journal, also one that is being written.
+
+    Parameters
+    ----------
+    folder : Path
+        The ``journal`` folder.
+
+    Raises
+    ------
+    StoreError
+        There is no journal, or a line other than the last is damaged.
+    """
+    path = folder / _FILE
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreError(
+            "there is no journal", where=str(path), found=str(error), hint="name the folder of a sigcube result"
+        ) from error
+    length = data.rfind(b"\n") + 1
+    records = [_parse(path, number, line) for number, line in enumerate(data[:length].splitlines(), start=1)]
+    if not records or records[0].get("kind") != "header":
+        raise _damaged(path, 1, "no header")
+    entries = [_entry(path, number, each) for number, each in enumerate(records, start=1) if each["kind"] == "block"]
+    return Journal(
+        header=_header(path, records[0]),
+        entries={entry.block: entry for entry in entries},
+        sessions=tuple(each["at"] for each in records if each["kind"] == "session"),
+        length=length,
+    )
+
+
+def _header(path: Path, record: dict[str, Any]) -> Header:
+    if record.get("format") != FORMAT:
+        raise StoreError(
+            "the store was written by another version of sigcube",
+            where=str(path),
+            found=f"journal format {record.get('format')}",
+            expected=f"journal format {FORMAT}",
+            hint="read it with that version, or write to another path",
+        )
+    points = tuple(count for times, count in record["block_points"] for _ in range(times))
+    return Header(identity=record["identity"], block_points=points, data_points=record["data_points"])
+
+
+def _entry(path: Path, number: int, record: dict[str, Any]) -> Entry:
+    fields = {key: value for key, value in record.items() if key != "kind"}
+    try:
+        return Entry(**fields)
+    except TypeError as error:
+        raise _damaged(path, number, str(error)) from error
+
+
+def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise _damaged(path, number, line[:60].decode(errors="replace")) from error
+    if not isinstance(record, dict) or record.get("kind") not in ("header", "session", "block"):
+        raise _damaged(path, number, line[:60].decode(errors="replace"))
+    return record
+
+
+def _damaged(path: Path, number: int, found: str) -> StoreError:
+    return StoreError(
+        "the journal is damaged",
+        where=f"{path}, line {number}",
+        found=found,
+        expected="one JSON record a line, as sigcube writes it",
+        hint="restore the file from a copy, or move the store away and run the sweep again",
+    )
+
+
+def _line(kind: str, record: Mapping[str, Any]) -> str:
+    return json.dumps({"kind": kind, **record}) + "\n"
+
+
+def _runs(counts: Iterable[int]) -> list[list[int]]:
+    """Run lengths: almost all blocks are of one size, and there may be thousands."""
+    runs: list[list[int]] = []
+    for count in counts:
+        if runs and runs[-1][1] == count:
+            runs[-1][0] += 1
+        else:
+            runs.append([1, count])
+    return runs
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data) :]

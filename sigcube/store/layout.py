@@ -1,0 +1,273 @@
+"""What lies where in a result store, and how its template is made.
+
+::
+
+    result.zarr/
+      zarr.json        attributes, and the metadata of all below, so that one read opens it
+      <variable>/      result arrays, made empty by the driver and filled block by block by the workers
+      inputs/          the packed points that the sweep saw: systems, offsets, points/, per_system/
+      journal/         blocks.jsonl and the lock; see `sigcube.store.journal` and `sigcube.store.lock`
+"""
+
+import os
+import shutil
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCodec
+from zarr.errors import ZarrUserWarning
+
+from sigcube.cube import Packed
+from sigcube.errors import StoreError
+from sigcube.store.faults import disk_fault
+from sigcube.store.journal import Header, write_header
+
+__all__ = [
+    "STATUS",
+    "BlockLike",
+    "Layout",
+    "PlanLike",
+    "VariableLike",
+    "create",
+    "journal_folder",
+    "read_attrs",
+    "read_inputs",
+    "read_layout",
+    "stamp",
+]
+
+STATUS = "status"
+"""Name of the array that says how each grid point ended."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The grid dimensions of a store, in the order of a block's region, and the dimensions of each result array."""
+
+    dims: tuple[str, ...]
+    arrays: Mapping[str, tuple[str, ...]]
+
+
+class VariableLike(Protocol):
+    """What the store asks of a result array."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def dims(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def chunks(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def shards(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @property
+    def dtype(self) -> Any: ...  # noqa: D102
+    @property
+    def attrs(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+
+class BlockLike(Protocol):
+    """What the store asks of a block."""
+
+    @property
+    def index(self) -> int: ...  # noqa: D102
+    @property
+    def region(self) -> tuple[slice, ...]: ...  # noqa: D102
+
+
+class PlanLike(Protocol):
+    """What the store asks of a plan."""
+
+    @property
+    def blocks(self) -> Sequence[Any]: ...  # noqa: D102
+    @property
+    def dims(self) -> Mapping[str, int]: ...  # noqa: D102
+    @property
+    def variables(self) -> Sequence[Any]: ...  # noqa: D102
+    @property
+    def coords(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def attrs(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def identity(self) -> Mapping[str, str]: ...  # noqa: D102
+
+
+def create(path: str | os.PathLike[str], *, plan: PlanLike, inputs: Packed) -> None:
+    """Make an empty result store; it appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the store shall be.
+    plan : Plan
+        Arrays, coordinates, attributes and identity of the run.
+    inputs : Packed
+        The points that the sweep sees, kept in the store.
+
+    Raises
+    ------
+    StoreError
+        There is something at `path` already, or the disk is full.
+    """
+    target = Path(path)
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _build(draft, plan, inputs)
+        draft.rename(target)
+    except OSError as error:
+        if os.path.lexists(target):
+            raise StoreError(
+                "there is something at this path already", where=str(target), hint="choose another path, or remove it"
+            ) from error
+        raise disk_fault(error, target) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def journal_folder(path: str | os.PathLike[str]) -> Path:
+    """Name the folder of the journal and the lock."""
+    return Path(path) / "journal"
+
+
+def stamp(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Tell one store from a later one at the same path, for caches of open handles.
+
+    Parameters
+    ----------
+    path : path-like
+        The store.
+    """
+    status = os.stat(Path(path) / "zarr.json")
+    return status.st_ino, status.st_mtime_ns
+
+
+def read_attrs(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the attributes of a store.
+
+    Parameters
+    ----------
+    path : path-like
+        The store.
+    """
+    return dict(zarr.open_group(str(path), mode="r").attrs)
+
+
+def read_inputs(path: str | os.PathLike[str]) -> Packed:
+    """Read the packed points that the sweep sees.
+
+    Parameters
+    ----------
+    path : path-like
+        The store.
+    """
+    group = zarr.open_group(str(path), path="inputs", mode="r")
+    return Packed(
+        systems=tuple(str(name) for name in _values(group, "systems")),
+        offsets=_values(group, "offsets"),
+        points=_columns(group, "points"),
+        per_system=_columns(group, "per_system"),
+    )
+
+
+def read_layout(path: str | os.PathLike[str]) -> "Layout":
+    """Read what the driver planned to be in a store.
+
+    Parameters
+    ----------
+    path : path-like
+        The store.
+    """
+    attrs: Mapping[str, Any] = zarr.open_group(str(path), path="journal", mode="r").attrs.asdict()
+    return Layout(dims=tuple(attrs["dims"]), arrays={name: tuple(dims) for name, dims in attrs["arrays"].items()})
+
+
+def _build(draft: Path, plan: PlanLike, inputs: Packed) -> None:
+    coords = xr.Dataset(coords=plan.coords, attrs=plan.attrs)
+    _as_strings(coords).to_zarr(draft, mode="w-", consolidated=False, zarr_format=3)
+    root = zarr.open_group(str(draft), mode="r+", use_consolidated=False)
+    for variable in plan.variables:
+        _array(root, variable)
+    _write_inputs(root.create_group("inputs"), inputs)
+    arrays = {each.name: list(each.dims) for each in plan.variables}
+    root.create_group("journal", attributes={"dims": list(plan.dims), "arrays": arrays})
+    _consolidate(draft)
+    write_header(journal_folder(draft), _header(plan, inputs))
+
+
+def _header(plan: PlanLike, inputs: Packed) -> Header:
+    sizes = tuple(_size(block.region) for block in plan.blocks)
+    return Header(identity=plan.identity, block_points=sizes, data_points=int(inputs.offsets[-1]))
+
+
+def _size(region: tuple[slice, ...]) -> int:
+    return int(np.prod([each.stop - each.start for each in region], dtype=np.int64))
+
+
+def _as_strings(dataset: xr.Dataset) -> xr.Dataset:
+    """Labels as Zarr's own `string`: NumPy's fixed width has no stable specification in Zarr v3."""
+    wide = {name: each.astype(object) for name, each in dataset.coords.items() if each.dtype.kind == "U"}
+    return dataset.assign_coords(wide)
+
+
+def _array(root: zarr.Group, variable: VariableLike) -> None:
+    dtype = np.dtype(variable.dtype)
+    root.create_array(
+        variable.name,
+        shape=variable.shape,
+        chunks=variable.chunks,
+        shards=variable.shards,
+        dtype=dtype,
+        fill_value=np.nan if dtype.kind == "f" else 0,
+        compressors=_codec(dtype),
+        dimension_names=variable.dims,
+        attributes=dict(variable.attrs),
+    )
+
+
+def _codec(dtype: np.dtype[Any]) -> BloscCodec:
+    """Choose what halves smooth maps fastest: 1.5 GB/s a core, where zstd reaches 0.8 for the same size."""
+    return BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=dtype.itemsize)
+
+
+def _write_inputs(group: zarr.Group, inputs: Packed) -> None:
+    group.create_array("systems", shape=(len(inputs.systems),), dtype="string", dimension_names=("system",))[:] = (
+        np.array(inputs.systems, dtype=object)
+    )
+    _column(group, "offsets", inputs.offsets, "edge")
+    for name, dim in (("points", "point"), ("per_system", "system")):
+        columns: Mapping[str, np.ndarray[Any, Any]] = getattr(inputs, name)
+        child = group.create_group(name)
+        for key, values in columns.items():
+            _column(child, key, values, dim)
+
+
+def _column(group: zarr.Group, name: str, values: np.ndarray[Any, Any], dim: str) -> None:
+    group.create_array(name, data=np.asarray(values), chunks=(max(1, min(len(values), 2**17)),), dimension_names=(dim,))
+
+
+def _columns(group: zarr.Group, name: str) -> dict[str, np.ndarray[Any, Any]]:
+    child = group[name]
+    assert isinstance(child, zarr.Group)
+    return {key: _values(child, key) for key in sorted(child.array_keys())}
+
+
+def _values(group: zarr.Group, name: str) -> np.ndarray[Any, Any]:
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    return np.asarray(array[:])
+
+
+def _consolidate(path: Path) -> None:
+    with warnings.catch_warnings():
+        # Not yet in the Zarr v3 specification, but without it a plain `xr.open_zarr` warns; other readers ignore it.
+        warnings.filterwarnings("ignore", message="Consolidated metadata", category=ZarrUserWarning)
+        zarr.consolidate_metadata(str(path))

@@ -1,0 +1,53 @@
+# Two commands set everything up on a machine with Python >= 3.11 and make: `make demo` and `make test`.
+# Another interpreter: `PYTHON=python3.12 make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest -q
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types bench lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## install the pinned packages and sigcube itself into .venv
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sigcube needs Python 3.11 or newer; name one: PYTHON=python3.12 make ...")'
+	@echo "setting up $(VENV): a few minutes, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: setup  ## sweep a mock survey, print a table, write demo/map.html
+	@$(BIN)/sigcube demo --out demo
+
+test: setup  ## run every test, the quick ones first
+	$(PYTEST) -m "not slow and not cluster and not browser"
+	$(PYTEST) -m "slow or cluster or browser"
+
+lint: setup  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup  ## mypy, strict
+	$(BIN)/mypy
+
+bench: setup  ## speed against other ways of doing the same work; prints the table
+	$(BIN)/python -m tests.benchmarks
+
+lock:  ## resolve the dependencies anew; run it with the oldest Python that is supported
+	@rm -rf build/lock
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check ".[dev]" hatchling editables
+	@build/lock/bin/python -m pip freeze --exclude sigcube > requirements.lock
+	@rm -rf build/lock
+	@echo "requirements.lock: $$(wc -l < requirements.lock) packages"
+
+clean:  ## remove what was built here, but no cube and no result
+	rm -rf $(VENV) build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find sigcube tests -name __pycache__ -type d -prune -exec rm -rf {} +

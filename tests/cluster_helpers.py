@@ -31,7 +31,9 @@ class FakePlan:
     @property
     def blocks(self) -> list[Any]:
         return [
-            SimpleNamespace(index=i, section=0, region=(slice(0, 2), slice(BLOCK * i, BLOCK * (i + 1))))
+            SimpleNamespace(
+                index=i, section=0, size=2 * BLOCK, regions=((slice(0, 2), slice(BLOCK * i, BLOCK * (i + 1))),)
+            )
             for i in range(self.n_blocks)
         ]
 

@@ -1,6 +1,6 @@
 """The result store: its layout, block writes, journal, lock, and how a run resumes."""
 
-from sigcube.store.journal import DONE, FAILED, KILLED, Entry
+from sigcube.store.journal import DONE, FAILED, KILLED, Entry, Journal, read_journal
 from sigcube.store.layout import create, read_attrs, read_inputs, stamp
 from sigcube.store.lock import Holder
 from sigcube.store.run import RunStore, StoreStatus, open_or_create, status
@@ -12,6 +12,7 @@ __all__ = [
     "KILLED",
     "Entry",
     "Holder",
+    "Journal",
     "RunStore",
     "StoreStatus",
     "Written",
@@ -20,6 +21,7 @@ __all__ = [
     "open_or_create",
     "read_attrs",
     "read_inputs",
+    "read_journal",
     "stamp",
     "status",
     "write_block",

@@ -31,7 +31,7 @@ class Header:
     identity : Mapping
         What must be equal for the run to go on.
     block_points : tuple of int
-        Grid points in each block, by block index.
+        Grid points computed in each block, by block index.
     data_points : int
         Points of data that each grid point is evaluated on.
     """
@@ -108,7 +108,6 @@ class JournalWriter:
         self._end = whole
         self._lines: list[str] = []
         self._flushed = time.monotonic()
-        self._session()
 
     @property
     def pending(self) -> int:
@@ -152,7 +151,8 @@ class JournalWriter:
             os.close(self._handle)
             self._handle = -1
 
-    def _session(self) -> None:
+    def begin_session(self) -> None:
+        """Note that computing begins, so that rates leave out what came before."""
         self._lines.append(_line("session", {"at": time.time(), "pid": os.getpid()}))
         self.flush()
 

@@ -49,7 +49,7 @@ STATUS = "status"
 
 @dataclass(frozen=True)
 class Layout:
-    """The grid dimensions of a store, in the order of a block's region, and the dimensions of each result array."""
+    """The grid dimensions of a store, in the order of a block's regions, and the dimensions of each result array."""
 
     dims: tuple[str, ...]
     arrays: Mapping[str, tuple[str, ...]]
@@ -80,7 +80,9 @@ class BlockLike(Protocol):
     @property
     def index(self) -> int: ...  # noqa: D102
     @property
-    def region(self) -> tuple[slice, ...]: ...  # noqa: D102
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def regions(self) -> tuple[tuple[slice, ...], ...]: ...  # noqa: D102
 
 
 class PlanLike(Protocol):
@@ -204,12 +206,8 @@ def _build(draft: Path, plan: PlanLike, inputs: Packed) -> None:
 
 
 def _header(plan: PlanLike, inputs: Packed) -> Header:
-    sizes = tuple(_size(block.region) for block in plan.blocks)
+    sizes = tuple(block.size for block in plan.blocks)
     return Header(identity=plan.identity, block_points=sizes, data_points=int(inputs.offsets[-1]))
-
-
-def _size(region: tuple[slice, ...]) -> int:
-    return int(np.prod([each.stop - each.start for each in region], dtype=np.int64))
 
 
 def _as_strings(dataset: xr.Dataset) -> xr.Dataset:

@@ -64,6 +64,11 @@ class RunStore:
         """Seconds since the journal was last forced to the disk."""
         return self._journal.age
 
+    def begin_session(self) -> None:
+        """Note in the journal that computing begins now."""
+        self._lock.check()
+        self._journal.begin_session()
+
     def record(self, entry: Entry) -> None:
         """Add how a block ended; it counts once `flush` returns."""
         self._journal.append(entry)
@@ -101,7 +106,7 @@ class StoreStatus:
     blocks, done, failed, killed, todo : int
         Counts of blocks.
     points, points_done, invalid : int
-        Counts of grid points.
+        Counts of grid points computed: those that repeat others are not counted.
     evaluations_per_second : float
         Over the present session, or the last one; 0 before its first block.
     seconds_left : float or None

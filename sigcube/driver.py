@@ -1,0 +1,431 @@
+"""Keep a cluster busy with the blocks of a plan, and journal how each one ends.
+
+Few blocks are in flight at a time and only their indices travel, so neither the scheduler nor the driver grows with the
+grid. Whatever the cluster does, a block ends in one of three ways: done, failed (it raised) or killed (it took its
+worker down, twice, with no other block near).
+"""
+
+import asyncio
+import concurrent.futures
+import itertools
+import queue
+import time
+import traceback
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from distributed import Client, Future, KilledWorker, get_worker
+
+from sigcube.errors import ClusterError, SigcubeError, StoreError
+from sigcube.store import DONE, FAILED, KILLED, Entry, RunStore, Written, mark_block
+from sigcube.store.layout import BlockLike, PlanLike
+
+__all__ = ["Event", "Progress", "Task", "run_blocks"]
+
+Task = Callable[[str, int, Any], Written]
+"""A module-level function of store path, block index and payload; it writes the block and returns what was written."""
+
+POLL = 0.25
+FLUSH_EVERY = 1.0
+FLUSH_AT = 64
+MEMBERS_EVERY = 2.0
+ANSWER_TIMEOUT = 10.0
+WORKER_TIMEOUT = 300.0
+LONELY_DEATHS = 2
+STATUS_OF = {FAILED: 3, KILLED: 4}
+_LONGEST = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run is.
+
+    Parameters
+    ----------
+    blocks : int
+        Blocks that this run set out to do.
+    done, failed, killed : int
+        How many of them ended in which way.
+    in_flight : int
+        Blocks on the cluster now.
+    threads : int
+        Threads of the cluster now.
+    points : int
+        Grid points computed in this run.
+    seconds : float
+        Time [s] since the run began.
+    """
+
+    blocks: int
+    done: int = 0
+    failed: int = 0
+    killed: int = 0
+    in_flight: int = 0
+    threads: int = 0
+    points: int = 0
+    seconds: float = 0.0
+
+    @property
+    def ended(self) -> int:
+        """Blocks that ended in any way."""
+        return self.done + self.failed + self.killed
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time [s] until the end at the pace so far; None before the first block."""
+        return (self.blocks - self.ended) * self.seconds / self.ended if self.ended else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that a progress display may want to say.
+
+    Parameters
+    ----------
+    kind : str
+        ``started``, ``done``, ``failed``, ``killed``, ``suspect`` (a worker died with the block, which will be tried
+        alone), ``waiting`` (the cluster has no worker), ``workers`` (their number changed) or ``finished``.
+    progress : Progress
+        Counts at this moment.
+    entry : Entry, optional
+        The journalled end of the block that the event is about.
+    text : str
+        More to say, for people.
+    """
+
+    kind: str
+    progress: Progress
+    entry: Entry | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What comes back from a worker: a written block, or the exception as text, since not all of them travel."""
+
+    worker: str
+    seconds: float
+    written: Written | None = None
+    error: str = ""
+    fatal: StoreError | None = None
+
+
+def run_blocks(
+    client: Client,
+    store: RunStore,
+    plan: PlanLike,
+    *,
+    task: Task,
+    payload: Any = None,
+    todo: Sequence[int] | None = None,
+    window_per_thread: int = 3,
+    fail_fast: bool = False,
+    on_event: Callable[[Event], None] | None = None,
+) -> Progress:
+    """Run blocks on a cluster until each is journalled.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The cluster; workers may join and leave.
+    store : RunStore
+        The open store.
+    plan : Plan
+        Its blocks and coordinates.
+    task : callable
+        Module-level function of store path, block index and payload, run on the workers.
+    payload : object, optional
+        Sent along with every block: keep it small.
+    todo : sequence of int, optional
+        Indices of the blocks to run; ``store.todo`` unless given.
+    window_per_thread : int, optional
+        Blocks in flight for each thread of the cluster.
+    fail_fast : bool, optional
+        Stop at the first block that fails or kills its worker.
+    on_event : callable, optional
+        Called with each `Event`, in this thread.
+
+    Returns
+    -------
+    Progress
+        Counts at the end.
+
+    Raises
+    ------
+    ClusterError
+        The scheduler was lost, or no worker came for five minutes.
+    StoreError
+        The store cannot be written: the disk is full, or the lock was lost.
+    SigcubeError
+        A block ended badly, and `fail_fast` was asked for.
+    KeyboardInterrupt
+        As received; what is finished by then is journalled.
+    """
+    run = _Run(
+        client,
+        store,
+        plan,
+        task=task,
+        payload=payload,
+        todo=store.todo if todo is None else todo,
+        window_per_thread=window_per_thread,
+        fail_fast=fail_fast,
+        on_event=on_event or _ignore,
+    )
+    return run.go()
+
+
+class _Run:
+    """The state of one call of `run_blocks`."""
+
+    def __init__(
+        self,
+        client: Client,
+        store: RunStore,
+        plan: PlanLike,
+        *,
+        task: Task,
+        payload: Any,
+        todo: Sequence[int],
+        window_per_thread: int,
+        fail_fast: bool,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._plan = plan
+        self._task = task
+        self._payload = payload
+        self._window_per_thread = window_per_thread
+        self._fail_fast = fail_fast
+        self._on_event = on_event
+        self._todo = deque(todo)
+        self._suspects: deque[int] = deque()
+        self._deaths: dict[int, int] = {}
+        self._in_flight: dict[int, Future] = {}
+        self._ended: queue.SimpleQueue[tuple[int, Future]] = queue.SimpleQueue()
+        self._recorded: list[Entry] = []
+        self._progress = Progress(blocks=len(self._todo))
+        self._name = uuid.uuid4().hex[:12]
+        self._tries = itertools.count()
+        self._began = time.monotonic()
+        self._looked = self._peopled = self._began
+
+    def go(self) -> Progress:
+        try:
+            self._tell("started")
+            self._look()
+            self._store.begin_session()
+            while self._todo or self._suspects or self._in_flight:
+                self._fill()
+                self._wait()
+                self._look()
+            self._flush()
+        except BaseException:
+            self._abandon()
+            raise
+        self._tell("finished")
+        return self._progress
+
+    def _fill(self) -> None:
+        """Top up the window. Suspects go last, or first when failing fast, and one at a time with nothing else."""
+        if self._suspects and (self._fail_fast or not self._todo):
+            if not self._in_flight:
+                self._submit(self._suspects.popleft())
+            return
+        while self._todo and len(self._in_flight) < self._window_per_thread * self._progress.threads:
+            self._submit(self._todo.popleft())
+
+    def _submit(self, index: int) -> None:
+        future = self._client.submit(
+            _on_worker,
+            self._task,
+            self._store.path,
+            index,
+            self._payload,
+            key=f"sigcube-{self._name}-{index}-{next(self._tries)}",
+            pure=False,
+        )
+        self._in_flight[index] = future
+        future.add_done_callback(lambda ended: self._ended.put((index, ended)))
+
+    def _wait(self) -> None:
+        """Take in every block that ended, after waiting a moment for the first."""
+        for index, future in self._arrivals():
+            if self._in_flight.pop(index, None) is not None:
+                self._settle(index, future)
+        if self._store.pending >= FLUSH_AT or (self._store.pending and self._store.age >= FLUSH_EVERY):
+            self._flush()
+
+    def _arrivals(self) -> Iterator[tuple[int, Future]]:
+        try:
+            yield self._ended.get(timeout=POLL)
+            while True:
+                yield self._ended.get_nowait()
+        except queue.Empty:
+            return
+
+    def _settle(self, index: int, future: Future) -> None:
+        status = future.status
+        if status == "finished":
+            self._collect(index, future)
+        elif status == "error":
+            self._blame(index, future.exception(timeout=ANSWER_TIMEOUT))
+        else:
+            raise _lost(f"block {index} was {status} by the scheduler")
+
+    def _collect(self, index: int, future: Future) -> None:
+        try:
+            outcome: _Outcome = future.result(timeout=ANSWER_TIMEOUT)
+        except TimeoutError:
+            # Its worker died with the answer in hand; to run the block again writes the same bytes.
+            self._todo.appendleft(index)
+        except (OSError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
+            raise _lost(f"{type(error).__name__}: {error}") from error
+        else:
+            self._take(index, outcome)
+
+    def _take(self, index: int, outcome: _Outcome) -> None:
+        if outcome.fatal is not None:
+            raise outcome.fatal
+        if outcome.written is None:
+            self._fail(Entry(block=index, status=FAILED, error=outcome.error, **_where(outcome)))
+            return
+        written = outcome.written
+        self._record(
+            Entry(block=index, status=DONE, digest=written.digest, n_invalid=written.n_invalid, **_where(outcome))
+        )
+
+    def _blame(self, index: int, error: BaseException | None) -> None:
+        """Judge a block whose task did not return: a death near others proves nothing, so it is tried alone."""
+        if not isinstance(error, KilledWorker):
+            raise ClusterError(
+                "a worker cannot run sigcube's blocks",
+                found=f"{type(error).__name__}: {error}",
+                hint="install the same sigcube on every worker",
+            ) from error
+        deaths = self._deaths.get(index)
+        self._deaths[index] = 0 if deaths is None else deaths + error.allowed_failures + 1
+        if self._deaths[index] >= LONELY_DEATHS:
+            self._fail(Entry(block=index, status=KILLED, worker=error.last_worker.address, error=str(error)))
+        else:
+            self._suspects.append(index)
+            self._tell("suspect", text=f"a worker died with block {index}")
+
+    def _fail(self, entry: Entry) -> None:
+        mark_block(self._store.path, self._plan.blocks[entry.block], STATUS_OF[entry.status])
+        self._record(entry)
+        if self._fail_fast:
+            self._flush()
+            verb = "failed" if entry.status == FAILED else "killed its worker"
+            raise SigcubeError(
+                f"block {entry.block} {verb}, and the run stops as asked",
+                where=_place(self._plan, self._plan.blocks[entry.block]),
+                found=entry.error,
+                hint="repair the cause and run with retry-failed, or leave fail-fast out to go on without it",
+            )
+
+    def _record(self, entry: Entry) -> None:
+        self._store.record(entry)
+        self._recorded.append(entry)
+
+    def _flush(self) -> None:
+        """Journal what ended; only now it counts, and only now it is told."""
+        self._store.flush()
+        recorded, self._recorded = self._recorded, []
+        for entry in recorded:
+            counts = {entry.status: getattr(self._progress, entry.status) + 1}
+            points = self._plan.blocks[entry.block].size if entry.status == DONE else 0
+            self._progress = replace(self._progress, points=self._progress.points + points, **counts)
+            self._tell(entry.status, entry=entry)
+
+    def _look(self) -> None:
+        """Follow the cluster: whether it is there, and how many threads it has now."""
+        now = time.monotonic()
+        if self._client.status != "running":
+            raise _lost(f"the connection is {self._client.status}")
+        if self._progress.threads and now - self._looked < MEMBERS_EVERY:
+            return
+        self._looked = now
+        threads = sum(self._members().values())
+        if threads:
+            self._peopled = now
+        elif now - self._peopled > WORKER_TIMEOUT:
+            raise ClusterError(
+                f"the cluster has no worker for {WORKER_TIMEOUT:.0f} s",
+                where=self._client.scheduler.address,
+                hint="start workers with `dask worker ADDRESS`, and run the same command again",
+            )
+        if threads != self._progress.threads:
+            self._progress = replace(self._progress, threads=threads)
+            self._tell("workers" if threads else "waiting")
+
+    def _members(self) -> dict[str, int]:
+        try:
+            members: dict[str, int] = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_TIMEOUT)
+        except (OSError, TimeoutError) as error:
+            raise _lost(f"{type(error).__name__}: {error}") from error
+        return members
+
+    def _abandon(self) -> None:
+        """Let the cluster forget what is in flight, and journal what ended."""
+        if self._client.status == "running":
+            for future in self._in_flight.values():
+                future.release()
+        if self._store.pending:
+            self._store.flush()
+
+    def _tell(self, kind: str, *, entry: Entry | None = None, text: str = "") -> None:
+        self._progress = replace(self._progress, in_flight=len(self._in_flight), seconds=time.monotonic() - self._began)
+        self._on_event(Event(kind=kind, progress=self._progress, entry=entry, text=text))
+
+
+def _on_worker(task: Task, path: str, index: int, payload: Any) -> _Outcome:
+    """Run one block on a worker; what it raises becomes a value, for an exception may not survive the way back."""
+    worker, began = get_worker().address, time.perf_counter()
+    try:
+        written = task(path, index, payload)
+    except StoreError as error:
+        return _Outcome(worker, time.perf_counter() - began, fatal=error)
+    except Exception as error:
+        return _Outcome(worker, time.perf_counter() - began, error=_text(error))
+    return _Outcome(worker, time.perf_counter() - began, written=written)
+
+
+def _text(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {str(error)[:_LONGEST]} ({frame.filename}:{frame.lineno})"
+
+
+def _where(outcome: _Outcome) -> dict[str, Any]:
+    return {"worker": outcome.worker, "seconds": round(outcome.seconds, 6)}
+
+
+def _place(plan: PlanLike, block: BlockLike) -> str:
+    """Name the parameters of a block."""
+    return ", ".join(_span(plan, dim, each) for dim, each in zip(plan.dims, block.regions[0], strict=True))
+
+
+def _span(plan: PlanLike, dim: str, region: slice) -> str:
+    if dim not in plan.coords:
+        return f"{dim} [{region.start}:{region.stop}]"
+    coord = plan.coords[dim]
+    values = np.asarray(coord[1] if isinstance(coord, tuple) else coord)[region]
+    first, last = values[0], values[-1]
+    return f"{dim} = {first}" if len(values) == 1 else f"{dim} = {first} … {last}"
+
+
+def _lost(found: str) -> ClusterError:
+    return ClusterError(
+        "the Dask scheduler was lost",
+        found=found,
+        hint="run the same command again: finished blocks are kept, and only the rest is computed",
+    )
+
+
+def _ignore(_: Event) -> None:
+    """Tell nobody."""

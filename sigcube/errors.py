@@ -12,12 +12,15 @@
     └── ClusterError       the Dask cluster is not reachable or was lost
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TypeVar
 
 __all__ = [
     "ClusterError",
     "DataError",
+    "Fault",
     "FetchError",
     "SigcubeError",
     "SpecError",
@@ -25,7 +28,10 @@ __all__ = [
     "StoreInUse",
     "StoreMismatch",
     "did_you_mean",
+    "error_from",
 ]
+
+_SHOWN = 20
 
 
 class SigcubeError(Exception):
@@ -125,3 +131,60 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=1)
     listing = f"valid: {', '.join(names) or 'none'}"
     return f"did you mean {near[0]!r}? {listing}" if near else listing
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong in a file, cube or spec: what and where, the value met and what would have been right."""
+
+    what: str
+    where: str = ""
+    found: str | None = None
+    expected: str | None = None
+
+    def __str__(self) -> str:
+        """Put it on one line."""
+        parts = [
+            f"{self.where}: {self.what}" if self.where else self.what,
+            *([f"found {self.found}"] if self.found is not None else []),
+            *([f"expected {self.expected}"] if self.expected is not None else []),
+        ]
+        return ", ".join(parts)
+
+
+_Error = TypeVar("_Error", bound=SigcubeError)
+
+
+def error_from(
+    kind: type[_Error], faults: Sequence[Fault], *, what: str, where: str, hint: str | None = None
+) -> _Error:
+    """Make one error that tells of all faults of a file, cube or spec at once.
+
+    Parameters
+    ----------
+    kind : type
+        The exception to make.
+    faults : sequence of Fault
+        At least one; the first twenty are shown.
+    what, where : str
+        What could not be done for them, and the file, cube or spec that they are in.
+    hint : str, optional
+        What to do about them.
+
+    Examples
+    --------
+    >>> faults = [Fault("not a number", "line 4, column Vobs", "'abc'"), Fault("out of range", "line 9", "-1")]
+    >>> print(error_from(DataError, faults, what="the file cannot be read", where="NGC2403_rotmod.dat"))
+    the file cannot be read: 2 faults
+      where: NGC2403_rotmod.dat
+      found: line 4, column Vobs: not a number, found 'abc'
+             line 9: out of range, found -1
+    """
+    if len(faults) == 1:
+        (fault,) = faults
+        place = f"{where}, {fault.where}" if fault.where else where
+        return kind(f"{what}: {fault.what}", where=place, found=fault.found, expected=fault.expected, hint=hint)
+    lines = [str(fault) for fault in faults[:_SHOWN]]
+    if len(faults) > _SHOWN:
+        lines.append(f"and {len(faults) - _SHOWN} more")
+    return kind(f"{what}: {len(faults)} faults", where=where, found="\n         ".join(lines), hint=hint)

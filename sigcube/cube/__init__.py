@@ -1,0 +1,28 @@
+"""The labelled cubes that readers make and models read.
+
+A cube is an `xarray.Dataset` stored as Zarr v3, which a plain ``xarray.open_zarr`` opens too. What a kind of cube holds
+is declared once, in `KINDS`; validation and documentation derive from that.
+"""
+
+from sigcube.cube.schema import KINDS, Kind, Variable, flag_masks, kind_of
+from sigcube.cube.selection import Packed, Sample, pack, sample_names, samples, select
+from sigcube.cube.storage import fingerprint, open_cube, save_cube
+from sigcube.cube.validation import validate
+
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Packed",
+    "Sample",
+    "Variable",
+    "fingerprint",
+    "flag_masks",
+    "kind_of",
+    "open_cube",
+    "pack",
+    "sample_names",
+    "samples",
+    "save_cube",
+    "select",
+    "validate",
+]

@@ -1,0 +1,12 @@
+"""Readers of raw formats: each a callable from files on disk to the variables of a cube."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sigcube.readers.sparc import read_sparc
+from sigcube.readers.typing import Column, Cuts, Reader, Table
+
+__all__ = ["READERS", "Column", "Cuts", "Reader", "Table"]
+
+#: Every reader, by the name that recipes use.
+READERS: Mapping[str, Reader] = MappingProxyType({"sparc": read_sparc})

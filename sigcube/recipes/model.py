@@ -1,0 +1,201 @@
+"""What a recipe says: files, columns, cuts, samples."""
+
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sigcube.cube import KINDS, Kind
+from sigcube.errors import Fault, SpecError, did_you_mean, error_from
+from sigcube.readers import READERS, Column, Cuts
+
+__all__ = ["RawFile", "Recipe", "SampleEntry", "load_recipe", "recipe_names"]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RawFile(_Entry):
+    """One file of a dataset.
+
+    Attributes
+    ----------
+    name : str
+        Its file name.
+    url : str
+        Its official address.
+    sha256 : str
+        Checksum of the official file, in hexadecimal.
+    size : int or None
+        Its length in bytes.
+    verify : {"always", "download"}
+        Whether a file given by hand must have the checksum too.
+    columns : tuple of Column
+        What its columns are, in order.
+    """
+
+    name: str = Field(pattern=r"^[^/\\]+$")
+    url: str = Field(pattern=r"^(https?|ftp|doi)://?.+")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int | None = Field(default=None, gt=0)
+    verify: Literal["always", "download"] = "always"
+    columns: tuple[Column, ...]
+
+
+class SampleEntry(_Entry):
+    """A named selection: the flags whose points and systems it leaves out."""
+
+    description: str
+    point_flags_excluded: tuple[str, ...] = ()
+    system_flags_excluded: tuple[str, ...] = ()
+
+
+class Recipe(_Entry):
+    """Everything that is needed to make the cube of one dataset.
+
+    Attributes
+    ----------
+    name, title, citation, licence : str
+        The name on the command line, and what the cube says about itself.
+    kind : str
+        One of `sigcube.cube.KINDS`.
+    reader : str
+        One of `sigcube.readers.READERS`.
+    files : dict of str to RawFile
+        The files, by the role they have for the reader.
+    cuts : Cuts
+        Thresholds of the flags.
+    samples : dict of str to SampleEntry
+        Selections on the flags.
+    text : str
+        The recipe as written.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str
+    kind: str
+    reader: str
+    citation: str
+    licence: str
+    files: dict[str, RawFile] = Field(min_length=1)
+    cuts: Cuts = Cuts()
+    samples: dict[str, SampleEntry] = {}
+    text: str = Field(exclude=True, repr=False)
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
+        return _known(kind, KINDS)
+
+    @field_validator("reader")
+    @classmethod
+    def _known_reader(cls, reader: str) -> str:
+        return _known(reader, READERS)
+
+    @model_validator(mode="after")
+    def _known_names(self) -> "Recipe":
+        kind = KINDS[self.kind]
+        variables = [variable.name for variable in kind.variables]
+        for file in self.files.values():
+            for column in file.columns:
+                _known(column.variable, [kind.system_dim, *variables])
+        for sample in self.samples.values():
+            _known_flags(kind, sample)
+        return self
+
+
+def _known(name: str, valid: Any) -> str:
+    if name not in valid:
+        raise ValueError(f"there is no {name!r}; {did_you_mean(name, valid)}")
+    return name
+
+
+def _known_flags(kind: Kind, sample: SampleEntry) -> None:
+    for name in sample.point_flags_excluded:
+        _known(name, kind.variable(kind.point_flag).flags)
+    for name in sample.system_flags_excluded:
+        _known(name, kind.variable(kind.system_flag).flags)
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the recipes that come with sigcube."""
+    return tuple(sorted(_shipped()))
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """Load a recipe.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        A name such as ``"sparc"``, or the path of a TOML file.
+
+    Raises
+    ------
+    SpecError
+        With every fault: no such recipe, not TOML, an unknown key, a value that cannot be.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise SpecError("there is no recipe here", where=str(path))
+        return _parse(path.read_text(encoding="utf-8"), where=str(path))
+    shipped = _shipped()
+    if str(name_or_path) not in shipped:
+        hint = f"{did_you_mean(str(name_or_path), shipped)}; or give a path that ends in .toml"
+        raise SpecError(f"there is no recipe {str(name_or_path)!r}", where="recipe", hint=hint)
+    return _parse(shipped[str(name_or_path)], where=f"ingest/{name_or_path}.toml")
+
+
+def _shipped() -> dict[str, str]:
+    """Text of each recipe: of the installed package, or beside the package in a checkout."""
+    package = package_files("sigcube")
+    installed = package.joinpath("_shipped", "ingest")
+    folder = installed if installed.is_dir() else Path(str(package)).parent / "ingest"
+    entries = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")] if folder.is_dir() else []
+    return {entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8") for entry in entries}
+
+
+def _parse(text: str, *, where: str) -> Recipe:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError("this is not TOML", where=where, found=str(error)) from None
+    if "text" in content:
+        raise SpecError("unknown key 'text'", where=where, hint=did_you_mean("text", _keys(Recipe)))
+    try:
+        return Recipe.model_validate({**content, "text": text})
+    except ValidationError as error:
+        faults = [_fault(detail) for detail in error.errors(include_url=False)]
+        raise error_from(SpecError, faults, what="the recipe is wrong", where=where) from None
+
+
+def _fault(detail: Mapping[str, Any]) -> Fault:
+    place = ".".join(map(str, detail["loc"])) or "recipe"
+    if detail["type"] == "extra_forbidden":
+        *parents, key = detail["loc"]
+        return Fault(f"unknown key {str(key)!r}, {did_you_mean(str(key), _keys(_model_at(parents)))}", place)
+    if detail["type"] == "missing":
+        return Fault("missing", place)
+    found = None if detail["type"] == "value_error" else repr(detail["input"])
+    return Fault(str(detail["msg"]).removeprefix("Value error, "), place, found)
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [name for name in model.model_fields if name != "text"]
+
+
+def _model_at(place: list[Any]) -> type[BaseModel]:
+    """Return the model that describes a place in the recipe, such as ``["files", "curves"]``."""
+    here: Any = Recipe
+    for step in place:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            here = here.model_fields[step].annotation
+        else:
+            here = get_args(here)[1 if get_origin(here) is dict else 0]
+    model: type[BaseModel] = here
+    return model

@@ -1,0 +1,40 @@
+"""Fixtures that every room's tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from hypothesis import HealthCheck, settings
+
+from sigcube.cube import open_cube
+from sigcube.recipes import ingest, load_recipe
+
+# A machine that is busy with other things makes no example wrong.
+settings.register_profile("sigcube", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+settings.load_profile("sigcube")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real raw files: SIGCUBE_DATA, else ../shared/data beside the checkout."""
+    named = os.environ.get("SIGCUBE_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not (folder / "sparc" / "Rotmod_LTG.zip").is_file():
+        reason = f"the real SPARC files are not in {folder}; set SIGCUBE_DATA to a folder that holds sparc/"
+        if os.environ.get("SIGCUBE_REQUIRE_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sparc_path(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The SPARC cube on disk, made from the real files."""
+    return ingest(load_recipe("sparc"), data=shared_data, out=tmp_path_factory.mktemp("cubes") / "sparc.zarr")
+
+
+@pytest.fixture(scope="session")
+def sparc_cube(sparc_path: Path) -> xr.Dataset:
+    """The SPARC cube."""
+    return open_cube(sparc_path)

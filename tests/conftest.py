@@ -8,6 +8,7 @@ import xarray as xr
 from hypothesis import HealthCheck, settings
 
 from sigcube.cube import open_cube
+from sigcube.readers.mock import mock_survey
 from sigcube.recipes import ingest, load_recipe
 
 # A machine that is busy with other things makes no example wrong.
@@ -38,3 +39,9 @@ def sparc_path(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def sparc_cube(sparc_path: Path) -> xr.Dataset:
     """The SPARC cube."""
     return open_cube(sparc_path)
+
+
+@pytest.fixture(scope="session")
+def mock_cube() -> xr.Dataset:
+    """A synthetic survey of 40 galaxies, Newtonian."""
+    return mock_survey(n_galaxies=40, seed=20)

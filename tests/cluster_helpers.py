@@ -1,17 +1,27 @@
 """A tiny plan and a task that behaves as its payload says, importable by workers and by client scripts."""
 
+import contextlib
+import errno
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
+import xarray as xr
 
+from sigcube.cluster import connect
 from sigcube.cube import Packed
-from sigcube.store import Written, write_block
+from sigcube.driver import Event, run_blocks
+from sigcube.store import Written, open_or_create, write_block
 
 SYSTEMS = ("A1", "NGC 2403", "Ω3")
 BLOCK = 4
@@ -129,16 +139,120 @@ def _first(marker: str) -> bool:
     return True
 
 
-class full_disk:
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
     """Make every file that Zarr writes fail as on a full disk."""
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with mock.patch("zarr.storage._local._put", side_effect=error):
+        yield
 
-    def __enter__(self) -> None:
-        import errno
-        from unittest import mock
 
-        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._patch = mock.patch("zarr.storage._local._put", side_effect=error)
-        self._patch.start()
+def until(condition: Callable[[], Any], *, seconds: float = 30.0, what: str = "") -> Any:
+    """Wait for a condition, for so long at most."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+    return value
 
-    def __exit__(self, *_: object) -> None:
-        self._patch.stop()
+
+def executed(log: str | Path) -> list[int]:
+    """Blocks that a worker began, in order, with repeats."""
+    path = Path(log)
+    return [int(line.split()[0]) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def assert_whole(path: str | Path, n_blocks: int, *, but: dict[int, int] | None = None) -> None:
+    """Every array holds the bits of an unbroken run; blocks in `but` have that status and nothing else."""
+    bad = but or {}
+    with xr.open_zarr(path, chunks=None) as found:
+        for index in range(n_blocks):
+            part = found.isel(A=slice(BLOCK * index, BLOCK * (index + 1)))
+            if index in bad:
+                assert (part.status.values == bad[index]).all()
+                continue
+            for name, expected in arrays_of(index).items():
+                assert part[name].values.tobytes() == expected.tobytes(), (name, index)
+
+
+def client_main(order: str) -> None:
+    """Run a sweep of fakes as a user's script does; the order is JSON from `client_command`."""
+    given = json.loads(order)
+    payload = Behaviour(**{key: tuple(v) if isinstance(v, list) else v for key, v in given["payload"].items()})
+    plan = FakePlan(payload.n_blocks)
+
+    def show(event: Event) -> None:
+        print(event.kind, event.entry.block if event.entry else "", flush=True)
+
+    try:
+        with (
+            open_or_create(given["path"], plan=plan, inputs=packed()) as store,
+            connect(given["scheduler"], workers=None if given["scheduler"] else 1) as client,
+        ):
+            run_blocks(client, store, plan, task=fake_task, payload=payload, on_event=show)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@contextlib.contextmanager
+def client_process(path: Path, payload: Behaviour, *, scheduler: str | None) -> Iterator[subprocess.Popen[str]]:
+    """Run `client_main` in a process of its own, killed at the end if it is still there."""
+    order = json.dumps({"path": str(path), "payload": asdict(payload), "scheduler": scheduler})
+    code = f"import sys; sys.path[:] = {sys.path!r}; from cluster_helpers import client_main; client_main({order!r})"
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+class StockCluster:
+    """A scheduler and workers started by the stock commands, each ended by its own process id."""
+
+    def __init__(self, folder: Path, *, workers: int = 2) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.workers: list[subprocess.Popen[bytes]] = []
+        file = folder / "scheduler.json"
+        self.scheduler = self._run(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", f"--scheduler-file={file}"
+        )
+        self.address: str = until(lambda: _address_in(file), what="scheduler file")
+        for _ in range(workers):
+            self.add_worker()
+
+    def add_worker(self) -> None:
+        self.workers.append(
+            self._run(
+                "worker", self.address, "--nthreads", "1", "--no-dashboard", "--local-directory", str(self.folder)
+            )
+        )
+
+    def close(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            process.terminate()
+        for process in (*self.workers, self.scheduler):
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _run(self, *words: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
+        with open(self.folder / "log", "ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]],
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
+
+
+def _address_in(file: Path) -> str | None:
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        address: str = json.loads(file.read_text())["address"]
+        return address
+    return None

@@ -107,17 +107,6 @@ class JournalWriter:
         os.lseek(self._handle, whole, os.SEEK_SET)
         self._end = whole
         self._lines: list[str] = []
-        self._flushed = time.monotonic()
-
-    @property
-    def pending(self) -> int:
-        """Entries that are not on disk yet."""
-        return len(self._lines)
-
-    @property
-    def age(self) -> float:
-        """Seconds since the last flush."""
-        return time.monotonic() - self._flushed
 
     def append(self, entry: Entry) -> None:
         """Add an entry, to be written at the next flush."""
@@ -132,7 +121,6 @@ class JournalWriter:
             The disk is full or gone; the journal then ends where it ended before.
         """
         text = "".join(self._lines).encode()
-        self._flushed = time.monotonic()
         if not text:
             return
         try:

@@ -54,16 +54,6 @@ class RunStore:
         """Write what is recorded, and let the lock go."""
         self.close()
 
-    @property
-    def pending(self) -> int:
-        """Entries recorded but not yet on disk."""
-        return self._journal.pending
-
-    @property
-    def age(self) -> float:
-        """Seconds since the journal was last forced to the disk."""
-        return self._journal.age
-
     def begin_session(self) -> None:
         """Note in the journal that computing begins now."""
         self._lock.check()

@@ -180,9 +180,10 @@ def _targets(path: str) -> Targets:
 def _open(path: str, _: tuple[int, int]) -> Targets:
     """Open the result arrays once a process: opening costs more than writing a small block."""
     layout = read_layout(path)
-    # An empty chunk writes no file by default, and then "not there" could mean either.
-    config: Any = {"write_empty_chunks": True}
-    arrays = {name: zarr.open_array(f"{path}/{name}", mode="r+", config=config) for name in layout.arrays}
+    # An empty chunk writes no file by default, and then "not there" could mean either. An array takes this from the
+    # configuration at the time it is opened; it is in no metadata.
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        arrays = {name: zarr.open_array(f"{path}/{name}", mode="r+") for name in layout.arrays}
     return Targets(path, layout, arrays)
 
 

@@ -10,24 +10,22 @@ import concurrent.futures
 import itertools
 import queue
 import time
-import traceback
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from distributed import Client, Future, KilledWorker, get_worker
+from distributed import Client, Future, KilledWorker
 
-from sigcube.errors import ClusterError, SigcubeError, StoreError
-from sigcube.store import DONE, FAILED, KILLED, Entry, RunStore, Written, mark_block
+from sigcube.driver.events import Event, Progress
+from sigcube.driver.worker import Outcome, Task, on_worker
+from sigcube.errors import ClusterError, SigcubeError
+from sigcube.store import DONE, FAILED, KILLED, Entry, RunStore, mark_block
 from sigcube.store.layout import BlockLike, PlanLike
 
-__all__ = ["Event", "Progress", "Task", "run_blocks"]
-
-Task = Callable[[str, int, Any], Written]
-"""A module-level function of store path, block index and payload; it writes the block and returns what was written."""
+__all__ = ["run_blocks"]
 
 POLL = 0.25
 FLUSH_EVERY = 1.0
@@ -37,81 +35,6 @@ ANSWER_TIMEOUT = 10.0
 WORKER_TIMEOUT = 300.0
 LONELY_DEATHS = 2
 STATUS_OF = {FAILED: 3, KILLED: 4}
-_LONGEST = 2000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a run is.
-
-    Parameters
-    ----------
-    blocks : int
-        Blocks that this run set out to do.
-    done, failed, killed : int
-        How many of them ended in which way.
-    in_flight : int
-        Blocks on the cluster now.
-    threads : int
-        Threads of the cluster now.
-    points : int
-        Grid points computed in this run.
-    seconds : float
-        Time [s] since the run began.
-    """
-
-    blocks: int
-    done: int = 0
-    failed: int = 0
-    killed: int = 0
-    in_flight: int = 0
-    threads: int = 0
-    points: int = 0
-    seconds: float = 0.0
-
-    @property
-    def ended(self) -> int:
-        """Blocks that ended in any way."""
-        return self.done + self.failed + self.killed
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Time [s] until the end at the pace so far; None before the first block."""
-        return (self.blocks - self.ended) * self.seconds / self.ended if self.ended else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that a progress display may want to say.
-
-    Parameters
-    ----------
-    kind : str
-        ``started``, ``done``, ``failed``, ``killed``, ``suspect`` (a worker died with the block, which will be tried
-        alone), ``waiting`` (the cluster has no worker), ``workers`` (their number changed) or ``finished``.
-    progress : Progress
-        Counts at this moment.
-    entry : Entry, optional
-        The journalled end of the block that the event is about.
-    text : str
-        More to say, for people.
-    """
-
-    kind: str
-    progress: Progress
-    entry: Entry | None = None
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What comes back from a worker: a written block, or the exception as text, since not all of them travel."""
-
-    worker: str
-    seconds: float
-    written: Written | None = None
-    error: str = ""
-    fatal: StoreError | None = None
 
 
 def run_blocks(
@@ -213,7 +136,7 @@ class _Run:
         self._name = uuid.uuid4().hex[:12]
         self._tries = itertools.count()
         self._began = time.monotonic()
-        self._looked = self._peopled = self._began
+        self._looked = self._peopled = self._flushed = self._began
 
     def go(self) -> Progress:
         try:
@@ -242,7 +165,7 @@ class _Run:
 
     def _submit(self, index: int) -> None:
         future = self._client.submit(
-            _on_worker,
+            on_worker,
             self._task,
             self._store.path,
             index,
@@ -258,7 +181,7 @@ class _Run:
         for index, future in self._arrivals():
             if self._in_flight.pop(index, None) is not None:
                 self._settle(index, future)
-        if self._store.pending >= FLUSH_AT or (self._store.pending and self._store.age >= FLUSH_EVERY):
+        if len(self._recorded) >= FLUSH_AT or time.monotonic() - self._flushed >= FLUSH_EVERY:
             self._flush()
 
     def _arrivals(self) -> Iterator[tuple[int, Future]]:
@@ -280,7 +203,7 @@ class _Run:
 
     def _collect(self, index: int, future: Future) -> None:
         try:
-            outcome: _Outcome = future.result(timeout=ANSWER_TIMEOUT)
+            outcome: Outcome = future.result(timeout=ANSWER_TIMEOUT)
         except TimeoutError:
             # Its worker died with the answer in hand; to run the block again writes the same bytes.
             self._todo.appendleft(index)
@@ -289,7 +212,7 @@ class _Run:
         else:
             self._take(index, outcome)
 
-    def _take(self, index: int, outcome: _Outcome) -> None:
+    def _take(self, index: int, outcome: Outcome) -> None:
         if outcome.fatal is not None:
             raise outcome.fatal
         if outcome.written is None:
@@ -311,7 +234,8 @@ class _Run:
         deaths = self._deaths.get(index)
         self._deaths[index] = 0 if deaths is None else deaths + error.allowed_failures + 1
         if self._deaths[index] >= LONELY_DEATHS:
-            self._fail(Entry(block=index, status=KILLED, worker=error.last_worker.address, error=str(error)))
+            text = f"its worker died {self._deaths[index]} times with no other block near"
+            self._fail(Entry(block=index, status=KILLED, worker=error.last_worker.address, error=text))
         else:
             self._suspects.append(index)
             self._tell("suspect", text=f"a worker died with block {index}")
@@ -335,6 +259,7 @@ class _Run:
 
     def _flush(self) -> None:
         """Journal what ended; only now it counts, and only now it is told."""
+        self._flushed = time.monotonic()
         self._store.flush()
         recorded, self._recorded = self._recorded, []
         for entry in recorded:
@@ -376,32 +301,14 @@ class _Run:
         if self._client.status == "running":
             for future in self._in_flight.values():
                 future.release()
-        if self._store.pending:
-            self._store.flush()
+        self._store.flush()
 
     def _tell(self, kind: str, *, entry: Entry | None = None, text: str = "") -> None:
         self._progress = replace(self._progress, in_flight=len(self._in_flight), seconds=time.monotonic() - self._began)
         self._on_event(Event(kind=kind, progress=self._progress, entry=entry, text=text))
 
 
-def _on_worker(task: Task, path: str, index: int, payload: Any) -> _Outcome:
-    """Run one block on a worker; what it raises becomes a value, for an exception may not survive the way back."""
-    worker, began = get_worker().address, time.perf_counter()
-    try:
-        written = task(path, index, payload)
-    except StoreError as error:
-        return _Outcome(worker, time.perf_counter() - began, fatal=error)
-    except Exception as error:
-        return _Outcome(worker, time.perf_counter() - began, error=_text(error))
-    return _Outcome(worker, time.perf_counter() - began, written=written)
-
-
-def _text(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {str(error)[:_LONGEST]} ({frame.filename}:{frame.lineno})"
-
-
-def _where(outcome: _Outcome) -> dict[str, Any]:
+def _where(outcome: Outcome) -> dict[str, Any]:
     return {"worker": outcome.worker, "seconds": round(outcome.seconds, 6)}
 
 
@@ -415,8 +322,8 @@ def _span(plan: PlanLike, dim: str, region: slice) -> str:
         return f"{dim} [{region.start}:{region.stop}]"
     coord = plan.coords[dim]
     values = np.asarray(coord[1] if isinstance(coord, tuple) else coord)[region]
-    first, last = values[0], values[-1]
-    return f"{dim} = {first}" if len(values) == 1 else f"{dim} = {first} … {last}"
+    shown = [each if isinstance(each, str) else f"{each:.6g}" for each in dict.fromkeys((values[0], values[-1]))]
+    return f"{dim} = {' … '.join(shown)}"
 
 
 def _lost(found: str) -> ClusterError:

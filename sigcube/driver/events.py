@@ -1,0 +1,70 @@
+"""What a run tells of itself while it goes on."""
+
+from dataclasses import dataclass
+
+from sigcube.store import Entry
+
+__all__ = ["Event", "Progress"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run is.
+
+    Parameters
+    ----------
+    blocks : int
+        Blocks that this run set out to do.
+    done, failed, killed : int
+        How many of them ended in which way.
+    in_flight : int
+        Blocks on the cluster now.
+    threads : int
+        Threads of the cluster now.
+    points : int
+        Grid points computed in this run.
+    seconds : float
+        Time [s] since the run began.
+    """
+
+    blocks: int
+    done: int = 0
+    failed: int = 0
+    killed: int = 0
+    in_flight: int = 0
+    threads: int = 0
+    points: int = 0
+    seconds: float = 0.0
+
+    @property
+    def ended(self) -> int:
+        """Blocks that ended in any way."""
+        return self.done + self.failed + self.killed
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time [s] until the end at the pace so far; None before the first block."""
+        return (self.blocks - self.ended) * self.seconds / self.ended if self.ended else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that a progress display may want to say.
+
+    Parameters
+    ----------
+    kind : str
+        ``started``, ``done``, ``failed``, ``killed``, ``suspect`` (a worker died with the block, which will be tried
+        alone), ``waiting`` (the cluster has no worker), ``workers`` (their number changed) or ``finished``.
+    progress : Progress
+        Counts at this moment.
+    entry : Entry, optional
+        The journalled end of the block that the event is about.
+    text : str
+        More to say, for people.
+    """
+
+    kind: str
+    progress: Progress
+    entry: Entry | None = None
+    text: str = ""

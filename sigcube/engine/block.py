@@ -1,0 +1,156 @@
+"""A block of a plan, computed: tile by tile, so that memory does not grow with the block."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+
+from sigcube.cube import Packed
+from sigcube.engine.finish import column_medians, finish_pooled, finish_systems, fraction_below
+from sigcube.engine.loop import evaluate_sums
+from sigcube.plan import Block, Plan, Reading, Section
+
+__all__ = ["Engine"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# The sums of one system over a tile stay in the innermost caches ...
+_TILE_POINTS = 4096
+# ... and those of all systems within reach of a core.
+_TILE_VALUES = 2**22
+# A shorter innermost loop does not repay the entry into it.
+_GOOD_ROW = 64
+
+DONE, INVALID = 1, 2
+
+
+class Engine:
+    """Evaluates the blocks of a plan on packed data.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to compute.
+    packed : Packed
+        The sample, with every variable that the plan's readings name.
+    """
+
+    def __init__(self, plan: Plan, packed: Packed) -> None:
+        self.plan = plan
+        self.packed = packed
+        self._counts = np.diff(packed.offsets).astype(np.float64)
+        self._axes = {axis.name: axis.array for axis in plan.spec.grid.axes if not axis.is_label}
+
+    def evaluate(self, block: Block) -> dict[str, npt.NDArray[np.generic]]:
+        """Compute the arrays of a block.
+
+        Returns
+        -------
+        dict
+            For each variable of the plan an array of the block's shape, per-system ones with the systems first.
+        """
+        section = self.plan.sections[block.section]
+        arrays = {
+            v.name: np.empty((*((len(self.plan.systems),) if len(v.dims) > len(block.shape) else ()), *block.shape), dtype=v.dtype)
+            for v in self.plan.variables
+        }
+        order = self._order(section, block)
+        for tile in _tiles(block, order, self._tile_points(), tuple(self.plan.dims)):
+            self._fill(arrays, section, block, tile, order)
+        return arrays
+
+    def _tile_points(self) -> int:
+        return max(1, min(_TILE_POINTS, _TILE_VALUES // self.packed.n_systems))
+
+    def _order(self, section: Section, block: Block) -> tuple[str, ...]:
+        """Nest the dimensions as the grid has them, but for the innermost, which should be long."""
+        lengths = dict(zip(self.plan.dims, block.shape, strict=True))
+        dims = [dim for dim in self.plan.dims if dim in section.reading.dims]
+        if dims and lengths[dims[-1]] < _GOOD_ROW:
+            longest = max(dims, key=lambda dim: lengths[dim])
+            dims.remove(longest)
+            dims.append(longest)
+        return tuple(dims)
+
+    def _fill(
+        self,
+        arrays: Mapping[str, npt.NDArray[np.generic]],
+        section: Section,
+        block: Block,
+        tile: Mapping[str, slice],
+        order: tuple[str, ...],
+    ) -> None:
+        """Compute one tile and put its values in their places."""
+        sums = evaluate_sums(section.reading, self.packed, self._values(section.reading, tile), order=order)
+        flat = {name: total.reshape(self.packed.n_systems, -1) for name, total in sums.items()}
+        lengths = tuple(tile[dim].stop - tile[dim].start for dim in order)
+        axes = tuple(order.index(dim) for dim in self.plan.dims if dim in order)
+        where = tuple(
+            slice(tile[dim].start - part.start, tile[dim].stop - part.start) if dim in order else slice(0, 1)
+            for dim, part in zip(self.plan.dims, block.tile, strict=True)
+        )
+        for name, values in self._metrics(flat, self._reference(section, tile, order, lengths)):
+            if name not in arrays:
+                continue
+            target = arrays[name][..., *where]
+            nested = values.reshape((*values.shape[:-1], *lengths))
+            ahead = nested.ndim - len(lengths)
+            target[...] = nested.transpose(*range(ahead), *(ahead + axis for axis in axes)).reshape(target.shape)
+
+    def _values(self, reading: Reading, tile: Mapping[str, slice]) -> dict[str, FloatArray]:
+        return {name: self._axes[name][tile[dim]] for name, dim in reading.swept}
+
+    def _reference(
+        self, section: Section, tile: Mapping[str, slice], order: tuple[str, ...], lengths: tuple[int, ...]
+    ) -> FloatArray | None:
+        """Return the RMS of the reference model, shape ``(n_systems, points of the tile)``."""
+        reading = section.reference
+        if reading is None:
+            return None
+        inner = tuple(dim for dim in order if dim in reading.dims)
+        sums = evaluate_sums(reading, self.packed, self._values(reading, tile), order=inner)
+        rms = next(metric for metric in self.plan.spec.metrics if metric.name == "rms")
+        values = finish_systems(rms, self._counts, (sums["residual_sq"].reshape(self.packed.n_systems, -1),))[0]
+        shape = tuple(n if dim in inner else 1 for dim, n in zip(order, lengths, strict=True))
+        whole = np.broadcast_to(values.reshape((-1, *shape)), (self.packed.n_systems, *lengths))
+        return np.ascontiguousarray(whole).reshape(self.packed.n_systems, -1)
+
+    def _metrics(
+        self, sums: Mapping[str, FloatArray], reference: FloatArray | None
+    ) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
+        """Yield every variable of a tile, flat: per-system values, summaries, and at last the status."""
+        spec = self.plan.spec
+        finite = np.ones(next(iter(sums.values())).shape[1], dtype=bool)
+        for metric in spec.metrics:
+            own = tuple(sums[name] for name in metric.sums)
+            counts = self._counts - spec.fitted if metric.reduced else self._counts
+            if metric.scope == "pooled":
+                summary = finish_pooled(metric, counts, own)
+                yield metric.name, summary
+            else:
+                values, summary = finish_systems(metric, counts, own)
+                yield metric.name, values
+                yield f"{metric.name}_mean", summary
+                yield f"{metric.name}_median", column_medians(values)
+                if metric.name == "rms" and reference is not None:
+                    yield "win_rate", fraction_below(values, reference)
+            finite &= np.isfinite(summary)
+        yield "status", np.where(finite, DONE, INVALID).astype(np.uint8)
+
+
+def _tiles(
+    block: Block, order: tuple[str, ...], points: int, dims: tuple[str, ...]
+) -> Iterator[dict[str, slice]]:
+    """Cut a block into tiles of at most so many points, the inner dimensions of the nest kept whole longest."""
+    extent = dict(zip(dims, block.tile, strict=True))
+    cuts: dict[str, list[slice]] = {}
+    for dim in reversed(order):
+        start, n = extent[dim].start, extent[dim].stop - extent[dim].start
+        parts = ceil(n / max(1, min(n, points)))
+        length = ceil(n / parts)
+        points //= length
+        cuts[dim] = [slice(start + i, start + min(i + length, n)) for i in range(0, n, length)]
+    for combination in product(*(cuts[dim] for dim in order)):
+        yield dict(zip(order, combination, strict=True))

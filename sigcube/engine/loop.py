@@ -1,0 +1,79 @@
+"""One compiled loop: sums over the points of each system, for all combinations of the swept parameters."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from sigcube.cube import Packed
+from sigcube.engine.schedule import Schedule
+from sigcube.engine.source import write_loop
+from sigcube.kernels.compiled import scalar
+from sigcube.kernels.record import Term
+from sigcube.plan import Reading
+
+__all__ = ["compile_loop", "evaluate_sums"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# A dimension to loop over when nothing is swept.
+_ONE_POINT = "one_point"
+
+
+def compile_loop(reading: Reading, order: tuple[str, ...]) -> Callable[..., None]:
+    """Compile the loop of a reading for one nesting order; readings that differ in values alone share it."""
+    swept = dict(reading.swept) or {_ONE_POINT: _ONE_POINT}
+    schedule = Schedule(reading.graph, swept, order or (_ONE_POINT,))
+    compiled: Callable[..., None] = _compile(
+        write_loop(schedule), tuple((node.name, node.function) for node in reading.graph.nodes)
+    )
+    return compiled
+
+
+@lru_cache(maxsize=256)
+def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Any:
+    namespace: dict[str, Any] = {"np": np, **{f"f_{name}": scalar(function) for name, function in terms}}
+    exec(compile(source, "<sigcube loop>", "exec"), namespace)
+    return numba.njit(error_model="numpy", nogil=True)(namespace["loop"])
+
+
+def evaluate_sums(
+    reading: Reading, packed: Packed, swept: Mapping[str, FloatArray], *, order: tuple[str, ...] | None = None
+) -> dict[str, FloatArray]:
+    """Add up a reading's targets over the points of each system.
+
+    Parameters
+    ----------
+    reading : Reading
+        What to compute.
+    packed : Packed
+        The systems, with the variables that the terms name.
+    swept : Mapping
+        Values of each swept parameter, each of shape ``(length of its dimension,)``.
+    order : tuple of str, optional
+        The reading's dimensions, outermost first. The last vectorises, so it should be long.
+
+    Returns
+    -------
+    dict
+        For each target, sums of shape ``(n_systems, *lengths of order)``.
+    """
+    graph = reading.graph
+    order = reading.dims if order is None else order
+    lengths = {dim: swept[name].size for name, dim in reading.swept}
+    shape = (packed.n_systems, *(lengths[dim] for dim in order or ()))
+    sums = {name: np.empty(shape if order else (*shape, 1)) for name in graph.targets}
+    axes = dict(reading.swept)
+    fixed = dict(reading.fixed)
+    compile_loop(reading, order)(
+        packed.offsets,
+        *(packed.points[name] for name in graph.points),
+        *(packed.per_system[name] for name in graph.systems),
+        *(fixed[name] for name in (*graph.parameters, *graph.constants) if name not in axes),
+        *([swept[name] for name in axes] or [np.zeros(1)]),
+        *sums.values(),
+    )
+    return sums if order else {name: array[:, 0] for name, array in sums.items()}

@@ -1,0 +1,49 @@
+"""The physics: one module a model family. Every formula is here and nowhere else.
+
+The package is its own registry: ``sigcube.kernels["sigma"]`` is a kernel, and iterating gives the names.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, ModuleType
+
+from sigcube.errors import SpecError, did_you_mean
+from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Reduction
+from sigcube.kernels.reference import MOND, NEWTON
+from sigcube.kernels.sigma import SIGMA
+
+__all__ = ["KERNELS", "Choice", "Kernel", "Option", "Parameter", "Reduction", "find"]
+
+#: Every kernel, by name.
+KERNELS: Mapping[str, Kernel] = MappingProxyType({"newton": NEWTON, "mond": MOND, "sigma": SIGMA})
+
+
+def find(kernel: str | Kernel) -> Kernel:
+    """Return a kernel by name; a record of the user's own passes through.
+
+    Raises
+    ------
+    SpecError
+        For a name that is not registered.
+    """
+    if isinstance(kernel, Kernel):
+        return kernel
+    if kernel not in KERNELS:
+        raise SpecError(f"there is no kernel {kernel!r}", hint=did_you_mean(kernel, KERNELS))
+    return KERNELS[kernel]
+
+
+class _Registry(ModuleType):
+    """This package, subscriptable: the room of the kernels and the table of them share one name."""
+
+    def __getitem__(self, name: str) -> Kernel:
+        return find(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KERNELS)
+
+    def __len__(self) -> int:
+        return len(KERNELS)
+
+
+sys.modules[__name__].__class__ = _Registry

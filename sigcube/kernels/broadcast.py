@@ -1,0 +1,105 @@
+"""A kernel on whole arrays: each term as a ufunc, broadcast by xarray over named dimensions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sigcube.constants import CONSTANTS
+from sigcube.errors import DataError, SpecError
+from sigcube.kernels.compiled import scalar, ufunc
+from sigcube.kernels.frames import FRAMES
+from sigcube.kernels.graph import Frame, Graph, Node, Variables, model_parameters, resolve, resolve_labels
+from sigcube.kernels.record import Kernel
+from sigcube.kernels.settings import check_names, check_values, split
+
+__all__ = ["evaluate", "frame_of", "variables_of"]
+
+
+def frame_of(cube: xr.Dataset) -> Frame:
+    """Return the frame for a cube's kind.
+
+    Raises
+    ------
+    DataError
+        For a Dataset that is not a cube.
+    """
+    kind = cube.attrs.get("kind")
+    if kind not in FRAMES:
+        raise DataError("this Dataset is not a cube", found=f"kind = {kind!r}", expected=" or ".join(FRAMES))
+    return FRAMES[kind]
+
+
+def variables_of(cube: xr.Dataset) -> Variables:
+    """Return the numeric variables of a cube, split into those of points and those of systems."""
+    numeric = {str(name): v for name, v in cube.data_vars.items() if v.dtype.kind in "fiu"}
+    points = frozenset(name for name, variable in numeric.items() if variable.ndim == 2)
+    return Variables(points, frozenset(numeric) - points)
+
+
+def evaluate(kernel: Kernel, cube: xr.Dataset, target: str, settings: Mapping[str, Any]) -> xr.DataArray:
+    """Compute one target of a kernel at every point of a cube. `Kernel.boost` tells the rest."""
+    frame = frame_of(cube)
+    check_names(kernel, frame, settings)
+    given_labels, given_values = split(kernel, settings)
+    labels = resolve_labels(kernel, {name: str(label) for name, label in given_labels.items()})
+    graph = resolve(kernel, frame, labels=labels, targets=(target,), variables=variables_of(cube))
+    values = _values(kernel, frame, graph, labels, given_values)
+    for node in graph.nodes:
+        values[node.name] = _apply(node, [values.get(i, cube[i] if i in cube else None) for i in node.inputs], cube)
+    name = graph.targets[0]
+    unit = frame.predicted_unit if target == "predicted" else ""
+    return _labelled(values.get(name, cube.get(name)), cube, target, kernel, unit)
+
+
+def _values(
+    kernel: Kernel, frame: Frame, graph: Graph, labels: Mapping[str, str], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    parameters = model_parameters(kernel, frame)
+    constants = CONSTANTS[labels["constants"]]
+    for name, value in given.items():
+        if name not in graph.parameters:
+            chosen = ", ".join(f"{key}={label!r}" for key, label in labels.items())
+            raise SpecError(f"{kernel.name} does not use {name!r} here", found=chosen, hint=f"leave {name} out, or choose other labels")
+        check_values(parameters[name], value)
+    values: dict[str, Any] = {name: getattr(constants, name) for name in graph.constants}
+    values.update({name: given.get(name, parameters[name].value(constants)) for name in graph.parameters})
+    return values
+
+
+def _apply(node: Node, arguments: list[Any], cube: xr.Dataset) -> Any:
+    if node.reduces:
+        return _reduce(node, arguments, cube)
+    if not arguments:
+        return node.function()
+    return xr.apply_ufunc(ufunc(node.function), *arguments, dask="parallelized", output_dtypes=[np.float64])
+
+
+def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
+    """Fold the points of each system, padding left out, into one value."""
+    point_dim = next(str(dim) for dim in cube["r"].dims[1:])
+    along = [isinstance(argument, xr.DataArray) and point_dim in argument.dims for argument in arguments]
+
+    def fold(*values: Any) -> float:
+        kept = np.all([~np.isnan(value) for value, is_array in zip(values, along, strict=True) if is_array], axis=0)
+        return float(scalar(node.function)(*(v[kept] if is_array else v for v, is_array in zip(values, along, strict=True))))
+
+    return xr.apply_ufunc(
+        fold,
+        *arguments,
+        input_core_dims=[[point_dim] if is_array else [] for is_array in along],
+        vectorize=True,
+        dask="parallelized",
+        output_dtypes=[np.float64],
+    )
+
+
+def _labelled(value: Any, cube: xr.Dataset, target: str, kernel: Kernel, unit: str) -> xr.DataArray:
+    template = cube["r"].where(False, 1.0)
+    array = value if isinstance(value, xr.DataArray) else xr.full_like(template, float(value))
+    array = array.where(cube["r"].notnull())
+    array.name = target
+    title = "Σ = g_eff/g_N" if target == "boost" else "predicted observable"
+    array.attrs = {"units": unit, "long_name": f"{title} of {kernel.title}", "source": kernel.source}
+    return array

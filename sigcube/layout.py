@@ -1,0 +1,140 @@
+"""How a result is cut into shards and chunks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import Any
+
+import numpy as np
+
+from sigcube.spec import Spec
+
+__all__ = ["Layout", "Variable", "lay_out"]
+
+# A shard is written in one go by one task: large enough that files stay few and a task outweighs its overhead,
+# small enough that the last task of a sweep does not leave the other workers idle for long.
+_SHARD_BYTES = 32 * 2**20
+_BLOCK_EVALUATIONS = 2**31
+# Fewer blocks than this leave cores idle at the end of a small sweep.
+_FEWEST_BLOCKS = 16
+_SMALLEST_BLOCK_EVALUATIONS = 2**26
+# A chunk is the least that is read: a slice of one system's map should not drag in the whole shard.
+_CHUNK_BYTES = 2**20
+_CHUNK_SYSTEMS = 32
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One array of a result."""
+
+    name: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    shards: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: str
+    attrs: Mapping[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes before compression."""
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @property
+    def n_shards(self) -> int:
+        """Number of files."""
+        return prod(ceil(n / shard) for n, shard in zip(self.shape, self.shards, strict=True))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The variables of a result, and the tile of the grid that one shard of each holds."""
+
+    tile: tuple[int, ...]
+    variables: tuple[Variable, ...]
+
+
+def lay_out(spec: Spec, *, n_systems: int, n_points: int) -> Layout:
+    """Choose tiles, shards and chunks for the variables of a sweep."""
+    grid = spec.grid
+    limits = tuple(1 if dim in grid.label_dims else n for dim, n in grid.dims.items())
+    itemsize = np.dtype(spec.dtype).itemsize
+    systems = min(n_systems, _CHUNK_SYSTEMS)
+    per_chunk = max(1, _CHUNK_BYTES // (systems * itemsize))
+    tile, chunk = _tile_and_chunk(limits, _points_per_block(spec, n_systems, n_points, prod(limits)), per_chunk)
+    variables = tuple(_variables(spec, n_systems, tile, chunk))
+    return Layout(tile, variables)
+
+
+def _points_per_block(spec: Spec, n_systems: int, n_points: int, section_points: int) -> int:
+    """Return how many grid points a block may hold: by its size on disk, by its time, and by the number of blocks."""
+    evaluations = min(_BLOCK_EVALUATIONS, max(_SMALLEST_BLOCK_EVALUATIONS, section_points * n_points // _FEWEST_BLOCKS))
+    limits = [evaluations // n_points]
+    if spec.keep_systems:
+        limits.append(_SHARD_BYTES // (n_systems * np.dtype(spec.dtype).itemsize))
+    return max(1, min(limits))
+
+
+def _tile_and_chunk(
+    lengths: Sequence[int], tile_points: int, chunk_points: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Cut a grid into tiles of at most so many points, and those into equal chunks: the last dimensions stay whole longest.
+
+    Examples
+    --------
+    >>> _tile_and_chunk((1, 40, 200, 200), 80_000, 8192)
+    ((1, 2, 200, 200), (1, 1, 40, 200))
+    """
+    chunk = _largest(lengths, chunk_points)
+    tile = _largest(lengths, max(tile_points, prod(chunk)))
+    even = tuple(ceil(t / ceil(t / c)) for t, c in zip(tile, chunk, strict=True))
+    return tuple(e * ceil(t / e) for e, t in zip(even, tile, strict=True)), even
+
+
+def _largest(lengths: Sequence[int], points: int) -> tuple[int, ...]:
+    """Return the largest tile of at most so many points that splits dimensions from the first on, in even parts."""
+    tile: list[int] = []
+    for n in reversed(lengths):
+        most = max(1, min(n, points))
+        tile.append(ceil(n / ceil(n / most)))
+        points //= tile[-1]
+    return tuple(reversed(tile))
+
+
+def _variables(spec: Spec, n_systems: int, tile: tuple[int, ...], chunk: tuple[int, ...]) -> list[Variable]:
+    grid = spec.grid
+    dims, shape = tuple(grid.dims), grid.shape
+
+    def summary(name: str, dtype: str, attrs: Mapping[str, Any]) -> Variable:
+        return Variable(name, dims, shape, tile, chunk, dtype, attrs)
+
+    def per_system(name: str, attrs: Mapping[str, Any]) -> Variable:
+        systems = min(n_systems, _CHUNK_SYSTEMS)
+        shards = (systems * ceil(n_systems / systems), *tile)
+        return Variable(name, (spec.frame.kind, *dims), (n_systems, *shape), shards, (systems, *chunk), spec.dtype, attrs)
+
+    found: list[Variable] = []
+    for metric in spec.metrics:
+        attrs = {"units": spec.frame.predicted_unit if metric.unit is None else metric.unit, "source": spec.kernel.source}
+        if metric.scope == "pooled":
+            found.append(summary(metric.name, "float64", {**attrs, "long_name": f"{metric.long_name}, all points"}))
+            continue
+        if spec.keep_systems:
+            found.append(per_system(metric.name, {**attrs, "long_name": metric.long_name}))
+        for statistic in ("mean", "median"):
+            long_name = f"{metric.long_name}, {statistic} over systems"
+            found.append(summary(f"{metric.name}_{statistic}", "float64", {**attrs, "long_name": long_name}))
+    if spec.reference is not None:
+        long_name = f"fraction of systems with a smaller RMS than {spec.reference.kernel.name}"
+        found.append(summary("win_rate", "float64", {"units": "", "source": spec.kernel.source, "long_name": long_name}))
+    found.append(summary("status", "uint8", STATUS_ATTRS))
+    return found
+
+
+STATUS_ATTRS: Mapping[str, Any] = {
+    "long_name": "state of each grid point",
+    "units": "",
+    "source": "sigcube",
+    "flag_values": [0, 1, 2, 3, 4],
+    "flag_meanings": "todo done invalid_parameters failed killed",
+}

@@ -1,0 +1,142 @@
+"""What a result says of itself: coordinates with units, how it was made, and what decides whether it may be continued."""
+
+import hashlib
+import inspect
+import json
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import version
+from itertools import chain
+from types import FunctionType
+from typing import Any, Protocol
+
+import numpy as np
+
+from sigcube.grid import Axis
+from sigcube.kernels.graph import model_choices, model_parameters
+from sigcube.kernels.record import Kernel, Reduction, Term
+from sigcube.metrics import METRIC_TERMS
+from sigcube.spec import Spec, spec_to_record
+
+__all__ = ["describe_identity", "result_attrs", "result_coords", "source_hash"]
+
+_LIBRARIES = ("sigcube", "numpy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
+
+
+class _SectionLike(Protocol):
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def reading(self) -> Any: ...
+
+
+def result_coords(spec: Spec, systems: tuple[str, ...], sections: Iterable[_SectionLike]) -> dict[str, Any]:
+    """Return the coordinates of a result: the grid's axes with units, and the names of the systems where kept."""
+    coords = {axis.name: (axis.dim, axis.array, _axis_attrs(spec, axis, sections)) for axis in spec.grid.axes}
+    if spec.keep_systems:
+        attrs = {"units": "", "long_name": spec.frame.kind, "source": "cube"}
+        coords[spec.frame.kind] = (spec.frame.kind, np.array(systems, dtype=object), attrs)
+    return coords
+
+
+def _axis_attrs(spec: Spec, axis: Axis, sections: Iterable[_SectionLike]) -> dict[str, Any]:
+    if axis.is_label:
+        choice = next(choice for choice in model_choices(spec.kernel) if choice.name == axis.name)
+        return {"units": "", "long_name": choice.description, "source": spec.kernel.source}
+    parameter = model_parameters(spec.kernel, spec.frame)[axis.name]
+    attrs = {"units": parameter.unit, "long_name": parameter.description, "symbol": parameter.symbol, "source": parameter.source}
+    users = [section for section in sections if axis.name in section.reading.graph.parameters]
+    unused = [section for section in sections if section not in users]
+    if unused:
+        attrs["comment"] = f"computed for {_labels(spec, users)}; elsewhere the model does not depend on it, and values repeat along it"
+    return attrs
+
+
+def _labels(spec: Spec, sections: Iterable[_SectionLike]) -> str:
+    swept = [axis.name for axis in spec.grid.axes if axis.is_label]
+    found = (", ".join(f"{name}={section.labels[name]}" for name in swept) for section in sections)
+    return " or ".join(dict.fromkeys(found))
+
+
+def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ...]) -> dict[str, str]:
+    """Say, part by part, what decides the bits of a result and where they lie in it."""
+    record = spec_to_record(spec)
+    plain = {key: json.dumps(record[key], sort_keys=True) for key in ("metrics", "reference", "keep", "dtype", "fitted")}
+    return {
+        "kernel": spec.kernel.name,
+        "kernel source": source_hash(_functions(spec)),
+        **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
+        "dimensions": ", ".join(f"{dim} {n}" for dim, n in spec.grid.dims.items()),
+        "parameters": json.dumps(record["parameters"], sort_keys=True),
+        **plain,
+        "data": str(origin.get("data", "")),
+        "tile": " × ".join(map(str, tile)),
+    }
+
+
+def _describe_axis(axis: Axis) -> str:
+    if axis.is_label:
+        return ", ".join(map(str, axis.values))
+    digest = hashlib.sha256(axis.array.tobytes()).hexdigest()
+    return f"{len(axis.values)} values along {axis.dim}, {axis.values[0]:.10g} to {axis.values[-1]:.10g}, sha256 {digest[:16]}"
+
+
+def result_attrs(spec: Spec, origin: Mapping[str, Any], identity: Mapping[str, str]) -> dict[str, Any]:
+    """Return the attributes of a result: titles and credits of the data, the spec, the identity, and the versions in use."""
+    credits = {key: value for key, value in origin.items() if key != "data"}
+    return {
+        **credits,
+        "kind": "result",
+        "conventions": "CF flags; units readable by astropy",
+        "spec": json.dumps(spec_to_record(spec)),
+        "identity": json.dumps(dict(identity)),
+        "versions": json.dumps({"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}),
+    }
+
+
+def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
+    kernels = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
+    terms = chain.from_iterable(_terms(kernel) for kernel in kernels)
+    yield from (_plain(term) for term in chain(spec.frame.terms.values(), METRIC_TERMS.values(), terms) if not isinstance(term, str))
+    yield from (metric.finish for metric in spec.metrics)
+
+
+def _terms(kernel: Kernel) -> Iterator[Term | Reduction | str]:
+    yield from kernel.terms.values()
+    for choice in kernel.choices:
+        for option in choice.options.values():
+            yield from option.defines.values()
+
+
+def _plain(term: Term | Reduction) -> Term:
+    return term.function if isinstance(term, Reduction) else term
+
+
+def source_hash(functions: Iterable[Callable[..., Any]]) -> str:
+    """Return the sha256 of the source of functions and of all functions of sigcube or of a user that they call."""
+    sources: dict[str, str] = {}
+    for function in functions:
+        _collect(function, sources)
+    text = "\n".join(f"{name}\n{sources[name]}" for name in sorted(sources))
+    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _collect(function: Any, sources: dict[str, str]) -> None:
+    """Add a function's source, and that of the plain or compiled functions it names, to the sources found."""
+    plain = getattr(function, "py_func", function)
+    if not isinstance(plain, FunctionType) or plain.__module__.partition(".")[0] in ("numpy", "numba", "builtins"):
+        return
+    name = f"{plain.__module__}.{plain.__qualname__}:{plain.__code__.co_firstlineno if plain.__name__ == '<lambda>' else ''}"
+    if name in sources:
+        return
+    sources[name] = _source(plain)
+    for used in plain.__code__.co_names:
+        _collect(plain.__globals__.get(used), sources)
+
+
+def _source(function: FunctionType) -> str:
+    try:
+        return inspect.getsource(function)
+    except OSError:
+        # Typed in at a prompt: there is no source to read, but the same input compiles to the same code.
+        return function.__code__.co_code.hex() + repr(function.__code__.co_consts)

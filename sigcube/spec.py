@@ -1,0 +1,217 @@
+"""What is asked of a sweep: as a user writes it, as the rest of sigcube holds it, and as a result records it."""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sigcube.errors import SpecError, did_you_mean
+from sigcube.grid import Grid, geomspace, linspace, make_grid
+from sigcube.kernels import find
+from sigcube.kernels.frames import FRAMES
+from sigcube.kernels.graph import Frame
+from sigcube.kernels.record import Kernel
+from sigcube.metrics import Metric, find_metrics
+
+__all__ = ["Reference", "Spec", "SpecFile", "make_spec", "read_spec_file", "spec_from_record", "spec_to_record"]
+
+_SPACINGS = {"linspace": linspace, "geomspace": geomspace}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The model that others are compared with: a kernel, its labels and values. Baryons are shared with the sweep."""
+
+    kernel: Kernel
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that decides the numbers of a sweep, besides the data.
+
+    Attributes
+    ----------
+    kernel, frame : Kernel, Frame
+        The model, and how it meets the cube's kind.
+    grid : Grid
+        The axes.
+    settings : Mapping
+        Labels and parameters held fixed; the others have their defaults.
+    metrics : tuple of Metric
+        What is measured.
+    reference : Reference or None
+        What ``win_rate`` compares with.
+    keep_systems : bool
+        Whether the values of each system are written, besides the summaries.
+    dtype : str
+        Type of the per-system values on disk; summaries are float64.
+    fitted : int
+        Number of fitted parameters, for the degrees of freedom of reduced χ².
+    """
+
+    kernel: Kernel
+    frame: Frame
+    grid: Grid
+    settings: Mapping[str, Any]
+    metrics: tuple[Metric, ...]
+    reference: Reference | None
+    keep_systems: bool
+    dtype: Literal["float32", "float64"]
+    fitted: int
+
+
+class SpecFile(BaseModel):
+    """The keys of a sweep's TOML file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cube: str
+    kernel: str
+    axes: dict[str, Any]
+    title: str | None = None
+    sample: str = "all"
+    metrics: list[str] = Field(default=["rms"])
+    keep: list[str] = Field(default=[])
+    dtype: Literal["float32", "float64"] = "float32"
+    fitted: int = 0
+    reference: dict[str, Any] | None = None
+    parameters: dict[str, Any] = Field(default={})
+
+
+def read_spec_file(path: str | Path) -> SpecFile:
+    """Read a sweep's TOML file.
+
+    Raises
+    ------
+    SpecError
+        When the file is missing, is not TOML, or holds an unknown key or a value of the wrong type.
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError("the sweep's file cannot be read", where=str(path), found=error.strerror) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError("the sweep's file is not TOML", where=str(path), found=str(error)) from None
+    try:
+        return SpecFile.model_validate(content)
+    except ValidationError as error:
+        raise _as_spec_error(error, str(path)) from None
+
+
+def _as_spec_error(error: ValidationError, path: str) -> SpecError:
+    """Say the first fault of a file in sigcube's own form; unknown keys go first, as they explain missing ones."""
+    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    key = ".".join(str(part) for part in faults[0]["loc"])
+    if faults[0]["type"] == "extra_forbidden":
+        return SpecError(f"unknown key {key!r}", where=path, hint=did_you_mean(key, SpecFile.model_fields))
+    if faults[0]["type"] == "missing":
+        return SpecError(f"key {key!r} is missing", where=path, hint="add it")
+    return SpecError(f"key {key!r} is wrong", where=path, found=repr(faults[0]["input"]), expected=faults[0]["msg"])
+
+
+def make_spec(
+    *,
+    kernel: str | Kernel,
+    kind: str,
+    axes: Mapping[str, Any],
+    parameters: Mapping[str, Any] | None = None,
+    metrics: Sequence[str] = ("rms",),
+    reference: str | Kernel | Mapping[str, Any] | None = None,
+    keep: Sequence[str] = (),
+    dtype: str = "float32",
+    fitted: int = 0,
+) -> Spec:
+    """Build a spec from what a user gives, in Python or in a file.
+
+    Raises
+    ------
+    SpecError
+        For a kernel, metric, axis, dtype or dimension that does not exist.
+    """
+    if dtype not in ("float32", "float64"):
+        raise SpecError("dtype must be float32 or float64", where="dtype", found=repr(dtype))
+    if unknown := sorted(set(keep) - {kind}):
+        raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=did_you_mean(unknown[0], [kind]))
+    spec = Spec(
+        kernel=find(kernel),
+        frame=FRAMES[kind],
+        grid=make_grid({name: _spaced(name, axis) for name, axis in axes.items()}),
+        settings=dict(parameters or {}),
+        metrics=find_metrics(metrics),
+        reference=_reference(reference),
+        keep_systems=bool(keep),
+        dtype="float32" if dtype == "float32" else "float64",
+        fitted=fitted,
+    )
+    if spec.reference is not None and "rms" not in metrics:
+        raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
+    return spec
+
+
+def _reference(given: str | Kernel | Mapping[str, Any] | None) -> Reference | None:
+    if given is None:
+        return None
+    if isinstance(given, str | Kernel):
+        return Reference(find(given), {})
+    settings = dict(given)
+    if "kernel" not in settings:
+        raise SpecError("a reference needs a kernel", where="reference", found=", ".join(settings) or "nothing")
+    return Reference(find(settings.pop("kernel")), settings)
+
+
+def _spaced(name: str, axis: Any) -> Any:
+    """Turn the table form of an axis, ``{linspace = [0, 1, 11], dim = "case"}``, into values or ``(dim, values)``."""
+    if not isinstance(axis, Mapping):
+        return axis
+    where = f"axes.{name}"
+    forms = [*_SPACINGS, "values"]
+    if unknown := [key for key in axis if key not in (*forms, "dim")]:
+        raise SpecError(f"unknown key {unknown[0]!r}", where=where, hint=did_you_mean(unknown[0], [*forms, "dim"]))
+    given = [key for key in forms if key in axis]
+    if len(given) != 1:
+        raise SpecError("an axis is given in exactly one form", where=where, found=", ".join(given) or "none", expected=" or ".join(forms))
+    values = axis["values"] if given[0] == "values" else _space(where, given[0], axis[given[0]])
+    return (axis["dim"], list(values)) if "dim" in axis else list(values)
+
+
+def _space(where: str, form: str, arguments: Any) -> tuple[float, ...]:
+    try:
+        start, stop, num = arguments
+        if isinstance(num, bool) or not isinstance(num, int) or num < 1:
+            raise ValueError("the number of values must be a whole number above zero")
+        if form == "geomspace" and not (start * stop > 0):
+            raise ValueError("both ends must be above zero")
+        return _SPACINGS[form](start, stop, num)
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=repr(arguments), expected=str(error)) from None
+
+
+def spec_to_record(spec: Spec) -> dict[str, Any]:
+    """Return a spec as JSON-able values, which `spec_from_record` turns back into the same spec, to the last bit."""
+    reference = spec.reference
+    return {
+        "kernel": spec.kernel.name,
+        "kind": spec.frame.kind,
+        "axes": {axis.name: {"dim": axis.dim, "values": list(axis.values)} for axis in spec.grid.axes},
+        "parameters": json.loads(json.dumps(dict(spec.settings))),
+        "metrics": [metric.name for metric in spec.metrics],
+        "reference": None if reference is None else {"kernel": reference.kernel.name, **reference.settings},
+        "keep": [spec.frame.kind] if spec.keep_systems else [],
+        "dtype": spec.dtype,
+        "fitted": spec.fitted,
+    }
+
+
+def spec_from_record(record: Mapping[str, Any], *, own_kernels: Mapping[str, Kernel] | None = None) -> Spec:
+    """Build a spec from its record; kernels of the user's own are handed in by name."""
+    own = own_kernels or {}
+    reference = dict(record["reference"]) if record["reference"] else None
+    if reference:
+        reference["kernel"] = own.get(reference["kernel"], reference["kernel"])
+    given = {key: value for key, value in record.items() if key not in ("kernel", "reference")}
+    return make_spec(kernel=own.get(record["kernel"], record["kernel"]), reference=reference, **given)

@@ -1,0 +1,400 @@
+"""A sweep from its spec to its result cube."""
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import cloudpickle
+import numpy as np
+import xarray as xr
+from distributed import Client
+
+from sigcube.cluster import connect
+from sigcube.cube import Packed, kind_of, open_cube, pack
+from sigcube.driver import run_blocks
+from sigcube.engine import Engine
+from sigcube.errors import SpecError, StoreMismatch
+from sigcube.kernels import KERNELS
+from sigcube.kernels.broadcast import variables_of
+from sigcube.kernels.graph import Variables
+from sigcube.kernels.record import Kernel
+from sigcube.plan import Block, Plan, Section, make_plan
+from sigcube.spec import Spec, make_spec, read_spec_file, spec_from_record
+from sigcube.store import Entry, RunStore, open_or_create, read_attrs, read_inputs, read_journal, stamp, write_block
+
+__all__ = ["RerunReport", "Sweep", "open_result", "rerun"]
+
+# Enough for a steady rate, little enough to be done before a person looks up.
+_PROBE_EVALUATIONS = 2**24
+
+OnEvent = Callable[..., None]
+
+
+class Sweep:
+    """A model over a grid of its parameters and labels, compared with a sample of a cube.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset or path
+        The data.
+    kernel : str or Kernel
+        The model: a registered name, or a record of one's own.
+    axes : Mapping
+        For each parameter or choice that varies, its values: `sigcube.linspace`, `sigcube.geomspace`, a list, labels, a
+        one-dimensional DataArray, or ``(dim, values)`` for axes that vary together.
+    sample : str
+        A named selection of the cube; ``"all"`` leaves nothing out.
+    metrics : sequence of str
+        Names in `sigcube.metrics.METRICS`.
+    reference : str, Kernel or Mapping, optional
+        The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``.
+    parameters : Mapping, optional
+        Values and labels held fixed; what is named neither here nor in `axes` has its default.
+    keep : sequence of str
+        Dimensions whose values are written besides the summaries: ``["galaxy"]``, or nothing.
+    dtype : {"float32", "float64"}
+        Type of the per-system values on disk.
+    fitted : int
+        Number of fitted parameters, for the degrees of freedom of reduced χ².
+    title : str, optional
+        Title of the result.
+
+    Raises
+    ------
+    SpecError, DataError
+        As soon as something cannot be: before anything runs.
+    """
+
+    def __init__(
+        self,
+        cube: xr.Dataset | str | Path,
+        *,
+        kernel: str | Kernel,
+        axes: Mapping[str, Any],
+        sample: str = "all",
+        metrics: Sequence[str] = ("rms",),
+        reference: str | Kernel | Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        keep: Sequence[str] = (),
+        dtype: str = "float32",
+        fitted: int = 0,
+        title: str | None = None,
+    ) -> None:
+        data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
+        spec = make_spec(
+            kernel=kernel,
+            kind=kind_of(data).name,
+            axes=axes,
+            parameters=parameters,
+            metrics=metrics,
+            reference=reference,
+            keep=keep,
+            dtype=dtype,
+            fitted=fitted,
+        )
+        self._settle(spec, *_gather(spec, data, sample), title=title)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a sweep from its TOML file; the cube's path counts from the current directory."""
+        file = read_spec_file(path)
+        return cls(**file.model_dump())
+
+    @classmethod
+    def from_result(cls, path: str | Path, *, own_kernels: Mapping[str, Kernel] | None = None) -> Self:
+        """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
+        attrs = read_attrs(path)
+        if "spec" not in attrs:
+            raise SpecError("this is not a result of a sweep", where=str(path), hint="name the folder of a sigcube result")
+        sweep = cls.__new__(cls)
+        spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels)
+        packed = read_inputs(path)
+        origin = {name: attrs[name] for name in _ORIGIN if name in attrs}
+        sweep._settle(spec, packed, origin, title=attrs.get("title"))
+        return sweep
+
+    def _settle(self, spec: Spec, packed: Packed, origin: Mapping[str, Any], *, title: str | None) -> None:
+        whole = {**origin, "data": _digest(packed)}
+        self._packed = packed
+        self._plan = _plan(spec, packed, {**whole, "title": title} if title else whole)
+
+    def plan(self, *, probe: bool = True) -> Plan:
+        """Return what the sweep will compute and write, and what that costs.
+
+        Parameters
+        ----------
+        probe : bool
+            Whether to time a small part on this machine, for an estimate of the whole.
+        """
+        return replace(self._plan, seconds_per_evaluation=_probe(self._plan, self._packed)) if probe else self._plan
+
+    def run(
+        self,
+        path: str | Path,
+        *,
+        client: Client | None = None,
+        scheduler: str | None = None,
+        workers: int | None = None,
+        fail_fast: bool = False,
+        retry_failed: bool = False,
+        on_event: OnEvent | None = None,
+    ) -> xr.Dataset:
+        """Run the sweep, or what is left of it, and open its result.
+
+        Parameters
+        ----------
+        path : path
+            The result store. One that the same sweep left unfinished is taken up where it stopped.
+        client : distributed.Client, optional
+            A Dask cluster to run on. Without it, that of `scheduler`, or a local one of `workers` processes.
+        scheduler : str, optional
+            Address of a running scheduler, ``tcp://…``.
+        workers : int, optional
+            Size of the local cluster; by default the number of cores.
+        fail_fast : bool
+            Stop at the first block that fails. Otherwise it is recorded, and the others go on.
+        retry_failed : bool
+            Try again the blocks that failed before.
+        on_event : callable, optional
+            Called with each event of the run, for progress.
+
+        Returns
+        -------
+        xarray.Dataset
+            The result, lazily loaded.
+
+        Raises
+        ------
+        StoreInUse, StoreMismatch, StoreError
+            When the store is being written, was written by another sweep, or cannot be written.
+        ClusterError
+            When the cluster is not reachable, or is lost.
+        """
+        with open_or_create(path, plan=self._plan, inputs=self._packed, retry_failed=retry_failed) as store:
+            if store.todo:
+                with _connected(client, scheduler, workers) as connected:
+                    self._run(connected, store, fail_fast=fail_fast, on_event=on_event)
+        return open_result(path)
+
+    def _run(self, client: Client, store: RunStore, *, fail_fast: bool, on_event: OnEvent | None) -> None:
+        own = _own_kernels(self._plan.spec)
+        run_blocks(
+            client,
+            store,
+            self._plan,
+            task=run_block,
+            payload=cloudpickle.dumps(own) if own else b"",
+            fail_fast=fail_fast,
+            on_event=on_event,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Sweep of {self._plan.spec.kernel.name} over {dict(self._plan.dims)}>"
+
+
+# What a result repeats from its cube.
+_ORIGIN = ("title", "citation", "licence", "synthetic", "cube", "cube_fingerprint", "sample", "raw_files", "data")
+
+
+def _gather(spec: Spec, cube: xr.Dataset, sample: str) -> tuple[Packed, dict[str, Any]]:
+    """Return the variables of the sample that the sweep needs, and where they come from."""
+    bare = pack(cube, sample=sample, variables=())
+    counts = np.diff(bare.offsets)
+    plan = make_plan(
+        spec, systems=bare.systems, n_points=bare.n_points, fewest_points=int(counts.min()), variables=variables_of(cube)
+    )
+    origin = {
+        **{name: cube.attrs[name] for name in ("citation", "licence", "synthetic", "raw_files") if name in cube.attrs},
+        "title": f"{spec.kernel.title} over {cube.attrs['title']}",
+        "cube": cube.attrs["title"],
+        "cube_fingerprint": cube.attrs.get("fingerprint", ""),
+        "sample": sample,
+    }
+    return pack(cube, sample=sample, variables=plan.inputs), origin
+
+
+def _plan(spec: Spec, packed: Packed, origin: Mapping[str, Any]) -> Plan:
+    return make_plan(
+        spec,
+        systems=packed.systems,
+        n_points=packed.n_points,
+        fewest_points=int(np.diff(packed.offsets).min()),
+        variables=Variables(frozenset(packed.points), frozenset(packed.per_system)),
+        origin=origin,
+    )
+
+
+def _digest(packed: Packed) -> str:
+    """Return the sha256 of the data that a sweep sees."""
+    digest = hashlib.sha256("\n".join(packed.systems).encode())
+    arrays = {"offsets": packed.offsets, **packed.points, **packed.per_system}
+    for name in sorted(arrays):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return f"sha256 {digest.hexdigest()}"
+
+
+def _own_kernels(spec: Spec) -> dict[str, Kernel]:
+    """Return the kernels that a worker would not find by name."""
+    used = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
+    return {kernel.name: kernel for kernel in used if KERNELS.get(kernel.name) is not kernel}
+
+
+def _probe(plan: Plan, packed: Packed) -> float:
+    """Time a small part of the largest section, once its loop is compiled."""
+    section = max(plan.sections, key=plan.section_size)
+    block = _first_points(plan, section, max(1, _PROBE_EVALUATIONS // plan.n_points))
+    engine = Engine(plan, packed)
+    engine.evaluate(block)
+    start = time.perf_counter()
+    engine.evaluate(block)
+    return (time.perf_counter() - start) / (block.size * plan.n_points)
+
+
+def _first_points(plan: Plan, section: Section, points: int) -> Block:
+    whole = plan.block(0, section, (0,) * len(plan.dims))
+    tile: list[slice] = []
+    for part in reversed(whole.tile):
+        length = max(1, min(part.stop - part.start, points))
+        points //= length
+        tile.append(slice(part.start, part.start + length))
+    return replace(whole, tile=tuple(reversed(tile)))
+
+
+@contextlib.contextmanager
+def _connected(client: Client | None, scheduler: str | None, workers: int | None) -> Iterator[Client]:
+    if client is not None:
+        yield client
+        return
+    with connect(scheduler, workers=workers) as connected:
+        yield connected
+
+
+def run_block(path: str, index: int, payload: bytes) -> Any:
+    """Compute and write one block; this is what runs on a worker.
+
+    Parameters
+    ----------
+    path : str
+        The result store, which holds the spec and the data.
+    index : int
+        The block.
+    payload : bytes
+        Kernels of the user's own, pickled; empty for registered ones.
+
+    Returns
+    -------
+    Written
+        The digest of what was written, for the journal.
+    """
+    engine = _engine(path, stamp(path), payload)
+    block = engine.plan.blocks[index]
+    return write_block(path, block, engine.evaluate(block))
+
+
+@lru_cache(maxsize=2)
+def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
+    """Read spec and data from a store, once a process."""
+    own = cloudpickle.loads(payload) if payload else None
+    sweep = Sweep.from_result(path, own_kernels=own)
+    stored = json.loads(read_attrs(path)["identity"])
+    if differing := [key for key, value in sweep._plan.identity.items() if stored.get(key) != value]:
+        raise StoreMismatch(
+            f"this worker would compute something else: {', '.join(differing)} differ",
+            where=path,
+            hint="run the same version of sigcube and of the kernel on the workers and on the client",
+        )
+    return Engine(sweep._plan, sweep._packed)
+
+
+def open_result(path: str | Path) -> xr.Dataset:
+    """Open a result cube, finished or still being written.
+
+    Parameters
+    ----------
+    path : path
+        The result store.
+
+    Returns
+    -------
+    xarray.Dataset
+        Metrics of systems and summaries over the grid's axes, and the ``status`` of each grid point; loaded when used.
+        Its arrays have the ``hvplot`` accessor.
+    """
+    import hvplot.xarray  # noqa: F401 - registers the accessor
+
+    return xr.open_zarr(path, chunks=None)
+
+
+@dataclass(frozen=True)
+class RerunReport:
+    """How a result that was made again compares with the first.
+
+    Attributes
+    ----------
+    path : str
+        Where the second result is.
+    compared : int
+        Number of blocks that both have.
+    differing : tuple of int
+        The blocks whose bits differ.
+    """
+
+    path: str
+    compared: int
+    differing: tuple[int, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether every block compared has the same bits."""
+        return not self.differing
+
+
+def rerun(path: str | Path, out: str | Path | None = None, **options: Any) -> RerunReport:
+    """Make a result again from what it holds, and compare the digests of all blocks.
+
+    Parameters
+    ----------
+    path : path
+        The result.
+    out : path, optional
+        Where to write the second one; by default beside the first, as ``<name>-rerun.zarr``.
+    **options
+        As for `Sweep.run`.
+
+    Raises
+    ------
+    StoreMismatch
+        When the kernel has changed since.
+    """
+    first = Path(path)
+    second = Path(out) if out is not None else first.with_name(f"{first.stem}-rerun.zarr")
+    sweep = Sweep.from_result(first)
+    _refuse_changed(sweep, first)
+    sweep.run(second, **options)
+    before, after = _digests(first), _digests(second)
+    common = sorted(before.keys() & after.keys())
+    return RerunReport(str(second), len(common), tuple(i for i in common if before[i] != after[i]))
+
+
+def _refuse_changed(sweep: Sweep, path: Path) -> None:
+    stored = json.loads(read_attrs(path)["identity"])
+    differing = [key for key, value in sweep.plan(probe=False).identity.items() if stored.get(key) != value]
+    if differing:
+        raise StoreMismatch(
+            f"the result cannot be made again: {', '.join(differing)} changed since",
+            where=str(path),
+            found="; ".join(str(stored.get(key)) for key in differing),
+            hint="use the version of sigcube that made it: see its attribute 'versions'",
+        )
+
+
+def _digests(path: Path) -> dict[int, str]:
+    entries: Mapping[int, Entry] = read_journal(path / "journal").entries
+    return {index: entry.digest for index, entry in entries.items() if entry.status == "done"}

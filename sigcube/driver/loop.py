@@ -133,6 +133,7 @@ class _Run:
         self._ended: queue.SimpleQueue[tuple[int, Future]] = queue.SimpleQueue()
         self._recorded: list[Entry] = []
         self._progress = Progress(blocks=len(self._todo))
+        self._told_threads = -1
         self._name = uuid.uuid4().hex[:12]
         self._tries = itertools.count()
         self._began = time.monotonic()
@@ -198,19 +199,24 @@ class _Run:
             self._collect(index, future)
         elif status == "error":
             self._blame(index, future.exception(timeout=ANSWER_TIMEOUT))
+        elif status == "cancelled":
+            raise _lost(f"block {index} was cancelled by the scheduler")
         else:
-            raise _lost(f"block {index} was {status} by the scheduler")
+            self._again(index)
 
     def _collect(self, index: int, future: Future) -> None:
         try:
             outcome: Outcome = future.result(timeout=ANSWER_TIMEOUT)
         except TimeoutError:
-            # Its worker died with the answer in hand; to run the block again writes the same bytes.
-            self._todo.appendleft(index)
+            self._again(index)
         except (OSError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
             raise _lost(f"{type(error).__name__}: {error}") from error
         else:
             self._take(index, outcome)
+
+    def _again(self, index: int) -> None:
+        """Run a block once more whose worker died with the answer in hand: it writes the same bytes."""
+        self._todo.appendleft(index)
 
     def _take(self, index: int, outcome: Outcome) -> None:
         if outcome.fatal is not None:
@@ -285,7 +291,8 @@ class _Run:
                 where=self._client.scheduler.address,
                 hint="start workers with `dask worker ADDRESS`, and run the same command again",
             )
-        if threads != self._progress.threads:
+        if threads != self._told_threads:
+            self._told_threads = threads
             self._progress = replace(self._progress, threads=threads)
             self._tell("workers" if threads else "waiting")
 

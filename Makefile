@@ -32,7 +32,6 @@ test: setup  ## run every test, the quick ones first
 
 lint: setup  ## ruff
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 
 types: setup  ## mypy, strict
 	$(BIN)/mypy

@@ -1,0 +1,6 @@
+const i = names.indexOf(cb_obj.value);
+for (const [renderer, columns] of glyphs) {
+  for (const [property, quantity] of Object.entries(columns)) {
+    renderer.glyph[property] = {field: `${quantity} ${i}`};
+  }
+}

@@ -1,0 +1,11 @@
+const nearest = (values, at) => {
+  let best = 0;
+  values.forEach((value, i) => { if (Math.abs(value - at) < Math.abs(values[best] - at)) best = i; });
+  return best;
+};
+const show = (number) => Number.isFinite(number) ? String(Number(number.toPrecision(4))) : "not finite";
+const i = nearest(xs, special_vars.x), j = nearest(ys, special_vars.y);
+if (what === "x") return show(xs[i]);
+if (what === "y") return show(ys[j]);
+const z = image.data_source.data[image.glyph.image.field][0];
+return show(z[py.indexOf(j) * px.length + px.indexOf(i)]);

@@ -1,0 +1,93 @@
+"""A page of cards as one HTML file that needs nothing else: scripts, styles and data are inside."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from sigcube.errors import StoreError
+
+__all__ = ["Card", "write_page"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One panel of a page.
+
+    Attributes
+    ----------
+    title, text : str
+        Its heading, and a sentence below it.
+    model : bokeh.model.Model
+        What it shows.
+    wide : bool
+        Whether it takes two of the three columns.
+    """
+
+    title: str
+    text: str
+    model: Any
+    wide: bool = False
+
+
+def write_page(
+    path: str | Path,
+    cards: Sequence[Card],
+    *,
+    title: str,
+    subtitle: str,
+    notes: Mapping[str, str],
+    synthetic: bool,
+) -> Path:
+    """Write cards as an HTML page that opens without a network.
+
+    Parameters
+    ----------
+    path : path
+        The file; it is replaced in one step.
+    cards : sequence of Card
+        From left to right and down.
+    title, subtitle : str
+        The heading, and a sentence below it.
+    notes : Mapping
+        Where the numbers come from, for the foot of the page.
+    synthetic : bool
+        Whether to say, in the title too, that the data are not real.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be written.
+    """
+    from bokeh.embed import components
+    from bokeh.resources import Resources
+    from jinja2 import Environment
+
+    script, parts = components(tuple(card.model for card in cards))
+    template = files("sigcube.explore").joinpath("page.html").read_text(encoding="utf-8")
+    html = Environment(autoescape=True).from_string(template).render(
+        title=title,
+        subtitle=subtitle,
+        cards=list(zip(cards, parts, strict=True)),
+        notes=notes,
+        synthetic=synthetic,
+        resources=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render(),
+        script=script,
+    )
+    return _write(Path(path), html)
+
+
+def _write(path: Path, text: str) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(draft, 0o644)
+        os.replace(draft, path)
+    except OSError as error:
+        raise StoreError("the page cannot be written", where=str(path), found=error.strerror) from error
+    return path

@@ -1,0 +1,15 @@
+const chosen = switches.map((each) => each.labels ? each.labels[each.active] : each.value);
+const key = chosen.join("|"), value = chosen[0];
+image.glyph.image = {field: key};
+contours.glyph.xs = {field: `xs ${key}`};
+contours.glyph.ys = {field: `ys ${key}`};
+texts.glyph.x = {field: `x ${key}`};
+texts.glyph.y = {field: `y ${key}`};
+texts.glyph.text = {field: `text ${key}`};
+best.glyph.x = {field: `x ${key}`};
+best.glyph.y = {field: `y ${key}`};
+if (mark !== null) mark.visible = marked.includes(key);
+[mapper.low, mapper.high] = limits[key];
+bar.title = titles[value];
+for (const line of lines) line.glyph.y = {field: value};
+for (const axis of axes) axis.axis_label = labels[value];

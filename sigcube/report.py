@@ -1,0 +1,207 @@
+"""Plans and states of stores as text: what people want to know, with units, in few digits."""
+
+from collections.abc import Iterable
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sigcube.plan import Plan, Section
+    from sigcube.store import StoreStatus
+
+__all__ = ["count", "describe_plan", "describe_status", "duration", "number", "plan_record", "size"]
+
+
+def count(value: float) -> str:
+    """Write a count with three digits and a prefix.
+
+    Examples
+    --------
+    >>> count(171), count(3373), count(1_640_000), count(5.53e9)
+    ('171', '3,373', '1.64 M', '5.53 G')
+    """
+    for prefix, unit in (("T", 1e12), ("G", 1e9), ("M", 1e6)):
+        if value >= unit:
+            return f"{value / unit:.3g} {prefix}"
+    return f"{value:,.0f}"
+
+
+def size(n_bytes: float) -> str:
+    """Write a number of bytes.
+
+    Examples
+    --------
+    >>> size(950), size(2_200_000_000)
+    ('950 B', '2.2 GB')
+    """
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= scale:
+            return f"{n_bytes / scale:.3g} {unit}"
+    return f"{n_bytes:.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """Write a time.
+
+    Examples
+    --------
+    >>> duration(0.042), duration(4.24), duration(75), duration(9000)
+    ('0.042 s', '4.2 s', '1 min 15 s', '2 h 30 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def number(value: Any) -> str:
+    """Write a value of a parameter or a metric with four digits; labels as they are.
+
+    Examples
+    --------
+    >>> number(1.17248), number(9.599e-11), number("geometric"), number(17.0)
+    ('1.172', '9.599e-11', 'geometric', '17')
+    """
+    return f"{value:.4g}" if isinstance(value, float | int | np.number) else str(value)
+
+
+def describe_plan(plan: "Plan") -> str:
+    """Return a plan as text: what is computed, what is written, what it costs."""
+    spec = plan.spec
+    name, title = spec.kernel.name, spec.kernel.title
+    rows = [
+        ("data", f"{count(len(plan.systems))} systems, {count(plan.n_points)} points"),
+        ("grid", f"{_product(plan.dims)} = {count(spec.grid.size)} grid points"),
+        ("computed", _computed(plan)),
+        *_readings(plan),
+        ("metrics", _metrics(plan)),
+        ("result", f"{size(plan.bytes)} before compression, {len(plan.variables)} arrays, {count(plan.files)} files"),
+        ("work", f"{count(plan.evaluations)} evaluations in {_blocks(len(plan.blocks))}"),
+        ("memory", f"{size(_largest_block(plan))} a worker for the largest block, beside Python's own"),
+        ("time", _time(plan)),
+    ]
+    lines = [f"  {label:<10}{text}".rstrip() for label, text in rows]
+    return "\n".join([f"Plan of a sweep of {name} ({title})", *lines])
+
+
+def _product(dims: "Mapping[str, int]") -> str:
+    return " × ".join(f"{dim} {n}" for dim, n in dims.items())
+
+
+def _blocks(n: int) -> str:
+    return "1 block" if n == 1 else f"{count(n)} blocks"
+
+
+def _computed(plan: "Plan") -> str:
+    n = len(plan.sections)
+    readings = "1 reading" if n == 1 else f"{n} readings"
+    repeated = plan.spec.grid.size - plan.points_computed
+    rest = f"; {count(repeated)} repeat them" if repeated else ""
+    return f"{count(plan.points_computed)} grid points in {readings} of the model{rest}"
+
+
+def _readings(plan: "Plan") -> Iterable[tuple[str, str]]:
+    """Yield a line for each of the first readings: its labels, the axes it uses, those it repeats along."""
+    shown = 8
+    if len(plan.sections) == 1 and not plan.spec.grid.label_dims and all(plan.used_dims(plan.sections[0])):
+        return
+    for section in plan.sections[:shown]:
+        yield "", f"{_labels(plan, section)}: {_axes(plan, section)}"
+    if len(plan.sections) > shown:
+        yield "", f"and {len(plan.sections) - shown} more"
+
+
+def _labels(plan: "Plan", section: "Section") -> str:
+    found = []
+    for position, dim in enumerate(plan.spec.grid.label_dims):
+        at = dict.fromkeys(place[position] for place in section.places)
+        for axis in plan.spec.grid.along(dim):
+            found.append(f"{axis.name}={'|'.join(dict.fromkeys(str(axis.values[i]) for i in at))}")
+    return ", ".join(found) or "everywhere"
+
+
+def _axes(plan: "Plan", section: "Section") -> str:
+    lengths = [(dim, n) for dim, n in plan.dims.items() if dim not in plan.spec.grid.label_dims]
+    used = dict(zip(plan.dims, plan.used_dims(section), strict=True))
+    over = [dim for dim, _ in lengths if used[dim]]
+    idle = [dim for dim, _ in lengths if not used[dim]]
+    n = prod(length for dim, length in lengths if used[dim])
+    computed = f"{count(n)} over {' × '.join(over)}" if over else "1"
+    return f"{computed}, repeated along {', '.join(idle)}" if idle else computed
+
+
+def _metrics(plan: "Plan") -> str:
+    spec = plan.spec
+    kept = f", each {plan.system_dim}'s as {spec.dtype}" if spec.keep_systems else ""
+    text = ", ".join(metric.name for metric in spec.metrics) + kept
+    if spec.reference is None:
+        return text
+    settings = ", ".join(f"{name}={number(value)}" for name, value in spec.reference.settings.items())
+    return f"{text}; win_rate against {spec.reference.kernel.name}{f' ({settings})' if settings else ''}"
+
+
+def _largest_block(plan: "Plan") -> int:
+    return sum(prod(variable.shards) * np.dtype(variable.dtype).itemsize for variable in plan.variables)
+
+
+def _time(plan: "Plan") -> str:
+    if plan.seconds is None:
+        return "not probed"
+    rate = 1.0 / plan.seconds_per_evaluation if plan.seconds_per_evaluation else 0.0
+    return f"about {duration(plan.seconds)} on one core of this machine ({count(rate)} evaluations/s)"
+
+
+def plan_record(plan: "Plan") -> dict[str, Any]:
+    """Return the figures of a plan as JSON-able values: times in seconds, sizes in bytes."""
+    return {
+        "kernel": plan.spec.kernel.name,
+        "systems": len(plan.systems),
+        "points": plan.n_points,
+        "grid": dict(plan.dims),
+        "grid_points": plan.spec.grid.size,
+        "grid_points_computed": plan.points_computed,
+        "readings": len(plan.sections),
+        "evaluations": plan.evaluations,
+        "blocks": len(plan.blocks),
+        "bytes": plan.bytes,
+        "files": plan.files,
+        "bytes_largest_block": _largest_block(plan),
+        "seconds_one_core": plan.seconds,
+    }
+
+
+def describe_status(status: "StoreStatus") -> str:
+    """Return the state of a store as text."""
+    rows = [
+        ("blocks", f"{count(status.done)} of {count(status.blocks)} done{_share(status.done, status.blocks)}"),
+        ("points", f"{count(status.points_done)} of {count(status.points)} computed"),
+    ]
+    if status.invalid:
+        rows.append(("invalid", f"{count(status.invalid)} grid points where the model is not finite"))
+    if status.failed or status.killed:
+        rows.append(("failures", f"{status.failed} failed, {status.killed} killed their worker"))
+    if status.evaluations_per_second:
+        rows.append(("speed", f"{count(status.evaluations_per_second)} evaluations/s"))
+    rows.append(("state", _state(status)))
+    rows += [("", f"block {entry.block} {entry.status}: {entry.error}") for entry in status.errors[:5]]
+    if len(status.errors) > 5:
+        rows.append(("", f"and {len(status.errors) - 5} more; --json shows all"))
+    return "\n".join(f"  {label:<10}{text}".rstrip() for label, text in rows)
+
+
+def _share(part: int, whole: int) -> str:
+    return f" ({part / whole:.0%})" if whole and part < whole else ""
+
+
+def _state(status: "StoreStatus") -> str:
+    if status.holder is not None:
+        left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
+        return f"running on {status.holder.host}, process {status.holder.pid}{left}"
+    if status.todo:
+        return f"stopped with {_blocks(status.todo)} to do; the same sweep command resumes it"
+    return "complete" if not status.errors else "complete but for the failures; --retry-failed tries them again"

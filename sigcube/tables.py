@@ -1,0 +1,211 @@
+"""Kernels and results as tables for a terminal."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from sigcube.constants import PAPER
+from sigcube.kernels import KERNELS, find
+from sigcube.kernels.frames import FRAMES
+from sigcube.kernels.graph import CONSTANTS_CHOICE
+from sigcube.kernels.record import Choice, Kernel, Parameter
+from sigcube.report import number
+
+__all__ = ["best_points", "best_table", "kernel_records", "kernel_tables", "smallest", "summaries"]
+
+# Values read at a time when a map is searched for its smallest.
+_SLAB = 2**24
+
+
+def kernel_tables(name: str | None = None) -> list[Table]:
+    """Return the tables of one kernel, or of all and of what they share.
+
+    Raises
+    ------
+    SpecError
+        For a name that is not a kernel.
+    """
+    tables: list[Table] = []
+    for kernel in _chosen(name):
+        title = f"{kernel.name}: {kernel.title} ({kernel.source})"
+        tables.append(_parameter_table(kernel.parameters, title))
+        if kernel.choices:
+            tables.append(_choice_table(kernel.choices, f"{kernel.name}: choices, * by default"))
+    for frame in FRAMES.values():
+        tables.append(_parameter_table(frame.parameters, f"every kernel, on a {frame.kind} cube"))
+    tables.append(_choice_table([CONSTANTS_CHOICE], "every kernel: choices, * by default"))
+    return tables
+
+
+def kernel_records(name: str | None = None) -> list[dict[str, Any]]:
+    """Return one kernel, or all, as JSON-able values."""
+    return [
+        {
+            "name": kernel.name,
+            "title": kernel.title,
+            "source": kernel.source,
+            "parameters": [
+                {**asdict(p), "default": p.value(PAPER)} for p in (*kernel.parameters, *_shared_parameters())
+            ],
+            "choices": [_choice_record(choice) for choice in (*kernel.choices, CONSTANTS_CHOICE)],
+        }
+        for kernel in _chosen(name)
+    ]
+
+
+def _chosen(name: str | None) -> Iterable[Kernel]:
+    return KERNELS.values() if name is None else [find(name)]
+
+
+def _shared_parameters() -> tuple[Parameter, ...]:
+    return tuple(parameter for frame in FRAMES.values() for parameter in frame.parameters)
+
+
+def _choice_record(choice: Choice) -> dict[str, Any]:
+    options = {
+        label: {"source": option.source, "description": option.description} for label, option in choice.options.items()
+    }
+    return {"name": choice.name, "description": choice.description, "default": choice.default, "labels": options}
+
+
+def _parameter_table(parameters: Sequence[Parameter], title: str) -> Table:
+    table = _table(title, "parameter", "symbol", "default", "unit", "bounds", "status", "source", "meaning")
+    for parameter in parameters:
+        low, high = parameter.bounds
+        table.add_row(
+            parameter.name,
+            parameter.symbol,
+            number(parameter.value(PAPER)),
+            parameter.unit or "–",
+            f"{low:g} … {high:g}",
+            parameter.status,
+            parameter.source,
+            parameter.description,
+        )
+    return table
+
+
+def _choice_table(choices: Sequence[Choice], title: str) -> Table:
+    table = _table(title, "choice", "label", "source", "meaning")
+    for choice in choices:
+        for row, (label, option) in enumerate(choice.options.items()):
+            star = " *" if label == choice.default else ""
+            table.add_row("" if row else choice.name, label + star, option.source, escape(option.description))
+        table.add_section()
+    return table
+
+
+def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[str, Any]]:
+    """Find the smallest value of a summary under each combination of labels.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        A result, which may be lazy: it is read in parts.
+    value : str, optional
+        The summary; ``rms_mean`` where there is one.
+
+    Returns
+    -------
+    list of dict
+        For each combination, the labels, the axes' values at the best point (None for an axis that makes no difference
+        there), and every summary at that point. Combinations without a finite value are left out.
+    """
+    value = value or _default_value(result)
+    array = result[value]
+    labels = [str(dim) for dim in array.dims if _is_label_dim(result, str(dim))]
+    found = []
+    for place in np.ndindex(*(array.sizes[dim] for dim in labels)):
+        chosen = result.isel(dict(zip(labels, map(int, place), strict=True)))
+        at = smallest(chosen[value])
+        if at is not None:
+            found.append(_point(chosen, at, value))
+    return found
+
+
+def summaries(result: xr.Dataset) -> list[str]:
+    """Name the summaries of a result: what has one value at each grid point."""
+    grid = set(result["status"].dims)
+    return [str(name) for name, variable in result.data_vars.items() if name != "status" and set(variable.dims) <= grid]
+
+
+def _default_value(result: xr.Dataset) -> str:
+    names = summaries(result)
+    return "rms_mean" if "rms_mean" in names else names[0]
+
+
+def _is_label_dim(result: xr.Dataset, dim: str) -> bool:
+    """Whether a label lies along a dimension; numbers are all of kind i, u or f."""
+    return any(coord.dims == (dim,) and coord.dtype.kind not in "iuf" for coord in result.coords.values())
+
+
+def smallest(array: xr.DataArray) -> dict[str, int] | None:
+    """Find the place of the smallest finite value; ties go to the first."""
+    if not array.ndim:
+        return {} if np.isfinite(array.values) else None
+    first, rest = str(array.dims[0]), array.sizes[array.dims[0]]
+    step = max(1, _SLAB * rest // max(array.size, 1))
+    best, at = np.inf, None
+    for start in range(0, rest, step):
+        values = array.isel({first: slice(start, start + step)}).values
+        values = np.where(np.isfinite(values), values, np.inf)
+        flat = int(values.argmin())
+        if values.flat[flat] < best:
+            place = np.unravel_index(flat, values.shape)
+            best, at = float(values.flat[flat]), dict(zip(map(str, array.dims), map(int, place), strict=True))
+            at[first] += start
+    return at
+
+
+def _point(chosen: xr.Dataset, at: dict[str, int], value: str) -> dict[str, Any]:
+    here = chosen[summaries(chosen)].isel(at)
+    used = {dim: _matters(chosen[value], at, dim) for dim in at}
+    record: dict[str, Any] = {}
+    for name, coord in chosen.coords.items():
+        if coord.ndim > 1 or any(dim not in at for dim in coord.dims):
+            continue
+        item = coord.isel({dim: at[str(dim)] for dim in coord.dims}).item()
+        record[str(name)] = item if all(used[str(dim)] for dim in coord.dims) else None
+    return record | {name: float(here[name]) for name in summaries(chosen)}
+
+
+def _matters(array: xr.DataArray, at: dict[str, int], dim: str) -> bool:
+    line = array.isel({other: place for other, place in at.items() if other != dim}).values
+    return line.size == 1 or not bool((line == line[0]).all())
+
+
+def best_table(result: xr.Dataset, *, value: str | None = None) -> Table:
+    """Return `best_points` as a table."""
+    value = value or _default_value(result)
+    points = best_points(result, value=value)
+    axes = _axes(result)
+    columns = [*axes, value, *[name for name in summaries(result) if name != value][:4]]
+    table = _table(f"Smallest {value} under each reading", *(_heading(result, name) for name in columns))
+    for point in points:
+        table.add_row(*("any" if point[name] is None else number(point[name]) for name in columns))
+    return table
+
+
+def _axes(result: xr.Dataset) -> list[str]:
+    """Name the axes in the order of the grid's dimensions; a store keeps coordinates by the alphabet."""
+    dims = list(result["status"].dims)
+    named = [(dims.index(c.dims[0]), str(n)) for n, c in result.coords.items() if c.ndim == 1 and c.dims[0] in dims]
+    return [name for _, name in sorted(named)]
+
+
+def _heading(result: xr.Dataset, name: str) -> str:
+    units = result[name].attrs.get("units", "")
+    return escape(f"{name} [{units}]") if units else name
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

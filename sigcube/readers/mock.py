@@ -1,7 +1,7 @@
 """Synthetic surveys: galaxies as SPARC has them, made from a seed, with a true model that is known.
 
-Their relations between size, gas, extent and luminosity are straight lines through the SPARC table in logarithms, with its
-scatter. They say `synthetic` wherever they go.
+Their relations between size, gas, extent and luminosity are straight lines through the SPARC table in logarithms, with
+its scatter. They say `synthetic` wherever they go.
 """
 
 import json
@@ -60,12 +60,13 @@ def mock_survey(
     truth: str = "newton",
     noise: float = 1.0,
     points: tuple[int, int] = (5, 60),
-    cuts: Cuts = Cuts(),
+    cuts: Cuts | None = None,
 ) -> xr.Dataset:
     """Make a survey of synthetic galaxies.
 
-    Exponential discs (Freeman 1970, ApJ 160, 811), exponential gas discs with central holes, which may pull outwards, and
-    in some of the luminous ones a bulge (Plummer 1911, MNRAS 71, 460). The velocity is V_bar √Σ plus Gaussian noise.
+    Exponential discs (Freeman 1970, ApJ 160, 811), exponential gas discs with central holes, which may pull outwards,
+    and in some of the luminous ones a bulge (Plummer 1911, MNRAS 71, 460). The velocity is V_bar √Σ plus Gaussian
+    noise.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def mock_survey(
     seed : int
         The same seed gives the same survey.
     boost : callable, optional
-        The true Σ as a function of radius [kpc], g_N [m/s²] and disc scale length [kpc], arrays of shape (n_points,).
+        The true Σ as a function of radius [kpc], g_N [m/s²] and disc scale length [kpc], arrays of one shape.
         Without it the truth is Newtonian.
     truth : str
         What the true model is called; it becomes an attribute.
@@ -82,8 +83,8 @@ def mock_survey(
         The noise, in units of the stated errors.
     points : (int, int)
         Least and greatest number of points of a galaxy.
-    cuts : Cuts
-        Thresholds of the flags; its mass-to-light ratios are the true ones.
+    cuts : Cuts, optional
+        Thresholds of the flags, those of `Cuts` if not given; its mass-to-light ratios are the true ones.
 
     Returns
     -------
@@ -101,6 +102,7 @@ def mock_survey(
     ['SYN00001', 'SYN00002', 'SYN00003']
     """
     _refuse_nonsense(n_galaxies, noise, points)
+    cuts = cuts or Cuts()
     rng = np.random.default_rng(seed)
     galaxies = _draw(rng, n_galaxies, points)
     curves = _curves(rng, galaxies, boost, noise, cuts)
@@ -221,14 +223,15 @@ def _boost(boost: Boost | None, r: FloatArray, v_bar_sq: FloatArray, r_disk: Flo
     if boost is None:
         return np.ones_like(r)
     # Where gas pulls outwards no model says anything; those points are flagged.
-    g = np.maximum(v_bar_sq, np.finfo(np.float64).tiny) * 1e6 / (r * PAPER.kpc)
-    sigma = np.broadcast_to(np.asarray(boost(r, g, r_disk), dtype=np.float64), r.shape)
-    wrong = (v_bar_sq > 0) & ~(np.isfinite(sigma) & (sigma > 0))
+    inwards = v_bar_sq > 0
+    g = v_bar_sq[inwards] * 1e6 / (r[inwards] * PAPER.kpc)
+    sigma = np.ones(inwards.shape)
+    sigma[inwards] = boost(r[inwards], g, r_disk[inwards])
+    wrong = ~(np.isfinite(sigma) & (sigma > 0))
     if wrong.any():
-        raise SpecError(
-            "the boost is not positive and finite", where="boost", found=f"{wrong.sum()} of {r.size} points"
-        )
-    return np.where(v_bar_sq > 0, sigma, 1.0)
+        found = f"{wrong.sum()} of {wrong.size} points"
+        raise SpecError("the boost is not positive and finite", where="boost", found=found)
+    return sigma
 
 
 def _systems(galaxies: _Galaxies, v_true: FloatArray) -> dict[str, FloatArray]:
@@ -243,13 +246,14 @@ def _systems(galaxies: _Galaxies, v_true: FloatArray) -> dict[str, FloatArray]:
 
 
 def _attributes(settings: dict[str, object]) -> dict[str, object]:
+    n, truth, seed = (settings[name] for name in ("n_galaxies", "truth", "seed"))
     unflagged = {
         "description": "galaxies with enough points, and of those the points with V_bar > 0 and V_obs > 0",
         "point_flags_excluded": ["nonpositive_radius", "nonpositive_v_obs", "negative_vbar"],
         "system_flags_excluded": ["too_few_rows", "too_few_points"],
     }
     return {
-        "title": f"synthetic survey of {settings['n_galaxies']} galaxies, truth {settings['truth']}, seed {settings['seed']}",
+        "title": f"synthetic survey of {n} galaxies, truth {truth}, seed {seed}",
         "kind": "galaxy",
         "citation": "none: synthetic data made by sigcube",
         "licence": "CC0-1.0",
@@ -257,6 +261,6 @@ def _attributes(settings: dict[str, object]) -> dict[str, object]:
         "raw_files": "[]",
         "samples": json.dumps({"unflagged": unflagged}),
         "synthetic": 1,
-        "true_model": str(settings["truth"]),
+        "true_model": str(truth),
         "sigcube_version": __version__,
     }

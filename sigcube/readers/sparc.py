@@ -116,11 +116,12 @@ def _read_curves(table: Table, faults: list[Fault]) -> dict[str, _Curve]:
     archive_name = table.path.name
     try:
         with zipfile.ZipFile(table.path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
-            faults.extend(_twice(names, archive_name))
-            for name in dict.fromkeys(names):
-                curve = _read_curve(archive.read(name), table.columns, f"{archive_name}: {name}", faults)
-                curves[Path(name).name.removesuffix(_SUFFIX)] = curve
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            galaxies = [Path(member.filename).name.removesuffix(_SUFFIX) for member in members]
+            faults.extend(_twice(galaxies, archive_name))
+            for galaxy, member in zip(galaxies, members, strict=True):
+                place = f"{archive_name}: {member.filename}"
+                curves[galaxy] = _read_curve(archive.read(member), table.columns, place, faults)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         faults.append(Fault("the zip is truncated or damaged", archive_name, str(error), "a whole zip"))
     return curves

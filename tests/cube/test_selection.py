@@ -1,0 +1,85 @@
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from strategies import galaxy_cubes
+
+from sigcube.cube import pack, sample_names, samples, select
+from sigcube.errors import DataError, SpecError
+
+
+def test_samples_of_a_cube(sparc_cube: xr.Dataset) -> None:
+    assert sample_names(sparc_cube) == ("all", "paper171")
+    assert samples(sparc_cube)["paper171"].system_flags_excluded == ("too_few_rows", "too_few_points")
+    assert samples(sparc_cube)["all"].point_flags_excluded == ()
+
+
+@given(ds=galaxy_cubes())
+def test_everything_packed_is_every_point_in_order(ds: xr.Dataset) -> None:
+    packed = pack(ds, variables=["r", "v_gas", "r_disk", "n_points"])
+    assert packed.systems == tuple(ds.galaxy.values)
+    assert np.diff(packed.offsets).tolist() == ds.n_points.values.tolist()
+    assert packed.per_system["n_points"].dtype == np.float64
+    for index in range(packed.n_systems):
+        mine = slice(*packed.offsets[index : index + 2])
+        expected = ds.v_gas.values[index, : int(ds.n_points[index])]
+        np.testing.assert_array_equal(packed.points["v_gas"][mine], expected)
+
+
+@given(ds=galaxy_cubes())
+def test_packing_a_sample_is_packing_what_it_selects(ds: xr.Dataset) -> None:
+    good = (ds.point_flag.values == 0) & (ds.system_flag.values == 0)[:, np.newaxis]
+    if not good.any():
+        with pytest.raises(DataError, match="sample 'clean' holds no system"):
+            pack(ds, sample="clean", variables=["r"])
+        return
+    packed = pack(ds, sample="clean", variables=["r", "f_bulge"])
+    chosen = select(ds, sample="clean")
+    np.testing.assert_array_equal(packed.points["r"], ds.r.values[good])
+    np.testing.assert_array_equal(chosen.r.values[chosen.r.notnull().values], packed.points["r"])
+    np.testing.assert_array_equal(chosen.f_bulge.values, packed.per_system["f_bulge"])
+    assert packed.systems == tuple(chosen.galaxy.values)
+    assert packed.n_points == good.sum()
+
+
+def test_a_system_without_a_point_left_is_left_out(mock_cube: xr.Dataset) -> None:
+    ds = mock_cube.copy(deep=True)
+    ds.point_flag.values[3] |= 8
+    ds.attrs["samples"] = json.dumps({"s": {"description": "", "point_flags_excluded": ["negative_vbar"]}})
+    assert "SYN00004" not in pack(ds, sample="s", variables=["r"]).systems
+    assert "SYN00004" not in select(ds, sample="s").galaxy
+
+
+def test_selecting_keeps_labels(sparc_cube: xr.Dataset) -> None:
+    chosen = select(sparc_cube, sample="paper171")
+    assert chosen.attrs == sparc_cube.attrs
+    assert chosen.v_obs.attrs == sparc_cube.v_obs.attrs
+    assert chosen.point_flag.dtype == np.uint8
+
+
+def test_transposed_cubes_pack_alike(mock_cube: xr.Dataset) -> None:
+    straight, turned = (pack(ds, sample="unflagged", variables=["r"]) for ds in (mock_cube, mock_cube.transpose()))
+    np.testing.assert_array_equal(straight.points["r"], turned.points["r"])
+
+
+def test_its_repr_fits_a_line(sparc_cube: xr.Dataset) -> None:
+    packed = pack(sparc_cube, sample="paper171", variables=["r", "v_flat"])
+    assert repr(packed) == "Packed(171 systems, 3373 points: r, v_flat)"
+
+
+def test_misspelt_names(mock_cube: xr.Dataset) -> None:
+    with pytest.raises(SpecError, match=r"the cube has no sample 'unflaged'\n.*\n  do: did you mean 'unflagged'\?"):
+        pack(mock_cube, sample="unflaged", variables=["r"])
+    with pytest.raises(SpecError, match=r"no sample 'paper171'\n.*\n  do: valid: all, unflagged"):
+        select(mock_cube, sample="paper171")
+    with pytest.raises(
+        DataError, match=r"no numeric variable 'v_gass', 'sigma_v'\n.*\n  do: did you mean 'v_gas'\? valid: "
+    ):
+        pack(mock_cube, variables=["r", "v_gass", "sigma_v"])
+
+
+def test_text_cannot_be_packed(sparc_cube: xr.Dataset) -> None:
+    with pytest.raises(DataError, match="the cube has no numeric variable 'references'"):
+        pack(sparc_cube, variables=["references"])

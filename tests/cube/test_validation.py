@@ -1,0 +1,156 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from strategies import galaxy_cubes
+
+from sigcube.cube import KINDS, flag_masks, validate
+from sigcube.errors import DataError
+
+Change = Callable[[xr.Dataset], xr.Dataset]
+
+
+def _attrs(name: str, **changes: object) -> Change:
+    def change(ds: xr.Dataset) -> xr.Dataset:
+        ds = ds.copy()
+        ds[name].attrs.update(changes)
+        return ds
+
+    return change
+
+
+def _at(name: str, value: float, *, point: int = 0) -> Change:
+    def change(ds: xr.Dataset) -> xr.Dataset:
+        ds = ds.copy(deep=True)
+        ds[name].values[1, point] = value
+        return ds
+
+    return change
+
+
+CHANGES: dict[str, tuple[Change, str]] = {
+    "no kind": (lambda ds: ds.drop_attrs(deep=False), "this dataset is not a sigcube cube"),
+    "unknown kind": (
+        lambda ds: ds.assign_attrs(kind="galaxi"),
+        r"no kind of cube 'galaxi'\n(.*\n)*  do: did you mean 'galaxy'\?",
+    ),
+    "no licence": (
+        lambda ds: ds.assign_attrs(licence=None),
+        "missing, or not a text\n.*attribute 'licence'\n  found: None",
+    ),
+    "synthetic": (
+        lambda ds: ds.assign_attrs(synthetic="yes"),
+        "neither 0 nor 1\n.*attribute 'synthetic'\n  found: 'yes'",
+    ),
+    "a title that hides it": (
+        lambda ds: ds.assign_attrs(title="SPARC"),
+        "the title of synthetic data must say so\n.*\n  found: 'SPARC'",
+    ),
+    "samples that are no JSON": (lambda ds: ds.assign_attrs(samples="{"), "not a JSON object\n.*attribute 'samples'"),
+    "a sample on no flag": (
+        lambda ds: ds.assign_attrs(samples='{"s": {"description": "", "point_flags_excluded": ["negativ"]}}'),
+        "not a flag\n.*sample 's', point_flags_excluded\n  found: 'negativ'\n  expected: padding, ",
+    ),
+    "no names": (lambda ds: ds.drop_vars("galaxy"), "missing\n.*coordinate 'galaxy'"),
+    "a name twice": (lambda ds: ds.isel(galaxy=[0, 1, 1]), "named twice\n.*coordinate 'galaxy'\n  found: 'SYN00002'"),
+    "an empty name": (
+        lambda ds: ds.assign_coords(galaxy=["", *ds.galaxy.values[1:]]),
+        "empty name\n.*coordinate 'galaxy'",
+    ),
+    "no systems": (lambda ds: ds.isel(galaxy=[]), "no systems\n"),
+    "a variable missing": (lambda ds: ds.drop_vars("v_gas"), "missing\n.*variable 'v_gas'"),
+    "dimensions": (
+        lambda ds: ds.assign(f_bulge=ds.r.assign_attrs(units="")),
+        "wrong dimensions\n.*variable 'f_bulge'\n.*galaxy.*radius",
+    ),
+    "type": (
+        lambda ds: ds.assign(r=ds.r.astype("float32")),
+        "wrong type\n.*variable 'r'\n  found: float32\n  expected: float64",
+    ),
+    "meanings": (
+        _attrs("point_flag", flag_meanings="a b"),
+        "wrong flag_meanings\n.*variable 'point_flag'\n  found: 'a b'",
+    ),
+    "no source": (_attrs("r", source=None), "no source\n.*variable 'r'"),
+    "no units on a variable of the user's own": (
+        lambda ds: ds.assign(mine=ds.r.assign_attrs(units=None)),
+        "astropy does not know its units\n.*variable 'mine'\n  found: None",
+    ),
+    "unit astropy does not know": (
+        _attrs("r", units="kiloparsecs!"),
+        "astropy does not know its units\n.*variable 'r'",
+    ),
+    "unit": (_attrs("r", units="pc"), "wrong units\n.*variable 'r'\n  found: 'pc'\n  expected: 'kpc'"),
+    "more points than places": (
+        lambda ds: ds.assign(n_points=ds.n_points + 100),
+        "out of range\n.*variable 'n_points'",
+    ),
+    "padding": (
+        lambda ds: ds.assign(point_flag=ds.point_flag & 254),
+        "the padding bit does not match .*\n.*variable 'point_flag', SYN",
+    ),
+    "NaN in a point": (_at("v_obs", np.nan), "NaN or infinite in a point.*\n.*variable 'v_obs', SYN00002, point 0$"),
+    "infinite": (_at("v_gas", np.inf), "NaN or infinite in a point.*\n.*variable 'v_gas', SYN00002"),
+    "a value in the padding": (_at("v_obs", 1.0, point=-1), "or a value in the padding\n.*variable 'v_obs', SYN00002"),
+    "negative error": (
+        _at("e_v_obs", -1.0),
+        "out of range\n.*variable 'e_v_obs', SYN00002, point 0\n  expected: at least 0",
+    ),
+    "radius": (_at("r", 1e9), "does not increase\n.*variable 'r', SYN00002, point 0"),
+    "an unknown bit": (
+        lambda ds: ds.assign(system_flag=ds.system_flag | 128),
+        "a bit without a meaning\n.*variable 'system_flag'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_each_fault_is_told(case: str, mock_cube: xr.Dataset) -> None:
+    change, message = CHANGES[case]
+    with xr.set_options(keep_attrs=True):
+        changed = change(mock_cube)
+    with pytest.raises(DataError, match=message):
+        validate(changed)
+
+
+def test_all_faults_are_told_at_once(mock_cube: xr.Dataset) -> None:
+    broken = mock_cube.drop_vars(["r", "v_obs"]).assign_attrs(citation=3)
+    with pytest.raises(DataError, match=r"this is not a valid galaxy cube: 3 faults") as caught:
+        validate(broken)
+    for said in (
+        "attribute 'citation': missing, or not a text, found 3",
+        "variable 'r': missing",
+        "variable 'v_obs': missing",
+    ):
+        assert said in str(caught.value)
+
+
+@given(ds=galaxy_cubes())
+def test_what_readers_make_is_valid(ds: xr.Dataset) -> None:
+    validate(ds)
+
+
+def test_a_user_may_add_variables(mock_cube: xr.Dataset) -> None:
+    mine = xr.Variable("galaxy", np.ones(40), {"units": "kpc2", "long_name": "mine", "source": "me"})
+    validate(mock_cube.assign(mine=mine))
+
+
+def test_every_declared_unit_is_astropys() -> None:
+    from astropy.units import Unit
+
+    for kind in KINDS.values():
+        for variable in kind.variables:
+            Unit(variable.unit)
+            assert set(variable.dims) <= set(kind.dims)
+
+
+def test_flag_masks_are_the_declared_bits(mock_cube: xr.Dataset) -> None:
+    assert flag_masks(mock_cube.point_flag) == {
+        "padding": 1,
+        "nonpositive_radius": 2,
+        "nonpositive_v_obs": 4,
+        "negative_vbar": 8,
+    }
+    assert flag_masks(mock_cube.system_flag) == {"too_few_rows": 1, "too_few_points": 2}

@@ -1,0 +1,109 @@
+import importlib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sigcube.errors import SpecError
+from sigcube.readers import READERS
+from sigcube.recipes import load_recipe, recipe_names
+
+GOOD = """
+name = "small"
+title = "a small one"
+kind = "galaxy"
+reader = "sparc"
+citation = "nobody"
+licence = "CC0-1.0"
+[files.curves]
+name = "a.zip"
+url = "https://example.org/a.zip"
+sha256 = "{sha}"
+columns = [{{ label = "Rad", variable = "r", unit = "kpc" }}]
+[samples.few]
+description = "few"
+point_flags_excluded = ["negative_vbar"]
+""".format(sha="0" * 64)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_loads(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.reader in READERS
+    assert recipe.text.startswith("#")
+    assert all(file.url.startswith("https://") for file in recipe.files.values())
+
+
+def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+    recipe = load_recipe(path)
+    assert recipe.files["curves"].verify == "always"
+    assert recipe.cuts.min_points == 5
+    assert load_recipe(str(path)) == recipe
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("title =", "titel =", r"2 faults(.*\n)*.*titel: unknown key 'titel', did you mean 'title'\?"),
+        ("sha256 =", "sha265 =", r"files.curves.sha265: unknown key 'sha265', did you mean 'sha256'\?"),
+        (
+            'unit = "kpc"',
+            'units = "kpc"',
+            r"unknown key 'units', did you mean 'unit'\?.*\n  where: .*, files.curves.columns.0.units",
+        ),
+        (
+            "description =",
+            "descripton =",
+            r"samples.few.descripton: unknown key 'descripton', did you mean 'description'\?",
+        ),
+        ('"few"', "3", r"should be a valid string\n  where: .*, samples.few.description\n  found: 3"),
+        ('title = "a small one"\n', "", r"missing\n  where: .*, title"),
+        ('"negative_vbar"', '"negativ_vbar"', r"there is no 'negativ_vbar'; did you mean 'negative_vbar'\?"),
+        ('variable = "r"', 'variable = "v_obz"', r"there is no 'v_obz'; did you mean 'v_obs'\?"),
+        ('"sparc"', '"spark"', r"there is no 'spark'; did you mean 'sparc'\?.*\n  where: .*, reader"),
+        ('"galaxy"', '"galaxies"', r"there is no 'galaxies'; did you mean 'galaxy'\?.*\n  where: .*, kind"),
+        ("0" * 64, "0" * 63, r"should match pattern.*\n  where: .*, files.curves.sha256"),
+        ("https://example.org/a.zip", "file:///etc/passwd", r"should match pattern.*\n  where: .*, files.curves.url"),
+        ('"a.zip"', '"../a.zip"', r"should match pattern.*\n  where: .*, files.curves.name"),
+        ('name = "small"', 'name = "small"\ntext = "x"', r"unknown key 'text'"),
+        ("[samples.few]", "[samples.few", r"this is not TOML\n  where: .*mine.toml\n  found: "),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert old in GOOD
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(SpecError, match=message):
+        load_recipe(path)
+
+
+def test_recipes_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"there is no recipe 'sparq'\n.*\n  do: did you mean 'sparc'\?.*ends in .toml"):
+        load_recipe("sparq")
+    with pytest.raises(SpecError, match=r"there is no recipe here\n  where: .*none.toml"):
+        load_recipe(tmp_path / "none.toml")
+
+
+def test_an_installed_package_finds_the_recipes_that_it_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = importlib.import_module("sigcube.recipes.model")
+    folder = tmp_path / "sigcube"
+    (folder / "_shipped" / "ingest").mkdir(parents=True)
+    (folder / "_shipped" / "ingest" / "small.toml").write_text(GOOD)
+    # What another package left beside ours is not ours.
+    (tmp_path / "ingest").mkdir()
+    (tmp_path / "ingest" / "foreign.toml").write_text("")
+    monkeypatch.setattr(model, "package_files", lambda name: folder)
+    assert recipe_names() == ("small",)
+    assert load_recipe("small").title == "a small one"
+
+
+def test_a_zipped_package_finds_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = importlib.import_module("sigcube.recipes.model")
+    with zipfile.ZipFile(tmp_path / "wheel.zip", "w") as out:
+        out.writestr("sigcube/_shipped/ingest/small.toml", GOOD)
+    with zipfile.ZipFile(tmp_path / "wheel.zip") as wheel:
+        monkeypatch.setattr(model, "package_files", lambda name: zipfile.Path(wheel, "sigcube/"))
+        assert load_recipe("small").title == "a small one"

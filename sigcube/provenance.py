@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sigcube import __version__
 from sigcube.grid import Axis
 from sigcube.kernels.graph import model_choices, model_parameters
 from sigcube.kernels.record import Kernel, Reduction, Term
@@ -20,7 +21,7 @@ from sigcube.spec import Spec, spec_to_record
 
 __all__ = ["describe_identity", "result_attrs", "result_coords", "source_hash"]
 
-_LIBRARIES = ("sigcube", "numpy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
+_LIBRARIES = ("numpy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
 
 
 class _SectionLike(Protocol):
@@ -90,7 +91,7 @@ def result_attrs(spec: Spec, origin: Mapping[str, Any], identity: Mapping[str, s
         "conventions": "CF flags; units readable by astropy",
         "spec": json.dumps(spec_to_record(spec)),
         "identity": json.dumps(dict(identity)),
-        "versions": json.dumps({"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}),
+        "versions": json.dumps({"sigcube": __version__, "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}),
     }
 
 

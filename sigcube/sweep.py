@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ __all__ = ["RerunReport", "Sweep", "open_result", "rerun"]
 
 # Enough for a steady rate, little enough to be done before a person looks up.
 _PROBE_EVALUATIONS = 2**24
+
+_MOST_IN_MEMORY = 4 * 2**30
 
 OnEvent = Callable[..., None]
 
@@ -182,6 +185,36 @@ class Sweep:
                     self._run(connected, store, fail_fast=fail_fast, on_event=on_event)
         return open_result(path)
 
+    def compute(self) -> xr.Dataset:
+        """Evaluate the whole grid here and now, in this process and in memory: for small grids.
+
+        Returns
+        -------
+        xarray.Dataset
+            What `run` would write, with the same bits.
+
+        Raises
+        ------
+        SpecError
+            For a result that is too large to hold.
+        """
+        plan = self._plan
+        if plan.bytes > _MOST_IN_MEMORY:
+            raise SpecError(
+                "this result is too large to hold in memory",
+                found=f"{plan.bytes / 2**30:.1f} GiB",
+                expected=f"at most {_MOST_IN_MEMORY / 2**30:.0f} GiB",
+                hint="use run(path), which writes it",
+            )
+        engine = Engine(plan, self._packed)
+        arrays = {v.name: np.empty(v.shape, dtype=v.dtype) for v in plan.variables}
+        for block in plan.blocks:
+            values = engine.evaluate(block)
+            for region, name in itertools.product(block.regions, arrays):
+                arrays[name][..., *region] = values[name]
+        content = {v.name: (v.dims, arrays[v.name], dict(v.attrs)) for v in plan.variables}
+        return xr.Dataset(content, plan.coords, plan.attrs)
+
     def _run(self, client: Client, store: RunStore, *, fail_fast: bool, on_event: OnEvent | None) -> None:
         own = _own_kernels(self._plan.spec)
         run_blocks(
@@ -329,7 +362,9 @@ def open_result(path: str | Path) -> xr.Dataset:
     """
     import hvplot.xarray  # noqa: F401 - registers the accessor
 
-    return xr.open_zarr(path, chunks=None)
+    result = xr.open_zarr(path, chunks=None)
+    text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
+    return result.assign_coords(text)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,6 @@ FloatArray = npt.NDArray[np.float64]
 
 # Columns turned round together: long enough to stream, short enough to stay in cache.
 _ABREAST = 64
-# Up to here, insertion beats a general sort.
-_FEW = 32
 # A guess that is off by more than this many times itself says nothing.
 _FAR = 4.0
 
@@ -37,7 +35,9 @@ def finish_systems(metric: Metric, counts: FloatArray, sums: tuple[FloatArray, .
 
 def finish_pooled(metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ...]) -> FloatArray:
     """Return a metric over all points, shape ``(n,)``, from sums of shape ``(n_systems, n)``."""
-    totals = tuple(_add_systems(total)[np.newaxis] for total in sums)
+    totals = tuple(np.empty((1, total.shape[1])) for total in sums)
+    for total, added in zip(sums, totals, strict=True):
+        _add_systems(total, added[0])
     return finish_systems(metric, np.array([counts.sum()]), totals)[0][0]
 
 
@@ -47,44 +47,49 @@ def _finisher(finish: Any, n_sums: int) -> Any:
     f = scalar(finish)
 
     def one(counts: Any, a: Any, values: Any, means: Any) -> None:
-        means[:] = 0.0
         for s in range(values.shape[0]):
             for j in range(values.shape[1]):
-                value = f(counts[s], a[s, j])
-                values[s, j] = value
-                means[j] += value
-        means /= values.shape[0]
+                values[s, j] = f(counts[s], a[s, j])
+        _mean_over_systems(values, means)
 
     def two(counts: Any, a: Any, b: Any, values: Any, means: Any) -> None:
-        means[:] = 0.0
         for s in range(values.shape[0]):
             for j in range(values.shape[1]):
-                value = f(counts[s], a[s, j], b[s, j])
-                values[s, j] = value
-                means[j] += value
-        means /= values.shape[0]
+                values[s, j] = f(counts[s], a[s, j], b[s, j])
+        _mean_over_systems(values, means)
 
     return _jit({1: one, 2: two}[n_sums])
 
 
 @_jit
-def _add_systems(sums: Any) -> Any:
+def _add_systems(sums: Any, totals: Any) -> None:
     """Add up over systems, one after the other: the same bits for any width of the tile."""
-    total = np.zeros(sums.shape[1])
+    for j in range(sums.shape[1]):
+        totals[j] = 0.0
     for s in range(sums.shape[0]):
         for j in range(sums.shape[1]):
-            total[j] += sums[s, j]
-    return total
+            totals[j] += sums[s, j]
 
 
 @_jit
-def fraction_below(values: Any, reference: Any) -> Any:
-    """Return the fraction of systems whose value is strictly below the reference's; both ``(n_systems, n)``."""
-    below = np.zeros(values.shape[1])
+def _mean_over_systems(values: Any, means: Any) -> None:
+    _add_systems(values, means)
+    for j in range(values.shape[1]):
+        means[j] /= values.shape[0]
+
+
+@_jit
+def _count_below(values: Any, reference: Any, counts: Any) -> None:
     for s in range(values.shape[0]):
         for j in range(values.shape[1]):
-            below[j] += 1.0 if values[s, j] < reference[s, j] else 0.0
-    return below / values.shape[0]
+            counts[j] += 1.0 if values[s, j] < reference[s, j] else 0.0
+
+
+def fraction_below(values: FloatArray, reference: FloatArray) -> FloatArray:
+    """Return the fraction of systems whose value is strictly below the reference's; both ``(n_systems, n)``."""
+    counts = np.zeros(values.shape[1])
+    _count_below(values, reference, counts)
+    return counts / values.shape[0]
 
 
 def column_medians(values: FloatArray) -> FloatArray:
@@ -105,7 +110,8 @@ def _column_medians(values: Any, medians: Any) -> None:
     for first in range(0, n, _ABREAST):
         width = min(_ABREAST, n - first)
         # Column by column from here on: turn a strip round while it passes through the cache.
-        missing[:] = 0
+        for j in range(width):
+            missing[j] = 0
         for s in range(n_systems):
             for j in range(width):
                 own[j, s] = values[s, first + j]
@@ -119,13 +125,16 @@ def _column_medians(values: Any, medians: Any) -> None:
 
 @_jit
 def _median_near(column: Any, near: Any, guess: float, reach: float) -> float:
-    """Return the median of a column by sorting the values within reach of a guess; the reach grows until it is among them."""
+    """Return the median of a column from the values within reach of a guess; the reach grows until it is among them."""
     n = column.size
     while True:
         below, inside = _collect(column, near, guess - reach, guess + reach)
         if below <= (n - 1) // 2 and n // 2 < below + inside:
-            _sort(near[:inside])
-            return 0.5 * (near[(n - 1) // 2 - below] + near[n // 2 - below])
+            lower = _select(near[:inside], (n - 1) // 2 - below)
+            upper = lower if n % 2 else np.inf
+            for i in range(n // 2 - below, inside if n % 2 == 0 else 0):
+                upper = min(upper, near[i])
+            return 0.5 * (lower + upper)
         reach = 8.0 * reach if 0.0 < reach < _FAR * abs(guess) else np.inf
 
 
@@ -133,7 +142,8 @@ def _median_near(column: Any, near: Any, guess: float, reach: float) -> float:
 def _collect(column: Any, near: Any, low: float, high: float) -> Any:
     """Copy the values from low to high, and count them and those below, without a branch to mispredict."""
     below, inside = 0, 0
-    for value in column:
+    for i in range(column.size):
+        value = column[i]
         near[inside] = value
         below += value < low
         inside += (value >= low) & (value <= high)
@@ -141,15 +151,21 @@ def _collect(column: Any, near: Any, low: float, high: float) -> Any:
 
 
 @_jit
-def _sort(values: Any) -> None:
-    """Sort in place; by insertion when few."""
-    if values.size > _FEW:
-        values.sort()
-        return
-    for i in range(1, values.size):
-        value = values[i]
-        j = i
-        while j > 0 and values[j - 1] > value:
-            values[j] = values[j - 1]
-            j -= 1
-        values[j] = value
+def _select(values: Any, rank: int) -> float:
+    """Return the value of a rank, in place: afterwards none before it is larger, none behind it smaller (Hoare 1961)."""
+    low, high = 0, values.size - 1
+    while low < high:
+        pivot = values[rank]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while pivot < values[j]:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        low = i if j < rank else low
+        high = j if rank < i else high
+    return float(values[rank])

@@ -96,14 +96,19 @@ class _Writer:
         for name in self.graph.systems:
             self.out.add(f"x_{name} = s_{name}[s]")
         self.terms(Level.SYSTEM)
-        for name in self.graph.targets:
-            self.out.add(f"sum_{name}[...] = 0.0")
+        self.for_each_sum("sum_{name}{at} = 0.0")
         with self.out.block("for p in range(offsets[s], offsets[s + 1]):"):
             for name in self.graph.points:
                 self.out.add(f"x_{name} = p_{name}[p]")
             self.points(0)
+        self.for_each_sum("out_{name}[s, {at_inside}] = sum_{name}{at}")
+
+    def for_each_sum(self, statement: str) -> None:
+        """Write a statement for every element of every sum; whole-array assignments would take Numba seconds to compile."""
+        at = self.at(self.schedule.order)
         for name in self.graph.targets:
-            self.out.add(f"out_{name}[s] = sum_{name}")
+            with self.loops(self.schedule.order):
+                self.out.add(statement.format(name=name, at=at, at_inside=at[1:-1]))
 
     def points(self, depth: int) -> None:
         """Write the terms of points at a depth of the nest, then the loop one deeper, then the sums."""

@@ -49,8 +49,13 @@ def evaluate(kernel: Kernel, cube: xr.Dataset, target: str, settings: Mapping[st
     for node in graph.nodes:
         values[node.name] = _apply(node, [values.get(i, cube[i] if i in cube else None) for i in node.inputs], cube)
     name = graph.targets[0]
-    unit = frame.predicted_unit if target == "predicted" else ""
-    return _labelled(values.get(name, cube.get(name)), cube, target, kernel, unit)
+    value = values.get(name, cube.get(name))
+    if target == "boost":
+        return _over_points(value, cube, {"long_name": f"Σ = g_eff/g_N of {kernel.title}", "units": "", "source": kernel.source}, target)
+    if target == "predicted":
+        attrs = {"long_name": f"prediction of {kernel.title}", "units": frame.predicted_unit, "source": kernel.source}
+        return _over_points(value, cube, attrs, target)
+    return value
 
 
 def _values(
@@ -95,11 +100,9 @@ def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
     )
 
 
-def _labelled(value: Any, cube: xr.Dataset, target: str, kernel: Kernel, unit: str) -> xr.DataArray:
-    template = cube["r"].where(False, 1.0)
-    array = value if isinstance(value, xr.DataArray) else xr.full_like(template, float(value))
+def _over_points(value: Any, cube: xr.Dataset, attrs: dict[str, str], name: str) -> xr.DataArray:
+    """Return a value at every point of the cube, NaN in the padding."""
+    array = value if isinstance(value, xr.DataArray) else xr.full_like(cube["r"], float(value))
     array = array.where(cube["r"].notnull())
-    array.name = target
-    title = "Σ = g_eff/g_N" if target == "boost" else "predicted observable"
-    array.attrs = {"units": unit, "long_name": f"{title} of {kernel.title}", "source": kernel.source}
+    array.name, array.attrs = name, attrs
     return array

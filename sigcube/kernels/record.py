@@ -144,6 +144,18 @@ class Kernel:
 
         return evaluate(self, cube, "boost", settings)
 
+    def compute(self, cube: Any, term: str, **settings: Any) -> Any:
+        """Compute any named term of the kernel: ``h``, ``W``, ``xi`` ... See `boost` for the arguments.
+
+        Returns
+        -------
+        xarray.DataArray or float
+            Its values, over what it varies with; its unit is in the term's docstring.
+        """
+        from sigcube.kernels.broadcast import evaluate
+
+        return evaluate(self, cube, term, settings)
+
     def predict(self, cube: Any, **settings: Any) -> Any:
         """Predict the cube's observable at every point: V in km/s for galaxies. See `boost` for the arguments."""
         from sigcube.kernels.broadcast import evaluate

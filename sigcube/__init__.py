@@ -1,0 +1,34 @@
+"""Gravity models over labelled galaxy cubes: grids of millions of points, Zarr in, Zarr out."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sigcube import kernels
+    from sigcube.cube import open_cube
+    from sigcube.grid import geomspace, linspace
+    from sigcube.kernels.record import Kernel, Parameter
+    from sigcube.sweep import Sweep, open_result
+
+__all__ = ["Kernel", "Parameter", "Sweep", "__version__", "geomspace", "kernels", "linspace", "open_cube", "open_result"]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Kernel": "sigcube.kernels.record",
+    "Parameter": "sigcube.kernels.record",
+    "Sweep": "sigcube.sweep",
+    "geomspace": "sigcube.grid",
+    "linspace": "sigcube.grid",
+    "open_cube": "sigcube.cube",
+    "open_result": "sigcube.sweep",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: a command that prints a table should not wait for astropy, numba and a plotting stack.
+    if name == "kernels":
+        return import_module("sigcube.kernels")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sigcube' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,5 +1,6 @@
 """A client comes from nothing or from an address, quietly, and leaves no process behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -40,7 +41,9 @@ def script(folder: Path, body: str) -> subprocess.Popen[str]:
     path.write_text(SCRIPT.format(body=body))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
     command = [sys.executable, "-W", "error", str(path)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def worker_pids(process: subprocess.Popen[str]) -> list[int]:
@@ -82,8 +85,17 @@ def test_a_script_without_a_main_guard_runs_silently_and_leaves_nothing(tmp_path
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+def test_it_works_under_a_running_event_loop_as_in_a_notebook() -> None:
+    async def cell() -> int:
+        with connect(workers=1) as client:
+            answer: int = client.submit(os.getpid).result(timeout=20)
+        return answer
+
+    assert asyncio.run(cell()) != os.getpid()
+
+
 def test_workers_end_when_their_client_is_killed(tmp_path: Path) -> None:
-    with script(tmp_path, "import time; time.sleep(60)") as process:
+    with script(tmp_path, "input()") as process:
         pids = worker_pids(process)
         process.kill()
         until(lambda: not any(psutil.pid_exists(pid) for pid in pids), seconds=15, what="end of the workers")
@@ -91,9 +103,11 @@ def test_workers_end_when_their_client_is_killed(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_reaches_the_client_alone(tmp_path: Path) -> None:
-    body = "exec('try:\\n import time; time.sleep(60)\\nexcept KeyboardInterrupt:\\n print(client.nthreads())')"
+    body = "exec('try:\\n print(1, flush=True); input()\\nexcept KeyboardInterrupt:\\n print(client.nthreads())')"
     with script(tmp_path, body) as process:
         assert len(worker_pids(process)) == 2
+        assert process.stdout is not None
+        assert process.stdout.readline() == "1\n"
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")

@@ -319,6 +319,7 @@ def test_a_cluster_without_workers_is_waited_for_and_given_up(
     finally:
         empty.close()
     assert sweep.kinds() == {"started": 1, "waiting": 1}
+    assert sweep.events[0].text.startswith("http://"), "the dashboard's address"
 
 
 @pytest.mark.parametrize("moment", [0, 4])

@@ -54,8 +54,9 @@ class Event:
     Parameters
     ----------
     kind : str
-        ``started``, ``done``, ``failed``, ``killed``, ``suspect`` (a worker died with the block, which will be tried
-        alone), ``waiting`` (the cluster has no worker), ``workers`` (their number changed) or ``finished``.
+        ``started`` (its text is the address of the dashboard), ``done``, ``failed``, ``killed``, ``suspect`` (a worker
+        died with the block, which will be tried alone), ``waiting`` (the cluster has no worker), ``workers`` (their
+        number changed) or ``finished``.
     progress : Progress
         Counts at this moment.
     entry : Entry, optional

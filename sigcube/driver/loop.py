@@ -141,7 +141,7 @@ class _Run:
 
     def go(self) -> Progress:
         try:
-            self._tell("started")
+            self._tell("started", text=_dashboard(self._client))
             self._look()
             self._store.begin_session()
             while self._todo or self._suspects or self._in_flight:
@@ -313,6 +313,14 @@ class _Run:
     def _tell(self, kind: str, *, entry: Entry | None = None, text: str = "") -> None:
         self._progress = replace(self._progress, in_flight=len(self._in_flight), seconds=time.monotonic() - self._began)
         self._on_event(Event(kind=kind, progress=self._progress, entry=entry, text=text))
+
+
+def _dashboard(client: Client) -> str:
+    try:
+        return str(client.dashboard_link or "")
+    except KeyError:
+        # A scheduler without one.
+        return ""
 
 
 def _where(outcome: Outcome) -> dict[str, Any]:

@@ -10,7 +10,17 @@ if TYPE_CHECKING:
     from sigcube.kernels.record import Kernel, Parameter
     from sigcube.sweep import Sweep, open_result
 
-__all__ = ["Kernel", "Parameter", "Sweep", "__version__", "geomspace", "kernels", "linspace", "open_cube", "open_result"]
+__all__ = [
+    "Kernel",
+    "Parameter",
+    "Sweep",
+    "__version__",
+    "geomspace",
+    "kernels",
+    "linspace",
+    "open_cube",
+    "open_result",
+]
 
 __version__ = "0.1.0"
 

@@ -162,7 +162,12 @@ def _dim_and_content(name: str, given: Any) -> tuple[Any, Any]:
         if given.ndim != 1:
             raise SpecError(f"axis {name!r} must have one dimension", where=f"axes.{name}", found=f"{given.ndim}")
         return str(given.dims[0]), given.values.tolist()
-    is_pair = isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[0], str) and not isinstance(given[1], str)
+    is_pair = (
+        isinstance(given, tuple | list)
+        and len(given) == 2
+        and isinstance(given[0], str)
+        and not isinstance(given[1], str)
+    )
     if is_pair and np.ndim(given[1]) == 1:
         return given[0], given[1]
     if isinstance(given, str) or np.ndim(given) != 1:
@@ -176,4 +181,6 @@ def _numbers(name: str, items: Sequence[Any]) -> tuple[float, ...]:
             raise TypeError
         return tuple(float(item) for item in items)
     except (TypeError, ValueError):
-        raise SpecError(f"axis {name!r} holds something that is not a number", where=f"axes.{name}", found=repr(items)) from None
+        raise SpecError(
+            f"axis {name!r} holds something that is not a number", where=f"axes.{name}", found=repr(items)
+        ) from None

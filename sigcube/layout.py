@@ -11,15 +11,17 @@ from sigcube.spec import Spec
 
 __all__ = ["Layout", "Variable", "lay_out"]
 
-# A shard is written in one go by one task: large enough that files stay few and a task outweighs its overhead,
-# small enough that the last task of a sweep does not leave the other workers idle for long.
-_SHARD_BYTES = 32 * 2**20
+# What one block writes of one variable: large enough that files stay few and a task outweighs its overhead, small enough
+# that the last task of a sweep does not leave the other workers idle for long. A file holds the part of some systems,
+# so that its buffers stay below the size from which memory is mapped afresh each time.
+_BLOCK_BYTES = 64 * 2**20
 _BLOCK_EVALUATIONS = 2**31
 # Fewer blocks than this leave cores idle at the end of a small sweep.
 _FEWEST_BLOCKS = 16
 _SMALLEST_BLOCK_EVALUATIONS = 2**26
-# A chunk is the least that is read: a slice of one system's map should not drag in the whole shard.
-_CHUNK_BYTES = 2**20
+# A chunk is the least that is read: a slice of one system's map should not drag in the whole shard. Each costs half a
+# millisecond to write.
+_CHUNK_BYTES = 4 * 2**20
 _CHUNK_SYSTEMS = 32
 
 
@@ -67,18 +69,18 @@ def lay_out(spec: Spec, *, n_systems: int, n_points: int) -> Layout:
 
 
 def _points_per_block(spec: Spec, n_systems: int, n_points: int, section_points: int) -> int:
-    """Return how many grid points a block may hold: by its size on disk, by its time, and by the number of blocks."""
+    """Return how many grid points a block may hold: by its size, by its time, and by the number of blocks."""
     evaluations = min(_BLOCK_EVALUATIONS, max(_SMALLEST_BLOCK_EVALUATIONS, section_points * n_points // _FEWEST_BLOCKS))
     limits = [evaluations // n_points]
     if spec.keep_systems:
-        limits.append(_SHARD_BYTES // (n_systems * np.dtype(spec.dtype).itemsize))
+        limits.append(_BLOCK_BYTES // (n_systems * np.dtype(spec.dtype).itemsize))
     return max(1, min(limits))
 
 
 def _tile_and_chunk(
     lengths: Sequence[int], tile_points: int, chunk_points: int
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Cut a grid into tiles of at most so many points, and those into equal chunks: the last dimensions stay whole longest.
+    """Cut a grid into tiles of at most so many points, and those into equal chunks; the last dimensions stay whole.
 
     Examples
     --------
@@ -110,12 +112,17 @@ def _variables(spec: Spec, n_systems: int, tile: tuple[int, ...], chunk: tuple[i
 
     def per_system(name: str, attrs: Mapping[str, Any]) -> Variable:
         systems = min(n_systems, _CHUNK_SYSTEMS)
-        shards = (systems * ceil(n_systems / systems), *tile)
-        return Variable(name, (spec.frame.kind, *dims), (n_systems, *shape), shards, (systems, *chunk), spec.dtype, attrs)
+        shards = (systems, *tile)
+        return Variable(
+            name, (spec.frame.kind, *dims), (n_systems, *shape), shards, (systems, *chunk), spec.dtype, attrs
+        )
 
     found: list[Variable] = []
     for metric in spec.metrics:
-        attrs = {"units": spec.frame.predicted_unit if metric.unit is None else metric.unit, "source": spec.kernel.source}
+        attrs = {
+            "units": spec.frame.predicted_unit if metric.unit is None else metric.unit,
+            "source": spec.kernel.source,
+        }
         if metric.scope == "pooled":
             found.append(summary(metric.name, "float64", {**attrs, "long_name": f"{metric.long_name}, all points"}))
             continue
@@ -126,7 +133,9 @@ def _variables(spec: Spec, n_systems: int, tile: tuple[int, ...], chunk: tuple[i
             found.append(summary(f"{metric.name}_{statistic}", "float64", {**attrs, "long_name": long_name}))
     if spec.reference is not None:
         long_name = f"fraction of systems with a smaller RMS than {spec.reference.kernel.name}"
-        found.append(summary("win_rate", "float64", {"units": "", "source": spec.kernel.source, "long_name": long_name}))
+        found.append(
+            summary("win_rate", "float64", {"units": "", "source": spec.kernel.source, "long_name": long_name})
+        )
     found.append(summary("status", "uint8", STATUS_ATTRS))
     return found
 

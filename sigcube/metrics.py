@@ -1,7 +1,8 @@
 """How far a model is from the data: sums over points, merged by addition, finished per system and over systems.
 
-A metric is a few *sums*, each a term of predicted, observed and error, and a formula that turns the sums and the number of
-points into a value. Sums over parts of a system, or over many systems, merge by addition; that is all a metric may keep.
+A metric is a few *sums*, each a term of predicted, observed and error, and a formula that turns the sums and the
+number of points into a value. Sums over parts of a system, or over many systems, merge by addition; that is all a
+metric may keep.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -71,7 +72,7 @@ def log_ratio(predicted: float, observed: float) -> float:
 
 
 def log_ratio_sq(log_ratio: float) -> float:
-    """The square of log₁₀(observation/prediction)."""
+    """Square log₁₀(observation/prediction)."""
     return log_ratio * log_ratio
 
 
@@ -117,7 +118,7 @@ def root_mean_square_doubled(n: float, total_sq: float) -> float:
     return 2.0 * np.sqrt(total_sq / n)
 
 
-#: Every metric, by name (main §3.5, SI §5; the three scatters are the two that the text mixes up, and the third it prints).
+#: Every metric, by name (main §3.5, SI §5). Of the scatters, the text defines scatter_g_rms and prints scatter_v.
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
@@ -126,11 +127,25 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric("bias", "mean residual", ("residual",), mean, "system", None),
             Metric("chi2", "χ²", ("chi_sq",), itself, "system", ""),
             Metric("chi2_red", "reduced χ²", ("chi_sq",), mean, "system", "", reduced=True),
-            Metric("scatter_v", "scatter of log V_obs/V_pred", ("log_ratio", "log_ratio_sq"), standard_deviation, "pooled", "dex"),
             Metric(
-                "scatter_g", "scatter of log g_obs/g_pred", ("log_ratio", "log_ratio_sq"), standard_deviation_doubled, "pooled", "dex"
+                "scatter_v",
+                "scatter of log V_obs/V_pred",
+                ("log_ratio", "log_ratio_sq"),
+                standard_deviation,
+                "pooled",
+                "dex",
             ),
-            Metric("scatter_g_rms", "RMS of log g_obs/g_pred", ("log_ratio_sq",), root_mean_square_doubled, "pooled", "dex"),
+            Metric(
+                "scatter_g",
+                "scatter of log g_obs/g_pred",
+                ("log_ratio", "log_ratio_sq"),
+                standard_deviation_doubled,
+                "pooled",
+                "dex",
+            ),
+            Metric(
+                "scatter_g_rms", "RMS of log g_obs/g_pred", ("log_ratio_sq",), root_mean_square_doubled, "pooled", "dex"
+            ),
         )
     }
 )

@@ -1,9 +1,9 @@
 """What a sweep will compute and write, decided before anything runs: pure values, no I/O.
 
-Labels split a grid into *sections*: within one, a single reading of the model is compiled and the numeric axes are swept.
-Each section computes only the axes that its labels use, once; along the others its values are repeated when they are
-written, so that the result is dense and slices as one would expect. Sections whose labels make no difference to one another
-are computed once as well.
+Labels split a grid into *sections*: within one, a single reading of the model is compiled and the numeric axes are
+swept. Each section computes only the axes that its labels use, once; along the others its values are repeated when they
+are written, so that the result is dense and slices as one would expect. Sections whose labels make no difference to one
+another are computed once as well.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ __all__ = ["Block", "Plan", "Reading", "Section", "make_plan"]
 
 @dataclass(frozen=True)
 class Reading:
-    """One model with its labels settled: the terms, the values held fixed, and the dimension of each swept parameter."""
+    """One model with its labels settled: its terms, the values held fixed, the dimension of each swept parameter."""
 
     graph: Graph
     fixed: tuple[tuple[str, float], ...]
@@ -225,7 +225,8 @@ class Plan:
         """Return one block from its section and its position among the section's tiles."""
         lengths = self._lengths(section)
         tile = tuple(
-            slice(i * size, min((i + 1) * size, n)) for i, size, n in zip(position, self.layout.tile, lengths, strict=True)
+            slice(i * size, min((i + 1) * size, n))
+            for i, size, n in zip(position, self.layout.tile, lengths, strict=True)
         )
         return Block(index, section.index, tile, tuple(self._regions(section, tile)))
 
@@ -299,7 +300,10 @@ def _check(spec: Spec, fewest_points: int) -> None:
             check_values(parameters[name], value, where=f"parameters.{name}")
     if not 0 <= spec.fitted < fewest_points:
         raise SpecError(
-            "fitted parameters leave no degrees of freedom", where="fitted", found=str(spec.fitted), expected=f"0 to {fewest_points - 1}"
+            "fitted parameters leave no degrees of freedom",
+            where="fitted",
+            found=str(spec.fitted),
+            expected=f"0 to {fewest_points - 1}",
         )
 
 
@@ -337,12 +341,16 @@ def _read(
     variables: Variables,
 ) -> tuple[Reading, Mapping[str, str]]:
     given_labels, given_values = split(kernel, settings)
-    labels = resolve_labels(kernel, given_labels)
+    labels = resolve_labels(kernel, {name: str(label) for name, label in given_labels.items()})
     graph = resolve(kernel, frame, labels=labels, targets=sums_of(metrics), variables=variables, extra=METRIC_TERMS)
     constants = CONSTANTS[labels["constants"]]
     parameters = model_parameters(kernel, frame)
     fixed = {name: float(getattr(constants, name)) for name in graph.constants}
-    fixed |= {name: float(given_values.get(name, parameters[name].value(constants))) for name in graph.parameters if name not in swept}
+    fixed |= {
+        name: float(given_values.get(name, parameters[name].value(constants)))
+        for name in graph.parameters
+        if name not in swept
+    }
     used = {name: dim for name, dim in swept.items() if name in graph.parameters}
     return Reading(graph, tuple(fixed.items()), tuple(used.items())), labels
 
@@ -364,7 +372,10 @@ def _reference(
 
 def _check_axes_are_used(spec: Spec, sections: tuple[Section, ...]) -> None:
     used = {name for section in sections for name in section.reading.graph.parameters}
-    given = [*((a.name, f"axes.{a.name}") for a in spec.grid.axes if not a.is_label), *((n, f"parameters.{n}") for n in spec.settings)]
+    given = [
+        *((a.name, f"axes.{a.name}") for a in spec.grid.axes if not a.is_label),
+        *((n, f"parameters.{n}") for n in spec.settings),
+    ]
     choices = {choice.name for choice in model_choices(spec.kernel)}
     for name, where in given:
         if name not in used and name not in choices:

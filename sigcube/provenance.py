@@ -1,4 +1,4 @@
-"""What a result says of itself: coordinates with units, how it was made, and what decides whether it may be continued."""
+"""What a result says of itself: its coordinates, how it was made, and what decides whether it may be continued."""
 
 import hashlib
 import inspect
@@ -45,11 +45,19 @@ def _axis_attrs(spec: Spec, axis: Axis, sections: Iterable[_SectionLike]) -> dic
         choice = next(choice for choice in model_choices(spec.kernel) if choice.name == axis.name)
         return {"units": "", "long_name": choice.description, "source": spec.kernel.source}
     parameter = model_parameters(spec.kernel, spec.frame)[axis.name]
-    attrs = {"units": parameter.unit, "long_name": parameter.description, "symbol": parameter.symbol, "source": parameter.source}
+    attrs = {
+        "units": parameter.unit,
+        "long_name": parameter.description,
+        "symbol": parameter.symbol,
+        "source": parameter.source,
+    }
     users = [section for section in sections if axis.name in section.reading.graph.parameters]
     unused = [section for section in sections if section not in users]
     if unused:
-        attrs["comment"] = f"computed for {_labels(spec, users)}; elsewhere the model does not depend on it, and values repeat along it"
+        where = _labels(spec, users)
+        attrs["comment"] = (
+            f"computed for {where}; elsewhere the model does not depend on it, and values repeat along it"
+        )
     return attrs
 
 
@@ -62,7 +70,9 @@ def _labels(spec: Spec, sections: Iterable[_SectionLike]) -> str:
 def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ...]) -> dict[str, str]:
     """Say, part by part, what decides the bits of a result and where they lie in it."""
     record = spec_to_record(spec)
-    plain = {key: json.dumps(record[key], sort_keys=True) for key in ("metrics", "reference", "keep", "dtype", "fitted")}
+    plain = {
+        key: json.dumps(record[key], sort_keys=True) for key in ("metrics", "reference", "keep", "dtype", "fitted")
+    }
     return {
         "kernel": spec.kernel.name,
         "kernel source": source_hash(_functions(spec)),
@@ -79,11 +89,12 @@ def _describe_axis(axis: Axis) -> str:
     if axis.is_label:
         return ", ".join(map(str, axis.values))
     digest = hashlib.sha256(axis.array.tobytes()).hexdigest()
-    return f"{len(axis.values)} values along {axis.dim}, {axis.values[0]:.10g} to {axis.values[-1]:.10g}, sha256 {digest[:16]}"
+    first, last = axis.values[0], axis.values[-1]
+    return f"{len(axis.values)} values along {axis.dim}, {first:.10g} to {last:.10g}, sha256 {digest[:16]}"
 
 
 def result_attrs(spec: Spec, origin: Mapping[str, Any], identity: Mapping[str, str]) -> dict[str, Any]:
-    """Return the attributes of a result: titles and credits of the data, the spec, the identity, and the versions in use."""
+    """Return the attributes of a result: credits of the data, the spec, the identity, and the versions in use."""
     credits = {key: value for key, value in origin.items() if key != "data"}
     return {
         **credits,
@@ -91,14 +102,24 @@ def result_attrs(spec: Spec, origin: Mapping[str, Any], identity: Mapping[str, s
         "conventions": "CF flags; units readable by astropy",
         "spec": json.dumps(spec_to_record(spec)),
         "identity": json.dumps(dict(identity)),
-        "versions": json.dumps({"sigcube": __version__, "python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}),
+        "versions": json.dumps(
+            {
+                "sigcube": __version__,
+                "python": platform.python_version(),
+                **{name: version(name) for name in _LIBRARIES},
+            }
+        ),
     }
 
 
 def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
     kernels = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
     terms = chain.from_iterable(_terms(kernel) for kernel in kernels)
-    yield from (_plain(term) for term in chain(spec.frame.terms.values(), METRIC_TERMS.values(), terms) if not isinstance(term, str))
+    yield from (
+        _plain(term)
+        for term in chain(spec.frame.terms.values(), METRIC_TERMS.values(), terms)
+        if not isinstance(term, str)
+    )
     yield from (metric.finish for metric in spec.metrics)
 
 
@@ -127,10 +148,12 @@ def _collect(function: Any, sources: dict[str, str]) -> None:
     plain = getattr(function, "py_func", function)
     if not isinstance(plain, FunctionType) or plain.__module__.partition(".")[0] in ("numpy", "numba", "builtins"):
         return
-    name = f"{plain.__module__}.{plain.__qualname__}:{plain.__code__.co_firstlineno if plain.__name__ == '<lambda>' else ''}"
+    source = _source(plain)
+    # Two functions may share a name, as lambdas do; their place in a file may change without a change of meaning.
+    name = f"{plain.__module__}.{plain.__qualname__} {hashlib.sha256(source.encode()).hexdigest()}"
     if name in sources:
         return
-    sources[name] = _source(plain)
+    sources[name] = source
     for used in plain.__code__.co_names:
         _collect(plain.__globals__.get(used), sources)
 

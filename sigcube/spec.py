@@ -136,7 +136,9 @@ def make_spec(
     if dtype not in ("float32", "float64"):
         raise SpecError("dtype must be float32 or float64", where="dtype", found=repr(dtype))
     if unknown := sorted(set(keep) - {kind}):
-        raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=did_you_mean(unknown[0], [kind]))
+        raise SpecError(
+            f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=did_you_mean(unknown[0], [kind])
+        )
     spec = Spec(
         kernel=find(kernel),
         frame=FRAMES[kind],
@@ -174,7 +176,12 @@ def _spaced(name: str, axis: Any) -> Any:
         raise SpecError(f"unknown key {unknown[0]!r}", where=where, hint=did_you_mean(unknown[0], [*forms, "dim"]))
     given = [key for key in forms if key in axis]
     if len(given) != 1:
-        raise SpecError("an axis is given in exactly one form", where=where, found=", ".join(given) or "none", expected=" or ".join(forms))
+        raise SpecError(
+            "an axis is given in exactly one form",
+            where=where,
+            found=", ".join(given) or "none",
+            expected=" or ".join(forms),
+        )
     values = axis["values"] if given[0] == "values" else _space(where, given[0], axis[given[0]])
     return (axis["dim"], list(values)) if "dim" in axis else list(values)
 
@@ -188,7 +195,9 @@ def _space(where: str, form: str, arguments: Any) -> tuple[float, ...]:
             raise ValueError("both ends must be above zero")
         return _SPACINGS[form](start, stop, num)
     except (TypeError, ValueError) as error:
-        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=repr(arguments), expected=str(error)) from None
+        raise SpecError(
+            f"{form} needs [start, stop, number]", where=where, found=repr(arguments), expected=str(error)
+        ) from None
 
 
 def spec_to_record(spec: Spec) -> dict[str, Any]:

@@ -114,7 +114,9 @@ class Sweep:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
         attrs = read_attrs(path)
         if "spec" not in attrs:
-            raise SpecError("this is not a result of a sweep", where=str(path), hint="name the folder of a sigcube result")
+            raise SpecError(
+                "this is not a result of a sweep", where=str(path), hint="name the folder of a sigcube result"
+            )
         sweep = cls.__new__(cls)
         spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels)
         packed = read_inputs(path)
@@ -240,7 +242,11 @@ def _gather(spec: Spec, cube: xr.Dataset, sample: str) -> tuple[Packed, dict[str
     bare = pack(cube, sample=sample, variables=())
     counts = np.diff(bare.offsets)
     plan = make_plan(
-        spec, systems=bare.systems, n_points=bare.n_points, fewest_points=int(counts.min()), variables=variables_of(cube)
+        spec,
+        systems=bare.systems,
+        n_points=bare.n_points,
+        fewest_points=int(counts.min()),
+        variables=variables_of(cube),
     )
     origin = {
         **{name: cube.attrs[name] for name in ("citation", "licence", "synthetic", "raw_files") if name in cube.attrs},
@@ -362,7 +368,7 @@ def open_result(path: str | Path) -> xr.Dataset:
     """
     import hvplot.xarray  # noqa: F401 - registers the accessor
 
-    result = xr.open_zarr(path, chunks=None)
+    result: xr.Dataset = xr.open_zarr(path, chunks=None)
     text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
     return result.assign_coords(text)
 

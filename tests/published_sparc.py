@@ -1,6 +1,6 @@
 """The SPARC numbers that the papers print, and what comes out under each reading of the model.
 
-Run as a script to rewrite ``docs/sparc_published.md``; `test_published_sparc.py` proves that the page is what comes out.
+Run as a script to rewrite ``docs/sparc_published.md``; `test_published_sparc.py` proves that the page is current.
 """
 
 import sys
@@ -36,7 +36,12 @@ class Published:
 
 def sigma(section: str, words: str, printed: tuple[str, ...], settings: dict[str, object]) -> Iterator[Published]:
     """Rows for RMS, scatter and win rate of one line of a table; an empty string stands for a number not printed."""
-    variables = [("rms_mean", "mean RMS, km/s", 1.0), ("scatter_v", "scatter_v, dex", 1.0), ("scatter_g", "scatter_g, dex", 1.0), ("win_rate", "win rate, %", 100.0)]
+    variables = [
+        ("rms_mean", "mean RMS, km/s", 1.0),
+        ("scatter_v", "scatter_v, dex", 1.0),
+        ("scatter_g", "scatter_g, dex", 1.0),
+        ("win_rate", "win rate, %", 100.0),
+    ]
     for (variable, name, scale), digits in zip(variables, printed, strict=True):
         if digits:
             yield Published(section, f"{words}: {name}", digits, variable, settings, scale)
@@ -106,7 +111,9 @@ def _result(cube: xr.Dataset, settings: dict[str, object]) -> dict[str, dict[tup
     weights = ["scaled", "unscaled"] if settings["window"] == "dynamical" else ["scaled"]
     found: dict[str, dict[tuple[str, str], xr.Dataset]] = {}
     for amplitude in ("constant", "bulge_fraction"):
-        own = {"A_0" if name == "A" and amplitude == "bulge_fraction" else name: value for name, value in settings.items()}
+        own = {
+            "A_0" if name == "A" and amplitude == "bulge_fraction" else name: value for name, value in settings.items()
+        }
         result = sigcube.Sweep(
             cube,
             sample="paper171",
@@ -125,8 +132,18 @@ def _result(cube: xr.Dataset, settings: dict[str, object]) -> dict[str, dict[tup
 
 # The columns of changes in the tables: relative, in per cent, or in percentage points.
 CHANGES = [
-    ("SI §13.3", "ξ_dyn, k = 0.24", "canonical ξ", {"mean RMS, km/s": "-0.5", "scatter_g, dex": "-1.9", "win rate, %": "1.2"}),
-    ("SI §13.3", "ξ_dyn, k = 0.47", "canonical ξ", {"mean RMS, km/s": "-1.1", "scatter_g, dex": "-2.0", "win rate, %": "-1.2"}),
+    (
+        "SI §13.3",
+        "ξ_dyn, k = 0.24",
+        "canonical ξ",
+        {"mean RMS, km/s": "-0.5", "scatter_g, dex": "-1.9", "win rate, %": "1.2"},
+    ),
+    (
+        "SI §13.3",
+        "ξ_dyn, k = 0.47",
+        "canonical ξ",
+        {"mean RMS, km/s": "-1.1", "scatter_g, dex": "-2.0", "win rate, %": "-1.2"},
+    ),
     ("SI §13.5", "C_local, σ = 15 km/s", "canonical W(r)", {"mean RMS, km/s": "0.4"}),
     ("SI §13.5", "C_local, σ = 20 km/s", "canonical W(r)", {"mean RMS, km/s": "0.0"}),
     ("SI §13.5", "C_local, σ = 25 km/s", "canonical W(r)", {"mean RMS, km/s": "-0.2"}),
@@ -144,7 +161,12 @@ def _changes(rows: list[Row]) -> Iterator[Row]:
                     pairs = zip(before.found, after.found, strict=True)
                     found = tuple(b - a if "%" in name else 100.0 * (b / a - 1.0) for a, b in pairs)
                     unit = "pp" if "%" in name else "%"
-                    yield Row(section, f"change by {after.statement.replace(name, name.rpartition(',')[0])}, {unit}", digits, found)
+                    yield Row(
+                        section,
+                        f"change by {after.statement.replace(name, name.rpartition(',')[0])}, {unit}",
+                        digits,
+                        found,
+                    )
 
 
 def _mond(cube: xr.Dataset) -> list[Row]:
@@ -168,13 +190,20 @@ def _scales(cube: xr.Dataset) -> list[Row]:
     rows = [_scale_row("ξ_canonical: mean, kpc", "0.918", {n: x.mean() for n, x in xi.items()})]
     rows.append(_scale_row("ξ_canonical: standard deviation, kpc", "0.634", {n: x.std() for n, x in xi.items()}))
     for weights in ("scaled", "unscaled"):
-        dynamical = {n: kernel.compute(sample, "xi", window="dynamical", scale_length=n, sigma_eff=weights) for n in SCALE_LENGTHS}
+        dynamical = {
+            n: kernel.compute(sample, "xi", window="dynamical", scale_length=n, sigma_eff=weights)
+            for n in SCALE_LENGTHS
+        }
         suffix = f" (σ_eff weights {weights})"
         rows += [
             _scale_row(f"ξ_dynamical: mean, kpc{suffix}", "0.532", {n: x.mean() for n, x in dynamical.items()}),
-            _scale_row(f"ξ_dynamical: standard deviation, kpc{suffix}", "0.366", {n: x.std() for n, x in dynamical.items()}),
+            _scale_row(
+                f"ξ_dynamical: standard deviation, kpc{suffix}", "0.366", {n: x.std() for n, x in dynamical.items()}
+            ),
             _scale_row(f"mean of ξ_dyn/ξ_can{suffix}", "0.72", {n: (x / xi[n]).mean() for n, x in dynamical.items()}),
-            _scale_row(f"ratio of the means{suffix}", "0.72", {n: x.mean() / xi[n].mean() for n, x in dynamical.items()}),
+            _scale_row(
+                f"ratio of the means{suffix}", "0.72", {n: x.mean() / xi[n].mean() for n, x in dynamical.items()}
+            ),
         ]
     return rows
 
@@ -191,7 +220,7 @@ def page(rows: list[Row]) -> str:
         "# SPARC: the printed numbers and what comes out",
         "",
         "Written by `python tests/published_sparc.py CUBE` from the real files; a test proves that it is current.",
-        "Columns are readings: the amplitude law (`constant` A = e^{1/2π}, or `bulge_fraction`), and the length taken for R_d.",
+        "Columns are readings: the amplitude law (`constant`: A = e^{1/2π}, `bulge_fraction`) and the length for R_d.",
         "Bold is equal to the printed digits. The sample is `paper171`: 171 galaxies, 3,373 points.",
         "",
         f"Of {len(rows)} lines, {came_out} come out under some reading.",

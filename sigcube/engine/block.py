@@ -53,7 +53,9 @@ class Engine:
         """
         section = self.plan.sections[block.section]
         arrays = {
-            v.name: np.empty((*((len(self.plan.systems),) if len(v.dims) > len(block.shape) else ()), *block.shape), dtype=v.dtype)
+            v.name: np.empty(
+                (*((len(self.plan.systems),) if len(v.dims) > len(block.shape) else ()), *block.shape), dtype=v.dtype
+            )
             for v in self.plan.variables
         }
         order = self._order(section, block)
@@ -140,9 +142,7 @@ class Engine:
         yield "status", np.where(finite, DONE, INVALID).astype(np.uint8)
 
 
-def _tiles(
-    block: Block, order: tuple[str, ...], points: int, dims: tuple[str, ...]
-) -> Iterator[dict[str, slice]]:
+def _tiles(block: Block, order: tuple[str, ...], points: int, dims: tuple[str, ...]) -> Iterator[dict[str, slice]]:
     """Cut a block into tiles of at most so many points, the inner dimensions of the nest kept whole longest."""
     extent = dict(zip(dims, block.tile, strict=True))
     cuts: dict[str, list[slice]] = {}

@@ -3,11 +3,10 @@
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from sigcube.kernels.compiled import scalar
+from sigcube.kernels.compiled import compiled, scalar
 from sigcube.metrics import Metric
 
 __all__ = ["column_medians", "finish_pooled", "finish_systems", "fraction_below"]
@@ -18,8 +17,6 @@ FloatArray = npt.NDArray[np.float64]
 _ABREAST = 64
 # A guess that is off by more than this many times itself says nothing.
 _FAR = 4.0
-
-_jit = numba.njit(error_model="numpy", nogil=True)
 
 
 def finish_systems(metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ...]) -> tuple[FloatArray, FloatArray]:
@@ -38,7 +35,8 @@ def finish_pooled(metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ..
     totals = tuple(np.empty((1, total.shape[1])) for total in sums)
     for total, added in zip(sums, totals, strict=True):
         _add_systems(total, added[0])
-    return finish_systems(metric, np.array([counts.sum()]), totals)[0][0]
+    values, _ = finish_systems(metric, np.array([counts.sum()]), totals)
+    return values.ravel()
 
 
 @cache
@@ -58,10 +56,10 @@ def _finisher(finish: Any, n_sums: int) -> Any:
                 values[s, j] = f(counts[s], a[s, j], b[s, j])
         _mean_over_systems(values, means)
 
-    return _jit({1: one, 2: two}[n_sums])
+    return compiled(one if n_sums == 1 else two)
 
 
-@_jit
+@compiled
 def _add_systems(sums: Any, totals: Any) -> None:
     """Add up over systems, one after the other: the same bits for any width of the tile."""
     for j in range(sums.shape[1]):
@@ -71,14 +69,14 @@ def _add_systems(sums: Any, totals: Any) -> None:
             totals[j] += sums[s, j]
 
 
-@_jit
+@compiled
 def _mean_over_systems(values: Any, means: Any) -> None:
     _add_systems(values, means)
     for j in range(values.shape[1]):
         means[j] /= values.shape[0]
 
 
-@_jit
+@compiled
 def _count_below(values: Any, reference: Any, counts: Any) -> None:
     for s in range(values.shape[0]):
         for j in range(values.shape[1]):
@@ -89,7 +87,8 @@ def fraction_below(values: FloatArray, reference: FloatArray) -> FloatArray:
     """Return the fraction of systems whose value is strictly below the reference's; both ``(n_systems, n)``."""
     counts = np.zeros(values.shape[1])
     _count_below(values, reference, counts)
-    return counts / values.shape[0]
+    fractions: FloatArray = counts / values.shape[0]
+    return fractions
 
 
 def column_medians(values: FloatArray) -> FloatArray:
@@ -99,9 +98,9 @@ def column_medians(values: FloatArray) -> FloatArray:
     return medians
 
 
-@_jit
+@compiled
 def _column_medians(values: Any, medians: Any) -> None:
-    """Find each median near that of the column before, which along an axis is close: sorting all would cost as much as the model."""
+    """Find each median near that of the column before; to sort every column would cost as much as the model."""
     n_systems, n = values.shape
     own = np.empty((_ABREAST, n_systems))
     near = np.empty(n_systems)
@@ -123,7 +122,7 @@ def _column_medians(values: Any, medians: Any) -> None:
             guess, reach = (median, reach) if reach < np.inf else (0.0, np.inf)
 
 
-@_jit
+@compiled
 def _median_near(column: Any, near: Any, guess: float, reach: float) -> float:
     """Return the median of a column from the values within reach of a guess; the reach grows until it is among them."""
     n = column.size
@@ -138,7 +137,7 @@ def _median_near(column: Any, near: Any, guess: float, reach: float) -> float:
         reach = 8.0 * reach if 0.0 < reach < _FAR * abs(guess) else np.inf
 
 
-@_jit
+@compiled
 def _collect(column: Any, near: Any, low: float, high: float) -> Any:
     """Copy the values from low to high, and count them and those below, without a branch to mispredict."""
     below, inside = 0, 0
@@ -150,9 +149,9 @@ def _collect(column: Any, near: Any, low: float, high: float) -> Any:
     return below, inside
 
 
-@_jit
+@compiled
 def _select(values: Any, rank: int) -> float:
-    """Return the value of a rank, in place: afterwards none before it is larger, none behind it smaller (Hoare 1961)."""
+    """Move the value of a rank to its place, with none larger before it, none smaller behind (Hoare 1961)."""
     low, high = 0, values.size - 1
     while low < high:
         pivot = values[rank]

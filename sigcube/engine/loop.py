@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
-from sigcube.kernels.compiled import scalar
+from sigcube.kernels.compiled import compiled, scalar
 from sigcube.kernels.record import Term
 from sigcube.plan import Reading
 
@@ -27,17 +26,16 @@ def compile_loop(reading: Reading, order: tuple[str, ...]) -> Callable[..., None
     """Compile the loop of a reading for one nesting order; readings that differ in values alone share it."""
     swept = dict(reading.swept) or {_ONE_POINT: _ONE_POINT}
     schedule = Schedule(reading.graph, swept, order or (_ONE_POINT,))
-    compiled: Callable[..., None] = _compile(
-        write_loop(schedule), tuple((node.name, node.function) for node in reading.graph.nodes)
-    )
-    return compiled
+    terms = tuple((node.name, node.function) for node in reading.graph.nodes)
+    return _compile(write_loop(schedule), terms)
 
 
 @lru_cache(maxsize=256)
-def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Any:
+def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., None]:
     namespace: dict[str, Any] = {"np": np, **{f"f_{name}": scalar(function) for name, function in terms}}
     exec(compile(source, "<sigcube loop>", "exec"), namespace)
-    return numba.njit(error_model="numpy", nogil=True)(namespace["loop"])
+    loop: Callable[..., None] = compiled(namespace["loop"])
+    return loop
 
 
 def evaluate_sums(

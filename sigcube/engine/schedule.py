@@ -1,13 +1,15 @@
 """Where each term is computed: a loop nest in which nothing is computed more often than its inputs change.
 
-The nest is systems → points → dimensions of the grid, the last of them innermost, where it vectorises. A term that varies
-with the dimensions D is computed once for each combination of them:
+The nest is systems → points → dimensions of the grid, the last of them innermost, where it vectorises. A term that
+varies with the dimensions D is computed once for each combination of them:
 
 - its *prefix* is the longest run of outer dimensions that D holds, short of D's own innermost;
-- it is computed inside the loops of the prefix, in a loop nest over the *rest* of D, and kept in a table over the rest.
+- it is computed inside the loops of the prefix, in a loop nest over the *rest* of D, and kept in a table over the
+  rest.
 
-So the work of a term is the product of the lengths of D, whatever the order of the dimensions, and its innermost loop runs
-along a row that vectorises. A term with a single consumer in the same place joins the consumer's loop and needs no table.
+So the work of a term is the product of the lengths of D, whatever the order of the dimensions, and its innermost loop
+runs along a row that vectorises. A term with a single consumer in the same place joins the consumer's loop and needs
+no table.
 """
 
 from collections.abc import Mapping
@@ -95,7 +97,7 @@ class Schedule:
     @cached_property
     def fused(self) -> frozenset[str]:
         """The terms that are computed inside the loop of their only consumer."""
-        chosen = set()
+        chosen: set[str] = set()
         for consumer in self.graph.nodes:
             if not consumer.reduces:
                 chosen.update(name for name in consumer.inputs if self._joins(name, self.place(consumer.name)))

@@ -61,7 +61,9 @@ class _Writer:
         yield "offsets"
         yield from (f"p_{name}" for name in self.graph.points)
         yield from (f"s_{name}" for name in self.graph.systems)
-        yield from (f"c_{name}" for name in (*self.graph.parameters, *self.graph.constants) if name not in self.schedule.swept)
+        yield from (
+            f"c_{name}" for name in (*self.graph.parameters, *self.graph.constants) if name not in self.schedule.swept
+        )
         yield from (f"a_{name}" for name in self.schedule.swept)
         yield from (f"out_{name}" for name in self.graph.targets)
 
@@ -83,7 +85,9 @@ class _Writer:
 
     def gathered(self) -> tuple[str, ...]:
         """Return the terms of points that a reduction takes as arrays."""
-        used = (name for node in self.graph.nodes if node.reduces for name in node.inputs if name in self.schedule.nodes)
+        used = (
+            name for node in self.graph.nodes if node.reduces for name in node.inputs if name in self.schedule.nodes
+        )
         return tuple(dict.fromkeys(name for name in used if self.schedule.level(name) is Level.POINT))
 
     def shape(self, dims: Iterable[str]) -> str:
@@ -104,7 +108,7 @@ class _Writer:
         self.for_each_sum("out_{name}[s, {at_inside}] = sum_{name}{at}")
 
     def for_each_sum(self, statement: str) -> None:
-        """Write a statement for every element of every sum; whole-array assignments would take Numba seconds to compile."""
+        """Write a statement for every element of every sum; whole-array assignments take Numba seconds to compile."""
         at = self.at(self.schedule.order)
         for name in self.graph.targets:
             with self.loops(self.schedule.order):
@@ -179,7 +183,9 @@ class _Writer:
 
     def gather(self, node: Node) -> None:
         """Write the terms of points that a reduction needs, one after the other along the system's points."""
-        wanted = [name for name in node.inputs if name in self.schedule.nodes and self.schedule.level(name) is Level.POINT]
+        wanted = [
+            name for name in node.inputs if name in self.schedule.nodes and self.schedule.level(name) is Level.POINT
+        ]
         if not wanted:
             return
         chain = self.upstream(wanted)

@@ -34,7 +34,7 @@ def find(kernel: str | Kernel) -> Kernel:
 
 
 class _Registry(ModuleType):
-    """This package, subscriptable: the room of the kernels and the table of them share one name."""
+    """The package, subscriptable: the room of the kernels and the table of them share one name."""
 
     def __getitem__(self, name: str) -> Kernel:
         return find(name)

@@ -38,7 +38,7 @@ def variables_of(cube: xr.Dataset) -> Variables:
     return Variables(points, frozenset(numeric) - points)
 
 
-def evaluate(kernel: Kernel, cube: xr.Dataset, target: str, settings: Mapping[str, Any]) -> xr.DataArray:
+def evaluate(kernel: Kernel, cube: xr.Dataset, target: str, settings: Mapping[str, Any]) -> Any:
     """Compute one target of a kernel at every point of a cube. `Kernel.boost` tells the rest."""
     frame = frame_of(cube)
     check_names(kernel, frame, settings)
@@ -51,7 +51,9 @@ def evaluate(kernel: Kernel, cube: xr.Dataset, target: str, settings: Mapping[st
     name = graph.targets[0]
     value = values.get(name, cube.get(name))
     if target == "boost":
-        return _over_points(value, cube, {"long_name": f"Σ = g_eff/g_N of {kernel.title}", "units": "", "source": kernel.source}, target)
+        return _over_points(
+            value, cube, {"long_name": f"Σ = g_eff/g_N of {kernel.title}", "units": "", "source": kernel.source}, target
+        )
     if target == "predicted":
         attrs = {"long_name": f"prediction of {kernel.title}", "units": frame.predicted_unit, "source": kernel.source}
         return _over_points(value, cube, attrs, target)
@@ -66,7 +68,11 @@ def _values(
     for name, value in given.items():
         if name not in graph.parameters:
             chosen = ", ".join(f"{key}={label!r}" for key, label in labels.items())
-            raise SpecError(f"{kernel.name} does not use {name!r} here", found=chosen, hint=f"leave {name} out, or choose other labels")
+            raise SpecError(
+                f"{kernel.name} does not use {name!r} here",
+                found=chosen,
+                hint=f"leave {name} out, or choose other labels",
+            )
         check_values(parameters[name], value)
     values: dict[str, Any] = {name: getattr(constants, name) for name in graph.constants}
     values.update({name: given.get(name, parameters[name].value(constants)) for name in graph.parameters})
@@ -88,7 +94,9 @@ def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
 
     def fold(*values: Any) -> float:
         kept = np.all([~np.isnan(value) for value, is_array in zip(values, along, strict=True) if is_array], axis=0)
-        return float(scalar(node.function)(*(v[kept] if is_array else v for v, is_array in zip(values, along, strict=True))))
+        return float(
+            scalar(node.function)(*(v[kept] if is_array else v for v, is_array in zip(values, along, strict=True)))
+        )
 
     return xr.apply_ufunc(
         fold,

@@ -1,19 +1,33 @@
 """Terms compiled by Numba: strict IEEE arithmetic, so that a value is the same bits wherever it is computed."""
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
+from numba.extending import register_jitable
 
 from sigcube.kernels.record import Term
 
-__all__ = ["scalar", "ufunc"]
+__all__ = ["compiled", "helper", "scalar", "ufunc"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function of arrays and numbers, to run without the interpreter's lock."""
+    return cast(Function, numba.njit(error_model="numpy", nogil=True)(function))
+
+
+def helper(function: Function) -> Function:
+    """Mark a plain function that terms call: it stays plain in Python, and compiles along with them."""
+    return cast(Function, register_jitable(function))
 
 
 @cache
 def scalar(term: Term) -> Any:
     """Compile a term for calls from compiled code; LLVM inlines it there."""
-    return numba.njit(error_model="numpy", nogil=True)(term)
+    return compiled(term)
 
 
 @cache

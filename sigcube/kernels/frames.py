@@ -39,8 +39,26 @@ GALAXY = Frame(
         "error": "e_v_obs",
     },
     parameters=(
-        Parameter("upsilon_disk", "Υ_disk", 0.5, "Msun/solLum", (0.0, 20.0), "fixed", "SI §1", "disc mass-to-light ratio, 3.6 µm"),
-        Parameter("upsilon_bulge", "Υ_bulge", 0.7, "Msun/solLum", (0.0, 20.0), "fixed", "SI §1", "bulge mass-to-light ratio, 3.6 µm"),
+        Parameter(
+            "upsilon_disk",
+            "Υ_disk",
+            0.5,
+            "Msun/solLum",
+            (0.0, 20.0),
+            "fixed",
+            "SI §1",
+            "disc mass-to-light ratio, 3.6 µm",
+        ),
+        Parameter(
+            "upsilon_bulge",
+            "Υ_bulge",
+            0.7,
+            "Msun/solLum",
+            (0.0, 20.0),
+            "fixed",
+            "SI §1",
+            "bulge mass-to-light ratio, 3.6 µm",
+        ),
     ),
     predicted_unit="km/s",
 )

@@ -9,7 +9,17 @@ from sigcube.constants import Constants
 from sigcube.errors import DataError, SpecError, did_you_mean
 from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Reduction, Term, inputs_of
 
-__all__ = ["Frame", "Graph", "Level", "Node", "Variables", "model_choices", "model_parameters", "resolve", "resolve_labels"]
+__all__ = [
+    "Frame",
+    "Graph",
+    "Level",
+    "Node",
+    "Variables",
+    "model_choices",
+    "model_parameters",
+    "resolve",
+    "resolve_labels",
+]
 
 _CONSTANT_NAMES = frozenset(Constants.__dataclass_fields__)
 
@@ -116,7 +126,9 @@ def resolve_labels(kernel: Kernel, given: Mapping[str, str]) -> dict[str, str]:
             raise SpecError(f"{kernel.name} has no choice {name!r}", hint=did_you_mean(name, choices))
         if label not in choices[name].options:
             raise SpecError(
-                f"{kernel.name} has no {name} {label!r}", found=repr(label), hint=did_you_mean(label, choices[name].options)
+                f"{kernel.name} has no {name} {label!r}",
+                found=repr(label),
+                hint=did_you_mean(label, choices[name].options),
             )
     return {name: given.get(name, choice.default) for name, choice in choices.items()}
 
@@ -195,7 +207,9 @@ class _Resolver:
     def visit(self, name: str, path: tuple[str, ...]) -> str:
         """Make sure that a name is available, and return the name it goes by once aliases are followed."""
         if name in path:
-            raise SpecError(f"the terms of {self.kernel} depend on one another in a circle", found=" → ".join((*path, name)))
+            raise SpecError(
+                f"the terms of {self.kernel} depend on one another in a circle", found=" → ".join((*path, name))
+            )
         definition = self.definitions.get(name)
         if isinstance(definition, str):
             return self.visit(definition, (*path, name))

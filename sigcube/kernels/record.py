@@ -1,8 +1,8 @@
 """What a kernel declares: its terms, its choices and its parameters.
 
-A *term* is a plain scalar Python function. **Its argument names are its inputs**: another term, a parameter, a physical
-constant or a variable of the cube. That one convention is the whole protocol. It tells, without a second declaration that
-could drift from the formula,
+A *term* is a plain scalar Python function. **Its argument names are its inputs**: another term, a parameter, a
+physical constant or a variable of the cube. That one convention is the whole protocol. It tells, without a second
+declaration that could drift from the formula,
 
 - what a term depends on, so that the engine computes it once for each combination of those things and no more often;
 - which parameters a choice of labels uses, so that an axis it does not use is not computed;

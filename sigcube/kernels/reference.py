@@ -47,5 +47,7 @@ MOND = Kernel(
             },
         ),
     ),
-    parameters=(Parameter("a0", "a₀", 1.2e-10, "m/s2", (1e-13, 1e-7), "calibrated", "main §3.6", "acceleration scale"),),
+    parameters=(
+        Parameter("a0", "a₀", 1.2e-10, "m/s2", (1e-13, 1e-7), "calibrated", "main §3.6", "acceleration scale"),
+    ),
 )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,9 @@ def check_names(kernel: Kernel, frame: Frame, names: Iterable[str], *, where: st
     valid = {*model_parameters(kernel, frame), *(choice.name for choice in model_choices(kernel))}
     for name in names:
         if name not in valid:
-            raise SpecError(f"{kernel.name} has no parameter or choice {name!r}", where=where, hint=did_you_mean(name, valid))
+            raise SpecError(
+                f"{kernel.name} has no parameter or choice {name!r}", where=where, hint=did_you_mean(name, valid)
+            )
 
 
 def check_values(parameter: Parameter, values: object, *, where: str | None = None) -> None:
@@ -50,7 +53,7 @@ def check_values(parameter: Parameter, values: object, *, where: str | None = No
         )
 
 
-def split(kernel: Kernel, given: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+def split(kernel: Kernel, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split settings into labels and parameter values."""
     choices = {choice.name for choice in model_choices(kernel)}
     labels = {name: value for name, value in given.items() if name in choices}

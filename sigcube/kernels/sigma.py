@@ -4,10 +4,10 @@ import math
 from operator import attrgetter
 
 import numpy as np
-from numba.extending import register_jitable
 
+from sigcube.kernels.compiled import helper
 from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Reduction
-from sigcube.vecmath import exp, pow  # noqa: A004 - the model's own power function
+from sigcube.vecmath import exp, pow
 
 __all__ = ["SIGMA"]
 
@@ -104,7 +104,7 @@ def v_bar_at_scale_length(r: "np.ndarray", v_bar: "np.ndarray", scale_length: fl
     return float(v_bar[i - 1] + t * (v_bar[i] - v_bar[i - 1]))
 
 
-@register_jitable
+@helper
 def mass_weighted(gas: float, disk: float, bulge: float) -> float:
     """10 (gas), 25 (disc) and 120 (bulge) km/s, weighted by mass (SI §13.2)."""
     return (10.0 * gas + 25.0 * disk + 120.0 * bulge) / (gas + disk + bulge)
@@ -131,12 +131,12 @@ def sigma_ratio_baryonic(sigma_v: float, v_bar: float) -> float:
 
 
 def unified(A_0: float, D: float, L: float, L_0: float, n: float) -> float:
-    """A = A₀ [1 − D + D (L/L₀)^n] (main §2.11)."""
+    """Amplitude A₀ [1 − D + D (L/L₀)^n] (main §2.11)."""
     return A_0 * (1.0 - D + D * pow(L / L_0, n))
 
 
 def path_length(A_0: float, L: float) -> float:
-    """A = A₀ L^{1/4}, L in kpc (main §2.12.1)."""
+    """Amplitude A₀ L^{1/4}, L in kpc (main §2.12.1)."""
     return A_0 * np.sqrt(np.sqrt(L))
 
 
@@ -180,7 +180,9 @@ AMPLITUDE = Choice(
         "unified": Option({"A": unified}, "main §2.11", "A₀ [1 − D + D (L/L₀)^n]"),
         "path_length": Option({"A": path_length}, "main §2.12.1", "A₀ L^{1/4}"),
         "bulge_fraction": Option(
-            {"A": unified, "D": "f_bulge", "L": disc_thickness}, "SI §5, printed table", "unified with D = f_bulge, L = 0.3 R_d"
+            {"A": unified, "D": "f_bulge", "L": disc_thickness},
+            "SI §5, printed table",
+            "unified with D = f_bulge, L = 0.3 R_d",
         ),
     },
 )
@@ -222,11 +224,22 @@ SIGMA = Kernel(
     parameters=(
         Parameter("A", "A", math.exp(0.5 / math.pi), "", (0.0, 100.0), "derived", "main §2.11", "amplitude"),
         Parameter("xi_scale", "x", 0.5 / math.pi, "", (0.0, 100.0), "derived", "main §2.6", "ξ/R_d"),
-        Parameter("g_dagger", "g†", attrgetter("g_dagger"), "m/s2", (1e-13, 1e-7), "derived", "main §2.10", "critical acceleration"),
+        Parameter(
+            "g_dagger",
+            "g†",
+            attrgetter("g_dagger"),
+            "m/s2",
+            (1e-13, 1e-7),
+            "derived",
+            "main §2.10",
+            "critical acceleration",
+        ),
         Parameter("k", "k", 1.0, "", (0.0, 20.0), "fixed", "SI §14", "exponent of the power window"),
         Parameter("k_xi", "k_ξ", 0.24, "", (0.0, 20.0), "calibrated", "SI §13.2", "ξ in units of σ_eff/Ω_d"),
         Parameter("sigma_v", "σ_v", 20.0, "km/s", (0.0, 1000.0), "fixed", "SI §13.5", "velocity dispersion"),
-        Parameter("sigma_over_vc", "σ_v/v_c", 0.0, "", (0.0, 10.0), "fixed", "main §5.2", "dispersion over circular velocity"),
+        Parameter(
+            "sigma_over_vc", "σ_v/v_c", 0.0, "", (0.0, 10.0), "fixed", "main §5.2", "dispersion over circular velocity"
+        ),
         Parameter("A_0", "A₀", math.exp(0.5 / math.pi), "", (0.0, 100.0), "derived", "main §2.11", "base amplitude"),
         Parameter("D", "D", 0.0, "", (0.0, 1.0), "fixed", "main §2.11", "dimensionality: 0 disc, 1 cluster"),
         Parameter("L", "L", 1.5, "kpc", (0.0, 1e5), "fixed", "main §2.12.1", "path length: discs 1.5, clusters 600"),

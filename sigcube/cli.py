@@ -94,6 +94,41 @@ def _main(
 
 
 @app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset, such as sparc, or a recipe's TOML file.")],
+    data: DataFolder = None,
+    cache: CacheFolder = None,
+) -> None:
+    """Get the raw files of a dataset, or check those of a folder, by their checksums."""
+    from sigcube.recipes import check_files, load_recipe
+    from sigcube.recipes import fetch as download
+
+    recipe = load_recipe(name)
+    paths = download(recipe, cache=cache) if data is None else check_files(recipe, data)
+    for path in paths.values():
+        typer.echo(path)
+
+
+@app.command()
+def ingest(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset, such as sparc, or a recipe's TOML file.")],
+    data: DataFolder = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="CUBE", help="Where the cube goes; cubes/NAME.zarr by default.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a cube that is already there.")] = False,
+) -> None:
+    """Make the cube of a dataset from its raw files."""
+    from sigcube.cube import open_cube, sample_names
+    from sigcube.recipes import ingest as make_cube
+    from sigcube.recipes import load_recipe
+
+    cube = make_cube(load_recipe(name), data=data, out=out, overwrite=overwrite)
+    made = open_cube(cube)
+    typer.echo(f"{cube}: {made.attrs['title']}; samples {', '.join(sample_names(made))}")
+
+
+@app.command()
 def kernels(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One kernel; all of them by default.")] = None,
     as_json: AsJson = False,

@@ -29,6 +29,8 @@ __all__ = ["demo_survey", "run_demo"]
 N_GALAXIES = 300
 SEED = 1
 
+FloatArray = npt.NDArray[np.float64]
+
 # The mock knows the true scale length of its discs, which is what the catalogue lists.
 FIXED = {"scale_length": "catalogue", "k": 0.5}
 WINDOWS = ["geometric", "power", "local", "none"]
@@ -65,7 +67,9 @@ def run_demo(out: Path, *, workers: int | None, stdout: Console, stderr: Console
         reference={"kernel": "mond", "nu": "rar"},
     )
     plan = sweep.plan()
-    stdout.print(f"{count(N_GALAXIES)} synthetic galaxies; true model: {_truth_in_words()}\n{plan!r}\n", highlight=False)
+    stdout.print(
+        f"{count(N_GALAXIES)} synthetic galaxies; true model: {_truth_in_words()}\n{plan!r}\n", highlight=False
+    )
     target = _fresh(out / "result.zarr")
     with sweep_progress(stderr, data_points=plan.n_points) as on_event:
         result = sweep.run(target, workers=workers, on_event=on_event)
@@ -80,19 +84,11 @@ def demo_survey(n_galaxies: int = N_GALAXIES, seed: int = SEED) -> xr.Dataset:
     return mock_survey(n_galaxies=n_galaxies, seed=seed, boost=_true_boost, truth="sigma, geometric window, defaults")
 
 
-def _true_boost(
-    r: npt.NDArray[np.float64], g_bar: npt.NDArray[np.float64], r_disk: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _true_boost(r: FloatArray, g_bar: FloatArray, r_disk: FloatArray) -> FloatArray:
     truth = _truth()
-    # Rotation that gas alone turns outwards has no boost; the mock leaves it at zero.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return _sigma(truth, r, g_bar, r_disk)
-
-
-def _sigma(truth,r,g_bar,r_disk):
     xi = ufunc(model.xi_geometric)(truth["xi_scale"], r_disk)
     window = ufunc(model.geometric)(r, xi)
-    return np.asarray(ufunc(model.boost)(truth["A"], window, ufunc(model.h)(g_bar, PAPER.g_dagger)))
+    return np.asarray(ufunc(model.boost)(truth["A"], window, ufunc(model.h)(g_bar, PAPER.g_dagger)), dtype=np.float64)
 
 
 def _truth() -> dict[str, Any]:
@@ -129,7 +125,7 @@ def _write_page(result: xr.Dataset, survey: xr.Dataset, path: Path) -> Path:
         mark=Mark("true model", _truth()),
         title=f"Which model made these {N_GALAXIES} galaxies?",
         subtitle=(
-            f"The rotation curves are synthetic: exponential discs, gas and bulges under {_truth_in_words()}, plus noise. "
+            f"Synthetic rotation curves: exponential discs, gas and bulges under {_truth_in_words()}, plus noise. "
             f"A sweep of {count(result['status'].size)} models, none of which knows the answer, finds it again."
         ),
         cards=curve_cards(survey, models, against="MOND", best="Σ-Gravity, best fit"),

@@ -153,7 +153,11 @@ def _time(plan: "Plan") -> str:
     if plan.seconds is None:
         return "not probed"
     rate = 1.0 / plan.seconds_per_evaluation if plan.seconds_per_evaluation else 0.0
-    return f"about {duration(plan.seconds)} on one core of this machine ({count(rate)} evaluations/s)"
+    loops = "the loop" if len(plan.sections) == 1 else f"{len(plan.sections)} loops"
+    return (
+        f"about {duration(plan.seconds)} on one core of this machine ({count(rate)} evaluations/s), "
+        f"and on each worker the compiling of {loops}"
+    )
 
 
 def plan_record(plan: "Plan") -> dict[str, Any]:

@@ -185,7 +185,8 @@ def best_table(result: xr.Dataset, *, value: str | None = None) -> Table:
     value = value or _default_value(result)
     points = best_points(result, value=value)
     axes = _axes(result)
-    columns = [*axes, value, *[name for name in summaries(result) if name != value][:4]]
+    others = [name for name in summaries(result) if name != value and not name.endswith("_median")]
+    columns = [*axes, value, *sorted(others, key=lambda name: name != "win_rate")[:4]]
     table = _table(f"Smallest {value} under each reading", *(_heading(result, name) for name in columns))
     for point in points:
         table.add_row(*("any" if point[name] is None else number(point[name]) for name in columns))

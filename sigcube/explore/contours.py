@@ -1,6 +1,7 @@
 """Contour lines of a map, as the columns that Bokeh draws."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,8 @@ def trace(x: FloatArray, y: FloatArray, z: FloatArray, levels: list[tuple[float,
     """Follow the lines of equal value; z has the shape ``(y.size, x.size)``."""
     from contourpy import contour_generator
 
-    generator = contour_generator(x, y, np.ma.masked_invalid(z))
+    # The type of the lines depends on an option of the generator.
+    generator: Any = contour_generator(x, y, np.ma.masked_invalid(z))
     pieces = [generator.lines(level) for level, _ in levels]
     lines = [_joined(parts) for parts in pieces]
     places = [_place(parts, x, y) for parts in pieces]

@@ -16,7 +16,7 @@ __all__ = ["curve_cards"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_HEIGHT = 420
+_HEIGHT = 440
 
 
 def curve_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, best: str, against: str) -> list[Card]:
@@ -40,11 +40,16 @@ def curve_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, best: s
     curves = ColumnDataSource(_columns(cube, models))
     plot, glyphs = _curve_plot(curves, list(models), start)
     choice = menu(names, start=start)
-    choice.js_on_change("value", CustomJS(args={"glyphs": glyphs, "names": names}, code=_script("galaxy.js")))
     errors = ColumnDataSource({"x": rms[against], "y": rms[best], "galaxy": names})
     errors.selected.indices = [start]
+    shown = {"glyphs": glyphs, "names": names, "selected": errors.selected}
+    choice.js_on_change("value", CustomJS(args=shown, code=_script("galaxy.js")))
     errors.selected.js_on_change(
-        "indices", CustomJS(args={"menu": choice, "names": names}, code="if (cb_obj.indices.length) menu.value = names[cb_obj.indices[0]];")
+        "indices",
+        CustomJS(
+            args={"menu": choice, "names": names},
+            code="if (cb_obj.indices.length) menu.value = names[cb_obj.indices[0]];",
+        ),
     )
     wins = int((rms[best] < rms[against]).sum())
     return [
@@ -64,7 +69,7 @@ def curve_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, best: s
 
 def _rms(cube: xr.Dataset, predicted: xr.DataArray) -> FloatArray:
     residual = (predicted - cube["v_obs"]).where(cube["point_flag"] == 0)
-    return np.asarray(np.sqrt((residual**2).mean("radius")).values, dtype=np.float64)
+    return np.sqrt((residual**2).mean("radius").values)
 
 
 def _telling(cube: xr.Dataset, gain: FloatArray) -> int:
@@ -79,7 +84,11 @@ def _columns(cube: xr.Dataset, models: Mapping[str, xr.DataArray]) -> dict[str, 
     low, high = cube["v_obs"] - cube["e_v_obs"], cube["v_obs"] + cube["e_v_obs"]
     arrays = {"r": cube["r"], "v": cube["v_obs"], "low": low, "high": high, **models}
     whole = {name: array.where(kept).transpose("galaxy", "radius").values for name, array in arrays.items()}
-    return {f"{name} {i}": values[i].astype(np.float32) for name, values in whole.items() for i in range(cube.sizes["galaxy"])}
+    return {
+        f"{name} {i}": values[i].astype(np.float32)
+        for name, values in whole.items()
+        for i in range(cube.sizes["galaxy"])
+    }
 
 
 def _curve_plot(source: Any, models: list[str], start: int) -> tuple[Any, list[list[Any]]]:
@@ -89,11 +98,27 @@ def _curve_plot(source: Any, models: list[str], start: int) -> tuple[Any, list[l
     glyphs = []
     styles = zip(models, (SOFT, LINES[1], LINES[0]), ("dashed", "solid", "solid"), strict=True)
     for name, color, dash in styles:
-        line = plot.line(f"r {start}", f"{name} {start}", source=source, color=color, line_dash=dash, line_width=2.4, legend_label=name)
+        line = plot.line(
+            f"r {start}",
+            f"{name} {start}",
+            source=source,
+            color=color,
+            line_dash=dash,
+            line_width=2.4,
+            legend_label=name,
+        )
         glyphs.append([line, {"x": "r", "y": name}])
-    bars = plot.segment(f"r {start}", f"low {start}", f"r {start}", f"high {start}", source=source, color=INK, line_width=1.3)
+    bars = plot.segment(
+        f"r {start}", f"low {start}", f"r {start}", f"high {start}", source=source, color=INK, line_width=1.3
+    )
     dots = plot.scatter(
-        f"r {start}", f"v {start}", source=source, size=7, color=INK, line_color="#ffffff", legend_label="measured (synthetic)"
+        f"r {start}",
+        f"v {start}",
+        source=source,
+        size=7,
+        color=INK,
+        line_color="#ffffff",
+        legend_label="measured (synthetic)",
     )
     glyphs += [[bars, {"x0": "r", "y0": "low", "x1": "r", "y1": "high"}], [dots, {"x": "r", "y": "v"}]]
     legend_above(plot)
@@ -109,7 +134,7 @@ def _error_plot(source: Any, best: str, against: str, smallest: float, largest: 
     from bokeh.models import BasicTickFormatter, FixedTicker
 
     plot = figure(
-        height=_HEIGHT + 60,
+        height=_HEIGHT + 62,
         x_axis_type="log",
         y_axis_type="log",
         x_range=(smallest, largest),
@@ -120,7 +145,9 @@ def _error_plot(source: Any, best: str, against: str, smallest: float, largest: 
     for axis in plot.axis:
         axis.formatter, axis.ticker = BasicTickFormatter(), FixedTicker(ticks=[0.5, 1, 2, 5, 10, 20, 50, 100, 200])
     plot.line([smallest, largest], [smallest, largest], color=SOFT, line_dash="dashed")
-    dots = plot.scatter("x", "y", source=source, size=8, color=LINES[0], alpha=0.5, line_color="#ffffff", nonselection_alpha=0.5)
+    dots = plot.scatter(
+        "x", "y", source=source, size=8, color=LINES[0], alpha=0.5, line_color="#ffffff", nonselection_alpha=0.5
+    )
     _emphasise(dots)
     _hover(plot, dots)
     return plot

@@ -68,14 +68,18 @@ def write_page(
 
     script, parts = components(tuple(card.model for card in cards))
     template = files("sigcube.explore").joinpath("page.html").read_text(encoding="utf-8")
-    html = Environment(autoescape=True).from_string(template).render(
-        title=title,
-        subtitle=subtitle,
-        cards=list(zip(cards, parts, strict=True)),
-        notes=notes,
-        synthetic=synthetic,
-        resources=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render(),
-        script=script,
+    html = (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(
+            title=title,
+            subtitle=subtitle,
+            cards=list(zip(cards, parts, strict=True)),
+            notes=notes,
+            synthetic=synthetic,
+            resources=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render(),
+            script=script,
+        )
     )
     return _write(Path(path), html)
 

@@ -14,8 +14,10 @@ from sigcube.explore.widgets import buttons, menu, titled
 
 __all__ = ["map_cards"]
 
-_MAP_HEIGHT = 590
+_MAP_HEIGHT = 634
 _PROFILE_HEIGHT = 322
+# Other summaries need longer numbers beside the colour bar, and the figure keeps its layout when they come.
+_BAR_ROOM = 108
 # More labels than this make a menu.
 _MOST_BUTTONS = 5
 
@@ -53,12 +55,15 @@ def map_cards(
     profiles = [panel.profile(axis) for axis in axes]
     switches = panel.switches()
     panel.wire(switches)
-    named = [titled(name, switch) for name, switch in zip(("colours show", *label_axes(result, axes)), switches, strict=True)]
+    named = [
+        titled(name, switch) for name, switch in zip(("colours show", *label_axes(result, axes)), switches, strict=True)
+    ]
     controls = row(*named, sizing_mode="stretch_width", spacing=16, margin=(0, 0, 10, 0))
     return [
         Card(
             f"Map over {axes[0].symbol} and {axes[1].symbol}",
-            f"{_contour_text(states)}Point at the map to read it.",
+            "Dark is good. Contours carry the value, or by how many per cent it exceeds the smallest. "
+            "Point at the map to read it.",
             column(controls, plot, sizing_mode="stretch_width"),
             wide=True,
         ),
@@ -68,11 +73,6 @@ def map_cards(
             column(*profiles, sizing_mode="stretch_width", spacing=10),
         ),
     ]
-
-
-def _contour_text(states: Sequence[State]) -> str:
-    in_percent = any(text.endswith("%") for text in states[0].contours.text)
-    return "Contours stand at so many per cent above the smallest value. " if in_percent else ""
 
 
 class _Panel:
@@ -96,6 +96,7 @@ class _Panel:
             x_axis_type=x.scale,
             y_axis_type=y.scale,
             tools="pan,wheel_zoom,box_zoom,reset",
+            min_border_right=_BAR_ROOM,
         )
         plot.xaxis.axis_label, plot.yaxis.axis_label = x.title, y.title
         plot.grid.visible = False
@@ -109,21 +110,22 @@ class _Panel:
 
         x, y = self._axes
         cells = np.ix_(y.pixels, x.pixels)
-        source = ColumnDataSource({state.key: [state.z[cells].astype(np.float32)] for state in self._states})
+        images = {state.key: [state.z[cells].astype(np.float32)] for state in self._states}
+        shown = ColumnDataSource({"image": images[self._states[0].key]})
         low, high = _limits(self._states[0])
-        mapper = LinearColorMapper(palette=_palette(), low=low, high=high, nan_color="#d5dae1")
+        mapper = LinearColorMapper(palette=_palette(self._states[0]), low=low, high=high, nan_color="#d5dae1")
         image = plot.image(
-            image=self._states[0].key,
+            image="image",
             x=x.low,
             y=y.low,
             dw=x.high - x.low,
             dh=y.high - y.low,
-            source=source,
+            source=shown,
             color_mapper=mapper,
         )
         bar = ColorBar(color_mapper=mapper, title=value_title(self._result[self._states[0].value]), **_BAR)
         plot.add_layout(bar, "right")
-        self._parts |= {"image": image, "mapper": mapper, "bar": bar}
+        self._parts |= {"image": image, "images": ColumnDataSource(images), "mapper": mapper, "bar": bar}
         plot.add_tools(self._hover(image))
 
     def _hover(self, image: Any) -> Any:
@@ -155,7 +157,9 @@ class _Panel:
             data |= {f"x {state.key}": lines.text_x, f"y {state.key}": lines.text_y}
         source, key = ColumnDataSource(data), self._states[0].key
         lines = plot.multi_line(f"xs {key}", f"ys {key}", source=source, color="#ffffff", alpha=0.8, line_width=1.1)
-        texts = plot.text(f"x {key}", f"y {key}", f"text {key}", source=source, text_font=literal(FONT), **_CONTOUR_TEXT)
+        texts = plot.text(
+            f"x {key}", f"y {key}", f"text {key}", source=source, text_font=literal(FONT), **_CONTOUR_TEXT
+        )
         self._parts |= {"contours": lines, "texts": texts}
 
     def _draw_best(self, plot: Any) -> None:
@@ -235,6 +239,7 @@ class _Panel:
             **self._parts,
             "switches": list(switches),
             "limits": {state.key: list(_limits(state)) for state in self._states},
+            "palettes": {state.value: _palette(state) for state in self._states},
             "titles": {value: value_title(self._result[value]) for value in values},
             "labels": {value: self._value_label(value) for value in values},
             "lines": self._lines,
@@ -274,10 +279,11 @@ _CONTOUR_TEXT: Mapping[str, Any] = {
 _MARKER: Mapping[str, Any] = {"line_color": INK, "line_width": 1.4}
 
 
-def _palette() -> Sequence[str]:
+def _palette(state: State) -> list[str]:
+    """Return colours that grow brighter from good to bad, evenly to the eye."""
     from bokeh.palettes import Viridis256
 
-    return tuple(Viridis256)
+    return list(reversed(Viridis256) if state.larger_is_better else Viridis256)
 
 
 def _limits(state: State) -> tuple[float, float]:

@@ -59,7 +59,7 @@ class State:
     z : ndarray
         Values, shape ``(y.values.size, x.values.size)``.
     best : tuple of float
-        x, y and value of the best point, NaN where no value is finite.
+        x, y and value of the best point; NaN for an axis along which all values are equal, and where none is finite.
     contours : Contours
         Lines of equal value.
     larger_is_better : bool
@@ -95,7 +95,9 @@ def pick_axes(result: xr.Dataset, x: str, y: str) -> Axes:
     """
     sides = _pick_axis(result, "x", x), _pick_axis(result, "y", y)
     if sides[0].dim == sides[1].dim:
-        raise SpecError("a map needs two axes that vary on their own", where="y", found=f"{x} and {y} along {sides[0].dim}")
+        raise SpecError(
+            "a map needs two axes that vary on their own", where="y", found=f"{x} and {y} along {sides[0].dim}"
+        )
     return sides
 
 
@@ -106,7 +108,9 @@ def _pick_axis(result: xr.Dataset, side: str, name: str) -> Axis:
     coord = result[name]
     order = np.argsort(coord.values, kind="stable")
     values = coord.values[order].astype(np.float64)
-    return Axis(name, str(coord.dims[0]), coord.attrs.get("symbol", name), axis_title(coord), order, values, *edges(values))
+    return Axis(
+        name, str(coord.dims[0]), coord.attrs.get("symbol", name), axis_title(coord), order, values, *edges(values)
+    )
 
 
 def pick_values(result: xr.Dataset, value: str, axes: Axes) -> list[str]:
@@ -128,14 +132,16 @@ def label_axes(result: xr.Dataset, axes: Axes) -> list[str]:
     taken = {axis.dim for axis in axes}
     found: dict[str, str] = {}
     for name, coord in result.coords.items():
-        free = coord.ndim == 1 and coord.size > 1 and coord.dims[0] in result["status"].dims and coord.dims[0] not in taken
+        free = (
+            coord.ndim == 1 and coord.size > 1 and coord.dims[0] in result["status"].dims and coord.dims[0] not in taken
+        )
         if free and coord.dtype.kind not in "iuf":
             found.setdefault(str(coord.dims[0]), str(name))
     return list(found.values())
 
 
 def map_states(result: xr.Dataset, values: Sequence[str], axes: Axes) -> list[State]:
-    """Cut a slice for each combination of labels, through the best point of the first summary, and read every summary."""
+    """Cut a slice for each combination of labels through the best point of the first summary, and read them all."""
     names = label_axes(result, axes)
     found = []
     for place in product(*(range(result[name].size) for name in names)):
@@ -166,4 +172,6 @@ def _best(z: FloatArray, axes: Axes, sign: float) -> tuple[float, float, float]:
     row, column = np.unravel_index(int(signed.argmin()), z.shape)
     if not np.isfinite(signed[row, column]):
         return np.nan, np.nan, np.nan
-    return float(axes[0].values[column]), float(axes[1].values[row]), float(z[row, column])
+    x = axes[0].values[column] if (z[row] != z[row, column]).any() else np.nan
+    y = axes[1].values[row] if (z[:, column] != z[row, column]).any() else np.nan
+    return float(x), float(y), float(z[row, column])

@@ -15,7 +15,6 @@ __all__ = [
     "figure",
     "legend_above",
     "pretty_unit",
-    
     "value_title",
 ]
 
@@ -25,13 +24,13 @@ LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4
 
 FONT = 'Inter, "Helvetica Neue", Helvetica, "Segoe UI", Roboto, "Liberation Sans", "DejaVu Sans", sans-serif'
 
+
 def figure(*, height: int, **options: Any) -> Any:
     """Return an empty figure that is as wide as its card."""
     from bokeh.plotting import figure as bokeh_figure
 
-    plot = bokeh_figure(
-        height=height, sizing_mode="stretch_width", min_border_right=12, toolbar_location=None, **options
-    )
+    common = {"sizing_mode": "stretch_width", "min_border_right": 12, "toolbar_location": None}
+    plot = bokeh_figure(height=height, **{**common, **options})
     plot.toolbar.logo = None
     plot.outline_line_color = None
     plot.background_fill_color = plot.border_fill_color = None
@@ -53,7 +52,14 @@ def legend_above(plot: Any) -> None:
         each.orientation = "horizontal"
         each.label_text_font, each.label_text_font_size, each.label_text_color = FONT, "13px", INK
         each.background_fill_color = each.border_line_color = None
-        each.glyph_width, each.label_standoff, each.spacing, each.padding, each.margin = 18, 5, 16, 0, 4
+        each.glyph_width, each.glyph_height, each.label_standoff, each.spacing, each.padding, each.margin = (
+            22,
+            22,
+            5,
+            16,
+            0,
+            4,
+        )
         plot.add_layout(each, "above")
 
 

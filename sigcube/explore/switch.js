@@ -1,6 +1,6 @@
 const chosen = switches.map((each) => each.labels ? each.labels[each.active] : each.value);
 const key = chosen.join("|"), value = chosen[0];
-image.glyph.image = {field: key};
+image.data_source.data = {image: images.data[key]};
 contours.glyph.xs = {field: `xs ${key}`};
 contours.glyph.ys = {field: `ys ${key}`};
 texts.glyph.x = {field: `x ${key}`};
@@ -9,6 +9,7 @@ texts.glyph.text = {field: `text ${key}`};
 best.glyph.x = {field: `x ${key}`};
 best.glyph.y = {field: `y ${key}`};
 if (mark !== null) mark.visible = marked.includes(key);
+mapper.palette = palettes[value];
 [mapper.low, mapper.high] = limits[key];
 bar.title = titles[value];
 for (const line of lines) line.glyph.y = {field: value};

@@ -65,6 +65,31 @@ def ingest(
     return save_cube(_described(ds, recipe, sums), target, overwrite=overwrite)
 
 
+def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
+    """Find the files of a recipe in a folder, with all below it, and check them as `ingest` does.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The dataset.
+    folder : path-like
+        Where the files are.
+
+    Returns
+    -------
+    dict of str to Path
+        The files, by role.
+
+    Raises
+    ------
+    DataError
+        If one is missing, is there twice with different content, or has the wrong checksum.
+    """
+    paths = _find_files(recipe, Path(folder))
+    _refuse_wrong_sums(recipe, paths, {role: _sha256(path) for role, path in paths.items()})
+    return paths
+
+
 def _find_files(recipe: Recipe, folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError("this is not a folder", where=str(folder))

@@ -85,13 +85,12 @@ _MAGNITUDE = 0x7FFFFFFFFFFFFFFF
 _SIGN = -0x8000000000000000
 _ONE = 0x3FF0000000000000
 # Masks that cut a significand short; a product of two of them is exact if the bits add up to 53 at most.
-_BITS_33 = -0x100000
 _BITS_26 = -0x8000000
-_BITS_20 = -0x200000000
+_BITS_15 = -0x4000000000
 _LOWEST_UPPER = 0x8000000
 
-_TWELFTH_HIGH = 0.0833282470703125
-_TWELFTH_LOW = 5.086263020833333e-06
+_TWELFTH_HIGH = 85.0 / 1024.0
+_TWELFTH_LOW = 1.0 / 3072.0
 _TWELFTH = 1.0 / 12.0
 
 _TINY = 2.0**-54
@@ -128,29 +127,36 @@ def _exp_rest(r: float) -> float:
 
 
 @_compiled
-def _exp_sum(high: float, low: float) -> float:
-    """Return e^(high + low) for any high and a low that is small beside it."""
-    # Kept where the result is already 0 or inf, with room for low: k and r stay small, and NaN passes.
-    high = -748.0 if high < -748.0 else high
-    high = 712.0 if high > 712.0 else high
+def _exp_sum(high: float, low: float, size: float) -> float:
+    """Return e^(high + low), |low| being at most 1/32; size is high, or an infinity or NaN that overrules it."""
     rounded = high * _LOG2_E + _ROUND_EXP
     k = rounded - _ROUND_EXP
     head = high - k * _LN2_HIGH
-    tail = low - k * _LN2_LOW
-    rest = _exp_rest(head + tail)
+    tail = low + k * -_LN2_LOW
+    r = head + tail
+    z = r * r
+    c = r - z * (
+        (0.16666666666666555 + z * -0.002777777777669266)
+        + (z * z) * ((6.613756249193563e-05 + z * -1.6533836212479658e-06) + (z * z) * 4.1360138955958465e-08)
+    )
+    rest = (r * c) / (2.0 - c)
     near = 1.0 + head
     lost = (1.0 - near) + head
     value = near + ((lost + tail) + rest)
     # Two factors: 2^k itself may be out of range. The first product is exact, so a subnormal is rounded here once.
     first = (_bits(rounded) << 51) & _EXPONENT
     second = (_bits(rounded) << 52) - first
-    return (value * _real(first)) * _real(second)
+    value = (value * _real(first)) * _real(second)
+    # Selected here, not clamped before: this is off the longest chain.
+    value = _INF if size > 712.0 else value
+    return 0.0 if size < -748.0 else value
 
 
 @_compiled
 def exp(x: float) -> float:
     """e^x."""
-    return _exp_sum(np.float64(x), 0.0)
+    x = np.float64(x)
+    return _exp_sum(x, -0.0, x)
 
 
 @_compiled
@@ -176,7 +182,7 @@ def expm1(x: float) -> float:
     rounded = high * _LOG2_E + _ROUND_EXPM1
     k = rounded - _ROUND_EXPM1
     head = high - k * _LN2_HIGH
-    tail = -k * _LN2_LOW
+    tail = k * -_LN2_LOW
     # All at half size, because 2^1024 is out of range: 2^(k-1) (e^r - 1) + (2^(k-1) - 1/2).
     half = _real(_bits(rounded) << 52)
     offset = half - 0.5
@@ -188,7 +194,7 @@ def expm1(x: float) -> float:
 
 
 _TWO_THIRDS = 0x3FE5555555555555
-_SQRT_HALF = 0x3FE6A09E667F3BCD
+_POW_LOWEST = 0x3FEAE841693DB8B4
 _TWO_52 = 0x4330000000000000
 _EXPONENT_BIAS = 2.0**52 + 1023.0
 
@@ -257,33 +263,37 @@ def _cut(x: float, mask: int) -> float:
 @_compiled
 def _log_parts(x: float) -> tuple[float, float]:
     """Return log(x) for x > 0 as a number of 26 bits and the rest."""
-    k, m = _decompose(x, _SQRT_HALF)
-    f = m - 1.0
-    n = f + f
+    k, m = _decompose(x, _POW_LOWEST)
+    # c is 1 or nearly sqrt(2), whichever is nearer to m; log c has as many bits as ln 2 and a rest, too.
+    upper = m > 1.189143599402528
+    c = 1.4140625 if upper else 1.0
+    c_high = 0.3464667673461008 if upper else 0.0
+    c_low = 1.077574303757264e-13 if upper else 0.0
+    n = m - c
+    n = n + n
     m_high = _cut(m, _BITS_26)
-    inverse = 1.0 / (m + 1.0)
+    inverse = 1.0 / (m + c)
     v = n * inverse
-    v_high = _cut(v, _BITS_20)
-    v_low = ((n - v_high * (m_high + 1.0)) - v_high * (m - m_high)) * inverse
-    # v^2 in two parts, the first exact.
-    q = v_high * v_high
-    q_low = v_low * (v_high + v)
-    z = q + q_low
+    v_high = _cut(v, _BITS_15)
+    v_low = ((n - v_high * (m_high + c)) - v_high * (m - m_high)) * inverse
+    z = v * v
     w = z * z
-    series = (
-        (0.012500000000000705 + z * 0.002232142857039003)
-        + w * (0.0004340277835933419 + z * 8.877824395747482e-05)
-        + (w * w) * ((1.878266300531274e-05 + z * 4.0456583335523515e-06) + w * 1.0068030645319586e-06)
-    )
-    third = q * _TWELFTH_HIGH
-    third_low = (q * _TWELFTH_LOW + q_low * _TWELFTH) + w * series
-    g_high = _cut(third + third_low, _BITS_33)
-    g_low = (third - g_high) + third_low
-    product = v_high * g_high
-    whole = k * _LN2_HIGH
-    rest = (v_low + k * _LN2_LOW) + (v_low * g_high + v * g_low)
-    high = _cut(whole + (v_high + (product + rest)), _BITS_26)
-    low = (((whole - high) + v_high) + product) + rest
+    fifth = v * w
+    # Minimax for the relative error of log: 2^-65.6.
+    series = 0.0022321428549997697 + z * 0.0004340280408856494
+    series = series + w * (8.876343409117143e-05 + z * 1.918130376614749e-05)
+    # v^3/12: this product is exact, ...
+    square = v_high * v_high
+    cube = v_high * square
+    third = cube * _TWELFTH_HIGH
+    # ... and this is what it lacks.
+    third_low = cube * _TWELFTH_LOW + (v_low * _TWELFTH) * (square + v * (v + v_high))
+    whole = k * _LN2_HIGH + c_high
+    # All of the rest that matters to the upper part, early: it is at the head of the longest chain.
+    part = v_low + fifth * 0.012500000000006313
+    high = _cut(whole + (v_high + (third + part)), _BITS_26)
+    rest = (k * _LN2_LOW + c_low) + (third_low + (fifth * z) * series)
+    low = ((((whole - high) + v_high) + third) + part) + rest
     return high, low
 
 
@@ -301,23 +311,15 @@ def pow(x: float, y: float) -> float:
     x = np.float64(x)
     y = np.float64(y)
     base = abs(x)
+    whole = _floor(y) == y
+    half = 0.5 * y
+    odd = whole & (_floor(half) != half)
     log_high, log_low = _log_parts(base)
+    log_high = _NAN if (x < 0.0) & (not whole) else log_high
     log_high = log_high if base < _INF else base
     log_high = -_INF if base == 0.0 else log_high
-    e = 2.0**65 if y > 2.0**65 else y
-    e = -(2.0**65) if e < -(2.0**65) else e
-    e_high = _real((_bits(e) & _BITS_26) | _LOWEST_UPPER)
-    e_low = e - e_high
-    high = e_high * log_high
-    low = e_low * log_high + e * log_low
-    low = low if low < 1.0 else 1.0
-    low = low if low > -1.0 else -1.0
-    value = _exp_sum(high, low)
-    integer = _floor(e) == e
-    half = 0.5 * e
-    even = _floor(half) == half
-    odd = integer & (not even)
-    flip = (_bits(x) & _SIGN) if odd else 0
-    value = _real(_bits(value) ^ flip)
-    value = _NAN if (x < 0.0) & (x > -_INF) & (not integer) else value
-    return 1.0 if (x == 1.0) | (y == 0.0) else value
+    y_high = _cut(y, _BITS_26)
+    # The product of all of y with the logarithm is not needed for its bits: it is what is infinite or NaN in the end.
+    value = _exp_sum(y_high * log_high, (y - y_high) * log_high + y * log_low, y * log_high)
+    value = 1.0 if (x == 1.0) | (y == 0.0) | ((x == -1.0) & whole) else value
+    return _real(_bits(value) ^ ((_bits(x) & _SIGN) if odd else 0))

@@ -69,7 +69,8 @@ def curve_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, best: s
 
 def _rms(cube: xr.Dataset, predicted: xr.DataArray) -> FloatArray:
     residual = (predicted - cube["v_obs"]).where(cube["point_flag"] == 0)
-    return np.sqrt((residual**2).mean("radius").values)
+    mean_square: FloatArray = (residual**2).mean("radius").values
+    return np.sqrt(mean_square)
 
 
 def _telling(cube: xr.Dataset, gain: FloatArray) -> int:

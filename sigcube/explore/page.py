@@ -1,6 +1,5 @@
 """A page of cards as one HTML file that needs nothing else: scripts, styles and data are inside."""
 
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,11 +86,10 @@ def write_page(
 def _write(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".partial") as folder:
+            draft = Path(folder, path.name)
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
     except OSError as error:
         raise StoreError("the page cannot be written", where=str(path), found=error.strerror) from error
     return path

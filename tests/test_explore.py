@@ -1,0 +1,199 @@
+"""Pages: what they hold, what they refuse, and that a real browser draws them."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from PIL import Image
+
+from sigcube.demo import demo_survey
+from sigcube.errors import SpecError, StoreError
+from sigcube.explore import Mark, map_page
+from sigcube.explore.contours import N_LEVELS, contour_levels, trace
+from sigcube.explore.galaxies import curve_cards
+from sigcube.explore.states import map_states, pick_axes, pick_values
+from sigcube.kernels import KERNELS
+from tests.results import A, BEST, K, X, small_result
+
+Shoot = Callable[[Path, str], tuple[str, np.ndarray]]
+
+
+def page_of(result: xr.Dataset, path: Path) -> Path:
+    return map_page(result, path, x="xi_scale", y="A", mark=Mark("true model", {**BEST, "window": "power"}))
+
+
+def test_a_page_needs_nothing_from_a_network(tmp_path: Path) -> None:
+    html = page_of(small_result(), tmp_path / "map.html").read_text(encoding="utf-8")
+    bare = re.sub(r"(<script\b[^>]*>).*?</script>", r"\1", html, flags=re.DOTALL)
+    tags = re.findall(r"<(?:script|link|img|iframe)\b[^>]*>", bare)
+    assert len(tags) > 2
+    assert not [tag for tag in tags if re.search(r"""(?:src|href)=["'](?!data:)""", tag)]
+    assert "@import" not in bare
+    assert "url(" not in bare
+
+
+def test_a_page_says_that_data_are_synthetic(tmp_path: Path) -> None:
+    made_up = page_of(small_result(), tmp_path / "a.html").read_text(encoding="utf-8")
+    real = page_of(small_result(synthetic=0), tmp_path / "b.html").read_text(encoding="utf-8")
+    assert "<title>a small result (synthetic data)</title>" in made_up
+    assert 'class="badge">synthetic data' in made_up
+    assert "<title>a small result</title>" in real
+    assert 'class="badge"' not in real
+
+
+def test_titles_are_text_not_markup(tmp_path: Path) -> None:
+    page = map_page(small_result(), tmp_path / "a.html", x="xi_scale", y="A", title="<b>A & B</b>")
+    assert "<title>&lt;b&gt;A &amp; B&lt;/b&gt; (synthetic data)</title>" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "value", "message", "hint"),
+    [
+        ("xi_scal", "A", "rms_mean", "'xi_scal' is not a numeric axis", "did you mean 'xi_scale'"),  # misspelt
+        ("xi_scale", "window", "rms_mean", "'window' is not a numeric axis", "valid: A, k, xi_scale"),  # labels
+        ("A", "A", "rms_mean", "two axes that vary on their own", "A and A along A"),  # one axis twice
+        ("xi_scale", "A", "rms_man", "'rms_man' is not a summary", "did you mean 'rms_mean'"),  # misspelt
+        ("xi_scale", "A", "status", "'status' is not a summary", "valid: rms_mean, win_rate"),  # not a metric
+    ],
+)
+def test_what_no_map_can_show_is_refused(tmp_path: Path, x: str, y: str, value: str, message: str, hint: str) -> None:
+    with pytest.raises(SpecError, match=message) as caught:
+        map_page(small_result(), tmp_path / "map.html", x=x, y=y, value=value)
+    assert hint in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_that_cannot_be_written_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "map.html").mkdir()
+    with pytest.raises(StoreError, match="the page cannot be written"):
+        page_of(small_result(), tmp_path / "map.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["map.html"]
+
+
+def test_the_slice_goes_through_the_best_of_the_other_axes() -> None:
+    result = small_result()
+    axes = pick_axes(result, "xi_scale", "A")
+    states = {state.labels: state for state in map_states(result, pick_values(result, "rms_mean", axes), axes)}
+    power = next(s for s in map_states(result, ["rms_mean"], axes) if s.labels == ("power",))
+    np.testing.assert_array_equal(power.z, result.rms_mean.sel(window="power", k=BEST["k"]).transpose("A", "xi_scale"))
+    assert power.best == pytest.approx((BEST["xi_scale"], BEST["A"], 10.0))
+    assert states.keys() == {("geometric",), ("power",), ("none",)}
+
+
+def test_the_best_has_no_place_on_an_axis_that_makes_no_difference() -> None:
+    result = small_result()
+    axes = pick_axes(result, "xi_scale", "A")
+    none = next(s for s in map_states(result, ["rms_mean"], axes) if s.labels == ("none",))
+    assert np.isnan(none.best[0])
+    assert none.best[1:] == pytest.approx((1.0, 11.0))
+
+
+def test_profiles_take_the_better_end_of_each_summary() -> None:
+    result = small_result()
+    axes = pick_axes(result, "xi_scale", "A")
+    rms, wins = map_states(result.isel(window=[1]), ["rms_mean", "win_rate"], axes)
+    np.testing.assert_allclose(rms.profile(0), 10 + 40 * (X - BEST["xi_scale"]) ** 2)
+    np.testing.assert_allclose(wins.profile(1), 1 / (1 + np.exp(20 * (A - BEST["A"]) ** 2 - 1)))
+
+
+def test_pixels_of_an_uneven_axis_show_the_nearest_value() -> None:
+    axis = pick_axes(small_result().sel(k=[0.5, 2.0, 1.0]).assign_coords(k=[0.0, 10.0, 1.0]), "k", "A")[0]
+    assert axis.values.tolist() == [0.0, 1.0, 10.0]
+    at = axis.low + (np.arange(axis.pixels.size) + 0.5) * (axis.high - axis.low) / axis.pixels.size
+    nearest = np.abs(at[:, None] - axis.values).argmin(axis=1)
+    np.testing.assert_array_equal(axis.pixels, nearest)
+    assert pick_axes(small_result(), "k", "A")[0].scale == "log"
+    assert K.size == pick_axes(small_result(), "k", "A")[0].pixels.size
+
+
+def test_contours_lie_where_the_value_is() -> None:
+    x, y = np.linspace(-1, 1, 81), np.linspace(-2, 2, 101)
+    z = 5 + x[None, :] ** 2 + y[:, None] ** 2
+    levels = contour_levels(z, larger_is_better=False)
+    lines = trace(x, y, z, levels)
+    assert len(lines.xs) == len(lines.text) == N_LEVELS
+    for (level, _), xs, ys in zip(levels, lines.xs, lines.ys, strict=False):
+        np.testing.assert_allclose((5 + xs**2 + ys**2)[np.isfinite(xs)], level, atol=2e-3)
+
+
+@pytest.fixture(scope="module")
+def shoot(tmp_path_factory: pytest.TempPathFactory) -> Shoot:
+    """A function that opens a page in Chromium without a network: its console lines, and its picture."""
+    browser = shutil.which("chromium")
+    if browser is None:
+        reason = "chromium is not installed"
+        if os.environ.get("SIGCUBE_REQUIRE_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    def open_page(page: Path, script: str = "") -> tuple[str, np.ndarray]:
+        folder = tmp_path_factory.mktemp("browser")
+        before, _, after = page.read_text(encoding="utf-8").rpartition("</body>")
+        (folder / "page.html").write_text(f"{before}<script>{script}</script></body>{after}", encoding="utf-8")
+        options = [
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+            *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
+            *("--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--virtual-time-budget=10000"),
+            *(f"--user-data-dir={folder / 'user'}", "--window-size=1480,1500"),
+            f"--screenshot={folder / 'page.png'}",
+        ]
+        done = subprocess.run(
+            [browser, *options, (folder / "page.html").as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+        with Image.open(folder / "page.png") as image:
+            return console, np.asarray(image.convert("RGB"))
+
+    return open_page
+
+
+CHANGE = """
+setTimeout(() => {
+  const models = [...Bokeh.documents[0]._all_models.values()];
+  models.find((m) => m.type === "Select" && m.options.includes("win_rate")).value = "win_rate";
+  models.find((m) => m.type === "RadioButtonGroup").active = 1;
+  setTimeout(() => console.log("shown: " + models.find((m) => m.type === "ColorBar").title), 500);
+}, 3000);
+"""
+
+
+@pytest.mark.browser
+def test_a_browser_draws_the_map_and_its_switches_change_it(tmp_path: Path, shoot: Shoot) -> None:
+    page = page_of(small_result(), tmp_path / "map.html")
+    console, picture = shoot(page, "")
+    assert "document idle" in console
+    assert not re.search(r"error|warn|uncaught", console, re.IGNORECASE)
+    map_area = picture[350:800, 150:800].reshape(-1, 3)
+    # The colour scale has 256 steps; axes and text alone have a dozen.
+    assert len(np.unique(map_area, axis=0)) > 150
+    star = (map_area == (255, 176, 0)).all(axis=1).sum()
+    assert star == 0, "the mark belongs to another window"
+    changed_console, changed = shoot(page, CHANGE)
+    assert "shown: fraction of systems" in changed_console
+    changed_area = changed[350:800, 150:800].reshape(-1, 3)
+    assert len(np.unique(changed_area, axis=0)) > 150
+    assert (changed_area != map_area).any(axis=1).mean() > 0.5
+    assert (changed_area == (255, 176, 0)).all(axis=1).sum() > 20
+
+
+@pytest.mark.browser
+def test_a_browser_draws_rotation_curves(tmp_path: Path, shoot: Shoot) -> None:
+    survey = demo_survey(n_galaxies=12)
+    models = {name: KERNELS[name].predict(survey) for name in ("newton", "mond", "sigma")}
+    cards = curve_cards(survey, models, best="sigma", against="mond")
+    page = map_page(small_result(), tmp_path / "map.html", x="xi_scale", y="A", cards=cards)
+    console, picture = shoot(page, "")
+    assert not re.search(r"error|warn|uncaught", console, re.IGNORECASE)
+    lower = picture[980:1450, 100:900].reshape(-1, 3)
+    for colour in ((0, 114, 178), (213, 94, 0), (28, 36, 48)):
+        assert (lower == colour).all(axis=1).sum() > 50, f"no line of colour {colour}"

@@ -130,6 +130,8 @@ class Plan:
         Where the data come from: title, citation, licence, sample, fingerprint ... of the cube.
     seconds_per_evaluation : float or None
         Time of one point and parameter combination on one core of this machine, where it was probed.
+    finite_where_probed : bool
+        Whether the probe found a grid point at which the model is finite for the whole sample.
     """
 
     spec: Spec
@@ -139,6 +141,7 @@ class Plan:
     layout: Layout
     origin: Mapping[str, Any] = field(default_factory=dict)
     seconds_per_evaluation: float | None = None
+    finite_where_probed: bool = True
 
     @property
     def dims(self) -> dict[str, int]:

@@ -84,9 +84,18 @@ def describe_plan(plan: "Plan") -> str:
         ("work", f"{count(plan.evaluations)} evaluations in {_blocks(len(plan.blocks))}"),
         ("memory", f"{size(_largest_block(plan))} a worker for the largest block, beside Python's own"),
         ("time", _time(plan)),
+        *_caution(plan),
     ]
     lines = [f"  {label:<10}{text}".rstrip() for label, text in rows]
     return "\n".join([f"Plan of a sweep of {name} ({title})", *lines])
+
+
+def _caution(plan: "Plan") -> Iterable[tuple[str, str]]:
+    """Yield a warning when no grid point that was probed has a value."""
+    if not plan.finite_where_probed:
+        sample = plan.origin.get("sample", "all")
+        yield "caution", f"the model is not finite at every point of sample {sample!r}: its metrics will be NaN there;"
+        yield "", "choose a sample without flagged points"
 
 
 def _product(dims: "Mapping[str, int]") -> str:

@@ -19,7 +19,7 @@ from distributed import Client
 from sigcube.cluster import connect
 from sigcube.cube import Packed, kind_of, open_cube, pack
 from sigcube.driver import run_blocks
-from sigcube.engine import Engine
+from sigcube.engine import DONE, Engine
 from sigcube.errors import SpecError, StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.kernels.broadcast import variables_of
@@ -137,7 +137,7 @@ class Sweep:
         probe : bool
             Whether to time a small part on this machine, for an estimate of the whole.
         """
-        return replace(self._plan, seconds_per_evaluation=_probe(self._plan, self._packed)) if probe else self._plan
+        return _probed(self._plan, self._packed) if probe else self._plan
 
     def run(
         self,
@@ -285,15 +285,16 @@ def _own_kernels(spec: Spec) -> dict[str, Kernel]:
     return {kernel.name: kernel for kernel in used if KERNELS.get(kernel.name) is not kernel}
 
 
-def _probe(plan: Plan, packed: Packed) -> float:
-    """Time a small part of the largest section, once its loop is compiled."""
+def _probed(plan: Plan, packed: Packed) -> Plan:
+    """Time a small part of the largest section, once its loop is compiled, and see whether it is finite."""
     section = max(plan.sections, key=plan.section_size)
     block = _first_points(plan, section, max(1, _PROBE_EVALUATIONS // plan.n_points))
     engine = Engine(plan, packed)
     engine.evaluate(block)
     start = time.perf_counter()
-    engine.evaluate(block)
-    return (time.perf_counter() - start) / (block.size * plan.n_points)
+    status = engine.evaluate(block)["status"]
+    seconds = (time.perf_counter() - start) / (block.size * plan.n_points)
+    return replace(plan, seconds_per_evaluation=seconds, finite_where_probed=bool((status == DONE).any()))
 
 
 def _first_points(plan: Plan, section: Section, points: int) -> Block:

@@ -1,6 +1,6 @@
 """Kernel × observable × metrics, compiled into one fused loop per reading of the model."""
 
-from sigcube.engine.block import Engine
+from sigcube.engine.block import DONE, Engine
 from sigcube.engine.loop import evaluate_sums
 
-__all__ = ["Engine", "evaluate_sums"]
+__all__ = ["DONE", "Engine", "evaluate_sums"]

@@ -12,7 +12,7 @@ from sigcube.engine.finish import column_medians, finish_pooled, finish_systems,
 from sigcube.engine.loop import evaluate_sums
 from sigcube.plan import Block, Plan, Reading, Section
 
-__all__ = ["Engine"]
+__all__ = ["DONE", "INVALID", "Engine"]
 
 FloatArray = npt.NDArray[np.float64]
 

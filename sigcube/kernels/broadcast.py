@@ -11,7 +11,7 @@ from sigcube.errors import DataError, SpecError
 from sigcube.kernels.compiled import scalar, ufunc
 from sigcube.kernels.frames import FRAMES
 from sigcube.kernels.graph import Frame, Graph, Node, Variables, model_parameters, resolve, resolve_labels
-from sigcube.kernels.record import Kernel
+from sigcube.kernels.record import Kernel, Term
 from sigcube.kernels.settings import check_names, check_values, split
 
 __all__ = ["evaluate", "frame_of", "variables_of"]
@@ -74,6 +74,10 @@ def _values(
                 hint=f"leave {name} out, or choose other labels",
             )
         check_values(parameters[name], value)
+        if np.ndim(value) and not isinstance(value, xr.DataArray):
+            raise SpecError(
+                f"{name} has several values but no named dimension", found=repr(value), expected="a number or a DataArray"
+            )
     values: dict[str, Any] = {name: getattr(constants, name) for name in graph.constants}
     values.update({name: given.get(name, parameters[name].value(constants)) for name in graph.parameters})
     return values
@@ -84,7 +88,15 @@ def _apply(node: Node, arguments: list[Any], cube: xr.Dataset) -> Any:
         return _reduce(node, arguments, cube)
     if not arguments:
         return node.function()
-    return xr.apply_ufunc(ufunc(node.function), *arguments, dask="parallelized", output_dtypes=[np.float64])
+    return xr.apply_ufunc(
+        _call, *arguments, kwargs={"term": node.function}, dask="parallelized", output_dtypes=[np.float64]
+    )
+
+
+def _call(*arguments: Any, term: Term) -> Any:
+    """Call a term on arrays. Where it is undefined the cube has flags, and the answer is NaN: that needs no warning."""
+    with np.errstate(all="ignore"):
+        return ufunc(term)(*arguments)
 
 
 def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
@@ -92,20 +104,28 @@ def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
     point_dim = next(str(dim) for dim in cube["r"].dims[1:])
     along = [isinstance(argument, xr.DataArray) and point_dim in argument.dims for argument in arguments]
 
-    def fold(*values: Any) -> float:
-        kept = np.all([~np.isnan(value) for value, is_array in zip(values, along, strict=True) if is_array], axis=0)
+    def fold(r: Any, *values: Any) -> float:
+        # The radius alone tells padding: a point where a term is undefined is a point all the same.
+        kept = ~np.isnan(r)
         return float(
             scalar(node.function)(*(v[kept] if is_array else v for v, is_array in zip(values, along, strict=True)))
         )
 
+    # Chunked or not, the points of a system must come together.
+    whole = [_unsplit(argument, point_dim) for argument in (cube["r"], *arguments)]
     return xr.apply_ufunc(
         fold,
-        *arguments,
-        input_core_dims=[[point_dim] if is_array else [] for is_array in along],
+        *whole,
+        input_core_dims=[[point_dim] if is_array else [] for is_array in (True, *along)],
         vectorize=True,
         dask="parallelized",
         output_dtypes=[np.float64],
     )
+
+
+def _unsplit(argument: Any, dim: str) -> Any:
+    chunked = isinstance(argument, xr.DataArray) and argument.chunks is not None and dim in argument.dims
+    return argument.chunk({dim: -1}) if chunked else argument
 
 
 def _over_points(value: Any, cube: xr.Dataset, attrs: dict[str, str], name: str) -> xr.DataArray:

@@ -1,0 +1,230 @@
+"""A sweep from its spec to its result: what is written, opened, taken up again, made again, refused."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from distributed import Client
+from own_kernels import FRAGILE
+
+import sigcube
+from sigcube.cluster import connect
+from sigcube.errors import DataError, SigcubeError, SpecError, StoreMismatch
+from sigcube.store import read_journal
+from sigcube.sweep import Sweep, open_result, rerun
+
+AXES = {
+    "window": ["geometric", "power"],
+    "k": [0.5, 1.0, 2.0],
+    "xi_scale": sigcube.linspace(0.05, 1, 6),
+    "A": sigcube.linspace(0.2, 3, 20),
+}
+
+
+def sweep_of(cube: xr.Dataset, **changes: object) -> Sweep:
+    options = {
+        "kernel": "sigma",
+        "sample": "unflagged",
+        "axes": AXES,
+        "metrics": ["rms", "chi2_red", "scatter_v"],
+        "reference": "mond",
+        "keep": ["galaxy"],
+    }
+    return Sweep(cube, **{**options, **changes})
+
+
+def same_bits(one: xr.Dataset, other: xr.Dataset) -> None:
+    assert set(one.data_vars) == set(other.data_vars)
+    for name in one.data_vars:
+        assert one[name].values.tobytes() == other[name].values.tobytes(), name
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with connect(workers=2) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def result_path(mock_cube: xr.Dataset, client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("results") / "first.zarr"
+    sweep_of(mock_cube).run(path, client=client)
+    return path
+
+
+def test_compute_gives_the_labelled_grid(mock_cube: xr.Dataset) -> None:
+    result = sweep_of(mock_cube).compute()
+    assert dict(result.rms.sizes) == {"galaxy": 40, "window": 2, "k": 3, "xi_scale": 6, "A": 20}
+    assert result.rms_mean.dims == ("window", "k", "xi_scale", "A")
+    assert (result.status == 1).all()
+    np.testing.assert_allclose(result.rms_mean, result.rms.astype(float).mean("galaxy"), rtol=1e-6)
+
+
+def test_values_repeat_along_an_axis_that_the_label_does_not_use(mock_cube: xr.Dataset) -> None:
+    result = sweep_of(mock_cube).compute()
+    geometric, power = result.rms_mean.sel(window="geometric"), result.rms_mean.sel(window="power")
+    assert (geometric == geometric.isel(k=0)).all()
+    assert not (power == power.isel(k=0)).all()
+    # k = 1 makes the power window the geometric one; pow rounds once more.
+    np.testing.assert_allclose(power.sel(k=1.0), geometric.sel(k=1.0), rtol=1e-12)
+    assert result.k.attrs["comment"].startswith("computed for window=power; elsewhere")
+
+
+def test_predictions_agree_with_the_kernel_called_by_hand(mock_cube: xr.Dataset) -> None:
+    at = {"window": "geometric", "xi_scale": AXES["xi_scale"][2], "A": AXES["A"][7]}
+    by_hand = sigcube.kernels["sigma"].predict(mock_cube, **at) - mock_cube.v_obs
+    expected = np.sqrt((by_hand.where(mock_cube.point_flag == 0) ** 2).mean("radius"))
+    found = sweep_of(mock_cube, dtype="float64").compute().rms.sel(at).isel(k=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_axes_that_share_a_dimension_vary_together(mock_cube: xr.Dataset) -> None:
+    axes = {
+        "A": ("case", [0.5, 1.0, 2.0]),
+        "xi_scale": ("case", [0.1, 0.2, 0.3]),
+        "window": ("reading", ["none", "power"]),
+    }
+    result = sweep_of(mock_cube, axes=axes).compute()
+    whole = sweep_of(
+        mock_cube, axes={"window": ["none", "power"], "xi_scale": [0.1, 0.2, 0.3], "A": [0.5, 1.0, 2.0]}
+    ).compute()
+    assert result.rms_mean.dims == ("case", "reading")
+    for case in range(3):
+        for reading in range(2):
+            expected = whole.rms_mean.isel(window=reading, xi_scale=case, A=case)
+            assert float(result.rms_mean.isel(case=case, reading=reading)) == float(expected)
+
+
+@pytest.mark.cluster
+def test_a_run_on_processes_has_the_bits_of_one_computed_here(mock_cube: xr.Dataset, result_path: Path) -> None:
+    same_bits(open_result(result_path), sweep_of(mock_cube).compute())
+
+
+@pytest.mark.cluster
+def test_plain_xarray_opens_the_result_with_units_and_labels(result_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = xr.open_zarr(result_path)
+    assert result.rms_mean.sel(window="geometric").isel(k=0).attrs["units"] == "km/s"
+    assert all({"units", "long_name"} <= set(variable.attrs) for variable in result.variables.values())
+    assert result.attrs["synthetic"] == 1
+    assert "synthetic" in result.attrs["title"].lower()
+    assert json.loads(result.attrs["spec"])["kernel"] == "sigma"
+
+
+@pytest.mark.cluster
+def test_a_finished_sweep_runs_nothing_again(mock_cube: xr.Dataset, client: Client, result_path: Path) -> None:
+    before = (result_path / "journal" / "blocks.jsonl").read_bytes()
+    events: list[str] = []
+    sweep_of(mock_cube).run(result_path, client=client, on_event=lambda event: events.append(event.kind))
+    assert not events
+    assert read_journal(result_path / "journal").entries
+    assert (result_path / "journal" / "blocks.jsonl").read_bytes() == before
+
+
+@pytest.mark.cluster
+def test_rerun_makes_the_same_bits(client: Client, result_path: Path) -> None:
+    report = rerun(result_path, client=client)
+    assert report.identical
+    assert report.compared == len(read_journal(result_path / "journal").entries)
+    same_bits(open_result(report.path), open_result(result_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"axes": {**AXES, "A": sigcube.linspace(0.2, 3.1, 20)}}, "axis A differ"),  # other values
+        ({"metrics": ["rms"]}, "metrics differ"),  # fewer metrics
+        ({"parameters": {"upsilon_disk": 0.6}}, "parameters differ"),  # a value held fixed
+        ({"dtype": "float64"}, "dtype differ"),  # other bits on disk
+        ({"reference": {"kernel": "mond", "nu": "simple"}}, "reference differ"),
+    ],
+)
+@pytest.mark.cluster
+def test_a_store_of_another_spec_is_refused(
+    mock_cube: xr.Dataset, result_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(StoreMismatch, match=message):
+        sweep_of(mock_cube, **changes).run(result_path)
+
+
+@pytest.mark.cluster
+def test_a_store_of_other_data_is_refused(mock_cube: xr.Dataset, result_path: Path) -> None:
+    changed = mock_cube.copy(deep=True)
+    changed.v_obs.values[:, 3] += 1e-9
+    with pytest.raises(StoreMismatch, match="data differ"):
+        sweep_of(changed).run(result_path)
+
+
+@pytest.mark.cluster
+def test_blocks_that_raise_or_kill_are_recorded_and_the_rest_completes(
+    mock_cube: xr.Dataset, client: Client, tmp_path: Path
+) -> None:
+    axes = {"A": [0.0, 1.0, 2.0, 3.0], "b": sigcube.linspace(0, 1, 60_000)}
+    result = Sweep(mock_cube, sample="unflagged", kernel=FRAGILE, axes=axes).run(
+        tmp_path / "fragile.zarr", client=client
+    )
+    statuses = {a: set(np.unique(result.status.sel(A=a))) for a in axes["A"]}
+    assert statuses == {0.0: {1}, 1.0: {1}, 2.0: {3}, 3.0: {4}}
+    errors = [
+        entry.error for entry in read_journal(tmp_path / "fragile.zarr" / "journal").entries.values() if entry.error
+    ]
+    assert any("A = 2 is more than this model bears" in error for error in errors)
+    assert np.isnan(result.rms_mean.sel(A=[2.0, 3.0])).all()
+    assert np.isfinite(result.rms_mean.sel(A=[0.0, 1.0])).all()
+
+
+@pytest.mark.cluster
+def test_fail_fast_stops_and_names_the_block(mock_cube: xr.Dataset, client: Client, tmp_path: Path) -> None:
+    sweep = Sweep(mock_cube, kernel=FRAGILE, axes={"A": [2.0, 1.0], "b": sigcube.linspace(0, 1, 60_000)})
+    with pytest.raises(SigcubeError, match=r"block \d+ failed, and the run stops as asked\n +where: A = 2"):
+        sweep.run(tmp_path / "fast.zarr", client=client, fail_fast=True)
+
+
+def test_a_spec_file_says_the_same_as_python(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    sigcube.cube.save_cube(mock_cube, tmp_path / "mock.zarr")
+    spec = tmp_path / "sweep.toml"
+    spec.write_text(
+        f"""
+        cube = "{tmp_path / "mock.zarr"}"
+        kernel = "sigma"
+        sample = "unflagged"
+        metrics = ["rms", "chi2_red", "scatter_v"]
+        keep = ["galaxy"]
+        [reference]
+        kernel = "mond"
+        [axes]
+        window = ["geometric", "power"]
+        k = {{ values = [0.5, 1.0, 2.0] }}
+        xi_scale = {{ linspace = [0.05, 1, 6] }}
+        A = {{ linspace = [0.2, 3, 20] }}
+        """
+    )
+    assert Sweep.from_toml(spec).plan(probe=False).identity == sweep_of(mock_cube).plan(probe=False).identity
+
+
+def test_a_plan_warns_of_points_without_a_prediction(mock_cube: xr.Dataset) -> None:
+    # Near some centres the gas pulls outwards: V_bar² < 0, and so flagged.
+    assert "not finite" in repr(sweep_of(mock_cube, sample="all").plan())
+    assert "not finite" not in repr(sweep_of(mock_cube).plan())
+
+
+def test_a_result_too_large_for_memory_is_refused(mock_cube: xr.Dataset) -> None:
+    axes = {"xi_scale": sigcube.linspace(0.01, 1, 20_000), "A": sigcube.linspace(0, 3, 20_000)}
+    with pytest.raises(SpecError, match=r"too large to hold in memory(.|\n)*use run\(path\)"):
+        sweep_of(mock_cube, axes=axes).compute()
+
+
+def test_a_cube_without_what_the_kernel_needs_names_it(mock_cube: xr.Dataset) -> None:
+    with pytest.raises(DataError, match="sigma needs 'v_bul', which the cube does not have"):
+        sweep_of(mock_cube.drop_vars("v_bul"))
+
+
+def test_something_else_than_a_result_is_refused(tmp_path: Path) -> None:
+    xr.Dataset({"x": ("a", [1.0])}).to_zarr(tmp_path / "other.zarr", consolidated=False)
+    with pytest.raises(SpecError, match="not a result of a sweep"):
+        Sweep.from_result(tmp_path / "other.zarr")

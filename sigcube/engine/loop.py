@@ -1,16 +1,17 @@
 """One compiled loop: sums over the points of each system, for all combinations of the swept parameters."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
-from sigcube.kernels.compiled import compiled, scalar
+from sigcube.kernels.compiled import compiled
 from sigcube.kernels.record import Term
 from sigcube.plan import Reading
 
@@ -32,10 +33,16 @@ def compile_loop(reading: Reading, order: tuple[str, ...]) -> Callable[..., None
 
 @lru_cache(maxsize=256)
 def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., None]:
-    namespace: dict[str, Any] = {"np": np, **{f"f_{name}": scalar(function) for name, function in terms}}
+    namespace: dict[str, Any] = {"np": np, **{f"f_{name}": _inlined(function) for name, function in terms}}
     exec(compile(source, "<sigcube loop>", "exec"), namespace)
     loop: Callable[..., None] = compiled(namespace["loop"])
     return loop
+
+
+@cache
+def _inlined(term: Term) -> Any:
+    """Compile a term into its callers: left as a call, one with an exp or a pow keeps their loops from vectorising."""
+    return numba.njit(error_model="numpy", nogil=True, forceinline=True)(term)
 
 
 def evaluate_sums(

@@ -39,9 +39,12 @@ def check_values(parameter: Parameter, values: object, *, where: str | None = No
     """
     low, high = parameter.bounds
     try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+        given = np.asarray(values)
+    except ValueError:
         raise SpecError(f"{parameter.name} must be a number", where=where, found=repr(values)) from None
+    if given.dtype.kind not in "fiu":
+        raise SpecError(f"{parameter.name} must be a number", where=where, found=repr(values))
+    array = given.astype(np.float64)
     bad = array[~((array >= low) & (array <= high))]
     if bad.size:
         worst = float(bad.flat[0])

@@ -14,12 +14,12 @@ def v_bar_sq(v_gas: float, v_disk: float, v_bul: float, upsilon_disk: float, ups
 
 
 def v_bar(v_bar_sq: float) -> float:
-    """Baryonic circular velocity, km/s."""
+    """V_bar = √V_bar², km/s (SI §1)."""
     return np.sqrt(v_bar_sq)
 
 
 def g_bar(v_bar_sq: float, r: float, kpc: float) -> float:
-    """g_N = V_bar²/r, m/s²."""
+    """g_N = V_bar²/r, m/s² (SI §1)."""
     return v_bar_sq * 1.0e6 / (r * kpc)
 
 

@@ -92,7 +92,7 @@ def omega_d(v_bar_at_scale_length: float, scale_length: float) -> float:
 
 
 def v_bar_at_scale_length(r: "np.ndarray", v_bar: "np.ndarray", scale_length: float) -> float:
-    """V_bar at R_d, km/s: linear between the points, constant beyond them."""
+    """V_bar at R_d, km/s, for Ω_d (SI §13.2): linear between the points, constant beyond them."""
     i = 0
     while i < r.size and r[i] < scale_length:
         i += 1

@@ -76,7 +76,9 @@ def _values(
         check_values(parameters[name], value)
         if np.ndim(value) and not isinstance(value, xr.DataArray):
             raise SpecError(
-                f"{name} has several values but no named dimension", found=repr(value), expected="a number or a DataArray"
+                f"{name} has several values but no named dimension",
+                found=repr(value),
+                expected="a number or a DataArray",
             )
     values: dict[str, Any] = {name: getattr(constants, name) for name in graph.constants}
     values.update({name: given.get(name, parameters[name].value(constants)) for name in graph.parameters})

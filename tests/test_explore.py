@@ -19,7 +19,7 @@ from sigcube.explore.contours import N_LEVELS, contour_levels, trace
 from sigcube.explore.galaxies import curve_cards
 from sigcube.explore.states import map_states, pick_axes, pick_values
 from sigcube.kernels import KERNELS
-from tests.results import A, BEST, K, X, small_result
+from tests.results import BEST, A, K, X, small_result
 
 Shoot = Callable[[Path, str], tuple[str, np.ndarray]]
 

@@ -95,6 +95,15 @@ class Schedule:
         return counts
 
     @cached_property
+    def gathered(self) -> frozenset[str]:
+        """The terms of points that reductions alone take, which compute them for themselves."""
+        elsewhere = set(self.graph.targets)
+        for node in reversed(self.graph.nodes):
+            if node.name in elsewhere and not node.reduces:
+                elsewhere.update(node.inputs)
+        return frozenset(n.name for n in self.graph.nodes if n.level is Level.POINT and n.name not in elsewhere)
+
+    @cached_property
     def fused(self) -> frozenset[str]:
         """The terms that are computed inside the loop of their only consumer."""
         chosen: set[str] = set()

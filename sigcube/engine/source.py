@@ -47,6 +47,7 @@ class _Writer:
         self.graph = schedule.graph
         self.index = {dim: f"i{position}" for position, dim in enumerate(schedule.order)}
         self.size = {dim: f"n{position}" for position, dim in enumerate(schedule.order)}
+        self.without_place = schedule.fused | schedule.gathered
         self.out = _Lines()
 
     def write(self) -> str:
@@ -72,7 +73,7 @@ class _Writer:
             parameter = next(name for name, along in self.schedule.swept.items() if along == dim)
             self.out.add(f"{self.size[dim]} = a_{parameter}.size")
         for node in self.graph.nodes:
-            if node.name not in self.schedule.fused and self.schedule.place(node.name).rest:
+            if node.name not in self.without_place and self.schedule.place(node.name).rest:
                 self.out.add(f"t_{node.name} = np.empty({self.shape(self.schedule.place(node.name).rest)})")
         for name in self.graph.targets:
             self.out.add(f"sum_{name} = np.empty({self.shape(self.schedule.order)})")
@@ -128,7 +129,7 @@ class _Writer:
     def terms(self, level: Level, depth: int = 0) -> None:
         for node in self.graph.nodes:
             place = self.schedule.place(node.name)
-            if place.level is level and place.depth == depth and node.name not in self.schedule.fused:
+            if place.level is level and place.depth == depth and node.name not in self.without_place:
                 self.term(node, place)
 
     def term(self, node: Node, place: Place) -> None:

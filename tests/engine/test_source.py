@@ -1,0 +1,166 @@
+"""The loop that is written: its text, how often it calls each term, what it adds up, and that it becomes packed code."""
+
+import platform
+import re
+from collections import Counter
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from graphs import SWEPT, brute_force, data, graph_of, graphs, run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sweeping import planned
+
+from sigcube.engine import evaluate_sums
+from sigcube.engine.loop import compile_loop
+from sigcube.engine.schedule import Schedule
+from sigcube.engine.source import write_loop
+from sigcube.kernels.graph import Graph, Level
+
+LENGTHS = {"i": 2, "j": 3, "k": 2}
+
+# Two terms along k alone, of which the second takes a reduction, and one along both dimensions.
+SMALL = graph_of(
+    ("mean", ("p0", "a"), True),
+    ("row", ("p0", "c"), False),
+    ("far", ("p1", "mean"), False),
+    ("sum", ("row", "far"), False),
+    targets=("sum",),
+)
+
+SMALL_LOOP = """\
+def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum):
+    n0 = a_a.size
+    n1 = a_c.size
+    t_mean = np.empty((n0, ))
+    t_row = np.empty((n1, ))
+    t_far = np.empty((n0, ))
+    sum_sum = np.empty((n0, n1, ))
+    longest = 0
+    for s in range(offsets.size - 1):
+        longest = max(longest, offsets[s + 1] - offsets[s])
+    for s in range(offsets.size - 1):
+        x_s0 = s_s0[s]
+        for i0 in range(n0):
+            v_mean = f_mean(p_p0[offsets[s]:offsets[s + 1]], a_a[i0])
+            t_mean[i0] = v_mean
+        for i0 in range(n0):
+            for i1 in range(n1):
+                sum_sum[i0, i1] = 0.0
+        for p in range(offsets[s], offsets[s + 1]):
+            x_p0 = p_p0[p]
+            x_p1 = p_p1[p]
+            for i1 in range(n1):
+                v_row = f_row(x_p0, a_c[i1])
+                t_row[i1] = v_row
+            for i0 in range(n0):
+                v_far = f_far(x_p1, t_mean[i0])
+                t_far[i0] = v_far
+            for i0 in range(n0):
+                for i1 in range(n1):
+                    v_sum = f_sum(t_row[i1], t_far[i0])
+                    sum_sum[i0, i1] += v_sum
+        for i0 in range(n0):
+            for i1 in range(n1):
+                out_sum[s, i0, i1] = sum_sum[i0, i1]
+"""
+
+
+def test_the_text_of_a_small_loop() -> None:
+    graph = Graph(SMALL.nodes, SMALL.targets, SMALL.points, SMALL.systems, ("a", "c", "c0"), ())
+    assert write_loop(Schedule(graph, {"a": "i", "c": "k"}, ("i", "k"))) == SMALL_LOOP
+
+
+# What is added up
+
+
+@settings(max_examples=150)
+@given(
+    graph=graphs(), order=st.permutations(["i", "j", "k"]), counts=st.lists(st.integers(1, 3), min_size=1, max_size=3)
+)
+def test_any_graph_adds_up_to_the_brute_force(graph: Graph, order: list[str], counts: list[int]) -> None:
+    numbers = data(LENGTHS, tuple(counts))
+    found = run(Schedule(graph, SWEPT, tuple(order)), numbers)
+    for name, sums in brute_force(graph, numbers, tuple(order)).items():
+        np.testing.assert_array_equal(found[name], sums)
+
+
+# How often terms are called
+
+
+def counted(graph: Graph, calls: Counter[str]) -> dict[str, Callable[..., float]]:
+    def counting(name: str, function: Callable[..., float]) -> Callable[..., float]:
+        def term(*arguments: Any) -> float:
+            calls[name] += 1
+            return function(*arguments)
+
+        return term
+
+    return {node.name: counting(node.name, node.function) for node in graph.nodes}
+
+
+def test_what_reductions_alone_take_is_computed_for_them_alone() -> None:
+    """V_bar under the dynamical window: it enters V_bar(R_d) and nothing else."""
+    graph = graph_of(("v", ("p0", "a"), False), ("at", ("v", "p1"), True), ("t", ("at", "p0"), False), targets=("t",))
+    schedule = Schedule(graph, SWEPT, ("i", "j", "k"))
+    assert schedule.gathered == {"v"}
+    assert "t_v = " not in write_loop(schedule)
+    assert write_loop(schedule).count("f_v(") == 1
+
+
+def needed_by_points(graph: Graph) -> set[str]:
+    """The terms behind the targets, short of what only reductions take."""
+    needed = set(graph.targets)
+    for node in reversed(graph.nodes):
+        if node.name in needed and not node.reduces:
+            needed.update(node.inputs)
+    return needed
+
+
+def behind_reductions(graph: Graph) -> Counter[str]:
+    """How many reductions take each term of points, at once or through other terms, and along how many grid points."""
+    schedule = Schedule(graph, SWEPT, tuple(LENGTHS))
+    counts: Counter[str] = Counter()
+    for reduction in (node for node in graph.nodes if node.reduces):
+        behind = set(reduction.inputs)
+        for node in reversed(graph.nodes):
+            if node.name in behind and node.level is Level.POINT:
+                behind.update(node.inputs)
+        combinations = prod(LENGTHS[dim] for dim in schedule.dims[reduction.name])
+        counts.update(
+            {node.name: combinations for node in graph.nodes if node.name in behind and node.level is Level.POINT}
+        )
+    return counts
+
+
+@given(graph=graphs(), order=st.permutations(["i", "j", "k"]))
+def test_every_term_is_computed_as_often_as_its_inputs_change(graph: Graph, order: list[str]) -> None:
+    counts = (2, 1, 3)
+    schedule = Schedule(graph, SWEPT, tuple(order))
+    calls: Counter[str] = Counter()
+    run(schedule, data(LENGTHS, counts), counted(graph, calls))
+    places = {Level.GLOBAL: 1, Level.SYSTEM: len(counts), Level.POINT: sum(counts)}
+    gathered = behind_reductions(graph)
+    for node in graph.nodes:
+        once = prod(LENGTHS[dim] for dim in schedule.dims[node.name])
+        in_place = once if node.level is not Level.POINT or node.name in needed_by_points(graph) else 0
+        assert calls[node.name] == places[node.level] * (in_place + gathered[node.name]), node.name
+
+
+# What it becomes
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="looks for x86-64's packed instructions")
+def test_the_canonical_loop_is_packed_code(mock_cube: xr.Dataset) -> None:
+    axes = {"g_dagger": [9e-11, 1e-10], "xi_scale": [0.1, 0.2], "A": [1.0, 1.1, 1.2]}
+    plan, packed = planned(mock_cube, kernel="sigma", axes=axes, metrics=["rms"])
+    reading = plan.sections[0].reading
+    evaluate_sums(reading, packed, {name: np.array(values) for name, values in axes.items()})
+    (assembly,) = compile_loop(reading, reading.dims).inspect_asm().values()
+    packed_doubles = Counter(re.findall(r"\bv?(mulpd|addpd|subpd|divpd|sqrtpd)\b", assembly))
+    assert {"mulpd", "addpd", "sqrtpd"} <= set(packed_doubles)
+    assert not re.findall(r"\bv?fn?m(?:add|sub)\w*", assembly)

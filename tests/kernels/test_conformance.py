@@ -1,0 +1,553 @@
+"""Every registered kernel under every reading: limits, bounds, one value however it is computed, derivatives, refusals."""
+
+import re
+import sys
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import oracle
+import pytest
+import xarray as xr
+from dual import FUNCTIONS, Dual
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from readings import (
+    ALL,
+    FRAME,
+    SINGLE,
+    Reading,
+    by_python,
+    by_ufunc,
+    packed_survey,
+    read,
+    small_survey,
+    system,
+)
+
+from sigcube.constants import CODATA, CONSTANTS, PAPER
+from sigcube.cube import pack, select
+from sigcube.engine import evaluate_sums
+from sigcube.errors import DataError, SpecError
+from sigcube.kernels import KERNELS, find
+from sigcube.kernels.broadcast import variables_of
+from sigcube.kernels.frames import FRAMES
+from sigcube.kernels.graph import Level, Variables, model_choices, model_parameters, resolve, resolve_labels
+from sigcube.kernels.record import Kernel, Parameter, Reduction
+from sigcube.plan import make_plan
+from sigcube.spec import make_spec
+
+every_reading = pytest.mark.parametrize("reading", ALL, ids=str)
+single_choices = pytest.mark.parametrize("reading", SINGLE, ids=str)
+every_kernel = pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)
+
+
+def parameter(reading: Reading, name: str) -> Parameter:
+    return model_parameters(reading.kernel, FRAME)[name]
+
+
+def expected(reading: Reading, values: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Boost and prediction after the oracle, and what rounding may do to the boost."""
+    given = {**{p.name: None for p in reading.kernel.parameters}, **values}
+    labels = resolve_labels(reading.kernel, reading.labels)
+    boost = oracle.BOOST[reading.kernel.name](given, labels)
+    return boost, oracle.predicted(given, boost), oracle.rounding(given, labels, reading.kernel.name)
+
+
+def galaxy(**columns: Any) -> dict[str, Any]:
+    """A system with all that any reading asks for; points that are not named have a disc of 100 km/s only."""
+    r = np.atleast_1d(np.asarray(columns.get("r", 5.0), dtype=float))
+    zero = np.zeros_like(r)
+    points = {"r": r, "v_gas": zero, "v_disk": zero + 100.0, "v_bul": zero, "v_obs": zero, "e_v_obs": zero + 1.0}
+    lengths = {name: 3.0 for name in oracle.SCALE_LENGTHS.values()}
+    fastest = {"v_gas_max": 20.0, "v_disk_max": 100.0, "v_bul_max": 10.0}
+    return {**points, **lengths, **fastest, "f_bulge": 0.1, **columns, "r": r}
+
+
+def evaluate(reading: Reading, **values: Any) -> dict[str, Any]:
+    return by_ufunc(reading.graph, {**galaxy(), **reading.constants, **reading.defaults, **values})
+
+
+# Limits
+
+
+@every_reading
+def test_strong_fields_are_newtonian(reading: Reading) -> None:
+    speeds = np.array([1e2, 1e4, 1e7, 1e10])
+    # As a function of acceleration alone: the same radius, faster and faster.
+    found = evaluate(reading, r=np.full(4, 5.0), v_disk=speeds, v_gas=np.zeros(4), v_bul=np.zeros(4))["boost"]
+    excess = np.atleast_1d(found) - 1.0
+    assert np.all(np.diff(excess) <= 0)
+    assert abs(excess[-1]) < 1e-12
+
+
+#: By label, where Σ − 1 at 1 AU from the Sun is not far below anything that could be seen.
+SOLAR_SYSTEM = {
+    # a₀/g: why this ν is for galaxies only
+    "simple": 2.1e-8,
+}
+
+
+@every_reading
+def test_solar_system_is_newtonian(reading: Reading) -> None:
+    v = np.sqrt(PAPER.G * PAPER.Msun / PAPER.AU) / 1e3
+    assert v == pytest.approx(29.8, abs=0.05)
+    found = evaluate(reading, **galaxy(r=PAPER.AU / PAPER.kpc, v_disk=np.array([v])), upsilon_disk=1.0)["boost"]
+    excess = float(np.max(found)) - 1.0
+    assert 0.0 <= excess < max(SOLAR_SYSTEM.get(label, 1e-11) for label in ("", *reading.labels.values()))
+
+
+def test_h_at_saturn_is_the_printed_number() -> None:
+    # SI §4a, test 5: h = 1.77e-9 at 9.5 AU ... of which 1.77e-9 is (g†/g)^(1/2) g†/(g†+g) with g of the Sun there.
+    graph = read(find("sigma"), {}).graph
+    h = graph.node("h")
+    assert h is not None
+    g = PAPER.G * PAPER.Msun / (9.5 * PAPER.AU) ** 2
+    assert h.function(g, PAPER.g_dagger) == pytest.approx(1.77e-9, rel=5e-3)
+
+
+# Bounds
+
+_CORNERS = list(product((0.01, 200.0), (-100.0, 400.0), (1.0, 400.0), (0.0, 400.0)))
+
+
+def points(seed: int) -> np.ndarray:
+    """Radius, V_gas, V_disk and V_bul of 40 realistic points and of the corners of what is realistic."""
+    rng = np.random.default_rng(seed)
+    r, disk = 10 ** rng.uniform(-2, np.log10(200), 40), 10 ** rng.uniform(0, np.log10(400), 40)
+    inside = np.stack([r, rng.uniform(-100, 400, 40), disk, rng.uniform(0, 400, 40)], axis=1)
+    corners = np.array(_CORNERS)
+    # No two points of a system lie at one radius.
+    corners[:, 0] += np.linspace(0.0, 0.009, len(corners)) - np.where(corners[:, 0] > 1.0, 0.009, 0.0)
+    rows = np.concatenate([inside, corners])
+    return rows[np.argsort(rows[:, 0])]
+
+
+@st.composite
+def drawn(draw: st.DrawFn, reading: Reading) -> dict[str, Any]:
+    """Parameters anywhere within their bounds, and the points at which matter pulls inwards."""
+    bounds = {name: parameter(reading, name).bounds for name in reading.graph.parameters}
+    values = {name: draw(st.floats(*ends, allow_subnormal=False)) for name, ends in bounds.items()}
+    columns = dict(zip(("r", "v_gas", "v_disk", "v_bul"), points(draw(st.integers(0, 999))).T, strict=True))
+    inwards = oracle.v_bar_sq({**values, **columns}) > 1e-6
+    kept = {name: column[inwards] for name, column in columns.items()}
+    length, share = draw(st.floats(0.05, 50.0)), draw(st.floats(0.0, 1.0))
+    lengths = {
+        name: length * factor for name, factor in zip(oracle.SCALE_LENGTHS.values(), (1, 2, 0.5, 4), strict=True)
+    }
+    fastest = {"v_gas_max": 400.0, "v_disk_max": 400.0, "v_bul_max": 400.0}
+    return {**kept, **lengths, **fastest, "f_bulge": share, **reading.constants, **values}
+
+
+@every_reading
+@settings(max_examples=20)
+@given(data=st.data())
+def test_finite_and_at_least_what_the_record_states(reading: Reading, data: st.DataObject) -> None:
+    values = data.draw(drawn(reading))
+    found = by_ufunc(reading.graph, values)
+    for target in ("boost", "predicted"):
+        assert np.all(np.isfinite(found[target])), target
+    assert np.all(found["boost"] >= reading.kernel.smallest_boost)
+
+
+# One value however it is computed
+
+
+@every_reading
+@settings(max_examples=10)
+@given(data=st.data())
+def test_ufunc_is_the_papers_formula(reading: Reading, data: st.DataObject) -> None:
+    values = data.draw(drawn(reading))
+    found = by_ufunc(reading.graph, values)
+    boost, predicted, rounding = expected(reading, values)
+    settled = np.isfinite(boost)
+    assume(np.any(settled))
+    differ = abs(found["boost"] - boost)[settled]
+    assert np.all(differ <= (1e-12 * boost + rounding)[settled])
+    differ = abs(found["predicted"] / predicted - 1.0)[settled]
+    assert np.all(differ <= (1e-12 + rounding / boost)[settled])
+
+
+@every_reading
+def test_plain_python_is_the_ufunc(reading: Reading) -> None:
+    for i in range(packed_survey().n_systems):
+        values = {**system(packed_survey(), reading.graph, i), **reading.constants, **reading.defaults}
+        compiled, plain = by_ufunc(reading.graph, values), by_python(reading.graph, values)
+        np.testing.assert_array_equal(plain["predicted"].astype(float), compiled["predicted"])
+
+
+@every_reading
+def test_a_cube_gets_the_same_bits_as_its_systems(reading: Reading) -> None:
+    cube = select(small_survey(), sample="unflagged")
+    boost, predicted = (f(cube, **reading.chosen) for f in (reading.kernel.boost, reading.kernel.predict))
+    packed = packed_survey()
+    for i, name in enumerate(packed.systems):
+        values = {**system(packed, reading.graph, i), **reading.constants, **reading.defaults}
+        single = by_ufunc(reading.graph, values)
+        kept = cube.r.sel(galaxy=name).notnull().values
+        np.testing.assert_array_equal(predicted.sel(galaxy=name).values[kept], single["predicted"])
+        np.testing.assert_array_equal(boost.sel(galaxy=name).values[kept], single["boost"] + 0.0 * values["r"])
+        assert np.isnan(predicted.sel(galaxy=name).values[~kept]).all()
+
+
+@pytest.mark.parametrize("chunks", [{"galaxy": 2}, {"galaxy": 1, "radius": 4}], ids=str)
+@single_choices
+def test_a_chunked_cube_stays_lazy_and_gets_the_same_bits(reading: Reading, chunks: dict[str, int]) -> None:
+    cube = select(small_survey(), sample="unflagged")
+    lazy = reading.kernel.predict(cube.chunk(chunks), **reading.chosen)
+    assert lazy.chunks is not None
+    xr.testing.assert_identical(lazy.compute(), reading.kernel.predict(cube, **reading.chosen))
+
+
+@single_choices
+def test_the_engine_gets_the_same_bits(reading: Reading) -> None:
+    """Against V = 0 the mean residual is the mean prediction: as sums over systems of several points, and of one point."""
+    cube = small_survey().assign(v_obs=small_survey().v_obs * 0.0)
+    swept = {"upsilon_disk": np.array([0.4, 0.5, 0.9]), **{name: _around(reading, name) for name in _own(reading)[:1]}}
+    plan_reading, packed = _planned(reading, cube, swept)
+    sums = evaluate_sums(plan_reading, packed, swept)["residual"]
+    dims = {name: xr.DataArray(values, dims=name) for name, values in swept.items()}
+    predicted = reading.kernel.predict(select(cube, sample="unflagged"), **reading.chosen, **dims)
+    predicted = predicted.transpose("galaxy", *plan_reading.dims, "radius").sel(galaxy=list(packed.systems)).values
+    for i in range(packed.n_systems):
+        kept = select(cube, sample="unflagged").r.sel(galaxy=packed.systems[i]).notnull().values
+        one_after_another = np.cumsum(predicted[i][..., kept], axis=-1)[..., -1]
+        np.testing.assert_array_equal(sums[i], one_after_another)
+
+
+def _own(reading: Reading) -> list[str]:
+    """The kernel's own parameters in use, the most particular to the reading first."""
+    shared = {p.name for p in FRAME.parameters} | set(read(reading.kernel, {}).graph.parameters)
+    return sorted((n for n in reading.graph.parameters if n != "upsilon_disk"), key=lambda name: name in shared)
+
+
+def _around(reading: Reading, name: str) -> np.ndarray:
+    low, high = parameter(reading, name).bounds
+    middle = interior(reading, name)
+    return np.clip(middle * np.array([0.5, 1.0]), low, high)
+
+
+def _planned(reading: Reading, cube: xr.Dataset, swept: Mapping[str, np.ndarray]) -> Any:
+    spec = make_spec(
+        kernel=reading.kernel,
+        kind="galaxy",
+        axes={name: values.tolist() for name, values in swept.items()},
+        parameters=reading.labels,
+        metrics=["bias"],
+    )
+    bare = pack(cube, sample="unflagged", variables=())
+    plan = make_plan(spec, systems=bare.systems, n_points=bare.n_points, fewest_points=5, variables=variables_of(cube))
+    return plan.sections[0].reading, pack(cube, sample="unflagged", variables=plan.inputs)
+
+
+# The local window
+
+_speeds = st.floats(0.1, 1e3)
+
+
+@settings(max_examples=200)
+@given(v=_speeds, strength=st.floats(0.0, 50.0), sigma_v=st.one_of(st.just(0.0), st.floats(0.01, 1e3)))
+def test_local_window_is_the_iterated_fixed_point(v: float, strength: float, sigma_v: float) -> None:
+    local = read(find("sigma"), {"window": "local"}).graph.node("W")
+    assert local is not None
+    found = local.function(v * v, strength, 1.0, sigma_v)
+    iterated = oracle.local_window(v * v, strength, sigma_v)
+    assume(np.isfinite(iterated))
+    assert found == pytest.approx(float(iterated), rel=1e-12)
+
+
+@settings(max_examples=200)
+@given(v=_speeds, strength=st.floats(0.0, 1e4), sigma_v=st.floats(0.0, 1e3))
+def test_local_window_solves_its_equation(v: float, strength: float, sigma_v: float) -> None:
+    """Also where the iteration takes for ever."""
+    local = read(find("sigma"), {"window": "local"}).graph.node("W")
+    assert local is not None
+    w = local.function(v * v, strength, 1.0, sigma_v)
+    v_sq = v * v * (1.0 + strength * w)
+    assert w == pytest.approx(v_sq / (v_sq + sigma_v * sigma_v), rel=1e-12)
+
+
+def test_without_dispersion_the_local_window_is_open() -> None:
+    reading = read(find("sigma"), {"window": "local"})
+    without = read(find("sigma"), {"window": "none"})
+    assert evaluate(reading, sigma_v=0.0)["boost"] == evaluate(without)["boost"]
+
+
+# Derivatives
+
+#: Values off the defaults, which for some parameters are a bound: by unit, else a plain fraction.
+_INTERIOR = {"m/s2": 5e-11, "km/s": 15.0}
+
+
+def interior(reading: Reading, name: str) -> float:
+    default = reading.defaults[name]
+    return 0.9 * default if default else _INTERIOR.get(parameter(reading, name).unit, 0.3)
+
+
+@single_choices
+def test_derivative_is_that_of_finite_differences(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = packed_survey()
+    i = int(np.argmax(packed.per_system["f_bulge"]))
+    inside = {name: interior(reading, name) for name in reading.graph.parameters}
+    values = {**system(packed, reading.graph, i), **reading.constants, **inside}
+    differences = {name: _difference(reading, values, name) for name in inside}
+    _use_duals(reading, monkeypatch)
+    for name, slope in differences.items():
+        found = by_python(reading.graph, {**values, name: Dual(values[name], 1.0)})["predicted"]
+        slopes = np.array([number.slope if isinstance(number, Dual) else 0.0 for number in found])
+        scale = by_scale(found) / values[name]
+        np.testing.assert_allclose(slopes, slope, rtol=1e-6, atol=1e-9 * scale, err_msg=name)
+
+
+def by_scale(found: Any) -> float:
+    return max(number.value if isinstance(number, Dual) else number for number in found)
+
+
+def _difference(reading: Reading, values: Mapping[str, Any], name: str) -> Any:
+    step = 1e-5 * values[name]
+    ahead, behind = (by_ufunc(reading.graph, {**values, name: values[name] + s})["predicted"] for s in (step, -step))
+    return (ahead - behind) / (2.0 * step)
+
+
+def _use_duals(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the kernel's modules call functions that know derivatives."""
+    for module in {sys.modules[node.function.__module__] for node in reading.graph.nodes}:
+        for name, function in FUNCTIONS.items():
+            if hasattr(module, name) or name == "float":
+                monkeypatch.setattr(module, name, function, raising=False)
+
+
+def test_every_parameter_in_use_changes_something() -> None:
+    """A parameter that a graph lists but no formula feels would be swept in vain; off its defaults, each is felt."""
+    packed = packed_survey()
+    i = int(np.argmax(packed.per_system["f_bulge"]))
+    for reading in SINGLE:
+        inside = {name: interior(reading, name) for name in reading.graph.parameters}
+        values = {**system(packed, reading.graph, i), **reading.constants, **inside}
+        for name in inside:
+            assert np.any(_difference(reading, values, name) != 0.0), f"{reading}: {name}"
+
+
+# What the records declare
+
+
+@every_kernel
+def test_parameters_declare_unit_bounds_and_source(kernel: Kernel) -> None:
+    for p in model_parameters(kernel, FRAME).values():
+        u.Unit(p.unit)
+        low, high = p.bounds
+        assert low < high
+        for constants in CONSTANTS.values():
+            assert low <= p.value(constants) <= high
+        assert re.search(SOURCE, p.source), p.name
+        assert p.symbol
+        assert p.description
+        assert p.status in ("derived", "calibrated", "fitted", "fixed")
+
+
+@every_kernel
+def test_names_are_unambiguous(kernel: Kernel) -> None:
+    parameters = [p.name for p in (*kernel.parameters, *FRAME.parameters)]
+    choices = [c.name for c in model_choices(kernel)]
+    assert len({*parameters, *choices}) == len(parameters) + len(choices)
+    variables = variables_of(small_survey())
+    assert not set(parameters) & (variables.points | variables.systems)
+    assert KERNELS[kernel.name] is kernel
+
+
+#: What counts as a source: a section of a paper, a publication, a standard, or the definition of Σ itself.
+SOURCE = r"main §\d|SI §\d|doi:|(?:19|20)\d\d|Σ = 1|mass coherence|microphysics"
+
+
+def defined(kernel: Kernel) -> dict[str, tuple[Any, str]]:
+    """Every term of a kernel and its frame, and the source that stands beside it."""
+    found = {name: (term, "") for name, term in {**FRAME.terms, **kernel.terms}.items()}
+    for choice in kernel.choices:
+        for label, option in choice.options.items():
+            found.update(
+                {f"{choice.name}={label}: {name}": (term, option.source) for name, term in option.defines.items()}
+            )
+    return found
+
+
+@every_kernel
+def test_every_term_says_what_it_is_and_where_it_is_from(kernel: Kernel) -> None:
+    for name, (term, source) in defined(kernel).items():
+        if isinstance(term, str):
+            continue
+        function = term.function if isinstance(term, Reduction) else term
+        assert function.__doc__, name
+        assert re.search(SOURCE, f"{function.__doc__} {source}"), f"{name} cites no source"
+
+
+@every_kernel
+def test_every_option_has_source_and_description(kernel: Kernel) -> None:
+    for choice in model_choices(kernel):
+        assert choice.default in choice.options
+        assert choice.description
+        for label, option in choice.options.items():
+            assert option.source, label
+            assert option.description, label
+
+
+@every_kernel
+def test_every_parameter_is_used_by_some_reading(kernel: Kernel) -> None:
+    used = {name for reading in ALL if reading.kernel is kernel for name in reading.graph.parameters}
+    assert {p.name for p in kernel.parameters} <= used
+
+
+def test_every_kernel_has_an_oracle() -> None:
+    assert set(oracle.BOOST) == set(KERNELS)
+
+
+# The registry
+
+
+def test_the_package_is_its_registry() -> None:
+    import sigcube
+
+    assert sigcube.kernels["sigma"] is KERNELS["sigma"]
+    assert sorted(sigcube.kernels) == ["mond", "newton", "sigma"]
+    assert len(sigcube.kernels) == 3
+    assert find(KERNELS["mond"]) is KERNELS["mond"]
+    assert repr(sigcube.kernels["newton"]) == "<Kernel newton: Newtonian gravity (no parameters)>"
+    assert "window" in repr(sigcube.kernels["sigma"])
+
+
+# Refusals
+
+REFUSED = [
+    # a name that is nearly right is named
+    ("sigma", {"windw": "none"}, "sigma has no parameter or choice 'windw'\n  do: did you mean 'window'?"),
+    # so is a label
+    (
+        "sigma",
+        {"window": "geometrc"},
+        "sigma has no window 'geometrc'\n  found: 'geometrc'\n  do: did you mean 'geometric'?",
+    ),
+    # a label that is no text
+    ("sigma", {"window": 3}, "sigma has no window '3'"),
+    # a parameter of another kernel
+    ("newton", {"a0": 1e-10}, "newton has no parameter or choice 'a0'"),
+    # below and above the bounds
+    ("sigma", {"A": -0.1}, "A is out of bounds\n  found: -0.1\n  expected: 0 to 100"),
+    ("mond", {"a0": 1.0}, "a0 is out of bounds\n  found: 1\n  expected: 1e-13 to 1e-07 m/s2"),
+    # of an array, the worst value is told
+    ("sigma", {"A": xr.DataArray([1.0, 101.0], dims="A")}, "A is out of bounds\n  found: 101"),
+    ("sigma", {"A": float("nan")}, "A is not a number\n  found: nan"),
+    ("sigma", {"A": "much"}, "A must be a number\n  found: 'much'"),
+    # text that looks like a number is text
+    ("sigma", {"A": "1.2"}, "A must be a number\n  found: '1.2'"),
+    # a bare array: nothing says along which dimension
+    ("sigma", {"A": np.array([1.0, 2.0])}, "A has several values but no named dimension"),
+    # a parameter that these labels leave without effect
+    ("sigma", {"k": 0.5}, "sigma does not use 'k' here\n  found: window='geometric'"),
+    ("sigma", {"window": "none", "xi_scale": 0.1}, "sigma does not use 'xi_scale' here\n  found: window='none'"),
+    ("sigma", {"constants": "codta"}, "sigma has no constants 'codta'\n  found: 'codta'\n  do: did you mean 'codata'?"),
+]
+
+
+@pytest.mark.parametrize(("kernel", "given", "message"), REFUSED, ids=[str(list(row[1])) for row in REFUSED])
+def test_what_a_kernel_does_not_have_is_refused(kernel: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        KERNELS[kernel].boost(small_survey(), **given)
+
+
+def test_an_unknown_kernel_is_refused() -> None:
+    with pytest.raises(
+        SpecError, match=r"there is no kernel 'sigm'\n  do: did you mean 'sigma'\? valid: mond, newton, sigma"
+    ):
+        find("sigm")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "labels", "missing", "path"),
+    [
+        ("newton", {}, "v_gas", "predicted → v_bar_sq → v_gas"),
+        ("sigma", {}, "scale_length_third_point", "scale_length → scale_length_third_point"),
+        ("sigma", {"amplitude": "bulge_fraction"}, "f_bulge", "A → D → f_bulge"),
+        ("sigma", {"window": "dynamical"}, "v_bul_max", "sigma_eff → v_bul_max"),
+    ],
+)
+def test_a_cube_that_lacks_an_input_names_it(kernel: str, labels: dict[str, str], missing: str, path: str) -> None:
+    message = rf"{kernel} needs '{missing}', which the cube does not have\n  where: .*{path}\n"
+    with pytest.raises(DataError, match=message):
+        KERNELS[kernel].predict(small_survey().drop_vars(missing), **labels)
+
+
+def test_a_dataset_of_no_kind_is_no_cube() -> None:
+    with pytest.raises(DataError, match="this Dataset is not a cube\n  found: kind = None\n  expected: galaxy"):
+        KERNELS["newton"].boost(xr.Dataset())
+
+
+def test_terms_in_a_circle_are_refused() -> None:
+    circle = Kernel("circle", "", "", terms={"boost": lambda a: a, "a": lambda b: b, "b": lambda a: a})
+    with pytest.raises(
+        SpecError, match="the terms of circle depend on one another in a circle\n  found: boost → a → b → a"
+    ):
+        resolve(circle, FRAME, labels={}, targets=("boost",), variables=Variables(frozenset(), frozenset()))
+
+
+# On cubes
+
+
+def test_a_boost_is_labelled() -> None:
+    boost = KERNELS["sigma"].boost(small_survey(), A=xr.DataArray([1.0, 2.0], dims="A", coords={"A": [1.0, 2.0]}))
+    assert boost.dims == ("A", "galaxy", "radius") or set(boost.dims) == {"A", "galaxy", "radius"}
+    assert boost.name == "boost"
+    assert boost.attrs["units"] == ""
+    assert boost.sel(A=2.0, galaxy="SYN00002").sizes == {"radius": small_survey().sizes["radius"]}
+    assert KERNELS["mond"].predict(small_survey()).attrs["units"] == "km/s"
+
+
+def test_parameters_broadcast_against_the_cube() -> None:
+    values = xr.DataArray([0.2, 0.7], dims="case")
+    both = KERNELS["sigma"].boost(small_survey(), upsilon_disk=values, window="dynamical")
+    for i, value in enumerate([0.2, 0.7]):
+        alone = KERNELS["sigma"].boost(small_survey(), upsilon_disk=value, window="dynamical")
+        np.testing.assert_array_equal(both.isel(case=i).transpose(*alone.dims).values, alone.values)
+
+
+def test_codata_moves_g_dagger_with_its_constants() -> None:
+    assert PAPER.g_dagger == pytest.approx(9.599e-11, rel=1e-4)
+    at = {"constants": "codata"}
+    one = KERNELS["sigma"].boost(small_survey(), **at)
+    same = KERNELS["sigma"].boost(small_survey(), **at, g_dagger=CODATA.g_dagger)
+    np.testing.assert_array_equal(one.values, same.values)
+    assert np.nanmax(abs(one / KERNELS["sigma"].boost(small_survey()) - 1)) > 1e-4
+
+
+def test_a_reduction_sees_the_points_that_the_engine_sees() -> None:
+    """A point at which gas pulls outwards has no V_bar. It is no padding: ξ next to it is undefined both ways."""
+    cube = small_survey()
+    reading = read(find("sigma"), {"window": "dynamical"})
+    name = str(cube.galaxy.values[0])
+    broken = cube.copy(deep=True)
+    broken.v_gas.loc[{"galaxy": name}] = broken.v_gas.sel(galaxy=name).where(broken.radius != 2, -1e4)
+    at = {"scale_length_third_point": ("galaxy", broken.r.isel(radius=2).values - 1e-3)}
+    broken = broken.assign(at)
+    packed = pack(broken, sample="all", variables=[*reading.graph.points, *reading.graph.systems])
+    with np.errstate(invalid="ignore"):
+        single = by_ufunc(reading.graph, {**system(packed, reading.graph, 0), **reading.constants, **reading.defaults})
+    found = reading.kernel.boost(broken, window="dynamical").sel(galaxy=name)
+    np.testing.assert_array_equal(found.values[: single["boost"].size], single["boost"])
+    assert np.isnan(single["boost"]).all()
+
+
+def test_padding_and_undefined_points_are_nan_without_a_warning() -> None:
+    cube = small_survey().copy(deep=True)
+    cube.v_gas[0, 0] = -1e4
+    for reading in SINGLE:
+        predicted = reading.kernel.predict(cube, **reading.chosen)
+        assert np.isnan(predicted.values[0, 0])
+        assert np.isnan(predicted.values[cube.r.isnull().values]).all()
+
+
+def test_every_level_is_met() -> None:
+    """The readings exercise terms of the grid alone, of systems and of points, and a reduction."""
+    nodes = [node for reading in ALL for node in reading.graph.nodes]
+    assert {node.level for node in nodes} == set(Level)
+    assert any(node.reduces for node in nodes)
+    assert set(FRAMES) == {"galaxy"}

@@ -22,10 +22,13 @@ def count(value: float) -> str:
     --------
     >>> count(171), count(3373), count(1_640_000), count(5.53e9)
     ('171', '3,373', '1.64 M', '5.53 G')
+    >>> count(999_999_999.9)
+    '1 G'
     """
+    rounded = float(f"{value:.3g}")
     for prefix, unit in (("T", 1e12), ("G", 1e9), ("M", 1e6)):
-        if value >= unit:
-            return f"{value / unit:.3g} {prefix}"
+        if rounded >= unit:
+            return f"{rounded / unit:g} {prefix}"
     return f"{value:,.0f}"
 
 
@@ -37,9 +40,10 @@ def size(n_bytes: float) -> str:
     >>> size(950), size(2_200_000_000)
     ('950 B', '2.2 GB')
     """
+    rounded = float(f"{n_bytes:.3g}")
     for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= scale:
-            return f"{n_bytes / scale:.3g} {unit}"
+        if rounded >= scale:
+            return f"{rounded / scale:g} {unit}"
     return f"{n_bytes:.0f} B"
 
 

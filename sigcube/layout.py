@@ -87,8 +87,8 @@ def _tile_and_chunk(
     >>> _tile_and_chunk((1, 40, 200, 200), 80_000, 8192)
     ((1, 2, 200, 200), (1, 1, 40, 200))
     """
-    chunk = _largest(lengths, chunk_points)
-    tile = _largest(lengths, max(tile_points, prod(chunk)))
+    chunk = _largest(lengths, min(chunk_points, tile_points))
+    tile = _largest(lengths, tile_points)
     even = tuple(ceil(t / ceil(t / c)) for t, c in zip(tile, chunk, strict=True))
     return tuple(e * ceil(t / e) for e, t in zip(even, tile, strict=True)), even
 

@@ -318,8 +318,8 @@ class _Run:
 def _dashboard(client: Client) -> str:
     try:
         return str(client.dashboard_link or "")
-    except KeyError:
-        # A scheduler without one.
+    except (KeyError, OSError, TimeoutError):
+        # A scheduler without one, or one that is gone already: the next look at the cluster says so.
         return ""
 
 

@@ -16,7 +16,7 @@ import xarray as xr
 
 from sigcube.errors import SpecError
 
-__all__ = ["Axis", "Grid", "geomspace", "linspace", "make_grid", "values"]
+__all__ = ["Axis", "Grid", "geomspace", "is_list", "linspace", "make_grid", "values"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -166,13 +166,27 @@ def _dim_and_content(name: str, given: Any) -> tuple[Any, Any]:
         isinstance(given, tuple | list)
         and len(given) == 2
         and isinstance(given[0], str)
-        and not isinstance(given[1], str)
+        and is_list(given[1])
     )
-    if is_pair and np.ndim(given[1]) == 1:
+    if is_pair:
         return given[0], given[1]
-    if isinstance(given, str) or np.ndim(given) != 1:
+    if not is_list(given):
         raise SpecError(f"axis {name!r} must be a list of values", where=f"axes.{name}", found=repr(given))
     return name, given
+
+
+def is_list(content: Any) -> bool:
+    """Tell whether something is a one-dimensional list of values; text is not.
+
+    Examples
+    --------
+    >>> is_list([1, 2]), is_list("ab"), is_list([[1], [2, 3]])
+    (True, False, False)
+    """
+    try:
+        return not isinstance(content, str) and np.ndim(content) == 1
+    except ValueError:
+        return False
 
 
 def _numbers(name: str, items: Sequence[Any]) -> tuple[float, ...]:

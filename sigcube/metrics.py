@@ -157,7 +157,7 @@ def find_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
     Raises
     ------
     SpecError
-        For a name that is not a metric, or a repeated one.
+        For a name that is not a metric, a repeated one, or none at all.
     """
     found: list[Metric] = []
     for name in names:
@@ -166,6 +166,8 @@ def find_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
         if METRICS[name] in found:
             raise SpecError(f"metric {name!r} is named twice", where="metrics")
         found.append(METRICS[name])
+    if not found:
+        raise SpecError("a sweep needs at least one metric", where="metrics", hint=did_you_mean("", METRICS))
     return tuple(found)
 
 

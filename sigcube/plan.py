@@ -15,12 +15,12 @@ from typing import Any, overload
 
 import numpy as np
 
+from sigcube.checks import check_dims, check_reference, check_spec
 from sigcube.constants import CONSTANTS
 from sigcube.errors import SpecError
-from sigcube.grid import Axis
 from sigcube.kernels.graph import Frame, Graph, Variables, model_choices, model_parameters, resolve, resolve_labels
 from sigcube.kernels.record import Kernel
-from sigcube.kernels.settings import check_names, check_values, split
+from sigcube.kernels.settings import check_names, split
 from sigcube.layout import Layout, Variable, lay_out
 from sigcube.metrics import METRIC_TERMS, Metric, sums_of
 from sigcube.provenance import describe_identity, result_attrs, result_coords
@@ -279,42 +279,12 @@ def make_plan(
     DataError
         For a cube that lacks what the kernel needs.
     """
-    _check(spec, fewest_points)
+    check_spec(spec, fewest_points)
     sections = _sections(spec, variables)
     _check_axes_are_used(spec, sections)
     layout = lay_out(spec, n_systems=len(systems), n_points=n_points)
+    check_dims(spec, {variable.name for variable in layout.variables})
     return Plan(spec, tuple(systems), n_points, sections, layout, origin or {})
-
-
-def _check(spec: Spec, fewest_points: int) -> None:
-    names = [axis.name for axis in spec.grid.axes]
-    check_names(spec.kernel, spec.frame, names, where="axes")
-    check_names(spec.kernel, spec.frame, spec.settings, where="parameters")
-    if both := sorted(set(names) & set(spec.settings)):
-        raise SpecError(f"{both[0]!r} is both an axis and held fixed", where="parameters", hint="keep one of the two")
-    parameters = model_parameters(spec.kernel, spec.frame)
-    choices = {choice.name for choice in model_choices(spec.kernel)}
-    for axis in spec.grid.axes:
-        _check_axis(spec, axis, choices)
-        if axis.name in parameters:
-            check_values(parameters[axis.name], axis.values, where=f"axes.{axis.name}")
-    for name, value in spec.settings.items():
-        if name in parameters:
-            check_values(parameters[name], value, where=f"parameters.{name}")
-    if not 0 <= spec.fitted < fewest_points:
-        raise SpecError(
-            "fitted parameters leave no degrees of freedom",
-            where="fitted",
-            found=str(spec.fitted),
-            expected=f"0 to {fewest_points - 1}",
-        )
-
-
-def _check_axis(spec: Spec, axis: Axis, choices: set[str]) -> None:
-    if axis.is_label and axis.name not in choices:
-        raise SpecError(f"parameter {axis.name!r} takes numbers", where=f"axes.{axis.name}", found=repr(axis.values[0]))
-    if not axis.is_label and axis.name in choices:
-        raise SpecError(f"choice {axis.name!r} takes labels", where=f"axes.{axis.name}", found=repr(axis.values[0]))
 
 
 def _sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
@@ -370,7 +340,9 @@ def _reference(
     follows = {name: dim for name, dim in swept.items() if name in shared and name not in own}
     check_names(spec.reference.kernel, spec.frame, own, where="reference")
     metrics = tuple(metric for metric in spec.metrics if metric.name == "rms")
-    return _read(spec.reference.kernel, spec.frame, own, follows, metrics, variables)[0]
+    reading, labels = _read(spec.reference.kernel, spec.frame, own, follows, metrics, variables)
+    check_reference(spec.reference, spec.frame, reading.graph.parameters, labels)
+    return reading
 
 
 def _check_axes_are_used(spec: Spec, sections: tuple[Section, ...]) -> None:

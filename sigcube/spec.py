@@ -1,16 +1,16 @@
 """What is asked of a sweep: as a user writes it, as the rest of sigcube holds it, and as a result records it."""
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sigcube.errors import SpecError, did_you_mean
-from sigcube.grid import Grid, geomspace, linspace, make_grid
+from sigcube.grid import Grid, geomspace, is_list, linspace, make_grid
 from sigcube.kernels import find
 from sigcube.kernels.frames import FRAMES
 from sigcube.kernels.graph import Frame
@@ -135,6 +135,10 @@ def make_spec(
     """
     if dtype not in ("float32", "float64"):
         raise SpecError("dtype must be float32 or float64", where="dtype", found=repr(dtype))
+    _check_list("metrics", metrics)
+    _check_list("keep", keep)
+    if isinstance(fitted, bool) or not isinstance(fitted, int):
+        raise SpecError("the number of fitted parameters is a whole number", where="fitted", found=repr(fitted))
     if unknown := sorted(set(keep) - {kind}):
         raise SpecError(
             f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=did_you_mean(unknown[0], [kind])
@@ -143,7 +147,7 @@ def make_spec(
         kernel=find(kernel),
         frame=FRAMES[kind],
         grid=make_grid({name: _spaced(name, axis) for name, axis in axes.items()}),
-        settings=dict(parameters or {}),
+        settings=_settled("parameters", parameters or {}),
         metrics=find_metrics(metrics),
         reference=_reference(reference),
         keep_systems=bool(keep),
@@ -155,15 +159,37 @@ def make_spec(
     return spec
 
 
+def _check_list(name: str, given: Any) -> None:
+    if isinstance(given, str):
+        raise SpecError(f"{name} must be a list", where=name, found=repr(given), expected=repr([given]))
+
+
+def _settled(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as plain Python values, which a record can hold; each is a single one."""
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+    for name, value in plain.items():
+        if not isinstance(value, str | int | float):
+            raise SpecError(
+                f"{name} is held fixed at one value",
+                where=f"{where}.{name}",
+                found=repr(value),
+                hint="name it among the axes to vary it",
+            )
+    return plain
+
+
 def _reference(given: str | Kernel | Mapping[str, Any] | None) -> Reference | None:
     if given is None:
         return None
     if isinstance(given, str | Kernel):
         return Reference(find(given), {})
+    if not isinstance(given, Mapping):
+        raise SpecError("a reference is a kernel, or a table with one", where="reference", found=repr(given))
     settings = dict(given)
     if "kernel" not in settings:
         raise SpecError("a reference needs a kernel", where="reference", found=", ".join(settings) or "nothing")
-    return Reference(find(settings.pop("kernel")), settings)
+    kernel = find(settings.pop("kernel"))
+    return Reference(kernel, _settled("reference", settings))
 
 
 def _spaced(name: str, axis: Any) -> Any:
@@ -183,21 +209,31 @@ def _spaced(name: str, axis: Any) -> Any:
             expected=" or ".join(forms),
         )
     values = axis["values"] if given[0] == "values" else _space(where, given[0], axis[given[0]])
-    return (axis["dim"], list(values)) if "dim" in axis else list(values)
+    if not is_list(values):
+        raise SpecError(f"axis {name!r} must be a list of values", where=where, found=repr(values))
+    dim = axis.get("dim", name)
+    if not isinstance(dim, str):
+        raise SpecError("a dimension needs a name", where=where, found=repr(dim))
+    return dim, list(values)
 
 
 def _space(where: str, form: str, arguments: Any) -> tuple[float, ...]:
-    try:
-        start, stop, num = arguments
-        if isinstance(num, bool) or not isinstance(num, int) or num < 1:
-            raise ValueError("the number of values must be a whole number above zero")
-        if form == "geomspace" and not (start * stop > 0):
-            raise ValueError("both ends must be above zero")
-        return _SPACINGS[form](start, stop, num)
-    except (TypeError, ValueError) as error:
-        raise SpecError(
-            f"{form} needs [start, stop, number]", where=where, found=repr(arguments), expected=str(error)
-        ) from None
+    if wrong := _what_is_wrong(form, arguments):
+        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=repr(arguments), expected=wrong)
+    start, stop, num = arguments
+    return _SPACINGS[form](start, stop, num)
+
+
+def _what_is_wrong(form: str, arguments: Any) -> str | None:
+    """Say what the arguments of a spacing lack, if anything."""
+    if not isinstance(arguments, Sequence) or isinstance(arguments, str) or len(arguments) != 3:
+        return "three values"
+    start, stop, num = arguments
+    if not all(isinstance(end, int | float) for end in (start, stop)):
+        return "numbers as ends"
+    if isinstance(num, bool) or not isinstance(num, int) or num < 1:
+        return "a whole number of values, above zero"
+    return "both ends above zero" if form == "geomspace" and not (start > 0 and stop > 0) else None
 
 
 def spec_to_record(spec: Spec) -> dict[str, Any]:
@@ -207,7 +243,7 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
         "kernel": spec.kernel.name,
         "kind": spec.frame.kind,
         "axes": {axis.name: {"dim": axis.dim, "values": list(axis.values)} for axis in spec.grid.axes},
-        "parameters": json.loads(json.dumps(dict(spec.settings))),
+        "parameters": dict(spec.settings),
         "metrics": [metric.name for metric in spec.metrics],
         "reference": None if reference is None else {"kernel": reference.kernel.name, **reference.settings},
         "keep": [spec.frame.kind] if spec.keep_systems else [],

@@ -1,0 +1,87 @@
+"""What a spec must keep to make sense with its kernel."""
+
+from collections.abc import Collection, Mapping
+
+from sigcube.errors import SpecError
+from sigcube.grid import Axis
+from sigcube.kernels.graph import Frame, model_choices, model_parameters
+from sigcube.kernels.settings import check_names, check_values
+from sigcube.spec import Reference, Spec
+
+__all__ = ["check_dims", "check_reference", "check_spec"]
+
+
+def check_spec(spec: Spec, fewest_points: int) -> None:
+    """Refuse names, labels and values that the kernel does not have or accept.
+
+    Raises
+    ------
+    SpecError
+        With the key of the spec, and the nearest valid name.
+    """
+    names = [axis.name for axis in spec.grid.axes]
+    check_names(spec.kernel, spec.frame, names, where="axes")
+    check_names(spec.kernel, spec.frame, spec.settings, where="parameters")
+    if both := sorted(set(names) & set(spec.settings)):
+        raise SpecError(f"{both[0]!r} is both an axis and held fixed", where="parameters", hint="keep one of the two")
+    parameters = model_parameters(spec.kernel, spec.frame)
+    choices = {choice.name for choice in model_choices(spec.kernel)}
+    for axis in spec.grid.axes:
+        _check_axis(spec, axis, choices)
+        if axis.name in parameters:
+            check_values(parameters[axis.name], axis.values, where=f"axes.{axis.name}")
+    for name, value in spec.settings.items():
+        if name in parameters:
+            check_values(parameters[name], value, where=f"parameters.{name}")
+    if not 0 <= spec.fitted < fewest_points:
+        raise SpecError(
+            "fitted parameters leave no degrees of freedom",
+            where="fitted",
+            found=str(spec.fitted),
+            expected=f"0 to {fewest_points - 1}",
+        )
+
+
+def _check_axis(spec: Spec, axis: Axis, choices: set[str]) -> None:
+    if axis.is_label and axis.name not in choices:
+        raise SpecError(f"parameter {axis.name!r} takes numbers", where=f"axes.{axis.name}", found=repr(axis.values[0]))
+    if not axis.is_label and axis.name in choices:
+        raise SpecError(f"choice {axis.name!r} takes labels", where=f"axes.{axis.name}", found=repr(axis.values[0]))
+
+
+def check_dims(spec: Spec, variables: Collection[str]) -> None:
+    """Refuse a dimension with the name of something else in the result.
+
+    Raises
+    ------
+    SpecError
+        For a dimension called like a variable of the result, or like the systems.
+    """
+    for axis in spec.grid.axes:
+        if axis.dim == spec.frame.kind or axis.dim in variables:
+            raise SpecError(
+                f"a dimension of the grid cannot be called {axis.dim!r}",
+                where=f"axes.{axis.name}",
+                found="a name that the result uses itself",
+                hint="give the dimension another name",
+            )
+
+
+def check_reference(reference: Reference, frame: Frame, used: Collection[str], labels: Mapping[str, str]) -> None:
+    """Refuse values of a reference out of bounds, and those that its own labels leave without effect.
+
+    Raises
+    ------
+    SpecError
+        With the key of the spec.
+    """
+    parameters = model_parameters(reference.kernel, frame)
+    for name, value in reference.settings.items():
+        if name in labels:
+            continue
+        check_values(parameters[name], value, where=f"reference.{name}")
+        if name not in used:
+            chosen = ", ".join(f"{choice}={label}" for choice, label in labels.items())
+            raise SpecError(
+                f"the reference {reference.kernel.name} does not use {name!r}", where=f"reference.{name}", found=chosen
+            )

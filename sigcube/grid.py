@@ -37,8 +37,8 @@ def geomspace(start: float, stop: float, num: int) -> tuple[float, ...]:
 
     Examples
     --------
-    >>> geomspace(1, 16, 5)
-    (1.0, 2.0, 4.0, 8.0, 16.0)
+    >>> [round(value, 12) for value in geomspace(1, 16, 5)]
+    [1.0, 2.0, 4.0, 8.0, 16.0]
     """
     return tuple(np.geomspace(start, stop, num).tolist())
 

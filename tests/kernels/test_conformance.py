@@ -495,7 +495,7 @@ def test_terms_in_a_circle_are_refused() -> None:
 
 def test_a_boost_is_labelled() -> None:
     boost = KERNELS["sigma"].boost(small_survey(), A=xr.DataArray([1.0, 2.0], dims="A", coords={"A": [1.0, 2.0]}))
-    assert boost.dims == ("A", "galaxy", "radius") or set(boost.dims) == {"A", "galaxy", "radius"}
+    assert set(boost.dims) == {"A", "galaxy", "radius"}
     assert boost.name == "boost"
     assert boost.attrs["units"] == ""
     assert boost.sel(A=2.0, galaxy="SYN00002").sizes == {"radius": small_survey().sizes["radius"]}

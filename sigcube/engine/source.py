@@ -75,8 +75,6 @@ class _Writer:
         for node in self.graph.nodes:
             if node.name not in self.without_place and self.schedule.place(node.name).rest:
                 self.out.add(f"t_{node.name} = np.empty({self.shape(self.schedule.place(node.name).rest)})")
-        for name in self.graph.targets:
-            self.out.add(f"sum_{name} = np.empty({self.shape(self.schedule.order)})")
         if any(node.reduces for node in self.graph.nodes):
             self.out.add("longest = 0")
             with self.out.block("for s in range(offsets.size - 1):"):
@@ -101,19 +99,18 @@ class _Writer:
         for name in self.graph.systems:
             self.out.add(f"x_{name} = s_{name}[s]")
         self.terms(Level.SYSTEM)
-        self.for_each_sum("sum_{name}{at} = 0.0")
+        self.begin_sums()
         with self.out.block("for p in range(offsets[s], offsets[s + 1]):"):
             for name in self.graph.points:
                 self.out.add(f"x_{name} = p_{name}[p]")
             self.points(0)
-        self.for_each_sum("out_{name}[s, {at_inside}] = sum_{name}{at}")
 
-    def for_each_sum(self, statement: str) -> None:
-        """Write a statement for every element of every sum; whole-array assignments take Numba seconds to compile."""
-        at = self.at(self.schedule.order)
+    def begin_sums(self) -> None:
+        """Write zeros, element by element: whole-array assignments take Numba seconds to compile."""
         for name in self.graph.targets:
+            self.out.add(f"sum_{name} = out_{name}[s]")
             with self.loops(self.schedule.order):
-                self.out.add(statement.format(name=name, at=at, at_inside=at[1:-1]))
+                self.out.add(f"sum_{name}{self.at(self.schedule.order)} = 0.0")
 
     def points(self, depth: int) -> None:
         """Write the terms of points at a depth of the nest, then the loop one deeper, then the sums."""

@@ -39,7 +39,6 @@ def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum):
     t_mean = np.empty((n0, ))
     t_row = np.empty((n1, ))
     t_far = np.empty((n0, ))
-    sum_sum = np.empty((n0, n1, ))
     longest = 0
     for s in range(offsets.size - 1):
         longest = max(longest, offsets[s + 1] - offsets[s])
@@ -48,6 +47,7 @@ def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum):
         for i0 in range(n0):
             v_mean = f_mean(p_p0[offsets[s]:offsets[s + 1]], a_a[i0])
             t_mean[i0] = v_mean
+        sum_sum = out_sum[s]
         for i0 in range(n0):
             for i1 in range(n1):
                 sum_sum[i0, i1] = 0.0
@@ -64,9 +64,6 @@ def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum):
                 for i1 in range(n1):
                     v_sum = f_sum(t_row[i1], t_far[i0])
                     sum_sum[i0, i1] += v_sum
-        for i0 in range(n0):
-            for i1 in range(n1):
-                out_sum[s, i0, i1] = sum_sum[i0, i1]
 """
 
 

@@ -30,8 +30,9 @@ test: setup  ## run every test, the quick ones first
 	$(PYTEST) -m "not slow and not cluster and not browser"
 	$(PYTEST) -m "slow or cluster or browser"
 
-lint: setup  ## ruff
+lint: setup  ## ruff: rules and format
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: setup  ## mypy, strict
 	$(BIN)/mypy

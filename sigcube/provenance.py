@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from sigcube import __version__
+from sigcube.constants import CONSTANTS
 from sigcube.grid import Axis
 from sigcube.kernels.graph import model_choices, model_parameters
 from sigcube.kernels.record import Kernel, Reduction, Term
@@ -76,6 +77,7 @@ def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ..
     return {
         "kernel": spec.kernel.name,
         "kernel source": source_hash(_functions(spec)),
+        "kernel record": _digest("\n".join(_record(spec))),
         **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
         "dimensions": ", ".join(f"{dim} {n}" for dim, n in spec.grid.dims.items()),
         "parameters": json.dumps(record["parameters"], sort_keys=True),
@@ -123,6 +125,31 @@ def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
     yield from (metric.finish for metric in spec.metrics)
 
 
+def _record(spec: Spec) -> Iterator[str]:
+    """Say what stands behind each name under each label, and which values hold where none is given."""
+    kernels = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
+    for name, term in chain(spec.frame.terms.items(), METRIC_TERMS.items()):
+        yield f"{name} = {_told(term)}"
+    for kernel in kernels:
+        for name, term in kernel.terms.items():
+            yield f"{kernel.name}: {name} = {_told(term)}"
+        for choice in kernel.choices:
+            yield f"{kernel.name}: {choice.name}, {choice.default} by default"
+            for label, option in choice.options.items():
+                yield from (f"{choice.name} {label}: {name} = {_told(term)}" for name, term in option.defines.items())
+        for parameter in model_parameters(kernel, spec.frame).values():
+            yield f"{parameter.name} = {[parameter.value(constants) for constants in CONSTANTS.values()]}"
+    yield from (f"{name}: {constants}" for name, constants in CONSTANTS.items())
+
+
+def _told(term: Term | Reduction | str) -> str:
+    return term if isinstance(term, str) else f"{type(term).__name__} {source_hash([_plain(term)])}"
+
+
+def _digest(text: str) -> str:
+    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
 def _terms(kernel: Kernel) -> Iterator[Term | Reduction | str]:
     yield from kernel.terms.values()
     for choice in kernel.choices:
@@ -135,12 +162,11 @@ def _plain(term: Term | Reduction) -> Term:
 
 
 def source_hash(functions: Iterable[Callable[..., Any]]) -> str:
-    """Return the sha256 of the source of functions and of all functions of sigcube or of a user that they call."""
+    """Return the sha256 of the source of functions, and of the functions and numbers of sigcube or a user they name."""
     sources: dict[str, str] = {}
     for function in functions:
         _collect(function, sources)
-    text = "\n".join(f"{name}\n{sources[name]}" for name in sorted(sources))
-    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return _digest("\n".join(f"{name}\n{sources[name]}" for name in sorted(sources)))
 
 
 def _collect(function: Any, sources: dict[str, str]) -> None:
@@ -154,8 +180,11 @@ def _collect(function: Any, sources: dict[str, str]) -> None:
     if name in sources:
         return
     sources[name] = source
-    for used in plain.__code__.co_names:
-        _collect(plain.__globals__.get(used), sources)
+    closure = inspect.getclosurevars(plain)
+    for used, value in chain(closure.globals.items(), closure.nonlocals.items()):
+        if isinstance(value, int | float | str):
+            sources[f"{name} {used}"] = repr(value)
+        _collect(value, sources)
 
 
 def _source(function: FunctionType) -> str:

@@ -1,4 +1,4 @@
-"""Small graphs of terms, the function that the engine writes for them, run as plain Python, and a brute-force oracle."""
+"""Small graphs of terms, the function that the engine writes for them run as plain Python, and brute force."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -207,7 +207,7 @@ def test_a_system_may_have_one_point(survey: xr.Dataset) -> None:
 
 
 def test_the_reference_shares_the_baryons(survey: xr.Dataset) -> None:
-    """MOND against MOND: never strictly better, at whatever mass-to-light ratio is swept; against a fixed one, it is."""
+    """MOND against MOND is never strictly better, whatever ratio is swept; against one at a fixed ratio it is."""
     axes = {"upsilon_disk": [0.2, 0.5, 1.1]}
     even, packed = planned(survey, kernel="mond", axes=axes, reference="mond")
     np.testing.assert_array_equal(whole(even, packed)["win_rate"], 0.0)
@@ -232,7 +232,7 @@ def test_the_reference_may_be_another_reading(survey: xr.Dataset) -> None:
 
 
 def test_a_model_that_is_not_finite_is_invalid(survey: xr.Dataset) -> None:
-    """Gas that pulls outwards needs a disc: without one, V_bar² is below zero at some point, and nothing is predicted."""
+    """Where gas pulls outwards and the disc weighs nothing, V_bar² is below zero, and nothing is predicted."""
     axes = {"upsilon_disk": [0.0, 0.5], "A": [1.0, 2.0]}
     plan, packed = planned(survey, kernel="sigma", axes=axes, metrics=METRICS, keep=["galaxy"], reference="mond")
     assert (packed.points["v_gas"] < 0).any()

@@ -1,4 +1,4 @@
-"""The loop that is written: its text, how often it calls each term, what it adds up, and that it becomes packed code."""
+"""The loop that is written: its text, how often it calls each term, what it adds up, what it compiles to."""
 
 import platform
 import re

@@ -1,6 +1,6 @@
 """The formulas once more, in plain NumPy, after the papers and not after the kernels.
 
-Every function takes the points of one system as arrays of shape ``(n_points,)``, the system's numbers, and the parameters.
+Every function takes the points of one system as arrays of shape ``(n_points,)``, its numbers, and the parameters.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Every registered kernel under every reading: limits, bounds, one value however it is computed, derivatives, refusals."""
+"""Every registered kernel under every reading: limits, bounds, one value however computed, derivatives, refusals."""
 
 import re
 import sys
@@ -203,7 +203,7 @@ def test_a_chunked_cube_stays_lazy_and_gets_the_same_bits(reading: Reading, chun
 
 @single_choices
 def test_the_engine_gets_the_same_bits(reading: Reading) -> None:
-    """Against V = 0 the mean residual is the mean prediction: as sums over systems of several points, and of one point."""
+    """Against V = 0 residuals are predictions; they add up over the points of a system, one after another."""
     cube = small_survey().assign(v_obs=small_survey().v_obs * 0.0)
     swept = {"upsilon_disk": np.array([0.4, 0.5, 0.9]), **{name: _around(reading, name) for name in _own(reading)[:1]}}
     plan_reading, packed = _planned(reading, cube, swept)

@@ -92,7 +92,8 @@ def window(v: Values, labels: Mapping[str, str], strength: Any) -> Any:
         return local_window(v_bar_sq(v), strength, v["sigma_v"])
     share = v["r"] / (xi(v, labels) + v["r"])
     if label == "power":
-        return -np.expm1(v["k"] * np.log1p(-share))
+        scale = xi(v, labels)
+        return 1 - (scale / (scale + v["r"])) ** v["k"]
     if label == "dispersion":
         ratio = v["sigma_over_vc"] if labels["sigma_ratio"] == "fixed" else v["sigma_v"] / np.sqrt(v_bar_sq(v))
         return share * np.exp(-(ratio**2))
@@ -106,7 +107,7 @@ def sigma(v: Values, labels: Mapping[str, str]) -> Any:
 
 def rounding(v: Values, labels: Mapping[str, str], kernel: str) -> Any:
     """What one rounding of a window near 1 or 0 does to Σ: where A h is 10⁴, a hundred times 1e-12."""
-    return 2.0**-52 * v["coherence"] * amplitude(v, labels["amplitude"]) * h(v) if kernel == "sigma" else 0.0
+    return 2.0**-51 * v["coherence"] * amplitude(v, labels["amplitude"]) * h(v) if kernel == "sigma" else 0.0
 
 
 BOOST = {"newton": newton, "mond": mond, "sigma": sigma}

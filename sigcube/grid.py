@@ -162,12 +162,7 @@ def _dim_and_content(name: str, given: Any) -> tuple[Any, Any]:
         if given.ndim != 1:
             raise SpecError(f"axis {name!r} must have one dimension", where=f"axes.{name}", found=f"{given.ndim}")
         return str(given.dims[0]), given.values.tolist()
-    is_pair = (
-        isinstance(given, tuple | list)
-        and len(given) == 2
-        and isinstance(given[0], str)
-        and is_list(given[1])
-    )
+    is_pair = isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[0], str) and is_list(given[1])
     if is_pair:
         return given[0], given[1]
     if not is_list(given):

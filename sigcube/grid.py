@@ -6,6 +6,7 @@ axes that share a dimension vary together, as coordinates of an xarray Dataset d
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -35,12 +36,18 @@ def linspace(start: float, stop: float, num: int) -> tuple[float, ...]:
 def geomspace(start: float, stop: float, num: int) -> tuple[float, ...]:
     """Return axis values in constant ratio, both ends included.
 
+    The powers are taken in decimal arithmetic, as NumPy's differ in the last digit from one processor to another, and a
+    spec should give the same axis everywhere.
+
     Examples
     --------
-    >>> [round(value, 12) for value in geomspace(1, 16, 5)]
-    [1.0, 2.0, 4.0, 8.0, 16.0]
+    >>> geomspace(1, 16, 5)
+    (1.0, 2.0, 4.0, 8.0, 16.0)
     """
-    return tuple(np.geomspace(start, stop, num).tolist())
+    with localcontext(prec=40):
+        first, ratio = Decimal(start), Decimal(stop) / Decimal(start)
+        inner = (float(first * ratio ** (Decimal(i) / (num - 1))) for i in range(1, num - 1))
+        return (float(start), *inner, float(stop))[:num]
 
 
 def values(*numbers: float) -> tuple[float, ...]:

@@ -298,11 +298,22 @@ def _sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
         swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at}
         reading, settled = _read(spec.kernel, spec.frame, settings, swept, spec.metrics, variables)
         key = (reading, _reference(spec, settings, swept, variables))
+        _check_reference_follows(*key)
         places.setdefault(key, []).append(place)
         labels.setdefault(key, settled)
     return tuple(
         Section(index, labels[key], tuple(found), key[0], key[1]) for index, (key, found) in enumerate(places.items())
     )
+
+
+def _check_reference_follows(reading: Reading, reference: Reading | None) -> None:
+    """Refuse a reference that varies where the model does not: its sums would have nothing to be compared with."""
+    if reference is not None and (alone := set(reference.dims) - set(reading.dims)):
+        raise SpecError(
+            f"the reference varies along {sorted(alone)[0]!r}, which the model does not use",
+            where="reference",
+            hint="hold that parameter fixed under the reference, or leave the axis out",
+        )
 
 
 def _read(

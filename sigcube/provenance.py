@@ -75,6 +75,7 @@ def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ..
         key: json.dumps(record[key], sort_keys=True) for key in ("metrics", "reference", "keep", "dtype", "fitted")
     }
     return {
+        "sigcube": __version__,
         "kernel": spec.kernel.name,
         "kernel source": source_hash(_functions(spec)),
         "kernel record": _digest("\n".join(_record(spec))),

@@ -212,7 +212,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"axes": {"window": [1.0]}}, "choice 'window' takes labels\n  where: axes.window\n  found: 1.0"),
     (
         {"axes": {"window": ["nne"], "A": [1.0]}},
-        "sigma has no window 'nne'\n  found: 'nne'\n  do: did you mean 'none'?",
+        "sigma has no window 'nne'\n  where: window\n  found: 'nne'\n  do: did you mean 'none'?",
     ),
     ({"parameters": {"window": "nne"}}, "sigma has no window 'nne'"),
     ({"axes": {"A": [1.0, 101.0]}}, "A is out of bounds\n  where: axes.A\n  found: 101\n  expected: 0 to 100"),

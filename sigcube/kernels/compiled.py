@@ -5,9 +5,10 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 import numba
+from numba import float64
 from numba.extending import register_jitable
 
-from sigcube.kernels.record import Term
+from sigcube.kernels.record import Term, inputs_of
 
 __all__ = ["compiled", "helper", "scalar", "ufunc"]
 
@@ -32,5 +33,5 @@ def scalar(term: Term) -> Any:
 
 @cache
 def ufunc(term: Term) -> Any:
-    """Compile a term as a NumPy ufunc over float64."""
-    return numba.vectorize(term)
+    """Compile a term as a NumPy ufunc over float64, at once: threads that met it uncompiled would do so twice."""
+    return numba.vectorize([float64(*(float64,) * len(inputs_of(term)))])(term)

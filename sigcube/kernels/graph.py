@@ -123,10 +123,11 @@ def resolve_labels(kernel: Kernel, given: Mapping[str, str]) -> dict[str, str]:
     choices = {choice.name: choice for choice in model_choices(kernel)}
     for name, label in given.items():
         if name not in choices:
-            raise SpecError(f"{kernel.name} has no choice {name!r}", hint=did_you_mean(name, choices))
+            raise SpecError(f"{kernel.name} has no choice {name!r}", where=name, hint=did_you_mean(name, choices))
         if label not in choices[name].options:
             raise SpecError(
                 f"{kernel.name} has no {name} {label!r}",
+                where=name,
                 found=repr(label),
                 hint=did_you_mean(label, choices[name].options),
             )

@@ -425,7 +425,7 @@ REFUSED = [
     (
         "sigma",
         {"window": "geometrc"},
-        "sigma has no window 'geometrc'\n  found: 'geometrc'\n  do: did you mean 'geometric'?",
+        "sigma has no window 'geometrc'\n  where: window\n  found: 'geometrc'\n  do: did you mean 'geometric'?",
     ),
     # a label that is no text
     ("sigma", {"window": 3}, "sigma has no window '3'"),
@@ -445,7 +445,7 @@ REFUSED = [
     # a parameter that these labels leave without effect
     ("sigma", {"k": 0.5}, "sigma does not use 'k' here\n  found: window='geometric'"),
     ("sigma", {"window": "none", "xi_scale": 0.1}, "sigma does not use 'xi_scale' here\n  found: window='none'"),
-    ("sigma", {"constants": "codta"}, "sigma has no constants 'codta'\n  found: 'codta'\n  do: did you mean 'codata'?"),
+    ("sigma", {"constants": "codta"}, "sigma has no constants 'codta'\n  where: constants\n  found: 'codta'\n  do: did you mean 'codata'?"),
 ]
 
 

@@ -11,10 +11,10 @@ from sigcube.spec import Spec
 
 __all__ = ["Layout", "Variable", "lay_out"]
 
-# What one block writes of one variable: large enough that files stay few and a task outweighs its overhead, small enough
-# that the last task of a sweep does not leave the other workers idle for long. A file holds the part of some systems,
-# so that its buffers stay below the size from which memory is mapped afresh each time.
-_BLOCK_BYTES = 64 * 2**20
+# What one block writes of one variable: large enough that files stay few and a task outweighs its overhead, small
+# enough that the last task of a sweep does not leave the other workers idle for long, and that its buffers stay below
+# the size (32 MiB) from which memory is mapped afresh each time.
+_BLOCK_BYTES = 30 * 2**20
 _BLOCK_EVALUATIONS = 2**31
 # Fewer blocks than this leave cores idle at the end of a small sweep.
 _FEWEST_BLOCKS = 16
@@ -61,11 +61,22 @@ def lay_out(spec: Spec, *, n_systems: int, n_points: int) -> Layout:
     grid = spec.grid
     limits = tuple(1 if dim in grid.label_dims else n for dim, n in grid.dims.items())
     itemsize = np.dtype(spec.dtype).itemsize
-    systems = min(n_systems, _CHUNK_SYSTEMS)
+    systems = _systems_together(n_systems)
     per_chunk = max(1, _CHUNK_BYTES // (systems * itemsize))
     tile, chunk = _tile_and_chunk(limits, _points_per_block(spec, n_systems, n_points, prod(limits)), per_chunk)
     variables = tuple(_variables(spec, n_systems, tile, chunk))
     return Layout(tile, variables)
+
+
+def _systems_together(n_systems: int) -> int:
+    """Return how many systems share a file: even parts, as a chunk that sticks out is filled and compressed whole.
+
+    Examples
+    --------
+    >>> _systems_together(171)
+    29
+    """
+    return ceil(n_systems / ceil(n_systems / _CHUNK_SYSTEMS))
 
 
 def _points_per_block(spec: Spec, n_systems: int, n_points: int, section_points: int) -> int:
@@ -111,7 +122,7 @@ def _variables(spec: Spec, n_systems: int, tile: tuple[int, ...], chunk: tuple[i
         return Variable(name, dims, shape, tile, chunk, dtype, attrs)
 
     def per_system(name: str, attrs: Mapping[str, Any]) -> Variable:
-        systems = min(n_systems, _CHUNK_SYSTEMS)
+        systems = _systems_together(n_systems)
         shards = (systems, *tile)
         return Variable(
             name, (spec.frame.kind, *dims), (n_systems, *shape), shards, (systems, *chunk), spec.dtype, attrs

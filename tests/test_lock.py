@@ -1,5 +1,6 @@
 """Exactly one process holds a lock; a dead holder gives way at once, a silent one elsewhere after a while."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sigcube.errors import StoreInUse
+from sigcube.errors import StoreError, StoreInUse
 from sigcube.store.lock import Lock, current_holder
 
 ROUNDS = 15
@@ -129,3 +130,56 @@ def test_of_several_contenders_exactly_one_wins(tmp_path: Path, stale: bool) -> 
         process.join(30)
     wins = [sum(won for number, won in answers if number == each) for each in range(ROUNDS)]
     assert wins == [1] * ROUNDS
+
+
+@pytest.mark.parametrize("text", ["", "\0\0\0", "[]", '{"pid": 1}'], ids=["empty", "zeros", "list", "fields missing"])
+def test_a_record_that_a_power_cut_spoilt_is_judged_by_its_heartbeat(folder: Path, text: str) -> None:
+    path = record(folder)
+    path.write_text(text)
+    with pytest.raises(StoreInUse, match="process 0 on unknown"):
+        Lock(folder)
+    os.utime(path, (1.0, 1.0))
+    assert current_holder(folder) is None
+    Lock(folder).release()
+
+
+def test_a_file_server_that_loses_its_answer_gives_the_lock_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.link
+
+    def asked_twice(source: Path, target: Path) -> None:
+        real(source, target)
+        raise FileExistsError(target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sigcube.store.lock.os.link", asked_twice)
+        lock = Lock(folder)
+    lock.check()
+    with pytest.raises(StoreInUse, match=f"process {os.getpid()}"):
+        Lock(folder)
+    lock.release()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSPC])
+def test_a_file_system_without_hard_links_or_room_is_one_clear_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def link(source: Path, target: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("sigcube.store.lock.os.link", link)
+    with pytest.raises(StoreError, match=rf"the lock cannot be taken(.|\n)*{os.strerror(number)}"):
+        Lock(folder)
+    assert not list(folder.iterdir())
+
+
+def test_a_full_disk_at_the_end_hides_no_other_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def work() -> None:
+        with Lock(folder):
+            monkeypatch.setattr(Path, "write_text", full)
+            raise ValueError("what went wrong")
+
+    with pytest.raises(ValueError, match="what went wrong"):
+        work()

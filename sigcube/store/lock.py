@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from sigcube.errors import StoreError, StoreInUse
+from sigcube.store.faults import disk_fault
 
 __all__ = ["STALE_AFTER", "Holder", "Lock", "current_holder"]
 
@@ -95,6 +96,8 @@ class Lock:
     ------
     StoreInUse
         Another process holds it.
+    StoreError
+        Its record cannot be written.
     """
 
     def __init__(self, folder: Path, *, stale_after: float = STALE_AFTER) -> None:
@@ -119,8 +122,13 @@ class Lock:
         ------
         StoreInUse
             It was taken over, as happens to a process that was suspended for long.
+        StoreError
+            The store was moved or removed, or cannot be read.
         """
-        newest = _newest(self._folder)
+        try:
+            newest = _newest(self._folder)
+        except OSError as error:
+            raise disk_fault(error, self._folder.parent) from error
         if newest is None or newest[1].token != self.holder.token:
             taker = str(newest[1]) if newest else "nobody: its record was deleted"
             raise StoreInUse(
@@ -134,7 +142,8 @@ class Lock:
         """Let the lock go; a lock that was lost is left alone."""
         self._stop.set()
         self._thread.join()
-        with suppress(StoreInUse, OSError):
+        # A full disk must not hide the error that ended the run; this process's end frees the lock too.
+        with suppress(StoreError, OSError):
             self.check()
             with _written(self._folder, {**_record(self.holder), "released": True}) as draft:
                 os.replace(draft, _file(self._folder, self._number))
@@ -171,12 +180,22 @@ def _take(folder: Path, stale_after: float) -> tuple[int, Holder]:
         if newest and newest[1].alive(now=draft.stat().st_mtime, stale_after=stale_after):
             raise _in_use(folder, newest[1])
         number = newest[0] + 1 if newest else 1
-        try:
-            os.link(draft, _file(folder, number))
-        except FileExistsError:
-            raise _in_use(folder, _read(folder, number)) from None
+        _link(draft, folder, number, me)
     _confirm(folder, number)
     return number, me
+
+
+def _link(draft: Path, folder: Path, number: int, me: Holder) -> None:
+    try:
+        os.link(draft, _file(folder, number))
+    except FileExistsError:
+        holder = _read(folder, number)
+        # A file server may lose its answer, and tell the second asking that the link is there.
+        if holder is None or holder.token != me.token:
+            raise _in_use(folder, holder) from None
+    except OSError as error:
+        hint = "the lock is a hard link: keep results on a file system that has them, and has room"
+        raise StoreError("the lock cannot be taken", where=str(folder), found=str(error), hint=hint) from error
 
 
 def _confirm(folder: Path, number: int) -> None:
@@ -232,9 +251,14 @@ def _numbers(folder: Path) -> list[int]:
 def _read(folder: Path, number: int) -> Holder | None:
     path = _file(folder, number)
     try:
-        return Holder(**json.loads(path.read_text()), heartbeat=path.stat().st_mtime)
+        text, heartbeat = path.read_text(errors="replace"), path.stat().st_mtime
     except FileNotFoundError:
         return None
+    try:
+        return Holder(**json.loads(text), heartbeat=heartbeat)
+    except (ValueError, TypeError):
+        # A power cut may empty a file that was not yet on the disk: nobody known, judged by the heartbeat alone.
+        return Holder(host="unknown", machine="", pid=0, started=0.0, since=heartbeat, token="", heartbeat=heartbeat)
 
 
 def _file(folder: Path, number: int) -> Path:

@@ -100,20 +100,41 @@ def test_no_journal_is_one_clear_error(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_journal_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append(folder, Entry(block=0, status=DONE))
     before = (folder / "blocks.jsonl").read_bytes()
-    real = os.write
+    real = os.pwrite
 
-    def half_then_full(handle: int, data: bytes) -> int:
+    def half_then_full(handle: int, data: bytes, offset: int) -> int:
         if len(data) > 20:
-            return real(handle, data[:20])
+            return real(handle, data[:20], offset)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     writer = JournalWriter(folder)
     writer.append(Entry(block=1, status=DONE))
     with monkeypatch.context() as patch:
-        patch.setattr("sigcube.store.journal.os.write", half_then_full)
+        patch.setattr("sigcube.store.journal.os.pwrite", half_then_full)
         with pytest.raises(StoreError, match="the disk is full"):
             writer.flush()
     assert (folder / "blocks.jsonl").read_bytes() == before
     writer.flush()
     writer.close()
     assert set(read_journal(folder).entries) == {0, 1}
+
+
+def test_an_interrupt_in_the_midst_of_a_flush_tears_no_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwrite
+
+    def interrupted(handle: int, data: bytes, offset: int) -> int:
+        real(handle, data[:20], offset)
+        raise KeyboardInterrupt
+
+    writer = JournalWriter(folder)
+    writer.append(Entry(block=1, status=DONE))
+    with monkeypatch.context() as patch:
+        patch.setattr("sigcube.store.journal.os.pwrite", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            writer.flush()
+    # A run that is interrupted journals what ended before it stops.
+    writer.append(Entry(block=2, status=DONE))
+    writer.flush()
+    writer.close()
+    assert set(read_journal(folder).entries) == {1, 2}
+    assert len(lines(folder)) == 3

@@ -104,7 +104,6 @@ class JournalWriter:
         whole = read_journal(folder).length
         self._handle = os.open(self._path, os.O_WRONLY)
         os.ftruncate(self._handle, whole)
-        os.lseek(self._handle, whole, os.SEEK_SET)
         self._end = whole
         self._lines: list[str] = []
 
@@ -124,11 +123,10 @@ class JournalWriter:
         if not text:
             return
         try:
-            _write_all(self._handle, text)
+            _write_all(self._handle, text, at=self._end)
             os.fsync(self._handle)
         except OSError as error:
             os.ftruncate(self._handle, self._end)
-            os.lseek(self._handle, self._end, os.SEEK_SET)
             raise disk_fault(error, self._path) from error
         self._end += len(text)
         self._lines.clear()
@@ -256,6 +254,8 @@ def _runs(counts: Iterable[int]) -> list[list[int]]:
     return runs
 
 
-def _write_all(handle: int, data: bytes) -> None:
+def _write_all(handle: int, data: bytes, *, at: int) -> None:
+    """Write at a place of its own: what an interrupt cut short is written over by the next attempt."""
     while data:
-        data = data[os.write(handle, data) :]
+        written = os.pwrite(handle, data, at)
+        data, at = data[written:], at + written

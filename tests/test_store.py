@@ -277,8 +277,24 @@ def test_an_owner_that_lost_its_lock_journals_nothing(path: str) -> None:
     with pytest.raises(StoreInUse, match="lost the lock"):
         store.flush()
     with pytest.raises(StoreInUse, match="lost the lock"):
+        store.mark(PLAN.blocks[1], 3)
+    with xr.open_zarr(path) as found:
+        assert not found.status.values.any(), "what the other run computed stays as it is"
+    with pytest.raises(StoreInUse, match="lost the lock"):
         store.close()
     assert status(path).done == 0
+
+
+def test_a_store_that_is_moved_away_ends_the_run_with_one_error(path: str, tmp_path: Path) -> None:
+    def work() -> None:
+        with open_or_create(path, plan=PLAN, inputs=packed()) as store:
+            Path(path).rename(tmp_path / "moved.zarr")
+            store.record(Entry(block=0, status=DONE))
+            store.flush()
+
+    with pytest.raises(StoreError, match=r"the store cannot be written\n  where: .*r.zarr\n  found: .*No such file"):
+        work()
+    assert status(tmp_path / "moved.zarr").done == 0
 
 
 # Status

@@ -22,7 +22,7 @@ from distributed import Client, Future, KilledWorker
 from sigcube.driver.events import Event, Progress
 from sigcube.driver.worker import Outcome, Task, on_worker
 from sigcube.errors import ClusterError, SigcubeError
-from sigcube.store import DONE, FAILED, KILLED, Entry, RunStore, mark_block
+from sigcube.store import DONE, FAILED, KILLED, Entry, RunStore
 from sigcube.store.layout import BlockLike, PlanLike
 
 __all__ = ["run_blocks"]
@@ -247,7 +247,7 @@ class _Run:
             self._tell("suspect", text=f"a worker died with block {index}")
 
     def _fail(self, entry: Entry) -> None:
-        mark_block(self._store.path, self._plan.blocks[entry.block], STATUS_OF[entry.status])
+        self._store.mark(self._plan.blocks[entry.block], STATUS_OF[entry.status])
         self._record(entry)
         if self._fail_fast:
             self._flush()

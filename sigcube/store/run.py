@@ -13,8 +13,9 @@ from typing import Self
 from sigcube.cube import Packed
 from sigcube.errors import StoreError, StoreMismatch
 from sigcube.store.journal import DONE, FAILED, KILLED, Entry, Journal, JournalWriter, read_journal
-from sigcube.store.layout import PlanLike, create, journal_folder
+from sigcube.store.layout import BlockLike, PlanLike, create, journal_folder
 from sigcube.store.lock import Holder, Lock, current_holder
+from sigcube.store.writer import mark_block
 
 __all__ = ["RunStore", "StoreStatus", "open_or_create", "status"]
 
@@ -58,6 +59,17 @@ class RunStore:
         """Note in the journal that computing begins now."""
         self._lock.check()
         self._journal.begin_session()
+
+    def mark(self, block: BlockLike, code: int) -> None:
+        """Give every grid point of a block one status; not once another run may have computed it.
+
+        Raises
+        ------
+        StoreInUse
+            The lock was lost; nothing is written.
+        """
+        self._lock.check()
+        mark_block(self.path, block, code)
 
     def record(self, entry: Entry) -> None:
         """Add how a block ended; it counts once `flush` returns."""

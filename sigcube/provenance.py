@@ -1,5 +1,6 @@
 """What a result says of itself: its coordinates, how it was made, and what decides whether it may be continued."""
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -7,7 +8,8 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from itertools import chain
-from types import FunctionType
+from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any, Protocol
 
 import numpy as np
@@ -90,7 +92,7 @@ def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ..
 
 def _describe_axis(axis: Axis) -> str:
     if axis.is_label:
-        return ", ".join(map(str, axis.values))
+        return f"{', '.join(map(str, axis.values))} along {axis.dim}"
     digest = hashlib.sha256(axis.array.tobytes()).hexdigest()
     first, last = axis.values[0], axis.values[-1]
     return f"{len(axis.values)} values along {axis.dim}, {first:.10g} to {last:.10g}, sha256 {digest[:16]}"
@@ -163,7 +165,7 @@ def _plain(term: Term | Reduction) -> Term:
 
 
 def source_hash(functions: Iterable[Callable[..., Any]]) -> str:
-    """Return the sha256 of the source of functions, and of the functions and numbers of sigcube or a user they name."""
+    """Return the sha256 of the source of functions, and of the functions, numbers and tables that they name."""
     sources: dict[str, str] = {}
     for function in functions:
         _collect(function, sources)
@@ -183,14 +185,21 @@ def _collect(function: Any, sources: dict[str, str]) -> None:
     sources[name] = source
     closure = inspect.getclosurevars(plain)
     for used, value in chain(closure.globals.items(), closure.nonlocals.items()):
-        if isinstance(value, int | float | str):
+        if isinstance(value, int | float | str | tuple):
             sources[f"{name} {used}"] = repr(value)
+        elif isinstance(value, np.ndarray):
+            sources[f"{name} {used}"] = f"{value.dtype} {value.shape} {value.tobytes().hex()}"
         _collect(value, sources)
 
 
 def _source(function: FunctionType) -> str:
-    try:
-        return inspect.getsource(function)
-    except OSError:
-        # Typed in at a prompt: there is no source to read, but the same input compiles to the same code.
-        return function.__code__.co_code.hex() + repr(function.__code__.co_consts)
+    """Return the text of a function from a file; the code of one from a notebook, whose text workers do not have."""
+    if Path(function.__code__.co_filename).is_file():
+        with contextlib.suppress(OSError):
+            return inspect.getsource(function)
+    return _code(function.__code__)
+
+
+def _code(code: CodeType) -> str:
+    inner = [_code(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
+    return " ".join([code.co_code.hex(), *code.co_names, *inner])

@@ -1,6 +1,8 @@
 """What a result says of itself: coordinates, identity, versions; and what changes the hash of a kernel."""
 
+import inspect
 import json
+import linecache
 from dataclasses import replace
 from typing import Any
 
@@ -72,6 +74,14 @@ def test_identity_tells_which_part_differs(change: dict[str, Any], part: str) ->
     assert part in {key for key in one if one[key] != other[key]}
 
 
+def test_identity_tells_which_axis_of_labels_lies_along_which_dimension() -> None:
+    labels = {"window": ["geometric", "none"], "scale_length": ["third_point", "disk_peak"]}
+    one = plan(axes={"window": ("a", labels["window"]), "scale_length": ("b", labels["scale_length"])})
+    other = plan(axes={"scale_length": ("a", labels["scale_length"]), "window": ("b", labels["window"])})
+    assert one.dims == other.dims
+    assert one.identity != other.identity
+
+
 def test_identity_holds_the_data_but_not_their_titles() -> None:
     made = plan(axes=AXES)
     assert replace(made, origin={"data": "sha256 1"}).identity["data"] == "sha256 1"
@@ -116,6 +126,36 @@ def test_functions_without_a_source_are_told_by_their_code() -> None:
     one, other, same = (source_hash([namespace["boost"]]) for namespace in namespaces)
     assert one == same
     assert one != other
+
+
+def test_functions_of_a_notebook_are_told_alike_where_their_text_is_known_and_where_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A notebook's process knows the text of its cells, a worker only the code that it is sent.
+    text, name = "def boost(r): return 2.0 * r\n", "/tmp/ipykernel_1/1.py"
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(text, name, "exec"), namespace)
+    on_worker = source_hash([namespace["boost"]])
+    monkeypatch.setitem(linecache.cache, name, (len(text), None, [text], name))
+    assert inspect.getsource(namespace["boost"]) == text
+    assert source_hash([namespace["boost"]]) == on_worker
+
+
+def test_functions_without_a_source_are_told_by_what_they_name() -> None:
+    one, other = ({"__name__": "prompt", "np": np} for _ in range(2))
+    exec("def boost(r): return np.sqrt(r)", one)
+    exec("def boost(r): return np.cbrt(r)", other)
+    assert source_hash([one["boost"]]) != source_hash([other["boost"]])
+
+
+@pytest.mark.parametrize("tables", [((1.0, 2.0), (1.0, 3.0)), (np.arange(2.0), np.arange(1.0, 3.0))])
+def test_a_table_that_a_function_names_counts(tables: tuple[Any, Any]) -> None:
+    def reading(table: Any) -> Any:
+        return lambda r: table[0] + table[1] * r
+
+    one, other = (source_hash([reading(table)]) for table in tables)
+    assert one != other
+    assert one == source_hash([reading(tables[0])])
 
 
 def own(term: Any = calls_nothing, **record: Any) -> Kernel:

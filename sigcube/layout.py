@@ -56,16 +56,47 @@ class Layout:
     variables: tuple[Variable, ...]
 
 
-def lay_out(spec: Spec, *, n_systems: int, n_points: int) -> Layout:
-    """Choose tiles, shards and chunks for the variables of a sweep."""
-    grid = spec.grid
-    limits = tuple(1 if dim in grid.label_dims else n for dim, n in grid.dims.items())
-    itemsize = np.dtype(spec.dtype).itemsize
+def lay_out(spec: Spec, *, used: Sequence[Sequence[bool]], n_systems: int, n_points: int) -> Layout:
+    """Choose tiles, shards and chunks for the variables of a sweep.
+
+    Parameters
+    ----------
+    spec : Spec
+        What is asked.
+    used : sequence of sequence of bool
+        For each section, which of the grid's dimensions it computes along.
+    n_systems, n_points : int
+        Size of the sample.
+    """
+    lengths = tuple(1 if dim in spec.grid.label_dims else n for dim, n in spec.grid.dims.items())
     systems = _systems_together(n_systems)
-    per_chunk = max(1, _CHUNK_BYTES // (systems * itemsize))
-    tile, chunk = _tile_and_chunk(limits, _points_per_block(spec, n_systems, n_points, prod(limits)), per_chunk)
-    variables = tuple(_variables(spec, n_systems, tile, chunk))
-    return Layout(tile, variables)
+    itemsize = np.dtype(spec.dtype).itemsize
+    written = n_systems * itemsize if spec.keep_systems else np.dtype(np.float64).itemsize
+    whole = _largest(lengths, max(1, _BLOCK_BYTES // written))
+    points = _points_per_block(lengths, used, n_points)
+    tile, chunk = _with_chunks(_cut(whole, used, points), max(1, _CHUNK_BYTES // (systems * itemsize)))
+    return Layout(tile, tuple(_variables(spec, n_systems, tile, chunk)))
+
+
+def _points_per_block(lengths: Sequence[int], used: Sequence[Sequence[bool]], n_points: int) -> int:
+    """Return how many grid points a block may compute: by its time, and by the number of blocks in all."""
+    total = sum(prod(n for n, own in zip(lengths, section, strict=True) if own) for section in used) * n_points
+    evaluations = min(_BLOCK_EVALUATIONS, max(_SMALLEST_BLOCK_EVALUATIONS, total // _FEWEST_BLOCKS))
+    return max(1, evaluations // n_points)
+
+
+def _cut(tile: tuple[int, ...], used: Sequence[Sequence[bool]], points: int) -> tuple[int, ...]:
+    """Cut a tile until no section computes more than so many points of it; axes that all leave out stay whole.
+
+    Examples
+    --------
+    >>> _cut((1, 50, 56, 100), [(False, True, False, True), (False, False, True, True)], 2800)
+    (1, 25, 28, 100)
+    """
+    for section in used:
+        own = _largest([n if along else 1 for n, along in zip(tile, section, strict=True)], points)
+        tile = tuple(least if along else n for n, least, along in zip(tile, own, section, strict=True))
+    return tile
 
 
 def _systems_together(n_systems: int) -> int:
@@ -79,29 +110,16 @@ def _systems_together(n_systems: int) -> int:
     return ceil(n_systems / ceil(n_systems / _CHUNK_SYSTEMS))
 
 
-def _points_per_block(spec: Spec, n_systems: int, n_points: int, section_points: int) -> int:
-    """Return how many grid points a block may hold: by its size, by its time, and by the number of blocks."""
-    evaluations = min(_BLOCK_EVALUATIONS, max(_SMALLEST_BLOCK_EVALUATIONS, section_points * n_points // _FEWEST_BLOCKS))
-    limits = [evaluations // n_points]
-    if spec.keep_systems:
-        limits.append(_BLOCK_BYTES // (n_systems * np.dtype(spec.dtype).itemsize))
-    return max(1, min(limits))
-
-
-def _tile_and_chunk(
-    lengths: Sequence[int], tile_points: int, chunk_points: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Cut a grid into tiles of at most so many points, and those into equal chunks; the last dimensions stay whole.
+def _with_chunks(tile: tuple[int, ...], points: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Divide a tile into equal chunks of at most so many points; the tile grows by as little as that needs.
 
     Examples
     --------
-    >>> _tile_and_chunk((1, 40, 200, 200), 80_000, 8192)
-    ((1, 2, 200, 200), (1, 1, 40, 200))
+    >>> _with_chunks((1, 2, 200, 200), 16_000)
+    ((1, 2, 201, 200), (1, 1, 67, 200))
     """
-    chunk = _largest(lengths, min(chunk_points, tile_points))
-    tile = _largest(lengths, tile_points)
-    even = tuple(ceil(t / ceil(t / c)) for t, c in zip(tile, chunk, strict=True))
-    return tuple(e * ceil(t / e) for e, t in zip(even, tile, strict=True)), even
+    chunk = tuple(ceil(t / ceil(t / c)) for t, c in zip(tile, _largest(tile, points), strict=True))
+    return tuple(c * ceil(t / c) for t, c in zip(tile, chunk, strict=True)), chunk
 
 
 def _largest(lengths: Sequence[int], points: int) -> tuple[int, ...]:

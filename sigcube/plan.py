@@ -215,7 +215,7 @@ class Plan:
 
     def used_dims(self, section: Section) -> tuple[bool, ...]:
         """Tell for each dimension of the grid whether a section computes along it."""
-        return tuple(dim in section.reading.dims for dim in self.dims)
+        return _along(self.spec, section)
 
     def _lengths(self, section: Section) -> tuple[int, ...]:
         return tuple(n if used else 1 for n, used in zip(self.dims.values(), self.used_dims(section), strict=True))
@@ -282,9 +282,14 @@ def make_plan(
     check_spec(spec, fewest_points)
     sections = _sections(spec, variables)
     _check_axes_are_used(spec, sections)
-    layout = lay_out(spec, n_systems=len(systems), n_points=n_points)
+    used = [_along(spec, section) for section in sections]
+    layout = lay_out(spec, used=used, n_systems=len(systems), n_points=n_points)
     check_dims(spec, {variable.name for variable in layout.variables})
     return Plan(spec, tuple(systems), n_points, sections, layout, origin or {})
+
+
+def _along(spec: Spec, section: Section) -> tuple[bool, ...]:
+    return tuple(dim in section.reading.dims for dim in spec.grid.dims)
 
 
 def _sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:

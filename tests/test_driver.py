@@ -5,6 +5,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -359,3 +360,10 @@ def test_an_interrupt_is_journalled_and_frees_the_store(local: Client, sweep: Sw
         assert 0 < len(sweep.done()) < N
 
     sweep.finish_after(loss, local)
+
+
+def test_the_pace_counts_from_the_first_blocks_since_workers_compile_before() -> None:
+    begun = Progress(blocks=10, done=2, seconds=20.0, warm=(2, 20.0))
+    assert begun.seconds_left is None
+    assert replace(begun, done=4, seconds=22.0).seconds_left == pytest.approx(6.0)
+    assert replace(begun, done=10, seconds=28.0).seconds_left == 0.0

@@ -25,6 +25,8 @@ class Progress:
         Grid points computed in this run.
     seconds : float
         Time [s] since the run began.
+    warm : tuple of (int, float)
+        Blocks that had ended, and `seconds`, when the first of them did: until then workers compile.
     """
 
     blocks: int
@@ -35,6 +37,7 @@ class Progress:
     threads: int = 0
     points: int = 0
     seconds: float = 0.0
+    warm: tuple[int, float] = (0, 0.0)
 
     @property
     def ended(self) -> int:
@@ -43,8 +46,9 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Time [s] until the end at the pace so far; None before the first block."""
-        return (self.blocks - self.ended) * self.seconds / self.ended if self.ended else None
+        """Time [s] until the end, at the pace since the first blocks ended; None before there is one."""
+        blocks, seconds = self.ended - self.warm[0], self.seconds - self.warm[1]
+        return (self.blocks - self.ended) * seconds / blocks if blocks else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -312,6 +312,8 @@ class _Run:
 
     def _tell(self, kind: str, *, entry: Entry | None = None, text: str = "") -> None:
         self._progress = replace(self._progress, in_flight=len(self._in_flight), seconds=time.monotonic() - self._began)
+        if self._progress.ended and not self._progress.warm[0]:
+            self._progress = replace(self._progress, warm=(self._progress.ended, self._progress.seconds))
         self._on_event(Event(kind=kind, progress=self._progress, entry=entry, text=text))
 
 

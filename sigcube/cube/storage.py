@@ -1,8 +1,10 @@
 """Cubes on disk: opened whole and checked, saved whole or not at all."""
 
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -22,6 +24,8 @@ from sigcube.errors import DataError
 __all__ = ["fingerprint", "open_cube", "save_cube"]
 
 _CHUNK_BYTES = 4 << 20
+# Others, such as the store of a sweep, keep drafts of other names.
+_DRAFT = re.compile(r"(?P<host>.+)\.(?P<pid>\d+)\.[^.]+\.partial")
 
 
 def fingerprint(ds: xr.Dataset) -> str:
@@ -183,12 +187,13 @@ def _sync(path: Path) -> None:
 def _replace(folder: Path, path: Path, overwrite: bool) -> None:
     """Put ``folder/next`` at ``path``; what was there goes to ``folder/previous``, and back if that fails."""
     previous = folder / "previous"
-    if overwrite and path.exists():
-        path.rename(previous)
     try:
+        if overwrite and path.exists():
+            path.rename(previous)
         (folder / "next").rename(path)
-    except OSError:
-        if previous.exists():
+    except BaseException:
+        # An interrupt too: the folder is about to be removed, with what was there in it.
+        if previous.exists() and not path.exists():
             previous.rename(path)
         raise
     _sync(path.parent)
@@ -212,14 +217,14 @@ def _prefix(path: Path) -> str:
 
 
 def _unfinished(path: Path) -> list[Path]:
-    return sorted(path.parent.glob(f".{path.name}.*.partial"))
+    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
 
 
 def _tidy(path: Path) -> None:
     """Clear up after saves whose process is gone, first putting back a cube that one of them had moved aside."""
     for folder in _unfinished(path):
-        host, pid = folder.name.removeprefix(f".{path.name}.").removesuffix(".partial").rsplit(".", 2)[:2]
-        if host != socket.gethostname() or psutil.pid_exists(int(pid)):
+        draft = _DRAFT.fullmatch(folder.name.removeprefix(f".{path.name}."))
+        if draft is None or draft["host"] != socket.gethostname() or psutil.pid_exists(int(draft["pid"])):
             continue
         if (folder / "previous").exists() and not path.exists():
             (folder / "previous").rename(path)

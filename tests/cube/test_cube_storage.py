@@ -271,3 +271,34 @@ def test_the_drafts_of_living_processes_and_other_machines_are_left_alone(
         (tmp_path / name).mkdir()
     save_cube(mock_cube, tmp_path / "cube.zarr")
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([*others, "cube.zarr"])
+
+
+@pytest.mark.parametrize("after", ["cube.zarr", "next"])
+def test_an_interrupt_between_the_renames_loses_no_cube(
+    after: str, mock_cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_cube(mock_cube, tmp_path / "cube.zarr")
+    real = Path.rename
+    pressed = []
+
+    def rename(self: Path, target: Path) -> Path:
+        moved = real(self, target)
+        if self.name == after and not pressed:
+            pressed.append(self)
+            raise KeyboardInterrupt
+        return moved
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename)
+        with pytest.raises(KeyboardInterrupt):
+            save_cube(mock_cube.isel(galaxy=[0]), path, overwrite=True)
+    assert open_cube(path).sizes["galaxy"] == (40 if after == "cube.zarr" else 1)
+    assert [each.name for each in tmp_path.iterdir()] == ["cube.zarr"]
+
+
+def test_the_drafts_of_others_do_not_stumble_a_save(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    draft = tmp_path / ".cube[1].zarr.0123456789abcdef.partial"
+    draft.mkdir()
+    path = save_cube(mock_cube, tmp_path / "cube[1].zarr")
+    assert open_cube(path).sizes["galaxy"] == 40
+    assert draft.exists()

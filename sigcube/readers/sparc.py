@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from sigcube.cube import KINDS
-from sigcube.errors import DataError, Fault, error_from
+from sigcube.errors import DataError, Fault, SpecError, error_from
 from sigcube.readers.galaxy import assemble, derive
 from sigcube.readers.table import convert, header_faults, parse_rows, text_of
 from sigcube.readers.typing import Column, Cuts, Table
@@ -28,6 +28,7 @@ __all__ = ["read_sparc"]
 _SUFFIX = "_rotmod.dat"
 _DISTANCE = re.compile(r"#\s*Distance\s*=\s*(\S+)\s*Mpc\s*")
 _DESCRIPTION = re.compile(r"\s*(?:\d+-)?\s*\d+\s+[AIFE][\d.]+\s+(\S+)\s+(\S+)\s")
+_NEEDED = {"curves": KINDS["galaxy"].measured, "catalogue": ("galaxy", "distance", "inclination", "r_disk")}
 _DTYPES = {"galaxy": "string", **{variable.name: variable.dtype for variable in KINDS["galaxy"].variables}}
 # The table of 175 galaxies has a median of 60°; a shifted column gives a few.
 _LEAST_MEDIAN_INCLINATION = 30.0
@@ -62,7 +63,10 @@ def read_sparc(tables: Mapping[str, Table], *, cuts: Cuts) -> xr.Dataset:
     ------
     DataError
         With every fault of both files.
+    SpecError
+        If the recipe lacks one of the files, or a column that the cube cannot be without.
     """
+    _refuse_recipe(tables)
     curves_table, catalogue_table = tables["curves"], tables["catalogue"]
     faults: list[Fault] = []
     catalogue = _read_catalogue(catalogue_table, faults)
@@ -73,6 +77,19 @@ def read_sparc(tables: Mapping[str, Table], *, cuts: Cuts) -> xr.Dataset:
         hint = "fetch the files again with `sigcube fetch sparc`, or mend them"
         raise error_from(DataError, faults, what="the SPARC files cannot be read", where=", ".join(folders), hint=hint)
     return derive(_assemble(catalogue, catalogue_table, curves, curves_table), cuts=cuts)
+
+
+def _refuse_recipe(tables: Mapping[str, Table]) -> None:
+    given = {role: [column.variable for column in table.columns] for role, table in tables.items()}
+    faults = [Fault("missing", f"files.{role}") for role in _NEEDED if role not in given]
+    faults += [
+        Fault(f"no column for {name!r}", f"files.{role}.columns")
+        for role, names in _NEEDED.items()
+        for name in names
+        if role in given and name not in given[role]
+    ]
+    if faults:
+        raise error_from(SpecError, faults, what="the recipe does not fit the reader", where="reader 'sparc'")
 
 
 def _read_catalogue(table: Table, faults: list[Fault]) -> dict[str, list[Any]]:
@@ -122,8 +139,13 @@ def _read_curves(table: Table, faults: list[Fault]) -> dict[str, _Curve]:
             for galaxy, member in zip(galaxies, members, strict=True):
                 place = f"{archive_name}: {member.filename}"
                 curves[galaxy] = _read_curve(archive.read(member), table.columns, place, faults)
+            if not members:
+                faults.append(Fault("the zip is empty", archive_name, expected=f"files NAME{_SUFFIX}"))
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         faults.append(Fault("the zip is truncated or damaged", archive_name, str(error), "a whole zip"))
+    except (RuntimeError, NotImplementedError) as error:
+        # Encrypted, or packed by a method that Python does not know.
+        faults.append(Fault("the zip cannot be unpacked", archive_name, str(error), "a plain zip"))
     return curves
 
 
@@ -138,12 +160,20 @@ def _read_curve(content: bytes, columns: Sequence[Column], where: str, faults: l
         values = parse_rows(rows, columns, dtypes=_DTYPES, where=where, faults=faults)
     if len(faults) == before:
         faults.extend(_order_faults(values["r"], where))
+    return _Curve(where, _distance(header), values)
+
+
+def _distance(header: Sequence[str]) -> float:
+    """Return the distance [Mpc] that the first line gives, NaN if it gives none."""
     match = _DISTANCE.fullmatch(header[0]) if header else None
-    return _Curve(where, float(match[1]) if match else np.nan, values)
+    try:
+        return float(match[1]) if match else np.nan
+    except ValueError:
+        return np.nan
 
 
 def _curve_header_faults(header: Sequence[str], columns: Sequence[Column], where: str) -> list[Fault]:
-    if len(header) != 3 or not _DISTANCE.fullmatch(header[0]):
+    if len(header) != 3 or not np.isfinite(_distance(header)):
         expected = "three lines: # Distance = … Mpc, labels, units"
         return [Fault("the header is another", where, repr(header[0]) if header else "no header", expected)]
     labels, units = (line.removeprefix("#").split() for line in header[1:])

@@ -8,7 +8,7 @@ import xarray as xr
 from sparc_files import SparcFiles
 
 from sigcube.cube import flag_masks, open_cube, pack, select
-from sigcube.errors import DataError
+from sigcube.errors import DataError, SpecError
 from sigcube.recipes import ingest
 
 Break = Callable[[SparcFiles], None]
@@ -80,6 +80,15 @@ BROKEN: dict[str, tuple[Break, str]] = {
         lambda f: f.edit_curve("# Distance = 3.36 Mpc\n", ""),
         r"the header is another\n.*AAA",
     ),
+    "letters for the distance of a curve": (
+        lambda f: f.edit_curve("= 3.36 Mpc", "= 3.3b Mpc"),
+        r"the header is another\n.*AAA.*\n  found: '# Distance = 3.3b Mpc'",
+    ),
+    "no number for the distance of a curve": (
+        lambda f: f.edit_curve("= 3.36 Mpc", "= nan Mpc"),
+        r"the header is another\n.*AAA.*\n  found: '# Distance = nan Mpc'",
+    ),
+    "an empty zip": (lambda f: f.curves.clear(), r"the zip is empty\n.*Rotmod_LTG.zip"),
     "no rows": (
         lambda f: f.curves.__setitem__(0, (f.curves[0][0], f.curves[0][1].split("0.50")[0])),
         r"there are no rows\n.*AAA",
@@ -152,6 +161,20 @@ def test_a_zip_with_a_flipped_bit(tmp_path: Path) -> None:
         ingest(recipe.model_copy(update={"files": files}), data=tmp_path, out=tmp_path / "sparc.zarr")
 
 
+def test_a_zip_with_a_password(tmp_path: Path) -> None:
+    recipe = SparcFiles().write(tmp_path)
+    archive = tmp_path / "Rotmod_LTG.zip"
+    content = bytearray(archive.read_bytes())
+    # Bit 0 of the flags, in the first member's own header and in the directory, says that it is encrypted.
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(bytes(content))
+    files = {**recipe.files, "curves": recipe.files["curves"].model_copy(update={"verify": "download"})}
+    with pytest.raises(DataError, match=r"the zip cannot be unpacked\n(.|\n)*password"):
+        ingest(recipe.model_copy(update={"files": files}), data=tmp_path, out=tmp_path / "sparc.zarr")
+    assert not (tmp_path / "sparc.zarr").exists()
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     recipe = SparcFiles().write(tmp_path)
     (tmp_path / "SPARC_Lelli2016c.mrt").write_bytes(b"\xff\xfe\x00")
@@ -179,6 +202,18 @@ def test_all_faults_of_both_files_are_told_at_once(tmp_path: Path) -> None:
         "'def'",
     ):
         assert said in str(caught.value)
+
+
+def test_a_recipe_that_lacks_what_the_reader_needs(tmp_path: Path) -> None:
+    recipe = SparcFiles().write(tmp_path)
+    curves, catalogue = recipe.files["curves"], recipe.files["catalogue"]
+    fewer = catalogue.model_copy(update={"columns": catalogue.columns[1:]})
+    for files, message in (
+        ({"curvs": curves, "catalogue": catalogue}, r"does not fit the reader: missing\n  where: .*files.curves"),
+        ({"curves": curves, "catalogue": fewer}, r"no column for 'galaxy'\n  where: .*files.catalogue.columns"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            ingest(recipe.model_copy(update={"files": files}), data=tmp_path, out=tmp_path / "sparc.zarr")
 
 
 def test_good_files(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from sigcube.kernels.compiled import ufunc
 from sigcube.progress import sweep_progress
 from sigcube.readers.mock import mock_survey
 from sigcube.report import count, duration
+from sigcube.store.lock import Lock
 from sigcube.sweep import Sweep
 from sigcube.tables import best_points, best_table
 
@@ -102,8 +103,9 @@ def _truth_in_words() -> str:
 
 
 def _fresh(path: Path) -> Path:
-    """Remove an earlier result, and only that."""
+    """Remove an earlier result, and only that; not one that another process still writes."""
     if (path / "journal").is_dir():
+        Lock(path / "journal").release()
         shutil.rmtree(path)
     return path
 

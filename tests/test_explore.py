@@ -10,19 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from bokeh.models import Legend
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 import sigcube
 from sigcube.cli import app
 from sigcube.constants import PAPER
-from sigcube.demo import demo_survey
-from sigcube.errors import SpecError, StoreError
+from sigcube.demo import demo_survey, run_demo
+from sigcube.errors import SpecError, StoreError, StoreInUse
 from sigcube.explore import Mark, map_page
 from sigcube.explore.contours import N_LEVELS, contour_levels, trace
 from sigcube.explore.galaxies import curve_cards
 from sigcube.explore.states import map_states, pick_axes, pick_values
 from sigcube.kernels import KERNELS
+from sigcube.store.lock import Lock
 from sigcube.tables import best_points
 from tests.results import BEST, A, K, X, small_result
 
@@ -125,6 +128,23 @@ def test_contours_lie_where_the_value_is() -> None:
     assert len(lines.xs) == len(lines.text) == N_LEVELS
     for (level, _), xs, ys in zip(levels, lines.xs, lines.ys, strict=False):
         np.testing.assert_allclose((5 + xs**2 + ys**2)[np.isfinite(xs)], level, atol=2e-3)
+
+
+@pytest.mark.parametrize(("synthetic", "legend"), [(1, "measured (synthetic)"), (0, "measured")])
+def test_rotation_curves_say_whether_they_were_measured(synthetic: int, legend: str) -> None:
+    survey = demo_survey(n_galaxies=12).assign_attrs(synthetic=synthetic)
+    models = {name: KERNELS[name].predict(survey) for name in ("newton", "mond", "sigma")}
+    curves, _ = curve_cards(survey, models, best="sigma", against="mond")
+    labels = [item.label["value"] for each in curves.model.select({"type": Legend}) for item in each.items]
+    assert labels == ["newton", "mond", "sigma", legend]
+
+
+def test_a_demonstration_leaves_the_result_of_another_that_still_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "result.zarr" / "journal"
+    folder.mkdir(parents=True)
+    with Lock(folder), pytest.raises(StoreInUse, match="being written by another run"):
+        run_demo(tmp_path, workers=1, stdout=Console(quiet=True), stderr=Console(quiet=True))
+    assert folder.is_dir()
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,8 @@ def curve_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, best: s
     start = _telling(cube, rms[against] - rms[best])
     names = [str(name) for name in cube["galaxy"].values]
     curves = ColumnDataSource(_columns(cube, models))
-    plot, glyphs = _curve_plot(curves, list(models), start)
+    measured = "measured (synthetic)" if cube.attrs["synthetic"] else "measured"
+    plot, glyphs = _curve_plot(curves, list(models), start, measured)
     choice = menu(names, start=start)
     errors = ColumnDataSource({"x": rms[against], "y": rms[best], "galaxy": names})
     errors.selected.indices = [start]
@@ -92,7 +93,7 @@ def _columns(cube: xr.Dataset, models: Mapping[str, xr.DataArray]) -> dict[str, 
     }
 
 
-def _curve_plot(source: Any, models: list[str], start: int) -> tuple[Any, list[list[Any]]]:
+def _curve_plot(source: Any, models: list[str], start: int, measured: str) -> tuple[Any, list[list[Any]]]:
     """Draw a galaxy, and return each glyph with the quantity that each of its properties shows."""
     plot = figure(height=_HEIGHT, tools="")
     plot.xaxis.axis_label, plot.yaxis.axis_label = "radius [kpc]", "rotation velocity [km/s]"
@@ -119,7 +120,7 @@ def _curve_plot(source: Any, models: list[str], start: int) -> tuple[Any, list[l
         size=7,
         color=INK,
         line_color="#ffffff",
-        legend_label="measured (synthetic)",
+        legend_label=measured,
     )
     glyphs += [[bars, {"x0": "r", "y0": "low", "x1": "r", "y1": "high"}], [dots, {"x": "r", "y": "v"}]]
     legend_above(plot)

@@ -1,7 +1,9 @@
 """What the README says is so: its Python runs, its commands and options exist, its links lead somewhere."""
 
+import ast
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -131,3 +133,16 @@ def test_the_citation_has_the_version() -> None:
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {sigcube.__version__}\n" in citation
     assert f"## {sigcube.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[<>=]", each)[0] for each in project["dependencies"]}
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "sigcube").rglob("*.py")]
+    nodes = [node for text in sources for node in ast.walk(ast.parse(text))]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    imported = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"sigcube"}
+    assert imported <= declared
+    # Users plot results through hvPlot, which draws with these.
+    assert declared - imported == {"datashader", "panel"}

@@ -55,10 +55,11 @@ def check_dims(spec: Spec, variables: Collection[str]) -> None:
     Raises
     ------
     SpecError
-        For a dimension called like a variable of the result, or like the systems.
+        For a dimension called like a variable of the result, like the systems, or like an axis along another dimension.
     """
+    elsewhere = {axis.name for axis in spec.grid.axes if axis.dim != axis.name}
     for axis in spec.grid.axes:
-        if axis.dim == spec.frame.kind or axis.dim in variables:
+        if axis.dim == spec.frame.kind or axis.dim in variables or axis.dim in elsewhere:
             raise SpecError(
                 f"a dimension of the grid cannot be called {axis.dim!r}",
                 where=f"axes.{axis.name}",

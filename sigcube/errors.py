@@ -117,7 +117,7 @@ def _rebuild(
     return kind(what, where=where, found=found, expected=expected, hint=hint)
 
 
-def did_you_mean(name: str, valid: Iterable[str]) -> str:
+def did_you_mean(name: object, valid: Iterable[str]) -> str:
     """Name the nearest valid spelling, and list all of them.
 
     Examples
@@ -128,7 +128,7 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     'valid: amplitude, window'
     """
     names = sorted(valid)
-    near = get_close_matches(name, names, n=1)
+    near = get_close_matches(str(name), names, n=1)
     listing = f"valid: {', '.join(names) or 'none'}"
     return f"did you mean {near[0]!r}? {listing}" if near else listing
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import cached_property
-from math import prod
+from math import isfinite, prod
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -17,20 +18,24 @@ import xarray as xr
 
 from sigcube.errors import SpecError
 
-__all__ = ["Axis", "Grid", "geomspace", "is_list", "linspace", "make_grid", "values"]
-
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["Axis", "Grid", "geomspace", "is_list", "linspace", "make_grid"]
 
 
 def linspace(start: float, stop: float, num: int) -> tuple[float, ...]:
     """Return evenly spaced axis values, both ends included.
+
+    Raises
+    ------
+    SpecError
+        For ends that are not finite numbers, or a number of values that is not whole and above zero.
 
     Examples
     --------
     >>> linspace(0, 1, 5)
     (0.0, 0.25, 0.5, 0.75, 1.0)
     """
-    return tuple(np.linspace(start, stop, num).tolist())
+    _check_spacing("linspace", start, stop, num)
+    return tuple(np.linspace(float(start), float(stop), num).tolist())
 
 
 def geomspace(start: float, stop: float, num: int) -> tuple[float, ...]:
@@ -39,26 +44,38 @@ def geomspace(start: float, stop: float, num: int) -> tuple[float, ...]:
     The powers are taken in decimal arithmetic, as NumPy's differ in the last digit from one processor to another, and a
     spec should give the same axis everywhere.
 
+    Raises
+    ------
+    SpecError
+        As `linspace`, and for ends that are not above zero.
+
     Examples
     --------
     >>> geomspace(1, 16, 5)
     (1.0, 2.0, 4.0, 8.0, 16.0)
     """
+    _check_spacing("geomspace", start, stop, num)
     with localcontext(prec=40):
-        first, ratio = Decimal(start), Decimal(stop) / Decimal(start)
-        inner = (float(first * ratio ** (Decimal(i) / (num - 1))) for i in range(1, num - 1))
+        first, ratio = Decimal(float(start)), Decimal(float(stop)) / Decimal(float(start))
+        inner = (float(first * ratio ** (Decimal(i) / (int(num) - 1))) for i in range(1, num - 1))
         return (float(start), *inner, float(stop))[:num]
 
 
-def values(*numbers: float) -> tuple[float, ...]:
-    """Return the given axis values.
+def _check_spacing(form: str, start: object, stop: object, num: object) -> None:
+    if wrong := _what_is_wrong(form, start, stop, num):
+        raise SpecError(f"{form} needs start, stop, number", found=f"{start!r}, {stop!r}, {num!r}", expected=wrong)
 
-    Examples
-    --------
-    >>> values(0.5, 1, 2)
-    (0.5, 1.0, 2.0)
-    """
-    return tuple(float(number) for number in numbers)
+
+def _what_is_wrong(form: str, start: object, stop: object, num: object) -> str | None:
+    """Say what the arguments of a spacing lack, if anything."""
+    if isinstance(num, bool) or not isinstance(num, Integral) or num < 1:
+        return "a whole number of values, above zero"
+    for end in (start, stop):
+        if isinstance(end, bool) or not isinstance(end, Real) or not isfinite(end):
+            return "finite numbers as ends"
+        if form == "geomspace" and end <= 0:
+            return "both ends above zero"
+    return None
 
 
 @dataclass(frozen=True)
@@ -196,7 +213,7 @@ def _numbers(name: str, items: Sequence[Any]) -> tuple[float, ...]:
         if any(isinstance(item, bool) for item in items):
             raise TypeError
         return tuple(float(item) for item in items)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SpecError(
             f"axis {name!r} holds something that is not a number", where=f"axes.{name}", found=repr(items)
         ) from None

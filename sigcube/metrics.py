@@ -161,7 +161,7 @@ def find_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
     """
     found: list[Metric] = []
     for name in names:
-        if name not in METRICS:
+        if not isinstance(name, str) or name not in METRICS:
             raise SpecError(f"there is no metric {name!r}", where="metrics", hint=did_you_mean(name, METRICS))
         if METRICS[name] in found:
             raise SpecError(f"metric {name!r} is named twice", where="metrics")

@@ -137,9 +137,11 @@ def make_spec(
         raise SpecError("dtype must be float32 or float64", where="dtype", found=repr(dtype))
     _check_list("metrics", metrics)
     _check_list("keep", keep)
+    _check_table("axes", axes)
+    _check_table("parameters", {} if parameters is None else parameters)
     if isinstance(fitted, bool) or not isinstance(fitted, int):
         raise SpecError("the number of fitted parameters is a whole number", where="fitted", found=repr(fitted))
-    if unknown := sorted(set(keep) - {kind}):
+    if unknown := [name for name in keep if name != kind]:
         raise SpecError(
             f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=did_you_mean(unknown[0], [kind])
         )
@@ -162,6 +164,13 @@ def make_spec(
 def _check_list(name: str, given: Any) -> None:
     if isinstance(given, str):
         raise SpecError(f"{name} must be a list", where=name, found=repr(given), expected=repr([given]))
+    if not is_list(given):
+        raise SpecError(f"{name} must be a list", where=name, found=repr(given))
+
+
+def _check_table(name: str, given: Any) -> None:
+    if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+        raise SpecError(f"{name} must be a table of names and values", where=name, found=repr(given))
 
 
 def _settled(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,22 +227,12 @@ def _spaced(name: str, axis: Any) -> Any:
 
 
 def _space(where: str, form: str, arguments: Any) -> tuple[float, ...]:
-    if wrong := _what_is_wrong(form, arguments):
-        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=repr(arguments), expected=wrong)
-    start, stop, num = arguments
-    return _SPACINGS[form](start, stop, num)
-
-
-def _what_is_wrong(form: str, arguments: Any) -> str | None:
-    """Say what the arguments of a spacing lack, if anything."""
     if not isinstance(arguments, Sequence) or isinstance(arguments, str) or len(arguments) != 3:
-        return "three values"
-    start, stop, num = arguments
-    if not all(isinstance(end, int | float) for end in (start, stop)):
-        return "numbers as ends"
-    if isinstance(num, bool) or not isinstance(num, int) or num < 1:
-        return "a whole number of values, above zero"
-    return "both ends above zero" if form == "geomspace" and not (start > 0 and stop > 0) else None
+        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=repr(arguments))
+    try:
+        return _SPACINGS[form](*arguments)
+    except SpecError as error:
+        raise SpecError(error.what, where=where, found=error.found, expected=error.expected) from None
 
 
 def spec_to_record(spec: Spec) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigcube.errors import SpecError
-from sigcube.grid import Axis, geomspace, linspace, make_grid, values
+from sigcube.grid import Axis, geomspace, linspace, make_grid
 
 FORMS = [
     # a list
     ([1, 2.5], Axis("A", "A", (1.0, 2.5))),
     # two numbers are no pair of dimension and values
     ((0.5, 1.0), Axis("A", "A", (0.5, 1.0))),
-    (values(3), Axis("A", "A", (3.0,))),
+    ((3,), Axis("A", "A", (3.0,))),
     # an array, of whole numbers as well
     (np.arange(1, 4), Axis("A", "A", (1.0, 2.0, 3.0))),
     (np.array([0.1], dtype=np.float32), Axis("A", "A", (float(np.float32(0.1)),))),
@@ -57,6 +57,8 @@ REFUSED = [
     ({"A": xr.DataArray([[1.0]])}, "axis 'A' must have one dimension\n  where: axes.A\n  found: 2"),
     ({"A": [1.0, "b"]}, "axis 'A' mixes labels and numbers\n  where: axes.A\n  found: [1.0, 'b']"),
     ({"A": [1.0, None]}, "axis 'A' holds something that is not a number\n  where: axes.A"),
+    # more than any float
+    ({"A": [10**400]}, "axis 'A' holds something that is not a number"),
     ({"A": [True, False]}, "axis 'A' holds something that is not a number"),
     # one coordinate twice would make a selection ambiguous
     ({"A": [1.0, 2.0, 1]}, "axis 'A' repeats a value\n  where: axes.A\n  found: 1.0"),
@@ -84,6 +86,35 @@ def test_spacings_are_numpys_and_end_where_they_should(start: float, stop: float
     if num > 1:
         assert linspace(start, stop, num)[-1] == stop
         assert geomspace(start, stop, num)[-1] == stop
+
+
+SPACINGS: list[tuple[Any, tuple[Any, ...], str]] = [
+    (
+        linspace,
+        (0, 1, -1),
+        "linspace needs start, stop, number\n  found: 0, 1, -1\n  expected: a whole number of values",
+    ),
+    (linspace, (0, 1, 0), "expected: a whole number of values, above zero"),
+    (linspace, (0, 1, 2.0), "expected: a whole number of values, above zero"),
+    (linspace, ("0", 1, 3), "expected: finite numbers as ends"),
+    (linspace, (np.nan, 1, 3), "expected: finite numbers as ends"),
+    (geomspace, (1, np.inf, 3), "geomspace needs start, stop, number\n  found: 1, inf, 3\n  expected: finite numbers"),
+    (geomspace, (0, 1, 3), "expected: both ends above zero"),
+    (geomspace, (-1, 1, 3), "expected: both ends above zero"),
+    # NumPy would count from the end
+    (geomspace, (1, 2, -1), "expected: a whole number of values, above zero"),
+]
+
+
+@pytest.mark.parametrize(("form", "given", "message"), SPACINGS, ids=[str(row[1]) for row in SPACINGS])
+def test_spacings_refused(form: Any, given: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        form(*given)
+
+
+def test_spacings_take_numpys_numbers() -> None:
+    assert linspace(np.float32(0), np.int64(1), np.int64(3)) == linspace(0, 1, 3)
+    assert geomspace(np.float32(1), np.int64(4), np.int64(3)) == geomspace(1, 4, 3)
 
 
 _lengths = st.dictionaries(st.sampled_from("ijkl"), st.integers(1, 4), min_size=1)

@@ -234,6 +234,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"axes": {"A": ("galaxy", [1.0])}}, "a dimension of the grid cannot be called 'galaxy'\n  where: axes.A"),
     ({"axes": {"A": ("rms_mean", [1.0])}}, "a dimension of the grid cannot be called 'rms_mean'"),
     ({"axes": {"A": ("status", [1.0])}}, "a dimension of the grid cannot be called 'status'"),
+    # the dimension and the coordinate of one name would be two things
+    (
+        {"axes": {"A": ("xi_scale", [1.0, 2.0]), "xi_scale": ("case", [0.1])}},
+        "a dimension of the grid cannot be called 'xi_scale'\n  where: axes.A",
+    ),
     # five points of the smallest system
     ({"fitted": 5}, "fitted parameters leave no degrees of freedom\n  where: fitted\n  found: 5\n  expected: 0 to 4"),
     ({"fitted": -1}, "fitted parameters leave no degrees of freedom"),

@@ -28,7 +28,7 @@ def find(kernel: str | Kernel) -> Kernel:
     """
     if isinstance(kernel, Kernel):
         return kernel
-    if kernel not in KERNELS:
+    if not isinstance(kernel, str) or kernel not in KERNELS:
         raise SpecError(f"there is no kernel {kernel!r}", hint=did_you_mean(kernel, KERNELS))
     return KERNELS[kernel]
 

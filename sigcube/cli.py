@@ -60,7 +60,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The sweep's TOML file.")]
+SpecPath = Annotated[
+    Path, typer.Argument(metavar="SPEC", help="The sweep's TOML file, or the name of one that comes with sigcube.")
+]
 ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Scheduler = Annotated[

@@ -16,6 +16,7 @@ from sigcube.kernels.frames import FRAMES
 from sigcube.kernels.graph import Frame
 from sigcube.kernels.record import Kernel
 from sigcube.metrics import Metric, find_metrics
+from sigcube.shipped import shipped
 
 __all__ = ["Reference", "Spec", "SpecFile", "make_spec", "read_spec_file", "spec_from_record", "spec_to_record"]
 
@@ -86,21 +87,32 @@ class SpecFile(BaseModel):
 def read_spec_file(path: str | Path) -> SpecFile:
     """Read a sweep's TOML file.
 
+    Parameters
+    ----------
+    path : path-like
+        The file, or the name of a spec that comes with sigcube, such as ``"si13_coherence_scale"``.
+
     Raises
     ------
     SpecError
         When the file is missing, is not TOML, or holds an unknown key or a value of the wrong type.
     """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = tomllib.loads(_text(path))
     except OSError as error:
-        raise SpecError("the sweep's file cannot be read", where=str(path), found=error.strerror) from None
+        hint = f"{did_you_mean(str(path), shipped('sweeps'))}; or give the path of a file"
+        raise SpecError("the sweep's file cannot be read", where=str(path), found=error.strerror, hint=hint) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError("the sweep's file is not TOML", where=str(path), found=str(error)) from None
     try:
         return SpecFile.model_validate(content)
     except ValidationError as error:
         raise _as_spec_error(error, str(path)) from None
+
+
+def _text(path: str | Path) -> str:
+    texts = {} if Path(path).is_file() else shipped("sweeps")
+    return texts[str(path)] if str(path) in texts else Path(path).read_text(encoding="utf-8")
 
 
 def _as_spec_error(error: ValidationError, path: str) -> SpecError:

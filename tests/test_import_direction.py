@@ -11,8 +11,8 @@ import sigcube
 PACKAGE = Path(sigcube.__file__).parent
 
 ROOMS = (
-    "constants errors cube readers recipes vecmath kernels metrics grid spec checks layout provenance report plan "
-    "engine store driver cluster sweep tables progress explore demo cli __main__"
+    "constants errors shipped cube readers recipes vecmath kernels metrics grid spec checks layout provenance report "
+    "plan engine store driver cluster sweep tables progress explore demo cli __main__"
 ).split()
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sigcube.errors import SpecError
+from sigcube.spec import read_spec_file
 from sigcube.sweep import Sweep
 
 SPECS = sorted((Path(__file__).resolve().parents[1] / "sweeps").glob("*.toml"))
@@ -33,3 +35,15 @@ def test_the_coherence_scale_is_not_computed_along_the_other_windows_axis() -> N
     k_xi = next(axis for axis in plan.spec.grid.axes if axis.name == "k_xi")
     for quoted in (0.24, 0.47):
         assert min(abs(value - quoted) for value in k_xi.values if isinstance(value, float)) < 1e-12
+
+
+@pytest.mark.usefixtures("here")
+def test_a_shipped_spec_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SPECS
+    for path in SPECS:
+        assert read_spec_file(path.stem) == read_spec_file(path)
+    # A file of one's own with that name goes first.
+    Path("si14_sensitivity").write_text('cube = "mine"\nkernel = "mond"\naxes = {}\n')
+    assert read_spec_file("si14_sensitivity").cube == "mine"
+    with pytest.raises(SpecError, match=r"cannot be read\n(.|\n)*did you mean 'si13_local_window'\?"):
+        read_spec_file("si13_locl_window")

@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Mapping
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sigcube.cube import KINDS, Kind
 from sigcube.errors import Fault, SpecError, did_you_mean, error_from
 from sigcube.readers import READERS, Column, Cuts
+from sigcube.shipped import shipped
 
 __all__ = ["RawFile", "Recipe", "SampleEntry", "load_recipe", "recipe_names"]
 
@@ -123,7 +123,7 @@ def _known_flags(kind: Kind, sample: SampleEntry) -> None:
 
 def recipe_names() -> tuple[str, ...]:
     """Return the names of the recipes that come with sigcube."""
-    return tuple(sorted(_shipped()))
+    return tuple(sorted(shipped("ingest")))
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
@@ -144,20 +144,11 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         if not path.is_file():
             raise SpecError("there is no recipe here", where=str(path))
         return _parse(path.read_text(encoding="utf-8"), where=str(path))
-    shipped = _shipped()
-    if str(name_or_path) not in shipped:
-        hint = f"{did_you_mean(str(name_or_path), shipped)}; or give a path that ends in .toml"
+    texts = shipped("ingest")
+    if str(name_or_path) not in texts:
+        hint = f"{did_you_mean(str(name_or_path), texts)}; or give a path that ends in .toml"
         raise SpecError(f"there is no recipe {str(name_or_path)!r}", where="recipe", hint=hint)
-    return _parse(shipped[str(name_or_path)], where=f"ingest/{name_or_path}.toml")
-
-
-def _shipped() -> dict[str, str]:
-    """Text of each recipe: of the installed package, or beside the package in a checkout."""
-    package = package_files("sigcube")
-    installed = package.joinpath("_shipped", "ingest")
-    folder = installed if installed.is_dir() else Path(str(package)).parent / "ingest"
-    entries = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")] if folder.is_dir() else []
-    return {entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8") for entry in entries}
+    return _parse(texts[str(name_or_path)], where=f"ingest/{name_or_path}.toml")
 
 
 def _parse(text: str, *, where: str) -> Recipe:

@@ -88,22 +88,22 @@ def test_recipes_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_an_installed_package_finds_the_recipes_that_it_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = importlib.import_module("sigcube.recipes.model")
+    module = importlib.import_module("sigcube.shipped")
     folder = tmp_path / "sigcube"
     (folder / "_shipped" / "ingest").mkdir(parents=True)
     (folder / "_shipped" / "ingest" / "small.toml").write_text(GOOD)
     # What another package left beside ours is not ours.
     (tmp_path / "ingest").mkdir()
     (tmp_path / "ingest" / "foreign.toml").write_text("")
-    monkeypatch.setattr(model, "package_files", lambda name: folder)
+    monkeypatch.setattr(module, "package_files", lambda name: folder)
     assert recipe_names() == ("small",)
     assert load_recipe("small").title == "a small one"
 
 
 def test_a_zipped_package_finds_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = importlib.import_module("sigcube.recipes.model")
+    module = importlib.import_module("sigcube.shipped")
     with zipfile.ZipFile(tmp_path / "wheel.zip", "w") as out:
         out.writestr("sigcube/_shipped/ingest/small.toml", GOOD)
     with zipfile.ZipFile(tmp_path / "wheel.zip") as wheel:
-        monkeypatch.setattr(model, "package_files", lambda name: zipfile.Path(wheel, "sigcube/"))
+        monkeypatch.setattr(module, "package_files", lambda name: zipfile.Path(wheel, "sigcube/"))
         assert load_recipe("small").title == "a small one"

@@ -17,10 +17,10 @@ import xarray as xr
 from distributed import Client
 
 from sigcube.cluster import connect
-from sigcube.cube import Packed, kind_of, open_cube, pack
+from sigcube.cube import Packed, fingerprint, kind_of, open_cube, pack
 from sigcube.driver import run_blocks
 from sigcube.engine import DONE, Engine
-from sigcube.errors import SpecError, StoreMismatch
+from sigcube.errors import SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.kernels.broadcast import variables_of
 from sigcube.kernels.graph import Variables
@@ -105,7 +105,7 @@ class Sweep:
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
-        """Read a sweep from its TOML file; the cube's path counts from the current directory."""
+        """Read a sweep from its TOML file, or a shipped one by name; its cube counts from the current directory."""
         file = read_spec_file(path)
         return cls(**file.model_dump())
 
@@ -252,7 +252,8 @@ def _gather(spec: Spec, cube: xr.Dataset, sample: str) -> tuple[Packed, dict[str
         **{name: cube.attrs[name] for name in ("citation", "licence", "synthetic", "raw_files") if name in cube.attrs},
         "title": f"{spec.kernel.title} over {cube.attrs['title']}",
         "cube": cube.attrs["title"],
-        "cube_fingerprint": cube.attrs.get("fingerprint", ""),
+        # Not what the cube says of itself: it may have been changed in memory since it was opened.
+        "cube_fingerprint": fingerprint(cube),
         "sample": sample,
     }
     return pack(cube, sample=sample, variables=plan.inputs), origin
@@ -332,10 +333,20 @@ def run_block(path: str, index: int, payload: bytes) -> Any:
     -------
     Written
         The digest of what was written, for the journal.
+
+    Raises
+    ------
+    StoreError
+        When there is another store at the path by now: nothing is written to it.
     """
-    engine = _engine(path, stamp(path), payload)
+    store = stamp(path)
+    engine = _engine(path, store, payload)
     block = engine.plan.blocks[index]
-    return write_block(path, block, engine.evaluate(block))
+    values = engine.evaluate(block)
+    if stamp(path) != store:
+        # The client may be dead by now, and another sweep have its store here.
+        raise StoreError("the store was replaced while a block was computed", where=path)
+    return write_block(path, block, values)
 
 
 @lru_cache(maxsize=2)

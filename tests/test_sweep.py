@@ -1,6 +1,7 @@
 """A sweep from its spec to its result: what is written, opened, taken up again, made again, refused."""
 
 import json
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,12 @@ from own_kernels import FRAGILE
 
 import sigcube
 from sigcube.cluster import connect
-from sigcube.errors import DataError, SigcubeError, SpecError, StoreMismatch
-from sigcube.store import read_journal
-from sigcube.sweep import Sweep, open_result, rerun
+from sigcube.cube import fingerprint, open_cube, save_cube
+from sigcube.engine import Engine
+from sigcube.errors import DataError, SigcubeError, SpecError, StoreError, StoreMismatch
+from sigcube.plan import Block
+from sigcube.store import open_or_create, read_journal
+from sigcube.sweep import Sweep, open_result, rerun, run_block
 
 AXES = {
     "window": ["geometric", "power"],
@@ -228,3 +232,34 @@ def test_something_else_than_a_result_is_refused(tmp_path: Path) -> None:
     xr.Dataset({"x": ("a", [1.0])}).to_zarr(tmp_path / "other.zarr", consolidated=False)
     with pytest.raises(SpecError, match="not a result of a sweep"):
         Sweep.from_result(tmp_path / "other.zarr")
+
+
+def test_a_block_of_a_dead_sweep_is_not_written_into_its_successor(
+    mock_cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.zarr"
+
+    def begin(**axes: list[float]) -> None:
+        one = sweep_of(mock_cube, axes=axes)
+        open_or_create(path, plan=one._plan, inputs=one._packed).close()
+
+    def replaced_meanwhile(engine: Engine, block: Block) -> dict[str, np.ndarray]:
+        shutil.rmtree(path)
+        begin(A=[3.0, 4.0])
+        return evaluate(engine, block)
+
+    begin(A=[1.0, 2.0])
+    evaluate = Engine.evaluate
+    monkeypatch.setattr(Engine, "evaluate", replaced_meanwhile)
+    with pytest.raises(StoreError, match=r"the store was replaced while a block was computed\n  where: .*r.zarr"):
+        run_block(str(path), 0, b"")
+    assert not open_result(path).status.values.any()
+
+
+def test_a_result_names_the_content_that_it_saw_not_what_the_cube_says(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    cube = open_cube(save_cube(mock_cube, tmp_path / "cube.zarr"))
+    attrs = sweep_of(cube).plan(probe=False).attrs
+    assert attrs["cube_fingerprint"] == cube.attrs["fingerprint"]
+    changed = cube.assign(v_obs=cube.v_obs.copy(data=cube.v_obs.values * 1.5))
+    assert sweep_of(changed).plan(probe=False).attrs["cube_fingerprint"] == fingerprint(changed)
+    assert fingerprint(changed) != cube.attrs["fingerprint"]

@@ -134,6 +134,7 @@ def test_a_killed_client(folder: Path, unbroken: xr.Dataset, tmp_path: Path, mom
     process.send_signal(signal.SIGKILL)
     process.communicate()
     until(lambda: not any(child.is_running() for child in children), seconds=30, what="orphans")
+    assert moment < 0 or done(out) < status(out).blocks, "it had ended before the kill"
     if moment < 0:
         with command(folder, out, "--workers", "2") as again:
             text, _ = again.communicate(timeout=240)

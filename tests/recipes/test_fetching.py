@@ -145,8 +145,9 @@ def test_a_file_is_fetched_once(path: str, server: Server, tmp_path: Path) -> No
 def test_a_failed_download_is_one_clear_error_and_keeps_nothing(
     path: str, message: str, server: Server, tmp_path: Path
 ) -> None:
+    # Only the server that says nothing is to be given up soon: on a busy machine, the others may take their time.
     with pytest.raises(FetchError, match=message):
-        fetch(_recipe(server.address(path)), cache=tmp_path, progress=False, timeout=0.3)
+        fetch(_recipe(server.address(path)), cache=tmp_path, progress=False, timeout=0.3 if path == "silent" else 30)
     assert _files(tmp_path) == []
     # And the next attempt, at a server that is well again, does not stumble over it.
     fetch(_recipe(server.address("good")), cache=tmp_path, progress=False)

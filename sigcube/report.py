@@ -159,7 +159,12 @@ def _metrics(plan: "Plan") -> str:
 
 
 def _largest_block(plan: "Plan") -> int:
-    return sum(prod(variable.shards) * np.dtype(variable.dtype).itemsize for variable in plan.variables)
+    """Return the bytes of the values that a worker holds while it computes the largest block."""
+    points = max(plan.block(0, section, (0,) * len(plan.dims)).size for section in plan.sections)
+    sizes = (
+        (len(plan.systems) if plan.system_dim in v.dims else 1) * np.dtype(v.dtype).itemsize for v in plan.variables
+    )
+    return points * sum(sizes)
 
 
 def _time(plan: "Plan") -> str:

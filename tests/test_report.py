@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import xarray as xr
 
+from sigcube.engine import Engine
 from sigcube.report import describe_status, plan_record
 from sigcube.store import Entry, Holder, StoreStatus
 from sigcube.sweep import Sweep
@@ -50,6 +51,14 @@ def test_a_plain_grid_needs_no_list_of_readings(mock_cube: xr.Dataset) -> None:
     assert "2 grid points in 1 reading of the model\n" in text
     assert "everywhere" not in text
     assert "each galaxy's as float32" in text
+
+
+def test_memory_is_that_of_the_arrays_of_the_largest_block(mock_cube: xr.Dataset) -> None:
+    # More systems than a file holds: a block has the values of all of them.
+    sweep = Sweep(mock_cube, kernel="sigma", axes=AXES, sample="unflagged", keep=["galaxy"])
+    plan = sweep.plan(probe=False)
+    arrays = [Engine(plan, sweep._packed).evaluate(block) for block in plan.blocks]
+    assert plan_record(plan)["bytes_largest_block"] == max(sum(a.nbytes for a in each.values()) for each in arrays)
 
 
 def test_a_probed_plan_says_how_long(mock_cube: xr.Dataset) -> None:

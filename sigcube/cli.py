@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from sigcube import __version__
-from sigcube.errors import SigcubeError, StoreInUse
+from sigcube.errors import SigcubeError, StoreError, StoreInUse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -176,7 +176,7 @@ def sweep(
     target = out or Path("cubes/results") / f"{spec.stem}.zarr"
     prepared = Sweep.from_toml(spec)
     decided = prepared.plan(probe=False)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     with sweep_progress(_stderr(), data_points=decided.n_points) as on_event:
         result = prepared.run(
             target,
@@ -248,8 +248,9 @@ def map_(
     from sigcube.explore import map_page
     from sigcube.sweep import open_result
 
+    opened = open_result(result)
     target = out or result.with_suffix(".html")
-    map_page(open_result(result), target, x=x, y=y, value=value)
+    map_page(opened, target, x=x, y=y, value=value)
     typer.echo(str(target))
 
 
@@ -264,6 +265,13 @@ def demo(
     from sigcube.demo import run_demo
 
     run_demo(out, workers=workers, stdout=_stdout(), stderr=_stderr())
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError("this folder cannot be made", where=str(path), found=error.strerror) from None
 
 
 def _say_where(target: Path) -> None:

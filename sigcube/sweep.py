@@ -112,11 +112,7 @@ class Sweep:
     @classmethod
     def from_result(cls, path: str | Path, *, own_kernels: Mapping[str, Kernel] | None = None) -> Self:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
-        attrs = read_attrs(path)
-        if "spec" not in attrs:
-            raise SpecError(
-                "this is not a result of a sweep", where=str(path), hint="name the folder of a sigcube result"
-            )
+        attrs = _result_attrs(path)
         sweep = cls.__new__(cls)
         spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels)
         packed = read_inputs(path)
@@ -364,6 +360,16 @@ def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
     return Engine(sweep._plan, sweep._packed)
 
 
+def _result_attrs(path: str | Path) -> dict[str, Any]:
+    try:
+        attrs = read_attrs(path)
+    except (OSError, ValueError):
+        attrs = {}
+    if "spec" not in attrs:
+        raise SpecError("this is not a result of a sweep", where=str(path), hint="name the folder of a sigcube result")
+    return attrs
+
+
 def open_result(path: str | Path) -> xr.Dataset:
     """Open a result cube, finished or still being written.
 
@@ -377,7 +383,13 @@ def open_result(path: str | Path) -> xr.Dataset:
     xarray.Dataset
         Metrics of systems and summaries over the grid's axes, and the ``status`` of each grid point; loaded when used.
         Its arrays have the ``hvplot`` accessor.
+
+    Raises
+    ------
+    SpecError
+        For a path at which there is no result.
     """
+    _result_attrs(path)
     import hvplot.xarray  # noqa: F401 - registers the accessor
 
     result: xr.Dataset = xr.open_zarr(path, chunks=None)
@@ -409,7 +421,13 @@ class RerunReport:
         return not self.differing
 
 
-def rerun(path: str | Path, out: str | Path | None = None, **options: Any) -> RerunReport:
+def rerun(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    own_kernels: Mapping[str, Kernel] | None = None,
+    **options: Any,
+) -> RerunReport:
     """Make a result again from what it holds, and compare the digests of all blocks.
 
     Parameters
@@ -418,17 +436,23 @@ def rerun(path: str | Path, out: str | Path | None = None, **options: Any) -> Re
         The result.
     out : path, optional
         Where to write the second one; by default beside the first, as ``<name>-rerun.zarr``.
+    own_kernels : Mapping, optional
+        The kernels of the sweep that are not registered, by name.
     **options
         As for `Sweep.run`.
 
     Raises
     ------
+    SpecError
+        For a path without a result, or the same path twice.
     StoreMismatch
         When the kernel has changed since.
     """
     first = Path(path)
     second = Path(out) if out is not None else first.with_name(f"{first.stem}-rerun.zarr")
-    sweep = Sweep.from_result(first)
+    if second.resolve() == first.resolve():
+        raise SpecError("a result is not compared with itself", where=str(second), hint="name another place for it")
+    sweep = Sweep.from_result(first, own_kernels=own_kernels)
     _refuse_changed(sweep, first)
     sweep.run(second, **options)
     before, after = _digests(first), _digests(second)

@@ -135,6 +135,10 @@ def test_plan_as_json(folder: Path) -> None:
         (["sweep", "spec.toml", "--scheduler", "tcp://127.0.0.1:9"], "", "", "no Dask scheduler answers"),  # cluster
         (["status", "absent.zarr"], "", "", "there is no journal"),  # result
         (["rerun", "survey.zarr"], "", "", "not a result of a sweep"),  # a cube for a result
+        (["rerun", "gone.zarr"], "", "", "not a result of a sweep"),
+        (["rerun", "spec.toml"], "", "", "not a result of a sweep"),  # a file for a folder
+        (["map", "gone.zarr", "--x", "A", "--y", "k"], "", "", "not a result of a sweep"),
+        (["sweep", "spec.toml", "--out", "spec.toml/r/r.zarr"], "", "", "folder cannot be made"),
         (["kernels", "sigmo"], "", "", "did you mean 'sigma'"),  # kernel
         (["fetch", "spark"], "", "", "did you mean 'sparc'"),  # recipe
         (["ingest", "sparc", "--data", "absent"], "", "", "this is not a folder"),  # raw files

@@ -138,6 +138,28 @@ def test_rerun_makes_the_same_bits(client: Client, result_path: Path) -> None:
     same_bits(open_result(report.path), open_result(result_path))
 
 
+@pytest.mark.cluster
+def test_rerun_of_a_kernel_of_ones_own(mock_cube: xr.Dataset, client: Client, tmp_path: Path) -> None:
+    Sweep(mock_cube, kernel=FRAGILE, axes={"A": [0.0, 1.0]}, sample="unflagged").run(
+        tmp_path / "own.zarr", client=client
+    )
+    with pytest.raises(SpecError, match="there is no kernel 'fragile'"):
+        rerun(tmp_path / "own.zarr", client=client)
+    assert rerun(tmp_path / "own.zarr", own_kernels={"fragile": FRAGILE}, client=client).identical
+
+
+def test_a_result_is_not_compared_with_itself(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"a result is not compared with itself\n  where: .*r.zarr"):
+        rerun(tmp_path / "r.zarr", tmp_path / "." / "r.zarr")
+
+
+def test_where_there_is_no_result(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "gone.zarr", tmp_path / "file"):
+        with pytest.raises(SpecError, match="not a result of a sweep"):
+            open_result(path)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -1,4 +1,4 @@
-"""How a result is cut into shards and chunks."""
+"""How a result is cut into chunks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,9 @@ _BLOCK_EVALUATIONS = 2**31
 # Fewer blocks than this leave cores idle at the end of a small sweep.
 _FEWEST_BLOCKS = 16
 _SMALLEST_BLOCK_EVALUATIONS = 2**26
-# A chunk is the least that is read: a slice of one system's map should not drag in the whole shard. Each costs half a
-# millisecond to write.
+# A file is one chunk, the least that is read. Chunks within shards would be smaller, but each costs half a millisecond
+# to write, and a slice through the whole grid reads few of either.
 _CHUNK_BYTES = 4 * 2**20
-_CHUNK_SYSTEMS = 32
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,6 @@ class Variable:
     name: str
     dims: tuple[str, ...]
     shape: tuple[int, ...]
-    shards: tuple[int, ...]
     chunks: tuple[int, ...]
     dtype: str
     attrs: Mapping[str, Any]
@@ -43,21 +41,21 @@ class Variable:
         return prod(self.shape) * np.dtype(self.dtype).itemsize
 
     @property
-    def n_shards(self) -> int:
+    def n_chunks(self) -> int:
         """Number of files."""
-        return prod(ceil(n / shard) for n, shard in zip(self.shape, self.shards, strict=True))
+        return prod(ceil(n / chunk) for n, chunk in zip(self.shape, self.chunks, strict=True))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The variables of a result, and the tile of the grid that one shard of each holds."""
+    """The variables of a result, and the tile of the grid that one chunk of each holds."""
 
     tile: tuple[int, ...]
     variables: tuple[Variable, ...]
 
 
 def lay_out(spec: Spec, *, used: Sequence[Sequence[bool]], n_systems: int, n_points: int) -> Layout:
-    """Choose tiles, shards and chunks for the variables of a sweep.
+    """Choose tiles and chunks for the variables of a sweep.
 
     Parameters
     ----------
@@ -69,13 +67,12 @@ def lay_out(spec: Spec, *, used: Sequence[Sequence[bool]], n_systems: int, n_poi
         Size of the sample.
     """
     lengths = tuple(1 if dim in spec.grid.label_dims else n for dim, n in spec.grid.dims.items())
-    systems = _systems_together(n_systems)
     itemsize = np.dtype(spec.dtype).itemsize
     written = n_systems * itemsize if spec.keep_systems else np.dtype(np.float64).itemsize
     whole = _largest(lengths, max(1, _BLOCK_BYTES // written))
-    points = _points_per_block(lengths, used, n_points)
-    tile, chunk = _with_chunks(_cut(whole, used, points), max(1, _CHUNK_BYTES // (systems * itemsize)))
-    return Layout(tile, tuple(_variables(spec, n_systems, tile, chunk)))
+    tile = _cut(whole, used, _points_per_block(lengths, used, n_points))
+    systems = _largest((n_systems,), max(1, _CHUNK_BYTES // (prod(tile) * itemsize)))
+    return Layout(tile, tuple(_variables(spec, n_systems, (*systems, *tile))))
 
 
 def _points_per_block(lengths: Sequence[int], used: Sequence[Sequence[bool]], n_points: int) -> int:
@@ -99,29 +96,6 @@ def _cut(tile: tuple[int, ...], used: Sequence[Sequence[bool]], points: int) -> 
     return tile
 
 
-def _systems_together(n_systems: int) -> int:
-    """Return how many systems share a file: even parts, as a chunk that sticks out is filled and compressed whole.
-
-    Examples
-    --------
-    >>> _systems_together(171)
-    29
-    """
-    return ceil(n_systems / ceil(n_systems / _CHUNK_SYSTEMS))
-
-
-def _with_chunks(tile: tuple[int, ...], points: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Divide a tile into equal chunks of at most so many points; the tile grows by as little as that needs.
-
-    Examples
-    --------
-    >>> _with_chunks((1, 2, 200, 200), 16_000)
-    ((1, 2, 201, 200), (1, 1, 67, 200))
-    """
-    chunk = tuple(ceil(t / ceil(t / c)) for t, c in zip(tile, _largest(tile, points), strict=True))
-    return tuple(c * ceil(t / c) for t, c in zip(tile, chunk, strict=True)), chunk
-
-
 def _largest(lengths: Sequence[int], points: int) -> tuple[int, ...]:
     """Return the largest tile of at most so many points that splits dimensions from the first on, in even parts."""
     tile: list[int] = []
@@ -132,19 +106,15 @@ def _largest(lengths: Sequence[int], points: int) -> tuple[int, ...]:
     return tuple(reversed(tile))
 
 
-def _variables(spec: Spec, n_systems: int, tile: tuple[int, ...], chunk: tuple[int, ...]) -> list[Variable]:
+def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...]) -> list[Variable]:
     grid = spec.grid
     dims, shape = tuple(grid.dims), grid.shape
 
     def summary(name: str, dtype: str, attrs: Mapping[str, Any]) -> Variable:
-        return Variable(name, dims, shape, tile, chunk, dtype, attrs)
+        return Variable(name, dims, shape, chunks[1:], dtype, attrs)
 
     def per_system(name: str, attrs: Mapping[str, Any]) -> Variable:
-        systems = _systems_together(n_systems)
-        shards = (systems, *tile)
-        return Variable(
-            name, (spec.frame.kind, *dims), (n_systems, *shape), shards, (systems, *chunk), spec.dtype, attrs
-        )
+        return Variable(name, (spec.frame.kind, *dims), (n_systems, *shape), chunks, spec.dtype, attrs)
 
     found: list[Variable] = []
     for metric in spec.metrics:

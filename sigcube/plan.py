@@ -56,7 +56,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Block:
-    """One task: a tile of a section, and the whole shards that its values go to.
+    """One task: a tile of a section, and the whole chunks that its values go to.
 
     Attributes
     ----------
@@ -210,8 +210,8 @@ class Plan:
 
     @property
     def files(self) -> int:
-        """Number of shard files."""
-        return sum(variable.n_shards for variable in self.variables)
+        """Number of files that hold values."""
+        return sum(variable.n_chunks for variable in self.variables)
 
     def used_dims(self, section: Section) -> tuple[bool, ...]:
         """Tell for each dimension of the grid whether a section computes along it."""

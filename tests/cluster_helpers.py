@@ -57,8 +57,7 @@ class FakePlan:
                 name=name,
                 dims=(*dims, *grid),
                 shape=(*head, *shape),
-                chunks=(*head, 1, 2),
-                shards=(*head, 2, BLOCK),
+                chunks=(*head, 2, BLOCK),
                 dtype=np.dtype(dtype),
                 attrs={"units": units, "long_name": name},
             )

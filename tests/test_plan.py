@@ -1,4 +1,4 @@
-"""Plans: sections, tiles that cover the grid once, whole shards, sizes, and what is refused before anything runs."""
+"""Plans: sections, tiles that cover the grid once, whole chunks, sizes, and what is refused before anything runs."""
 
 import re
 from dataclasses import replace
@@ -110,7 +110,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 @settings(max_examples=100)
 @given(made=plans())
-def test_blocks_cover_the_grid_once_in_whole_shards(made: Plan) -> None:
+def test_blocks_cover_the_grid_once_in_whole_chunks(made: Plan) -> None:
     written = np.zeros(made.spec.grid.shape, dtype=int)
     computed = 0
     for index, block in enumerate(made.blocks):
@@ -132,14 +132,13 @@ def test_blocks_cover_the_grid_once_in_whole_shards(made: Plan) -> None:
 
 
 @given(made=plans())
-def test_chunks_divide_shards_and_shards_are_tiles(made: Plan) -> None:
+def test_chunks_are_tiles(made: Plan) -> None:
     for v in made.variables:
-        assert all(shard % chunk == 0 for shard, chunk in zip(v.shards, v.chunks, strict=True))
-        assert v.shards[-len(made.dims) :] == made.layout.tile
-        assert v.n_shards == prod(ceil(n / shard) for n, shard in zip(v.shape, v.shards, strict=True))
+        assert v.chunks[-len(made.dims) :] == made.layout.tile
+        assert v.n_chunks == prod(ceil(n / chunk) for n, chunk in zip(v.shape, v.chunks, strict=True))
         assert v.dims[-len(made.dims) :] == tuple(made.dims)
     assert made.bytes == sum(prod(v.shape) * np.dtype(v.dtype).itemsize for v in made.variables)
-    assert made.files == sum(v.n_shards for v in made.variables)
+    assert made.files == sum(v.n_chunks for v in made.variables)
 
 
 @given(made=plans())

@@ -1,4 +1,4 @@
-"""A store appears whole, opens without a warning at any moment, takes whole shards only, and resumes by identity."""
+"""A store appears whole, opens without a warning at any moment, takes whole chunks only, and resumes by identity."""
 
 import subprocess
 import sys
@@ -122,11 +122,11 @@ def test_a_block_equal_to_the_fill_still_makes_files(path: str) -> None:
         ((slice(0, 1), slice(0, 4)), "window 0:1"),  # along another dimension
     ],
 )
-def test_a_region_off_the_shards_is_refused(path: str, region: tuple[slice, ...], place: str) -> None:
+def test_a_region_off_the_chunks_is_refused(path: str, region: tuple[slice, ...], place: str) -> None:
     arrays = {name: values[..., :1, :1] for name, values in arrays_of(0).items()}
-    with pytest.raises(StoreError, match=rf"not on whole shards(.|\n)*{place}"):
+    with pytest.raises(StoreError, match=rf"not on whole chunks(.|\n)*{place}"):
         write_block(path, block(region), arrays)
-    with pytest.raises(StoreError, match="not on whole shards"):
+    with pytest.raises(StoreError, match="not on whole chunks"):
         mark_block(path, block(region), 3)
 
 

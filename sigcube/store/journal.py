@@ -52,7 +52,7 @@ class Entry:
     status : str
         ``done``, ``failed`` or ``killed``.
     digest : str
-        sha256 of what was written; empty unless done.
+        XXH3 digest of what was written; empty unless done.
     seconds : float
         Time [s] that the worker spent on it.
     worker : str

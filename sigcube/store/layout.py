@@ -67,8 +67,6 @@ class VariableLike(Protocol):
     @property
     def chunks(self) -> tuple[int, ...]: ...  # noqa: D102
     @property
-    def shards(self) -> tuple[int, ...] | None: ...  # noqa: D102
-    @property
     def dtype(self) -> Any: ...  # noqa: D102
     @property
     def attrs(self) -> Mapping[str, Any]: ...  # noqa: D102
@@ -222,7 +220,6 @@ def _array(root: zarr.Group, variable: VariableLike) -> None:
         variable.name,
         shape=variable.shape,
         chunks=variable.chunks,
-        shards=variable.shards,
         dtype=dtype,
         fill_value=np.nan if dtype.kind == "f" else 0,
         compressors=_codec(dtype),

@@ -1,6 +1,5 @@
-"""What a worker does with a finished block: check its place, write whole shards, and digest the bytes."""
+"""What a worker does with a finished block: check its place, write whole chunks, and digest the bytes."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 import zarr
 
 from sigcube.errors import StoreError
@@ -29,7 +29,7 @@ class Written:
     Parameters
     ----------
     digest : str
-        sha256 over the regions, and the names, types and bytes of its arrays.
+        XXH3 digest over the regions, and the names, types and bytes of its arrays.
     n_invalid : int
         Grid points whose status is `INVALID`.
     """
@@ -58,7 +58,7 @@ def write_block(path: str, block: BlockLike, arrays: Mapping[str, np.ndarray[Any
     Raises
     ------
     StoreError
-        An array is missing, of another shape or type, not on whole shards, or the disk is full.
+        An array is missing, of another shape or type, not on whole chunks, or the disk is full.
     """
     targets = _targets(path)
     targets.check_names(arrays)
@@ -95,7 +95,10 @@ def mark_block(path: str, block: BlockLike, code: int) -> None:
 
 
 def digest_of(arrays: Mapping[str, np.ndarray[Any, Any]], regions: Sequence[Region]) -> str:
-    """Digest the arrays of a block: sha256, which needs no library and runs at 1.8 GB/s where the CPU knows it.
+    """Digest the arrays of a block.
+
+    XXH3 finds every accident at the speed of memory, where sha256 would cost a tenth of the sweep; it is no proof
+    against forgery.
 
     Parameters
     ----------
@@ -107,9 +110,9 @@ def digest_of(arrays: Mapping[str, np.ndarray[Any, Any]], regions: Sequence[Regi
     Examples
     --------
     >>> digest_of({"a": np.zeros(2)}, [(slice(0, 2),)])[:16]
-    '5c26c0d4dec55d75'
+    'bad46adfb20ea88e'
     """
-    digest = hashlib.sha256(repr([[(each.start, each.stop) for each in region] for region in regions]).encode())
+    digest = xxhash.xxh3_128(repr([[(each.start, each.stop) for each in region] for region in regions]).encode())
     for name in sorted(arrays):
         values = np.ascontiguousarray(arrays[name])
         digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
@@ -132,7 +135,7 @@ class Targets:
         return tuple(own.get(dim, slice(0, size)) for dim, size in sizes)
 
     def check(self, name: str, region: Region, values: np.ndarray[Any, Any], *, block: int) -> None:
-        """Raise unless values have the type and shape of their place, and it is one of whole shards."""
+        """Raise unless values have the type and shape of their place, and it is one of whole chunks."""
         target, shape = self.arrays[name], _shape(region)
         if values.dtype != target.dtype or not _repeats(values.shape, shape):
             raise StoreError(
@@ -141,11 +144,10 @@ class Targets:
                 found=f"{values.dtype} {values.shape}",
                 expected=f"{target.dtype} {shape}",
             )
-        units = target.shards or target.chunks
-        for dim, each, unit, size in zip(self.layout.arrays[name], region, units, target.shape, strict=True):
+        for dim, each, unit, size in zip(self.layout.arrays[name], region, target.chunks, target.shape, strict=True):
             if each.start % unit or (each.stop % unit and each.stop != size):
                 raise StoreError(
-                    f"the block's {name!r} is not on whole shards, and would overwrite a neighbour",
+                    f"the block's {name!r} is not on whole chunks, and would overwrite a neighbour",
                     where=f"{self.path}, block {block}",
                     found=f"{dim} {each.start}:{each.stop}",
                     expected=f"multiples of {unit}, or the end at {size}",

@@ -222,8 +222,8 @@ def rerun(
 ) -> None:
     """Make a result again from what it holds, and compare every block bit for bit."""
     from sigcube.progress import sweep_progress
+    from sigcube.rerun import rerun as make_again
     from sigcube.sweep import Sweep
-    from sigcube.sweep import rerun as make_again
 
     points = Sweep.from_result(result).plan(probe=False).n_points
     with sweep_progress(_stderr(), data_points=points) as on_event:

@@ -6,7 +6,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -27,9 +27,9 @@ from sigcube.kernels.graph import Variables
 from sigcube.kernels.record import Kernel
 from sigcube.plan import Block, Plan, Section, make_plan
 from sigcube.spec import Spec, make_spec, read_spec_file, spec_from_record
-from sigcube.store import Entry, RunStore, open_or_create, read_attrs, read_inputs, read_journal, stamp, write_block
+from sigcube.store import RunStore, open_or_create, read_attrs, read_inputs, stamp, write_block
 
-__all__ = ["RerunReport", "Sweep", "open_result", "rerun"]
+__all__ = ["Sweep", "open_result", "run_block"]
 
 # Enough for a steady rate, little enough to be done before a person looks up.
 _PROBE_EVALUATIONS = 2**24
@@ -395,83 +395,3 @@ def open_result(path: str | Path) -> xr.Dataset:
     result: xr.Dataset = xr.open_zarr(path, chunks=None)
     text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
     return result.assign_coords(text)
-
-
-@dataclass(frozen=True)
-class RerunReport:
-    """How a result that was made again compares with the first.
-
-    Attributes
-    ----------
-    path : str
-        Where the second result is.
-    compared : int
-        Number of blocks that both have.
-    differing : tuple of int
-        The blocks whose bits differ.
-    """
-
-    path: str
-    compared: int
-    differing: tuple[int, ...]
-
-    @property
-    def identical(self) -> bool:
-        """Whether every block compared has the same bits."""
-        return not self.differing
-
-
-def rerun(
-    path: str | Path,
-    out: str | Path | None = None,
-    *,
-    own_kernels: Mapping[str, Kernel] | None = None,
-    **options: Any,
-) -> RerunReport:
-    """Make a result again from what it holds, and compare the digests of all blocks.
-
-    Parameters
-    ----------
-    path : path
-        The result.
-    out : path, optional
-        Where to write the second one; by default beside the first, as ``<name>-rerun.zarr``.
-    own_kernels : Mapping, optional
-        The kernels of the sweep that are not registered, by name.
-    **options
-        As for `Sweep.run`.
-
-    Raises
-    ------
-    SpecError
-        For a path without a result, or the same path twice.
-    StoreMismatch
-        When the kernel has changed since.
-    """
-    first = Path(path)
-    second = Path(out) if out is not None else first.with_name(f"{first.stem}-rerun.zarr")
-    if second.resolve() == first.resolve():
-        raise SpecError("a result is not compared with itself", where=str(second), hint="name another place for it")
-    sweep = Sweep.from_result(first, own_kernels=own_kernels)
-    _refuse_changed(sweep, first)
-    sweep.run(second, **options)
-    before, after = _digests(first), _digests(second)
-    common = sorted(before.keys() & after.keys())
-    return RerunReport(str(second), len(common), tuple(i for i in common if before[i] != after[i]))
-
-
-def _refuse_changed(sweep: Sweep, path: Path) -> None:
-    stored = json.loads(read_attrs(path)["identity"])
-    differing = [key for key, value in sweep.plan(probe=False).identity.items() if stored.get(key) != value]
-    if differing:
-        raise StoreMismatch(
-            f"the result cannot be made again: {', '.join(differing)} changed since",
-            where=str(path),
-            found="; ".join(str(stored.get(key)) for key in differing),
-            hint="use the version of sigcube that made it: see its attribute 'versions'",
-        )
-
-
-def _digests(path: Path) -> dict[int, str]:
-    entries: Mapping[int, Entry] = read_journal(path / "journal").entries
-    return {index: entry.digest for index, entry in entries.items() if entry.status == "done"}

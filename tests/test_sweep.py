@@ -18,8 +18,9 @@ from sigcube.cube import fingerprint, open_cube, save_cube
 from sigcube.engine import Engine
 from sigcube.errors import DataError, SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.plan import Block
+from sigcube.rerun import rerun
 from sigcube.store import open_or_create, read_journal
-from sigcube.sweep import Sweep, open_result, rerun, run_block
+from sigcube.sweep import Sweep, open_result, run_block
 
 AXES = {
     "window": ["geometric", "power"],
@@ -136,6 +137,8 @@ def test_rerun_makes_the_same_bits(client: Client, result_path: Path) -> None:
     assert report.identical
     assert report.compared == len(read_journal(result_path / "journal").entries)
     same_bits(open_result(report.path), open_result(result_path))
+    with pytest.raises(SpecError, match="made again already"):
+        rerun(result_path, client=client)
 
 
 @pytest.mark.cluster

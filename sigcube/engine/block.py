@@ -137,7 +137,9 @@ class Engine:
                 yield f"{metric.name}_mean", summary
                 yield f"{metric.name}_median", column_medians(values)
                 if metric.name == "rms" and reference is not None:
-                    yield "win_rate", fraction_below(values, reference)
+                    wins = fraction_below(values, reference)
+                    yield "win_rate", wins
+                    finite &= np.isfinite(wins)
             finite &= np.isfinite(summary)
         yield "status", np.where(finite, DONE, INVALID).astype(np.uint8)
 

@@ -80,11 +80,15 @@ def _mean_over_systems(values: Any, means: Any) -> None:
 def _count_below(values: Any, reference: Any, counts: Any) -> None:
     for s in range(values.shape[0]):
         for j in range(values.shape[1]):
-            counts[j] += 1.0 if values[s, j] < reference[s, j] else 0.0
+            # Zero times what is not finite is NaN: there is no win or loss to count.
+            counts[j] += (1.0 if values[s, j] < reference[s, j] else 0.0) + 0.0 * (values[s, j] - reference[s, j])
 
 
 def fraction_below(values: FloatArray, reference: FloatArray) -> FloatArray:
-    """Return the fraction of systems whose value is strictly below the reference's; both ``(n_systems, n)``."""
+    """Return the fraction of systems strictly below the reference, NaN where one of both is not finite.
+
+    ``values`` and ``reference`` have shape ``(n_systems, n)``, the fractions ``(n,)``.
+    """
     counts = np.zeros(values.shape[1])
     _count_below(values, reference, counts)
     fractions: FloatArray = counts / values.shape[0]

@@ -76,9 +76,10 @@ BELOW = [
     ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], 0.0),
     ([1.0, 2.0, 3.0], [1.0 + 1e-15, 2.0, 2.0], 1 / 3),
     ([1.0, 1.0], [2.0, 2.0], 1.0),
-    # what is not finite does not win
-    ([np.nan, 1.0], [2.0, np.nan], 0.0),
-    ([1.0, np.inf], [np.inf, np.inf], 0.5),
+    # a rate over fewer systems than the sample has would be another quantity
+    ([np.nan, 1.0], [2.0, 2.0], np.nan),
+    ([1.0, 1.0], [2.0, np.nan], np.nan),
+    ([1.0, np.inf], [2.0, 2.0], np.nan),
 ]
 
 

@@ -445,7 +445,11 @@ REFUSED = [
     # a parameter that these labels leave without effect
     ("sigma", {"k": 0.5}, "sigma does not use 'k' here\n  found: window='geometric'"),
     ("sigma", {"window": "none", "xi_scale": 0.1}, "sigma does not use 'xi_scale' here\n  found: window='none'"),
-    ("sigma", {"constants": "codta"}, "sigma has no constants 'codta'\n  where: constants\n  found: 'codta'\n  do: did you mean 'codata'?"),
+    (
+        "sigma",
+        {"constants": "codta"},
+        "sigma has no constants 'codta'\n  where: constants\n  found: 'codta'\n  do: did you mean 'codata'?",
+    ),
 ]
 
 

@@ -1,0 +1,103 @@
+"""A result made again from what it holds, and compared with the first, block by block."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sigcube.errors import SpecError, StoreMismatch
+from sigcube.kernels.record import Kernel
+from sigcube.store import Entry, read_attrs, read_journal, status
+from sigcube.sweep import Sweep
+
+__all__ = ["RerunReport", "rerun"]
+
+
+@dataclass(frozen=True)
+class RerunReport:
+    """How a result that was made again compares with the first.
+
+    Attributes
+    ----------
+    path : str
+        Where the second result is.
+    compared : int
+        Number of blocks that both have.
+    differing : tuple of int
+        The blocks whose bits differ.
+    """
+
+    path: str
+    compared: int
+    differing: tuple[int, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether every block compared has the same bits."""
+        return not self.differing
+
+
+def rerun(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    own_kernels: Mapping[str, Kernel] | None = None,
+    **options: Any,
+) -> RerunReport:
+    """Make a result again from what it holds, and compare the digests of all blocks.
+
+    Parameters
+    ----------
+    path : path
+        The result.
+    out : path, optional
+        Where to write the second one; by default beside the first, as ``<name>-rerun.zarr``.
+    own_kernels : Mapping, optional
+        The kernels of the sweep that are not registered, by name.
+    **options
+        As for `Sweep.run`.
+
+    Raises
+    ------
+    SpecError
+        For a path without a result, the same path twice, or one at which an earlier rerun is finished.
+    StoreMismatch
+        When the kernel has changed since.
+    """
+    first = Path(path)
+    second = Path(out) if out is not None else first.with_name(f"{first.stem}-rerun.zarr")
+    if second.resolve() == first.resolve():
+        raise SpecError("a result is not compared with itself", where=str(second), hint="name another place for it")
+    _refuse_finished(second)
+    sweep = Sweep.from_result(first, own_kernels=own_kernels)
+    _refuse_changed(sweep, first)
+    sweep.run(second, **options)
+    before, after = _digests(first), _digests(second)
+    common = sorted(before.keys() & after.keys())
+    return RerunReport(str(second), len(common), tuple(i for i in common if before[i] != after[i]))
+
+
+def _refuse_finished(path: Path) -> None:
+    """Refuse to compare with a second result that an earlier rerun finished: nothing would be made again."""
+    if path.exists() and status(path).todo == 0:
+        raise SpecError(
+            "it has been made again already", where=str(path), hint="remove that result, or name another place for it"
+        )
+
+
+def _refuse_changed(sweep: Sweep, path: Path) -> None:
+    stored = json.loads(read_attrs(path)["identity"])
+    differing = [key for key, value in sweep.plan(probe=False).identity.items() if stored.get(key) != value]
+    if differing:
+        raise StoreMismatch(
+            f"the result cannot be made again: {', '.join(differing)} changed since",
+            where=str(path),
+            found="; ".join(str(stored.get(key)) for key in differing),
+            hint="use the version of sigcube that made it: see its attribute 'versions'",
+        )
+
+
+def _digests(path: Path) -> dict[int, str]:
+    entries: Mapping[int, Entry] = read_journal(path / "journal").entries
+    return {index: entry.digest for index, entry in entries.items() if entry.status == "done"}

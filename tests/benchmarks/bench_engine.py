@@ -65,7 +65,8 @@ def survival(cube: xr.Dataset) -> Iterator[tuple[Job, str, Sequence[CWay]]]:
         spans = {"r0": (1.0, 20.0), "beta": (0.5, 2.0), "alpha": (0.2, 2.0), "A": (0.2, 3.0)}
         axes = _spread(**{name: (*span, n) for (name, span), n in zip(spans.items(), shape, strict=True)})
         other = ("r0", "beta", "A", "alpha")
-        found = (CWay("nested_last", tuple(axes)), CWay("nested_other", other), CWay("fused_other", other))
+        beta = CWay("beta_last", ("r0", "alpha", "A", "beta"))
+        found = (CWay("nested_last", tuple(axes)), CWay("nested_other", other), CWay("fused_other", other), beta)
         yield Job(cube, SURVIVAL, axes, settings={"g_dagger": PAPER.g_dagger}), "survival.c", found
     axes = _random(r0=(1.0, 20.0), beta=(0.5, 2.0), alpha=(0.2, 2.0), A=(0.2, 3.0), n=1024)
     job = Job(cube, SURVIVAL, axes, flat=True, settings={"g_dagger": PAPER.g_dagger})

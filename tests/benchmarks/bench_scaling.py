@@ -36,15 +36,15 @@ _LOOK = 0.02
 def run(cube: xr.Dataset, folder: Path, *, quick: bool) -> tuple[list[Part], dict[str, float]]:
     """Measure all that grows; return the report and, for the summary, how much memory grew."""
     sizes = (1, 10) if quick else (1, 10, 100)
-    peaks = {n * 10_000: memory(cube, folder, n) for n in sizes}
-    growth = max(peaks.values()) / peaks[sizes[0] * 10_000]
+    peaks = {n: memory(cube, folder, n) for n in sizes}
+    growth = max(peaks.values()) / peaks[sizes[0]]
     parts = [
-        Part("Memory of a worker", _memory_lines(peaks)),
+        Part("Memory of a worker", _memory_lines(cube, peaks)),
         Part("Overhead of a block", _overhead_lines(cube, folder, quick=quick)),
         Part("Growth", [*_galaxies(quick=quick), *_points(), *_grid(cube, quick=quick)]),
         Part("Compile time", _compile_lines(folder / "sparc.zarr")),
     ]
-    return parts, {f"memory of a worker, {max(peaks):,} against 10,000 grid points": growth}
+    return parts, {f"memory of a worker, {max(peaks) * 10_000:,} against {min(peaks) * 10_000:,} grid points": growth}
 
 
 # Memory
@@ -87,12 +87,21 @@ def memory(cube: xr.Dataset, folder: Path, n_outer: int) -> int:
         return max(watch.peaks.values())
 
 
-def _memory_lines(peaks: dict[int, int]) -> list[str]:
-    rows = [[f"{points:,}", f"{peak / MIB:.0f}"] for points, peak in peaks.items()]
+def _memory_lines(cube: xr.Dataset, peaks: dict[int, int]) -> list[str]:
+    plans = {n: sweep_of(cube, n).plan(probe=False) for n in peaks}
+    rows = [
+        [
+            f"{plans[n].points_computed:,}",
+            f"{len(plans[n].blocks)}",
+            f"{plans[n].blocks[0].size:,}",
+            f"{peak / MIB:.0f}",
+        ]
+        for n, peak in peaks.items()
+    ]
     text = (
         f"Largest resident set of a worker during a sweep, {WORKERS} workers, a fresh cluster each, seen from outside."
     )
-    return [text, "", *table(["grid points", "MiB"], rows)]
+    return [text, "", *table(["grid points", "blocks", "points of a block", "MiB"], rows)]
 
 
 # Overhead

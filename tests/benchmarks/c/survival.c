@@ -82,6 +82,44 @@ void fused_other(ARGUMENTS)
           })
 }
 
+/* out: (r0, alpha, A, beta) */
+void beta_last(ARGUMENTS)
+{
+    long n = nr * nb * nl * na;
+    double *f = malloc(sizeof(double) * nb), *u = malloc(sizeof(double) * nb), *w = malloc(sizeof(double) * nb);
+    (void)rd;
+    for (long s = 0; s < ns; s++) {
+        memset(out + s * n, 0, sizeof(double) * n);
+        for (long p = off[s]; p < off[s + 1]; p++) {
+            double g = vb[p] * 1e6 / (r[p] * KPC), h = h_of(g), o = v[p], b = vb[p], q = g / GD, log_q = log(q);
+            for (long i = 0; i < nr; i++) {
+                double t = r[p] / r0[i], log_t = log(t);
+                for (long j = 0; j < nb; j++) {
+                    double x = POWER(t, log_t, beta[j]);
+                    f[j] = (1 - exp(-x)) * h;
+                    u[j] = 1 / x;
+                }
+                for (long l = 0; l < nl; l++) {
+                    double y = POWER(q, log_q, alpha[l]);
+                    for (long j = 0; j < nb; j++) w[j] = f[j] * exp(-y * u[j]);
+                    for (long k = 0; k < na; k++) {
+                        double *restrict row = out + s * n + ((i * nl + l) * na + k) * nb;
+                        for (long j = 0; j < nb; j++) {
+                            double d = sqrt(b * (1 + a[k] * w[j])) - o;
+                            row[j] += d * d;
+                        }
+                    }
+                }
+                (void)log_t;
+            }
+            (void)log_q;
+        }
+    }
+    free(f);
+    free(u);
+    free(w);
+}
+
 void flat(long ns, const long *restrict off, IN r, IN v, IN vb, IN rd, long n, IN r0, long nb, IN beta, long nl, IN alpha,
           long na, IN a, double *restrict out)
 {

@@ -21,7 +21,7 @@ _FEWEST_BLOCKS = 16
 _SMALLEST_BLOCK_EVALUATIONS = 2**26
 # A file is one chunk, the least that is read. Chunks within shards would be smaller, but each costs half a millisecond
 # to write, and a slice through the whole grid reads few of either.
-_CHUNK_BYTES = 4 * 2**20
+_CHUNK_BYTES = 10 * 2**20
 
 
 @dataclass(frozen=True)

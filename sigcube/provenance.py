@@ -6,6 +6,7 @@ import inspect
 import json
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -192,6 +193,7 @@ def _collect(function: Any, sources: dict[str, str]) -> None:
         _collect(value, sources)
 
 
+@cache
 def _source(function: FunctionType) -> str:
     """Return the text of a function from a file; the code of one from a notebook, whose text workers do not have."""
     if Path(function.__code__.co_filename).is_file():

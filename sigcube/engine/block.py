@@ -93,7 +93,8 @@ class Engine:
             slice(tile[dim].start - part.start, tile[dim].stop - part.start) if dim in order else slice(0, 1)
             for dim, part in zip(self.plan.dims, block.tile, strict=True)
         )
-        for name, values in self._metrics(flat, self._reference(section, tile, order, lengths)):
+        reference = self._reference(section, tile, order, lengths)
+        for name, values in self._metrics(flat, reference, lengths[-1] if lengths else 1):
             if name not in arrays:
                 continue
             target = arrays[name][..., *where]
@@ -120,7 +121,7 @@ class Engine:
         return np.ascontiguousarray(whole).reshape(self.packed.n_systems, -1)
 
     def _metrics(
-        self, sums: Mapping[str, FloatArray], reference: FloatArray | None
+        self, sums: Mapping[str, FloatArray], reference: FloatArray | None, row: int
     ) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
         """Yield every variable of a tile, flat: per-system values, summaries, and at last the status."""
         spec = self.plan.spec
@@ -135,7 +136,7 @@ class Engine:
                 values, summary = finish_systems(metric, counts, own)
                 yield metric.name, values
                 yield f"{metric.name}_mean", summary
-                yield f"{metric.name}_median", column_medians(values)
+                yield f"{metric.name}_median", column_medians(values, summary, row=row)
                 if metric.name == "rms" and reference is not None:
                     wins = fraction_below(values, reference)
                     yield "win_rate", wins

@@ -15,6 +15,8 @@ FloatArray = npt.NDArray[np.float64]
 
 # Columns turned round together: long enough to stream, short enough to stay in cache.
 _ABREAST = 64
+# Values of float64 in a cache line.
+_LINE = 8
 # A guess that is off by more than this many times itself says nothing.
 _FAR = 4.0
 
@@ -95,35 +97,64 @@ def fraction_below(values: FloatArray, reference: FloatArray) -> FloatArray:
     return fractions
 
 
-def column_medians(values: FloatArray) -> FloatArray:
-    """Return the median over systems of values of shape ``(n_systems, n)``; NaN where a value is NaN."""
+def column_medians(values: FloatArray, means: FloatArray, *, row: int = 1) -> FloatArray:
+    """Return the median over systems, shape ``(n,)``; NaN where a value is NaN.
+
+    ``values`` have shape ``(n_systems, n)``; their ``means``, shape ``(n,)``, tell which columns hold only numbers. The
+    columns are those of a grid whose last dimension has length ``row``: neighbours there have medians that are close.
+    """
     medians = np.empty(values.shape[1])
-    _column_medians(values, medians)
+    _column_medians(values, means, row, medians)
     return medians
 
 
 @compiled
-def _column_medians(values: Any, medians: Any) -> None:
-    """Find each median near that of the column before; to sort every column would cost as much as the model."""
+def _column_medians(values: Any, means: Any, row: int, medians: Any) -> None:
+    """Find each median near where its neighbours' say; to sort every column would cost as much as the model."""
     n_systems, n = values.shape
     own = np.empty((_ABREAST, n_systems))
     near = np.empty(n_systems)
-    missing = np.empty(_ABREAST, dtype=np.int64)
-    guess, reach = 0.0, np.inf
     for first in range(0, n, _ABREAST):
         width = min(_ABREAST, n - first)
-        # Column by column from here on: turn a strip round while it passes through the cache.
+        _turn(values, first, width, own)
         for j in range(width):
-            missing[j] = 0
-        for s in range(n_systems):
-            for j in range(width):
+            guess, reach = _expect(medians, first + j, row)
+            if np.isfinite(means[first + j]) and np.isfinite(guess + reach):
+                medians[first + j] = _median_near(own[j], near, guess, reach)
+            else:
+                medians[first + j] = _median_near(own[j], near, 0.0, np.inf) if _is_complete(own[j]) else np.nan
+
+
+@compiled
+def _expect(medians: Any, i: int, row: int) -> Any:
+    """Return where a median should be, and how far it may be off, from those before it on its row and on the last."""
+    if i < 2:
+        return 0.0, np.inf
+    if i < row:
+        step = medians[i - 1] - medians[i - 2]
+        return medians[i - 1] + step, abs(step) + 0.002 * abs(medians[i - 1])
+    if i % row == 0:
+        return medians[i - row], 0.02 * abs(medians[i - row])
+    step = medians[i - row] - medians[i - row - 1]
+    return medians[i - 1] + step, 0.2 * abs(step) + 0.002 * abs(medians[i - 1])
+
+
+@compiled
+def _turn(values: Any, first: int, width: int, own: Any) -> None:
+    """Copy a strip of columns as rows, a cache line of each at a time."""
+    for start in range(0, values.shape[0], _LINE):
+        stop = min(start + _LINE, values.shape[0])
+        for j in range(width):
+            for s in range(start, stop):
                 own[j, s] = values[s, first + j]
-                missing[j] += values[s, first + j] != values[s, first + j]
-        for j in range(width):
-            median = np.nan if missing[j] else _median_near(own[j], near, guess, reach)
-            medians[first + j] = median
-            reach = 1.5 * abs(median - guess) + 0.005 * abs(median)
-            guess, reach = (median, reach) if reach < np.inf else (0.0, np.inf)
+
+
+@compiled
+def _is_complete(column: Any) -> bool:
+    for i in range(column.size):
+        if np.isnan(column[i]):
+            return False
+    return True
 
 
 @compiled

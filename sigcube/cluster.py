@@ -44,6 +44,7 @@ _CONFIG = {
         # Dask trims the heap after every free; a block then pays a third of its writing time for page faults.
         "MALLOC_TRIM_THRESHOLD_": 2**28,
         "MALLOC_MMAP_THRESHOLD_": 2**25,
+        "MALLOC_ARENA_MAX": 1,
         "ZARR_ASYNC__CONCURRENCY": 2,
         "ZARR_THREADING__MAX_WORKERS": 1,
     },

@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,13 @@ from sigcube.recipes import ingest, load_recipe
 # A machine that is busy with other things makes no example wrong.
 settings.register_profile("sigcube", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 settings.load_profile("sigcube")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Undo what a shell does to jobs in the background: they ignore Ctrl-C, and so do all their children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

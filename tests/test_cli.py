@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -249,6 +250,10 @@ def test_rerun_compares_bits(swept: Path) -> None:
     same = sigcube("rerun", str(result), "--workers", "1", cwd=swept)
     assert same.returncode == 0, same.stderr
     assert re.search(r"spec-rerun.zarr: \d+ blocks compared, 0 differ", same.stdout)
+    again = sigcube("rerun", str(result), "--workers", "1", cwd=swept)
+    assert again.returncode == ExitCode.REFUSED
+    assert "made again already" in again.stderr
+    shutil.rmtree(result.with_name("spec-rerun.zarr"))
     journal = result / "journal" / "blocks.jsonl"
     kept = journal.read_text(encoding="utf-8")
     try:

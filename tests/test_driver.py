@@ -143,7 +143,7 @@ def test_all_blocks_are_done_once_and_told_after_the_journal_knew(local: Client,
     kinds = sweep.kinds()
     assert kinds == {"started": 1, "workers": 1, "done": N, "finished": 1}
     entries = read_journal(sweep.path / "journal").entries
-    assert all(entry.n_invalid == 1 and len(entry.digest) == 64 and entry.seconds > 0 for entry in entries.values())
+    assert all(entry.n_invalid == 1 and len(entry.digest) == 32 and entry.seconds > 0 for entry in entries.values())
 
 
 def test_a_finished_store_is_left_as_it_is(local: Client, sweep: Sweep) -> None:

@@ -297,8 +297,10 @@ def _sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
     grid = spec.grid
     places: dict[tuple[Reading, Reading | None], list[tuple[int, ...]]] = {}
     labels: dict[tuple[Reading, Reading | None], Mapping[str, str]] = {}
+    # An axis of one value is a parameter held fixed: a loop over it would only keep terms apart.
+    single = {dim: 0 for dim, n in grid.dims.items() if n == 1}
     for place in product(*(range(grid.dims[dim]) for dim in grid.label_dims)):
-        at = dict(zip(grid.label_dims, place, strict=True))
+        at = single | dict(zip(grid.label_dims, place, strict=True))
         settings = {**spec.settings, **{axis.name: axis.values[at[axis.dim]] for axis in grid.axes if axis.dim in at}}
         swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at}
         reading, settled = _read(spec.kernel, spec.frame, settings, swept, spec.metrics, variables)

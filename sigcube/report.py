@@ -142,7 +142,7 @@ def _axes(plan: "Plan", section: "Section") -> str:
     lengths = [(dim, n) for dim, n in plan.dims.items() if dim not in plan.spec.grid.label_dims]
     used = dict(zip(plan.dims, plan.used_dims(section), strict=True))
     over = [dim for dim, _ in lengths if used[dim]]
-    idle = [dim for dim, _ in lengths if not used[dim]]
+    idle = [dim for dim, n in lengths if not used[dim] and n > 1]
     n = prod(length for dim, length in lengths if used[dim])
     computed = f"{count(n)} over {' × '.join(over)}" if over else "1"
     return f"{computed}, repeated along {', '.join(idle)}" if idle else computed

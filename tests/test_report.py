@@ -40,9 +40,9 @@ def test_a_plan_says_what_it_computes_and_what_it_repeats(mock_cube: xr.Dataset)
 
 
 def test_labels_that_make_no_difference_stand_together(mock_cube: xr.Dataset) -> None:
-    axes = {"window": ["none", "geometric"], "scale_length": ["third_point", "disk_peak"], "A": [1.0]}
+    axes = {"window": ["none", "geometric"], "scale_length": ["third_point", "disk_peak"], "A": [1.0, 2.0]}
     text = repr(Sweep(mock_cube, kernel="sigma", axes=axes, sample="unflagged").plan(probe=False))
-    assert "window=none, scale_length=third_point|disk_peak: 1 over A" in text
+    assert "window=none, scale_length=third_point|disk_peak: 2 over A" in text
 
 
 def test_a_plain_grid_needs_no_list_of_readings(mock_cube: xr.Dataset) -> None:

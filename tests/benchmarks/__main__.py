@@ -15,7 +15,7 @@ import sigcube
 from sigcube.cube import pack
 from sigcube.recipes import ingest, load_recipe
 from tests.benchmarks import bench_engine, bench_scaling, bench_sweep, bench_vecmath
-from tests.benchmarks.harness import Part, compiler, machine, table, versions
+from tests.benchmarks.harness import Part, compiler, file_system, machine, table, versions
 from tests.benchmarks.work import SAMPLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +77,7 @@ def _page(parts: Sequence[Part], summary: dict[str, float], cube, before: float,
         f"- {machine()}; load before the run {before:.1f}, after it {os.getloadavg()[0]:.1f}",
         f"- {compiler() or 'no C compiler'}",
         f"- {versions()}",
+        f"- results are written to a {file_system()} file system",
         f"- SPARC, sample {SAMPLE}: {packed.n_systems} galaxies, {packed.n_points:,} points",
         "",
         "An evaluation is one point of data under one set of parameters. Contenders take turns, and the best of",

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import psutil
 
 __all__ = [
     "Contender",
@@ -136,6 +138,13 @@ def machine() -> str:
     """Name the processor and its number of cores."""
     cores = len(os.sched_getaffinity(0))
     return f"{_processor()}, {cores} cores, {platform.system()} {platform.machine()}"
+
+
+def file_system() -> str:
+    """Name the kind of file system that temporary folders lie on; TMPDIR chooses another."""
+    folder = Path(tempfile.gettempdir()).resolve()
+    above = [mount for mount in psutil.disk_partitions(all=True) if folder.is_relative_to(mount.mountpoint)]
+    return max(above, key=lambda mount: len(mount.mountpoint)).fstype
 
 
 def _processor() -> str:

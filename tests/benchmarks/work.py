@@ -159,8 +159,12 @@ class Job:
         return " x ".join(f"{n} {name}" for name, n in self.plan.dims.items())
 
     def sums(self, order: tuple[str, ...] | None = None) -> np.ndarray:
-        """Sums of squared residuals, by sigcube."""
-        return evaluate_sums(self.reading, self.packed, self.axes, order=order or self.order)["residual_sq"]
+        """Sums of squared residuals, by sigcube; axes of one value, which it holds fixed, have length one."""
+        wanted = order or self.order
+        looped = tuple(dim for dim in wanted if dim in self.reading.dims)
+        sums = evaluate_sums(self.reading, self.packed, self.axes, order=looped)["residual_sq"]
+        lengths = dict(zip(looped, sums.shape[1:], strict=True))
+        return sums.reshape(self.packed.n_systems, *(lengths.get(dim, 1) for dim in wanted))
 
     @cached_property
     def points(self) -> dict[str, np.ndarray]:

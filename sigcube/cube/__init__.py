@@ -4,12 +4,14 @@ A cube is an `xarray.Dataset` stored as Zarr v3, which a plain ``xarray.open_zar
 is declared once, in `KINDS`; validation and documentation derive from that.
 """
 
-from sigcube.cube.schema import KINDS, Kind, Variable, flag_masks, kind_of
+from sigcube.cube.kinds import KINDS, kind_of
+from sigcube.cube.schema import COUNT, Kind, Variable, flag_masks
 from sigcube.cube.selection import Packed, Sample, pack, sample_names, samples, select
 from sigcube.cube.storage import fingerprint, open_cube, save_cube
 from sigcube.cube.validation import validate
 
 __all__ = [
+    "COUNT",
     "KINDS",
     "Kind",
     "Packed",

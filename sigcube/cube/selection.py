@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.cube.schema import flag_masks, kind_of
+from sigcube.cube.kinds import kind_of
+from sigcube.cube.schema import Kind, flag_masks
 from sigcube.errors import DataError, SpecError, did_you_mean
 
 __all__ = ["EVERYTHING", "Packed", "Sample", "pack", "sample_names", "samples", "select"]
@@ -112,7 +113,8 @@ def select(ds: xr.Dataset, *, sample: str) -> xr.Dataset:
         for name, array in ds.data_vars.items()
         if kind.point_dim in array.dims and array.dtype.kind == "f"
     }
-    return ds.assign(masked).isel({kind.system_dim: systems})
+    chosen = ds.assign(masked)
+    return chosen.isel({kind.system_dim: systems}) if kind.system_dim else chosen
 
 
 def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, variables: Iterable[str]) -> Packed:
@@ -138,30 +140,53 @@ def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, variables: Iterable[str]) 
     names = tuple(dict.fromkeys(variables))
     _refuse_unknown(ds, names)
     kept, systems = _choice(ds, sample)
-    mask = kept.values[systems]
+    # A single system has no dimension of its own, and a single point neither.
+    mask = kept.values.reshape(_shape(ds, kind))[systems]
     points, per_system = {}, {}
     for name in names:
-        array = ds[name]
-        if kind.point_dim in array.dims:
-            points[name] = array.transpose(*kind.dims).values[systems][mask].astype(np.float64)
+        values = ds[name].transpose(*(dim for dim in kind.dims if dim in ds[name].dims)).values
+        if set(ds[name].dims) == set(kind.dims):
+            points[name] = values.reshape(_shape(ds, kind))[systems][mask].astype(np.float64)
         else:
-            per_system[name] = array.values[systems].astype(np.float64)
+            per_system[name] = values[systems].astype(np.float64)
     offsets = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
-    labels = ds[kind.system_dim].values[systems].tolist()
-    return Packed(tuple(map(str, labels)), offsets, points, per_system)
+    return Packed(_names(ds, kind, systems), offsets, points, per_system)
+
+
+def _shape(ds: xr.Dataset, kind: Kind) -> tuple[int, int]:
+    """Return numbers of systems and of points a system, padding included."""
+    return (
+        ds.sizes[kind.system_dim] if kind.system_dim else 1,
+        ds.sizes[kind.point_dim] if kind.point_dim else 1,
+    )
+
+
+def _names(ds: xr.Dataset, kind: Kind, systems: npt.NDArray[np.int64]) -> tuple[str, ...]:
+    if kind.system_dim is None:
+        return (str(ds.attrs["title"]),)
+    return tuple(map(str, ds[kind.system_dim].values[systems].tolist()))
 
 
 def _choice(ds: xr.Dataset, sample: str) -> tuple[xr.DataArray, npt.NDArray[np.int64]]:
-    """Which points a sample keeps, (system, point), and the indices of the systems that it keeps points of."""
+    """Which points a sample keeps, over the dimensions of points, and the indices of the systems it keeps any of."""
     kind = kind_of(ds)
     chosen = _find(ds, sample)
-    point_flag = ds[kind.point_flag].transpose(*kind.dims)
-    kept = (point_flag & _mask(point_flag, ("padding", *chosen.point_flags_excluded))) == 0
-    excluded = ds[kind.system_flag].values & _mask(ds[kind.system_flag], chosen.system_flags_excluded)
-    systems = np.flatnonzero((excluded == 0) & kept.values.any(axis=1))
-    if not systems.size:
+    kept = _kept_points(ds, kind, chosen)
+    systems = kept.values.reshape(_shape(ds, kind)).any(axis=1)
+    if kind.system_flag is not None:
+        flag = ds[kind.system_flag]
+        systems &= (flag.values & _mask(flag, chosen.system_flags_excluded)) == 0
+    if not systems.any():
         raise DataError(f"sample {sample!r} holds no system", where=str(ds.attrs.get("title", "cube")))
-    return kept, systems
+    return kept, np.flatnonzero(systems)
+
+
+def _kept_points(ds: xr.Dataset, kind: Kind, chosen: Sample) -> xr.DataArray:
+    if kind.point_flag is None:
+        return xr.ones_like(ds[kind.system_flag], dtype=bool)
+    flag = ds[kind.point_flag].transpose(*kind.dims)
+    padding = ("padding",) if kind.padded else ()
+    return (flag & _mask(flag, (*padding, *chosen.point_flags_excluded))) == 0
 
 
 def _find(ds: xr.Dataset, sample: str) -> Sample:

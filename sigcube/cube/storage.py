@@ -17,7 +17,7 @@ import xarray as xr
 import zarr
 from zarr.errors import ZarrUserWarning
 
-from sigcube.cube.schema import kind_of
+from sigcube.cube.kinds import kind_of
 from sigcube.cube.validation import validate
 from sigcube.errors import DataError
 
@@ -171,9 +171,9 @@ def _write(ds: xr.Dataset, draft: Path) -> None:
 
 
 def _chunks(ds: xr.Dataset, variable: xr.Variable) -> tuple[int, ...]:
-    kind = kind_of(ds)
-    systems = max(1, _CHUNK_BYTES // (8 * max(1, ds.sizes[kind.point_dim])))
-    return tuple(min(size, systems) if dim == kind.system_dim else size for dim, size in variable.sizes.items())
+    first, *rest = kind_of(ds).dims
+    length = max(1, _CHUNK_BYTES // (8 * max(1, *(ds.sizes[dim] for dim in rest), 1)))
+    return tuple(min(size, length) if dim == first else size for dim, size in variable.sizes.items())
 
 
 def _sync(path: Path) -> None:

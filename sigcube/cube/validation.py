@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sigcube.cube.schema import Kind, Variable, kind_of
+from sigcube.cube.kinds import kind_of
+from sigcube.cube.schema import COUNT, Kind, Variable
 from sigcube.errors import DataError, Fault, error_from
 
 __all__ = ["validate"]
@@ -51,13 +52,15 @@ def _sample_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
         return
     for name, sample in declared.items():
         for key, flag in (("point_flags_excluded", kind.point_flag), ("system_flags_excluded", kind.system_flag)):
-            known = kind.variable(flag).flags
+            known = kind.variable(flag).flags if flag else ()
             for meaning in sample.get(key, ()):
                 if meaning not in known:
                     yield Fault("not a flag", f"sample {name!r}, {key}", repr(meaning), ", ".join(known))
 
 
 def _system_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
+    if kind.system_dim is None:
+        return
     where = f"coordinate {kind.system_dim!r}"
     if kind.system_dim not in ds.coords:
         yield Fault("missing", where)
@@ -122,29 +125,57 @@ def _same_unit(one: str, other: str) -> bool:
 
 
 def _value_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
-    counts = ds[kind.count].values
-    length = ds.sizes[kind.point_dim]
+    yield from _padded_faults(ds, kind) if kind.padded else _flat_faults(ds, kind)
+    yield from _flag_faults(ds, kind)
+
+
+def _padded_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
+    """Find what is wrong with points that fill up to the count of their system, and padding after them."""
+    counts = ds[COUNT].values
+    length = ds.sizes[kind.dims[1]]
     if not ((counts >= 1) & (counts <= length)).all():
-        yield Fault("out of range", f"variable {kind.count!r}", f"{counts.min()} to {counts.max()}", f"1 to {length}")
+        yield Fault("out of range", f"variable {COUNT!r}", f"{counts.min()} to {counts.max()}", f"1 to {length}")
         return
     real = np.arange(length) < counts[:, np.newaxis]
     systems = ds[kind.system_dim].values
     if wrong := _first(systems, ((ds[kind.point_flag].values & 1) == 0) != real):
         yield Fault("the padding bit does not match the number of points", f"variable {kind.point_flag!r}, {wrong}")
     for name in kind.measured:
-        values = ds[name].values
-        if wrong := _first(systems, np.isfinite(values) != real):
+        if wrong := _first(systems, np.isfinite(ds[name].values) != real):
             yield Fault("NaN or infinite in a point, or a value in the padding", f"variable {name!r}, {wrong}")
-        if wrong := _first(systems, values < (least := kind.variable(name).least)):
-            yield Fault("out of range", f"variable {name!r}, {wrong}", expected=f"at least {least}")
-    steps = np.diff(ds[kind.ordered].values, axis=1)
-    if wrong := _first(systems, real[:, 1:] & ~(steps > 0)):
-        yield Fault("does not increase", f"variable {kind.ordered!r}, {wrong}")
-    yield from _flag_faults(ds, kind)
+    for variable in _bounded(ds, kind):
+        if wrong := _first(systems, ds[variable.name].values < variable.least):
+            yield Fault("out of range", f"variable {variable.name!r}, {wrong}", expected=f"at least {variable.least}")
+    if kind.ordered is not None:
+        steps = np.diff(ds[kind.ordered].values, axis=1)
+        if wrong := _first(systems, real[:, 1:] & ~(steps > 0)):
+            yield Fault("does not increase", f"variable {kind.ordered!r}, {wrong}")
+
+
+def _flat_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
+    """Find what is wrong with points along one dimension; one that is not complete has a flag that says so."""
+    unflagged = np.logical_and.reduce([ds[name].values == 0 for name in kind.flags])
+    for name in kind.measured:
+        if (wrong := np.flatnonzero(unflagged & ~np.isfinite(ds[name].values))).size:
+            yield Fault("NaN or infinite without a flag", f"variable {name!r}, {_some(kind, wrong)}")
+    for variable in _bounded(ds, kind):
+        if (wrong := np.flatnonzero(ds[variable.name].values < variable.least)).size:
+            place = f"variable {variable.name!r}, {_some(kind, wrong)}"
+            yield Fault("out of range", place, expected=f"at least {variable.least}")
+
+
+def _bounded(ds: xr.Dataset, kind: Kind) -> Iterator[Variable]:
+    return (v for v in kind.variables if v.dims == kind.dims and v.name in ds and v.least > -np.inf)
+
+
+def _some(kind: Kind, wrong: Any) -> str:
+    """Name the first place along the only dimension, and how many there are."""
+    others = f" and {wrong.size - 1} more" if wrong.size > 1 else ""
+    return f"{kind.dims[0]} {wrong[0]}{others}"
 
 
 def _flag_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
-    for name in (kind.point_flag, kind.system_flag):
+    for name in kind.flags:
         known = (1 << len(kind.variable(name).flags)) - 1
         if (ds[name].values & ~np.uint8(known)).any():
             yield Fault("a bit without a meaning", f"variable {name!r}")

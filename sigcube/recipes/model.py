@@ -102,7 +102,7 @@ class Recipe(_Entry):
         variables = [variable.name for variable in kind.variables]
         for file in self.files.values():
             for column in file.columns:
-                _known(column.variable, [kind.system_dim, *variables])
+                _known(column.variable, [name for name in (kind.system_dim, *variables) if name])
         for sample in self.samples.values():
             _known_flags(kind, sample)
         return self
@@ -115,10 +115,10 @@ def _known(name: str, valid: Any) -> str:
 
 
 def _known_flags(kind: Kind, sample: SampleEntry) -> None:
-    for name in sample.point_flags_excluded:
-        _known(name, kind.variable(kind.point_flag).flags)
-    for name in sample.system_flags_excluded:
-        _known(name, kind.variable(kind.system_flag).flags)
+    given = ((kind.point_flag, sample.point_flags_excluded), (kind.system_flag, sample.system_flags_excluded))
+    for flag, names in given:
+        for name in names:
+            _known(name, kind.variable(flag).flags if flag else ())
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -24,6 +24,8 @@ class Constants:
         Kiloparsec, m.
     AU : float
         Astronomical unit, m.
+    G_galactic : float
+        Gravitational constant, kpc (km/s)²/Msun; the papers round it apart from `G`.
     """
 
     c: float
@@ -32,6 +34,7 @@ class Constants:
     Msun: float
     kpc: float
     AU: float
+    G_galactic: float
 
     @property
     def g_dagger(self) -> float:
@@ -40,7 +43,9 @@ class Constants:
 
 
 #: The rounding of the supplementary information, §2; the published digits depend on it.
-PAPER = Constants(c=2.998e8, H0=2.27e-18, G=6.674e-11, Msun=1.989e30, kpc=3.086e19, AU=1.496e11)
+PAPER = Constants(
+    c=2.998e8, H0=2.27e-18, G=6.674e-11, Msun=1.989e30, kpc=3.086e19, AU=1.496e11, G_galactic=4.30091e-6
+)
 
 #: CODATA 2018 and IAU 2015 values, as in ``astropy.constants``; H0 = 70 km/s/Mpc, unrounded.
 CODATA = Constants(
@@ -50,6 +55,7 @@ CODATA = Constants(
     Msun=1.988409870698051e30,
     kpc=3.085677581491367e19,
     AU=149597870700.0,
+    G_galactic=6.6743e-11 * 1.988409870698051e30 / 3.085677581491367e19 * 1e-6,
 )
 
 CONSTANTS = {"paper": PAPER, "codata": CODATA}

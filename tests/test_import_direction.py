@@ -11,7 +11,7 @@ import sigcube
 PACKAGE = Path(sigcube.__file__).parent
 
 ROOMS = (
-    "constants errors shipped cube readers recipes vecmath kernels metrics grid spec checks layout provenance report "
+    "constants milky_way errors shipped cube readers recipes vecmath kernels metrics grid spec checks layout provenance report "
     "plan engine store driver cluster sweep rerun tables progress explore demo cli __main__"
 ).split()
 

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench lock clean
+.PHONY: help setup demo test lint types bench docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ types: setup  ## mypy, strict
 
 bench: setup  ## speed against other ways of doing the same work; prints the table
 	$(BIN)/python -m tests.benchmarks
+
+docs: setup  ## write cubes/README.md from the kinds of cubes
+	@$(BIN)/python -m sigcube.cube.documentation > cubes/README.md
 
 lock:  ## resolve the dependencies anew; run it with the oldest Python that is supported
 	@rm -rf build/lock

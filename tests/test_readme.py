@@ -14,7 +14,7 @@ import xarray as xr
 from typer.main import get_command
 
 from sigcube.cli import ExitCode, app
-from sigcube.cube import KINDS, save_cube
+from sigcube.cube import save_cube
 from sigcube.sweep import Sweep
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -104,18 +104,6 @@ def test_the_make_targets_of_the_readme_exist() -> None:
 
 def test_the_picture_is_small() -> None:
     assert (ROOT / "docs" / "demo_map.png").stat().st_size < 300_000
-
-
-def test_the_page_on_cubes_lists_every_variable_with_its_unit() -> None:
-    page = (ROOT / "cubes" / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \| (\S+) \| (.+) \|$", page, flags=re.MULTILINE)
-    kind = KINDS["galaxy"]
-    assert [(name, dims, unit) for name, dims, unit, _ in rows] == [
-        (v.name, ", ".join(v.dims), v.unit or "–") for v in kind.variables
-    ]
-    for (_, _, _, meaning), variable in zip(rows, kind.variables, strict=True):
-        assert meaning.startswith(variable.long_name)
-        assert all(flag in meaning for flag in variable.flags)
 
 
 def test_the_lock_pins_every_dependency_and_names_no_host() -> None:

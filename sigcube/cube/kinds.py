@@ -26,6 +26,11 @@ _point, _galaxy = _along("galaxy", "radius"), _along("galaxy")
 GALAXY = Kind(
     name="galaxy",
     title="rotation curves of galaxies, with their mass models",
+    description=(
+        "The measured velocity at each radius of a galaxy, and what its gas, its disc and its bulge would give alone. "
+        "The stellar parts are at a mass-to-light ratio of 1: V_bar² = V_gas |V_gas| + Υ_disk V_disk² + "
+        "Υ_bulge V_bul |V_bul|. The four scale lengths are what papers call R_d."
+    ),
     system_dim="galaxy",
     point_dim="radius",
     ordered="r",
@@ -46,6 +51,12 @@ GALAXY = Kind(
             "why a sample may leave a point out",
             dtype="uint8",
             flags=("padding", "nonpositive_radius", "nonpositive_v_obs", "negative_vbar"),
+            flag_notes=(
+                "behind the last point of a galaxy: no point at all",
+                "the radius is not above 0",
+                "the observed velocity is not above 0",
+                "V_bar² is not above 0 at the mass-to-light ratios of the recipe: the gas pulls outwards the most",
+            ),
         ),
         _galaxy(
             "system_flag",
@@ -53,6 +64,10 @@ GALAXY = Kind(
             "why a sample may leave a galaxy out",
             dtype="uint8",
             flags=("too_few_rows", "too_few_points"),
+            flag_notes=(
+                "fewer rows in the raw file than the recipe asks for",
+                "fewer points without a flag than the recipe asks for",
+            ),
         ),
         _galaxy(COUNT, "", "number of points in the raw file", dtype="int64"),
         _galaxy("r_disk", "kpc", "scale length of the stellar disc at 3.6 µm"),
@@ -101,6 +116,12 @@ _star = _along("star")
 STAR = Kind(
     name="star",
     title="stars of one galaxy, in its cylindrical frame",
+    description=(
+        "Positions and velocities of stars in cylindrical coordinates about the centre of their galaxy, beside the "
+        "columns of the catalogue that they were made from. The Sun's place and motion are in the recipe. A star "
+        "without a distance or a radial velocity keeps its row: its coordinates are NaN, and it is flagged "
+        "`incomplete`."
+    ),
     system_dim=None,
     point_dim="star",
     point_flag="point_flag",
@@ -140,6 +161,14 @@ STAR = Kind(
             "why a sample may leave a star out",
             dtype="uint8",
             flags=("incomplete", "bad_parallax", "high_ruwe", "off_plane", "outside_radii", "unlike_rotation"),
+            flag_notes=(
+                "something that the coordinates need is not measured: they are NaN",
+                "the parallax is not above 0, or its error is too large a part of it",
+                "the astrometry fits a single star badly",
+                "too far above or below the plane",
+                "nearer to the axis, or farther from it, than the recipe keeps",
+                "the velocity is not that of a star that rotates with the disc",
+            ),
         ),
     ),
 )
@@ -149,6 +178,11 @@ _shell, _cluster = _along("cluster", "radius"), _along("cluster")
 CLUSTER = Kind(
     name="cluster",
     title="clusters of galaxies: accelerations and enclosed masses",
+    description=(
+        "What the baryons of a cluster of galaxies would give at a radius, and what is observed there, as "
+        "accelerations and as enclosed masses; the one follows from the other by g = G M/r². What the source lists is "
+        "kept as it is, logarithms and all, beside what was computed from it."
+    ),
     system_dim="cluster",
     point_dim="radius",
     ordered="r",
@@ -178,6 +212,12 @@ CLUSTER = Kind(
             "why a sample may leave a point out",
             dtype="uint8",
             flags=("padding", "nonpositive_radius", "nonpositive_baryons", "nonpositive_observed"),
+            flag_notes=(
+                "behind the last point of a cluster: no point at all",
+                "the radius is not above 0",
+                "the mass of the baryons is not above 0",
+                "the observed mass is not above 0",
+            ),
         ),
         _cluster(
             "system_flag",
@@ -185,6 +225,12 @@ CLUSTER = Kind(
             "why a sample may leave a cluster out",
             dtype="uint8",
             flags=("no_spectroscopic_redshift", "no_m500", "low_m500", "incomplete"),
+            flag_notes=(
+                "the redshift is photometric, or missing",
+                "M500 is not measured",
+                "M500 is below what the recipe asks for",
+                "something that the accelerations need is not measured",
+            ),
         ),
         _cluster(COUNT, "", "number of points of the cluster", dtype="int64"),
         _cluster("redshift", "", "redshift", required=False),
@@ -201,6 +247,11 @@ _landmark = _along("landmark")
 LANDMARK = Kind(
     name="landmark",
     title="single measurements, each a system of one point",
+    description=(
+        "Tests that rest on one number each. `newton` is what Newtonian gravity makes of the baryons, `observed` what "
+        "was measured, both in the unit that `unit` names; a model that multiplies the acceleration by Σ predicts "
+        "`newton` Σ^`power`."
+    ),
     system_dim="landmark",
     point_dim=None,
     point_flag=None,
@@ -227,6 +278,10 @@ LANDMARK = Kind(
             "why a sample may leave a landmark out",
             dtype="uint8",
             flags=("not_observed", "not_printed"),
+            flag_notes=(
+                "there is a prediction, but no measurement yet",
+                "the papers name the test, but do not print its numbers",
+            ),
         ),
     ),
 )

@@ -33,6 +33,8 @@ class Variable:
         Whether every cube of the kind has it.
     flags : tuple of str
         For a flag variable, the meaning of each bit, lowest first.
+    flag_notes : tuple of str
+        The same in a sentence each, for people.
     least : float
         The least value that a real point or system may have.
     """
@@ -44,6 +46,7 @@ class Variable:
     dtype: str = "float64"
     required: bool = True
     flags: tuple[str, ...] = ()
+    flag_notes: tuple[str, ...] = ()
     least: float = -math.inf
 
     def attrs(self, *, source: str) -> dict[str, Any]:
@@ -74,6 +77,8 @@ class Kind:
         Everything with a meaning of its own; a cube may hold more.
     ordered : str or None
         The point variable that increases within a system.
+    description : str
+        What a user should know before the table of the variables, in a paragraph.
     """
 
     name: str
@@ -84,6 +89,7 @@ class Kind:
     system_flag: str | None
     variables: tuple[Variable, ...]
     ordered: str | None = None
+    description: str = ""
 
     def variable(self, name: str) -> Variable:
         """Return a declared variable."""

@@ -1,0 +1,173 @@
+"""The schemas in words, made from the kinds themselves: ``python -m sigcube.cube.documentation > cubes/README.md``."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from textwrap import fill
+
+from sigcube.cube.kinds import KINDS
+from sigcube.cube.schema import COUNT, Kind, Variable
+
+__all__ = ["documentation"]
+
+_HEAD = """\
+# Cubes and results
+
+`sigcube ingest` and `sigcube sweep` put here what they make; the stores themselves are not in git. A cube holds one
+dataset, labelled: every value with its unit and its source, nothing dropped, what is doubtful flagged. There are these
+kinds:
+
+{kinds}
+
+`sigcube datasets` lists the datasets and whether their cubes are here, `sigcube check` looks through one, and `sigcube
+show` makes a page of it. This page is written from the declarations in `sigcube/cube/kinds.py`: `make docs`.
+
+## What every cube has
+
+It is Zarr v3, and xarray alone opens it:
+
+```python
+import xarray as xr
+
+cube = xr.open_zarr("cubes/{example}.zarr", chunks=None)
+cube.{observed}.attrs["units"], cube.attrs["citation"]
+```
+
+`sigcube.open_cube` does the same, and checks it: against its schema, and against its fingerprint.
+
+Every variable has `units` as `astropy.units` reads them (empty for a pure number), a `long_name`, and a `source` that
+says which file and column it is from, or how it was computed. A cube may hold variables beyond its schema; they are
+labelled alike.
+
+| attribute | what it holds |
+| --- | --- |
+| `title` | the dataset in a few words |
+| `kind` | {names} |
+| `citation`, `licence` | whom to cite, and on what terms the data may be used |
+| `recipe` | the text of the recipe that the cube was made by |
+| `raw_files` | JSON: each file's `name`, its `sha256`, and whether it is the `official` one |
+| `samples` | JSON: each sample's `description`, `point_flags_excluded` and `system_flags_excluded` |
+| `fingerprint` | SHA-256 of the content: names, dimensions, types and values of all variables, but no attribute |
+| `synthetic` | 1 for made-up data, whose title says so too; otherwise 0 |
+| `sigcube_version` | what made the cube |
+
+### Flags and samples
+
+Nothing is dropped at ingest. A point or a system that some analysis leaves out carries a flag that says why: one bit a
+reason, named by the attributes `flag_masks` and `flag_meanings`, as the CF conventions have it. A **sample** is a named
+selection on those flags; the recipe defines it, and the cube carries it. Every cube also has the sample `all`, which
+leaves nothing out but padding. Without sigcube, a sample is drawn like this:
+
+```python
+import json
+
+flag = cube.point_flag
+masks = dict(zip(flag.attrs["flag_meanings"].split(), flag.attrs["flag_masks"]))
+sample = json.loads(cube.attrs["samples"])["{sample}"]
+left_out = sum(masks[reason] for reason in ["padding", *sample["point_flags_excluded"]])
+cube.{observed}.where((flag & left_out) == 0)
+```
+
+and `sigcube.cube.select(cube, sample="{sample}")` does it for points and systems at once.
+"""
+
+_RESULTS = """\
+## `results/NAME.zarr`: a result
+
+What `sigcube sweep` makes. The dimensions are the axes of the sweep, with that of the systems (`galaxy`, `cluster`, …)
+in front where each system's values are kept. `rms`, `chi2_red` and the like are per system; `rms_mean`, `rms_median`,
+the pooled `scatter_v`, `scatter_g` and `win_rate` are summaries. `status` tells for each grid point: 0 to do, 1 done, 2
+invalid parameters (the model is not finite), 3 failed, 4 killed. The groups `inputs` and `journal` inside the store
+hold the data that the sweep saw and the record of its blocks.
+"""
+
+
+def documentation() -> str:
+    """Return the text of ``cubes/README.md``."""
+    example = KINDS["galaxy"]
+    head = _HEAD.format(
+        kinds="\n".join(f"- [`{kind.name}`](#{kind.name}): {kind.title}" for kind in KINDS.values()),
+        names=", ".join(f"`{name}`" for name in KINDS),
+        example="sparc",
+        sample="paper171",
+        observed=example.measured[1],
+    )
+    return "\n".join([head, *("\n".join(_section(kind)) for kind in KINDS.values()), _RESULTS])
+
+
+def _section(kind: Kind) -> Iterator[str]:
+    yield f"## `{kind.name}`"
+    yield ""
+    yield _wrapped(f"{kind.title[0].upper()}{kind.title[1:]}. {kind.description}")
+    yield ""
+    yield _wrapped(f"{_dims(kind)} {_finite(kind)}")
+    yield ""
+    for heading, variables in _groups(kind):
+        yield from _table(heading, variables)
+    for name in kind.flags:
+        yield from _flags(kind.variable(name))
+
+
+def _dims(kind: Kind) -> str:
+    if kind.padded:
+        system, point = kind.dims
+        return (
+            f"Two dimensions: `{system}`, a coordinate of names, no two alike, and `{point}`, the place of a point in "
+            f"its {system}. Systems have different numbers of points, `{COUNT}`; behind the last one there is padding: "
+            f"NaN, with the bit `padding` of `{kind.point_flag}`."
+        )
+    (dim,) = kind.dims
+    if kind.system_dim is None:
+        return f"One dimension, `{dim}`, without a coordinate; all points are of one system."
+    return f"One dimension, `{dim}`, a coordinate of names, no two alike; each is a system of one point."
+
+
+def _finite(kind: Kind) -> str:
+    names = ", ".join(f"`{name}`" for name in kind.measured)
+    unless = "every point" if kind.padded else "every one without a flag"
+    order = f" `{kind.ordered}` increases within a system." if kind.ordered else ""
+    return f"Finite for {unless}: {names}.{order}"
+
+
+def _groups(kind: Kind) -> Iterator[tuple[str, list[Variable]]]:
+    always = [variable for variable in kind.variables if variable.required]
+    yield "In every cube of the kind:", always
+    if rest := [variable for variable in kind.variables if not variable.required]:
+        yield "Where the source has it:", rest
+
+
+def _table(heading: str, variables: Iterable[Variable]) -> Iterator[str]:
+    yield heading
+    yield ""
+    yield "| variable | dimensions | type | unit | meaning |"
+    yield "| --- | --- | --- | --- | --- |"
+    for variable in variables:
+        dims, unit = ", ".join(variable.dims), variable.unit or "–"
+        cells = (f"`{variable.name}`", dims, variable.dtype, unit, f"{variable.long_name}{_least(variable)}")
+        yield f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+    yield ""
+
+
+def _least(variable: Variable) -> str:
+    return f"; not below {variable.least:g}" if variable.least > float("-inf") else ""
+
+
+def _flags(variable: Variable) -> Iterator[str]:
+    yield f"Bits of `{variable.name}`, {variable.long_name}:"
+    yield ""
+    yield "| mask | flag | set where |"
+    yield "| ---: | --- | --- |"
+    for bit, (meaning, note) in enumerate(zip(variable.flags, variable.flag_notes, strict=True)):
+        yield f"| {1 << bit} | `{meaning}` | {_escaped(note)} |"
+    yield ""
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, width=120, break_long_words=False, break_on_hyphens=False)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", r"\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(documentation())

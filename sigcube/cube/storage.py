@@ -9,6 +9,8 @@ import shutil
 import socket
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from zarr.errors import ZarrUserWarning
 
 from sigcube.cube.kinds import kind_of
 from sigcube.cube.validation import validate
-from sigcube.errors import DataError
+from sigcube.errors import DataError, SigcubeError
 
 __all__ = ["fingerprint", "open_cube", "save_cube"]
 
@@ -67,9 +69,23 @@ def open_cube(path: str | Path) -> xr.Dataset:
         If there is no cube, or its content is not what the schema and its own fingerprint say.
     """
     path = Path(path)
+    with reading(path):
+        ds = open_lazily(path).load()
+    refuse_invalid(ds, path)
+    return ds
+
+
+def open_lazily(path: Path) -> xr.Dataset:
+    """Open a cube without a look at its content: values are read when asked for, and not kept."""
     if not path.exists():
         raise DataError("there is no cube here", where=str(path), hint=_hint_where_missing(path))
-    ds = _in_order(_with_plain_strings(_load(path)))
+    with reading(path):
+        ds = _with_plain_strings(xr.open_dataset(path, engine="zarr", chunks=None, cache=False))
+    return _in_order(ds)
+
+
+def refuse_invalid(ds: xr.Dataset, path: Path) -> None:
+    """Refuse content that is not what the schema and the cube's own fingerprint say."""
     try:
         validate(ds)
     except DataError as error:
@@ -84,7 +100,6 @@ def open_cube(path: str | Path) -> xr.Dataset:
             expected=f"fingerprint {ds.attrs.get('fingerprint')}",
             hint="ingest it again",
         )
-    return ds
 
 
 def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -130,13 +145,14 @@ def _hint_where_missing(path: Path) -> str:
     return "make it with `sigcube ingest`"
 
 
-def _load(path: Path) -> xr.Dataset:
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what a damaged store makes zarr, its codecs or xarray raise, which they do not say, into one error."""
     try:
-        with xr.open_zarr(path, chunks=None) as ds:
-            loaded: xr.Dataset = ds.load()
-            return loaded
+        yield
+    except SigcubeError:
+        raise
     except Exception as error:
-        # What a damaged store makes zarr, its codecs or xarray raise is no part of their interfaces.
         raise DataError(
             "this is not a readable cube", where=str(path), found=f"{type(error).__name__}: {error}"
         ) from error

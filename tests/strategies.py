@@ -6,8 +6,7 @@ import numpy as np
 import xarray as xr
 from hypothesis import strategies as st
 
-from sigcube.readers.galaxy import assemble, derive
-from sigcube.readers.typing import Cuts
+from sigcube.readers.galaxy import GalaxyCuts, assemble, derive
 
 __all__ = ["described", "galaxy_cubes"]
 
@@ -58,4 +57,6 @@ def galaxy_cubes(draw: st.DrawFn) -> xr.Dataset:
     }
     systems = {"r_disk": np.full(len(names), 2.0)}
     sources = dict.fromkeys([*points, *systems], "a test")
-    return described(derive(assemble(names, counts, points=points, systems=systems, sources=sources), cuts=Cuts()))
+    return described(
+        derive(assemble(names, counts, points=points, systems=systems, sources=sources), cuts=GalaxyCuts())
+    )

@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from sigcube.readers.galaxy import GalaxyCuts
 from sigcube.readers.sparc import read_sparc
-from sigcube.readers.typing import Column, Cuts, Reader, Table
+from sigcube.readers.typing import Column, Cuts, Reader, ReaderEntry, Table
 
-__all__ = ["READERS", "Column", "Cuts", "Reader", "Table"]
+__all__ = ["READERS", "Column", "Cuts", "Reader", "ReaderEntry", "Table"]
 
 #: Every reader, by the name that recipes use.
-READERS: Mapping[str, Reader] = MappingProxyType({"sparc": read_sparc})
+READERS: Mapping[str, ReaderEntry] = MappingProxyType(
+    {
+        "sparc": ReaderEntry(read=read_sparc, cuts=GalaxyCuts, kind="galaxy"),
+    }
+)

@@ -6,17 +6,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from pydantic import Field
 
 from sigcube.cube import KINDS
 from sigcube.readers.typing import Cuts
 
-__all__ = ["assemble", "derive"]
+__all__ = ["GalaxyCuts", "assemble", "derive"]
 
 _GALAXY = KINDS["galaxy"]
 _POINT_BIT = {meaning: np.uint8(1 << bit) for bit, meaning in enumerate(_GALAXY.variable("point_flag").flags)}
 _SYSTEM_BIT = {meaning: np.uint8(1 << bit) for bit, meaning in enumerate(_GALAXY.variable("system_flag").flags)}
 
 FloatArray = npt.NDArray[np.float64]
+
+
+class GalaxyCuts(Cuts):
+    """The thresholds of the flags of galaxies.
+
+    Attributes
+    ----------
+    min_points : int
+        Galaxies with fewer rows, or fewer points without a flag, are flagged.
+    upsilon_disk, upsilon_bulge : float
+        Mass-to-light ratios [Msun/solLum] at which V_bar² ≤ 0 flags a point, whatever ratios a sweep uses later.
+    """
+
+    min_points: int = Field(default=5, ge=1)
+    upsilon_disk: float = Field(default=0.5, ge=0)
+    upsilon_bulge: float = Field(default=0.7, ge=0)
 
 
 def assemble(
@@ -61,7 +78,7 @@ def assemble(
     return xr.Dataset(variables, coords={"galaxy": labels})
 
 
-def derive(ds: xr.Dataset, *, cuts: Cuts) -> xr.Dataset:
+def derive(ds: xr.Dataset, *, cuts: GalaxyCuts) -> xr.Dataset:
     """Add the flags and what follows from the kept points, those without a flag.
 
     Scale lengths and the share of the bulge are defined in SI §3.1, §5 and §13.3.
@@ -70,7 +87,7 @@ def derive(ds: xr.Dataset, *, cuts: Cuts) -> xr.Dataset:
     ----------
     ds : Dataset
         As `assemble` makes it, with ``r_disk``.
-    cuts : Cuts
+    cuts : GalaxyCuts
         Thresholds of the flags.
     """
     flag = _point_flags(ds, cuts)
@@ -96,7 +113,7 @@ def _labelled(name: str, values: Any, source: str) -> xr.Variable:
     return xr.Variable(variable.dims, np.asarray(values, dtype=dtype), variable.attrs(source=source))
 
 
-def _point_flags(ds: xr.Dataset, cuts: Cuts) -> npt.NDArray[np.uint8]:
+def _point_flags(ds: xr.Dataset, cuts: GalaxyCuts) -> npt.NDArray[np.uint8]:
     real = np.arange(ds.sizes["radius"]) < ds["n_points"].values[:, np.newaxis]
     v_gas, v_disk, v_bul = (ds[name].values for name in ("v_gas", "v_disk", "v_bul"))
     v_bar_sq = v_gas * np.abs(v_gas) + cuts.upsilon_disk * v_disk**2 + cuts.upsilon_bulge * v_bul**2

@@ -16,8 +16,7 @@ from scipy.special import i0e, i1e, k0e, k1e
 from sigcube import __version__
 from sigcube.constants import PAPER
 from sigcube.errors import SpecError
-from sigcube.readers.galaxy import assemble, derive
-from sigcube.readers.typing import Cuts
+from sigcube.readers.galaxy import GalaxyCuts, assemble, derive
 
 __all__ = ["Boost", "freeman_sq", "mock_survey"]
 
@@ -60,7 +59,7 @@ def mock_survey(
     truth: str = "newton",
     noise: float = 1.0,
     points: tuple[int, int] = (5, 60),
-    cuts: Cuts | None = None,
+    cuts: GalaxyCuts | None = None,
 ) -> xr.Dataset:
     """Make a survey of synthetic galaxies.
 
@@ -83,8 +82,8 @@ def mock_survey(
         The noise, in units of the stated errors.
     points : (int, int)
         Least and greatest number of points of a galaxy.
-    cuts : Cuts, optional
-        Thresholds of the flags, those of `Cuts` if not given; its mass-to-light ratios are the true ones.
+    cuts : GalaxyCuts, optional
+        Thresholds of the flags, those of `GalaxyCuts` if not given; its mass-to-light ratios are the true ones.
 
     Returns
     -------
@@ -102,7 +101,7 @@ def mock_survey(
     ['SYN00001', 'SYN00002', 'SYN00003']
     """
     _refuse_nonsense(n_galaxies, noise, points)
-    cuts = cuts or Cuts()
+    cuts = cuts or GalaxyCuts()
     rng = np.random.default_rng(seed)
     galaxies = _draw(rng, n_galaxies, points)
     curves = _curves(rng, galaxies, boost, noise, cuts)
@@ -177,7 +176,7 @@ def _draw(rng: np.random.Generator, n: int, points: tuple[int, int]) -> _Galaxie
 
 
 def _curves(
-    rng: np.random.Generator, galaxies: _Galaxies, boost: Boost | None, noise: float, cuts: Cuts
+    rng: np.random.Generator, galaxies: _Galaxies, boost: Boost | None, noise: float, cuts: GalaxyCuts
 ) -> dict[str, FloatArray]:
     """Every point variable, and the true velocity, of shape (n_points,)."""
     r = _radii(galaxies)

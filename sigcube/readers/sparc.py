@@ -19,9 +19,9 @@ import xarray as xr
 
 from sigcube.cube import KINDS
 from sigcube.errors import DataError, Fault, SpecError, error_from
-from sigcube.readers.galaxy import assemble, derive
+from sigcube.readers.galaxy import GalaxyCuts, assemble, derive
 from sigcube.readers.table import convert, header_faults, parse_rows, text_of
-from sigcube.readers.typing import Column, Cuts, Table
+from sigcube.readers.typing import Column, Table
 
 __all__ = ["read_sparc"]
 
@@ -44,14 +44,14 @@ class _Curve:
     columns: dict[str, list[Any]]
 
 
-def read_sparc(tables: Mapping[str, Table], *, cuts: Cuts) -> xr.Dataset:
+def read_sparc(tables: Mapping[str, Table], *, cuts: GalaxyCuts) -> xr.Dataset:
     """Read the rotation curves (role ``curves``, a zip) and the master table (role ``catalogue``).
 
     Parameters
     ----------
     tables : Mapping of str to Table
         The two files.
-    cuts : Cuts
+    cuts : GalaxyCuts
         Thresholds of the flags.
 
     Returns

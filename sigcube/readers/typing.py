@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Column", "Cuts", "Reader", "Table"]
+__all__ = ["Column", "Cuts", "Reader", "ReaderEntry", "Table"]
 
 
 class Column(BaseModel):
@@ -38,21 +38,9 @@ class Column(BaseModel):
 
 
 class Cuts(BaseModel):
-    """The thresholds of the flags; nothing is dropped for them.
-
-    Attributes
-    ----------
-    min_points : int
-        Galaxies with fewer rows, or fewer points without a flag, are flagged.
-    upsilon_disk, upsilon_bulge : float
-        Mass-to-light ratios [Msun/solLum] at which V_bar² ≤ 0 flags a point, whatever ratios a sweep uses later.
-    """
+    """The thresholds of a reader's flags; nothing is dropped for them. Each reader declares its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    min_points: int = Field(default=5, ge=1)
-    upsilon_disk: float = Field(default=0.5, ge=0)
-    upsilon_bulge: float = Field(default=0.7, ge=0)
 
 
 @dataclass(frozen=True)
@@ -71,7 +59,7 @@ class Reader(Protocol):
     the like are the recipe's part, and are added after it.
     """
 
-    def __call__(self, tables: Mapping[str, Table], *, cuts: Cuts) -> xr.Dataset:
+    def __call__(self, tables: Mapping[str, Table], *, cuts: Any) -> xr.Dataset:
         """Read.
 
         Raises
@@ -80,3 +68,22 @@ class Reader(Protocol):
             With every fault of the files.
         """
         ...
+
+
+@dataclass(frozen=True)
+class ReaderEntry:
+    """A reader and what a recipe that names it must say.
+
+    Attributes
+    ----------
+    read : Reader
+        The reader.
+    cuts : type of Cuts
+        What the recipe's ``[cuts]`` may hold.
+    kind : str
+        The kind of cube that it makes.
+    """
+
+    read: Reader
+    cuts: type[Cuts]
+    kind: str

@@ -61,7 +61,7 @@ def ingest(
     sums = {role: _sha256(path) for role, path in paths.items()}
     _refuse_wrong_sums(recipe, paths, sums)
     tables = {role: Table(paths[role], file.columns) for role, file in recipe.files.items()}
-    ds = READERS[recipe.reader](tables, cuts=recipe.cuts)
+    ds = READERS[recipe.reader].read(tables, cuts=recipe.cuts)
     return save_cube(_described(ds, recipe, sums), target, overwrite=overwrite)
 
 
@@ -93,16 +93,21 @@ def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
 def _find_files(recipe: Recipe, folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError("this is not a folder", where=str(folder))
-    there = {role: sorted(folder.rglob(file.name)) for role, file in recipe.files.items()}
+    there = {role: _candidates(file, recipe, folder) for role, file in recipe.files.items()}
     faults = [fault for role, file in recipe.files.items() for fault in _finding_faults(file, there[role])]
     if faults:
         raise error_from(DataError, faults, what="the raw files are not to be found", where=str(folder))
     return {role: found[0] for role, found in there.items()}
 
 
+def _candidates(file: RawFile, recipe: Recipe, folder: Path) -> list[Path]:
+    beside = recipe.folder / file.name
+    return [beside] if not file.url and beside.is_file() else sorted(folder.rglob(file.name))
+
+
 def _finding_faults(file: RawFile, found: list[Path]) -> list[Fault]:
     if not found:
-        return [Fault(f"{file.name} is missing", expected=file.url)]
+        return [Fault(f"{file.name} is missing", expected=file.url or "beside the recipe, or in this folder")]
     if len({_sha256(path) for path in found}) > 1:
         places = ", ".join(map(str, found))
         return [Fault(f"{file.name} is there several times, with different content", found=places, expected="one")]
@@ -118,7 +123,7 @@ def _refuse_wrong_sums(recipe: Recipe, paths: Mapping[str, Path], sums: Mapping[
             f"sha256 {file.sha256}" + (f", {file.size} bytes" if file.size else ""),
         )
         for role, file in recipe.files.items()
-        if file.verify == "always" and sums[role] != file.sha256
+        if file.sha256 and file.verify == "always" and sums[role] != file.sha256
     ]
     if faults:
         what, hint = "a raw file is not the official one", "the file is truncated or altered: fetch it again"
@@ -127,7 +132,7 @@ def _refuse_wrong_sums(recipe: Recipe, paths: Mapping[str, Path], sums: Mapping[
 
 def _described(ds: xr.Dataset, recipe: Recipe, sums: Mapping[str, str]) -> xr.Dataset:
     raw_files = [
-        {"name": file.name, "sha256": sums[role], "official": sums[role] == file.sha256}
+        {"name": file.name, "sha256": sums[role], "official": sums[role] == (file.sha256 or sums[role])}
         for role, file in recipe.files.items()
     ]
     return ds.assign_attrs(

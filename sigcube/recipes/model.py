@@ -3,16 +3,19 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sigcube.cube import KINDS, Kind
 from sigcube.errors import Fault, SpecError, did_you_mean, error_from
 from sigcube.readers import READERS, Column, Cuts
-from sigcube.shipped import shipped
+from sigcube.shipped import shipped, shipped_folder
 
 __all__ = ["RawFile", "Recipe", "SampleEntry", "load_recipe", "recipe_names"]
+
+# What a recipe knows of itself, and does not say.
+_NOT_KEYS = {"text", "folder"}
 
 
 class _Entry(BaseModel):
@@ -27,9 +30,9 @@ class RawFile(_Entry):
     name : str
         Its file name.
     url : str
-        Its official address.
+        Its official address; empty for a file that lies beside the recipe.
     sha256 : str
-        Checksum of the official file, in hexadecimal.
+        Checksum of the official file, in hexadecimal; empty for a file that lies beside the recipe.
     size : int or None
         Its length in bytes.
     verify : {"always", "download"}
@@ -39,11 +42,17 @@ class RawFile(_Entry):
     """
 
     name: str = Field(pattern=r"^[^/\\]+$")
-    url: str = Field(pattern=r"^(https?|ftp|doi)://?.+")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    url: str = Field(default="", pattern=r"^(https?|ftp|doi)://?.+")
+    sha256: str = Field(default="", pattern=r"^[0-9a-f]{64}$")
     size: int | None = Field(default=None, gt=0)
     verify: Literal["always", "download"] = "always"
     columns: tuple[Column, ...]
+
+    @model_validator(mode="after")
+    def _address_with_checksum(self) -> "RawFile":
+        if bool(self.url) != bool(self.sha256):
+            raise ValueError("url and sha256 go together; a file without either lies beside the recipe")
+        return self
 
 
 class SampleEntry(_Entry):
@@ -68,11 +77,13 @@ class Recipe(_Entry):
     files : dict of str to RawFile
         The files, by the role they have for the reader.
     cuts : Cuts
-        Thresholds of the flags.
+        Thresholds of the flags: the reader's own model of them.
     samples : dict of str to SampleEntry
         Selections on the flags.
     text : str
         The recipe as written.
+    folder : Path
+        Where it was read from.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -82,9 +93,10 @@ class Recipe(_Entry):
     citation: str
     licence: str
     files: dict[str, RawFile] = Field(min_length=1)
-    cuts: Cuts = Cuts()
+    cuts: Cuts
     samples: dict[str, SampleEntry] = {}
     text: str = Field(exclude=True, repr=False)
+    folder: Path = Field(default=Path(), exclude=True, repr=False)
 
     @field_validator("kind")
     @classmethod
@@ -98,7 +110,11 @@ class Recipe(_Entry):
 
     @model_validator(mode="after")
     def _known_names(self) -> "Recipe":
-        kind = KINDS[self.kind]
+        kind, entry = KINDS[self.kind], READERS[self.reader]
+        if entry.kind != self.kind:
+            raise ValueError(f"reader {self.reader!r} makes cubes of kind {entry.kind!r}, not {self.kind!r}")
+        if not isinstance(self.cuts, entry.cuts):
+            raise ValueError(f"reader {self.reader!r} takes cuts of type {entry.cuts.__name__}")
         variables = [variable.name for variable in kind.variables]
         for file in self.files.values():
             for column in file.columns:
@@ -143,33 +159,50 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     if path.suffix == ".toml":
         if not path.is_file():
             raise SpecError("there is no recipe here", where=str(path))
-        return _parse(path.read_text(encoding="utf-8"), where=str(path))
+        return _parse(path.read_text(encoding="utf-8"), where=str(path), folder=path.parent)
     texts = shipped("ingest")
     if str(name_or_path) not in texts:
         hint = f"{did_you_mean(str(name_or_path), texts)}; or give a path that ends in .toml"
         raise SpecError(f"there is no recipe {str(name_or_path)!r}", where="recipe", hint=hint)
-    return _parse(texts[str(name_or_path)], where=f"ingest/{name_or_path}.toml")
+    where = f"ingest/{name_or_path}.toml"
+    return _parse(texts[str(name_or_path)], where=where, folder=shipped_folder("ingest"))
 
 
-def _parse(text: str, *, where: str) -> Recipe:
+def _parse(text: str, *, where: str, folder: Path) -> Recipe:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError("this is not TOML", where=where, found=str(error)) from None
     if "text" in content:
         raise SpecError("unknown key 'text'", where=where, hint=did_you_mean("text", _keys(Recipe)))
+    faults: list[Fault] = []
+    entry = READERS.get(str(content.get("reader")))
+    model = entry.cuts if entry else Cuts
+    cuts = _checked(model, content.get("cuts", {}), "cuts", faults) if entry else None
+    # What is wrong beside the cuts is told with them.
+    given = {**content, "cuts": cuts or model.model_construct(), "text": text}
+    recipe = _checked(Recipe, given, "", faults)
+    if recipe is None or faults:
+        raise error_from(SpecError, faults, what="the recipe is wrong", where=where)
+    return recipe
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _checked(model: type[_Model], content: Any, place: str, faults: list[Fault]) -> _Model | None:
     try:
-        return Recipe.model_validate({**content, "text": text})
+        return model.model_validate(content)
     except ValidationError as error:
-        faults = [_fault(detail) for detail in error.errors(include_url=False)]
-        raise error_from(SpecError, faults, what="the recipe is wrong", where=where) from None
+        faults.extend(_fault(detail, model, place) for detail in error.errors(include_url=False))
+        return None
 
 
-def _fault(detail: Mapping[str, Any]) -> Fault:
-    place = ".".join(map(str, detail["loc"])) or "recipe"
+def _fault(detail: Mapping[str, Any], model: type[BaseModel], prefix: str) -> Fault:
+    place = ".".join(filter(None, (prefix, *map(str, detail["loc"])))) or "recipe"
     if detail["type"] == "extra_forbidden":
         *parents, key = detail["loc"]
-        return Fault(f"unknown key {str(key)!r}, {did_you_mean(str(key), _keys(_model_at(parents)))}", place)
+        return Fault(f"unknown key {str(key)!r}, {did_you_mean(str(key), _keys(_model_at(model, parents)))}", place)
     if detail["type"] == "missing":
         return Fault("missing", place)
     found = None if detail["type"] == "value_error" else repr(detail["input"])
@@ -177,12 +210,12 @@ def _fault(detail: Mapping[str, Any]) -> Fault:
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
-    return [name for name in model.model_fields if name != "text"]
+    return [name for name in model.model_fields if name not in _NOT_KEYS]
 
 
-def _model_at(place: list[Any]) -> type[BaseModel]:
-    """Return the model that describes a place in the recipe, such as ``["files", "curves"]``."""
-    here: Any = Recipe
+def _model_at(root: type[BaseModel], place: list[Any]) -> type[BaseModel]:
+    """Return the model that describes a place below another, such as ``["files", "curves"]`` in a recipe."""
+    here: Any = root
     for step in place:
         if isinstance(here, type) and issubclass(here, BaseModel):
             here = here.model_fields[step].annotation

@@ -4,8 +4,7 @@ import xarray as xr
 from hypothesis import given
 from strategies import galaxy_cubes
 
-from sigcube.readers.galaxy import assemble, derive
-from sigcube.readers.typing import Cuts
+from sigcube.readers.galaxy import GalaxyCuts, assemble, derive
 
 
 def _one(
@@ -26,9 +25,9 @@ def _one(
         "v_bul": np.full(n, v_bul),
     }
     sources = dict.fromkeys([*points, "r_disk"], "a test")
-    return derive(assemble(["G"], [n], points=points, systems={"r_disk": [3.0]}, sources=sources), cuts=Cuts()).isel(
-        galaxy=0
-    )
+    return derive(
+        assemble(["G"], [n], points=points, systems={"r_disk": [3.0]}, sources=sources), cuts=GalaxyCuts()
+    ).isel(galaxy=0)
 
 
 SIX = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]

@@ -1,9 +1,10 @@
-"""The recipes and specs that come with sigcube, found by name."""
+"""The recipes and specs that come with sigcube, found by name, and the tables that lie beside them."""
 
 from importlib.resources import files as package_files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
-__all__ = ["shipped"]
+__all__ = ["shipped", "shipped_folder"]
 
 
 def shipped(folder: str) -> dict[str, str]:
@@ -19,8 +20,28 @@ def shipped(folder: str) -> dict[str, str]:
     >>> "sparc" in shipped("ingest")
     True
     """
-    package = package_files("sigcube")
-    installed = package.joinpath("_shipped", folder)
-    there = installed if installed.is_dir() else Path(str(package)).parent / folder
+    there = _find(folder)
     entries = [entry for entry in there.iterdir() if entry.name.endswith(".toml")] if there.is_dir() else []
     return {entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8") for entry in entries}
+
+
+def shipped_folder(folder: str) -> Path:
+    """Return where the files of a folder lie: in the installed package, or beside it in a checkout.
+
+    Parameters
+    ----------
+    folder : {"ingest", "sweeps"}
+        The recipes, or the specs.
+
+    Examples
+    --------
+    >>> (shipped_folder("ingest") / "sparc.toml").is_file()
+    True
+    """
+    return Path(str(_find(folder)))
+
+
+def _find(folder: str) -> Traversable:
+    package = package_files("sigcube")
+    installed = package.joinpath("_shipped", folder)
+    return installed if installed.is_dir() else Path(str(package)).parent / folder

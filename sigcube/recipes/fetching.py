@@ -27,7 +27,7 @@ def cache_folder() -> Path:
 def fetch(
     recipe: Recipe, *, cache: str | Path | None = None, progress: bool = True, timeout: float = _TIMEOUT
 ) -> dict[str, Path]:
-    """Download the files of a recipe that are not in the cache yet.
+    """Download the files of a recipe that are not in the cache yet; those that lie beside it are there already.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def fetch(
     Returns
     -------
     dict of str to Path
-        The files, by role; each has the checksum of the recipe.
+        The files, by role; each that was downloaded has the checksum of the recipe.
 
     Raises
     ------
@@ -51,7 +51,18 @@ def fetch(
         If a file cannot be had, or is not the one that the recipe means. The cache never holds an unchecked file.
     """
     folder = (Path(cache) if cache is not None else cache_folder()) / recipe.name
-    return {role: _fetch_file(file, folder, progress=progress, timeout=timeout) for role, file in recipe.files.items()}
+    return {
+        role: _fetch_file(file, folder, progress=progress, timeout=timeout) if file.url else _beside(file, recipe)
+        for role, file in recipe.files.items()
+    }
+
+
+def _beside(file: RawFile, recipe: Recipe) -> Path:
+    path = recipe.folder / file.name
+    if not path.is_file():
+        hint = "put it there, or name its folder with --data"
+        raise FetchError(f"{file.name} does not lie beside the recipe", where=str(path), hint=hint)
+    return path
 
 
 def _fetch_file(file: RawFile, folder: Path, *, progress: bool, timeout: float) -> Path:

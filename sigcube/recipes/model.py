@@ -173,14 +173,14 @@ def _parse(text: str, *, where: str, folder: Path) -> Recipe:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError("this is not TOML", where=where, found=str(error)) from None
-    if "text" in content:
-        raise SpecError("unknown key 'text'", where=where, hint=did_you_mean("text", _keys(Recipe)))
+    for key in sorted(_NOT_KEYS & content.keys()):
+        raise SpecError(f"unknown key {key!r}", where=where, hint=did_you_mean(key, _keys(Recipe)))
     faults: list[Fault] = []
     entry = READERS.get(str(content.get("reader")))
     model = entry.cuts if entry else Cuts
     cuts = _checked(model, content.get("cuts", {}), "cuts", faults) if entry else None
     # What is wrong beside the cuts is told with them.
-    given = {**content, "cuts": cuts or model.model_construct(), "text": text}
+    given = {**content, "cuts": cuts or model.model_construct(), "text": text, "folder": folder}
     recipe = _checked(Recipe, given, "", faults)
     if recipe is None or faults:
         raise error_from(SpecError, faults, what="the recipe is wrong", where=where)

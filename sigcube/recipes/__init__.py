@@ -2,6 +2,16 @@
 
 from sigcube.recipes.fetching import cache_folder, fetch
 from sigcube.recipes.ingesting import check_files, ingest
-from sigcube.recipes.model import RawFile, Recipe, load_recipe, recipe_names
+from sigcube.recipes.model import Contents, RawFile, Recipe, load_recipe, recipe_names
 
-__all__ = ["RawFile", "Recipe", "cache_folder", "check_files", "fetch", "ingest", "load_recipe", "recipe_names"]
+__all__ = [
+    "Contents",
+    "RawFile",
+    "Recipe",
+    "cache_folder",
+    "check_files",
+    "fetch",
+    "ingest",
+    "load_recipe",
+    "recipe_names",
+]

@@ -12,7 +12,7 @@ from sigcube.errors import Fault, SpecError, did_you_mean, error_from
 from sigcube.readers import READERS, Column, Cuts
 from sigcube.shipped import shipped, shipped_folder
 
-__all__ = ["RawFile", "Recipe", "SampleEntry", "load_recipe", "recipe_names"]
+__all__ = ["Contents", "RawFile", "Recipe", "SampleEntry", "load_recipe", "recipe_names"]
 
 # What a recipe knows of itself, and does not say.
 _NOT_KEYS = {"text", "folder"}
@@ -63,6 +63,13 @@ class SampleEntry(_Entry):
     system_flags_excluded: tuple[str, ...] = ()
 
 
+class Contents(_Entry):
+    """How much a dataset holds, for those who have no cube of it yet."""
+
+    systems: int = Field(gt=0)
+    points: int = Field(gt=0)
+
+
 class Recipe(_Entry):
     """Everything that is needed to make the cube of one dataset.
 
@@ -80,6 +87,8 @@ class Recipe(_Entry):
         Thresholds of the flags: the reader's own model of them.
     samples : dict of str to SampleEntry
         Selections on the flags.
+    contents : Contents or None
+        How many systems and points to expect.
     text : str
         The recipe as written.
     folder : Path
@@ -95,6 +104,7 @@ class Recipe(_Entry):
     files: dict[str, RawFile] = Field(min_length=1)
     cuts: Cuts
     samples: dict[str, SampleEntry] = {}
+    contents: Contents | None = None
     text: str = Field(exclude=True, repr=False)
     folder: Path = Field(default=Path(), exclude=True, repr=False)
 

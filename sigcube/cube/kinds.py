@@ -260,7 +260,7 @@ LANDMARK = Kind(
         _landmark("r", "kpc", "distance from the centre"),
         _landmark("g_bar", "m/s2", "acceleration due to the baryons", least=0.0),
         _landmark("g_ext", "m/s2", "acceleration due to what is around", least=0.0),
-        _landmark("z", "", "redshift"),
+        _landmark("z", "", "redshift at which g† is taken: 0 where the source takes that of today", least=0.0),
         _landmark("D", "", "dimensionality: 0 disc, 1 cluster", least=0.0),
         _landmark("L", "kpc", "path length through the baryons", least=0.0),
         _landmark("newton", "", "what Newtonian gravity predicts, in the unit of the landmark"),
@@ -268,6 +268,18 @@ LANDMARK = Kind(
         _landmark("observed", "", "what is observed, in the unit of the landmark", required=False),
         _landmark("e_observed", "", "error of what is observed", required=False),
         _landmark("m_bar", "solMass", "mass of the baryons", required=False),
+        _landmark("redshift", "", "redshift of what is observed", required=False),
+        _landmark("separation", "AU", "distance from the centre where the source gives it in AU", required=False),
+        _landmark(
+            "law",
+            "",
+            "how newton follows from the baryons: velocity, dispersion, velocity_ratio, acceleration, mass or boost",
+            dtype="string",
+            required=False,
+        ),
+        _landmark(
+            "printed", "", "1 where a number that the papers print rests on it, else 0", dtype="int64", required=False
+        ),
         _landmark("unit", "", "unit of what is observed", dtype="string"),
         _landmark("quantity", "", "what is observed, in words", dtype="string"),
         _landmark("group", "", "the test that the landmark belongs to", dtype="string"),
@@ -279,15 +291,61 @@ LANDMARK = Kind(
             dtype="uint8",
             flags=("not_observed", "not_printed"),
             flag_notes=(
-                "there is a prediction, but no measurement yet",
-                "the papers name the test, but do not print its numbers",
+                "there is a prediction, but no measurement beside it",
+                "no number that the papers print rests on it",
+            ),
+        ),
+    ),
+)
+
+_member = _along("galaxy")
+
+POPULATION = Kind(
+    name="population",
+    title="galaxies of a survey, with what a model of their dynamics found",
+    description=(
+        "One row an observation of a galaxy, without radial points: kernels have nothing to predict here. Groups of "
+        "galaxies are compared instead (`sigcube.analysis.compare`)."
+    ),
+    system_dim="galaxy",
+    point_dim=None,
+    point_flag=None,
+    system_flag="system_flag",
+    variables=(
+        _member("f_dm", "", "share of dark matter in the mass within the effective radius"),
+        _member("counter_rotating", "", "1 for a galaxy with counter-rotating stellar discs, else 0", dtype="int64"),
+        _member(
+            "survey_id", "", "identifier of the galaxy in its survey, the same for all its observations", dtype="string"
+        ),
+        _member("log_m_star", "dex(solMass)", "log of the stellar mass, for h = 1", required=False),
+        _member("log_m_total", "dex(solMass)", "log of the mass within the effective radius", required=False),
+        _member("redshift", "", "redshift", required=False),
+        _member("distance", "Mpc", "angular-diameter distance", required=False),
+        _member("sigma_eff", "km/s", "velocity dispersion within the effective radius", required=False),
+        _member("lambda_eff", "", "λ_R, how ordered the rotation within the effective radius is", required=False),
+        _member("inclination", "deg", "inclination", required=False),
+        _member("chi2_dof", "", "χ² of the model a degree of freedom", required=False),
+        _member("quality", "", "quality of the model, as the source grades it", dtype="int64", required=False),
+        _member(
+            "system_flag",
+            "",
+            "why a sample may leave a galaxy out",
+            dtype="uint8",
+            flags=("unmodelled", "f_dm_out_of_range", "low_quality", "earlier_observation"),
+            flag_notes=(
+                "there is no share of dark matter: the model failed, or the galaxy is in no table of models",
+                "the share of dark matter is not within 0 … 1",
+                "the quality of the model is below what the recipe asks for",
+                "the galaxy was observed again, and a later row of the table has it too",
             ),
         ),
     ),
 )
 
 #: Every kind of cube, by its attribute ``kind``.
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in (GALAXY, STAR, CLUSTER, LANDMARK)})
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {kind.name: kind for kind in (GALAXY, STAR, CLUSTER, LANDMARK, POPULATION)}
+)
 
 
 def kind_of(ds: xr.Dataset) -> Kind:

@@ -25,7 +25,7 @@ def check_spec(spec: Spec, fewest_points: int) -> None:
     if both := sorted(set(names) & set(spec.settings)):
         raise SpecError(f"{both[0]!r} is both an axis and held fixed", where="parameters", hint="keep one of the two")
     parameters = model_parameters(spec.kernel, spec.frame)
-    choices = {choice.name for choice in model_choices(spec.kernel)}
+    choices = {choice.name for choice in model_choices(spec.kernel, spec.frame)}
     for axis in spec.grid.axes:
         _check_axis(spec, axis, choices)
         if axis.name in parameters:
@@ -33,6 +33,7 @@ def check_spec(spec: Spec, fewest_points: int) -> None:
     for name, value in spec.settings.items():
         if name in parameters:
             check_values(parameters[name], value, where=f"parameters.{name}")
+    _check_observable(spec)
     if not 0 <= spec.fitted < fewest_points:
         raise SpecError(
             "fitted parameters leave no degrees of freedom",
@@ -49,6 +50,19 @@ def _check_axis(spec: Spec, axis: Axis, choices: set[str]) -> None:
         raise SpecError(f"choice {axis.name!r} takes labels", where=f"axes.{axis.name}", found=repr(axis.values[0]))
 
 
+def _check_observable(spec: Spec) -> None:
+    """Refuse observables side by side: their residuals have no unit in common."""
+    for choice in spec.frame.choices:
+        units = {option.unit for option in choice.options.values()}
+        if len(units) > 1 and any(axis.name == choice.name for axis in spec.grid.axes):
+            raise SpecError(
+                f"{choice.name!r} cannot be an axis: its labels have different units",
+                where=f"axes.{choice.name}",
+                found=", ".join(f"{label} [{option.unit}]" for label, option in choice.options.items()),
+                hint="hold it fixed among the parameters, and make a sweep for each",
+            )
+
+
 def check_dims(spec: Spec, variables: Collection[str]) -> None:
     """Refuse a dimension with the name of something else in the result.
 
@@ -59,7 +73,7 @@ def check_dims(spec: Spec, variables: Collection[str]) -> None:
     """
     elsewhere = {axis.name for axis in spec.grid.axes if axis.dim != axis.name}
     for axis in spec.grid.axes:
-        if axis.dim == spec.frame.kind or axis.dim in variables or axis.dim in elsewhere:
+        if axis.dim == spec.frame.system_dim or axis.dim in variables or axis.dim in elsewhere:
             raise SpecError(
                 f"a dimension of the grid cannot be called {axis.dim!r}",
                 where=f"axes.{axis.name}",

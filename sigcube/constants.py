@@ -43,9 +43,7 @@ class Constants:
 
 
 #: The rounding of the supplementary information, §2; the published digits depend on it.
-PAPER = Constants(
-    c=2.998e8, H0=2.27e-18, G=6.674e-11, Msun=1.989e30, kpc=3.086e19, AU=1.496e11, G_galactic=4.30091e-6
-)
+PAPER = Constants(c=2.998e8, H0=2.27e-18, G=6.674e-11, Msun=1.989e30, kpc=3.086e19, AU=1.496e11, G_galactic=4.30091e-6)
 
 #: CODATA 2018 and IAU 2015 values, as in ``astropy.constants``; H0 = 70 km/s/Mpc, unrounded.
 CODATA = Constants(

@@ -114,12 +114,12 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...]) -> list[Vari
         return Variable(name, dims, shape, chunks[1:], dtype, attrs)
 
     def per_system(name: str, attrs: Mapping[str, Any]) -> Variable:
-        return Variable(name, (spec.frame.kind, *dims), (n_systems, *shape), chunks, spec.dtype, attrs)
+        return Variable(name, (str(spec.frame.system_dim), *dims), (n_systems, *shape), chunks, spec.dtype, attrs)
 
     found: list[Variable] = []
     for metric in spec.metrics:
         attrs = {
-            "units": spec.frame.predicted_unit if metric.unit is None else metric.unit,
+            "units": spec.unit if metric.unit is None else metric.unit,
             "source": spec.kernel.source,
         }
         if metric.scope == "pooled":

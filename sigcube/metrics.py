@@ -60,9 +60,9 @@ def residual_sq(residual: float) -> float:
     return residual * residual
 
 
-def chi_sq(residual: float, error: float) -> float:
-    """(Δ/σ)² with σ of at least 0.1, in the observable's unit."""
-    pull = residual / max(error, 0.1)
+def chi_sq(residual: float, error: float, error_floor: float) -> float:
+    """(Δ/σ)² with σ of at least the floor that the kind of data has."""
+    pull = residual / max(error, error_floor)
     return pull * pull
 
 
@@ -76,6 +76,16 @@ def log_ratio_sq(log_ratio: float) -> float:
     return log_ratio * log_ratio
 
 
+def log_v_ratio_sq(log_v_ratio: float) -> float:
+    """Square log₁₀(V_obs/V_pred)."""
+    return log_v_ratio * log_v_ratio
+
+
+def ratio(predicted: float, observed: float) -> float:
+    """Prediction/observation."""
+    return predicted / observed
+
+
 #: The terms that metrics add up, and what those are made of.
 METRIC_TERMS: Mapping[str, Term] = MappingProxyType(
     {
@@ -84,6 +94,8 @@ METRIC_TERMS: Mapping[str, Term] = MappingProxyType(
         "chi_sq": chi_sq,
         "log_ratio": log_ratio,
         "log_ratio_sq": log_ratio_sq,
+        "log_v_ratio_sq": log_v_ratio_sq,
+        "ratio": ratio,
     }
 )
 
@@ -127,10 +139,19 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric("bias", "mean residual", ("residual",), mean, "system", None),
             Metric("chi2", "χ²", ("chi_sq",), itself, "system", ""),
             Metric("chi2_red", "reduced χ²", ("chi_sq",), mean, "system", "", reduced=True),
+            Metric("ratio", "prediction/observation", ("ratio",), mean, "system", ""),
+            Metric(
+                "scatter",
+                "scatter of log observation/prediction",
+                ("log_ratio", "log_ratio_sq"),
+                standard_deviation,
+                "pooled",
+                "dex",
+            ),
             Metric(
                 "scatter_v",
                 "scatter of log V_obs/V_pred",
-                ("log_ratio", "log_ratio_sq"),
+                ("log_v_ratio", "log_v_ratio_sq"),
                 standard_deviation,
                 "pooled",
                 "dex",
@@ -138,13 +159,18 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric(
                 "scatter_g",
                 "scatter of log g_obs/g_pred",
-                ("log_ratio", "log_ratio_sq"),
+                ("log_v_ratio", "log_v_ratio_sq"),
                 standard_deviation_doubled,
                 "pooled",
                 "dex",
             ),
             Metric(
-                "scatter_g_rms", "RMS of log g_obs/g_pred", ("log_ratio_sq",), root_mean_square_doubled, "pooled", "dex"
+                "scatter_g_rms",
+                "RMS of log g_obs/g_pred",
+                ("log_v_ratio_sq",),
+                root_mean_square_doubled,
+                "pooled",
+                "dex",
             ),
         )
     }
@@ -177,6 +203,6 @@ def sums_of(metrics: Iterable[Metric]) -> tuple[str, ...]:
     Examples
     --------
     >>> sums_of(find_metrics(["scatter_v", "scatter_g_rms"]))
-    ('log_ratio', 'log_ratio_sq')
+    ('log_v_ratio', 'log_v_ratio_sq')
     """
     return tuple(dict.fromkeys(name for metric in metrics for name in metric.sums))

@@ -27,7 +27,8 @@ def disc_v_sq(r: float, mass: float, a: float, G_galactic: float) -> float:
         Gravitational constant [kpc (km/s)²/Msun].
     """
     s = r * r + a * a
-    return G_galactic * mass * (r * r) / (s * np.sqrt(s))
+    v_sq: float = G_galactic * mass * (r * r) / (s * np.sqrt(s))
+    return v_sq
 
 
 def bulge_v_sq(r: float, mass: float, b: float, G_galactic: float) -> float:

@@ -149,9 +149,9 @@ class Plan:
         return self.spec.grid.dims
 
     @property
-    def system_dim(self) -> str:
-        """The dimension of systems: ``galaxy``, say."""
-        return self.spec.frame.kind
+    def system_dim(self) -> str | None:
+        """The dimension of systems: ``galaxy``, say; None where all points are of one system."""
+        return self.spec.frame.system_dim
 
     @property
     def variables(self) -> tuple[Variable, ...]:
@@ -331,8 +331,8 @@ def _read(
     metrics: tuple[Metric, ...],
     variables: Variables,
 ) -> tuple[Reading, Mapping[str, str]]:
-    given_labels, given_values = split(kernel, settings)
-    labels = resolve_labels(kernel, {name: str(label) for name, label in given_labels.items()})
+    given_labels, given_values = split(kernel, frame, settings)
+    labels = resolve_labels(kernel, frame, {name: str(label) for name, label in given_labels.items()})
     graph = resolve(kernel, frame, labels=labels, targets=sums_of(metrics), variables=variables, extra=METRIC_TERMS)
     constants = CONSTANTS[labels["constants"]]
     parameters = model_parameters(kernel, frame)
@@ -352,7 +352,8 @@ def _reference(
     """Read the reference model with the sweep's baryons: a comparison is made at equal mass-to-light ratios."""
     if spec.reference is None:
         return None
-    shared = {parameter.name for parameter in spec.frame.parameters} | {"constants"}
+    baryons = [parameter.name for parameter in spec.frame.parameters]
+    shared = {*baryons, *(choice.name for choice in spec.frame.choices), "constants"}
     common = {name: value for name, value in settings.items() if name in shared}
     own = {**common, **spec.reference.settings}
     follows = {name: dim for name, dim in swept.items() if name in shared and name not in own}
@@ -369,7 +370,7 @@ def _check_axes_are_used(spec: Spec, sections: tuple[Section, ...]) -> None:
         *((a.name, f"axes.{a.name}") for a in spec.grid.axes if not a.is_label),
         *((n, f"parameters.{n}") for n in spec.settings),
     ]
-    choices = {choice.name for choice in model_choices(spec.kernel)}
+    choices = {choice.name for choice in model_choices(spec.kernel, spec.frame)}
     for name, where in given:
         if name not in used and name not in choices:
             raise SpecError(

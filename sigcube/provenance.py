@@ -19,7 +19,7 @@ from sigcube import __version__
 from sigcube.constants import CONSTANTS
 from sigcube.grid import Axis
 from sigcube.kernels.graph import model_choices, model_parameters
-from sigcube.kernels.record import Kernel, Reduction, Term
+from sigcube.kernels.record import Choice, Kernel, Reduction, Term
 from sigcube.metrics import METRIC_TERMS
 from sigcube.spec import Spec, spec_to_record
 
@@ -38,15 +38,15 @@ class _SectionLike(Protocol):
 def result_coords(spec: Spec, systems: tuple[str, ...], sections: Iterable[_SectionLike]) -> dict[str, Any]:
     """Return the coordinates of a result: the grid's axes with units, and the names of the systems where kept."""
     coords = {axis.name: (axis.dim, axis.array, _axis_attrs(spec, axis, sections)) for axis in spec.grid.axes}
-    if spec.keep_systems:
-        attrs = {"units": "", "long_name": spec.frame.kind, "source": "cube"}
-        coords[spec.frame.kind] = (spec.frame.kind, np.array(systems, dtype=object), attrs)
+    if spec.keep_systems and spec.frame.system_dim:
+        attrs = {"units": "", "long_name": spec.frame.system_dim, "source": "cube"}
+        coords[spec.frame.system_dim] = (spec.frame.system_dim, np.array(systems, dtype=object), attrs)
     return coords
 
 
 def _axis_attrs(spec: Spec, axis: Axis, sections: Iterable[_SectionLike]) -> dict[str, Any]:
     if axis.is_label:
-        choice = next(choice for choice in model_choices(spec.kernel) if choice.name == axis.name)
+        choice = next(choice for choice in model_choices(spec.kernel, spec.frame) if choice.name == axis.name)
         return {"units": "", "long_name": choice.description, "source": spec.kernel.source}
     parameter = model_parameters(spec.kernel, spec.frame)[axis.name]
     attrs = {
@@ -120,7 +120,7 @@ def result_attrs(spec: Spec, origin: Mapping[str, Any], identity: Mapping[str, s
 
 def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
     kernels = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
-    terms = chain.from_iterable(_terms(kernel) for kernel in kernels)
+    terms = chain(*(_terms(kernel) for kernel in kernels), _options(spec.frame.choices))
     yield from (
         _plain(term)
         for term in chain(spec.frame.terms.values(), METRIC_TERMS.values(), terms)
@@ -137,7 +137,7 @@ def _record(spec: Spec) -> Iterator[str]:
     for kernel in kernels:
         for name, term in kernel.terms.items():
             yield f"{kernel.name}: {name} = {_told(term)}"
-        for choice in kernel.choices:
+        for choice in model_choices(kernel, spec.frame):
             yield f"{kernel.name}: {choice.name}, {choice.default} by default"
             for label, option in choice.options.items():
                 yield from (f"{choice.name} {label}: {name} = {_told(term)}" for name, term in option.defines.items())
@@ -156,7 +156,11 @@ def _digest(text: str) -> str:
 
 def _terms(kernel: Kernel) -> Iterator[Term | Reduction | str]:
     yield from kernel.terms.values()
-    for choice in kernel.choices:
+    yield from _options(kernel.choices)
+
+
+def _options(choices: Iterable[Choice]) -> Iterator[Term | Reduction | str]:
+    for choice in choices:
         for option in choice.options.values():
             yield from option.defines.values()
 

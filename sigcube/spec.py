@@ -65,6 +65,11 @@ class Spec:
     dtype: Literal["float32", "float64"]
     fitted: int
 
+    @property
+    def unit(self) -> str:
+        """Unit of what is predicted."""
+        return self.frame.unit({name: str(value) for name, value in self.settings.items()})
+
 
 class SpecFile(BaseModel):
     """The keys of a sweep's TOML file."""
@@ -153,10 +158,10 @@ def make_spec(
     _check_table("parameters", {} if parameters is None else parameters)
     if isinstance(fitted, bool) or not isinstance(fitted, int):
         raise SpecError("the number of fitted parameters is a whole number", where="fitted", found=repr(fitted))
-    if unknown := [name for name in keep if name != kind]:
-        raise SpecError(
-            f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=did_you_mean(unknown[0], [kind])
-        )
+    system_dim = FRAMES[kind].system_dim
+    if unknown := [name for name in keep if name != system_dim]:
+        hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
+        raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=hint)
     spec = Spec(
         kernel=find(kernel),
         frame=FRAMES[kind],
@@ -257,7 +262,7 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
         "parameters": dict(spec.settings),
         "metrics": [metric.name for metric in spec.metrics],
         "reference": None if reference is None else {"kernel": reference.kernel.name, **reference.settings},
-        "keep": [spec.frame.kind] if spec.keep_systems else [],
+        "keep": [spec.frame.system_dim] if spec.keep_systems else [],
         "dtype": spec.dtype,
         "fitted": spec.fitted,
     }

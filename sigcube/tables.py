@@ -38,7 +38,10 @@ def kernel_tables(name: str | None = None) -> list[Table]:
         if kernel.choices:
             tables.append(_choice_table(kernel.choices, f"{kernel.name}: choices, * by default"))
     for frame in FRAMES.values():
-        tables.append(_parameter_table(frame.parameters, f"every kernel, on a {frame.kind} cube"))
+        if frame.parameters:
+            tables.append(_parameter_table(frame.parameters, f"every kernel, on a {frame.kind} cube"))
+        if frame.choices:
+            tables.append(_choice_table(frame.choices, f"every kernel, on a {frame.kind} cube: choices, * by default"))
     tables.append(_choice_table([CONSTANTS_CHOICE], "every kernel: choices, * by default"))
     return tables
 

@@ -17,6 +17,7 @@ def test_paper_constants_are_the_printed_ones() -> None:
         "Msun": 1.989e30,
         "kpc": 3.086e19,
         "AU": 1.496e11,
+        "G_galactic": 4.30091e-6,
     }
 
 

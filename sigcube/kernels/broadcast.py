@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from sigcube.constants import CONSTANTS
+from sigcube.cube import kind_of
 from sigcube.errors import DataError, SpecError
 from sigcube.kernels.compiled import scalar, ufunc
 from sigcube.kernels.frames import FRAMES
@@ -23,18 +24,25 @@ def frame_of(cube: xr.Dataset) -> Frame:
     Raises
     ------
     DataError
-        For a Dataset that is not a cube.
+        For a Dataset that is not a cube, or of a kind that models do not meet.
     """
-    kind = cube.attrs.get("kind")
+    kind = kind_of(cube).name
     if kind not in FRAMES:
-        raise DataError("this Dataset is not a cube", found=f"kind = {kind!r}", expected=" or ".join(FRAMES))
+        raise DataError(
+            f"no model predicts anything for a {kind} cube", where=str(cube.attrs.get("title")), expected=_kinds()
+        )
     return FRAMES[kind]
+
+
+def _kinds() -> str:
+    return " or ".join(FRAMES)
 
 
 def variables_of(cube: xr.Dataset) -> Variables:
     """Return the numeric variables of a cube, split into those of points and those of systems."""
+    dims = set(kind_of(cube).dims)
     numeric = {str(name): v for name, v in cube.data_vars.items() if v.dtype.kind in "fiu"}
-    points = frozenset(name for name, variable in numeric.items() if variable.ndim == 2)
+    points = frozenset(name for name, variable in numeric.items() if set(variable.dims) == dims)
     return Variables(points, frozenset(numeric) - points)
 
 
@@ -42,8 +50,8 @@ def evaluate(kernel: Kernel, cube: xr.Dataset, target: str, settings: Mapping[st
     """Compute one target of a kernel at every point of a cube. `Kernel.boost` tells the rest."""
     frame = frame_of(cube)
     check_names(kernel, frame, settings)
-    given_labels, given_values = split(kernel, settings)
-    labels = resolve_labels(kernel, {name: str(label) for name, label in given_labels.items()})
+    given_labels, given_values = split(kernel, frame, settings)
+    labels = resolve_labels(kernel, frame, {name: str(label) for name, label in given_labels.items()})
     graph = resolve(kernel, frame, labels=labels, targets=(target,), variables=variables_of(cube))
     values = _values(kernel, frame, graph, labels, given_values)
     for node in graph.nodes:
@@ -55,7 +63,7 @@ def evaluate(kernel: Kernel, cube: xr.Dataset, target: str, settings: Mapping[st
             value, cube, {"long_name": f"Σ = g_eff/g_N of {kernel.title}", "units": "", "source": kernel.source}, target
         )
     if target == "predicted":
-        attrs = {"long_name": f"prediction of {kernel.title}", "units": frame.predicted_unit, "source": kernel.source}
+        attrs = {"long_name": f"prediction of {kernel.title}", "units": frame.unit(labels), "source": kernel.source}
         return _over_points(value, cube, attrs, target)
     return value
 
@@ -103,7 +111,10 @@ def _call(*arguments: Any, term: Term) -> Any:
 
 def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
     """Fold the points of each system, padding left out, into one value."""
-    point_dim = next(str(dim) for dim in cube["r"].dims[1:])
+    # Where systems are single points, a dimension of one stands in for that of their points.
+    point_dim = kind_of(cube).point_dim or "point"
+    expanded = [_as_row(argument, point_dim) for argument in (cube["r"], *arguments)]
+    radius, arguments = expanded[0], expanded[1:]
     along = [isinstance(argument, xr.DataArray) and point_dim in argument.dims for argument in arguments]
 
     def fold(r: Any, *values: Any) -> float:
@@ -114,7 +125,7 @@ def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
         )
 
     # Chunked or not, the points of a system must come together.
-    whole = [_unsplit(argument, point_dim) for argument in (cube["r"], *arguments)]
+    whole = [_unsplit(argument, point_dim) for argument in (radius, *arguments)]
     return xr.apply_ufunc(
         fold,
         *whole,
@@ -123,6 +134,11 @@ def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
         dask="parallelized",
         output_dtypes=[np.float64],
     )
+
+
+def _as_row(argument: Any, point_dim: str) -> Any:
+    lacks = isinstance(argument, xr.DataArray) and point_dim == "point"
+    return argument.expand_dims(point=1) if lacks else argument
 
 
 def _unsplit(argument: Any, dim: str) -> Any:

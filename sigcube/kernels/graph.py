@@ -1,7 +1,7 @@
 """From a kernel, its labels and a cube's variables to the terms that must be computed, in order."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
@@ -44,12 +44,39 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Frame:
-    """How models meet one kind of cube: the terms every kernel can use there, and what is compared with data."""
+    """How models meet one kind of cube.
+
+    Attributes
+    ----------
+    kind : str
+        The kind of cube.
+    system_dim : str or None
+        The dimension of its systems, if there is one.
+    terms : Mapping
+        The terms that every kernel can use there: baryons, and what is compared with data.
+    parameters, choices : tuple
+        Those of the baryons and of the observable.
+    predicted_unit : str
+        Unit of the prediction, unless the label of a choice has another.
+    measured : frozenset of str
+        Parameters of kernels that such a cube gives for each point or system instead.
+    defaults : Mapping
+        Labels and values that are the default there, for the kernels that have such choices and parameters.
+    """
 
     kind: str
+    system_dim: str | None
     terms: Mapping[str, Term | Reduction | str]
     parameters: tuple[Parameter, ...]
     predicted_unit: str
+    choices: tuple[Choice, ...] = ()
+    measured: frozenset[str] = frozenset()
+    defaults: Mapping[str, str | float] = field(default_factory=dict)
+
+    def unit(self, labels: Mapping[str, str]) -> str:
+        """Return the unit of the prediction under some labels."""
+        options = (choice.options[labels.get(choice.name, choice.default)] for choice in self.choices)
+        return next((option.unit for option in options if option.unit is not None), self.predicted_unit)
 
 
 @dataclass(frozen=True)
@@ -102,25 +129,28 @@ class Graph:
         return next((node for node in self.nodes if node.name == name), None)
 
 
-def model_choices(kernel: Kernel) -> tuple[Choice, ...]:
-    """Return every choice a sweep of this kernel may name."""
-    return (*kernel.choices, CONSTANTS_CHOICE)
+def model_choices(kernel: Kernel, frame: Frame) -> tuple[Choice, ...]:
+    """Return every choice a sweep of this kernel may name, with the frame's defaults."""
+    own = (replace(c, default=str(frame.defaults.get(c.name, c.default))) for c in kernel.choices)
+    return (*own, *frame.choices, CONSTANTS_CHOICE)
 
 
 def model_parameters(kernel: Kernel, frame: Frame) -> dict[str, Parameter]:
     """Return every parameter of the kernel and of the frame it is seen in, by name."""
-    return {p.name: p for p in (*kernel.parameters, *frame.parameters)}
+    own = (p for p in kernel.parameters if p.name not in frame.measured)
+    adapted = (replace(p, default=float(frame.defaults[p.name])) if p.name in frame.defaults else p for p in own)
+    return {p.name: p for p in (*adapted, *frame.parameters)}
 
 
-def resolve_labels(kernel: Kernel, given: Mapping[str, str]) -> dict[str, str]:
-    """Return a label for each choice of the kernel: the given one, or the default.
+def resolve_labels(kernel: Kernel, frame: Frame, given: Mapping[str, str]) -> dict[str, str]:
+    """Return a label for each choice of the kernel and the frame: the given one, or the default.
 
     Raises
     ------
     SpecError
         For a choice or a label the kernel does not have.
     """
-    choices = {choice.name: choice for choice in model_choices(kernel)}
+    choices = {choice.name: choice for choice in model_choices(kernel, frame)}
     for name, label in given.items():
         if name not in choices:
             raise SpecError(f"{kernel.name} has no choice {name!r}", where=name, hint=did_you_mean(name, choices))
@@ -166,7 +196,7 @@ def resolve(
         When terms depend on one another in a circle.
     """
     definitions = {**frame.terms, **kernel.terms}
-    for choice in kernel.choices:
+    for choice in (*frame.choices, *kernel.choices):
         definitions.update(choice.options[labels[choice.name]].defines)
     definitions.update(extra or {})
     parameters = model_parameters(kernel, frame)

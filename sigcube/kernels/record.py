@@ -70,11 +70,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Option:
-    """One label of a choice: the names it defines, each by a term or as another name for something."""
+    """One label of a choice: the names it defines, each by a term or as another name for something.
+
+    A label that decides what is predicted has the unit of that.
+    """
 
     defines: Mapping[str, "Term | Reduction | str"]
     source: str
     description: str
+    unit: str | None = None
 
 
 @dataclass(frozen=True)

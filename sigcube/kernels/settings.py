@@ -21,7 +21,7 @@ def check_names(kernel: Kernel, frame: Frame, names: Iterable[str], *, where: st
     SpecError
         Naming the nearest valid spelling.
     """
-    valid = {*model_parameters(kernel, frame), *(choice.name for choice in model_choices(kernel))}
+    valid = {*model_parameters(kernel, frame), *(choice.name for choice in model_choices(kernel, frame))}
     for name in names:
         if name not in valid:
             raise SpecError(
@@ -56,8 +56,8 @@ def check_values(parameter: Parameter, values: object, *, where: str | None = No
         )
 
 
-def split(kernel: Kernel, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split(kernel: Kernel, frame: Frame, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split settings into labels and parameter values."""
-    choices = {choice.name for choice in model_choices(kernel)}
+    choices = {choice.name for choice in model_choices(kernel, frame)}
     labels = {name: value for name, value in given.items() if name in choices}
     return labels, {name: value for name, value in given.items() if name not in choices}

@@ -38,12 +38,12 @@ class Reading(NamedTuple):
 
     @property
     def constants(self) -> dict[str, float]:
-        constants = CONSTANTS[resolve_labels(self.kernel, self.labels)["constants"]]
+        constants = CONSTANTS[resolve_labels(self.kernel, FRAME, self.labels)["constants"]]
         return {name: getattr(constants, name) for name in self.graph.constants}
 
     @property
     def defaults(self) -> dict[str, float]:
-        constants = CONSTANTS[resolve_labels(self.kernel, self.labels)["constants"]]
+        constants = CONSTANTS[resolve_labels(self.kernel, FRAME, self.labels)["constants"]]
         parameters = model_parameters(self.kernel, FRAME)
         return {name: parameters[name].value(constants) for name in self.graph.parameters}
 
@@ -63,14 +63,18 @@ def packed_survey() -> Packed:
 
 def read(kernel: Kernel, labels: Mapping[str, str]) -> Reading:
     graph = resolve(
-        kernel, FRAME, labels=resolve_labels(kernel, labels), targets=TARGETS, variables=variables_of(small_survey())
+        kernel,
+        FRAME,
+        labels=resolve_labels(kernel, FRAME, labels),
+        targets=TARGETS,
+        variables=variables_of(small_survey()),
     )
     return Reading(kernel, labels, graph)
 
 
 def _single(kernel: Kernel) -> list[dict[str, str]]:
     """All defaults, then one choice at a time off its default."""
-    off = [{c.name: label} for c in model_choices(kernel) for label in c.options if label != c.default]
+    off = [{c.name: label} for c in model_choices(kernel, FRAME) for label in c.options if label != c.default]
     return [{}, *off]
 
 

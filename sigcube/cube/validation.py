@@ -11,7 +11,7 @@ from sigcube.cube.kinds import kind_of
 from sigcube.cube.schema import COUNT, Kind, Variable
 from sigcube.errors import DataError, Fault, error_from
 
-__all__ = ["validate"]
+__all__ = ["validate", "validate_form", "validate_values"]
 
 _TEXTS = ("title", "citation", "licence", "recipe", "raw_files", "samples", "sigcube_version")
 
@@ -24,13 +24,36 @@ def validate(ds: xr.Dataset) -> None:
     DataError
         With every fault: attributes, dimensions, types, units, and then values.
     """
-    kind = kind_of(ds)
-    faults = [*_attribute_faults(ds, kind), *_system_faults(ds, kind), *_variable_faults(ds, kind)]
     # Values are looked at only where shapes are right, else one fault would be told many times.
-    faults = faults or list(_value_faults(ds, kind))
+    validate_form(ds)
+    validate_values(ds)
+
+
+def validate_form(ds: xr.Dataset) -> None:
+    """Check attributes, names of systems, dimensions, types and units; of values only the names are read."""
+    kind = kind_of(ds)
+    _refuse(ds, [*_attribute_faults(ds, kind), *_system_faults(ds, kind), *_variable_faults(ds, kind)])
+
+
+def validate_values(ds: xr.Dataset, *, start: int = 0) -> None:
+    """Check the values of a dataset of the right form, or of a piece of it.
+
+    Parameters
+    ----------
+    ds : Dataset
+        All systems or points, or some; variables that are not there are passed over where points have no padding.
+    start : int
+        Where the piece starts in the whole.
+    """
+    kind = kind_of(ds)
+    _refuse(ds, list(_value_faults(ds, kind, start)))
+
+
+def _refuse(ds: xr.Dataset, faults: list[Fault]) -> None:
     if faults:
-        where = str(ds.attrs.get("title", f"{kind.name} cube"))
-        raise error_from(DataError, faults, what=f"this is not a valid {kind.name} cube", where=where)
+        name = kind_of(ds).name
+        where = str(ds.attrs.get("title", f"{name} cube"))
+        raise error_from(DataError, faults, what=f"this is not a valid {name} cube", where=where)
 
 
 def _attribute_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
@@ -124,8 +147,8 @@ def _same_unit(one: str, other: str) -> bool:
     return bool(Unit(one) == Unit(other))
 
 
-def _value_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
-    yield from _padded_faults(ds, kind) if kind.padded else _flat_faults(ds, kind)
+def _value_faults(ds: xr.Dataset, kind: Kind, start: int) -> Iterator[Fault]:
+    yield from _padded_faults(ds, kind) if kind.padded else _flat_faults(ds, kind, start)
     yield from _flag_faults(ds, kind)
 
 
@@ -152,15 +175,15 @@ def _padded_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
             yield Fault("does not increase", f"variable {kind.ordered!r}, {wrong}")
 
 
-def _flat_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
+def _flat_faults(ds: xr.Dataset, kind: Kind, start: int) -> Iterator[Fault]:
     """Find what is wrong with points along one dimension; one that is not complete has a flag that says so."""
     unflagged = np.logical_and.reduce([ds[name].values == 0 for name in kind.flags])
     for name in kind.measured:
-        if (wrong := np.flatnonzero(unflagged & ~np.isfinite(ds[name].values))).size:
-            yield Fault("NaN or infinite without a flag", f"variable {name!r}, {_some(kind, wrong)}")
+        if name in ds and (wrong := np.flatnonzero(unflagged & ~np.isfinite(ds[name].values))).size:
+            yield Fault("NaN or infinite without a flag", f"variable {name!r}, {_some(kind, wrong + start)}")
     for variable in _bounded(ds, kind):
         if (wrong := np.flatnonzero(ds[variable.name].values < variable.least)).size:
-            place = f"variable {variable.name!r}, {_some(kind, wrong)}"
+            place = f"variable {variable.name!r}, {_some(kind, wrong + start)}"
             yield Fault("out of range", place, expected=f"at least {variable.least}")
 
 

@@ -302,3 +302,29 @@ def test_the_drafts_of_others_do_not_stumble_a_save(mock_cube: xr.Dataset, tmp_p
     path = save_cube(mock_cube, tmp_path / "cube[1].zarr")
     assert open_cube(path).sizes["galaxy"] == 40
     assert draft.exists()
+
+
+@pytest.fixture
+def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cube counts as large."""
+    monkeypatch.setattr("sigcube.cube.storage._EAGER_BYTES", 0)
+    monkeypatch.setattr("sigcube.cube.storage._PIECE", 5000)
+
+
+@pytest.mark.usefixtures("few_at_a_time")
+def test_a_large_cube_stays_on_disk_and_is_checked_in_pieces(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    path = save_cube(mock_cube, tmp_path / "cube.zarr")
+    lazy = open_cube(path)
+    assert not any(lazy[name].variable._in_memory for name in ("v_obs", "r", "distance", "n_points"))
+    xr.testing.assert_equal(lazy.load(), mock_cube)
+
+
+@pytest.mark.usefixtures("few_at_a_time")
+def test_damage_to_a_large_cube_is_noticed_wherever_it_is(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    path = save_cube(mock_cube, tmp_path / "cube.zarr")
+    zarr.open_array(str(path / "v_gas"), mode="r+")[39, 0] += 1e-12
+    with pytest.raises(DataError, match="altered or damaged"):
+        open_cube(path)
+    zarr.open_array(str(path / "v_gas"), mode="r+")[39, 0] = np.nan
+    with pytest.raises(DataError, match=r"NaN or infinite.*\n  where: .*cube.zarr.*v_gas.*SYN00040"):
+        open_cube(path)

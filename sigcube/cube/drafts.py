@@ -1,0 +1,103 @@
+"""Stores that appear whole or not at all: written beside their place, then renamed."""
+
+import glob
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from sigcube.errors import DataError
+
+__all__ = ["drafting", "interrupted"]
+
+# Others, such as the store of a sweep, keep drafts of other names.
+_DRAFT = re.compile(r"(?P<host>.+)\.(?P<pid>\d+)\.[^.]+\.partial")
+
+
+@contextmanager
+def drafting(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a path to write a Zarr store at; when all is well in the end, it takes the place of ``path``.
+
+    Raises
+    ------
+    DataError
+        If there is something at ``path`` and ``overwrite`` is false, or if the disk does not take it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _tidy(path)
+        _refuse_existing(path, overwrite)
+        with tempfile.TemporaryDirectory(prefix=_prefix(path), suffix=".partial", dir=path.parent) as folder:
+            draft = Path(folder) / "next"
+            yield draft
+            for each in [*draft.rglob("*"), draft]:
+                _sync(each)
+            _replace(Path(folder), path, overwrite)
+    except OSError as error:
+        raise DataError("the cube could not be saved", where=str(path), found=str(error)) from error
+
+
+def interrupted(path: Path) -> Path | None:
+    """Return where a store is that an interrupted save moved aside, if there is one."""
+    return next((folder / "previous" for folder in _unfinished(path) if (folder / "previous").exists()), None)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _replace(folder: Path, path: Path, overwrite: bool) -> None:
+    """Put ``folder/next`` at ``path``; what was there goes to ``folder/previous``, and back if that fails."""
+    previous = folder / "previous"
+    try:
+        if overwrite and path.exists():
+            path.rename(previous)
+        (folder / "next").rename(path)
+    except BaseException:
+        # An interrupt too: the folder is about to be removed, with what was there in it.
+        if previous.exists() and not path.exists():
+            previous.rename(path)
+        raise
+    _sync(path.parent)
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise DataError(
+            "there is already something here",
+            where=str(path),
+            hint="ask for it to be overwritten, or choose another path",
+        )
+    if path.exists() and not (path / "zarr.json").is_file():
+        raise DataError(
+            "what is here is not a Zarr store, so it is not overwritten", where=str(path), hint="choose another path"
+        )
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name}.{socket.gethostname()}.{os.getpid()}."
+
+
+def _unfinished(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
+
+
+def _tidy(path: Path) -> None:
+    """Clear up after saves whose process is gone, first putting back a cube that one of them had moved aside."""
+    for folder in _unfinished(path):
+        draft = _DRAFT.fullmatch(folder.name.removeprefix(f".{path.name}."))
+        if draft is None or draft["host"] != socket.gethostname() or psutil.pid_exists(int(draft["pid"])):
+            continue
+        if (folder / "previous").exists() and not path.exists():
+            (folder / "previous").rename(path)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ failed and are recorded; 4 another process writes the store; 5 made again, and n
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from enum import IntEnum
 from pathlib import Path
@@ -16,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from sigcube import __version__
-from sigcube.errors import SigcubeError, StoreError, StoreInUse
+from sigcube.errors import RawFilesMissing, SigcubeError, StoreError, StoreInUse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,6 +73,12 @@ Scheduler = Annotated[
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Processes of the local cluster; all cores by default.")
 ]
+OneDataset = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="A dataset, such as sparc, or a recipe's TOML file.")
+]
+EveryDataset = Annotated[bool, typer.Option("--all", help="Every dataset, one after the other.")]
+CubePath = Annotated[Path, typer.Argument(metavar="CUBE", help="A cube, such as cubes/sparc.zarr.")]
+CubeFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where the cubes are.")]
 DataFolder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Take the raw files from this folder instead of the network.")
 ]
@@ -96,8 +103,26 @@ def _main(
 
 
 @app.command()
+def datasets(
+    cubes: CubeFolder = Path("cubes"),
+    as_json: AsJson = False,
+) -> None:
+    """List the datasets: what they hold, whom to cite, where the raw files come from, and whether the cube is here."""
+    from sigcube.catalogue import dataset_records, dataset_tables
+
+    records = dataset_records(cubes)
+    if as_json:
+        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
+        return
+    console = _stdout()
+    for table in dataset_tables(records, width=console.width):
+        console.print(table)
+
+
+@app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset, such as sparc, or a recipe's TOML file.")],
+    name: OneDataset = None,
+    every: EveryDataset = False,
     data: DataFolder = None,
     cache: CacheFolder = None,
 ) -> None:
@@ -105,29 +130,63 @@ def fetch(
     from sigcube.recipes import check_files, load_recipe
     from sigcube.recipes import fetch as download
 
-    recipe = load_recipe(name)
-    paths = download(recipe, cache=cache) if data is None else check_files(recipe, data)
-    for path in paths.values():
-        typer.echo(path)
+    def get(name: str) -> None:
+        recipe = load_recipe(name)
+        paths = download(recipe, cache=cache) if data is None else check_files(recipe, data)
+        for path in paths.values():
+            typer.echo(path)
+
+    _each(name, every, get)
 
 
 @app.command()
 def ingest(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset, such as sparc, or a recipe's TOML file.")],
+    name: OneDataset = None,
+    every: EveryDataset = False,
     data: DataFolder = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="CUBE", help="Where the cube goes; cubes/NAME.zarr by default.")
+        Path | None,
+        typer.Option(
+            metavar="CUBE", help="Where the cube goes; cubes/NAME.zarr by default. With --all, the folder of the cubes."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a cube that is already there.")] = False,
 ) -> None:
     """Make the cube of a dataset from its raw files."""
-    from sigcube.cube import open_cube, sample_names
+    from sigcube.cube import sample_names
+    from sigcube.cube.storage import open_lazily
     from sigcube.recipes import ingest as make_cube
     from sigcube.recipes import load_recipe
 
-    cube = make_cube(load_recipe(name), data=data, out=out, overwrite=overwrite)
-    made = open_cube(cube)
-    typer.echo(f"{cube}: {made.attrs['title']}; samples {', '.join(sample_names(made))}")
+    def make(name: str) -> None:
+        target = (out or Path("cubes")) / f"{name}.zarr" if every else out
+        if every and target is not None and target.exists() and not overwrite:
+            typer.echo(f"{target}: there already; --overwrite makes it again")
+            return
+        cube = make_cube(load_recipe(name), data=data, out=target, overwrite=overwrite)
+        made = open_lazily(cube)
+        typer.echo(f"{cube}: {made.attrs['title']}; samples {', '.join(sample_names(made))}")
+
+    _each(name, every, make)
+
+
+@app.command()
+def check(cube: CubePath, as_json: AsJson = False) -> None:
+    """Check a cube against its schema and its fingerprint, and say what it holds: flags, samples, ranges."""
+    from sigcube.catalogue import cube_record, cube_tables, fault_record
+    from sigcube.cube import inspect_cube
+
+    try:
+        summary = inspect_cube(cube)
+    except SigcubeError as error:
+        if as_json:
+            typer.echo(json.dumps(fault_record(cube, error), indent=2, ensure_ascii=False))
+        raise
+    if as_json:
+        typer.echo(json.dumps(cube_record(cube, summary), indent=2, ensure_ascii=False))
+        return
+    for table in cube_tables(cube, summary):
+        _stdout().print(table)
 
 
 @app.command()
@@ -265,6 +324,33 @@ def demo(
     from sigcube.demo import run_demo
 
     run_demo(out, workers=workers, stdout=_stdout(), stderr=_stderr())
+
+
+def _each(name: str | None, every: bool, do: Callable[[str], None]) -> None:
+    """Do something for a dataset, or for every one; of those that cannot be had, one line tells why."""
+    from sigcube.recipes import recipe_names
+
+    if (name is None) != every:
+        raise typer.BadParameter("give either the name of a dataset or --all")
+    if name is not None:
+        do(name)
+        return
+    failed = 0
+    for each in recipe_names():
+        try:
+            do(each)
+        except RawFilesMissing as error:
+            typer.echo(f"{each}: skipped: {_in_one_line(error)}", err=True)
+        except SigcubeError as error:
+            failed += 1
+            typer.echo(f"{each}: failed: {_in_one_line(error)}", err=True)
+    if failed:
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def _in_one_line(error: SigcubeError) -> str:
+    parts = (error.what, error.where and f"in {error.where}", error.found and f"found {error.found}")
+    return "; ".join(" ".join(part.split()) for part in parts if part)
 
 
 def _make_folder(path: Path) -> None:

@@ -4,7 +4,8 @@
 
     SigcubeError
     ├── DataError          a raw file or a cube is not what its recipe or schema says
-    │   └── FetchError     a download failed or did not match its checksum
+    │   └── FetchError     a raw file cannot be had, or did not match its checksum
+    │       └── RawFilesMissing  it is not in the folder, or has no address to be downloaded from
     ├── SpecError          a recipe, sweep, axis, label or parameter is misspelt or out of range
     ├── StoreError         a result store cannot be written or read
     │   ├── StoreInUse     another process is writing it
@@ -22,6 +23,7 @@ __all__ = [
     "DataError",
     "Fault",
     "FetchError",
+    "RawFilesMissing",
     "SigcubeError",
     "SpecError",
     "StoreError",
@@ -84,6 +86,10 @@ class DataError(SigcubeError, ValueError):
 
 class FetchError(DataError):
     """A download failed, or what arrived did not match its checksum."""
+
+
+class RawFilesMissing(FetchError):
+    """A raw file is not in the folder where it was looked for, or has no address to be downloaded from."""
 
 
 class SpecError(SigcubeError, ValueError):
@@ -156,7 +162,7 @@ _Error = TypeVar("_Error", bound=SigcubeError)
 
 
 def error_from(
-    kind: type[_Error], faults: Sequence[Fault], *, what: str, where: str, hint: str | None = None
+    kind: type[_Error], faults: Sequence[Fault], *, what: str, where: str, hint: str | None = None, more: int = 0
 ) -> _Error:
     """Make one error that tells of all faults of a file, cube or spec at once.
 
@@ -170,6 +176,8 @@ def error_from(
         What could not be done for them, and the file, cube or spec that they are in.
     hint : str, optional
         What to do about them.
+    more : int
+        How many faults there are besides those given.
 
     Examples
     --------
@@ -180,11 +188,12 @@ def error_from(
       found: line 4, column Vobs: not a number, found 'abc'
              line 9: out of range, found -1
     """
-    if len(faults) == 1:
+    n = len(faults) + more
+    if n == 1:
         (fault,) = faults
         place = f"{where}, {fault.where}" if fault.where else where
         return kind(f"{what}: {fault.what}", where=place, found=fault.found, expected=fault.expected, hint=hint)
     lines = [str(fault) for fault in faults[:_SHOWN]]
-    if len(faults) > _SHOWN:
-        lines.append(f"and {len(faults) - _SHOWN} more")
-    return kind(f"{what}: {len(faults)} faults", where=where, found="\n         ".join(lines), hint=hint)
+    if n > len(lines):
+        lines.append(f"and {n - len(lines)} more")
+    return kind(f"{what}: {n} faults", where=where, found="\n         ".join(lines), hint=hint)

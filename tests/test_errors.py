@@ -12,6 +12,7 @@ from sigcube.errors import Fault, SigcubeError, did_you_mean, error_from
 TREE = {
     "DataError": (SigcubeError, ValueError),
     "FetchError": (errors.DataError,),
+    "RawFilesMissing": (errors.FetchError,),
     "SpecError": (SigcubeError, ValueError),
     "StoreError": (SigcubeError,),
     "StoreInUse": (errors.StoreError,),

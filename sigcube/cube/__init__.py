@@ -4,6 +4,7 @@ A cube is an `xarray.Dataset` stored as Zarr v3, which a plain ``xarray.open_zar
 is declared once, in `KINDS`; validation and documentation derive from that.
 """
 
+from sigcube.cube.inspection import Counts, Kept, Range, Summary, count_cube, inspect_cube, summarise
 from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.schema import COUNT, Kind, Variable, flag_masks
 from sigcube.cube.selection import Packed, Sample, pack, sample_names, samples, select
@@ -13,12 +14,18 @@ from sigcube.cube.validation import validate
 __all__ = [
     "COUNT",
     "KINDS",
+    "Counts",
+    "Kept",
     "Kind",
     "Packed",
+    "Range",
     "Sample",
+    "Summary",
     "Variable",
+    "count_cube",
     "fingerprint",
     "flag_masks",
+    "inspect_cube",
     "kind_of",
     "open_cube",
     "pack",
@@ -26,5 +33,6 @@ __all__ = [
     "samples",
     "save_cube",
     "select",
+    "summarise",
     "validate",
 ]

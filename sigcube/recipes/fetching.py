@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from sigcube.errors import FetchError
+from sigcube.errors import FetchError, RawFilesMissing
 from sigcube.recipes.model import RawFile, Recipe
 
 __all__ = ["cache_folder", "fetch"]
@@ -47,6 +47,8 @@ def fetch(
 
     Raises
     ------
+    RawFilesMissing
+        If a file without an address does not lie beside the recipe.
     FetchError
         If a file cannot be had, or is not the one that the recipe means. The cache never holds an unchecked file.
     """
@@ -61,7 +63,7 @@ def _beside(file: RawFile, recipe: Recipe) -> Path:
     path = recipe.folder / file.name
     if not path.is_file():
         hint = "put it there, or name its folder with --data"
-        raise FetchError(f"{file.name} does not lie beside the recipe", where=str(path), hint=hint)
+        raise RawFilesMissing(f"{file.name} does not lie beside the recipe", where=str(path), hint=hint)
     return path
 
 

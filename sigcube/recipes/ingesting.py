@@ -9,7 +9,7 @@ import xarray as xr
 
 from sigcube import __version__
 from sigcube.cube import save_cube
-from sigcube.errors import DataError, Fault, error_from
+from sigcube.errors import DataError, Fault, RawFilesMissing, error_from
 from sigcube.readers import READERS, Table
 from sigcube.recipes.fetching import fetch
 from sigcube.recipes.model import RawFile, Recipe
@@ -82,8 +82,10 @@ def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
 
     Raises
     ------
+    RawFilesMissing
+        If one is missing.
     DataError
-        If one is missing, is there twice with different content, or has the wrong checksum.
+        If one is there twice with different content, or has the wrong checksum.
     """
     paths = _find_files(recipe, Path(folder))
     _refuse_wrong_sums(recipe, paths, {role: _sha256(path) for role, path in paths.items()})
@@ -96,7 +98,8 @@ def _find_files(recipe: Recipe, folder: Path) -> dict[str, Path]:
     there = {role: _candidates(file, recipe, folder) for role, file in recipe.files.items()}
     faults = [fault for role, file in recipe.files.items() for fault in _finding_faults(file, there[role])]
     if faults:
-        raise error_from(DataError, faults, what="the raw files are not to be found", where=str(folder))
+        kind = DataError if all(there.values()) else RawFilesMissing
+        raise error_from(kind, faults, what="the raw files are not to be found", where=str(folder))
     return {role: found[0] for role, found in there.items()}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from sigcube.readers.galaxy import GalaxyCuts
+from sigcube.readers.landmarks import LandmarkCuts, read_landmarks
 from sigcube.readers.sparc import read_sparc
 from sigcube.readers.typing import Column, Cuts, Reader, ReaderEntry, Table
 
@@ -12,6 +13,7 @@ __all__ = ["READERS", "Column", "Cuts", "Reader", "ReaderEntry", "Table"]
 #: Every reader, by the name that recipes use.
 READERS: Mapping[str, ReaderEntry] = MappingProxyType(
     {
+        "landmarks": ReaderEntry(read=read_landmarks, cuts=LandmarkCuts, kind="landmark"),
         "sparc": ReaderEntry(read=read_sparc, cuts=GalaxyCuts, kind="galaxy"),
     }
 )

@@ -1,7 +1,7 @@
-"""Rows of blank-separated cells, with every cell that is wrong told by its place."""
+"""Rows of cells, with every cell that is wrong told by its place."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sigcube.errors import Fault
 from sigcube.readers.typing import Column
 
-__all__ = ["convert", "header_faults", "parse_rows", "text_of"]
+__all__ = ["convert", "header_faults", "parse_cells", "parse_rows", "text_of"]
 
 Line = tuple[int, str]
 
@@ -83,6 +83,27 @@ def parse_rows(
         that says "not measured" or is wrong.
     """
     rows = [(number, line.split()) for number, line in lines if line.strip()]
+    return parse_cells(rows, columns, dtypes=dtypes, where=where, faults=faults)
+
+
+def parse_cells(
+    rows: Sequence[tuple[int, Sequence[str]]],
+    columns: Sequence[Column],
+    *,
+    dtypes: Mapping[str, str],
+    where: str,
+    faults: list[Fault],
+    may_be_empty: Container[str] = (),
+) -> dict[str, list[Any]]:
+    """Parse rows that are cut into cells already, as `parse_rows` does.
+
+    Parameters
+    ----------
+    rows : sequence of (int, sequence of str)
+        Line numbers and cells.
+    may_be_empty : container of str
+        Variables whose numbers are NaN where the cell is empty.
+    """
     values: dict[str, list[Any]] = {column.variable: [] for column in columns}
     if not rows:
         faults.append(Fault("there are no rows", where))
@@ -93,7 +114,9 @@ def parse_rows(
             faults.append(Fault("wrong number of columns", place, str(len(cells)), f"{len(columns)}: {labels}"))
             continue
         for cell, column in zip(cells, columns, strict=True):
-            values[column.variable].append(_value(cell, column, dtypes[column.variable], place, faults))
+            empty = not cell and column.variable in may_be_empty
+            value = math.nan if empty else _value(cell, column, dtypes[column.variable], place, faults)
+            values[column.variable].append(value)
     return values
 
 

@@ -1,0 +1,52 @@
+"""Files without an address, which lie beside the recipe."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sigcube.cube import open_cube
+from sigcube.errors import DataError, FetchError
+from sigcube.recipes import check_files, fetch, ingest, load_recipe
+
+TABLE = Path(__file__).parents[2] / "ingest" / "landmarks.csv"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A recipe of one's own, without its table."""
+    text = load_recipe("landmarks").text
+    path = tmp_path / "own" / "mine.toml"
+    path.parent.mkdir()
+    path.write_text(text.replace('name = "landmarks"', 'name = "mine"', 1), encoding="utf-8")
+    return path
+
+
+def test_it_is_read_where_the_recipe_is(own: Path, tmp_path: Path) -> None:
+    table = own.with_name(TABLE.name)
+    table.write_bytes(TABLE.read_bytes())
+    recipe = load_recipe(own)
+    assert fetch(recipe, cache=tmp_path / "cache", progress=False) == {"table": table}
+    assert not (tmp_path / "cache").exists()
+    ds = open_cube(ingest(recipe, out=tmp_path / "mine.zarr", progress=False))
+    (told,) = json.loads(ds.attrs["raw_files"])
+    assert (told["name"], told["official"]) == ("landmarks.csv", True)
+
+
+def test_a_folder_of_data_is_searched_only_if_it_is_not_there(own: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "data" / "deep" / TABLE.name
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_bytes(TABLE.read_bytes())
+    assert check_files(load_recipe(own), tmp_path / "data") == {"table": elsewhere}
+    beside = own.with_name(TABLE.name)
+    beside.write_bytes(TABLE.read_bytes())
+    assert check_files(load_recipe(own), tmp_path / "data") == {"table": beside}
+
+
+def test_one_that_is_nowhere_is_told(own: Path, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=r"landmarks.csv does not lie beside the recipe\n  where: .*own/landmarks.csv"):
+        ingest(load_recipe(own), out=tmp_path / "mine.zarr", progress=False)
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataError, match=r"landmarks.csv is missing\n(.*\n)*  expected: beside the recipe"):
+        ingest(load_recipe(own), data=tmp_path / "data", out=tmp_path / "mine.zarr")
+    assert not (tmp_path / "mine.zarr").exists()

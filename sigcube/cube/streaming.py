@@ -1,0 +1,231 @@
+"""Cubes that come piece by piece: saved without ever being in memory as a whole, and whole or not at all."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+import zarr
+
+from sigcube.cube.drafts import drafting
+from sigcube.cube.fingerprints import RunningFingerprint
+from sigcube.cube.kinds import KINDS
+from sigcube.cube.schema import Kind
+from sigcube.cube.storage import chunk_length, consolidate, open_lazily, write
+from sigcube.cube.validation import validate_form, validate_values
+from sigcube.errors import DataError, Fault, error_from
+
+__all__ = ["Late", "Pieces", "stream_cube"]
+
+# Identifiers compared at a time, of so many as there may be.
+_SORTED = 1 << 22
+_TOLD = 20
+
+
+@dataclass(frozen=True)
+class Late:
+    """A variable that can be told only when all pieces are known.
+
+    Attributes
+    ----------
+    name : str
+        The variable.
+    given : str
+        The variable of the same points that it follows from.
+    make : callable
+        From values of that, to values of this; called after the last piece.
+    attrs : Mapping
+        Its attributes.
+    """
+
+    name: str
+    given: str
+    make: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+    attrs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A cube of a kind without padding, in pieces.
+
+    Attributes
+    ----------
+    pieces : iterable of Dataset
+        The points in order, each piece with the same variables.
+    kind : str
+        The kind of cube.
+    late : tuple of Late
+        The variables that the pieces lack.
+    unique : str or None
+        The variable of whole numbers that no two points have the same of.
+    place : callable
+        Names where a point is from, by its index.
+    """
+
+    pieces: Iterable[xr.Dataset]
+    kind: str
+    late: tuple[Late, ...] = ()
+    unique: str | None = None
+    place: Callable[[int], str] = str
+
+
+def stream_cube(pieces: Pieces, path: str | Path, *, attrs: Mapping[str, Any], overwrite: bool = False) -> Path:
+    """Save a cube that comes in pieces, whole or not at all.
+
+    Memory does not depend on the number of points: they are gathered into chunks, and each chunk is validated, added to
+    the fingerprint and written beside ``path``, which it replaces in the end.
+
+    Parameters
+    ----------
+    pieces : Pieces
+        The cube.
+    path : path-like
+        The folder to make.
+    attrs : Mapping
+        Attributes of the cube.
+    overwrite : bool
+        Whether a cube that is already there may be replaced.
+
+    Raises
+    ------
+    DataError
+        If there are no points, two points have the same identifier, the points are not a valid cube, there is something
+        at ``path`` and ``overwrite`` is false, or the disk does not take it.
+    """
+    path = Path(path)
+    with drafting(path, overwrite=overwrite) as draft:
+        writer = _Writer(draft, KINDS[pieces.kind], dict(attrs))
+        for batch in _batches(pieces.pieces, writer.dim, chunk_length()):
+            writer.append(batch)
+        writer.refuse_none()
+        if pieces.unique is not None:
+            _refuse_twice(writer, pieces.unique, pieces.place)
+        for late in pieces.late:
+            writer.complete(late)
+        writer.finish()
+    return path
+
+
+class _Writer:
+    """A store in the making."""
+
+    def __init__(self, draft: Path, kind: Kind, attrs: dict[str, Any]) -> None:
+        self.draft, self.kind = draft, kind
+        self.dim = kind.dims[0]
+        self.length = 0
+        self._attrs = {**attrs, "kind": kind.name}
+        self._running = RunningFingerprint()
+
+    def append(self, batch: xr.Dataset) -> None:
+        """Add points."""
+        self._put(batch, self.length)
+        self.length += batch.sizes[self.dim]
+
+    def complete(self, late: Late) -> None:
+        """Add a variable of all points."""
+        for start in range(0, self.length, chunk_length()):
+            flags = {name: (self.dim, self.read(name, start)) for name in self.kind.flags}
+            values = late.make(self.read(late.given, start))
+            piece = xr.Dataset({**flags, late.name: (self.dim, values, dict(late.attrs))})
+            self._put(piece, start, only=late.name)
+
+    def read(self, name: str, start: int) -> npt.NDArray[Any]:
+        """Return one chunk of a variable."""
+        array: Any = self._group()[name]
+        return np.asarray(array[start : start + chunk_length()])
+
+    def refuse_none(self) -> None:
+        """Refuse a cube without points."""
+        if not self.length:
+            raise DataError(f"there is no {self.dim}", where=str(self._attrs.get("title", self.draft)))
+
+    def finish(self) -> None:
+        """Make a whole cube of it."""
+        self._group().attrs.update({**self._attrs, "fingerprint": self._running.hexdigest()})
+        consolidate(self.draft)
+        validate_form(open_lazily(self.draft))
+
+    def _group(self) -> zarr.Group:
+        return zarr.open_group(str(self.draft), mode="r+", use_consolidated=False)
+
+    def _put(self, piece: xr.Dataset, start: int, *, only: str | None = None) -> None:
+        piece = piece.assign_attrs(self._attrs)
+        validate_values(piece, start=start)
+        piece = piece if only is None else piece[[only]]
+        for name, variable in piece.variables.items():
+            self._running.add(str(name), variable)
+        if not start:
+            write(piece, self.draft)
+            return
+        group, stop = self._group(), start + piece.sizes[self.dim]
+        for name, variable in piece.variables.items():
+            array: Any = group[str(name)]
+            array.resize((stop,))
+            array[start:stop] = variable.values
+
+
+def _batches(pieces: Iterable[xr.Dataset], dim: str, length: int) -> Iterator[xr.Dataset]:
+    """Gather pieces into batches of one length, the last one shorter; each lasts until the next is asked for."""
+    gathered: dict[str, npt.NDArray[Any]] = {}
+    attrs: dict[str, dict[str, Any]] = {}
+    filled = 0
+
+    def batch() -> xr.Dataset:
+        return xr.Dataset({name: (dim, values[:filled], attrs[name]) for name, values in gathered.items()})
+
+    for piece in pieces:
+        if not gathered:
+            gathered = {str(name): np.empty(length, dtype=array.dtype) for name, array in piece.data_vars.items()}
+            attrs = {str(name): array.attrs for name, array in piece.data_vars.items()}
+        taken = 0
+        while taken < piece.sizes[dim]:
+            some = min(length - filled, piece.sizes[dim] - taken)
+            for name, values in gathered.items():
+                values[filled : filled + some] = piece[name].values[taken : taken + some]
+            filled, taken = filled + some, taken + some
+            if filled == length:
+                yield batch()
+                filled = 0
+    if filled:
+        yield batch()
+
+
+def _refuse_twice(writer: _Writer, name: str, place: Callable[[int], str]) -> None:
+    """Refuse identifiers that several points have; they are compared a part at a time."""
+    parts = math.ceil(writer.length / _SORTED)
+    twice = np.concatenate([_repeated(writer, name, part, parts) for part in range(parts)])[:_TOLD]
+    if twice.size:
+        faults = [
+            Fault(f"{name} {each} is there {len(found)} times", ", ".join(place(index) for index in found[:2]))
+            for each, found in _places(writer, name, twice).items()
+        ]
+        raise error_from(DataError, faults, what=f"the same {writer.dim} is there twice", where=name)
+
+
+def _repeated(writer: _Writer, name: str, part: int, parts: int) -> npt.NDArray[Any]:
+    chunks = (values[_part_of(values, parts) == part] for values, _ in _chunks(writer, name))
+    ordered = np.sort(np.concatenate(list(chunks)))
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def _part_of(values: npt.NDArray[Any], parts: int) -> npt.NDArray[np.uint64]:
+    """Spread identifiers over so many parts, evenly however they were given out (Fibonacci hashing)."""
+    spread = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return np.asarray((spread >> np.uint64(40)) % np.uint64(parts))
+
+
+def _places(writer: _Writer, name: str, wanted: npt.NDArray[Any]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {int(each): [] for each in wanted}
+    for values, start in _chunks(writer, name):
+        for index in np.flatnonzero(np.isin(values, wanted)):
+            found[int(values[index])].append(start + int(index))
+    return found
+
+
+def _chunks(writer: _Writer, name: str) -> Iterator[tuple[npt.NDArray[Any], int]]:
+    for start in range(0, writer.length, chunk_length()):
+        yield writer.read(name, start), start

@@ -2,19 +2,19 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sigcube.errors import FetchError, RawFilesMissing
 from sigcube.recipes.model import RawFile, Recipe
+from sigcube.recipes.parts import part_of, size_of
+from sigcube.recipes.streams import CHUNK, Bar, stream
 
 __all__ = ["cache_folder", "fetch"]
 
 _TIMEOUT = 30.0
-_CHUNK = 1 << 16
 
 
 def cache_folder() -> Path:
@@ -51,6 +51,7 @@ def fetch(
         If a file without an address does not lie beside the recipe.
     FetchError
         If a file cannot be had, or is not the one that the recipe means. The cache never holds an unchecked file.
+        What arrived of it waits hidden for the next attempt, where the server can go on from there.
     """
     folder = (Path(cache) if cache is not None else cache_folder()) / recipe.name
     return {
@@ -62,56 +63,83 @@ def fetch(
 def _beside(file: RawFile, recipe: Recipe) -> Path:
     path = recipe.folder / file.name
     if not path.is_file():
-        hint = "put it there, or name its folder with --data"
-        raise RawFilesMissing(f"{file.name} does not lie beside the recipe", where=str(path), hint=hint)
+        hint = f"put it there, or name its folder with --data; source: {recipe.citation}"
+        what = f"{file.name} has no address to fetch it from, and does not lie beside the recipe"
+        raise RawFilesMissing(what, where=str(path), hint=hint)
     return path
 
 
 def _fetch_file(file: RawFile, folder: Path, *, progress: bool, timeout: float) -> Path:
-    import pooch
     import requests
 
     path = folder / file.name
-    if path.is_file() and pooch.file_hash(str(path)) == file.sha256:
+    if path.is_file() and _sha256(path) == file.sha256:
         return path
-    by_hand = "try again later, or get the file by another way and name its folder with --data"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{file.name}.", suffix=".partial", dir=folder) as draft:
-            arrived = Path(draft) / file.name
-            _download(file, arrived, progress=progress, timeout=timeout)
-            _check(file, arrived)
-            os.replace(arrived, path)
-    except requests.RequestException as error:
-        what = f"{file.name} could not be downloaded"
-        raise FetchError(what, where=file.url, found=_in_words(error), hint=by_hand) from error
+        with part_of(path, file.sha256) as part:
+            try:
+                _complete(file, part, progress=progress, timeout=timeout)
+            except requests.RequestException as error:
+                raise _could_not(file, error, size_of(part)) from error
+            os.replace(part, path)
     except OSError as error:
         raise FetchError(f"{file.name} could not be kept", where=str(folder), found=str(error)) from error
     return path
 
 
-def _download(file: RawFile, path: Path, *, progress: bool, timeout: float) -> None:
-    from pooch.downloaders import DOIDownloader, FTPDownloader, HTTPDownloader
+def _complete(file: RawFile, part: Path, *, progress: bool, timeout: float) -> None:
+    """Download what is missing of a file, and make sure that it is the right one."""
+    continued = size_of(part) > 0
+    if not (continued and _sha256(part) == file.sha256):
+        _download(file, part, progress=progress, timeout=timeout)
+        if continued and _sha256(part) != file.sha256:
+            # What an earlier attempt left may be to blame.
+            part.unlink()
+            _download(file, part, progress=progress, timeout=timeout)
+    _check(file, part)
+
+
+def _download(file: RawFile, part: Path, *, progress: bool, timeout: float) -> None:
+    from pooch.downloaders import DOIDownloader, FTPDownloader
 
     kinds: dict[str, Any] = {"ftp": FTPDownloader, "doi": DOIDownloader}
+    kind = kinds.get(file.url.partition(":")[0])
     with _bar(file, progress) as bar:
-        kind = kinds.get(file.url.partition(":")[0], HTTPDownloader)
-        kind(progressbar=bar, chunk_size=_CHUNK, timeout=timeout)(file.url, str(path), None)
+        if kind is None:
+            stream(file.url, part, bar=bar, timeout=timeout)
+        else:
+            kind(progressbar=bar or False, chunk_size=CHUNK, timeout=timeout)(file.url, str(part), None)
 
 
-def _check(file: RawFile, path: Path) -> None:
-    import pooch
-
-    found = pooch.file_hash(str(path))
+def _check(file: RawFile, part: Path) -> None:
+    found = _sha256(part)
     if found != file.sha256:
-        expected = f"{file.sha256}" + (f", {file.size} bytes" if file.size else "")
+        size = size_of(part)
+        part.unlink()
         raise FetchError(
             f"{file.name} arrived with the wrong checksum",
             where=file.url,
-            found=f"sha256 {found}, {path.stat().st_size} bytes",
-            expected=f"sha256 {expected}",
+            found=f"sha256 {found}, {size} bytes",
+            expected=f"sha256 {file.sha256}" + (f", {file.size} bytes" if file.size else ""),
             hint="the download broke off, or the file has been replaced; nothing was kept",
         )
+
+
+def _sha256(path: Path) -> str:
+    import pooch
+
+    return str(pooch.file_hash(str(path)))
+
+
+def _could_not(file: RawFile, error: Exception, arrived: int) -> FetchError:
+    again = f"try again later: the {arrived} bytes that arrived are kept" if arrived else "try again later"
+    return FetchError(
+        f"{file.name} could not be downloaded",
+        where=file.url,
+        found=_in_words(error),
+        hint=f"{again}; or get the file by another way and name its folder with --data",
+    )
 
 
 def _in_words(error: Exception) -> str:
@@ -125,18 +153,6 @@ def _in_words(error: Exception) -> str:
     }
     said = next((text for kind, text in words.items() if isinstance(error, kind)), "")
     return f"{said} ({error})" if said else str(error)
-
-
-class _Bar(Protocol):
-    """What pooch asks of a progress bar."""
-
-    total: int
-
-    def update(self, step: int) -> None: ...
-
-    def reset(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class _RichBar:
@@ -166,7 +182,7 @@ class _RichBar:
 
 
 @contextmanager
-def _bar(file: RawFile, progress: bool) -> Iterator["_Bar | bool"]:
+def _bar(file: RawFile, progress: bool) -> Iterator[Bar | None]:
     if progress and sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -177,4 +193,4 @@ def _bar(file: RawFile, progress: bool) -> Iterator["_Bar | bool"]:
         return
     if progress:
         print(f"fetching {file.name} from {file.url}", file=sys.stderr)
-    yield False
+    yield None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sigcube.cube import open_cube
-from sigcube.errors import DataError, FetchError
+from sigcube.errors import DataError, RawFilesMissing
 from sigcube.recipes import check_files, fetch, ingest, load_recipe
 
 TABLE = Path(__file__).parents[2] / "ingest" / "landmarks.csv"
@@ -44,7 +44,7 @@ def test_a_folder_of_data_is_searched_only_if_it_is_not_there(own: Path, tmp_pat
 
 
 def test_one_that_is_nowhere_is_told(own: Path, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=r"landmarks.csv does not lie beside the recipe\n  where: .*own/landmarks.csv"):
+    with pytest.raises(RawFilesMissing, match=r"landmarks.csv has no address.*\n  where: .*own/landmarks.csv"):
         ingest(load_recipe(own), out=tmp_path / "mine.zarr", progress=False)
     (tmp_path / "data").mkdir()
     with pytest.raises(DataError, match=r"landmarks.csv is missing\n(.*\n)*  expected: beside the recipe"):

@@ -1,8 +1,12 @@
 import hashlib
 import multiprocessing
+import os
+import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -10,8 +14,11 @@ import pytest
 
 from sigcube.errors import FetchError
 from sigcube.recipes import Recipe, cache_folder, fetch, load_recipe
+from sigcube.recipes.streams import CHUNK
 
 CONTENT = bytes(range(256)) * 2000
+# What arrives is written in pieces, and the last one of a download that breaks off is lost.
+HALF = 4 * CHUNK
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -58,6 +65,46 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Location", "/loop")
         self.end_headers()
 
+    def _serve_ranges(self, most: int, *, lie: int = 0) -> None:
+        """Send at most so many bytes from the place that was asked for, and break off; or from another place."""
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked else 0
+        self.server.ranges.append(start)  # type: ignore[attr-defined]
+        if asked and start >= len(CONTENT):
+            self.send_error(416)
+            return
+        self.send_response(206 if asked else 200)
+        self.send_header("Accept-Ranges", "bytes")
+        if asked:
+            self.send_header("Content-Range", f"bytes {start + lie}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        self.wfile.write(CONTENT[start : start + most])
+
+    def serve_whole_by_range(self) -> None:
+        self._serve_ranges(len(CONTENT))
+
+    def serve_half_by_range(self) -> None:
+        self._serve_ranges(HALF)
+
+    def serve_little_by_range(self) -> None:
+        self._serve_ranges(CHUNK)
+
+    def serve_elsewhere(self) -> None:
+        self._serve_ranges(len(CONTENT), lie=7)
+
+    def serve_first_half_then_nothing(self) -> None:
+        self._serve_ranges(0 if "Range" in self.headers else HALF)
+
+    def serve_hang(self) -> None:
+        """Send half and then nothing, for its client to be killed meanwhile."""
+        self.send_response(200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT[:HALF])
+        time.sleep(20)
+
     def serve_missing(self) -> None:
         self.send_error(404)
 
@@ -78,6 +125,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[str] = []
+        self.ranges: list[int] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hung up is what some tests want."""
@@ -108,9 +156,7 @@ def _recipe(url: str) -> Recipe:
 
 
 def _files(folder: Path) -> list[str]:
-    return sorted(
-        str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file() or ".partial" in each.name
-    )
+    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file())
 
 
 @pytest.mark.parametrize("path", ["good", "moved", "slow", "unsaid-length"])
@@ -195,6 +241,136 @@ def test_processes_that_fetch_at_once_do_not_harm_each_other(server: Server, tmp
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert _files(tmp_path) == ["sparc/a.bin"]
     assert (tmp_path / "sparc" / "a.bin").read_bytes() == CONTENT
+
+
+PART = f"sparc/.a.bin.{SHA}.part"
+
+
+def _left(folder: Path, content: bytes, *, owner: str = "") -> None:
+    """Put there what an earlier attempt left."""
+    part = folder / (PART.replace(".part", f".{owner}.part") if owner else PART)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("path", "left", "ranges"),
+    [
+        ("whole-by-range", CONTENT[:100], [100]),  # the rest
+        ("half-by-range", b"", [0, HALF]),  # breaks off in the middle: the rest at once
+        ("half-by-range", CONTENT[:HALF], [HALF]),
+        ("whole-by-range", CONTENT, []),  # all of it had arrived
+        ("whole-by-range", CONTENT[:-1] + b"x", [len(CONTENT), 0]),  # as long, and wrong: anew
+        ("whole-by-range", CONTENT + b"x", [len(CONTENT) + 1, 0]),  # too long
+        ("whole-by-range", b"spoilt", [6, 0]),  # what was left was wrong
+        ("elsewhere", CONTENT[:100], [100, 0]),  # a server that sends another place
+    ],
+)
+def test_a_download_goes_on_where_it_broke_off(
+    path: str, left: bytes, ranges: list[int], server: Server, tmp_path: Path
+) -> None:
+    if left:
+        _left(tmp_path, left)
+    assert fetch(_recipe(server.address(path)), cache=tmp_path, progress=False)["curves"].read_bytes() == CONTENT
+    assert server.ranges == ranges
+    assert _files(tmp_path) == ["sparc/a.bin"]
+
+
+@pytest.mark.parametrize("path", ["good", "unsaid-length", "moved"])
+def test_a_server_that_cannot_go_on_sends_all_of_it_again(path: str, server: Server, tmp_path: Path) -> None:
+    _left(tmp_path, CONTENT[:100])
+    assert fetch(_recipe(server.address(path)), cache=tmp_path, progress=False)["curves"].read_bytes() == CONTENT
+    assert _files(tmp_path) == ["sparc/a.bin"]
+
+
+def test_what_arrived_is_kept_hidden_for_the_next_attempt(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(
+        FetchError, match=r"the connection broke off(.*\n)*  do: .* the 262144 bytes that arrived are kept"
+    ):
+        fetch(_recipe(server.address("first-half-then-nothing")), cache=tmp_path, progress=False)
+    assert _files(tmp_path) == [PART]
+    # The server is gone for a while, and that loses nothing.
+    with pytest.raises(FetchError, match="500"):
+        fetch(_recipe(server.address("broken")), cache=tmp_path, progress=False)
+    assert (tmp_path / PART).read_bytes() == CONTENT[:HALF]
+    server.ranges.clear()
+    fetch(_recipe(server.address("whole-by-range")), cache=tmp_path, progress=False)
+    assert server.ranges == [HALF]
+    assert _files(tmp_path) == ["sparc/a.bin"]
+
+
+def test_attempts_come_to_an_end(server: Server, tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(FetchError, match="the connection broke off") if len(server.ranges) < 5 else nullcontext():
+            fetch(_recipe(server.address("little-by-range")), cache=tmp_path, progress=False)
+    assert server.ranges == [CHUNK * i for i in range(8)]
+
+
+def test_a_part_of_another_file_is_left_alone(server: Server, tmp_path: Path) -> None:
+    other = tmp_path / PART.replace(SHA, "0" * 64)
+    other.parent.mkdir()
+    other.write_bytes(b"another edition")
+    fetch(_recipe(server.address("whole-by-range")), cache=tmp_path, progress=False)
+    assert server.ranges == [0]
+    assert other.read_bytes() == b"another edition"
+
+
+def test_what_a_process_that_was_killed_left_is_taken_over(server: Server, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_fetch_elsewhere, args=(server.address("hang"), tmp_path))
+    process.start()
+    deadline = time.monotonic() + 60
+    while not any(each.stat().st_size == HALF for each in tmp_path.rglob("*.part")):
+        assert time.monotonic() < deadline
+        assert process.is_alive()
+        time.sleep(0.05)
+    # While it lives, nobody else touches its part.
+    fetch(_recipe(server.address("whole-by-range")), cache=tmp_path / "other", progress=False)
+    assert len(list((tmp_path / "sparc").glob(f".a.bin.{SHA}.*.{process.pid}.*.part"))) == 1
+    process.kill()
+    process.join(30)
+    server.ranges.clear()
+    fetch(_recipe(server.address("whole-by-range")), cache=tmp_path, progress=False)
+    assert server.ranges == [HALF]
+    assert _files(tmp_path / "sparc") == ["a.bin"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "taken"),
+    [
+        (f"{socket.gethostname()}.{os.getpid()}.0a0a0a0a", False),  # a process that lives
+        (f"{socket.gethostname()}.999999999.0a0a0a0a", True),  # one that does not
+        ("elsewhere.999999999.0a0a0a0a", False),  # one of another machine, which may live
+        (f"{socket.gethostname()}.me.0a0a0a0a", False),  # not a name of ours
+    ],
+)
+def test_only_what_belongs_to_nobody_is_taken_over(owner: str, taken: bool, server: Server, tmp_path: Path) -> None:
+    _left(tmp_path, CONTENT[:100], owner=owner)
+    fetch(_recipe(server.address("whole-by-range")), cache=tmp_path, progress=False)
+    assert server.ranges == [100 if taken else 0]
+    assert len(_files(tmp_path)) == (1 if taken else 2)
+
+
+def test_a_process_with_the_number_of_one_that_is_gone_does_not_own_its_part(server: Server, tmp_path: Path) -> None:
+    _left(tmp_path, CONTENT[:100], owner=f"{socket.gethostname()}.{os.getpid()}.0a0a0a0a")
+    os.utime(next(tmp_path.rglob("*.part")), (1e9, 1e9))
+    fetch(_recipe(server.address("whole-by-range")), cache=tmp_path, progress=False)
+    assert server.ranges == [100]
+
+
+def test_processes_that_find_one_part_do_not_harm_each_other(server: Server, tmp_path: Path) -> None:
+    _left(tmp_path, CONTENT[:100])
+    context = multiprocessing.get_context("spawn")
+    address = server.address("half-by-range")
+    processes = [context.Process(target=_fetch_elsewhere, args=(address, tmp_path)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert server.ranges.count(100) <= 1
+    assert (tmp_path / "sparc" / "a.bin").read_bytes() == CONTENT
+    assert _files(tmp_path) == ["sparc/a.bin"]
 
 
 def test_progress_is_lines_where_there_is_no_terminal(

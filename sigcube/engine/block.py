@@ -95,8 +95,6 @@ class Engine:
         )
         reference = self._reference(section, tile, order, lengths)
         for name, values in self._metrics(flat, reference, lengths[-1] if lengths else 1):
-            if name not in arrays:
-                continue
             target = arrays[name][..., *where]
             nested = values.reshape((*values.shape[:-1], *lengths))
             ahead = nested.ndim - len(lengths)
@@ -133,8 +131,10 @@ class Engine:
                 summary = finish_pooled(metric, counts, own)
                 yield metric.name, summary
             else:
-                values, summary = finish_systems(metric, counts, own)
-                yield metric.name, values
+                kept = np.empty(own[0].shape, dtype=spec.dtype) if spec.keep_systems else None
+                values, summary = finish_systems(metric, counts, own, kept=kept)
+                if kept is not None:
+                    yield metric.name, kept
                 yield f"{metric.name}_mean", summary
                 yield f"{metric.name}_median", column_medians(values, summary, row=row)
                 if metric.name == "rms" and reference is not None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigcube.kernels.compiled import compiled, scalar
+from sigcube.kernels.compiled import compiled, helper, scalar
 from sigcube.metrics import Metric
 
 __all__ = ["column_medians", "finish_pooled", "finish_systems", "fraction_below"]
@@ -14,21 +14,27 @@ __all__ = ["column_medians", "finish_pooled", "finish_systems", "fraction_below"
 FloatArray = npt.NDArray[np.float64]
 
 # Columns turned round together: long enough to stream, short enough to stay in cache.
-_ABREAST = 64
-# Values of float64 in a cache line.
+_ABREAST = 32
+# Keys in a cache line.
 _LINE = 8
-# A guess that is off by more than this many times itself says nothing.
-_FAR = 4.0
+# Guesses before a column is partly sorted after all.
+_TRIES = 6
+
+_POSITIVE = 0x7FFFFFFFFFFFFFFF
+_LEAST = -_POSITIVE - 1
 
 
-def finish_systems(metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ...]) -> tuple[FloatArray, FloatArray]:
+def finish_systems(
+    metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ...], *, kept: npt.NDArray[np.floating] | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Return a metric's values, shape ``(n_systems, n)``, and their mean over systems, shape ``(n,)``.
 
-    ``counts`` has one number per system, ``sums`` have shape ``(n_systems, n)``.
+    ``counts`` has one number per system, ``sums`` have shape ``(n_systems, n)``. The values are rounded into ``kept``,
+    if it is given, on the way: to go over them a second time would take as long as the roots.
     """
     values = np.empty_like(sums[0])
     means = np.empty(values.shape[1])
-    _finisher(metric.finish, len(sums))(counts, *sums, values, means)
+    _finisher(metric.finish, len(sums))(counts, *sums, values, means, kept)
     return values, means
 
 
@@ -46,17 +52,27 @@ def _finisher(finish: Any, n_sums: int) -> Any:
     """Compile the loop over systems and grid points for a metric of one or of two sums."""
     f = scalar(finish)
 
-    def one(counts: Any, a: Any, values: Any, means: Any) -> None:
+    def one(counts: Any, a: Any, values: Any, means: Any, kept: Any) -> None:
+        _zero(means)
         for s in range(values.shape[0]):
             for j in range(values.shape[1]):
-                values[s, j] = f(counts[s], a[s, j])
-        _mean_over_systems(values, means)
+                value = f(counts[s], a[s, j])
+                values[s, j] = value
+                means[j] += value
+                if kept is not None:
+                    kept[s, j] = value
+        _divide(means, values.shape[0])
 
-    def two(counts: Any, a: Any, b: Any, values: Any, means: Any) -> None:
+    def two(counts: Any, a: Any, b: Any, values: Any, means: Any, kept: Any) -> None:
+        _zero(means)
         for s in range(values.shape[0]):
             for j in range(values.shape[1]):
-                values[s, j] = f(counts[s], a[s, j], b[s, j])
-        _mean_over_systems(values, means)
+                value = f(counts[s], a[s, j], b[s, j])
+                values[s, j] = value
+                means[j] += value
+                if kept is not None:
+                    kept[s, j] = value
+        _divide(means, values.shape[0])
 
     return compiled(one if n_sums == 1 else two)
 
@@ -64,18 +80,22 @@ def _finisher(finish: Any, n_sums: int) -> Any:
 @compiled
 def _add_systems(sums: Any, totals: Any) -> None:
     """Add up over systems, one after the other: the same bits for any width of the tile."""
-    for j in range(sums.shape[1]):
-        totals[j] = 0.0
+    _zero(totals)
     for s in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             totals[j] += sums[s, j]
 
 
 @compiled
-def _mean_over_systems(values: Any, means: Any) -> None:
-    _add_systems(values, means)
-    for j in range(values.shape[1]):
-        means[j] /= values.shape[0]
+def _zero(row: Any) -> None:
+    for j in range(row.size):
+        row[j] = 0.0
+
+
+@compiled
+def _divide(row: Any, number: float) -> None:
+    for j in range(row.size):
+        row[j] /= number
 
 
 @compiled
@@ -103,89 +123,94 @@ def column_medians(values: FloatArray, means: FloatArray, *, row: int = 1) -> Fl
     ``values`` have shape ``(n_systems, n)``; their ``means``, shape ``(n,)``, tell which columns hold only numbers. The
     columns are those of a grid whose last dimension has length ``row``: neighbours there have medians that are close.
     """
-    medians = np.empty(values.shape[1])
-    _column_medians(values, means, row, medians)
+    middle = np.empty((2, values.shape[1]), dtype=np.int64)
+    _middle_keys(np.ascontiguousarray(values).view(np.int64), row, middle)
+    low, high = _keys(middle).view(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        medians: FloatArray = np.where(low == high, low, 0.5 * (low + high))
+    suspect = np.flatnonzero(~np.isfinite(means))
+    medians[suspect[np.isnan(values[:, suspect]).any(axis=0)]] = np.nan
     return medians
 
 
+def _keys(bits: Any) -> Any:
+    """Turn the bits of floats into whole numbers of the same order, and back: negative ones count downwards."""
+    return bits ^ ((bits >> 63) & _POSITIVE)
+
+
+_key = helper(_keys)
+
+
 @compiled
-def _column_medians(values: Any, means: Any, row: int, medians: Any) -> None:
-    """Find each median near where its neighbours' say; to sort every column would cost as much as the model."""
-    n_systems, n = values.shape
-    own = np.empty((_ABREAST, n_systems))
-    near = np.empty(n_systems)
+def _middle_keys(bits: Any, row: int, middle: Any) -> None:
+    """Find the two middle values of each column from where its neighbours' are; to sort would cost as much as a model.
+
+    All on keys: LLVM makes packed instructions of minima and maxima of whole numbers, of floats it does not.
+    """
+    n_systems, n = bits.shape
+    own = np.empty((_ABREAST, n_systems), dtype=np.int64)
     for first in range(0, n, _ABREAST):
         width = min(_ABREAST, n - first)
-        _turn(values, first, width, own)
+        _turn(bits, first, width, own)
         for j in range(width):
-            guess, reach = _expect(medians, first + j, row)
-            if np.isfinite(means[first + j]) and np.isfinite(guess + reach):
-                medians[first + j] = _median_near(own[j], near, guess, reach)
-            else:
-                medians[first + j] = _median_near(own[j], near, 0.0, np.inf) if _is_complete(own[j]) else np.nan
+            i = first + j
+            middle[0, i], middle[1, i] = _middle(own[j], _expect(middle[1], i, row))
 
 
 @compiled
-def _expect(medians: Any, i: int, row: int) -> Any:
-    """Return where a median should be, and how far it may be off, from those before it on its row and on the last."""
-    if i < 2:
-        return 0.0, np.inf
+def _turn(bits: Any, first: int, width: int, own: Any) -> None:
+    """Copy a strip of columns as rows of keys, by squares of a cache line, which LLVM unrolls."""
+    squares = bits.shape[0] // _LINE * _LINE if width % _LINE == 0 else 0
+    for start in range(0, squares, _LINE):
+        for corner in range(0, width, _LINE):
+            for j in range(_LINE):
+                for s in range(_LINE):
+                    own[corner + j, start + s] = _key(bits[start + s, first + corner + j])
+    for s in range(squares, bits.shape[0]):
+        for j in range(width):
+            own[j, s] = _key(bits[s, first + j])
+
+
+@compiled
+def _expect(known: Any, i: int, row: int) -> Any:
+    """Return where a middle should be, from those before it on its row and on the last."""
     if i < row:
-        step = medians[i - 1] - medians[i - 2]
-        return medians[i - 1] + step, abs(step) + 0.002 * abs(medians[i - 1])
-    if i % row == 0:
-        return medians[i - row], 0.02 * abs(medians[i - row])
-    step = medians[i - row] - medians[i - row - 1]
-    return medians[i - 1] + step, 0.2 * abs(step) + 0.002 * abs(medians[i - 1])
+        return 2 * known[i - 1] - known[i - 2] if i > 1 else known[0] if i else 0
+    return known[i - row] if i % row == 0 else known[i - 1] + known[i - row] - known[i - row - 1]
 
 
 @compiled
-def _turn(values: Any, first: int, width: int, own: Any) -> None:
-    """Copy a strip of columns as rows, a cache line of each at a time."""
-    for start in range(0, values.shape[0], _LINE):
-        stop = min(start + _LINE, values.shape[0])
-        for j in range(width):
-            for s in range(start, stop):
-                own[j, s] = values[s, first + j]
+def _middle(column: Any, guess: int) -> Any:
+    """Return the two middle values of a column, or twice the one, from the values next to a guess."""
+    half, odd = column.size // 2, column.size % 2
+    for _ in range(_TRIES):
+        below, lower, upper = _beside(column, guess)
+        if below == half:
+            return (upper, upper) if odd else (lower, upper)
+        if odd and below == half + 1:
+            return lower, lower
+        # As many steps as ranks are missing, of the width of this one.
+        step = (upper - lower) * (abs(half - below) - 1)
+        guess = upper + 1 + step if below < half else lower - step
+    upper = _select(column, half)
+    return (upper, upper) if odd else (column[:half].max(), upper)
 
 
 @compiled
-def _is_complete(column: Any) -> bool:
+def _beside(column: Any, guess: int) -> Any:
+    """Count the values below a guess, and find the largest of them, and the smallest of the others."""
+    below, lower, upper = 0, _LEAST, _POSITIVE
     for i in range(column.size):
-        if np.isnan(column[i]):
-            return False
-    return True
+        key = column[i]
+        is_below = key < guess
+        below += is_below
+        lower = max(lower, key if is_below else _LEAST)
+        upper = min(upper, _POSITIVE if is_below else key)
+    return below, lower, upper
 
 
 @compiled
-def _median_near(column: Any, near: Any, guess: float, reach: float) -> float:
-    """Return the median of a column from the values within reach of a guess; the reach grows until it is among them."""
-    n = column.size
-    while True:
-        below, inside = _collect(column, near, guess - reach, guess + reach)
-        if below <= (n - 1) // 2 and n // 2 < below + inside:
-            lower = _select(near[:inside], (n - 1) // 2 - below)
-            upper = lower if n % 2 else np.inf
-            for i in range(n // 2 - below, inside if n % 2 == 0 else 0):
-                upper = min(upper, near[i])
-            return 0.5 * (lower + upper)
-        reach = 8.0 * reach if 0.0 < reach < _FAR * abs(guess) else np.inf
-
-
-@compiled
-def _collect(column: Any, near: Any, low: float, high: float) -> Any:
-    """Copy the values from low to high, and count them and those below, without a branch to mispredict."""
-    below, inside = 0, 0
-    for i in range(column.size):
-        value = column[i]
-        near[inside] = value
-        below += value < low
-        inside += (value >= low) & (value <= high)
-    return below, inside
-
-
-@compiled
-def _select(values: Any, rank: int) -> float:
+def _select(values: Any, rank: int) -> Any:
     """Move the value of a rank to its place, with none larger before it, none smaller behind (Hoare 1961)."""
     low, high = 0, values.size - 1
     while low < high:
@@ -202,4 +227,4 @@ def _select(values: Any, rank: int) -> float:
                 j -= 1
         low = i if j < rank else low
         high = j if rank < i else high
-    return float(values[rank])
+    return values[rank]

@@ -114,3 +114,11 @@ def test_pooled_metrics_add_up_all_points() -> None:
     total, total_sq = np.array([[1.0], [2.0]]), np.array([[3.0], [7.0]])
     found = finish_pooled(METRICS["scatter_v"], counts, (total, total_sq))
     np.testing.assert_allclose(found, [np.sqrt(10 / 5 - (3 / 5) ** 2)], rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kept_values_are_rounded_once(dtype: str) -> None:
+    sums = np.random.default_rng(3).lognormal(size=(5, 9))
+    kept = np.empty(sums.shape, dtype=dtype)
+    values, _ = finish_systems(METRICS["rms"], np.full(5, 7.0), (sums,), kept=kept)
+    np.testing.assert_array_equal(kept, values.astype(dtype))

@@ -3,18 +3,23 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from glob import escape
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from sigcube import __version__
 from sigcube.cube import save_cube
+from sigcube.cube.streaming import Pieces, stream_cube
 from sigcube.errors import DataError, Fault, RawFilesMissing, error_from
 from sigcube.readers import READERS, Table
 from sigcube.recipes.fetching import fetch
 from sigcube.recipes.model import RawFile, Recipe
 
 __all__ = ["ingest"]
+
+Paths = Mapping[str, tuple[Path, ...]]
 
 
 def ingest(
@@ -57,12 +62,26 @@ def ingest(
     if target.exists() and not overwrite:
         hint = "ask for it to be overwritten, or name another"
         raise DataError("there is already a cube here", where=str(target), hint=hint)
-    paths = fetch(recipe, progress=progress) if data is None else _find_files(recipe, Path(data))
-    sums = {role: _sha256(path) for role, path in paths.items()}
+    if data is None:
+        paths: Paths = {role: (path,) for role, path in fetch(recipe, progress=progress).items()}
+    else:
+        paths = _find_files(recipe, Path(data))
+    sums = {path: _sha256(path) for found in paths.values() for path in found}
     _refuse_wrong_sums(recipe, paths, sums)
-    tables = {role: Table(paths[role], file.columns) for role, file in recipe.files.items()}
-    ds = READERS[recipe.reader].read(tables, cuts=recipe.cuts)
-    return save_cube(_described(ds, recipe, sums), target, overwrite=overwrite)
+    attrs = _attributes(recipe, paths, sums)
+    cube = _read(recipe, paths)
+    if isinstance(cube, xr.Dataset):
+        return save_cube(cube.assign_attrs(attrs), target, overwrite=overwrite)
+    return stream_cube(cube, target, attrs=attrs, overwrite=overwrite)
+
+
+def _read(recipe: Recipe, paths: Paths) -> xr.Dataset | Pieces:
+    tables = {
+        role: Table(paths[role][0], file.columns, file.format, file.extension, paths[role][1:])
+        for role, file in recipe.files.items()
+    }
+    options = {} if recipe.frame is None else {"frame": recipe.frame}
+    return READERS[recipe.reader].read(tables, cuts=recipe.cuts, **options)
 
 
 def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
@@ -78,7 +97,7 @@ def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
     Returns
     -------
     dict of str to Path
-        The files, by role.
+        The files, by role; the first where there are several.
 
     Raises
     ------
@@ -88,11 +107,11 @@ def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
         If one is there twice with different content, or has the wrong checksum.
     """
     paths = _find_files(recipe, Path(folder))
-    _refuse_wrong_sums(recipe, paths, {role: _sha256(path) for role, path in paths.items()})
-    return paths
+    _refuse_wrong_sums(recipe, paths, {path: _sha256(path) for found in paths.values() for path in found})
+    return {role: found[0] for role, found in paths.items()}
 
 
-def _find_files(recipe: Recipe, folder: Path) -> dict[str, Path]:
+def _find_files(recipe: Recipe, folder: Path) -> dict[str, tuple[Path, ...]]:
     if not folder.is_dir():
         raise DataError("this is not a folder", where=str(folder))
     there = {role: _candidates(file, recipe, folder) for role, file in recipe.files.items()}
@@ -100,55 +119,70 @@ def _find_files(recipe: Recipe, folder: Path) -> dict[str, Path]:
     if faults:
         kind = DataError if all(there.values()) else RawFilesMissing
         raise error_from(kind, faults, what="the raw files are not to be found", where=str(folder))
-    return {role: found[0] for role, found in there.items()}
+    # Of copies of one file, one.
+    return {role: tuple({path.name: path for path in reversed(found)}.values())[::-1] for role, found in there.items()}
 
 
 def _candidates(file: RawFile, recipe: Recipe, folder: Path) -> list[Path]:
     beside = recipe.folder / file.name
-    return [beside] if not file.url and beside.is_file() else sorted(folder.rglob(file.name))
+    if not file.url and beside.is_file():
+        return [beside]
+    found = sorted(folder.rglob(escape(file.name)))
+    return found or sorted(folder.rglob(file.parts), key=lambda path: path.name) if file.parts else found
 
 
 def _finding_faults(file: RawFile, found: list[Path]) -> list[Fault]:
     if not found:
-        return [Fault(f"{file.name} is missing", expected=file.url or "beside the recipe, or in this folder")]
-    if len({_sha256(path) for path in found}) > 1:
-        places = ", ".join(map(str, found))
-        return [Fault(f"{file.name} is there several times, with different content", found=places, expected="one")]
-    return []
+        wanted = f"{file.name} or {file.parts}" if file.parts else file.name
+        return [Fault(f"{wanted} is missing", expected=file.url or "beside the recipe, or in this folder")]
+    faults = []
+    for name in sorted({path.name for path in found}):
+        same = [path for path in found if path.name == name]
+        if len(same) > 1 and len({_sha256(path) for path in same}) > 1:
+            places = ", ".join(map(str, same))
+            faults.append(Fault(f"{name} is there several times, with different content", "", places, "one"))
+    return faults
 
 
-def _refuse_wrong_sums(recipe: Recipe, paths: Mapping[str, Path], sums: Mapping[str, str]) -> None:
+def _refuse_wrong_sums(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -> None:
     faults = [
         Fault(
             "wrong checksum",
-            str(paths[role]),
-            f"sha256 {sums[role]}, {paths[role].stat().st_size} bytes",
+            str(path),
+            f"sha256 {sums[path]}, {path.stat().st_size} bytes",
             f"sha256 {file.sha256}" + (f", {file.size} bytes" if file.size else ""),
         )
         for role, file in recipe.files.items()
-        if file.sha256 and file.verify == "always" and sums[role] != file.sha256
+        for path in paths[role]
+        if file.sha256 and file.verify == "always" and sums[path] != file.sha256
     ]
     if faults:
         what, hint = "a raw file is not the official one", "the file is truncated or altered: fetch it again"
         raise error_from(DataError, faults, what=what, where=f"recipe {recipe.name}", hint=hint)
 
 
-def _described(ds: xr.Dataset, recipe: Recipe, sums: Mapping[str, str]) -> xr.Dataset:
+def _attributes(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -> dict[str, Any]:
     raw_files = [
-        {"name": file.name, "sha256": sums[role], "official": sums[role] == (file.sha256 or sums[role])}
+        {"name": path.name, "sha256": sums[path], "official": _official(file, sums[path])}
         for role, file in recipe.files.items()
+        for path in paths[role]
     ]
-    return ds.assign_attrs(
-        title=recipe.title,
-        kind=recipe.kind,
-        citation=recipe.citation,
-        licence=recipe.licence,
-        recipe=recipe.text,
-        raw_files=json.dumps(raw_files),
-        samples=json.dumps({name: sample.model_dump() for name, sample in recipe.samples.items()}),
-        synthetic=0,
-        sigcube_version=__version__,
-    )
+    return {
+        "title": recipe.title,
+        "kind": recipe.kind,
+        "citation": recipe.citation,
+        "licence": recipe.licence,
+        "recipe": recipe.text,
+        "raw_files": json.dumps(raw_files),
+        "samples": json.dumps({name: sample.model_dump() for name, sample in recipe.samples.items()}),
+        "synthetic": int(recipe.synthetic),
+        "sigcube_version": __version__,
+    }
+
+
+def _official(file: RawFile, found: str) -> bool:
+    """Whether a file is known to be the official one; of the answer to a query nobody knows."""
+    return not file.query and found == (file.sha256 or found)
 
 
 def _sha256(path: Path) -> str:

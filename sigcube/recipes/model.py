@@ -5,11 +5,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sigcube.cube import KINDS, Kind
 from sigcube.errors import Fault, SpecError, did_you_mean, error_from
 from sigcube.readers import READERS, Column, Cuts
+from sigcube.readers.typing import Format
 from sigcube.shipped import shipped, shipped_folder
 
 __all__ = ["Contents", "RawFile", "Recipe", "SampleEntry", "load_recipe", "recipe_names"]
@@ -30,15 +39,23 @@ class RawFile(_Entry):
     name : str
         Its file name.
     url : str
-        Its official address; empty for a file that lies beside the recipe.
+        Its official address; empty for a file that lies beside the recipe, or that is to be had by hand only.
     sha256 : str
-        Checksum of the official file, in hexadecimal; empty for a file that lies beside the recipe.
+        Checksum of the official file, in hexadecimal; what is downloaded must have one.
     size : int or None
         Its length in bytes.
     verify : {"always", "download"}
         Whether a file given by hand must have the checksum too.
     columns : tuple of Column
         What its columns are, in order.
+    format : str or None
+        The format of a table whose first bytes and name do not tell: one of `sigcube.readers.typing.FORMATS`.
+    extension : int, str or None
+        Which of several tables in the file, by place or name.
+    parts : str
+        A pattern of the names of several files that hold the rows instead, where those given by hand are such.
+    query : str
+        In ADQL, what to ask of the TAP service at ``url``; its answer changes, so it has no checksum.
     """
 
     name: str = Field(pattern=r"^[^/\\]+$")
@@ -47,11 +64,17 @@ class RawFile(_Entry):
     size: int | None = Field(default=None, gt=0)
     verify: Literal["always", "download"] = "always"
     columns: tuple[Column, ...]
+    format: Format | None = None
+    extension: int | str | None = None
+    parts: str = Field(default="", pattern=r"^[^/\\]*$")
+    query: str = ""
 
     @model_validator(mode="after")
     def _address_with_checksum(self) -> "RawFile":
-        if bool(self.url) != bool(self.sha256):
-            raise ValueError("url and sha256 go together; a file without either lies beside the recipe")
+        if self.query and (self.sha256 or not self.url):
+            raise ValueError("a query needs the url of a service, and its answer has no sha256")
+        if self.url and not self.sha256 and not self.query:
+            raise ValueError("sha256 is missing; what is downloaded must have one")
         return self
 
 
@@ -85,6 +108,10 @@ class Recipe(_Entry):
         The files, by the role they have for the reader.
     cuts : Cuts
         Thresholds of the flags: the reader's own model of them.
+    frame : BaseModel or None
+        The frame of coordinates and velocities: the reader's own model of it, if it asks for one.
+    synthetic : bool
+        Whether the data are made up.
     samples : dict of str to SampleEntry
         Selections on the flags.
     contents : Contents or None
@@ -103,6 +130,8 @@ class Recipe(_Entry):
     licence: str
     files: dict[str, RawFile] = Field(min_length=1)
     cuts: Cuts
+    frame: SerializeAsAny[BaseModel] | None = None
+    synthetic: bool = False
     samples: dict[str, SampleEntry] = {}
     contents: Contents | None = None
     text: str = Field(exclude=True, repr=False)
@@ -125,6 +154,8 @@ class Recipe(_Entry):
             raise ValueError(f"reader {self.reader!r} makes cubes of kind {entry.kind!r}, not {self.kind!r}")
         if not isinstance(self.cuts, entry.cuts):
             raise ValueError(f"reader {self.reader!r} takes cuts of type {entry.cuts.__name__}")
+        if not isinstance(self.frame, entry.frame or type(None)):
+            raise ValueError(f"reader {self.reader!r} takes {'a' if entry.frame else 'no'} frame")
         variables = [variable.name for variable in kind.variables]
         for file in self.files.values():
             for column in file.columns:
@@ -191,6 +222,12 @@ def _parse(text: str, *, where: str, folder: Path) -> Recipe:
     cuts = _checked(model, content.get("cuts", {}), "cuts", faults) if entry else None
     # What is wrong beside the cuts is told with them.
     given = {**content, "cuts": cuts or model.model_construct(), "text": text, "folder": folder}
+    if entry and entry.frame:
+        frame = _checked(entry.frame, content.get("frame", {}), "frame", faults)
+        given["frame"] = frame or entry.frame.model_construct()
+    elif entry and "frame" in content:
+        faults.append(Fault(f"reader {content['reader']!r} has no use for it", "frame"))
+        del given["frame"]
     recipe = _checked(Recipe, given, "", faults)
     if recipe is None or faults:
         raise error_from(SpecError, faults, what="the recipe is wrong", where=where)

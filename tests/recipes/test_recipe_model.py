@@ -81,8 +81,8 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
             r"\n  where: .*, cuts.min_point",
         ),
         (
-            'description = "few"\n',
-            "[cuts]\nmin_points = 0\n",
+            '[samples.few]\ndescription = "few"',
+            "[cuts]\nmin_points = 0\n[samples.few]\ndescription = 3",
             r"2 faults(.*\n)*.*cuts.min_points: .*greater than or equal to 1, found 0",
         ),
         ('"galaxy"', '"star"', r"reader 'sparc' makes cubes of kind 'galaxy', not 'star'"),

@@ -1,0 +1,193 @@
+"""FITS, VOTable and Parquet: tables whose cells are numbers already."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sigcube.errors import Fault
+from sigcube.readers.cells import Cells
+from sigcube.readers.files import guarded, opened, unpacked, unreadable
+from sigcube.readers.typing import Table
+
+__all__ = ["FitsSource", "ParquetSource", "VoTableSource"]
+
+_TABLE_META = b"table_meta_yaml"
+_VO_META = b"IVOA.VOTable-Parquet.content"
+# What astropy's reader of VOTables only warns of: other counts of rows or columns, numbers that it makes fit.
+_SILENT_LOSSES = ("W18", "W19", "W30", "W46", "W51", "W56")
+
+
+class _Source:
+    """A table whose rows are known by their numbers; a library refuses those that are not whole."""
+
+    def row_faults(self) -> tuple[list[Fault], int]:
+        """Return none: there is no such row."""
+        return [], 0
+
+    def places(self, rows: Sequence[int]) -> dict[int, str]:
+        """Say where rows are."""
+        return {row: f"row {row + 1}" for row in rows}
+
+
+class FitsSource(_Source):
+    """A table extension of a FITS file, mapped into memory; a packed file is unpacked into a temporary one first."""
+
+    def __init__(self, table: Table, stack: ExitStack) -> None:
+        from astropy.io import fits
+
+        self._path = table.path
+        path = stack.enter_context(unpacked(table.path))
+        with guarded(table.path), _quiet():
+            hdus = stack.enter_context(fits.open(path, memmap=True))
+            self._hdu = _extension(hdus, table)
+            self._refuse_cut(path)
+            self._columns = {column.name: column for column in self._hdu.columns}
+            self.labels: Sequence[str] = [column.name for column in self._hdu.columns]
+            self.units = {name: str(column.unit) for name, column in self._columns.items() if column.unit}
+
+    def _refuse_cut(self, path: Path) -> None:
+        needed, there = self._hdu.fileinfo()["datLoc"] + self._hdu.size, path.stat().st_size
+        if needed > there:
+            fault = Fault("the file is truncated or damaged", found=f"{there} bytes", expected=f"at least {needed}")
+            raise unreadable(self._path, [fault])
+
+    def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+        """Yield the columns of some rows at a time."""
+        with guarded(self._path):
+            for start in range(0, self._hdu.header["NAXIS2"], rows):
+                with _quiet():
+                    part = self._hdu.data[start : start + rows]
+                    batch = {label: self._cells(part, label) for label in labels}
+                yield batch
+
+    def _cells(self, part: Any, label: str) -> Cells:
+        values = np.asarray(part.field(label))
+        null = self._columns[label].null
+        missing = None
+        if null is not None and values.dtype.kind in "iuf":
+            missing = np.asarray(part.view(np.ndarray)[label] == null)
+        return Cells(values, missing)
+
+
+def _extension(hdus: Any, table: Table) -> Any:
+    from astropy.io import fits
+
+    tables = {place: hdu for place, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)}
+    names = [f"{place} {hdu.name}".strip() for place, hdu in tables.items()]
+    if table.extension is None and tables:
+        return next(iter(tables.values()))
+    wanted = [hdu for place, hdu in tables.items() if table.extension in (place, hdu.name)]
+    if not wanted:
+        found = ", ".join(names) or "none"
+        raise unreadable(table.path, [Fault(f"there is no table extension {table.extension!r}", found=found)])
+    return wanted[0]
+
+
+class VoTableSource(_Source):
+    """A table of a VOTable file, which is read whole: astropy has no way to read one in pieces."""
+
+    def __init__(self, table: Table, stack: ExitStack) -> None:
+        from astropy.io import votable
+
+        self._path = table.path
+        with guarded(table.path), opened(table.path) as file, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            tables = list(votable.parse(file, filename=table.path.name, verify="warn").iter_tables())
+            chosen = self._chosen(tables, table)
+        lost = [str(w.message) for w in caught if w.category.__name__ in _SILENT_LOSSES]
+        if lost:
+            faults = [Fault("a cell or row is not what the file declares", found=text) for text in lost]
+            raise unreadable(table.path, faults)
+        self._array = chosen.array
+        self.labels: Sequence[str] = [field.name for field in chosen.fields]
+        self._ids = {field.name: field.ID for field in chosen.fields}
+        self.units = {field.name: str(field.unit) for field in chosen.fields if field.unit is not None}
+
+    def _chosen(self, tables: list[Any], table: Table) -> Any:
+        here = table.extension
+        wanted = [t for place, t in enumerate(tables) if here is None or here in (place, t.ID, t.name)]
+        if not wanted:
+            what = "there is no table" if here is None else f"there is no table {here!r}"
+            raise unreadable(self._path, [Fault(what, found=f"{len(tables)} tables")])
+        return wanted[0]
+
+    def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+        """Yield the columns of some rows at a time."""
+        for start in range(0, len(self._array), rows):
+            part = self._array[start : start + rows]
+            columns = {label: part[self._ids[label]] for label in labels}
+            yield {label: Cells(np.ma.getdata(column), np.ma.getmaskarray(column)) for label, column in columns.items()}
+
+
+class ParquetSource(_Source):
+    """A Parquet file, read by batches of rows; units are those that astropy's writers leave in it."""
+
+    def __init__(self, table: Table, stack: ExitStack) -> None:
+        from pyarrow import parquet
+
+        self._path = table.path
+        path = stack.enter_context(unpacked(table.path))
+        with guarded(table.path):
+            self._file = stack.enter_context(parquet.ParquetFile(path, page_checksum_verification=True))
+            schema = self._file.schema_arrow
+            self.labels: Sequence[str] = schema.names
+            self.units = _parquet_units(schema.metadata or {})
+
+    def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+        """Yield the columns of some rows at a time."""
+        with guarded(self._path):
+            for batch in self._file.iter_batches(batch_size=rows, columns=list(labels)):
+                yield {label: _arrow_cells(batch.column(label)) for label in labels}
+
+
+def _arrow_cells(array: Any) -> Cells:
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        array, kind = array.dictionary_decode(), kind.value_type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return Cells(array.fill_null("").to_numpy(zero_copy_only=False).astype(object), _null(array))
+    if pa.types.is_decimal(kind):
+        array, kind = compute.cast(array, pa.float64()), pa.float64()
+    if pa.types.is_floating(kind):
+        return Cells(array.to_numpy(zero_copy_only=False), _null(array))
+    if pa.types.is_integer(kind):
+        return Cells(array.fill_null(0).to_numpy(zero_copy_only=False), _null(array))
+    if pa.types.is_boolean(kind):
+        return Cells(array.fill_null(True).to_numpy(zero_copy_only=False))
+    return Cells(np.full(len(array), None, dtype=object), np.ones(len(array), dtype=np.bool_))
+
+
+def _null(array: Any) -> Any:
+    return array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+
+
+def _parquet_units(metadata: Mapping[bytes, bytes]) -> dict[str, str]:
+    if _TABLE_META in metadata:
+        from astropy.table.meta import get_header_from_yaml
+
+        described = get_header_from_yaml(metadata[_TABLE_META].decode("utf-8").split("\n"))
+        return {str(column["name"]): str(column["unit"]) for column in described["datatype"] if "unit" in column}
+    if _VO_META in metadata:
+        import io
+
+        from astropy.io import votable
+
+        with _quiet():
+            fields = votable.parse(io.BytesIO(metadata[_VO_META])).get_first_table().fields
+        return {field.name: str(field.unit) for field in fields if field.unit is not None}
+    return {}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to ourselves what astropy remarks about the form of a file; what matters is checked."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

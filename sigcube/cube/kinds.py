@@ -325,7 +325,7 @@ POPULATION = Kind(
         _member("lambda_eff", "", "λ_R, how ordered the rotation within the effective radius is", required=False),
         _member("inclination", "deg", "inclination", required=False),
         _member("chi2_dof", "", "χ² of the model a degree of freedom", required=False),
-        _member("quality", "", "quality of the model, as the source grades it", dtype="int64", required=False),
+        _member("quality", "", "quality of the model, as the source grades it", required=False),
         _member(
             "system_flag",
             "",

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from sigcube.readers.galaxy import GalaxyCuts
 from sigcube.readers.landmarks import LandmarkCuts, read_landmarks
 from sigcube.readers.milky_way_curve import read_milky_way_curve
+from sigcube.readers.populations import PopulationCuts, read_dynpop
 from sigcube.readers.sparc import read_sparc
 from sigcube.readers.typing import Column, Cuts, Reader, ReaderEntry, Table
 
@@ -14,6 +15,7 @@ __all__ = ["READERS", "Column", "Cuts", "Reader", "ReaderEntry", "Table"]
 #: Every reader, by the name that recipes use.
 READERS: Mapping[str, ReaderEntry] = MappingProxyType(
     {
+        "dynpop": ReaderEntry(read=read_dynpop, cuts=PopulationCuts, kind="population"),
         "landmarks": ReaderEntry(read=read_landmarks, cuts=LandmarkCuts, kind="landmark"),
         "milky_way_curve": ReaderEntry(read=read_milky_way_curve, cuts=GalaxyCuts, kind="galaxy"),
         "sparc": ReaderEntry(read=read_sparc, cuts=GalaxyCuts, kind="galaxy"),

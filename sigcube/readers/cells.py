@@ -168,7 +168,12 @@ def _strings(cells: Cells, column: Column, wrong: WrongCells) -> npt.NDArray[Any
     if cells.values.ndim != 1 or cells.values.dtype.kind not in "USOiu":
         wrong.add_column(column.label, "the column holds something else", _form(cells.values), "text")
         return np.full(len(cells.values), "", dtype=object)
-    texts = [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in cells.values.tolist()]
+    raw = cells.values.tolist()
+    texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in raw]
+    # What is no UTF-8 came out as this sign, which no name holds by itself.
+    broken = np.array(["\ufffd" in text for text in texts], dtype=np.bool_)
+    if broken.any():
+        wrong.add(np.flatnonzero(broken), column.label, "not text in UTF-8", lambda row: repr(raw[row]))
     missing = cells.missing if cells.missing is not None else np.zeros(len(texts), dtype=np.bool_)
     stripped = ["" if gone else text.strip() for text, gone in zip(texts, missing.tolist(), strict=True)]
     return np.array(stripped, dtype=object)

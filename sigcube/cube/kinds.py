@@ -29,7 +29,7 @@ GALAXY = Kind(
     description=(
         "The measured velocity at each radius of a galaxy, and what its gas, its disc and its bulge would give alone. "
         "The stellar parts are at a mass-to-light ratio of 1: V_bar² = V_gas |V_gas| + Υ_disk V_disk² + "
-        "Υ_bulge V_bul |V_bul|. The four scale lengths are what papers call R_d."
+        "Υ_bulge V_bul². The four scale lengths are what papers call R_d."
     ),
     system_dim="galaxy",
     point_dim="radius",
@@ -129,7 +129,7 @@ STAR = Kind(
     variables=(
         _star("source_id", "", "identifier in the catalogue", dtype="int64"),
         _star("r", "kpc", "cylindrical galactocentric radius R", least=0.0),
-        _star("phi", "deg", "galactocentric azimuth, 0 at the Sun, growing with the rotation"),
+        _star("phi", "deg", "galactocentric azimuth, 0 at the Sun, growing with the rotation", required=False),
         _star("height", "kpc", "height z above the plane"),
         _star("v_r", "km/s", "velocity away from the axis"),
         _star("v_phi", "km/s", "velocity about the axis, positive with the rotation"),

@@ -121,6 +121,7 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...]) -> list[Vari
         attrs = {
             "units": spec.unit if metric.unit is None else metric.unit,
             "source": spec.kernel.source,
+            "best": metric.best,
         }
         if metric.scope == "pooled":
             found.append(summary(metric.name, "float64", {**attrs, "long_name": f"{metric.long_name}, all points"}))
@@ -133,7 +134,11 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...]) -> list[Vari
     if spec.reference is not None:
         long_name = f"fraction of systems with a smaller RMS than {spec.reference.kernel.name}"
         found.append(
-            summary("win_rate", "float64", {"units": "", "source": spec.kernel.source, "long_name": long_name})
+            summary(
+                "win_rate",
+                "float64",
+                {"units": "", "source": spec.kernel.source, "best": "largest", "long_name": long_name},
+            )
         )
     found.append(summary("status", "uint8", STATUS_ATTRS))
     return found

@@ -19,6 +19,7 @@ from sigcube.vecmath import log10
 __all__ = ["METRICS", "METRIC_TERMS", "Metric", "find_metrics", "sums_of"]
 
 Finish = Callable[..., float]
+Best = Literal["smallest", "zero", "one"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Metric:
         None stands for the unit of the observable.
     reduced : bool
         Whether n is lessened by the number of fitted parameters.
+    best : {"smallest", "zero", "one"}
+        The value of a perfect model: zero, for what cannot be negative or for what can, or one.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Metric:
     scope: Literal["system", "pooled"]
     unit: str | None
     reduced: bool = False
+    best: Best = "smallest"
 
 
 def residual(predicted: float, observed: float) -> float:
@@ -136,10 +140,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         metric.name: metric
         for metric in (
             Metric("rms", "RMS residual", ("residual_sq",), root_mean_square, "system", None),
-            Metric("bias", "mean residual", ("residual",), mean, "system", None),
+            Metric("bias", "mean residual", ("residual",), mean, "system", None, best="zero"),
             Metric("chi2", "χ²", ("chi_sq",), itself, "system", ""),
             Metric("chi2_red", "reduced χ²", ("chi_sq",), mean, "system", "", reduced=True),
-            Metric("ratio", "prediction/observation", ("ratio",), mean, "system", ""),
+            Metric("ratio", "prediction/observation", ("ratio",), mean, "system", "", best="one"),
             Metric(
                 "scatter",
                 "scatter of log observation/prediction",

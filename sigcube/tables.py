@@ -1,10 +1,12 @@
 """Kernels and results as tables for a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from rich import box
 from rich.markup import escape
@@ -17,9 +19,9 @@ from sigcube.kernels.graph import CONSTANTS_CHOICE
 from sigcube.kernels.record import Choice, Kernel, Parameter
 from sigcube.report import number
 
-__all__ = ["best_points", "best_table", "kernel_records", "kernel_tables", "smallest", "summaries"]
+__all__ = ["best_place", "best_points", "best_table", "far_from_best", "kernel_records", "kernel_tables", "summaries"]
 
-# Values read at a time when a map is searched for its smallest.
+# Values read at a time when a map is searched for its best.
 _SLAB = 2**24
 
 
@@ -105,7 +107,7 @@ def _choice_table(choices: Sequence[Choice], title: str) -> Table:
 
 
 def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[str, Any]]:
-    """Find the smallest value of a summary under each combination of labels.
+    """Find the best value of a summary under each combination of labels, by the ``best`` that it says of itself.
 
     Parameters
     ----------
@@ -126,7 +128,7 @@ def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[st
     found = []
     for place in np.ndindex(*(array.sizes[dim] for dim in labels)):
         chosen = result.isel(dict(zip(labels, map(int, place), strict=True)))
-        at = smallest(chosen[value])
+        at = best_place(chosen[value])
         if at is not None:
             found.append(_point(chosen, at, value))
     return found
@@ -148,16 +150,34 @@ def _is_label_dim(result: xr.Dataset, dim: str) -> bool:
     return any(coord.dims == (dim,) and coord.dtype.kind not in "iuf" for coord in result.coords.values())
 
 
-def smallest(array: xr.DataArray) -> dict[str, int] | None:
-    """Find the place of the smallest finite value; ties go to the first."""
+# How far a value is from the best, by the attribute that says what is best.
+_FAR_FROM: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {
+        "smallest": np.asarray,
+        "largest": np.negative,
+        "zero": np.abs,
+        "one": lambda values: np.abs(np.log(np.abs(values))),
+    }
+)
+
+
+def far_from_best(array: xr.DataArray) -> npt.NDArray[np.float64]:
+    """Return how far values are from the best, infinity where they are not finite."""
+    values = array.values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = _FAR_FROM[array.attrs.get("best", "smallest")](values)
+    return np.where(np.isfinite(values), far, np.inf)
+
+
+def best_place(array: xr.DataArray) -> dict[str, int] | None:
+    """Find the place of the best finite value; ties go to the first."""
     if not array.ndim:
         return {} if np.isfinite(array.values) else None
     first, rest = str(array.dims[0]), array.sizes[array.dims[0]]
     step = max(1, _SLAB * rest // max(array.size, 1))
     best, at = np.inf, None
     for start in range(0, rest, step):
-        values = array.isel({first: slice(start, start + step)}).values
-        values = np.where(np.isfinite(values), values, np.inf)
+        values = far_from_best(array.isel({first: slice(start, start + step)}))
         flat = int(values.argmin())
         if values.flat[flat] < best:
             place = np.unravel_index(flat, values.shape)
@@ -190,7 +210,7 @@ def best_table(result: xr.Dataset, *, value: str | None = None) -> Table:
     axes = _axes(result)
     others = [name for name in summaries(result) if name != value and not name.endswith("_median")]
     columns = [*axes, value, *sorted(others, key=lambda name: name != "win_rate")[:4]]
-    table = _table(f"Smallest {value} under each reading", *(_heading(result, name) for name in columns))
+    table = _table(f"Best {value} under each reading", *(_heading(result, name) for name in columns))
     for point in points:
         table.add_row(*("any" if point[name] is None else number(point[name]) for name in columns))
     return table

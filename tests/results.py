@@ -21,7 +21,11 @@ def small_result(*, synthetic: int = 1) -> xr.Dataset:
     return xr.Dataset(
         {
             "rms_mean": (dims, rms, {"units": "km/s", "long_name": "RMS residual, mean over systems"}),
-            "win_rate": (dims, 1 / (1 + np.exp(rms - 11)), {"units": "", "long_name": "fraction of systems"}),
+            "win_rate": (
+                dims,
+                1 / (1 + np.exp(rms - 11)),
+                {"units": "", "long_name": "fraction of systems", "best": "largest"},
+            ),
             "status": (dims, np.ones(rms.shape, dtype=np.uint8)),
         },
         coords={

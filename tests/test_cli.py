@@ -195,7 +195,7 @@ def test_fetch_and_ingest_take_the_real_files(
 @pytest.mark.cluster
 def test_a_sweep_prints_a_table_and_where_the_result_is(swept: Path) -> None:
     out, err = (swept / "stdout").read_text(encoding="utf-8"), (swept / "stderr").read_text(encoding="utf-8")
-    assert "Smallest rms_mean under each reading" in out
+    assert "Best rms_mean under each reading" in out
     assert [line.split()[:2] for line in out.splitlines() if line.lstrip().startswith(("geometric", "none"))][1] == [
         "none",
         "any",

@@ -4,12 +4,13 @@ import io
 
 import numpy as np
 import pytest
+import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
-from sigcube.tables import best_points, best_table, kernel_records, kernel_tables, smallest
+from sigcube.tables import best_place, best_points, best_table, kernel_records, kernel_tables
 from tests.results import BEST, small_result
 
 
@@ -36,16 +37,35 @@ def test_a_reading_without_a_finite_value_is_left_out() -> None:
     assert [point["window"] for point in best_points(result)] == ["power", "none"]
 
 
-def test_smallest_agrees_with_argmin_when_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_agrees_with_argmin_when_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     array = small_result()["rms_mean"].isel(window=1)
-    whole = smallest(array)
+    whole = best_place(array)
     monkeypatch.setattr("sigcube.tables._SLAB", 100)
-    assert smallest(array) == whole
+    assert best_place(array) == whole
     assert whole == {dim: int(i) for dim, i in array.argmin(...).items()}
 
 
 def test_ties_go_to_the_first() -> None:
-    assert smallest(small_result()["rms_mean"].isel(window=2) * 0) == {"k": 0, "xi_scale": 0, "A": 0}
+    assert best_place(small_result()["rms_mean"].isel(window=2) * 0) == {"k": 0, "xi_scale": 0, "A": 0}
+
+
+@pytest.mark.parametrize(
+    ("best", "values", "index"),
+    [
+        # an RMS
+        ("smallest", [3.0, 1.0, 2.0], 1),
+        # a win rate
+        ("largest", [0.3, 0.1, 0.6], 2),
+        # a bias of either sign
+        ("zero", [-0.5, -2.0, 1.0], 0),
+        # half as much is as far off as twice
+        ("one", [0.4, 1.9, 3.0], 1),
+        # what is not finite is no candidate
+        ("one", [np.nan, np.inf, 30.0], 2),
+    ],
+)
+def test_what_is_best_is_for_the_summary_to_say(best: str, values: list[float], index: int) -> None:
+    assert best_place(xr.DataArray(values, dims="A", attrs={"best": best})) == {"A": index}
 
 
 def test_the_best_table_shows_units_and_what_makes_no_difference() -> None:

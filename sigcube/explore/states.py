@@ -11,7 +11,7 @@ import xarray as xr
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.explore.contours import Contours, contour_levels, trace
 from sigcube.explore.style import axis_title, edges
-from sigcube.tables import smallest, summaries
+from sigcube.tables import best_place, far_from_best, summaries
 
 __all__ = ["Axis", "State", "label_axes", "map_states", "pick_axes", "pick_values"]
 
@@ -19,7 +19,6 @@ FloatArray = npt.NDArray[np.float64]
 Axes = tuple["Axis", "Axis"]
 
 _PIXELS = 400
-_LARGER_IS_BETTER = ("win_rate",)
 
 
 @dataclass(frozen=True)
@@ -153,24 +152,24 @@ def map_states(result: xr.Dataset, values: Sequence[str], axes: Axes) -> list[St
 
 
 def _cut(chosen: xr.Dataset, value: str, axes: Axes) -> xr.Dataset:
-    at = smallest(chosen[value]) or dict.fromkeys(map(str, chosen[value].dims), 0)
+    at = best_place(chosen[value]) or dict.fromkeys(map(str, chosen[value].dims), 0)
     taken = {axis.dim for axis in axes}
     return chosen.isel({dim: i for dim, i in at.items() if dim not in taken})
 
 
 def _state(array: xr.DataArray, labels: tuple[str, ...], axes: Axes) -> State:
     x, y = axes
-    z = array.transpose(y.dim, x.dim).values.astype(np.float64)[np.ix_(y.order, x.order)]
+    ordered = array.transpose(y.dim, x.dim)[{y.dim: y.order, x.dim: x.order}]
+    z = ordered.values.astype(np.float64)
     name = str(array.name)
-    larger = name in _LARGER_IS_BETTER
+    larger = array.attrs.get("best") == "largest"
     levels = contour_levels(z, larger_is_better=larger)
-    return State(name, labels, z, _best(z, axes, -1.0 if larger else 1.0), trace(x.values, y.values, z, levels), larger)
+    return State(name, labels, z, _best(z, far_from_best(ordered), axes), trace(x.values, y.values, z, levels), larger)
 
 
-def _best(z: FloatArray, axes: Axes, sign: float) -> tuple[float, float, float]:
-    signed = np.where(np.isfinite(z), sign * z, np.inf)
-    row, column = np.unravel_index(int(signed.argmin()), z.shape)
-    if not np.isfinite(signed[row, column]):
+def _best(z: FloatArray, far: FloatArray, axes: Axes) -> tuple[float, float, float]:
+    row, column = np.unravel_index(int(far.argmin()), z.shape)
+    if not np.isfinite(far[row, column]):
         return np.nan, np.nan, np.nan
     x = axes[0].values[column] if (z[row] != z[row, column]).any() else np.nan
     y = axes[1].values[row] if (z[:, column] != z[row, column]).any() else np.nan

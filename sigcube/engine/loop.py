@@ -12,6 +12,7 @@ from sigcube.cube import Packed
 from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
 from sigcube.kernels.compiled import compiled
+from sigcube.kernels.graph import Graph
 from sigcube.kernels.record import Term
 from sigcube.plan import Reading
 
@@ -23,12 +24,22 @@ FloatArray = npt.NDArray[np.float64]
 _ONE_POINT = "one_point"
 
 
-def compile_loop(reading: Reading, order: tuple[str, ...]) -> Callable[..., None]:
-    """Compile the loop of a reading for one nesting order; readings that differ in values alone share it."""
-    swept = dict(reading.swept) or {_ONE_POINT: _ONE_POINT}
-    schedule = Schedule(reading.graph, swept, order or (_ONE_POINT,))
-    terms = tuple((node.name, node.function) for node in reading.graph.nodes)
-    return _compile(write_loop(schedule), terms)
+def compile_loop(reading: Reading, order: tuple[str, ...], lengths: Mapping[str, int]) -> Callable[..., None]:
+    """Compile the loop of a reading for one nesting order.
+
+    Readings that differ in values alone share it, and so do lengths that leave the same rows short.
+    """
+    return _loop(reading.graph, tuple(reading.swept), order, tuple(lengths.items()))
+
+
+@lru_cache(maxsize=256)
+def _loop(
+    graph: Graph, axes: tuple[tuple[str, str], ...], order: tuple[str, ...], lengths: tuple[tuple[str, int], ...]
+) -> Callable[..., None]:
+    # Kept for each set of lengths: writing the source takes as long as a million evaluations.
+    swept = dict(axes) or {_ONE_POINT: _ONE_POINT}
+    schedule = Schedule(graph, swept, order or (_ONE_POINT,), dict(lengths))
+    return _compile(write_loop(schedule), tuple((node.name, node.function) for node in graph.nodes))
 
 
 @lru_cache(maxsize=256)
@@ -73,7 +84,7 @@ def evaluate_sums(
     sums = {name: np.empty(shape if order else (*shape, 1)) for name in graph.targets}
     axes = dict(reading.swept)
     fixed = dict(reading.fixed)
-    compile_loop(reading, order)(
+    compile_loop(reading, order, lengths)(
         packed.offsets,
         *(packed.points[name] for name in graph.points),
         *(packed.per_system[name] for name in graph.systems),

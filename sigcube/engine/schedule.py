@@ -10,24 +10,34 @@ varies with the dimensions D is computed once for each combination of them:
 So the work of a term is the product of the lengths of D, whatever the order of the dimensions, and its innermost loop
 runs along a row that vectorises. A term with a single consumer in the same place joins the consumer's loop and needs
 no table.
+
+A row shorter than a vector would stay scalar. Where the lengths are known and the innermost dimension is short, the
+prefix gives up dimensions until the rest is long enough, and the rest is *flattened*: one loop runs over all of it,
+filled up to whole vectors with its last combination, and what enters is spread out along it beforehand. The sums keep
+their rows.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 
 from sigcube.kernels.graph import Graph, Level, Node
 
 __all__ = ["Place", "Schedule"]
 
+# A shorter row leaves too much to the scalar loop behind the vector loop.
+_GOOD_ROW = 32
+
 
 @dataclass(frozen=True)
 class Place:
-    """Level of the nest, number of grid loops around, and the dimensions looped over on the spot."""
+    """Level of the nest, number of grid loops around, dimensions looped over on the spot, and whether by one loop."""
 
     level: Level
     depth: int
     rest: tuple[str, ...]
+    flat: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,11 +52,14 @@ class Schedule:
         The dimension of each swept parameter.
     order : tuple of str
         The dimensions, outermost first; at least one.
+    lengths : Mapping
+        The length of each dimension; without them, no row is taken for short.
     """
 
     graph: Graph
     swept: Mapping[str, str]
     order: tuple[str, ...]
+    lengths: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def nodes(self) -> dict[str, Node]:
@@ -80,11 +93,26 @@ class Schedule:
 
     def _place(self, level: Level, dims: frozenset[str]) -> Place:
         ordered = tuple(dim for dim in self.order if dim in dims)
+        if level is not Level.POINT:
+            return Place(level, 0, ordered)
         depth = 0
-        if level is Level.POINT:
-            while depth < len(ordered) - 1 and ordered[depth] == self.order[depth]:
-                depth += 1
-        return Place(level, depth, ordered[depth:])
+        while depth < len(ordered) - 1 and ordered[depth] == self.order[depth]:
+            depth += 1
+        if ordered == self.order or not self._is_short(ordered[-1:]):
+            return Place(level, depth, ordered[depth:])
+        while depth > 0 and self._is_short(ordered[depth:]):
+            depth -= 1
+        return Place(level, depth, ordered[depth:], flat=True)
+
+    def _is_short(self, dims: tuple[str, ...]) -> bool:
+        return prod(self.lengths.get(dim, _GOOD_ROW) for dim in dims) < (_GOOD_ROW if dims else 0)
+
+    def is_spread(self, name: str, place: Place) -> bool:
+        """Return whether a name enters a flattened place as a copy along all of it."""
+        if not place.flat or not self.dims.get(name, frozenset()) & {*place.rest}:
+            return False
+        own = self.place(name) if name in self.nodes else None
+        return own is None or not own.flat or own.rest != place.rest
 
     @cached_property
     def consumers(self) -> dict[str, int]:

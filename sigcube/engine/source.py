@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sigcube.engine.schedule import Place, Schedule
 from sigcube.kernels.graph import Level, Node
 
 __all__ = ["write_loop"]
+
+# Elements of the longest vectors in use; a multiple of every shorter one.
+_VECTOR = 8
 
 
 @dataclass
@@ -74,13 +77,49 @@ class _Writer:
             self.out.add(f"{self.size[dim]} = a_{parameter}.size")
         for node in self.graph.nodes:
             if node.name not in self.without_place and self.schedule.place(node.name).rest:
-                self.out.add(f"t_{node.name} = np.empty({self.shape(self.schedule.place(node.name).rest)})")
+                self.table(f"t_{node.name}", self.schedule.place(node.name))
+        for name, place in self.spread_out():
+            self.table(self.spread_name(name, place), place)
+            if name in self.schedule.swept:
+                self.spread(name, place)
         if any(node.reduces for node in self.graph.nodes):
             self.out.add("longest = 0")
             with self.out.block("for s in range(offsets.size - 1):"):
                 self.out.add("longest = max(longest, offsets[s + 1] - offsets[s])")
             for name in self.gathered():
                 self.out.add(f"g_{name} = np.empty(longest)")
+
+    def table(self, table: str, place: Place) -> None:
+        """Write a table over the rest of a place, and its flat form."""
+        shape = self.shape(place.rest)
+        if place.flat:
+            self.out.add(f"flat_{table} = np.empty({self.filled(place.rest)})")
+            self.out.add(f"{table} = flat_{table}[:{self.length(place.rest)}].reshape({shape})")
+        else:
+            self.out.add(f"{table} = np.empty({shape})")
+
+    def spread_out(self) -> tuple[tuple[str, Place], ...]:
+        """Return what is spread out along flattened places, each once a table."""
+        found = {
+            self.spread_name(name, place): (name, place)
+            for node in self.graph.nodes
+            if (place := self.schedule.place(node.name)).flat and node.name not in self.schedule.gathered
+            for name in node.inputs
+            if self.schedule.is_spread(name, place)
+        }
+        return tuple(found.values())
+
+    def spread_name(self, name: str, place: Place) -> str:
+        return f"e_{name}_along_{'_'.join(self.index[dim] for dim in place.rest)}"
+
+    def spread(self, name: str, place: Place) -> None:
+        """Write the copy of a name along all of a flattened place."""
+        copy, length = self.spread_name(name, place), self.length(place.rest)
+        with self.loops(place.rest):
+            value = self.reference(name, frozenset(), replace(place, flat=False))
+            self.out.add(f"{copy}{self.at(place.rest)} = {value}")
+        with self.out.block(f"for f in range({length}, {self.filled(place.rest)}):"):
+            self.out.add(f"flat_{copy}[f] = flat_{copy}[{length} - 1]")
 
     def gathered(self) -> tuple[str, ...]:
         """Return the terms of points that a reduction takes as arrays."""
@@ -91,6 +130,13 @@ class _Writer:
 
     def shape(self, dims: Iterable[str]) -> str:
         return "(" + "".join(f"{self.size[dim]}, " for dim in dims) + ")"
+
+    def length(self, dims: Iterable[str]) -> str:
+        return " * ".join(self.size[dim] for dim in dims)
+
+    def filled(self, dims: Iterable[str]) -> str:
+        """Return the length of a flattened place, filled up to whole vectors."""
+        return f"(({self.length(dims)} + {_VECTOR - 1}) & -{_VECTOR})"
 
     def at(self, dims: Iterable[str]) -> str:
         return "[" + ", ".join(self.index[dim] for dim in dims) + "]"
@@ -124,19 +170,31 @@ class _Writer:
                 self.add_up(name)
 
     def terms(self, level: Level, depth: int = 0) -> None:
+        spread: set[str] = set()
         for node in self.graph.nodes:
             place = self.schedule.place(node.name)
             if place.level is level and place.depth == depth and node.name not in self.without_place:
+                self.spread_inputs(node, place, spread)
                 self.term(node, place)
 
+    def spread_inputs(self, node: Node, place: Place, done: set[str]) -> None:
+        """Write the copies that a term and those fused into it need, and that are not there yet."""
+        for name in (name for each in self.schedule.chain(node.name) for name in each.inputs):
+            copy = self.spread_name(name, place)
+            if self.schedule.is_spread(name, place) and name not in self.schedule.swept and copy not in done:
+                self.spread(name, place)
+                done.add(copy)
+
     def term(self, node: Node, place: Place) -> None:
-        with self.loops(place.rest):
+        with self.rest(place):
             if node.reduces:
                 self.gather(node)
                 self.out.add(f"v_{node.name} = {self.reduction(node)}")
             else:
                 self.compute(self.schedule.chain(node.name), place)
-            if place.rest:
+            if place.flat:
+                self.out.add(f"flat_t_{node.name}[f] = v_{node.name}")
+            elif place.rest:
                 self.out.add(f"t_{node.name}{self.at(place.rest)} = v_{node.name}")
 
     def add_up(self, name: str) -> None:
@@ -146,7 +204,7 @@ class _Writer:
                 self.compute(self.schedule.chain(name), place)
                 value = f"v_{name}"
             else:
-                value = self.reference(name, frozenset())
+                value = self.reference(name, frozenset(), place)
             self.out.add(f"sum_{name}{self.at(self.schedule.order)} += {value}")
 
     @contextmanager
@@ -158,26 +216,41 @@ class _Writer:
         yield
         self.out.depth = before
 
+    @contextmanager
+    def rest(self, place: Place) -> Iterator[None]:
+        """Write the loops of a place's rest: one for each dimension, or one in all."""
+        if place.flat:
+            with self.out.block(f"for f in range({self.filled(place.rest)}):"):
+                yield
+        else:
+            with self.loops(place.rest):
+                yield
+
     def compute(self, chain: tuple[Node, ...], place: Place) -> None:
         local = frozenset(node.name for node in chain)
         for node in chain:
-            self.out.add(f"v_{node.name} = {self.call(node, local)}")
+            values = (self.reference(name, local, place) for name in node.inputs)
+            self.out.add(f"v_{node.name} = f_{node.name}({', '.join(values)})")
 
-    def call(self, node: Node, local: frozenset[str]) -> str:
-        return f"f_{node.name}({', '.join(self.reference(name, local) for name in node.inputs)})"
-
-    def reference(self, name: str, local: frozenset[str]) -> str:
+    def reference(self, name: str, local: frozenset[str], place: Place) -> str:
         """Return how a value is written where it is used."""
         if name in local:
             return f"v_{name}"
+        if self.schedule.is_spread(name, place):
+            return f"flat_{self.spread_name(name, place)}[f]"
         if name in self.schedule.nodes:
-            rest = self.schedule.place(name).rest
-            return f"t_{name}{self.at(rest)}" if rest else f"v_{name}"
+            return self.term_reference(name, place)
         if name in self.graph.points or name in self.graph.systems:
             return f"x_{name}"
         if name in self.schedule.swept:
             return f"a_{name}[{self.index[self.schedule.swept[name]]}]"
         return f"c_{name}"
+
+    def term_reference(self, name: str, place: Place) -> str:
+        own = self.schedule.place(name)
+        if place.flat and own.flat and own.rest == place.rest:
+            return f"flat_t_{name}[f]"
+        return f"t_{name}{self.at(own.rest)}" if own.rest else f"v_{name}"
 
     def gather(self, node: Node) -> None:
         """Write the terms of points that a reduction needs, one after the other along the system's points."""
@@ -203,11 +276,12 @@ class _Writer:
         return tuple(n for n in self.graph.nodes if n.name in needed and n.level is Level.POINT)
 
     def reduction(self, node: Node) -> str:
-        return f"f_{node.name}({', '.join(self.whole(name) for name in node.inputs)})"
+        values = (self.whole(name, self.schedule.place(node.name)) for name in node.inputs)
+        return f"f_{node.name}({', '.join(values)})"
 
-    def whole(self, name: str) -> str:
+    def whole(self, name: str, place: Place) -> str:
         if name in self.graph.points:
             return f"p_{name}[offsets[s]:offsets[s + 1]]"
         if self.schedule.level(name) is Level.POINT:
             return f"g_{name}[:offsets[s + 1] - offsets[s]]"
-        return self.reference(name, frozenset())
+        return self.reference(name, frozenset(), place)

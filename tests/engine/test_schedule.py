@@ -47,6 +47,80 @@ def test_place(inputs: tuple[str, ...], place: Place) -> None:
     assert schedule.place("t") == place
 
 
+# The same order, i of length 6, j of 5, k of 4, l of 64.
+FLATTENED = [
+    # a single short row: filled up to whole vectors
+    (("p0", "a"), Place(POINT, 0, ("i",), flat=True)),
+    # a long row: left alone
+    (("p0", "e"), Place(POINT, 0, ("l",))),
+    # two short dimensions from the outside: one row of 30, not 6 of 5
+    (("p0", "a", "b"), Place(POINT, 0, ("i", "j"), flat=True)),
+    # the same where the prefix is empty anyway
+    (("p0", "b", "c"), Place(POINT, 0, ("j", "k"), flat=True)),
+    # 20 are too few, 120 are enough
+    (("p0", "a", "b", "c"), Place(POINT, 0, ("i", "j", "k"), flat=True)),
+    # a long innermost row stays in the loops around it
+    (("p0", "a", "b", "e"), Place(POINT, 2, ("l",))),
+    # so does the sum's row
+    (("p0", "a", "b", "c", "e"), Place(POINT, 3, ("l",))),
+    # once a system: not worth it
+    (("s0", "a", "b"), Place(SYSTEM, 0, ("i", "j"))),
+    # nothing swept
+    (("p0",), Place(POINT, 0, ())),
+]
+
+
+@pytest.mark.parametrize(("inputs", "place"), FLATTENED, ids=[" ".join(row[0]) for row in FLATTENED])
+def test_short_rows_are_flattened(inputs: tuple[str, ...], place: Place) -> None:
+    graph = graph_of(("t", inputs, False), targets=("t",))
+    schedule = Schedule(graph, {**SWEPT, "e": "l"}, ("i", "j", "k", "l"), {"i": 6, "j": 5, "k": 4, "l": 64})
+    assert schedule.place("t") == place
+
+
+def test_the_prefix_gives_up_no_more_dimensions_than_a_good_row_needs() -> None:
+    graph = graph_of(("t", ("p0", "a", "b", "c"), False), targets=("t",))
+    schedule = Schedule(graph, {**SWEPT, "e": "l"}, ("i", "j", "k", "l"), {"i": 6, "j": 16, "k": 4, "l": 64})
+    assert schedule.place("t") == Place(POINT, 1, ("j", "k"), flat=True)
+
+
+def test_the_row_of_the_sums_is_not_flattened_however_short() -> None:
+    graph = graph_of(("t", ("p0", "a", "b", "c"), False), targets=("t",))
+    schedule = Schedule(graph, SWEPT, ("i", "j", "k"), {"i": 2, "j": 2, "k": 2})
+    assert schedule.place("t") == schedule.sum_place == Place(POINT, 2, ("k",))
+
+
+SPREAD = [
+    # along a part of the row: a table of points, of systems, of neither, and a parameter
+    ("u", ("p0", "a"), True),
+    ("u", ("s0", "b"), True),
+    ("u", ("c0", "a"), True),
+    ("a", (), True),
+    # along all of it, filled up already
+    ("u", ("p0", "b", "a"), False),
+    # along all of it, but of systems, so not filled up
+    ("u", ("s0", "b", "a"), True),
+    # one value
+    ("u", ("p0",), False),
+    ("p0", (), False),
+    ("c0", (), False),
+]
+
+
+@pytest.mark.parametrize(("name", "inputs", "wanted"), SPREAD, ids=[" ".join((row[0], *row[1])) for row in SPREAD])
+def test_what_is_spread_out_along_a_flattened_row(name: str, inputs: tuple[str, ...], wanted: bool) -> None:
+    before = [("u", inputs, False)] if inputs else []
+    graph = graph_of(*before, ("t", (name, "p0", "a", "b"), False), targets=("t",))
+    schedule = Schedule(graph, SWEPT, ("i", "j", "k"), {"i": 6, "j": 5, "k": 64})
+    assert schedule.place("t").flat
+    assert schedule.is_spread(name, schedule.place("t")) is wanted
+
+
+def test_nothing_is_spread_out_where_no_row_is_flattened() -> None:
+    graph = graph_of(("u", ("p0", "a"), False), ("t", ("u", "b"), False), targets=("t",))
+    schedule = Schedule(graph, SWEPT, ("i", "j", "k"))
+    assert not any(schedule.is_spread(name, schedule.place("t")) for name in ("u", "b"))
+
+
 def test_a_reduction_is_of_its_system() -> None:
     graph = graph_of(("u", ("p0", "b"), False), ("t", ("u", "p1"), True), targets=("t",))
     assert Schedule(graph, SWEPT, ("i", "j", "k")).place("t") == Place(SYSTEM, 0, ("j",))
@@ -90,9 +164,15 @@ def test_a_target_that_is_used_elsewhere_has_a_table() -> None:
     assert Schedule(graph, SWEPT, ("k", "i", "j")).fused == {"t"} - {"t"}
 
 
-@given(order=st.permutations(["i", "j", "k"]), inputs=st.sets(st.sampled_from([*SWEPT, "p0", "s0", "c0"])))
-def test_loops_around_and_on_the_spot_are_the_dimensions_of_the_term(order: list[str], inputs: set[str]) -> None:
-    schedule = Schedule(graph_of(("t", tuple(inputs), False), targets=("t",)), SWEPT, tuple(order))
+@given(
+    order=st.permutations(["i", "j", "k"]),
+    inputs=st.sets(st.sampled_from([*SWEPT, "p0", "s0", "c0"])),
+    lengths=st.fixed_dictionaries({}, optional={dim: st.sampled_from([1, 8, 100]) for dim in "ijk"}),
+)
+def test_loops_around_and_on_the_spot_are_the_dimensions_of_the_term(
+    order: list[str], inputs: set[str], lengths: dict[str, int]
+) -> None:
+    schedule = Schedule(graph_of(("t", tuple(inputs), False), targets=("t",)), SWEPT, tuple(order), lengths)
     place = schedule.place("t")
     assert {*order[: place.depth], *place.rest} == {SWEPT[name] for name in inputs if name in SWEPT}
     assert place.depth + len(place.rest) == len({SWEPT[name] for name in inputs if name in SWEPT})

@@ -13,13 +13,16 @@ import xarray as xr
 from graphs import SWEPT, brute_force, data, graph_of, graphs, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llvmlite.binding import get_host_cpu_features
 from sweeping import planned
 
+from sigcube.cube import Packed
 from sigcube.engine import evaluate_sums
 from sigcube.engine.loop import compile_loop
 from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
 from sigcube.kernels.graph import Graph, Level
+from sigcube.plan import Reading
 
 LENGTHS = {"i": 2, "j": 3, "k": 2}
 
@@ -72,16 +75,44 @@ def test_the_text_of_a_small_loop() -> None:
     assert write_loop(Schedule(graph, {"a": "i", "c": "k"}, ("i", "k"))) == SMALL_LOOP
 
 
+FLAT_ROW = """\
+            for i0 in range(n0):
+                for i1 in range(n1):
+                    e_u_along_i0_i1[i0, i1] = t_u[i0]
+            for f in range(n0 * n1, ((n0 * n1 + 7) & -8)):
+                flat_e_u_along_i0_i1[f] = flat_e_u_along_i0_i1[n0 * n1 - 1]
+            for f in range(((n0 * n1 + 7) & -8)):
+                v_t = f_t(flat_e_u_along_i0_i1[f], flat_e_b_along_i0_i1[f])
+                flat_t_t[f] = v_t
+"""
+
+
+def test_the_text_of_a_flattened_row() -> None:
+    graph = graph_of(("u", ("p0", "a"), False), ("t", ("u", "b"), False), targets=("t",))
+    swept = {"a": "i", "b": "j", "c": "k"}
+    text = write_loop(Schedule(graph, swept, ("i", "j", "k"), {"i": 6, "j": 5, "k": 64}))
+    assert FLAT_ROW in text
+    assert text.index("e_b_along_i0_i1[i0, i1] = a_b[i1]") < text.index("for s in")
+
+
 # What is added up
 
+# Which rows are flattened follows from these, whatever the true lengths.
+SHORT_OR_LONG = st.fixed_dictionaries({dim: st.sampled_from([1, 8, 100]) for dim in LENGTHS})
 
-@settings(max_examples=150)
+
+@settings(max_examples=300)
 @given(
-    graph=graphs(), order=st.permutations(["i", "j", "k"]), counts=st.lists(st.integers(1, 3), min_size=1, max_size=3)
+    graph=graphs(),
+    order=st.permutations(["i", "j", "k"]),
+    counts=st.lists(st.integers(1, 3), min_size=1, max_size=3),
+    lengths=SHORT_OR_LONG,
 )
-def test_any_graph_adds_up_to_the_brute_force(graph: Graph, order: list[str], counts: list[int]) -> None:
+def test_any_graph_adds_up_to_the_brute_force(
+    graph: Graph, order: list[str], counts: list[int], lengths: dict[str, int]
+) -> None:
     numbers = data(LENGTHS, tuple(counts))
-    found = run(Schedule(graph, SWEPT, tuple(order)), numbers)
+    found = run(Schedule(graph, SWEPT, tuple(order), lengths), numbers)
     for name, sums in brute_force(graph, numbers, tuple(order)).items():
         np.testing.assert_array_equal(found[name], sums)
 
@@ -134,16 +165,22 @@ def behind_reductions(graph: Graph) -> Counter[str]:
     return counts
 
 
-@given(graph=graphs(), order=st.permutations(["i", "j", "k"]))
-def test_every_term_is_computed_as_often_as_its_inputs_change(graph: Graph, order: list[str]) -> None:
+@given(graph=graphs(), order=st.permutations(["i", "j", "k"]), lengths=SHORT_OR_LONG)
+def test_every_term_is_computed_as_often_as_its_inputs_change(
+    graph: Graph, order: list[str], lengths: dict[str, int]
+) -> None:
+    """But for what fills a flattened row up to whole vectors."""
     counts = (2, 1, 3)
-    schedule = Schedule(graph, SWEPT, tuple(order))
+    schedule = Schedule(graph, SWEPT, tuple(order), lengths)
     calls: Counter[str] = Counter()
     run(schedule, data(LENGTHS, counts), counted(graph, calls))
     places = {Level.GLOBAL: 1, Level.SYSTEM: len(counts), Level.POINT: sum(counts)}
     gathered = behind_reductions(graph)
     for node in graph.nodes:
         once = prod(LENGTHS[dim] for dim in schedule.dims[node.name])
+        if (place := schedule.place(node.name)).flat:
+            row = prod(LENGTHS[dim] for dim in place.rest)
+            once = once // row * (-(-row // 8) * 8)
         in_place = once if node.level is not Level.POINT or node.name in needed_by_points(graph) else 0
         assert calls[node.name] == places[node.level] * (in_place + gathered[node.name]), node.name
 
@@ -157,7 +194,39 @@ def test_the_canonical_loop_is_packed_code(mock_cube: xr.Dataset) -> None:
     plan, packed = planned(mock_cube, kernel="sigma", axes=axes, metrics=["rms"])
     reading = plan.sections[0].reading
     evaluate_sums(reading, packed, {name: np.array(values) for name, values in axes.items()})
-    (assembly,) = compile_loop(reading, reading.dims).inspect_asm().values()
+    lengths = {name: len(values) for name, values in axes.items()}
+    (assembly,) = compile_loop(reading, reading.dims, lengths).inspect_asm().values()
     packed_doubles = Counter(re.findall(r"\bv?(mulpd|addpd|subpd|divpd|sqrtpd)\b", assembly))
     assert {"mulpd", "addpd", "sqrtpd"} <= set(packed_doubles)
     assert not re.findall(r"\bv?fn?m(?:add|sub)\w*", assembly)
+
+
+POWERS = {"xi_scale": np.linspace(0.1, 0.9, 3), "k": np.linspace(0.2, 2.0, 5), "A": np.linspace(0.2, 3.0, 40)}
+
+
+def powers(cube: xr.Dataset) -> tuple[Reading, Packed]:
+    """The window with a power, short along all that the power takes."""
+    axes = {name: list(values) for name, values in POWERS.items()}
+    plan, packed = planned(cube, kernel="sigma", axes=axes, parameters={"window": "power"}, metrics=["rms"])
+    return plan.sections[0].reading, packed
+
+
+def test_a_flattened_row_has_the_bits_of_its_points_one_by_one(mock_cube: xr.Dataset) -> None:
+    reading, packed = powers(mock_cube)
+    order = tuple(POWERS)
+    lengths = {name: values.size for name, values in POWERS.items()}
+    assert "flat_t_W" in write_loop(Schedule(reading.graph, dict(reading.swept), order, lengths))
+    whole = evaluate_sums(reading, packed, POWERS, order=order)["residual_sq"]
+    for i, j in np.ndindex(3, 5):
+        one = {"xi_scale": POWERS["xi_scale"][[i]], "k": POWERS["k"][[j]], "A": POWERS["A"]}
+        found = evaluate_sums(reading, packed, one, order=("A", "k", "xi_scale"))["residual_sq"]
+        np.testing.assert_array_equal(found[:, :, 0, 0], whole[:, i, j, :])
+
+
+@pytest.mark.skipif(not get_host_cpu_features().get("fma", False), reason="counts fused multiply-adds of x86-64")
+def test_a_power_along_short_rows_is_packed_code(mock_cube: xr.Dataset) -> None:
+    reading, packed = powers(mock_cube)
+    evaluate_sums(reading, packed, POWERS)
+    lengths = {name: values.size for name, values in POWERS.items()}
+    (assembly,) = compile_loop(reading, reading.dims, lengths).inspect_asm().values()
+    assert len(re.findall(r"\bvfn?m(?:add|sub)\d+pd\b.*[yz]mm", assembly)) > 20

@@ -53,3 +53,15 @@ def sparc_cube(sparc_path: Path) -> xr.Dataset:
 def mock_cube() -> xr.Dataset:
     """A synthetic survey of 40 galaxies, Newtonian."""
     return mock_survey(n_galaxies=40, seed=20)
+
+
+@pytest.fixture(scope="session")
+def gaia_path(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cube of 144,000 stars on disk, made from the real files."""
+    return ingest(load_recipe("gaia"), data=shared_data, out=tmp_path_factory.mktemp("cubes") / "gaia.zarr")
+
+
+@pytest.fixture(scope="session")
+def gaia_cube(gaia_path: Path) -> xr.Dataset:
+    """The cube of 144,000 stars."""
+    return open_cube(gaia_path)

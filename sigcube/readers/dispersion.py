@@ -76,4 +76,5 @@ class Dispersion:
                 expected=f"more than {self._more_than} in some bin",
                 hint="let cuts.min_stars of the recipe be smaller, or the other cuts wider",
             )
-        return np.interp(r, self.centres[self.filled], self.values[self.filled])
+        # Where a single bin is filled, NumPy gives its value at NaN too.
+        return np.where(np.isnan(r), np.nan, np.interp(r, self.centres[self.filled], self.values[self.filled]))

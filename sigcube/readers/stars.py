@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -154,17 +155,27 @@ def read_velocities(tables: Mapping[str, Table], *, cuts: StarCuts, frame: Orien
     SpecError
         If the recipe lacks the table, or a column that the cube cannot be without.
     """
-    derived = f"derived: v_phi of the file is positive {frame.v_phi} the rotation"
-    return _read(tables, _FOR_VELOCITIES, cuts, derived, partial(_given, turned=frame.v_phi == "against", cuts=cuts))
+    turned = frame.v_phi == "against"
+    make = partial(_given, turned=turned, cuts=cuts)
+    notes = {"v_phi": ", negated: positive against the rotation there"} if turned else {}
+    return _read(tables, _FOR_VELOCITIES, cuts, "derived: thresholds of the recipe", make, notes)
 
 
 def _read(
-    tables: Mapping[str, Table], needed: Sequence[str], cuts: StarCuts, derived: str, make: Callable[[Columns], Columns]
+    tables: Mapping[str, Table],
+    needed: Sequence[str],
+    cuts: StarCuts,
+    derived: str,
+    make: Callable[[Columns], Columns],
+    notes: Mapping[str, str] = MappingProxyType({}),
 ) -> Pieces:
     _refuse_recipe(tables, needed)
     table = tables[_ROLE]
     dispersion = Dispersion(cuts.radii, width=cuts.bin_width, more_than=cuts.min_stars)
-    sources = {column.variable: f"{_files(table)}, column {column.label}" for column in table.columns}
+    sources = {
+        column.variable: f"{_files(table)}, column {column.label}{notes.get(column.variable, '')}"
+        for column in table.columns
+    }
     rows = _Rows(table)
 
     def pieces() -> Iterator[xr.Dataset]:

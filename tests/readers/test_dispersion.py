@@ -58,6 +58,12 @@ def test_the_edges(radius: float, inside: bool) -> None:
     assert dispersion.counts.sum() == inside
 
 
+def test_a_star_without_a_radius_has_no_dispersion_even_of_a_single_bin() -> None:
+    dispersion = Dispersion((0.0, 4.0), width=4.0, more_than=1)
+    dispersion.add(np.array([1.0, 2.0]), np.array([1.0, -1.0]))
+    assert dispersion(np.array([3.0, np.nan])) == pytest.approx([np.sqrt(2.0), np.nan], nan_ok=True)
+
+
 def test_too_few_stars_are_told() -> None:
     dispersion = Dispersion((4.0, 16.0), width=0.5, more_than=30)
     dispersion.add(*some_stars(100))

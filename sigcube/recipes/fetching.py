@@ -10,6 +10,7 @@ from typing import Any
 from sigcube.errors import FetchError, RawFilesMissing
 from sigcube.recipes.model import RawFile, Recipe
 from sigcube.recipes.parts import part_of, size_of
+from sigcube.recipes.querying import answer_path, ask
 from sigcube.recipes.streams import CHUNK, Bar, stream
 
 __all__ = ["cache_folder", "fetch"]
@@ -69,9 +70,29 @@ def _beside(file: RawFile, recipe: Recipe) -> Path:
     return path
 
 
+def _fetch_answer(file: RawFile, folder: Path, *, progress: bool, timeout: float) -> Path:
+    """Ask an archive, once for each query."""
+    import requests
+
+    path = answer_path(folder, file.name, url=file.url, query=file.query)
+    if path.is_file():
+        return path
+    labels = [column.label for column in file.columns if column.label]
+    try:
+        with _bar(file, progress) as bar:
+            ask(file.url, file.query, path, labels=labels, bar=bar, timeout=timeout)
+    except requests.RequestException as error:
+        raise _could_not(file, error, 0) from error
+    except OSError as error:
+        raise FetchError(f"{file.name} could not be kept", where=str(folder), found=str(error)) from error
+    return path
+
+
 def _fetch_file(file: RawFile, folder: Path, *, progress: bool, timeout: float) -> Path:
     import requests
 
+    if file.query:
+        return _fetch_answer(file, folder, progress=progress, timeout=timeout)
     path = folder / file.name
     if path.is_file() and _sha256(path) == file.sha256:
         return path

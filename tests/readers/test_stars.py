@@ -9,8 +9,8 @@ import pytest
 import xarray as xr
 from astropy.table import MaskedColumn
 from astropy.table import Table as AstropyTable
+from astropy_stars import astropy_way
 from tables import FORMATS, packed, write_table
-from test_galactocentric import astropy_way
 
 from sigcube.cube import KINDS, flag_masks, open_cube, pack, sample_names, save_cube, validate
 from sigcube.cube.streaming import stream_cube

@@ -193,7 +193,10 @@ def _middle(column: Any, guess: int) -> Any:
         step = (upper - lower) * (abs(half - below) - 1)
         guess = upper + 1 + step if below < half else lower - step
     upper = _select(column, half)
-    return (upper, upper) if odd else (column[:half].max(), upper)
+    lower = column[0]
+    for i in range(1, half):
+        lower = max(lower, column[i])
+    return (upper, upper) if odd else (lower, upper)
 
 
 @compiled

@@ -234,6 +234,7 @@ CLUSTER = Kind(
         ),
         _cluster(COUNT, "", "number of points of the cluster", dtype="int64"),
         _cluster("redshift", "", "redshift", required=False),
+        _cluster("redshift_kind", "", "how the source marks a spectroscopic redshift", dtype="string", required=False),
         _cluster("m500", "solMass", "mass within the radius of 500 times the critical density", required=False),
         _cluster("e_m500", "solMass", "error of M500", required=False),
         _cluster("source_gas", "", "where the mass of the gas is from", dtype="string", required=False),

@@ -163,8 +163,10 @@ def _padded_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
     systems = ds[kind.system_dim].values
     if wrong := _first(systems, ((ds[kind.point_flag].values & 1) == 0) != real):
         yield Fault("the padding bit does not match the number of points", f"variable {kind.point_flag!r}, {wrong}")
+    unflagged = (ds[kind.point_flag].values == 0) & (ds[kind.system_flag].values == 0)[:, np.newaxis]
     for name in kind.measured:
-        if wrong := _first(systems, np.isfinite(ds[name].values) != real):
+        finite = np.isfinite(ds[name].values)
+        if wrong := _first(systems, real & unflagged & ~finite | finite & ~real):
             yield Fault("NaN or infinite in a point, or a value in the padding", f"variable {name!r}, {wrong}")
     for variable in _bounded(ds, kind):
         if wrong := _first(systems, ds[variable.name].values < variable.least):

@@ -9,6 +9,7 @@ import xarray as xr
 from pydantic import Field
 
 from sigcube.cube import KINDS
+from sigcube.readers.padding import labelled, pad
 from sigcube.readers.typing import Cuts
 
 __all__ = ["GalaxyCuts", "assemble", "derive"]
@@ -65,17 +66,7 @@ def assemble(
         The raw variables and ``n_points``; flags and derived variables are still missing.
     """
     counts = np.asarray(counts, dtype=np.int64)
-    real = np.arange(counts.max()) < counts[:, np.newaxis]
-    variables: dict[str, Any] = {}
-    for name, packed in points.items():
-        padded = np.full(real.shape, np.nan)
-        padded[real] = packed
-        variables[name] = _labelled(name, padded, sources[name])
-    for name, values in systems.items():
-        variables[name] = _labelled(name, values, sources[name])
-    variables["n_points"] = _labelled("n_points", counts, "derived: rows of the raw file")
-    labels = xr.Variable("galaxy", np.array(list(names), dtype=object), {"long_name": "galaxy", "units": ""})
-    return xr.Dataset(variables, coords={"galaxy": labels})
+    return pad(_GALAXY, names, counts, points=points, systems=systems, sources=sources)
 
 
 def derive(ds: xr.Dataset, *, cuts: GalaxyCuts) -> xr.Dataset:
@@ -104,13 +95,7 @@ def derive(ds: xr.Dataset, *, cuts: GalaxyCuts) -> xr.Dataset:
     sources = {name: "derived: kept points" for name in derived}
     sources |= {name: f"derived: {cut}" for name in ("point_flag", "system_flag")}
     sources["scale_length_catalogue"] = ds["r_disk"].attrs["source"]
-    return ds.assign({name: _labelled(name, values, sources[name]) for name, values in derived.items()})
-
-
-def _labelled(name: str, values: Any, source: str) -> xr.Variable:
-    variable = _GALAXY.variable(name)
-    dtype = object if variable.dtype == "string" else variable.dtype
-    return xr.Variable(variable.dims, np.asarray(values, dtype=dtype), variable.attrs(source=source))
+    return ds.assign({name: labelled(_GALAXY, name, values, sources[name]) for name, values in derived.items()})
 
 
 def _point_flags(ds: xr.Dataset, cuts: GalaxyCuts) -> npt.NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from sigcube.errors import DataError, Fault, did_you_mean
 from sigcube.readers.cells import Cells, WrongCells, factor_to, masked_by, read_cells
 from sigcube.readers.files import guarded, opened, unreadable
 from sigcube.readers.tabular_binary import FitsSource, ParquetSource, VoTableSource
+from sigcube.readers.tabular_fixed import BlankSource, CdsSource
 from sigcube.readers.tabular_text import TextSource
 from sigcube.readers.typing import Column, Table
 
@@ -57,8 +58,8 @@ def chunks(table: Table, *, kind: Kind, rows: int = 2**17) -> Iterator[dict[str,
     """Read a table, some rows at a time.
 
     CSV, ECSV, Parquet and FITS are streamed, so that memory does not grow with the file; a packed FITS or Parquet file
-    is unpacked into a temporary one, and a VOTable is read whole. Columns that the recipe does not name are passed
-    over.
+    is unpacked into a temporary one; a VOTable, a CDS file and blank-separated columns are read whole. Columns that the
+    recipe does not name are passed over; several columns of text for one variable are joined by blanks.
 
     Parameters
     ----------
@@ -111,6 +112,10 @@ def _open(table: Table, stack: ExitStack) -> _Source:
         return FitsSource(table, stack)
     if form == "votable":
         return VoTableSource(table, stack)
+    if form == "cds":
+        return CdsSource(table)
+    if form == "blanks":
+        return BlankSource(table)
     if form == "parquet":
         return ParquetSource(table, stack)
     return TextSource(table, form)
@@ -200,12 +205,17 @@ def _read_chunk(
     _refuse_rows(source, table)
     n = max(len(cells.values) for cells in batch.values()) if batch else 0
     wrong = WrongCells()
-    chunk = {}
+    chunk: dict[str, npt.NDArray[Any]] = {}
     for column, dtype, convert in readings:
         cells = batch[column.label] if column.constant is None else Cells(np.full(n, column.constant))
         if (mask := batch.get(column.label + _MASK)) is not None:
             cells = masked_by(cells, mask)
-        chunk[column.variable] = read_cells(cells, column, dtype=dtype, convert=convert, wrong=wrong)
+        values = read_cells(cells, column, dtype=dtype, convert=convert, wrong=wrong)
+        if column.variable in chunk and dtype == "string":
+            values = np.array(
+                [" ".join(both).strip() for both in zip(chunk[column.variable], values, strict=True)], dtype=object
+            )
+        chunk[column.variable] = values
     if wrong.count:
         raise _cell_error(wrong, source, table, before)
     return chunk, before + n

@@ -12,7 +12,7 @@ from sigcube.cube.streaming import Pieces
 
 __all__ = ["FORMATS", "Column", "Cuts", "Format", "Reader", "ReaderEntry", "Table"]
 
-Format = Literal["csv", "tsv", "ecsv", "fits", "votable", "parquet"]
+Format = Literal["csv", "tsv", "ecsv", "fits", "votable", "parquet", "cds", "blanks"]
 
 #: The formats of tables that any reader may ask for.
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -80,6 +80,8 @@ class Table:
         One of `FORMATS`, where neither the file's first bytes nor its name tell.
     extension : int, str or None
         Which of several tables, by place or name: an extension of a FITS file, a table of a VOTable; the first if None.
+    readme : Path or None
+        The ReadMe that describes a file of format ``cds``.
     others : tuple of Path
         Further files with more rows, where a dataset comes in several; a reader that does not say so takes one file.
     """
@@ -89,6 +91,7 @@ class Table:
     format: Format | None = None
     extension: int | str | None = None
     others: tuple[Path, ...] = ()
+    readme: Path | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:

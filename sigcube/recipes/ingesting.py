@@ -163,7 +163,7 @@ def _refuse_wrong_sums(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -
 
 def _attributes(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -> dict[str, Any]:
     raw_files = [
-        {"name": path.name, "sha256": sums[path], "official": _official(file, sums[path])}
+        {"name": path.name, "sha256": sums[path], "official": _official(recipe, file, path, sums[path])}
         for role, file in recipe.files.items()
         for path in paths[role]
     ]
@@ -180,9 +180,11 @@ def _attributes(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -> dict[
     }
 
 
-def _official(file: RawFile, found: str) -> bool:
-    """Whether a file is known to be the official one; of the answer to a query nobody knows."""
-    return not file.query and found == (file.sha256 or found)
+def _official(recipe: Recipe, file: RawFile, path: Path, found: str) -> bool:
+    """Whether a file is known to be the official one: by its checksum, or because it lies beside its recipe."""
+    if file.sha256:
+        return found == file.sha256
+    return path.parent.resolve() == recipe.folder.resolve()
 
 
 def _sha256(path: Path) -> str:

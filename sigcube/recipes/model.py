@@ -103,7 +103,7 @@ class Recipe(_Entry):
     kind : str
         One of `sigcube.cube.KINDS`.
     reader : str
-        One of `sigcube.readers.READERS`.
+        One of `sigcube.readers.READERS`; ``table`` stands for the one that reads any table of the kind.
     files : dict of str to RawFile
         The files, by the role they have for the reader.
     cuts : Cuts
@@ -216,6 +216,9 @@ def _parse(text: str, *, where: str, folder: Path) -> Recipe:
         raise SpecError("this is not TOML", where=where, found=str(error)) from None
     for key in sorted(_NOT_KEYS & content.keys()):
         raise SpecError(f"unknown key {key!r}", where=where, hint=did_you_mean(key, _keys(Recipe)))
+    if content.get("reader") == "table":
+        # One name for the user; each kind has a reader of its own.
+        content["reader"] = f"{content.get('kind')}_table"
     faults: list[Fault] = []
     entry = READERS.get(str(content.get("reader")))
     model = entry.cuts if entry else Cuts

@@ -1,0 +1,180 @@
+"""What every reader of clusters shares: accelerations from masses and back, and the flags."""
+
+import math
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from pydantic import Field
+
+from sigcube.constants import PAPER
+from sigcube.cube import COUNT, KINDS
+from sigcube.readers.padding import labelled
+from sigcube.readers.typing import Cuts
+
+__all__ = ["ClusterCuts", "complete", "flag_clusters", "ways_to"]
+
+FloatArray = npt.NDArray[np.float64]
+Columns = Mapping[str, FloatArray]
+
+_CLUSTER = KINDS["cluster"]
+_POINT_BIT = {meaning: np.uint8(1 << bit) for bit, meaning in enumerate(_CLUSTER.variable("point_flag").flags)}
+_SYSTEM_BIT = {meaning: np.uint8(1 << bit) for bit, meaning in enumerate(_CLUSTER.variable("system_flag").flags)}
+_LN_10 = math.log(10.0)
+
+
+class ClusterCuts(Cuts):
+    """The thresholds of the flags of clusters.
+
+    Attributes
+    ----------
+    least_m500 : float
+        Clusters with an M500 [Msun] that is not above it are flagged.
+    baryons_per_m500 : float or None
+        Where the source gives M500 alone: the mass of the baryons within the radius, as a share of it. The papers take
+        0.4 · 0.15 within 200 kpc (SI §3.2).
+    spectroscopic : tuple of str
+        What the column ``redshift_kind`` says of a spectroscopic redshift; clusters with another word are flagged.
+    """
+
+    least_m500: float = Field(default=0.0, ge=0)
+    baryons_per_m500: float | None = Field(default=None, gt=0)
+    spectroscopic: tuple[str, ...] = ("yes",)
+
+
+def ways_to(side: str, cuts: ClusterCuts) -> tuple[tuple[str, ...], ...]:
+    """Return the sets of variables of which each gives the acceleration and the mass of a side.
+
+    Parameters
+    ----------
+    side : {"bar", "obs"}
+        The baryons, or what is observed.
+    cuts : ClusterCuts
+        Whether M500 will do.
+    """
+    ways: list[tuple[str, ...]] = [(f"log_g_{side}",), (f"g_{side}",), (f"m_{side}",)]
+    if side == "bar":
+        ways += [("m_gas", "m_star")] + ([("m500",)] if cuts.baryons_per_m500 is not None else [])
+    return tuple(ways)
+
+
+def complete(
+    points: Columns, *, cuts: ClusterCuts, sources: Mapping[str, str]
+) -> tuple[dict[str, FloatArray], dict[str, str]]:
+    """Add the accelerations and masses that the source does not list, with their errors, and say where they are from.
+
+    A logarithm gives g = 10^log g and e_g = g ln 10 e_log; masses are added, their errors in quadrature; g = G M/r²
+    with the constants of the papers (SI §2).
+
+    Parameters
+    ----------
+    points : Mapping of str to ndarray, shape (n,)
+        Variables of the rows in the cube's units; ``m500`` may be among them.
+    cuts : ClusterCuts
+        The share of the baryons in M500.
+    sources : Mapping of str to str
+        Where they are from.
+
+    Returns
+    -------
+    points : dict of str to ndarray
+        With ``g_bar``, ``g_obs``, ``m_bar`` and ``m_obs``.
+    sources : dict of str to str
+        With theirs.
+    """
+    whole, told = dict(points), dict(sources)
+
+    def add(name: str, values: FloatArray, source: str) -> None:
+        if name not in whole:
+            whole[name], told[name] = values, f"derived: {source}"
+
+    per_mass = _acceleration_of_a_solar_mass(points["r"])
+    for side in ("bar", "obs"):
+        way = next(way for way in ways_to(side, cuts) if all(name in whole for name in way))
+        _from_way(way, whole, cuts, add)
+        g, m = f"g_{side}", f"m_{side}"
+        for have, want, factor in ((m, g, per_mass), (g, m, 1.0 / per_mass)):
+            if have in whole and want not in whole:
+                if f"e_{have}" in whole:
+                    add(f"e_{want}", whole[f"e_{have}"] * factor, f"{have}, G M/r²")
+                add(want, whole[have] * factor, f"{have}, G M/r²")
+    return whole, told
+
+
+def _from_way(
+    way: tuple[str, ...], whole: Columns, cuts: ClusterCuts, add: Callable[[str, FloatArray, str], None]
+) -> None:
+    first = way[0]
+    errors = [f"e_{name}" for name in way]
+    if first.startswith("log_"):
+        g = _ten_to(whole[first])
+        add(first.removeprefix("log_"), g, f"10^{first}")
+        if errors[0] in whole:
+            add(f"e_{first.removeprefix('log_')}", g * _LN_10 * whole[errors[0]], f"g ln 10 {errors[0]}")
+    elif first == "m500":
+        share = float(cuts.baryons_per_m500 or 0.0)
+        add("m_bar", share * whole["m500"], f"{share:g} M500")
+        if errors[0] in whole:
+            add("e_m_bar", share * whole[errors[0]], f"{share:g} e_M500")
+    elif len(way) > 1:
+        add("m_bar", whole[way[0]] + whole[way[1]], " + ".join(way))
+        if all(error in whole for error in errors):
+            add(
+                "e_m_bar",
+                np.sqrt(whole[errors[0]] ** 2 + whole[errors[1]] ** 2),
+                f"{' and '.join(errors)} in quadrature",
+            )
+
+
+def _ten_to(exponents: FloatArray) -> FloatArray:
+    """Return powers of ten, correctly rounded: the last bit of NumPy's depends on the processor, and it is hashed."""
+    powers = [float(Decimal(10) ** Decimal(x)) if math.isfinite(x) else math.nan for x in exponents.tolist()]
+    return np.array(powers, dtype=np.float64)
+
+
+def _acceleration_of_a_solar_mass(r: FloatArray) -> FloatArray:
+    """G Msun/r² [m/s²] at a radius [kpc]; NaN at none."""
+    squared = np.where(r > 0, (r * PAPER.kpc) ** 2, np.nan)
+    return np.asarray(PAPER.G * PAPER.Msun / squared, dtype=np.float64)
+
+
+def flag_clusters(ds: xr.Dataset, *, cuts: ClusterCuts) -> xr.Dataset:
+    """Add the flags; a variable that the source does not have flags nothing.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Padded, with all that `complete` gives.
+    cuts : ClusterCuts
+        Their thresholds.
+    """
+    real = np.arange(ds.sizes["radius"]) < ds[COUNT].values[:, np.newaxis]
+    point_flag = np.where(real, 0, _POINT_BIT["padding"]).astype(np.uint8)
+    for meaning, name in {
+        "nonpositive_radius": "r",
+        "nonpositive_baryons": "m_bar",
+        "nonpositive_observed": "m_obs",
+    }.items():
+        point_flag |= np.where(real & (ds[name].values <= 0), _POINT_BIT[meaning], 0).astype(np.uint8)
+    system_flag = np.zeros(ds.sizes["cluster"], dtype=np.uint8)
+    for meaning, wrong in _wrong_systems(ds, real, cuts).items():
+        system_flag |= np.where(wrong, _SYSTEM_BIT[meaning], 0).astype(np.uint8)
+    cut = f"M500 above {cuts.least_m500:g} Msun"
+    return ds.assign(
+        point_flag=labelled(_CLUSTER, "point_flag", point_flag, "derived"),
+        system_flag=labelled(_CLUSTER, "system_flag", system_flag, f"derived: {cut}"),
+    )
+
+
+def _wrong_systems(ds: xr.Dataset, real: npt.NDArray[np.bool_], cuts: ClusterCuts) -> dict[str, Any]:
+    measured = np.logical_and.reduce([np.isfinite(ds[name].values) for name in _CLUSTER.measured])
+    wrong: dict[str, Any] = {"incomplete": (real & ~measured).any(axis=1)}
+    if "redshift_kind" in ds:
+        wrong["no_spectroscopic_redshift"] = ~np.isin(ds["redshift_kind"].values.astype(str), cuts.spectroscopic)
+    if "m500" in ds:
+        m500 = ds["m500"].values
+        wrong |= {"no_m500": np.isnan(m500), "low_m500": m500 <= cuts.least_m500}
+    return wrong

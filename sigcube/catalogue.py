@@ -14,7 +14,16 @@ from sigcube.cube import KINDS, Counts, Range, Summary, count_cube
 from sigcube.errors import DataError, SigcubeError
 from sigcube.recipes import Recipe, load_recipe, recipe_names
 
-__all__ = ["cube_record", "cube_tables", "dataset_records", "dataset_tables", "fault_record"]
+__all__ = [
+    "cube_record",
+    "cube_tables",
+    "dataset_records",
+    "dataset_tables",
+    "describe_counts",
+    "describe_file",
+    "fault_record",
+    "plural",
+]
 
 # Narrower terminals have the long texts in a table of their own.
 _WIDE = 150
@@ -72,7 +81,7 @@ def _folder(url: str) -> str:
 
 
 def _beside(recipe: Recipe, name: str) -> str:
-    return "shipped with sigcube" if (recipe.folder / name).is_file() else "compiled; give it with --data"
+    return "shipped with sigcube" if (recipe.folder / name).is_file() else "given by hand, with --data"
 
 
 def dataset_tables(records: Sequence[dict[str, Any]], *, width: int) -> list[Table]:
@@ -146,18 +155,25 @@ def describe_counts(kind: str, counts: Counts) -> str:
     """
     declared = KINDS[kind]
     if declared.padded:
-        return f"{_plural(counts.systems, declared.dims[0])}, {_plural(counts.points, 'point')}"
-    return _plural(counts.points, declared.dims[0])
+        return f"{plural(counts.systems, declared.dims[0])}, {plural(counts.points, 'point')}"
+    return plural(counts.points, declared.dims[0])
 
 
-def _plural(number: int, noun: str) -> str:
+def plural(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> plural(1, "galaxy"), plural(2, "galaxy"), plural(1200, "star")
+    ('1 galaxy', '2 galaxies', '1,200 stars')
+    """
     ending = noun if number == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {ending}"
 
 
 def describe_file(file: Any) -> str:
     """Say which raw file it is, and whether it is the official one."""
-    return f"{file['name']} ({'official' if file['official'] else 'not the official file'})"
+    return f"{file['name']} ({'official' if file['official'] else 'unverified'})"
 
 
 def _flag_table(summary: Summary) -> Table:

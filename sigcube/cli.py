@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from enum import IntEnum
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from sigcube import __version__
-from sigcube.errors import RawFilesMissing, SigcubeError, StoreError, StoreInUse
+from sigcube.errors import DataError, RawFilesMissing, SigcubeError, StoreError, StoreInUse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -190,6 +191,37 @@ def check(cube: CubePath, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def show(
+    cube: Annotated[Path | None, typer.Argument(metavar="CUBE", help="A cube, such as cubes/sparc.zarr.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every cube of a folder, and a page that leads to them.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="HTML", help="Where the page goes; beside the cube by default. With --all, the folder."),
+    ] = None,
+    cubes: CubeFolder = Path("cubes"),
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Write an HTML page about a cube, what is in it and the plot to see first; it opens without a network."""
+    from sigcube.explore import cube_page
+
+    if (cube is None) != every:
+        raise typer.BadParameter("give either a cube or --all")
+    failed = False
+    if cube is not None:
+        page = out or cube.with_suffix(".html")
+        cube_page(cube, page)
+    else:
+        page, failed = _show_all(cubes, out or cubes)
+    typer.echo(str(page))
+    if open_it:
+        typer.launch(str(page.resolve()))
+    if failed:
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+@app.command()
 def kernels(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One kernel; all of them by default.")] = None,
     as_json: AsJson = False,
@@ -348,9 +380,27 @@ def _each(name: str | None, every: bool, do: Callable[[str], None]) -> None:
         raise typer.Exit(ExitCode.REFUSED)
 
 
+def _show_all(cubes: Path, out: Path) -> tuple[Path, bool]:
+    """Write a page for each cube of a folder and one that leads to them, and tell whether one failed."""
+    from sigcube.explore import cube_page, index_page
+    from sigcube.recipes import load_recipe, recipe_names
+
+    summaries, failed = {}, False
+    for path in sorted(cubes.glob("*.zarr")):
+        page = out / f"{path.stem}.html"
+        try:
+            summaries[page.name] = cube_page(path, page)
+            typer.echo(str(page))
+        except DataError as error:
+            failed = True
+            typer.echo(f"{path}: failed: {_in_one_line(error)}", err=True)
+    missing = {name: load_recipe(name).title for name in recipe_names() if not (cubes / f"{name}.zarr").exists()}
+    return index_page(summaries, missing, out / "index.html"), failed
+
+
 def _in_one_line(error: SigcubeError) -> str:
     parts = (error.what, error.where and f"in {error.where}", error.found and f"found {error.found}")
-    return "; ".join(" ".join(part.split()) for part in parts if part)
+    return shorten("; ".join(part for part in parts if part), width=240, placeholder=" …")
 
 
 def _make_folder(path: Path) -> None:

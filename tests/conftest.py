@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from sigcube.cube import open_cube
 from sigcube.readers.mock import mock_survey
 from sigcube.recipes import ingest, load_recipe
+from tests.browser import BROWSER, Shoot, open_page
 
 # A machine that is busy with other things makes no example wrong.
 settings.register_profile("sigcube", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
@@ -65,3 +66,14 @@ def gaia_path(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def gaia_cube(gaia_path: Path) -> xr.Dataset:
     """The cube of 144,000 stars."""
     return open_cube(gaia_path)
+
+
+@pytest.fixture(scope="session")
+def shoot() -> Shoot:
+    """A function that opens a page in Chromium without a network: its console lines, and its picture."""
+    if BROWSER is None:
+        reason = "chromium is not installed"
+        if os.environ.get("SIGCUBE_REQUIRE_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return open_page

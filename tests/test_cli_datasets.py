@@ -80,7 +80,7 @@ def test_where_raw_files_come_from(tmp_path: Path) -> None:
     cases = {
         "https://astroweb.case.edu/SPARC": {"a": first, "b": second},  # one folder
         "doi:10.5281/zenodo.1/a.zip": {"a": first.model_copy(update={"url": "doi:10.5281/zenodo.1/a.zip"})},
-        "compiled; give it with --data": {"a": by_hand},  # neither an address nor a file beside the recipe
+        "given by hand, with --data": {"a": by_hand},  # neither an address nor a file beside the recipe
     }
     for origin, files in cases.items():
         assert catalogue._origin(recipe.model_copy(update={"files": files, "folder": tmp_path})) == origin
@@ -95,7 +95,7 @@ def test_check_tells_what_a_cube_holds(kind: Kind, here: Path) -> None:
     shown = call("check", "a.zarr")
     assert shown.exit_code == 0, shown.output
     assert f"a.zarr: a valid {kind.name} cube" in shown.stdout
-    assert "a.csv (not the official file)" in shown.stdout
+    assert "a.csv (unverified)" in shown.stdout
     for variable in kind.variables:
         for flag in set(variable.flags) - {"padding"}:
             assert flag in shown.stdout

@@ -1,17 +1,12 @@
 """Pages: what they hold, what they refuse, and that a real browser draws them."""
 
-import os
 import re
-import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from bokeh.models import Legend
-from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -27,9 +22,8 @@ from sigcube.explore.states import map_states, pick_axes, pick_values
 from sigcube.kernels import KERNELS
 from sigcube.store.lock import Lock
 from sigcube.tables import best_points
+from tests.browser import Shoot
 from tests.results import BEST, A, K, X, small_result
-
-Shoot = Callable[[Path, str], tuple[str, np.ndarray]]
 
 
 def page_of(result: xr.Dataset, path: Path) -> Path:
@@ -147,41 +141,6 @@ def test_a_demonstration_leaves_the_result_of_another_that_still_runs(tmp_path: 
     assert folder.is_dir()
 
 
-@pytest.fixture(scope="module")
-def shoot(tmp_path_factory: pytest.TempPathFactory) -> Shoot:
-    """A function that opens a page in Chromium without a network: its console lines, and its picture."""
-    browser = shutil.which("chromium")
-    if browser is None:
-        reason = "chromium is not installed"
-        if os.environ.get("SIGCUBE_REQUIRE_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-
-    def open_page(page: Path, script: str = "") -> tuple[str, np.ndarray]:
-        folder = tmp_path_factory.mktemp("browser")
-        before, _, after = page.read_text(encoding="utf-8").rpartition("</body>")
-        (folder / "page.html").write_text(f"{before}<script>{script}</script></body>{after}", encoding="utf-8")
-        options = [
-            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-            *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
-            *("--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--virtual-time-budget=10000"),
-            *(f"--user-data-dir={folder / 'user'}", "--window-size=1480,1500"),
-            f"--screenshot={folder / 'page.png'}",
-        ]
-        done = subprocess.run(
-            [browser, *options, (folder / "page.html").as_uri()],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-        with Image.open(folder / "page.png") as image:
-            return console, np.asarray(image.convert("RGB"))
-
-    return open_page
-
-
 CHANGE = """
 setTimeout(() => {
   const models = [...Bokeh.documents[0]._all_models.values()];
@@ -244,3 +203,5 @@ def test_the_demonstration_finds_the_true_model_and_draws_it(tmp_path: Path, sho
     assert len(np.unique(map_area, axis=0)) > 150
     assert (map_area == (255, 176, 0)).all(axis=1).sum() > 20, "the true model is marked"
     assert "synthetic" in (tmp_path / "map.html").read_text(encoding="utf-8").partition("</title>")[0]
+    assert re.search(r"Draco +9\.1 km/s +0\.117 +0\.414 +0\.429", done.output), "real systems stand beside the mock"
+    assert "Draco" in (tmp_path / "landmarks.html").read_text(encoding="utf-8")

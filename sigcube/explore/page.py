@@ -9,7 +9,23 @@ from typing import Any
 
 from sigcube.errors import StoreError
 
-__all__ = ["Card", "write_page"]
+__all__ = ["Card", "Rows", "write_page"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table of a page.
+
+    Attributes
+    ----------
+    head : tuple of str
+        The titles of the columns; one that begins with > has numbers, set to the right.
+    rows : sequence of tuple of str
+        The cells. The first of a row may be a text and an address, to make a link of it.
+    """
+
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str | tuple[str, str], ...]]
 
 
 @dataclass(frozen=True)
@@ -20,16 +36,22 @@ class Card:
     ----------
     title, text : str
         Its heading, and a sentence below it.
-    model : bokeh.model.Model
+    model : bokeh.model.Model or None
         What it shows.
     wide : bool
         Whether it takes two of the three columns.
+    table : Rows or None
+        A table below that.
+    full : bool
+        Whether it takes all three columns.
     """
 
     title: str
     text: str
     model: Any
     wide: bool = False
+    table: Rows | None = None
+    full: bool = False
 
 
 def write_page(
@@ -65,7 +87,10 @@ def write_page(
     from bokeh.resources import Resources
     from jinja2 import Environment
 
-    script, parts = components(tuple(card.model for card in cards))
+    drawn = [card.model for card in cards if card.model is not None]
+    script, divs = components(tuple(drawn)) if drawn else ("", ())
+    rest = iter(divs)
+    parts = ["" if card.model is None else next(rest) for card in cards]
     template = files("sigcube.explore").joinpath("page.html").read_text(encoding="utf-8")
     html = (
         Environment(autoescape=True)
@@ -76,7 +101,7 @@ def write_page(
             cards=list(zip(cards, parts, strict=True)),
             notes=notes,
             synthetic=synthetic,
-            resources=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render(),
+            resources=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render() if drawn else "",
             script=script,
         )
     )

@@ -14,6 +14,9 @@ __all__ = [
     "edges",
     "figure",
     "legend_above",
+    "plain_number",
+    "plain_ticks",
+    "power_ticks",
     "pretty_unit",
     "value_title",
 ]
@@ -22,6 +25,7 @@ INK, SOFT, GRID = "#1c2430", "#5b6675", "#e9ecf0"
 #: Line colours that also colour-blind readers tell apart (after Okabe & Ito), darkest first.
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4d4d")
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FONT = 'Inter, "Helvetica Neue", Helvetica, "Segoe UI", Roboto, "Liberation Sans", "DejaVu Sans", sans-serif'
 
 
@@ -63,6 +67,26 @@ def legend_above(plot: Any) -> None:
         plot.add_layout(each, "above")
 
 
+def plain_ticks(axis: Any, *, steps: tuple[int, ...] = (1, 2, 5)) -> None:
+    """Give a logarithmic axis the ticks 1, 2, 5, 10, 20, …, written out."""
+    from bokeh.models import BasicTickFormatter, FixedTicker
+
+    ticks = [step * 10.0**power for power in range(-3, 6) for step in steps]
+    axis.formatter, axis.ticker = BasicTickFormatter(use_scientific=False), FixedTicker(ticks=ticks)
+
+
+def power_ticks(axis: Any, low: float, high: float, *, narrow: bool = False) -> None:
+    """Give a logarithmic axis few enough ticks, as powers of ten between two values; fewer along a narrow figure."""
+    from bokeh.models import FixedTicker
+
+    first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
+    steps = (1,) if last - first > 3 else (1, 3) if narrow else (1, 2, 5)
+    stride = max(1, (last - first) // 4)
+    ticks = [float(f"{step}e{power}") for power in range(first, last + 1, stride) for step in steps]
+    axis.ticker = FixedTicker(ticks=ticks)
+    axis.major_label_overrides = {tick: plain_number(tick).removeprefix("1×") for tick in ticks}
+
+
 def pretty_unit(unit: str) -> str:
     """Write a unit as it is printed.
 
@@ -71,9 +95,21 @@ def pretty_unit(unit: str) -> str:
     >>> pretty_unit("m/s2"), pretty_unit("solLum/pc2"), pretty_unit("")
     ('m/s²', 'L☉/pc²', '')
     """
-    for plain, printed in (("solLum", "L☉"), ("Msun", "M☉"), ("2", "²"), ("3", "³")):
+    for plain, printed in (("solLum", "L☉"), ("solMass", "M☉"), ("Msun", "M☉"), ("2", "²"), ("3", "³")):
         unit = unit.replace(plain, printed)
     return unit
+
+
+def plain_number(value: float) -> str:
+    """Write a number with four digits, and powers of ten as they are printed.
+
+    Examples
+    --------
+    >>> plain_number(2.595e11), plain_number(16.5), plain_number(4.55e-14)
+    ('2.595×10¹¹', '16.5', '4.55×10⁻¹⁴')
+    """
+    digits, _, power = f"{value:.4g}".partition("e")
+    return f"{digits}×10{str(int(power)).translate(_RAISED)}" if power else digits
 
 
 def axis_title(coord: xr.DataArray) -> str:

@@ -1,0 +1,154 @@
+"""A page for a cube: what is in it, and the plot a person would want; and a page that leads to those of many."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import xarray as xr
+
+from sigcube.catalogue import describe_counts, describe_file, plural
+from sigcube.cube import KINDS, Summary, inspect_cube
+from sigcube.cube.storage import open_lazily
+from sigcube.explore.density import density_cards
+from sigcube.explore.histograms import histogram_cards
+from sigcube.explore.landmarks import landmark_cards
+from sigcube.explore.page import Card, Rows, write_page
+from sigcube.explore.profiles import profile_cards
+from sigcube.explore.rotation import rotation_cards
+from sigcube.explore.style import plain_number, pretty_unit
+
+__all__ = ["cube_page", "index_page"]
+
+# More raw files than this are told by their number.
+_MOST_FILES = 4
+#: The plots of each kind of cube; of a kind that has none of its own, histograms.
+PLOTS: Mapping[str, Callable[[xr.Dataset], list[Card]]] = MappingProxyType(
+    {
+        "galaxy": rotation_cards,
+        "star": density_cards,
+        "cluster": profile_cards,
+        "landmark": landmark_cards,
+    }
+)
+
+
+def cube_page(path: str | Path, out: str | Path) -> Summary:
+    """Write an HTML page about a cube; it opens without a server or a network.
+
+    Parameters
+    ----------
+    path : path-like
+        A cube.
+    out : path-like
+        The file to write.
+
+    Raises
+    ------
+    DataError
+        If there is no cube, or it is damaged.
+    StoreError
+        If the page cannot be written.
+    """
+    summary = inspect_cube(path)
+    plots = PLOTS.get(summary.kind, histogram_cards)(open_lazily(Path(path)))
+    cards = [*plots, _about(summary), _samples(summary), _flags(summary), _ranges(summary)]
+    write_page(
+        out,
+        cards,
+        title=summary.title,
+        subtitle=f"{describe_counts(summary.kind, summary.counts)}. {_sentence(KINDS[summary.kind].title)}",
+        notes={"cube": str(path), "fingerprint": summary.fingerprint},
+        synthetic=summary.synthetic,
+    )
+    return summary
+
+
+def index_page(summaries: Mapping[str, Summary], missing: Mapping[str, str], out: str | Path) -> Path:
+    """Write an HTML page that leads to the pages of cubes.
+
+    Parameters
+    ----------
+    summaries : Mapping
+        What each cube holds, by the address of its page.
+    missing : Mapping
+        The titles of datasets without a cube here, by name.
+    out : path-like
+        The file to write.
+    """
+    rows = [
+        (
+            (Path(address).stem, address),
+            f"{each.title}: {describe_counts(each.kind, each.counts)}",
+            f"{each.citation}. {each.licence}",
+        )
+        for address, each in summaries.items()
+    ]
+    head = ("cube", "what it holds", "citation and licence")
+    cards = [Card("Here", "Each name leads to a page.", None, table=Rows(head, rows), full=True)]
+    if missing:
+        text = "Datasets without a cube in this folder, and the command that makes it."
+        table = Rows(
+            ("dataset", "what it is", "made by"),
+            [(name, title, f"sigcube ingest {name}") for name, title in missing.items()],
+        )
+        cards.append(Card("Not here yet", text, None, table=table, full=True))
+    holds = f"{plural(len(summaries), 'cube')} in this folder."
+    return write_page(out, cards, title="Cubes", subtitle=holds, notes={}, synthetic=False)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _pairs(rows: Sequence[tuple[str, str]]) -> Rows:
+    return Rows(("", ""), rows)
+
+
+def _about(summary: Summary) -> Card:
+    rows = [
+        ("citation", summary.citation),
+        ("licence", summary.licence),
+        ("kind", summary.kind),
+        ("holds", describe_counts(summary.kind, summary.counts)),
+        *_raw_files(summary.raw_files),
+    ]
+    return Card("About the data", "", None, table=_pairs(rows))
+
+
+def _raw_files(files: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Name a few files, or say how many there are."""
+    if len(files) <= _MOST_FILES:
+        return [("raw file", describe_file(file)) for file in files]
+    official = sum(bool(file["official"]) for file in files)
+    return [
+        ("raw files", f"{len(files)}: {files[0]['name']} … {files[-1]['name']}"),
+        ("", f"{official} official, {len(files) - official} unverified"),
+    ]
+
+
+def _samples(summary: Summary) -> Card:
+    rows = [(name, f"{kept.systems:,}", f"{kept.points:,}", kept.description) for name, kept in summary.samples.items()]
+    head = ("sample", ">systems", ">points", "what it keeps")
+    return Card("Samples", "Named selections on the flags.", None, table=Rows(head, rows), wide=True)
+
+
+def _flags(summary: Summary) -> Card:
+    kind = KINDS[summary.kind]
+    rows = []
+    for name, meanings in summary.flags.items():
+        variable = kind.variable(name)
+        notes = dict(zip(variable.flags, variable.flag_notes, strict=True))
+        noun = "point" if kind.padded and name == kind.point_flag else variable.dims[0]
+        rows += [(meaning, plural(n, noun), notes[meaning]) for meaning, n in meanings.items()]
+    table = Rows(("flag", ">set for", "where"), rows)
+    return Card("Flags", "Why a sample may leave something out; nothing is dropped.", None, table=table, full=True)
+
+
+def _ranges(summary: Summary) -> Card:
+    rows = []
+    for each in summary.ranges:
+        ends = ("–" if end is None else plain_number(end) for end in (each.smallest, each.median, each.largest))
+        rows.append((each.name, each.long_name, pretty_unit(each.unit) or "–", *ends, f"{each.missing:,}"))
+    head = ("variable", "meaning", "unit", ">smallest", ">median", ">largest", ">missing")
+    return Card("Numbers", "The range of every variable.", None, table=Rows(head, rows), full=True)

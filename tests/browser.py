@@ -1,0 +1,41 @@
+"""A real browser, without a window and without a network."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["BROWSER", "Shoot", "open_page"]
+
+BROWSER = shutil.which("chromium")
+Shoot = Callable[..., tuple[str, np.ndarray]]
+
+
+def open_page(page: Path, script: str = "", *, size: tuple[int, int] = (1480, 1500)) -> tuple[str, np.ndarray]:
+    """Open a page in Chromium, with a script after all others: its console lines, and its picture."""
+    assert BROWSER is not None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        before, _, after = page.read_text(encoding="utf-8").rpartition("</body>")
+        (folder / "page.html").write_text(f"{before}<script>{script}</script></body>{after}", encoding="utf-8")
+        options = [
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+            *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
+            *("--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--virtual-time-budget=10000"),
+            *(f"--user-data-dir={folder / 'user'}", f"--window-size={size[0]},{size[1]}"),
+            f"--screenshot={folder / 'page.png'}",
+        ]
+        done = subprocess.run(
+            [BROWSER, *options, (folder / "page.html").as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+        with Image.open(folder / "page.png") as image:
+            return console, np.asarray(image.convert("RGB"))

@@ -23,7 +23,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-demo: setup  ## sweep a mock survey, print a table, write demo/map.html
+demo: setup  ## sweep a mock survey, compare real systems, write two pages into demo/
 	@$(BIN)/sigcube demo --out demo
 
 test: setup  ## run every test, the quick ones first

@@ -1,4 +1,4 @@
-"""The demonstration: a synthetic survey whose true model is known, swept, and shown as a page."""
+"""The demonstration: a synthetic survey whose true model is known, swept and shown; and real single systems."""
 
 import shutil
 import time
@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from sigcube.constants import PAPER
-from sigcube.cube import save_cube
-from sigcube.explore import Mark, map_page
+from sigcube.cube import open_cube, save_cube
+from sigcube.explore import Mark, cube_page, map_page
 from sigcube.explore.galaxies import curve_cards
 from sigcube.grid import linspace
 from sigcube.kernels import KERNELS
@@ -20,7 +22,8 @@ from sigcube.kernels import sigma as model
 from sigcube.kernels.compiled import ufunc
 from sigcube.progress import sweep_progress
 from sigcube.readers.mock import mock_survey
-from sigcube.report import count, duration
+from sigcube.recipes import ingest, load_recipe
+from sigcube.report import count, duration, number
 from sigcube.store.lock import Lock
 from sigcube.sweep import Sweep
 from sigcube.tables import best_points, best_table
@@ -38,12 +41,12 @@ WINDOWS = ["geometric", "power", "local", "none"]
 
 
 def run_demo(out: Path, *, workers: int | None, stdout: Console, stderr: Console) -> Path:
-    """Make the survey, sweep it, print a table, and write ``map.html``.
+    """Make the survey, sweep it, print a table, and write ``map.html``; then real systems against the models.
 
     Parameters
     ----------
     out : Path
-        The folder for all three; an earlier demonstration in it is replaced.
+        The folder for all of it; an earlier demonstration in it is replaced.
     workers : int, optional
         Processes of the local cluster.
     stdout, stderr : Console
@@ -76,8 +79,35 @@ def run_demo(out: Path, *, workers: int | None, stdout: Console, stderr: Console
         result = sweep.run(target, workers=workers, on_event=on_event)
     stdout.print(best_table(result))
     page = _write_page(result, survey, out / "map.html")
-    stdout.print(f"map     {page}\nresult  {target}\ndone in {duration(time.perf_counter() - began)}", highlight=False)
+    landmarks = ingest(load_recipe("landmarks"), out=out / "landmarks.zarr", overwrite=True)
+    stdout.print(_landmark_table(open_cube(landmarks)))
+    cube_page(landmarks, out / "landmarks.html")
+    stdout.print(
+        f"map        {page}\nlandmarks  {out / 'landmarks.html'}\nresult     {target}\n"
+        f"done in {duration(time.perf_counter() - began)}",
+        highlight=False,
+    )
     return page
+
+
+def _landmark_table(cube: xr.Dataset) -> Table:
+    """Compare the models with every landmark that has a measurement, by the engine."""
+    ratios = {
+        name: Sweep(
+            cube, sample="observed", kernel=name, axes={"constants": ["paper"]}, metrics=["ratio"], keep=["landmark"]
+        )
+        .compute()
+        .ratio.isel(constants=0)
+        for name in ("newton", "mond", "sigma")
+    }
+    table = Table(title="Real systems: prediction over observation", box=box.SIMPLE_HEAD, title_justify="left")
+    for heading in ("landmark", "observed", *ratios):
+        table.add_column(heading, justify="left" if heading == "landmark" else "right")
+    for name in ratios["sigma"].landmark.values:
+        here = cube.sel(landmark=name)
+        observed = f"{number(float(here.observed))} {here.unit.item()}".rstrip()
+        table.add_row(name, observed, *(f"{float(ratio.sel(landmark=name)):.3g}" for ratio in ratios.values()))
+    return table
 
 
 def demo_survey(n_galaxies: int = N_GALAXIES, seed: int = SEED) -> xr.Dataset:

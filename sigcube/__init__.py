@@ -1,4 +1,4 @@
-"""Gravity models over labelled galaxy cubes: grids of millions of points, Zarr in, Zarr out."""
+"""Gravity models over labelled cubes of galaxies, stars and clusters: grids of millions of points, Zarr in, Zarr out."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sigcube import kernels
     from sigcube.cube import open_cube
+    from sigcube.errors import SigcubeError
     from sigcube.grid import geomspace, linspace
     from sigcube.kernels.record import Kernel, Parameter
     from sigcube.sweep import Sweep, open_result
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Kernel",
     "Parameter",
+    "SigcubeError",
     "Sweep",
     "__version__",
     "geomspace",
@@ -27,6 +29,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Kernel": "sigcube.kernels.record",
     "Parameter": "sigcube.kernels.record",
+    "SigcubeError": "sigcube.errors",
     "Sweep": "sigcube.sweep",
     "geomspace": "sigcube.grid",
     "linspace": "sigcube.grid",
@@ -42,3 +45,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sigcube' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

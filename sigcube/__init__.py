@@ -1,4 +1,4 @@
-"""Gravity models over labelled cubes of galaxies, stars and clusters: grids of millions of points, Zarr in, Zarr out."""
+"""Gravity models over labelled cubes of galaxies, stars and clusters: millions of grid points, Zarr in, Zarr out."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

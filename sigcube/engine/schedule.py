@@ -105,7 +105,7 @@ class Schedule:
         return Place(level, depth, ordered[depth:], flat=True)
 
     def _is_short(self, dims: tuple[str, ...]) -> bool:
-        return prod(self.lengths.get(dim, _GOOD_ROW) for dim in dims) < (_GOOD_ROW if dims else 0)
+        return bool(dims) and prod(self.lengths.get(dim, _GOOD_ROW) for dim in dims) < _GOOD_ROW
 
     def is_spread(self, name: str, place: Place) -> bool:
         """Return whether a name enters a flattened place as a copy along all of it."""

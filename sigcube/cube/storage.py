@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -134,7 +135,7 @@ def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> P
 
 def write(ds: xr.Dataset, draft: Path) -> None:
     """Write variables as a new Zarr store, or beside those of a store that is there."""
-    encoding = {str(name): {"chunks": _chunks(ds, array)} for name, array in ds.variables.items() if array.ndim}
+    encoding = {str(name): _encoding(ds, array) for name, array in ds.variables.items() if array.ndim}
     ds.to_zarr(draft, mode="a", zarr_format=3, consolidated=False, encoding=encoding)
 
 
@@ -149,6 +150,17 @@ def consolidate(draft: Path) -> None:
 def chunk_length(width: int = 1) -> int:
     """Return how many systems or points go into one chunk, each with so many values of a variable."""
     return max(1, _CHUNK_BYTES // (8 * max(1, width)))
+
+
+def _encoding(ds: xr.Dataset, variable: xr.Variable) -> dict[str, Any]:
+    from zarr.codecs import BloscCodec
+
+    encoding: dict[str, Any] = {"chunks": _chunks(ds, variable)}
+    if variable.dtype.kind in "fiu":
+        # Measured digits hardly compress but for their exponents: with the bytes sorted by place this is a little
+        # smaller than zstd, written two and read three times as fast.
+        encoding["compressors"] = (BloscCodec(cname="lz4", clevel=5, shuffle="shuffle"),)
+    return encoding
 
 
 def _chunks(ds: xr.Dataset, variable: xr.Variable) -> tuple[int, ...]:

@@ -367,8 +367,9 @@ def _each(name: str | None, every: bool, do: Callable[[str], None]) -> None:
     if name is not None:
         do(name)
         return
-    failed = 0
-    for each in recipe_names():
+    failed, names = 0, recipe_names()
+    for place, each in enumerate(names, 1):
+        typer.echo(f"{place}/{len(names)} {each}", err=True)
         try:
             do(each)
         except RawFilesMissing as error:

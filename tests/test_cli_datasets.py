@@ -178,8 +178,11 @@ def test_all_goes_on_after_what_fails(here: Path, monkeypatch: pytest.MonkeyPatc
     shown = call("ingest", "--all", "--data", ".")
     assert shown.exit_code == ExitCode.REFUSED
     assert shown.stderr.splitlines() == [
+        "1/3 absent",
         "absent: skipped: the raw files are not to be found: a.csv is missing; in data",
+        "2/3 wrong",
         "wrong: failed: a.csv arrived with the wrong checksum; in https://example.org; found sha256 0",
+        "3/3 works",
     ]
     assert shown.stdout == "cubes/works.zarr: a synthetic galaxy cube; samples all, unflagged\n"
     monkeypatch.setattr(recipes, "recipe_names", lambda: ("absent", "works"))

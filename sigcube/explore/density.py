@@ -12,7 +12,7 @@ from sigcube.cube import flag_masks, samples
 from sigcube.cube.selection import EVERYTHING
 from sigcube.explore.page import Card
 from sigcube.explore.script import script
-from sigcube.explore.style import FONT, INK, figure, legend_above
+from sigcube.explore.style import COLOUR_BAR, figure, legend_above
 from sigcube.explore.widgets import menu, titled
 
 __all__ = ["Counted", "count_stars", "density_cards"]
@@ -199,7 +199,7 @@ def _plot(cube: xr.Dataset, view: _View, counted: Mapping[str, Counted]) -> tupl
         image="image", x=x[0], y=y[0], dw=x[-1] - x[0], dh=y[-1] - y[0], source=source, color_mapper=mapper
     )
     parts = {"source": source, "images": ColumnDataSource(images), "mapper": mapper, "most": most}
-    bar = ColorBar(color_mapper=mapper, title="stars in a cell", ticker=LogTicker(), **_BAR)
+    bar = ColorBar(color_mapper=mapper, title="stars in a cell", ticker=LogTicker(), **COLOUR_BAR)
     # A wide figure has room beside it, a narrow one below.
     plot.add_layout(bar, "right" if view.median else "below")
     bar.width, bar.height = (14, "auto") if view.median else ("auto", 14)
@@ -229,19 +229,3 @@ def _hover(plot: Any, image: Any, view: _View) -> None:
 
     tooltips = [(view.x_title, "$x{0.00}"), (view.y_title, "$y{0.0}"), ("stars", "@image{0}")]
     plot.add_tools(HoverTool(renderers=[image], tooltips=tooltips, point_policy="follow_mouse"))
-
-
-_BAR: Mapping[str, Any] = {
-    "title_text_font": FONT,
-    "title_text_font_style": "normal",
-    "title_text_font_size": "13.5px",
-    "title_text_color": INK,
-    "title_standoff": 12,
-    "major_label_text_font": FONT,
-    "major_label_text_font_size": "12.5px",
-    "major_label_text_color": "#5b6675",
-    "major_tick_line_color": None,
-    "bar_line_color": None,
-    "padding": 12,
-    "margin": 0,
-}

@@ -1,7 +1,6 @@
 """Panels for single galaxies: rotation curves with what models predict, and the models' errors against each other."""
 
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.explore.page import Card
+from sigcube.explore.script import script
 from sigcube.explore.style import INK, LINES, SOFT, figure, legend_above
 from sigcube.explore.widgets import menu, titled
 
@@ -44,7 +44,7 @@ def curve_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, best: s
     errors = ColumnDataSource({"x": rms[against], "y": rms[best], "galaxy": names})
     errors.selected.indices = [start]
     shown = {"glyphs": glyphs, "names": names, "selected": errors.selected}
-    choice.js_on_change("value", CustomJS(args=shown, code=_script("galaxy.js")))
+    choice.js_on_change("value", CustomJS(args=shown, code=script("galaxy.js")))
     errors.selected.js_on_change(
         "indices",
         CustomJS(
@@ -166,7 +166,3 @@ def _hover(plot: Any, dots: Any) -> None:
 
     tooltips = [("", "@galaxy"), (plot.xaxis[0].axis_label, "@x{0.0}"), (plot.yaxis[0].axis_label, "@y{0.0}")]
     plot.add_tools(HoverTool(renderers=[dots], tooltips=tooltips))
-
-
-def _script(name: str) -> str:
-    return files("sigcube.explore").joinpath(name).read_text(encoding="utf-8")

@@ -1,15 +1,15 @@
 """The figures of a map page: the map and its two profiles, which switch together."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from sigcube.explore.page import Card
+from sigcube.explore.script import script
 from sigcube.explore.states import Axis, State, label_axes
-from sigcube.explore.style import FONT, INK, LINES, figure, legend_above, pretty_unit, value_title
+from sigcube.explore.style import COLOUR_BAR, FONT, INK, LINES, figure, legend_above, pretty_unit, value_title
 from sigcube.explore.widgets import buttons, menu, titled
 
 __all__ = ["map_cards"]
@@ -123,7 +123,9 @@ class _Panel:
             source=shown,
             color_mapper=mapper,
         )
-        bar = ColorBar(color_mapper=mapper, title=value_title(self._result[self._states[0].value]), **_BAR)
+        bar = ColorBar(
+            color_mapper=mapper, title=value_title(self._result[self._states[0].value]), width=14, **COLOUR_BAR
+        )
         plot.add_layout(bar, "right")
         self._parts |= {"image": image, "images": ColumnDataSource(images), "mapper": mapper, "bar": bar}
         plot.add_tools(self._hover(image))
@@ -134,7 +136,7 @@ class _Panel:
 
         x, y = self._axes
         grid = {"xs": x.values.tolist(), "ys": y.values.tolist(), "px": x.pixels.tolist(), "py": y.pixels.tolist()}
-        code = _script("hover.js")
+        code = script("hover.js")
         readers = {
             name: CustomJSHover(args={**grid, "image": image, "what": what}, code=code)
             for name, what in (("$x", "x"), ("$y", "y"), ("$sx", "value"))
@@ -245,26 +247,11 @@ class _Panel:
             "lines": self._lines,
             "axes": self._value_axes,
         }
-        callback = CustomJS(args=arguments, code=_script("switch.js"))
+        callback = CustomJS(args=arguments, code=script("switch.js"))
         for switch in switches:
             switch.js_on_change("active" if hasattr(switch, "active") else "value", callback)
 
 
-_BAR: Mapping[str, Any] = {
-    "title_text_font": FONT,
-    "title_text_font_style": "normal",
-    "title_text_font_size": "13.5px",
-    "title_text_color": INK,
-    "title_standoff": 12,
-    "major_label_text_font": FONT,
-    "major_label_text_font_size": "12.5px",
-    "major_label_text_color": "#5b6675",
-    "major_tick_line_color": None,
-    "bar_line_color": None,
-    "width": 14,
-    "padding": 12,
-    "margin": 0,
-}
 _CONTOUR_TEXT: Mapping[str, Any] = {
     "color": "#ffffff",
     "background_fill_color": "#1c2430",
@@ -294,7 +281,3 @@ def _limits(state: State) -> tuple[float, float]:
     low, high = (0, 100) if state.larger_is_better else (0, 90)
     ends = np.percentile(finite, [low, high])
     return float(ends[0]), float(ends[1] if ends[1] > ends[0] else ends[0] + 1.0)
-
-
-def _script(name: str) -> str:
-    return files("sigcube.explore").joinpath(name).read_text(encoding="utf-8")

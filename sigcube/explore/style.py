@@ -1,11 +1,14 @@
 """The look that all figures share, and the words on their axes."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 __all__ = [
+    "COLOUR_BAR",
     "FONT",
     "INK",
     "LINES",
@@ -27,6 +30,24 @@ LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FONT = 'Inter, "Helvetica Neue", Helvetica, "Segoe UI", Roboto, "Liberation Sans", "DejaVu Sans", sans-serif'
+
+#: The look of a scale of colours.
+COLOUR_BAR: Mapping[str, Any] = MappingProxyType(
+    {
+        "title_text_font": FONT,
+        "title_text_font_style": "normal",
+        "title_text_font_size": "13.5px",
+        "title_text_color": INK,
+        "title_standoff": 12,
+        "major_label_text_font": FONT,
+        "major_label_text_font_size": "12.5px",
+        "major_label_text_color": SOFT,
+        "major_tick_line_color": None,
+        "bar_line_color": None,
+        "padding": 12,
+        "margin": 0,
+    }
+)
 
 
 def figure(*, height: int, **options: Any) -> Any:

@@ -230,7 +230,8 @@ def _array(root: zarr.Group, variable: VariableLike) -> None:
 
 def _codec(dtype: np.dtype[Any]) -> BloscCodec:
     """Choose what costs least: 2 GB/s a core; a higher level saves 4 % of the size, zstd none, at half the speed."""
-    return BloscCodec(cname="lz4", clevel=1, shuffle="shuffle", typesize=dtype.itemsize)
+    # Smooth values shuffled by the cache's size are a little smaller than in the library's own blocks, and no slower.
+    return BloscCodec(cname="lz4", clevel=1, shuffle="shuffle", typesize=dtype.itemsize, blocksize=2**17)
 
 
 def _write_inputs(group: zarr.Group, inputs: Packed) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["COORDINATES", "MEASURED", "Frame", "Transform"]
+__all__ = ["COORDINATES", "ERRORS", "MEASURED", "Frame", "Transform"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -18,6 +18,8 @@ ERRORS = ("e_parallax", "e_pm_ra", "e_pm_dec", "e_radial_velocity")
 #: What a cube of stars cannot be without.
 COORDINATES = ("r", "phi", "height", "v_r", "v_phi", "v_z")
 
+# So many stars at a time stay in the processor's cache: more take three times as long.
+_TOGETHER = 1 << 14
 # Far enough from the Sun that the matrix has all its digits [kpc].
 _FAR = 1000.0
 
@@ -95,6 +97,12 @@ class Transform:
         dict of str to ndarray, shape (n,)
             In the cube's units; not finite where something is missing.
         """
+        known = [name for name in (*MEASURED, *ERRORS) if name in stars]
+        starts = range(0, max(1, stars["ra"].size), _TOGETHER)
+        parts = [self._transform({name: stars[name][i : i + _TOGETHER] for name in known}) for i in starts]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _transform(self, stars: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         with np.errstate(all="ignore"):
             distance = np.where(stars["parallax"] > 0, 1.0 / stars["parallax"], np.nan)
             outward, east, north = self.directions(stars["ra"], stars["dec"])

@@ -190,7 +190,9 @@ def _table(
                 expected = "; or ".join(" and ".join(way) for way in ways)
                 faults.append(Fault("a column is missing", place, expected=expected))
     if faults:
-        raise error_from(SpecError, faults, what="the recipe does not fit the reader", where=f"reader 'table', kind {kind.name!r}")
+        raise error_from(
+            SpecError, faults, what="the recipe does not fit the reader", where=f"reader 'table', kind {kind.name!r}"
+        )
     readme = tables.get("readme")
     return replace(tables[_ROLE], readme=readme.path if readme is not None else None)
 

@@ -43,34 +43,56 @@ class FitsSource(_Source):
         path = stack.enter_context(unpacked(table.path))
         with guarded(table.path), _quiet():
             hdus = stack.enter_context(fits.open(path, memmap=True))
-            self._hdu = _extension(hdus, table)
-            self._refuse_cut(path)
-            self._columns = {column.name: column for column in self._hdu.columns}
-            self.labels: Sequence[str] = [column.name for column in self._hdu.columns]
+            hdu = _extension(hdus, table)
+            self._columns = {column.name: column for column in hdu.columns}
+            self.labels: Sequence[str] = [column.name for column in hdu.columns]
             self.units = {name: str(column.unit) for name, column in self._columns.items() if column.unit}
+            self._rows = self._mapped(hdu, path)
 
-    def _refuse_cut(self, path: Path) -> None:
-        needed, there = self._hdu.fileinfo()["datLoc"] + self._hdu.size, path.stat().st_size
-        if needed > there:
-            fault = Fault("the file is truncated or damaged", found=f"{there} bytes", expected=f"at least {needed}")
-            raise unreadable(self._path, [fault])
+    def _mapped(self, hdu: Any, path: Path) -> Any:
+        """Map the rows as they lie in the file; those of an ASCII table, which are small, are parsed by astropy."""
+        from astropy.io import fits
+
+        offset, there = hdu.fileinfo()["datLoc"], path.stat().st_size
+        if offset + hdu.size > there:
+            expected = f"at least {offset + hdu.size}"
+            raise unreadable(
+                self._path, [Fault("the file is truncated or damaged", found=f"{there} bytes", expected=expected)]
+            )
+        if isinstance(hdu, fits.TableHDU):
+            return hdu.data
+        width, dtype = hdu.header["NAXIS1"], hdu.columns.dtype.newbyteorder(">")
+        if width != dtype.itemsize:
+            found, expected = f"{width} bytes", f"{dtype.itemsize}, as its columns"
+            raise unreadable(self._path, [Fault("the rows have another length", found=found, expected=expected)])
+        n = hdu.header["NAXIS2"]
+        return np.memmap(path, dtype, "r", offset, (n,)) if n else np.empty(0, dtype)
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
         """Yield the columns of some rows at a time."""
         with guarded(self._path):
-            for start in range(0, self._hdu.header["NAXIS2"], rows):
-                with _quiet():
-                    part = self._hdu.data[start : start + rows]
-                    batch = {label: self._cells(part, label) for label in labels}
-                yield batch
+            for start in range(0, len(self._rows), rows):
+                part = self._rows[start : start + rows]
+                yield {label: self._cells(part[label], label) for label in labels}
 
-    def _cells(self, part: Any, label: str) -> Cells:
-        values = np.asarray(part.field(label))
-        null = self._columns[label].null
+    def _cells(self, values: Any, label: str) -> Cells:
+        column = self._columns[label]
         missing = None
-        if null is not None and values.dtype.kind in "iuf":
-            missing = np.asarray(part.view(np.ndarray)[label] == null)
-        return Cells(values, missing)
+        if column.null is not None and values.dtype.kind in "iu":
+            missing = np.asarray(values == column.null)
+        if str(column.format).lstrip("1") == "L":
+            return Cells(np.asarray(values == ord("T")))
+        return Cells(_scaled(np.asarray(values), float(column.bscale or 1.0), column.bzero or 0), missing)
+
+
+def _scaled(values: Any, scale: float, zero: Any) -> Any:
+    """Apply TSCAL and TZERO; half the range of an integer added to it makes it one without a sign."""
+    if values.dtype.kind not in "iuf" or (scale == 1.0 and zero == 0):
+        return values
+    if scale == 1.0 and values.dtype.kind == "i" and zero == 2 ** (8 * values.dtype.itemsize - 1):
+        unsigned = np.dtype(f"u{values.dtype.itemsize}")
+        return values.astype(unsigned) + unsigned.type(zero)
+    return values * scale + float(zero)
 
 
 def _extension(hdus: Any, table: Table) -> Any:

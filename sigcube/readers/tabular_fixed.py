@@ -138,8 +138,16 @@ class CdsSource(_LineSource):
             self._faults.append(Fault("the line ends within a cell", place, repr(cell), expected))
         if not is_text and "".join(line[column.end : column.end + 1]).strip() and cell:
             self._faults.append(Fault("a cell runs over its bytes", place, repr(line[column.start : column.end + 1])))
-        if cell == null or (null is not None and cell in _DASHES):
+        if null is not None and (cell in _DASHES or _says(cell, null)):
             return ""
         if not cell and null is None and not is_text:
             self._faults.append(Fault("empty, and the ReadMe allows no such cell", place))
         return cell
+
+
+def _says(cell: str, null: str) -> bool:
+    """Whether a cell says what the ReadMe writes for "no value": ``-1.00`` is ``-1``."""
+    try:
+        return cell == null or float(cell) == float(null)
+    except ValueError:
+        return False

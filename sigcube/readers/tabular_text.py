@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,20 +58,6 @@ class _Header:
     lines: int
 
 
-@dataclass
-class _Short:
-    """Rows with the wrong number of cells: how many, and how many cells the first have."""
-
-    count: int = 0
-    cells: list[int] = field(default_factory=list)
-
-    def __call__(self, row: Any) -> str:
-        self.count += 1
-        if len(self.cells) < _TOLD:
-            self.cells.append(row.actual_columns)
-        return "skip"
-
-
 class TextSource:
     """A CSV, TSV or ECSV file, also compressed.
 
@@ -92,7 +78,6 @@ class TextSource:
             self._header = _read_header(stream, self._path, form)
         self.labels: Sequence[str] = self._header.labels
         self.units: dict[str, str] = self._header.units
-        self._short = _Short()
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
         """Yield the columns of some rows at a time."""
@@ -117,6 +102,7 @@ class TextSource:
         except pa.ArrowInvalid:
             # Arrow does not say where.
             self._refuse_other_encodings()
+            self._refuse_other_counts()
             raise
 
     def _open(self, stream: Any, labels: Sequence[str]) -> AbstractContextManager[Any]:
@@ -128,7 +114,7 @@ class TextSource:
         reader: AbstractContextManager[Any] = pacsv.open_csv(
             stream,
             read_options=pacsv.ReadOptions(column_names=names, block_size=_BLOCK),
-            parse_options=pacsv.ParseOptions(delimiter=self._header.delimiter, invalid_row_handler=self._short),
+            parse_options=pacsv.ParseOptions(delimiter=self._header.delimiter),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(wanted, pa.string()),
                 include_columns=wanted,
@@ -149,22 +135,23 @@ class TextSource:
         if not counted.ended:
             expected = "a line feed after the last row"
             faults.append(Fault("the last line has no end: the file may be cut off", expected=expected))
-        if rows + self._short.count != counted.lines:
-            found = f"{counted.lines} lines with {rows + self._short.count} rows"
+        if rows != counted.lines:
+            found = f"{counted.lines} lines with {rows} rows"
             faults.append(Fault("a quotation mark is not closed on its line", found=found, expected="a row a line"))
         if faults:
             raise unreadable(self._path, faults)
 
-    def row_faults(self) -> tuple[list[Fault], int]:
-        """Return what is wrong with whole rows so far, and how many faults there are more."""
-        if not self._short.count:
-            return [], 0
+    def _refuse_other_counts(self) -> None:
+        """Name the rows with the wrong number of cells, if there are any."""
         expected = f"{len(self.labels)}: {' '.join(self.labels)}"
-        places = self._lines_with_other_counts()
-        told = [
-            Fault("wrong number of cells", f"line {line}", str(n), expected) for line, n in places[: self._short.count]
-        ] or [Fault("wrong number of cells", "", str(n), expected) for n in self._short.cells]
-        return told, self._short.count - len(told)
+        wrong = [(number, n) for number, n in self._rows() if n != len(self.labels)]
+        faults = [Fault("wrong number of cells", f"line {number}", str(n), expected) for number, n in wrong[:_TOLD]]
+        if faults:
+            raise unreadable(self._path, faults, more=len(wrong) - len(faults))
+
+    def row_faults(self) -> tuple[list[Fault], int]:
+        """Return none: a row that is wrong ends the reading."""
+        return [], 0
 
     def _rows(self) -> Iterator[tuple[int, int]]:
         """Yield the line and the number of cells of each row."""
@@ -174,20 +161,10 @@ class TextSource:
                 if number > self._header.lines and (cells := line.rstrip("\n")):
                     yield number, len(next(csv.reader([cells], delimiter=self._header.delimiter)))
 
-    def _lines_with_other_counts(self) -> list[tuple[int, int]]:
-        found: list[tuple[int, int]] = []
-        for number, n in self._rows():
-            if n != len(self.labels):
-                found.append((number, n))
-            if len(found) == _TOLD:
-                break
-        return found
-
     def places(self, rows: Sequence[int]) -> dict[int, str]:
-        """Say where rows are, counted from 0 among those with the right number of cells."""
+        """Say where rows are, counted from 0."""
         wanted, found = set(rows), {}
-        good = (number for number, n in self._rows() if n == len(self.labels))
-        for row, number in enumerate(good):
+        for row, (number, _) in enumerate(self._rows()):
             if row in wanted:
                 found[row] = f"line {number}"
             if len(found) == len(wanted):

@@ -1,13 +1,17 @@
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn
 from astropy.table import Table as AstropyTable
+from pyarrow import csv, parquet
 from tables import FORMATS, columns, packed, write_csv, write_table
 
 from sigcube.cube import KINDS
@@ -279,6 +283,29 @@ def test_scaled_and_null_columns_of_fits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read["v_obs"], [5.0, np.nan, 7.0])
 
 
+def test_integers_without_a_sign_and_truths_in_fits(tmp_path: Path) -> None:
+    table = AstropyTable({"T": np.array([0, 40000, 65535], dtype=np.uint16), "B": [True, False, True]})
+    table["U"] = np.array([0, 2**63 - 1, 2**64 - 1], dtype=np.uint64)
+    path = write_table(tmp_path, "fits", table)
+    assert whole(Table(path, columns(("T", "hubble_type"))), kind=GALAXY)["hubble_type"].tolist() == [0, 40000, 65535]
+    assert whole(Table(path, columns(("T", "r", "kpc"))), kind=GALAXY)["r"].tolist() == [0.0, 40000.0, 65535.0]
+    with pytest.raises(
+        DataError, match=r"out of range of a 64-bit integer\n.*row 3, column U\n  found: 184467440737095516"
+    ):
+        whole(Table(path, columns(("U", "hubble_type"))), kind=GALAXY)
+    with pytest.raises(DataError, match=r"the column holds something else\n.*column B\n  found: true and false"):
+        whole(Table(path, columns(("B", "hubble_type"))), kind=GALAXY)
+
+
+def test_an_ascii_table_of_fits(tmp_path: Path) -> None:
+    hdu = fits.TableHDU.from_columns(
+        [fits.Column("R", "F8.3", unit="kpc", array=np.array([1.5, 2.5])), fits.Column("N", "A3", array=["abc", "d"])]
+    )
+    hdu.writeto(tmp_path / "t.fits")
+    read = whole(Table(tmp_path / "t.fits", columns(("R", "r"), ("N", "galaxy"))), kind=GALAXY)
+    assert (read["r"].tolist(), read["galaxy"].tolist()) == ([1.5, 2.5], ["abc", "d"])
+
+
 def test_columns_of_something_else(tmp_path: Path) -> None:
     table = AstropyTable({"R": np.ones((2, 3)), "V": ["a", "b"]})
     path = write_table(tmp_path, "fits", table)
@@ -317,3 +344,43 @@ def test_real_stars_to_the_last_digit(shared_data: Path) -> None:
     expected = pd.read_csv(path)
     assert read["source_id"].tolist() == expected["source_id"].tolist()
     np.testing.assert_array_equal(read["parallax"], expected["parallax"])
+
+
+_PEAK = """
+import resource, sys
+from pathlib import Path
+from tables import columns
+from sigcube.cube import KINDS
+from sigcube.readers.tabular import chunks
+from sigcube.readers.typing import Table
+given = columns(("source_id", "source_id"), ("ra", "ra", "deg"), ("parallax", "parallax", "mas"))
+rows = sum(part["ra"].size for part in chunks(Table(Path(sys.argv[1]), given), kind=KINDS["star"]))
+print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["csv", "fits", "parquet"])
+def test_memory_does_not_grow_with_the_file(form: str, tmp_path: Path) -> None:
+    peaks = []
+    for n in (400_000, 4_000_000):
+        table = pa.table(
+            {"source_id": np.arange(n), "ra": np.full(n, 265.35330605241717), "parallax": np.full(n, 0.25)}
+        )
+        path = tmp_path / f"t.{form}"
+        if form == "csv":
+            csv.write_csv(table, path)
+        elif form == "parquet":
+            parquet.write_table(table, path, row_group_size=2**17)
+        else:
+            fits.BinTableHDU(AstropyTable({name: table[name].to_numpy() for name in table.column_names})).writeto(
+                path, overwrite=True
+            )
+        command = [sys.executable, "-c", _PEAK, str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+        rows, peak = map(int, done.stdout.split())
+        assert rows == n
+        peaks.append(peak)
+    # A file mapped into memory counts as far as it was read, but the system takes it back when it wants to.
+    mapped = 4_000_000 * 24 / 1024 if form == "fits" else 0
+    assert peaks[1] - mapped < 1.5 * peaks[0]

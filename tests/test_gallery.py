@@ -40,10 +40,10 @@ def legends(card: Any) -> list[str]:
 
 
 def columns_of(card: Any, name: str) -> dict[str, Any]:
-    """The first source of a card's figures that has a column of this name."""
-    sources = (each.data_source for each in card.model.select({"type": GlyphRenderer}))
-    found: ColumnDataSource = next(source for source in sources if name in source.data)
-    return dict(found.data)
+    """The longest source of a card's figures that has a column of this name; others hold what is chosen."""
+    sources: list[ColumnDataSource] = [each.data_source for each in card.model.select({"type": GlyphRenderer})]
+    found = [dict(source.data) for source in sources if name in source.data]
+    return max(found, key=lambda data: len(data[name]))
 
 
 @pytest.fixture
@@ -288,7 +288,7 @@ def test_profiles_are_those_of_the_cube() -> None:
     assert (shown["m_obs_low"] > 0).all()
     assert shown["cluster"].tolist() == np.repeat(cube.cluster.values, cube.n_points.values).tolist()
     assert len(columns_of(missing, "xs")["xs"]) == 6
-    assert legends(masses) == ["equal", "measured (synthetic)"]
+    assert set(legends(masses)) == {"equal", "measured (synthetic)"}
 
 
 def test_clusters_of_one_radius_are_shown_by_name() -> None:
@@ -312,7 +312,7 @@ def test_landmarks_that_were_observed_are_shown_and_all_are_listed() -> None:
     assert "(synthetic)" in by_name.model.xaxis.axis_label + over.model.yaxis.axis_label
     assert table.table is not None
     assert [row[0] for row in table.table.rows] == cube.landmark.values.tolist()
-    assert table.table.rows[2][5] == "–"
+    assert table.table.rows[2][3] == "–"
     assert [card.title for card in landmark_cards(cube.drop_vars("observed"))] == ["All landmarks"]
 
 

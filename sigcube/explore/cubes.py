@@ -149,6 +149,7 @@ def _ranges(summary: Summary) -> Card:
     rows = []
     for each in summary.ranges:
         ends = ("–" if end is None else plain_number(end) for end in (each.smallest, each.median, each.largest))
-        rows.append((each.name, each.long_name, pretty_unit(each.unit) or "–", *ends, f"{each.missing:,}"))
-    head = ("variable", "meaning", "unit", ">smallest", ">median", ">largest", ">missing")
+        unit = f" [{pretty_unit(each.unit)}]" if each.unit else ""
+        rows.append((each.name, f"{each.long_name}{unit}", *ends, f"{each.missing:,}"))
+    head = ("variable", "meaning", ">smallest", ">median", ">largest", ">missing")
     return Card("Numbers", "The range of every variable.", None, table=Rows(head, rows), full=True)

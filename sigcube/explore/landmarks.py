@@ -132,7 +132,7 @@ def _over_acceleration(source: Any, said: str) -> Any:
     )
     legend_above(plot)
     for each in plot.legend:
-        each.ncols, each.spacing, each.glyph_height, each.label_text_font_size = 2, 0, 18, "12.5px"
+        each.ncols, each.spacing, each.glyph_height, each.label_text_font_size = 2, 4, 16, "12.5px"
     power_ticks(plot.xaxis[0], source.data["g_bar"].min(), source.data["g_bar"].max(), narrow=True)
     _hover(plot, dots)
     return plot
@@ -150,13 +150,16 @@ def _table(cube: xr.Dataset) -> Rows:
     rows = [
         (
             str(name),
-            str(cube["quantity"].values[i]),
-            pretty_unit(str(cube["unit"].values[i])) or "–",
-            plain_number(float(cube["g_bar"].values[i])),
+            _with_unit(str(cube["quantity"].values[i]), pretty_unit(str(cube["unit"].values[i]))),
             plain_number(float(cube["newton"].values[i])),
             plain_number(float(observed[i])) if np.isfinite(observed[i]) else "–",
+            plain_number(float(cube["g_bar"].values[i])),
             str(cube["reference"].values[i]),
         )
         for i, name in enumerate(cube["landmark"].values)
     ]
-    return Rows(("landmark", "quantity", "unit", ">g [m/s²]", ">Newtonian", ">observed", "reference"), rows)
+    return Rows(("landmark", "quantity", ">Newtonian", ">observed", ">g [m/s²]", "reference"), rows)
+
+
+def _with_unit(quantity: str, unit: str) -> str:
+    return f"{quantity} [{unit}]" if unit else quantity

@@ -103,9 +103,9 @@ def power_ticks(axis: Any, low: float, high: float, *, narrow: bool = False) -> 
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     steps = (1,) if last - first > 3 else (1, 3) if narrow else (1, 2, 5)
     stride = max(1, (last - first) // 4)
-    ticks = [float(f"{step}e{power}") for power in range(first, last + 1, stride) for step in steps]
-    axis.ticker = FixedTicker(ticks=ticks)
-    axis.major_label_overrides = {tick: plain_number(tick).removeprefix("1×") for tick in ticks}
+    places = [(step, power) for power in range(first, last + 1, stride) for step in steps]
+    words = {float(f"{step}e{power}"): f"{step}×10{_raised(power)}".removeprefix("1×") for step, power in places}
+    axis.ticker, axis.major_label_overrides = FixedTicker(ticks=list(words)), words
 
 
 def pretty_unit(unit: str) -> str:
@@ -130,7 +130,11 @@ def plain_number(value: float) -> str:
     ('2.595×10¹¹', '16.5', '4.55×10⁻¹⁴')
     """
     digits, _, power = f"{value:.4g}".partition("e")
-    return f"{digits}×10{str(int(power)).translate(_RAISED)}" if power else digits
+    return f"{digits}×10{_raised(int(power))}" if power else digits
+
+
+def _raised(power: int) -> str:
+    return str(power).translate(_RAISED)
 
 
 def axis_title(coord: xr.DataArray) -> str:

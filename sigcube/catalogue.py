@@ -1,9 +1,10 @@
 """Datasets and cubes as tables for a terminal: which there are, and what each holds."""
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from rich import box
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sigcube.cube import KINDS, Counts, Range, Summary, count_cube
-from sigcube.errors import DataError, SigcubeError
+from sigcube.errors import DataError, RawFilesMissing, SigcubeError
 from sigcube.recipes import Recipe, load_recipe, recipe_names
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "dataset_tables",
     "describe_counts",
     "describe_file",
+    "each_dataset",
     "fault_record",
+    "in_one_line",
     "plural",
 ]
 
@@ -104,6 +107,35 @@ _STATES = {"present": "yes", "absent": "no", "unreadable": "broken"}
 
 def _count(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
+
+
+def each_dataset(do: Callable[[str], None], *, tell: Callable[[str], object]) -> int:
+    """Do something for every dataset, and return for how many it failed; raw files that are not there are no failure.
+
+    Parameters
+    ----------
+    do : callable
+        Takes the name of a dataset.
+    tell : callable
+        Takes a line: which dataset it is at, and why one cannot be had.
+    """
+    failed, names = 0, recipe_names()
+    for place, name in enumerate(names, 1):
+        tell(f"{place}/{len(names)} {name}")
+        try:
+            do(name)
+        except RawFilesMissing as error:
+            tell(f"{name}: skipped: {in_one_line(error)}")
+        except SigcubeError as error:
+            failed += 1
+            tell(f"{name}: failed: {in_one_line(error)}")
+    return failed
+
+
+def in_one_line(error: SigcubeError) -> str:
+    """Say what is wrong, and where, in a line of bounded length."""
+    parts = (error.what, error.where and f"in {error.where}", error.found and f"found {error.found}")
+    return shorten("; ".join(part for part in parts if part), width=240, placeholder=" …")
 
 
 def cube_record(path: str | Path, summary: Summary) -> dict[str, Any]:

@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from sigcube import __version__
-from sigcube.errors import DataError, RawFilesMissing, SigcubeError, StoreError, StoreInUse
+from sigcube.errors import SigcubeError, StoreError, StoreInUse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,6 +79,9 @@ OneDataset = Annotated[
 ]
 EveryDataset = Annotated[bool, typer.Option("--all", help="Every dataset, one after the other.")]
 CubePath = Annotated[Path, typer.Argument(metavar="CUBE", help="A cube, such as cubes/sparc.zarr.")]
+ShowOut = Annotated[
+    Path | None, typer.Option(metavar="HTML", help="The page; beside the cube by default. With --all, the folder.")
+]
 CubeFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where the cubes are.")]
 DataFolder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Take the raw files from this folder instead of the network.")
@@ -104,10 +107,7 @@ def _main(
 
 
 @app.command()
-def datasets(
-    cubes: CubeFolder = Path("cubes"),
-    as_json: AsJson = False,
-) -> None:
+def datasets(cubes: CubeFolder = Path("cubes"), as_json: AsJson = False) -> None:
     """List the datasets: what they hold, whom to cite, where the raw files come from, and whether the cube is here."""
     from sigcube.catalogue import dataset_records, dataset_tables
 
@@ -122,10 +122,7 @@ def datasets(
 
 @app.command()
 def fetch(
-    name: OneDataset = None,
-    every: EveryDataset = False,
-    data: DataFolder = None,
-    cache: CacheFolder = None,
+    name: OneDataset = None, every: EveryDataset = False, data: DataFolder = None, cache: CacheFolder = None
 ) -> None:
     """Get the raw files of a dataset, or check those of a folder, by their checksums."""
     from sigcube.recipes import check_files, load_recipe
@@ -147,9 +144,7 @@ def ingest(
     data: DataFolder = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="CUBE", help="Where the cube goes; cubes/NAME.zarr by default. With --all, the folder of the cubes."
-        ),
+        typer.Option(metavar="CUBE", help="Where the cube goes; cubes/NAME.zarr by default. With --all, the folder."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a cube that is already there.")] = False,
 ) -> None:
@@ -193,27 +188,22 @@ def check(cube: CubePath, as_json: AsJson = False) -> None:
 @app.command()
 def show(
     cube: Annotated[Path | None, typer.Argument(metavar="CUBE", help="A cube, such as cubes/sparc.zarr.")] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Every cube of a folder, and a page that leads to them.")
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="HTML", help="Where the page goes; beside the cube by default. With --all, the folder."),
-    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every cube of a folder, with a page over them.")] = False,
+    out: ShowOut = None,
     cubes: CubeFolder = Path("cubes"),
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Write an HTML page about a cube, what is in it and the plot to see first; it opens without a network."""
-    from sigcube.explore import cube_page
+    from sigcube.explore import cube_page, folder_pages
 
     if (cube is None) != every:
         raise typer.BadParameter("give either a cube or --all")
-    failed = False
+    page, failed = (out or cubes) / "index.html", 0
     if cube is not None:
         page = out or cube.with_suffix(".html")
         cube_page(cube, page)
     else:
-        page, failed = _show_all(cubes, out or cubes)
+        failed = folder_pages(cubes, page.parent, tell=typer.echo, tell_fault=partial(typer.echo, err=True))
     typer.echo(str(page))
     if open_it:
         typer.launch(str(page.resolve()))
@@ -360,48 +350,14 @@ def demo(
 
 def _each(name: str | None, every: bool, do: Callable[[str], None]) -> None:
     """Do something for a dataset, or for every one; of those that cannot be had, one line tells why."""
-    from sigcube.recipes import recipe_names
+    from sigcube.catalogue import each_dataset
 
     if (name is None) != every:
         raise typer.BadParameter("give either the name of a dataset or --all")
     if name is not None:
         do(name)
-        return
-    failed, names = 0, recipe_names()
-    for place, each in enumerate(names, 1):
-        typer.echo(f"{place}/{len(names)} {each}", err=True)
-        try:
-            do(each)
-        except RawFilesMissing as error:
-            typer.echo(f"{each}: skipped: {_in_one_line(error)}", err=True)
-        except SigcubeError as error:
-            failed += 1
-            typer.echo(f"{each}: failed: {_in_one_line(error)}", err=True)
-    if failed:
+    elif each_dataset(do, tell=partial(typer.echo, err=True)):
         raise typer.Exit(ExitCode.REFUSED)
-
-
-def _show_all(cubes: Path, out: Path) -> tuple[Path, bool]:
-    """Write a page for each cube of a folder and one that leads to them, and tell whether one failed."""
-    from sigcube.explore import cube_page, index_page
-    from sigcube.recipes import load_recipe, recipe_names
-
-    summaries, failed = {}, False
-    for path in sorted(cubes.glob("*.zarr")):
-        page = out / f"{path.stem}.html"
-        try:
-            summaries[page.name] = cube_page(path, page)
-            typer.echo(str(page))
-        except DataError as error:
-            failed = True
-            typer.echo(f"{path}: failed: {_in_one_line(error)}", err=True)
-    missing = {name: load_recipe(name).title for name in recipe_names() if not (cubes / f"{name}.zarr").exists()}
-    return index_page(summaries, missing, out / "index.html"), failed
-
-
-def _in_one_line(error: SigcubeError) -> str:
-    parts = (error.what, error.where and f"in {error.where}", error.found and f"found {error.found}")
-    return shorten("; ".join(part for part in parts if part), width=240, placeholder=" …")
 
 
 def _make_folder(path: Path) -> None:

@@ -168,7 +168,7 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
         return load_recipe("sparc").model_copy(update={"name": name})
 
     names = ["absent", "wrong", "works"]
-    monkeypatch.setattr(recipes, "recipe_names", lambda: tuple(names))
+    monkeypatch.setattr(catalogue, "recipe_names", lambda: tuple(names))
     monkeypatch.setattr(recipes, "load_recipe", load)
     monkeypatch.setattr(recipes, "ingest", ingest)
 
@@ -185,7 +185,7 @@ def test_all_goes_on_after_what_fails(here: Path, monkeypatch: pytest.MonkeyPatc
         "3/3 works",
     ]
     assert shown.stdout == "cubes/works.zarr: a synthetic galaxy cube; samples all, unflagged\n"
-    monkeypatch.setattr(recipes, "recipe_names", lambda: ("absent", "works"))
+    monkeypatch.setattr(catalogue, "recipe_names", lambda: ("absent", "works"))
     again = call("ingest", "--all", "--data", ".")
     assert again.exit_code == 0, "what is not there is no failure"
     assert again.stdout == "cubes/works.zarr: there already; --overwrite makes it again\n"

@@ -7,9 +7,10 @@ from typing import Any
 
 import xarray as xr
 
-from sigcube.catalogue import describe_counts, describe_file, plural
+from sigcube.catalogue import describe_counts, describe_file, in_one_line, plural
 from sigcube.cube import KINDS, Summary, inspect_cube
 from sigcube.cube.storage import open_lazily
+from sigcube.errors import DataError
 from sigcube.explore.density import density_cards
 from sigcube.explore.histograms import histogram_cards
 from sigcube.explore.landmarks import landmark_cards
@@ -17,8 +18,9 @@ from sigcube.explore.page import Card, Rows, write_page
 from sigcube.explore.profiles import profile_cards
 from sigcube.explore.rotation import rotation_cards
 from sigcube.explore.style import plain_number, pretty_unit
+from sigcube.recipes import load_recipe, recipe_names
 
-__all__ = ["cube_page", "index_page"]
+__all__ = ["cube_page", "folder_pages", "index_page"]
 
 # More raw files than this are told by their number.
 _MOST_FILES = 4
@@ -62,6 +64,30 @@ def cube_page(path: str | Path, out: str | Path) -> Summary:
         synthetic=summary.synthetic,
     )
     return summary
+
+
+def folder_pages(cubes: Path, out: Path, *, tell: Callable[[str], object], tell_fault: Callable[[str], object]) -> int:
+    """Write a page for each cube of a folder, and ``index.html``, which leads to them; return how many failed.
+
+    Parameters
+    ----------
+    cubes, out : Path
+        Where the cubes are, and where the pages go.
+    tell, tell_fault : callable
+        Take a line for each page, and for each cube that has none.
+    """
+    summaries, failed = {}, 0
+    for path in sorted(cubes.glob("*.zarr")):
+        page = out / f"{path.stem}.html"
+        try:
+            summaries[page.name] = cube_page(path, page)
+            tell(str(page))
+        except DataError as error:
+            failed += 1
+            tell_fault(f"{path}: failed: {in_one_line(error)}")
+    missing = {name: load_recipe(name).title for name in recipe_names() if not (cubes / f"{name}.zarr").exists()}
+    index_page(summaries, missing, out / "index.html")
+    return failed
 
 
 def index_page(summaries: Mapping[str, Summary], missing: Mapping[str, str], out: str | Path) -> Path:

@@ -51,7 +51,9 @@ def guarded(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         said = " ".join(str(error).split()) or "nothing more"
-        fault = Fault("the file is truncated or damaged", found=f"{type(error).__name__}: {said[:300]}")
+        unopened = isinstance(error, OSError) and error.errno is not None
+        what = "the file cannot be opened" if unopened else "the file is truncated or damaged"
+        fault = Fault(what, found=f"{type(error).__name__}: {said[:300]}")
         raise unreadable(path, [fault]) from error
 
 

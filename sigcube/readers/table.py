@@ -125,8 +125,8 @@ def _value(cell: str, column: Column, dtype: str, place: str, faults: list[Fault
         return cell
     place = f"{place}, column {column.label}"
     try:
-        # Python reads 1_0 as ten; a data file never means that.
-        value = float(cell if "_" not in cell else "")
+        # Python reads 1_0 as ten, and digits of other scripts; a data file never means that.
+        value = float(cell if "_" not in cell and cell.isascii() else "")
     except ValueError:
         faults.append(Fault("not a number", place, repr(cell)))
         return math.nan

@@ -42,7 +42,9 @@ class FitsSource(_Source):
         self._path = table.path
         path = stack.enter_context(unpacked(table.path))
         with guarded(table.path), _quiet():
-            hdus = stack.enter_context(fits.open(path, memmap=True))
+            # Astropy does not close a file whose header it cannot read.
+            file = stack.enter_context(path.open("rb"))
+            hdus = stack.enter_context(fits.open(file))
             hdu = _extension(hdus, table)
             self._columns = {column.name: column for column in hdu.columns}
             self.labels: Sequence[str] = [column.name for column in hdu.columns]

@@ -103,7 +103,7 @@ class CdsSource(_LineSource):
             )
         columns = self._described(table)
         self.labels = [column.name for column in columns]
-        self.units = {column.name: str(column.unit) for column in columns if column.unit is not None}
+        self.units = {column.name: str(column.unit or "") for column in columns}
         for number, line in self._read_lines():
             cells = [self._cell(column, line, number) for column in columns]
             if len(line.rstrip()) > columns[-1].end:

@@ -214,14 +214,20 @@ def _header_of(line: str, comments: Sequence[str], number: int, path: Path, form
         fault = Fault("lines end in a carriage return alone", f"line {number}", expected="a line feed, or both")
         raise unreadable(path, [fault])
     units: dict[str, str] = {}
-    delimiter = _DELIMITERS.get(form, ",")
+    delimiter, names = _DELIMITERS.get(form, ","), None
     if comments and _ECSV.match(comments[0]):
         described = _described(comments[1:])
         delimiter = str(described.get("delimiter", " "))
         units = {str(column["name"]): str(column["unit"]) for column in described["datatype"] if "unit" in column}
+        names = [str(column["name"]) for column in described["datatype"]]
     elif form == "ecsv":
         raise unreadable(path, [Fault("this is not ECSV", "line 1", (comments or [line])[0][:60], "# %ECSV 1.0")])
     labels = tuple(label.strip() for label in next(csv.reader([line], delimiter=delimiter)))
+    if names is not None and names != list(labels):
+        found, expected = " ".join(labels), " ".join(names)
+        raise unreadable(
+            path, [Fault("the columns are not those that the header declares", f"line {number}", found, expected)]
+        )
     return _Header(labels, units, delimiter, number)
 
 

@@ -195,6 +195,10 @@ BAD_CSV: dict[str, tuple[str | bytes, str]] = {
     "empty lines for rows": ("R,V\n\n\n", r"there are no rows"),
     "a column twice": ("R,R,V\n1,2,3\n", r"column 'R' is there 2 times"),
     "another delimiter": ("R;V\n1;2\n", r"2 faults(.*\n)*.*column 'R' is missing"),
+    "ECSV with another column": (
+        "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: R, unit: kpc, datatype: float64}\nR V\n1 2\n",
+        r"the columns are not those that the header declares\n.*line 5\n  found: R V\n  expected: R\n?",
+    ),
     "ECSV without its names": ("# %ECSV 1.0\n# ---\nR V\n1 2\n", r"the file is truncated or damaged"),
 }
 
@@ -313,6 +317,11 @@ def test_columns_of_something_else(tmp_path: Path) -> None:
         whole(Table(path, RV), kind=GALAXY)
     assert "column R: the column holds something else, found 3 values a row, expected numbers" in str(caught.value)
     assert "column V: the column holds something else, found text, expected numbers" in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the file cannot be opened\n.*none.csv\n  found: FileNotFoundError"):
+        whole(Table(tmp_path / "none.csv", RV), kind=GALAXY)
 
 
 def test_a_file_of_no_known_format(tmp_path: Path) -> None:

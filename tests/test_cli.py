@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from sigcube import __version__
 from sigcube.cli import ExitCode, app
 from sigcube.cube import save_cube
+from sigcube.kernels import KERNELS
 from sigcube.store import open_or_create
 from sigcube.sweep import Sweep
 from tests.readers.sparc_files import SparcFiles
@@ -103,7 +104,7 @@ def test_kernels_shows_tables() -> None:
 
 def test_kernels_as_json() -> None:
     names = [record["name"] for record in json.loads(call("kernels", "--json").stdout)]
-    assert names == ["newton", "mond", "sigma"]
+    assert names == list(KERNELS)
     (sigma,) = json.loads(call("kernels", "sigma", "--json").stdout)
     assert {"name": "A", "unit": "", "bounds": [0.0, 100.0]}.items() <= sigma["parameters"][0].items()
 

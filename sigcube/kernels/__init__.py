@@ -8,14 +8,28 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType, ModuleType
 
 from sigcube.errors import SpecError, did_you_mean
+from sigcube.kernels.coherence import FUNCTIONAL, MASS_COHERENCE, ROUGHNESS, UNIFIED, VELOCITY_COHERENCE
+from sigcube.kernels.halo import BURR, NFW
+from sigcube.kernels.pairing import PAIRING
 from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Reduction
 from sigcube.kernels.reference import MOND, NEWTON
 from sigcube.kernels.sigma import SIGMA
+from sigcube.kernels.survival import SURVIVAL
 
 __all__ = ["KERNELS", "Choice", "Kernel", "Option", "Parameter", "Reduction", "find"]
 
 #: Every kernel, by name.
-KERNELS: Mapping[str, Kernel] = MappingProxyType({"newton": NEWTON, "mond": MOND, "sigma": SIGMA})
+KERNELS: Mapping[str, Kernel] = MappingProxyType(
+    {
+        kernel.name: kernel
+        for kernel in (
+            *(NEWTON, MOND, NFW, BURR),
+            *(SIGMA, SURVIVAL),
+            *(ROUGHNESS, MASS_COHERENCE, VELOCITY_COHERENCE, FUNCTIONAL, UNIFIED),
+            *(PAIRING,),
+        )
+    }
+)
 
 
 def find(kernel: str | Kernel) -> Kernel:

@@ -59,10 +59,27 @@ def v_bar_sq(v_gas: float, v_disk: float, v_bul: float, upsilon_disk: float, ups
     return v_gas * abs(v_gas) + upsilon_disk * (v_disk * v_disk) + upsilon_bulge * (v_bul * v_bul)
 
 
+def v_bar_sq_unsigned(v_gas: float, v_disk: float, v_bul: float, upsilon_disk: float, upsilon_bulge: float) -> float:
+    """V_bar² = V_gas² + Υ_disk V_disk² + Υ_bulge V_bul², (km/s)²: SI §1 without the sign of the gas."""
+    return v_gas * v_gas + upsilon_disk * (v_disk * v_disk) + upsilon_bulge * (v_bul * v_bul)
+
+
 def circular_velocity(v_bar_sq: float, boost: float) -> float:
     """V_pred = V_bar √Σ, km/s (SI §1)."""
     return np.sqrt(v_bar_sq * boost)
 
+
+GAS = Choice(
+    name="gas",
+    default="signed",
+    description="Whether gas that pulls outwards does so in V_bar",
+    options={
+        "signed": Option({"v_bar_sq": v_bar_sq}, "SI §1", "V_gas |V_gas|"),
+        "unsigned": Option(
+            {"v_bar_sq": v_bar_sq_unsigned}, "mass coherence, microphysics, CMSI: the printed fits", "V_gas²"
+        ),
+    },
+)
 
 GALAXY = Frame(
     kind="galaxy",
@@ -99,6 +116,7 @@ GALAXY = Frame(
             "bulge mass-to-light ratio, 3.6 µm",
         ),
     ),
+    choices=(GAS,),
     predicted_unit="km/s",
 )
 

@@ -19,11 +19,8 @@ SCALE_LENGTHS = {
 
 
 def v_bar_sq(v: Values) -> Any:
-    return (
-        np.sign(v["v_gas"]) * v["v_gas"] ** 2
-        + v["upsilon_disk"] * v["v_disk"] ** 2
-        + v["upsilon_bulge"] * v["v_bul"] ** 2
-    )
+    sign = np.sign(v["v_gas"]) if v.get("gas", "signed") == "signed" else 1.0
+    return sign * v["v_gas"] ** 2 + v["upsilon_disk"] * v["v_disk"] ** 2 + v["upsilon_bulge"] * v["v_bul"] ** 2
 
 
 def acceleration(v: Values) -> Any:
@@ -103,14 +100,6 @@ def window(v: Values, labels: Mapping[str, str], strength: Any) -> Any:
 def sigma(v: Values, labels: Mapping[str, str]) -> Any:
     strength = v["coherence"] * amplitude(v, labels["amplitude"]) * h(v)
     return 1 + strength * window(v, labels, strength)
-
-
-def rounding(v: Values, labels: Mapping[str, str], kernel: str) -> Any:
-    """What one rounding of a window near 1 or 0 does to Σ: where A h is 10⁴, a hundred times 1e-12."""
-    return 2.0**-51 * v["coherence"] * amplitude(v, labels["amplitude"]) * h(v) if kernel == "sigma" else 0.0
-
-
-BOOST = {"newton": newton, "mond": mond, "sigma": sigma}
 
 
 def predicted(v: Values, boost: Any) -> Any:

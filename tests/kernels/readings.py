@@ -79,8 +79,9 @@ def _single(kernel: Kernel) -> list[dict[str, str]]:
 
 
 def _crossed(kernel: Kernel) -> list[dict[str, str]]:
-    """Two choices at a time."""
-    single = _single(kernel)[1:]
+    """Two choices of the kernel at a time; those of baryons and constants change what enters, and no formula."""
+    own = {choice.name for choice in kernel.choices}
+    single = [labels for labels in _single(kernel)[1:] if labels.keys() <= own]
     return [{**one, **two} for one, two in combinations(single, 2) if not one.keys() & two.keys()]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import oracle
+import oracles
 import pytest
 import xarray as xr
 from dual import FUNCTIONS, Dual
@@ -49,20 +50,22 @@ def parameter(reading: Reading, name: str) -> Parameter:
 
 def expected(reading: Reading, values: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """Boost and prediction after the oracle, and what rounding may do to the boost."""
-    given = {**{p.name: None for p in reading.kernel.parameters}, **values}
     labels = resolve_labels(reading.kernel, FRAME, reading.labels)
-    boost = oracle.BOOST[reading.kernel.name](given, labels)
-    return boost, oracle.predicted(given, boost), oracle.rounding(given, labels, reading.kernel.name)
+    given = {**{p.name: None for p in reading.kernel.parameters}, **values, "gas": labels["gas"]}
+    boost = oracles.BOOST[reading.kernel.name](given, labels)
+    return boost, oracle.predicted(given, boost), oracles.rounding(given, labels, reading.kernel.name, boost)
 
 
 def galaxy(**columns: Any) -> dict[str, Any]:
     """A system with all that any reading asks for; points that are not named have a disc of 100 km/s only."""
     r = np.atleast_1d(np.asarray(columns.get("r", 5.0), dtype=float))
     zero = np.zeros_like(r)
-    points = {"r": r, "v_gas": zero, "v_disk": zero + 100.0, "v_bul": zero, "v_obs": zero, "e_v_obs": zero + 1.0}
+    points = {"r": r, "v_gas": zero, "v_disk": zero + 100.0, "v_bul": zero, "sb_disk": zero + 50.0, "sb_bul": zero}
+    observed = {"v_obs": zero + 110.0, "e_v_obs": zero + 1.0}
     lengths = {name: 3.0 for name in oracle.SCALE_LENGTHS.values()}
-    fastest = {"v_gas_max": 20.0, "v_disk_max": 100.0, "v_bul_max": 10.0}
-    return {**points, **lengths, **fastest, "f_bulge": 0.1, **columns, "r": r}
+    fastest = {"v_gas_max": 20.0, "v_disk_max": 100.0, "v_bul_max": 10.0, "v_flat": 110.0}
+    masses = {"luminosity": 1e10, "m_hi": 1e9, "f_bulge": 0.1}
+    return {**points, **observed, **lengths, **fastest, **masses, **columns, "r": r}
 
 
 def evaluate(reading: Reading, **values: Any) -> dict[str, Any]:
@@ -72,21 +75,63 @@ def evaluate(reading: Reading, **values: Any) -> dict[str, Any]:
 # Limits
 
 
-@every_reading
-def test_strong_fields_are_newtonian(reading: Reading) -> None:
+#: Kernels without a Newtonian limit in strong fields: the least Σ − 1 at 5 kpc, however strong the field, and why.
+NO_STRONG_FIELD_LIMIT = {
+    # a function of radius alone
+    "burr": 0.29,
+    # one number a system, whatever the field
+    "roughness": 0.5,
+    "mass_coherence": 1.0,
+    "velocity_coherence": 1.0,
+    "functional": 1.0,
+    # the same, times Burr's form
+    "unified": 0.1,
+    # a function of radius and dispersion
+    "pairing": 0.1,
+}
+
+
+def strong_field(reading: Reading) -> Any:
+    """Σ − 1 as a function of acceleration alone: the same radius, faster and faster."""
     speeds = np.array([1e2, 1e4, 1e7, 1e10])
-    # As a function of acceleration alone: the same radius, faster and faster.
-    found = evaluate(reading, r=np.full(4, 5.0), v_disk=speeds, v_gas=np.zeros(4), v_bul=np.zeros(4))["boost"]
-    excess = np.atleast_1d(found) - 1.0
-    assert np.all(np.diff(excess) <= 0)
-    assert abs(excess[-1]) < 1e-12
+    columns = galaxy(r=np.full(4, 5.0), v_disk=speeds)
+    return np.broadcast_to(evaluate(reading, **columns)["boost"], 4) - 1.0
 
 
-#: By label, where Σ − 1 at 1 AU from the Sun is not far below anything that could be seen.
+@every_reading
+def test_strong_fields_are_newtonian_where_a_kernel_has_that_limit(reading: Reading) -> None:
+    excess = strong_field(reading)
+    if reading.kernel.name in NO_STRONG_FIELD_LIMIT:
+        assert np.min(excess) > NO_STRONG_FIELD_LIMIT[reading.kernel.name]
+    else:
+        assert np.all(np.diff(excess) <= 0)
+        assert abs(excess[-1]) < 1e-12
+
+
+#: By kernel and label, between what Σ − 1 is at 1 AU from the Sun, where that is not far below all that could be seen.
 SOLAR_SYSTEM = {
     # a₀/g: why this ν is for galaxies only
-    "simple": 2.1e-8,
+    ("mond", "simple"): (1.9e-8, 2.1e-8),
+    # a halo of 10¹² solar masses about the Sun, V_h² of 2e-5 (km/s)²: a galaxy's, and the Sun is not its centre
+    ("nfw", None): (1e-8, 1e-7),
+    # (r/ℓ₀)^0.757
+    ("burr", None): (5e-8, 1e-6),
+    # r/ℓ: more than the 1e-10 that the papers ask for
+    ("pairing", None): (1e-10, 1e-9),
+    # what is one number a system is the same in the Solar System: these are no laws of gravity near stars
+    ("roughness", None): (0.3, 1.0),
+    ("mass_coherence", None): (0.3, 20.0),
+    ("velocity_coherence", None): (0.3, 20.0),
+    ("functional", None): (0.3, 20.0),
+    ("unified", None): (0.3, 20.0),
+    # times Burr's form
+    ("unified", "product"): (2e-8, 1e-6),
 }
+
+
+def solar_bounds(reading: Reading) -> tuple[float, float]:
+    keys = [(reading.kernel.name, label) for label in (*reading.labels.values(), None)]
+    return next((SOLAR_SYSTEM[key] for key in keys if key in SOLAR_SYSTEM), (0.0, 1e-11))
 
 
 @every_reading
@@ -94,8 +139,8 @@ def test_solar_system_is_newtonian(reading: Reading) -> None:
     v = np.sqrt(PAPER.G * PAPER.Msun / PAPER.AU) / 1e3
     assert v == pytest.approx(29.8, abs=0.05)
     found = evaluate(reading, **galaxy(r=PAPER.AU / PAPER.kpc, v_disk=np.array([v])), upsilon_disk=1.0)["boost"]
-    excess = float(np.max(found)) - 1.0
-    assert 0.0 <= excess < max(SOLAR_SYSTEM.get(label, 1e-11) for label in ("", *reading.labels.values()))
+    least, most = solar_bounds(reading)
+    assert least <= float(np.max(found)) - 1.0 < most
 
 
 def test_h_at_saturn_is_the_printed_number() -> None:
@@ -131,13 +176,24 @@ def drawn(draw: st.DrawFn, reading: Reading) -> dict[str, Any]:
     values = {name: draw(st.floats(*ends, allow_subnormal=False)) for name, ends in bounds.items()}
     columns = dict(zip(("r", "v_gas", "v_disk", "v_bul"), points(draw(st.integers(0, 999))).T, strict=True))
     inwards = oracle.v_bar_sq({**values, **columns}) > 1e-6
-    kept = {name: column[inwards] for name, column in columns.items()}
+    kept = {name: column[inwards] for name, column in {**columns, **others(columns)}.items()}
     length, share = draw(st.floats(0.05, 50.0)), draw(st.floats(0.0, 1.0))
     lengths = {
         name: length * factor for name, factor in zip(oracle.SCALE_LENGTHS.values(), (1, 2, 0.5, 4), strict=True)
     }
-    fastest = {"v_gas_max": 400.0, "v_disk_max": 400.0, "v_bul_max": 400.0}
-    return {**kept, **lengths, **fastest, "f_bulge": share, **reading.constants, **values}
+    fastest = {"v_gas_max": 400.0, "v_disk_max": 400.0, "v_bul_max": 400.0, "v_flat": draw(st.floats(10.0, 350.0))}
+    masses = {"luminosity": draw(st.floats(1e6, 1e12)), "m_hi": draw(st.floats(1e6, 1e11)), "f_bulge": share}
+    return {**kept, **lengths, **fastest, **masses, **reading.constants, **values}
+
+
+def others(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """What is observed at the points, in no order, and their surface brightness."""
+    n = columns["r"].size
+    return {
+        "v_obs": 5.0 + 395.0 * np.modf(0.618 * np.arange(n))[0],
+        "sb_disk": 10 ** np.linspace(4, -3, n),
+        "sb_bul": 10 ** np.linspace(5, -9, n),
+    }
 
 
 @every_reading
@@ -202,17 +258,18 @@ def test_a_chunked_cube_stays_lazy_and_gets_the_same_bits(reading: Reading, chun
 
 @single_choices
 def test_the_engine_gets_the_same_bits(reading: Reading) -> None:
-    """Against V = 0 residuals are predictions; they add up over the points of a system, one after another."""
-    cube = small_survey().assign(v_obs=small_survey().v_obs * 0.0)
+    """Residuals add up over the points of a system, one after another."""
+    cube = small_survey()
     swept = {"upsilon_disk": np.array([0.4, 0.5, 0.9]), **{name: _around(reading, name) for name in _own(reading)[:1]}}
     plan_reading, packed = _planned(reading, cube, swept)
     sums = evaluate_sums(plan_reading, packed, swept)["residual"]
     dims = {name: xr.DataArray(values, dims=name) for name, values in swept.items()}
     predicted = reading.kernel.predict(select(cube, sample="unflagged"), **reading.chosen, **dims)
-    predicted = predicted.transpose("galaxy", *plan_reading.dims, "radius").sel(galaxy=list(packed.systems)).values
+    residual = predicted - select(cube, sample="unflagged").v_obs
+    residual = residual.transpose("galaxy", *plan_reading.dims, "radius").sel(galaxy=list(packed.systems)).values
     for i in range(packed.n_systems):
         kept = select(cube, sample="unflagged").r.sel(galaxy=packed.systems[i]).notnull().values
-        one_after_another = np.cumsum(predicted[i][..., kept], axis=-1)[..., -1]
+        one_after_another = np.cumsum(residual[i][..., kept], axis=-1)[..., -1]
         np.testing.assert_array_equal(sums[i], one_after_another)
 
 
@@ -321,12 +378,13 @@ def _use_duals(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_parameter_in_use_changes_something() -> None:
     """A parameter that a graph lists but no formula feels would be swept in vain; off its defaults, each is felt."""
     packed = packed_survey()
-    i = int(np.argmax(packed.per_system["f_bulge"]))
+    # The one with a bulge feels most; in a fast one, what saturates no longer feels its scale.
+    order = np.argsort(-packed.per_system["f_bulge"])
     for reading in SINGLE:
         inside = {name: interior(reading, name) for name in reading.graph.parameters}
-        values = {**system(packed, reading.graph, i), **reading.constants, **inside}
+        systems = [{**system(packed, reading.graph, i), **reading.constants, **inside} for i in order]
         for name in inside:
-            assert np.any(_difference(reading, values, name) != 0.0), f"{reading}: {name}"
+            assert any(np.any(_difference(reading, values, name) != 0.0) for values in systems), f"{reading}: {name}"
 
 
 # What the records declare
@@ -398,7 +456,7 @@ def test_every_parameter_is_used_by_some_reading(kernel: Kernel) -> None:
 
 
 def test_every_kernel_has_an_oracle() -> None:
-    assert set(oracle.BOOST) == set(KERNELS)
+    assert set(oracles.BOOST) == set(KERNELS)
 
 
 # The registry
@@ -408,8 +466,8 @@ def test_the_package_is_its_registry() -> None:
     import sigcube
 
     assert sigcube.kernels["sigma"] is KERNELS["sigma"]
-    assert sorted(sigcube.kernels) == ["mond", "newton", "sigma"]
-    assert len(sigcube.kernels) == 3
+    assert list(sigcube.kernels) == list(KERNELS)
+    assert len(sigcube.kernels) == len(KERNELS)
     assert find(KERNELS["mond"]) is KERNELS["mond"]
     assert repr(sigcube.kernels["newton"]) == "<Kernel newton: Newtonian gravity (no parameters)>"
     assert "window" in repr(sigcube.kernels["sigma"])
@@ -459,9 +517,7 @@ def test_what_a_kernel_does_not_have_is_refused(kernel: str, given: dict[str, An
 
 
 def test_an_unknown_kernel_is_refused() -> None:
-    with pytest.raises(
-        SpecError, match=r"there is no kernel 'sigm'\n  do: did you mean 'sigma'\? valid: mond, newton, sigma"
-    ):
+    with pytest.raises(SpecError, match=r"there is no kernel 'sigm'\n  do: did you mean 'sigma'\? valid: "):
         find("sigm")
 
 
@@ -490,7 +546,13 @@ def test_terms_in_a_circle_are_refused() -> None:
     with pytest.raises(
         SpecError, match="the terms of circle depend on one another in a circle\n  found: boost → a → b → a"
     ):
-        resolve(circle, FRAME, labels={}, targets=("boost",), variables=Variables(frozenset(), frozenset()))
+        resolve(
+            circle,
+            FRAME,
+            labels=resolve_labels(circle, FRAME, {}),
+            targets=("boost",),
+            variables=Variables(frozenset(), frozenset()),
+        )
 
 
 # On cubes
@@ -544,7 +606,7 @@ def test_padding_and_undefined_points_are_nan_without_a_warning() -> None:
     cube.v_gas[0, 0] = -1e4
     for reading in SINGLE:
         predicted = reading.kernel.predict(cube, **reading.chosen)
-        assert np.isnan(predicted.values[0, 0])
+        assert np.isnan(predicted.values[0, 0]) or reading.labels.get("gas") == "unsigned"
         assert np.isnan(predicted.values[cube.r.isnull().values]).all()
 
 

@@ -1,0 +1,79 @@
+"""What baryons are compared with beside Σ-Gravity: a dark halo, and the older empirical kernel of Burr's form."""
+
+from sigcube.kernels.compiled import helper
+from sigcube.kernels.record import Kernel, Parameter
+from sigcube.vecmath import expm1, log1p, pow
+
+__all__ = ["BURR", "NFW"]
+
+
+def with_halo(v_halo_sq: float, v_bar_sq: float) -> float:
+    """Σ = 1 + V_h²/V_bar², so that V² = V_bar² + V_h² (SI §15.1)."""
+    return 1.0 + v_halo_sq / v_bar_sq
+
+
+def r_200(log_m200: float, G: float, Msun: float, H0: float, kpc: float) -> float:
+    """r₂₀₀ in kpc: it encloses 200 ρ_crit, ρ_crit = 3 H₀²/8πG, so r₂₀₀³ = G M₂₀₀/(100 H₀²) (SI §15.1)."""
+    cube = G * Msun * pow(10.0, log_m200) / (100.0 * H0 * H0)
+    return pow(cube, 1.0 / 3.0) / kpc
+
+
+def v_200_sq(log_m200: float, r_200: float, G: float, Msun: float, kpc: float) -> float:
+    """V₂₀₀² = G M₂₀₀/r₂₀₀, (km/s)² (SI §15.1)."""
+    return 1e-6 * G * Msun * pow(10.0, log_m200) / (r_200 * kpc)
+
+
+@helper
+def enclosed(y: float) -> float:
+    """M(<y r_s) of the profile: m(y) = ln(1+y) − y/(1+y)."""
+    w = y / (1.0 + y)
+    # With w: −ln(1−w) − w = w²/2 + w³/3 + …, for where the two terms cancel.
+    series = 1.0 / 8.0 + w * (1.0 / 9.0 + w * (1.0 / 10.0 + w * (1.0 / 11.0 + w * (1.0 / 12.0 + w / 13.0))))
+    series = 1.0 / 4.0 + w * (1.0 / 5.0 + w * (1.0 / 6.0 + w * (1.0 / 7.0 + w * series)))
+    return w * w * (0.5 + w * (1.0 / 3.0 + w * series)) if w < 0.05 else log1p(y) - w
+
+
+def v_halo_sq(r: float, r_200: float, v_200_sq: float, c: float) -> float:
+    """V_h² = V₂₀₀² (r₂₀₀/r) m(c r/r₂₀₀)/m(c), (km/s)² (Navarro, Frenk & White 1997, doi:10.1086/304888)."""
+    return v_200_sq * (r_200 / r) * (enclosed(c * r / r_200) / enclosed(c))
+
+
+NFW = Kernel(
+    name="nfw",
+    title="dark halo of Navarro, Frenk & White",
+    source="SI §15.1",
+    terms={"boost": with_halo, "v_halo_sq": v_halo_sq, "r_200": r_200, "v_200_sq": v_200_sq},
+    parameters=(
+        Parameter("log_m200", "log₁₀ M₂₀₀", 12.0, "dex(solMass)", (6.0, 14.0), "fitted", "SI §15.1", "mass in r₂₀₀"),
+        Parameter("c", "c", 10.0, "", (1.0, 50.0), "fitted", "SI §15.1", "concentration"),
+    ),
+)
+
+
+def burr_boost(A: float, burr_shape: float) -> float:
+    """Σ = 1 + K, K = A × Burr(R) (microphysics; Burr 1942, doi:10.1214/aoms/1177731607)."""
+    return 1.0 + A * burr_shape
+
+
+def burr_shape(r: float, l_0: float, p: float, n: float) -> float:
+    """1 − (1 + (R/ℓ₀)^p)^{−n}, written so that small R do not cancel (microphysics; Burr 1942)."""
+    return -expm1(-n * log1p(pow(r / l_0, p)))
+
+
+BURR_PARAMETERS = (
+    Parameter("l_0", "ℓ₀", 5.0, "kpc", (1e-3, 1e4), "calibrated", "microphysics", "coherence length"),
+    Parameter("p", "p", 0.757, "", (0.0, 5.0), "calibrated", "microphysics", "inner exponent"),
+    Parameter("n", "n", 0.5, "", (0.0, 10.0), "calibrated", "microphysics", "outer exponent"),
+)
+
+BURR = Kernel(
+    name="burr",
+    title="empirical kernel of Burr's form",
+    source="microphysics",
+    terms={"boost": burr_boost, "burr_shape": burr_shape},
+    # The papers name the form and give its shape, and no amplitude.
+    parameters=(
+        Parameter("A", "A", 1.0, "", (0.0, 100.0), "fixed", "microphysics", "amplitude; no paper gives one"),
+        *BURR_PARAMETERS,
+    ),
+)

@@ -1,0 +1,71 @@
+"""Coherence that must survive its way: Σ = 1 + A Φ(r) P(r, g) h(g) (SI §9b)."""
+
+import math
+from operator import attrgetter
+
+import numpy as np
+
+from sigcube.kernels.record import Choice, Kernel, Option, Parameter
+from sigcube.vecmath import exp, expm1, pow
+
+__all__ = ["SURVIVAL"]
+
+
+def boost(A: float, phi: float, survival: float, h: float) -> float:
+    """Σ = 1 + A Φ P h (SI §9b)."""
+    return 1.0 + A * (phi * survival * h)
+
+
+def coherence_field(r: float, r_0: float, beta: float) -> float:
+    """Φ = 1 − exp(−(r/r₀)^β) (SI §9b)."""
+    return -expm1(-pow(r / r_0, beta))
+
+
+def full_coherence() -> float:
+    """Φ = 1, which the win rates of the text used (SI §9b)."""
+    return 1.0
+
+
+def survival(r: float, g_bar: float, r_0: float, beta: float, g_dagger: float, alpha: float) -> float:
+    """P = exp(−(r₀/r)^β (g/g†)^α) (SI §9b)."""
+    return exp(-pow(r_0 / r, beta) * pow(g_bar / g_dagger, alpha))
+
+
+def h(g_bar: float, g_dagger: float) -> float:
+    """h(g) = √(g†/g) · g†/(g†+g) (SI §9b)."""
+    return np.sqrt(g_dagger / g_bar) * (g_dagger / (g_dagger + g_bar))
+
+
+SURVIVAL = Kernel(
+    name="survival",
+    title="coherence survival",
+    source="SI §9b",
+    terms={"boost": boost, "survival": survival, "h": h},
+    choices=(
+        Choice(
+            name="coherence_field",
+            default="yes",
+            description="Whether Σ − 1 holds the coherence field Φ(r)",
+            options={
+                "yes": Option({"phi": coherence_field}, "SI §9b", "1 − exp(−(r/r₀)^β), as in the text"),
+                "no": Option({"phi": full_coherence}, "SI §9b", "Φ = 1, as for the printed win rates"),
+            },
+        ),
+    ),
+    parameters=(
+        Parameter("A", "A", math.sqrt(3.0), "", (0.0, 100.0), "derived", "SI §9b", "amplitude: three torsion modes"),
+        Parameter("r_0", "r₀", 20.0, "kpc", (1e-3, 1e4), "fitted", "SI §9b", "coherence scale"),
+        Parameter("beta", "β", 0.3, "", (0.0, 5.0), "fitted", "SI §9b", "sharpness of the transition in radius"),
+        Parameter("alpha", "α", 0.1, "", (0.0, 5.0), "fitted", "SI §9b", "dependence on acceleration"),
+        Parameter(
+            "g_dagger",
+            "g†",
+            attrgetter("g_dagger"),
+            "m/s2",
+            (1e-13, 1e-7),
+            "derived",
+            "main §2.10",
+            "critical acceleration",
+        ),
+    ),
+)

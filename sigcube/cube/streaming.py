@@ -2,11 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Full, Queue
-from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -14,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 import zarr
 
+from sigcube.cube.ahead import ahead
 from sigcube.cube.drafts import drafting
 from sigcube.cube.fingerprints import RunningFingerprint
 from sigcube.cube.kinds import KINDS
@@ -102,7 +100,7 @@ def stream_cube(pieces: Pieces, path: str | Path, *, attrs: Mapping[str, Any], o
     path = Path(path)
     with drafting(path, overwrite=overwrite) as draft:
         writer = _Writer(draft, KINDS[pieces.kind], dict(attrs))
-        with _ahead(pieces.pieces) as arriving:
+        with ahead(pieces.pieces) as arriving:
             for batch in _batches(arriving, writer.dim, chunk_length()):
                 writer.append(batch)
         writer.refuse_none()
@@ -170,44 +168,6 @@ class _Writer:
             array: Any = group[str(name)]
             array.resize((stop,))
             array[start:stop] = variable.values
-
-
-@contextmanager
-def _ahead(pieces: Iterable[xr.Dataset]) -> Iterator[Iterator[xr.Dataset]]:
-    """Let pieces be made in a thread of their own, one or two ahead of those that are being written."""
-    waiting: Queue[xr.Dataset | BaseException | None] = Queue(maxsize=1)
-    stopped = Event()
-
-    def give(piece: xr.Dataset | BaseException | None) -> None:
-        while not stopped.is_set():
-            with suppress(Full):
-                waiting.put(piece, timeout=0.1)
-                return
-
-    def make() -> None:
-        try:
-            for piece in pieces:
-                give(piece)
-                if stopped.is_set():
-                    return
-            give(None)
-        except BaseException as error:
-            # Whatever it is, it is raised again where the pieces are asked for.
-            give(error)
-
-    def arriving() -> Iterator[xr.Dataset]:
-        while (piece := waiting.get()) is not None:
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
-
-    thread = Thread(target=make, name="sigcube-pieces", daemon=True)
-    thread.start()
-    try:
-        yield arriving()
-    finally:
-        stopped.set()
-        thread.join()
 
 
 def _batches(pieces: Iterable[xr.Dataset], dim: str, length: int) -> Iterator[xr.Dataset]:

@@ -16,6 +16,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sigcube.cube import KINDS
+from sigcube.cube.ahead import ahead
 from sigcube.cube.streaming import Late, Pieces
 from sigcube.errors import Fault, SpecError, error_from
 from sigcube.readers.dispersion import Dispersion
@@ -179,11 +180,13 @@ def _read(
     rows = _Rows(table)
 
     def pieces() -> Iterator[xr.Dataset]:
-        for columns in rows:
-            stars = {**columns, **make(columns)}
-            disc = (stars["point_flag"] & _MASK) == 0
-            dispersion.add(stars["r"][disc], stars["v_r"][disc])
-            yield xr.Dataset({name: _labelled(name, stars[name], sources.get(name, derived)) for name in _order(stars)})
+        with ahead(rows) as arriving:
+            for columns in arriving:
+                stars = {**columns, **make(columns)}
+                disc = (stars["point_flag"] & _MASK) == 0
+                dispersion.add(stars["r"][disc], stars["v_r"][disc])
+                labelled = {name: _labelled(name, stars[name], sources.get(name, derived)) for name in _order(stars)}
+                yield xr.Dataset(labelled)
 
     bins = f"bins of {cuts.bin_width:g} kpc with more than {cuts.min_stars} stars of the disc, interpolated"
     attrs = _STAR.variable("sigma_r").attrs(source=f"derived: standard deviation of v_r in {bins}")

@@ -156,7 +156,9 @@ class ParquetSource(_Source):
         self._path = table.path
         path = stack.enter_context(unpacked(table.path))
         with guarded(table.path):
-            self._file = stack.enter_context(parquet.ParquetFile(path, page_checksum_verification=True))
+            # What is read ahead into a buffer stays there until the file is closed.
+            file = parquet.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
+            self._file = stack.enter_context(file)
             schema = self._file.schema_arrow
             self.labels: Sequence[str] = schema.names
             self.units = _parquet_units(schema.metadata or {})

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType, ModuleType
 
 from sigcube.errors import SpecError, did_you_mean
+from sigcube.kernels.cmsi import CMSI
 from sigcube.kernels.coherence import FUNCTIONAL, MASS_COHERENCE, ROUGHNESS, UNIFIED, VELOCITY_COHERENCE
 from sigcube.kernels.halo import BURR, NFW
 from sigcube.kernels.pairing import PAIRING
 from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Reduction
 from sigcube.kernels.reference import MOND, NEWTON
+from sigcube.kernels.resonance import RESONANCE
 from sigcube.kernels.sigma import SIGMA
 from sigcube.kernels.survival import SURVIVAL
 
@@ -26,7 +28,7 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
             *(NEWTON, MOND, NFW, BURR),
             *(SIGMA, SURVIVAL),
             *(ROUGHNESS, MASS_COHERENCE, VELOCITY_COHERENCE, FUNCTIONAL, UNIFIED),
-            *(PAIRING,),
+            *(PAIRING, RESONANCE, CMSI),
         )
     }
 )

@@ -21,8 +21,11 @@ def compiled(function: Function) -> Function:
 
 
 def helper(function: Function) -> Function:
-    """Mark a plain function that terms call: it stays plain in Python, and compiles along with them."""
-    return cast(Function, register_jitable(function))
+    """Mark a plain function that terms call: it stays plain in Python, and compiles along with them.
+
+    Into them, and with divisions that do not check: a call or a check keeps a loop from vectorising.
+    """
+    return cast(Function, register_jitable(error_model="numpy", forceinline=True)(function))
 
 
 @cache

@@ -61,12 +61,40 @@ def dispersed(r: float, xi: float, sigma_ratio: float) -> float:
 
 
 def local(v_bar_sq: float, coherent_amplitude: float, h: float, sigma_v: float) -> float:
-    """W = V²/(V²+σ²) at the predicted V (SI §13.5).
+    """W = V²/(V²+σ²) at the predicted V (SI §13.5)."""
+    return ordered_share(v_bar_sq, coherent_amplitude * h, sigma_v * sigma_v)
 
-    V² = V_bar² (1 + A h V²/(V²+σ²)) is a quadratic in V²; its positive root, in the form that does not cancel.
+
+def covariant(v_bar_sq: float, coherent_amplitude: float, h: float, r: float, disorder_sq: float) -> float:
+    """W = C = ω²/(ω² + 4πGρ + θ² + H₀²), ω = V/r (main §2.5).
+
+    Main §2.6 has W as C averaged over orbits and leaves the weight open; here it is C at the radius itself, as SI §13.5
+    takes it. The text does not say which V; as there, it is the predicted one, so that times r² C is V²/(V²+σ²).
     """
-    variance = sigma_v * sigma_v
-    b = v_bar_sq * (1.0 + coherent_amplitude * h) - variance
+    return ordered_share(v_bar_sq, coherent_amplitude * h, r * r * disorder_sq)
+
+
+def disorder_sq(density: float, theta: float, H0: float, G_galactic: float, kpc: float) -> float:
+    """4πGρ + θ² + H₀², (km/s/kpc)² (main §2.5); θ, H₀ in 1/s."""
+    rates = (theta * theta + H0 * H0) * (kpc / 1e3) * (kpc / 1e3)
+    return 12.566370614359172 * G_galactic * density + rates
+
+
+def density(sb_disk: float, sb_bul: float, upsilon_disk: float, upsilon_bulge: float, scale_height: float) -> float:
+    """ρ = (Υ_disk I_disk + Υ_bulge I_bulge)/2h, Msun/kpc³ (main §2.5 has ρ and no way to it).
+
+    Of stars alone: the cube has no surface density of gas.
+    """
+    return (upsilon_disk * sb_disk + upsilon_bulge * sb_bul) * 1e6 / (2.0 * scale_height)
+
+
+@helper
+def ordered_share(v_bar_sq: float, strength: float, variance: float) -> float:
+    """V²/(V²+σ²) where V² = V_bar² (1 + A h V²/(V²+σ²)).
+
+    A quadratic in V²; its positive root, in the form that does not cancel.
+    """
+    b = v_bar_sq * (1.0 + strength) - variance
     c = v_bar_sq * variance
     root = np.sqrt(b * b + 4.0 * c)
     v_sq = 0.5 * (b + root) if b >= 0.0 else 2.0 * c / (root - b)
@@ -154,6 +182,7 @@ WINDOW = Choice(
         "geometric": Option({"W": geometric, "xi": xi_geometric}, "main §2.6", "r/(ξ+r), ξ = x R_d"),
         "power": Option({"W": power, "xi": xi_geometric}, "SI §14", "1 − (ξ/(ξ+r))^k, ξ = x R_d"),
         "dynamical": Option({"W": geometric, "xi": xi_dynamical}, "SI §13.2", "r/(ξ+r), ξ = k_ξ σ_eff/Ω_d"),
+        "covariant": Option({"W": covariant}, "main §2.5", "ω²/(ω²+4πGρ+θ²+H₀²), ω = V/r, V as predicted"),
         "local": Option({"W": local}, "SI §13.5", "V²/(V²+σ²), V as predicted"),
         "dispersion": Option({"W": dispersed, "xi": xi_geometric}, "main §5.2", "r/(ξ+r) · exp(−(σ_v/v_c)²)"),
     },
@@ -218,6 +247,8 @@ SIGMA = Kernel(
         "g": g,
         "g_dagger_z": g_dagger_z,
         "omega_d": omega_d,
+        "disorder_sq": disorder_sq,
+        "density": density,
         "v_bar_at_scale_length": Reduction(v_bar_at_scale_length),
     },
     choices=(WINDOW, SCALE_LENGTH, AMPLITUDE, SIGMA_EFF, SIGMA_RATIO),
@@ -240,6 +271,8 @@ SIGMA = Kernel(
         Parameter(
             "sigma_over_vc", "σ_v/v_c", 0.0, "", (0.0, 10.0), "fixed", "main §5.2", "dispersion over circular velocity"
         ),
+        Parameter("scale_height", "h", 0.3, "kpc", (1e-3, 1e2), "fixed", "main §2.5", "of stars; no paper gives one"),
+        Parameter("theta", "θ", 0.0, "1/s", (0.0, 1e-12), "fixed", "main §2.5", "expansion; 0 for circular orbits"),
         Parameter("A_0", "A₀", math.exp(0.5 / math.pi), "", (0.0, 100.0), "derived", "main §2.11", "base amplitude"),
         Parameter("D", "D", 0.0, "", (0.0, 1.0), "fixed", "main §2.11", "dimensionality: 0 disc, 1 cluster"),
         Parameter("L", "L", 1.5, "kpc", (0.0, 1e5), "fixed", "main §2.12.1", "path length: discs 1.5, clusters 600"),

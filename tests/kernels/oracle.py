@@ -71,7 +71,7 @@ def xi(v: Values, labels: Mapping[str, str]) -> Any:
     return np.maximum(v["k_xi"] * sigma_eff(v, labels["sigma_eff"]) / omega, 0.01)
 
 
-def local_window(v_sq_bar: Any, strength: Any, sigma_v: float, *, steps: int = 600) -> Any:
+def local_window(v_sq_bar: Any, strength: Any, sigma_v: Any, *, steps: int = 600) -> Any:
     """Iterate V² = V_bar² (1 + A h V²/(V²+σ²)) from above, as the papers do; NaN where that is too slow to settle."""
     v_sq = v_sq_bar * (1 + strength)
     for _ in range(steps):
@@ -87,6 +87,13 @@ def window(v: Values, labels: Mapping[str, str], strength: Any) -> Any:
         return 1.0
     if label == "local":
         return local_window(v_bar_sq(v), strength, v["sigma_v"])
+    if label == "covariant":
+        surface = v["upsilon_disk"] * v["sb_disk"] + v["upsilon_bulge"] * v["sb_bul"]
+        # In km/s/kpc.
+        per_pc3 = surface / (2 * v["scale_height"] * 1e3)
+        rates_sq = np.array([v["theta"], v["H0"]]) ** 2 * (v["kpc"] / 1e3) ** 2
+        rate = np.sqrt(4 * np.pi * v["G_galactic"] * 1e9 * per_pc3 + rates_sq.sum())
+        return local_window(v_bar_sq(v), strength, rate * v["r"])
     share = v["r"] / (xi(v, labels) + v["r"])
     if label == "power":
         scale = xi(v, labels)

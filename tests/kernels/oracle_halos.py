@@ -25,11 +25,14 @@ def nfw(v: Values, labels: LABELS) -> Any:
     return 1.0 + v_sq / v_bar_sq(v)
 
 
-def burr(v: Values, labels: LABELS) -> Any:
+def burr_shape(v: Values) -> Any:
     """In long doubles: small radii cancel."""
     reach = np.asarray(v["r"] / v["l_0"], dtype=np.longdouble) ** v["p"]
-    share = -np.expm1(-v["n"] * np.log1p(reach))
-    return np.asarray(1.0 + v["A"] * share, dtype=float)
+    return np.asarray(-np.expm1(-v["n"] * np.log1p(reach)), dtype=float)
+
+
+def burr(v: Values, labels: LABELS) -> Any:
+    return 1.0 + v["A"] * burr_shape(v)
 
 
 def survival(v: Values, labels: LABELS) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from oracle import SCALE_LENGTHS, Values, v_bar_sq
-from oracle_halos import burr
+from oracle_halos import burr_shape
 
 LABELS = Mapping[str, str]
 
@@ -81,10 +81,34 @@ def unified(v: Values, labels: LABELS) -> Any:
         return 1.0 + k_rough(v, labels) + mass_missing(v, labels) + 0.0 * v["r"]
     x = (v["sigma_c"] / dispersion(v, labels)) ** v["gamma_gate"]
     factor = np.minimum(functional_form(v, labels) * (x / (1.0 + x)), 5.0)
-    return 1.0 + k_rough(v, labels) * (burr({**v, "A": 1.0}, labels) - 1.0) * (1.0 + 0.25 * (factor - 1.0))
+    return 1.0 + k_rough(v, labels) * burr_shape(v) * (1.0 + 0.25 * (factor - 1.0))
 
 
 def pairing(v: Values, labels: LABELS) -> Any:
     ratio = (dispersion(v, labels) / v["sigma_c"]) ** v["gamma"]
     reach = np.asarray(v["r"] / v["l_pair"], dtype=np.longdouble) ** v["p"]
     return np.asarray(1.0 + v["A"] / (1.0 + ratio) * (1.0 - np.exp(-reach)), dtype=float)
+
+
+def cmsi(v: Values, labels: LABELS) -> Any:
+    c = v["c"] / 1e3
+    profile = 30.0 * np.exp(-v["r"] / 4.0) + 8.0
+    sigma = profile if labels["dispersion"] == "profile" else dispersion(v, labels)
+    per_kpc2 = (v["upsilon_disk"] * v["v_disk"] ** 2 + v["v_gas"] ** 2) / (2.0 * np.pi * v["G_galactic"] * v["r"])
+    surface = per_kpc2 / 1e6 if labels["surface_density"] == "velocities" else v["sigma_s"]
+    source = (surface / v["sigma_ref"]) ** v["epsilon"]
+    rough = labels["form"] == "with_roughness"
+    source = np.minimum(source, 2.0) if rough else source
+    fall = (1.0 + (v["r"] / v["l_0"]) ** v["n"]) ** (-1.0 / v["n"])
+
+    def factor(speed: Any) -> Any:
+        f = 1.0 + v["chi_0"] * (speed / c) ** 2 * source * ((speed / sigma) ** v["gamma"]) ** v["alpha"] * fall
+        xi = np.minimum(1.0, speed / sigma) / (2.0 * np.pi)
+        return f * (1.0 + v["K_0"] * xi ** v["gamma_rough"] * source) if rough else f
+
+    v_bar = np.sqrt(v_bar_sq(v))
+    speed = v_bar
+    for _ in range(1 if labels["velocity"] == "baryonic" else 3):
+        found = factor(speed)
+        speed = v_bar * np.sqrt(found)
+    return found

@@ -5,6 +5,7 @@ from typing import Any
 
 import oracle
 import oracle_halos
+import oracle_resonance
 import oracle_systems
 from oracle import Values
 
@@ -21,6 +22,8 @@ BOOST = {
     "functional": oracle_systems.functional,
     "unified": oracle_systems.unified,
     "pairing": oracle_systems.pairing,
+    "resonance": oracle_resonance.resonance,
+    "cmsi": oracle_systems.cmsi,
 }
 
 
@@ -29,4 +32,7 @@ def rounding(v: Values, labels: Mapping[str, str], kernel: str, boost: Any) -> A
     if kernel == "sigma":
         # One rounding of a window near 1 or 0: where A h is 10⁴, a hundred times 1e-12.
         return 2.0**-51 * v["coherence"] * oracle.amplitude(v, labels["amplitude"]) * oracle.h(v)
+    if kernel == "resonance":
+        # What the quadrature promises; sums of 256 points are sums of 256 points, of a K of any size.
+        return (1e-6 if labels["quadrature"] == "exact" else 1e-11) * (boost - 1.0)
     return 0.0

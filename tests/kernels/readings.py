@@ -110,7 +110,8 @@ def compose(
     for node in graph.nodes:
         arguments = [found[name] for name in node.inputs]
         found[node.name] = fold(node, arguments) if node.reduces else call(node, arguments)
-    return found
+    # A target may go by another name.
+    return {**found, **{target: found[name] for target, name in zip(TARGETS, graph.targets, strict=True)}}
 
 
 def by_ufunc(graph: Graph, values: Mapping[str, Any]) -> dict[str, Any]:

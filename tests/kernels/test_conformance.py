@@ -51,7 +51,8 @@ def parameter(reading: Reading, name: str) -> Parameter:
 def expected(reading: Reading, values: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """Boost and prediction after the oracle, and what rounding may do to the boost."""
     labels = resolve_labels(reading.kernel, FRAME, reading.labels)
-    given = {**{p.name: None for p in reading.kernel.parameters}, **values, "gas": labels["gas"]}
+    constants = vars(CONSTANTS[labels["constants"]])
+    given = {**constants, **{p.name: None for p in reading.kernel.parameters}, **values, "gas": labels["gas"]}
     boost = oracles.BOOST[reading.kernel.name](given, labels)
     return boost, oracle.predicted(given, boost), oracles.rounding(given, labels, reading.kernel.name, boost)
 
@@ -88,6 +89,10 @@ NO_STRONG_FIELD_LIMIT = {
     "unified": 0.1,
     # a function of radius and dispersion
     "pairing": 0.1,
+    # Q and the resonance saturate
+    "resonance": 0.04,
+    # grows with (v/c)²
+    "cmsi": 4e-5,
 }
 
 
@@ -124,6 +129,8 @@ SOLAR_SYSTEM = {
     ("velocity_coherence", None): (0.3, 20.0),
     ("functional", None): (0.3, 20.0),
     ("unified", None): (0.3, 20.0),
+    # V²/(2πGR) of the Sun is 7e9 Msun/pc², no surface density at all; a disc's 50 leaves χ₀ (v/c)² (v/σ_v)^0.825
+    ("cmsi", None): (6e-6, 3.0),
     # times Burr's form
     ("unified", "product"): (2e-8, 1e-6),
 }
@@ -334,12 +341,14 @@ def test_without_dispersion_the_local_window_is_open() -> None:
 # Derivatives
 
 #: Values off the defaults, which for some parameters are a bound: by unit, else a plain fraction.
-_INTERIOR = {"m/s2": 5e-11, "km/s": 15.0}
+_INTERIOR = {"m/s2": 5e-11, "km/s": 15.0, "1/s": 1e-16}
 
 
 def interior(reading: Reading, name: str) -> float:
     default = reading.defaults[name]
-    return 0.9 * default if default else _INTERIOR.get(parameter(reading, name).unit, 0.3)
+    # No two parameters move together: of some, only the ratio counts.
+    factor = 0.9 + 0.003 * reading.graph.parameters.index(name)
+    return factor * default if default else _INTERIOR.get(parameter(reading, name).unit, 0.3)
 
 
 @single_choices

@@ -1,6 +1,7 @@
 """Stores that appear whole or not at all: written beside their place, then renamed."""
 
 import glob
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from sigcube.cube.kinds import KINDS
 from sigcube.errors import DataError
 
 __all__ = ["drafting", "interrupted"]
@@ -78,10 +80,19 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
             where=str(path),
             hint="ask for it to be overwritten, or choose another path",
         )
-    if path.exists() and not (path / "zarr.json").is_file():
+    if path.exists() and not _is_cube(path):
         raise DataError(
-            "what is here is not a Zarr store, so it is not overwritten", where=str(path), hint="choose another path"
+            "what is here is not a cube, so it is not overwritten", where=str(path), hint="choose another path"
         )
+
+
+def _is_cube(path: Path) -> bool:
+    """Whether a folder says that it is a cube: a result has a kind too, and no fingerprint of its own."""
+    try:
+        attrs = json.loads((path / "zarr.json").read_bytes())["attributes"]
+        return attrs["kind"] in KINDS and "fingerprint" in attrs
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _prefix(path: Path) -> str:

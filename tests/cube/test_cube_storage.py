@@ -158,9 +158,19 @@ def test_a_cube_is_not_overwritten_unasked(mock_cube: xr.Dataset, tmp_path: Path
 def test_a_folder_that_is_no_store_is_never_overwritten(mock_cube: xr.Dataset, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
-    with pytest.raises(DataError, match="not a Zarr store, so it is not overwritten"):
+    with pytest.raises(DataError, match="not a cube, so it is not overwritten"):
         save_cube(mock_cube, tmp_path / "thesis", overwrite=True)
     assert (tmp_path / "thesis" / "chapter1.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("attrs", [{}, {"kind": "galaxy", "spec": "{}"}, {"kind": "nebula", "fingerprint": "0"}])
+def test_a_result_or_another_store_is_never_overwritten(
+    attrs: dict[str, str], mock_cube: xr.Dataset, tmp_path: Path
+) -> None:
+    zarr.create_group(str(tmp_path / "result.zarr"), attributes=dict(attrs)).create_array("rms", data=np.arange(3.0))
+    with pytest.raises(DataError, match=r"not a cube, so it is not overwritten\n  where: .*result.zarr"):
+        save_cube(mock_cube, tmp_path / "result.zarr", overwrite=True)
+    assert zarr.open_group(str(tmp_path / "result.zarr"))["rms"][:].tolist() == [0.0, 1.0, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ _FAR_FROM: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "smallest": np.asarray,
         "largest": np.negative,
         "zero": np.abs,
-        "one": lambda values: np.abs(np.log(np.abs(values))),
+        "one": lambda values: np.abs(np.log(values)),
     }
 )
 
@@ -166,7 +166,8 @@ def far_from_best(array: xr.DataArray) -> npt.NDArray[np.float64]:
     values = array.values
     with np.errstate(divide="ignore", invalid="ignore"):
         far = _FAR_FROM[array.attrs.get("best", "smallest")](values)
-    return np.where(np.isfinite(values), far, np.inf)
+    # No ratio below zero has a logarithm.
+    return np.where(np.isfinite(values) & ~np.isnan(far), far, np.inf)
 
 
 def best_place(array: xr.DataArray) -> dict[str, int] | None:

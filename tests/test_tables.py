@@ -62,6 +62,8 @@ def test_ties_go_to_the_first() -> None:
         ("one", [0.4, 1.9, 3.0], 1),
         # what is not finite is no candidate
         ("one", [np.nan, np.inf, 30.0], 2),
+        # A model that predicts the opposite is not a good one.
+        ("one", [-1.0, 0.5, 3.0], 1),
     ],
 )
 def test_what_is_best_is_for_the_summary_to_say(best: str, values: list[float], index: int) -> None:

@@ -22,7 +22,7 @@ class Dispersion:
     radii : (float, float)
         First and last edge of the bins [kpc].
     width : float
-        Of a bin [kpc].
+        Of a bin [kpc]; a whole number of them fills the radii.
     more_than : int
         A bin counts if it has more stars than this.
     """

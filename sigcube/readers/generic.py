@@ -135,6 +135,7 @@ def read_star_table(tables: Mapping[str, Table], *, cuts: TableStarCuts) -> xr.D
     kind = KINDS["star"]
     table = _table(tables, kind, [(v.name,) for v in kind.variables if v.required and not v.flags])
     values = _read(table, kind, needed=())
+    _refuse(table, _twice(values["source_id"]))
     wrong = {"incomplete": ~np.logical_and.reduce([np.isfinite(values[name]) for name in kind.measured])}
     if cuts.max_height is not None:
         wrong["off_plane"] = np.abs(values["height"]) > cuts.max_height
@@ -185,6 +186,9 @@ def _table(
     if _ROLE in tables:
         place = f"files.{_ROLE}.columns"
         faults += [Fault(f"no column for {name!r}", place) for names in needed for name in names if name not in given]
+        faults += [
+            Fault(f"{name!r} is derived, not read", place) for name in sorted(given & _derived(kind, needed, either))
+        ]
         for ways in either:
             if not any(given.issuperset(way) for way in ways):
                 expected = "; or ".join(" and ".join(way) for way in ways)
@@ -195,6 +199,14 @@ def _table(
         )
     readme = tables.get("readme")
     return replace(tables[_ROLE], readme=readme.path if readme is not None else None)
+
+
+def _derived(
+    kind: Kind, needed: Sequence[tuple[str, ...]], either: Sequence[Sequence[tuple[str, ...]]]
+) -> frozenset[str]:
+    """Return what every cube has and no column gives; a column for it would be read and thrown away."""
+    read = {name for names in (*needed, *(way for ways in either for way in ways)) for name in names}
+    return frozenset(variable.name for variable in kind.variables if variable.required) - read
 
 
 def _read(table: Table, kind: Kind, *, needed: Sequence[str]) -> Columns:

@@ -3,6 +3,7 @@
 They are read in chunks, so memory does not depend on how many there are.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ _MASK = np.uint8(sum(int(_BIT[meaning]) for meaning in _NOT_OF_THE_DISC))
 _ROLE = "stars"
 _FOR_STARS = ("source_id", *MEASURED, *ERRORS, "ruwe")
 _FOR_VELOCITIES = ("source_id", "r", "height", "v_r", "v_phi", "v_z")
+_DERIVED = ("sigma_r", "point_flag")
+_DERIVED_FROM_MEASURED = (*COORDINATES, *(f"e_{name}" for name in COORDINATES), "distance", "e_distance")
 
 FloatArray = npt.NDArray[np.float64]
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -82,6 +85,9 @@ class StarCuts(Cuts):
             low, high = getattr(self, name)
             if not low < high:
                 raise ValueError(f"{name} must go from the smaller to the larger")
+        bins = (self.radii[1] - self.radii[0]) / self.bin_width
+        if not math.isclose(bins, round(bins), rel_tol=1e-9):
+            raise ValueError("radii must hold a whole number of bins of bin_width")
         return self
 
 
@@ -129,9 +135,10 @@ def read_stars(tables: Mapping[str, Table], *, cuts: StarCuts, frame: Frame) -> 
     SpecError
         If the recipe lacks the table, or a column that the cube cannot be without.
     """
+    _refuse_recipe(tables, _FOR_STARS, (*_DERIVED, *_DERIVED_FROM_MEASURED))
     sun = f"R0 = {frame.r_sun:g} kpc, z = {frame.z_sun:g} kpc, v = {frame.v_sun} km/s"
     derived = f"derived: distance 1/parallax, astropy Galactocentric with the Sun at {sun}"
-    return _read(tables, _FOR_STARS, cuts, derived, partial(_measured, transform=Transform(frame), cuts=cuts))
+    return _read(tables[_ROLE], cuts, derived, partial(_measured, transform=Transform(frame), cuts=cuts))
 
 
 def read_velocities(tables: Mapping[str, Table], *, cuts: StarCuts, frame: Orientation) -> Pieces:
@@ -156,22 +163,20 @@ def read_velocities(tables: Mapping[str, Table], *, cuts: StarCuts, frame: Orien
     SpecError
         If the recipe lacks the table, or a column that the cube cannot be without.
     """
+    _refuse_recipe(tables, _FOR_VELOCITIES, _DERIVED)
     turned = frame.v_phi == "against"
     make = partial(_given, turned=turned, cuts=cuts)
     notes = {"v_phi": ", negated: positive against the rotation there"} if turned else {}
-    return _read(tables, _FOR_VELOCITIES, cuts, "derived: thresholds of the recipe", make, notes)
+    return _read(tables[_ROLE], cuts, "derived: thresholds of the recipe", make, notes)
 
 
 def _read(
-    tables: Mapping[str, Table],
-    needed: Sequence[str],
+    table: Table,
     cuts: StarCuts,
     derived: str,
     make: Callable[[Columns], Columns],
     notes: Mapping[str, str] = MappingProxyType({}),
 ) -> Pieces:
-    _refuse_recipe(tables, needed)
-    table = tables[_ROLE]
     dispersion = Dispersion(cuts.radii, width=cuts.bin_width, more_than=cuts.min_stars)
     sources = {
         column.variable: f"{_files(table)}, column {column.label}{notes.get(column.variable, '')}"
@@ -215,11 +220,12 @@ class _Rows:
         return f"{self.table.paths[file].name} row {index - self._starts[file] + 1}"
 
 
-def _refuse_recipe(tables: Mapping[str, Table], needed: Sequence[str]) -> None:
+def _refuse_recipe(tables: Mapping[str, Table], needed: Sequence[str], derived: Sequence[str]) -> None:
     given = [column.variable for table in tables.values() for column in table.columns]
     faults = [Fault("missing", f"files.{_ROLE}")] if _ROLE not in tables else []
     faults += [Fault("the reader has no use for it", f"files.{role}") for role in tables if role != _ROLE]
     faults += [Fault(f"no column for {name!r}", f"files.{_ROLE}.columns") for name in needed if name not in given]
+    faults += [Fault(f"{name!r} is derived, not read", f"files.{_ROLE}.columns") for name in derived if name in given]
     if faults:
         raise error_from(SpecError, faults, what="the recipe does not fit the reader", where="a reader of stars")
 

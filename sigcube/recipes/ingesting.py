@@ -127,8 +127,12 @@ def _candidates(file: RawFile, recipe: Recipe, folder: Path) -> list[Path]:
     beside = recipe.folder / file.name
     if not file.url and beside.is_file():
         return [beside]
-    found = sorted(folder.rglob(escape(file.name)))
-    return found or sorted(folder.rglob(file.parts), key=lambda path: path.name) if file.parts else found
+    found = _files(folder, escape(file.name))
+    return found or sorted(_files(folder, file.parts), key=lambda path: path.name) if file.parts else found
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.rglob(pattern) if path.is_file())
 
 
 def _finding_faults(file: RawFile, found: list[Path]) -> list[Fault]:
@@ -188,5 +192,8 @@ def _official(recipe: Recipe, file: RawFile, path: Path, found: str) -> bool:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError("a raw file cannot be read", where=str(path), found=str(error)) from None

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from sigcube.cube import KINDS, Kind
+from sigcube.cube.selection import EVERYTHING
 from sigcube.errors import Fault, SpecError, did_you_mean, error_from
 from sigcube.readers import READERS, Column, Cuts
 from sigcube.readers.typing import Format
@@ -157,9 +158,12 @@ class Recipe(_Entry):
         if not isinstance(self.frame, entry.frame or type(None)):
             raise ValueError(f"reader {self.reader!r} takes {'a' if entry.frame else 'no'} frame")
         variables = [variable.name for variable in kind.variables]
-        for file in self.files.values():
+        for role, file in self.files.items():
             for column in file.columns:
                 _known(column.variable, [name for name in (kind.system_dim, *variables) if name])
+            _refuse_several(kind, role, file)
+        if EVERYTHING in self.samples:
+            raise ValueError(f"sample {EVERYTHING!r} is there already: it leaves nothing out")
         for sample in self.samples.values():
             _known_flags(kind, sample)
         return self
@@ -169,6 +173,15 @@ def _known(name: str, valid: Any) -> str:
     if name not in valid:
         raise ValueError(f"there is no {name!r}; {did_you_mean(name, valid)}")
     return name
+
+
+def _refuse_several(kind: Kind, role: str, file: RawFile) -> None:
+    """Refuse several columns for one variable of numbers: only one of them could be kept; text is joined."""
+    numbers = {variable.name for variable in kind.variables if variable.dtype != "string"}
+    given = [column.variable for column in file.columns]
+    for name in sorted(numbers.intersection(given)):
+        if given.count(name) > 1:
+            raise ValueError(f"there are {given.count(name)} columns for {name!r} in files.{role}")
 
 
 def _known_flags(kind: Kind, sample: SampleEntry) -> None:
@@ -200,13 +213,20 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     if path.suffix == ".toml":
         if not path.is_file():
             raise SpecError("there is no recipe here", where=str(path))
-        return _parse(path.read_text(encoding="utf-8"), where=str(path), folder=path.parent)
+        return _parse(_text(path), where=str(path), folder=path.parent)
     texts = shipped("ingest")
     if str(name_or_path) not in texts:
         hint = f"{did_you_mean(str(name_or_path), texts)}; or give a path that ends in .toml"
         raise SpecError(f"there is no recipe {str(name_or_path)!r}", where="recipe", hint=hint)
     where = f"ingest/{name_or_path}.toml"
     return _parse(texts[str(name_or_path)], where=where, folder=shipped_folder("ingest"))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError("the recipe cannot be read", where=str(path), found=str(error)) from None
 
 
 def _parse(text: str, *, where: str, folder: Path) -> Recipe:

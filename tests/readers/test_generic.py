@@ -131,6 +131,13 @@ def test_a_recipe_without_a_column_that_is_needed(tmp_path: Path) -> None:
     assert "files.table.columns: no column for 'v_gas'" in str(e.value)
 
 
+@pytest.mark.parametrize("name", ["n_points", "point_flag", "f_bulge"])
+def test_what_is_derived_has_no_column(name: str, tmp_path: Path) -> None:
+    file = write_table(tmp_path, "csv", galaxies()).name
+    with pytest.raises(SpecError, match=rf"'{name}' is derived, not read\n  where: .*files.table.columns"):
+        make(tmp_path, "galaxy", file, {**GALAXIES, name: "constant = 1.0"})
+
+
 CLUSTERS = {"cluster": 'label = "name"', "r": 'label = "R", unit = "kpc"'}
 
 
@@ -176,6 +183,9 @@ def test_stars_with_coordinates(form: str, tmp_path: Path) -> None:
     assert cube["source_id"].values.tolist() == [4161585441691080448, 2, 3]
     np.testing.assert_allclose(cube["phi"].values, np.degrees([1.0, 2.0, 3.0]), rtol=1e-14)
     assert flags(cube, "point_flag") == [set(), {"incomplete"}, {"off_plane", "outside_radii"}]
+    table["id"] = [1, 2, 1]
+    with pytest.raises(DataError, match=r"1 is there 2 times\n.*\n  expected: once"):
+        ingest(load_recipe(tmp_path / "mine.toml"), out=tmp_path / "no.zarr", data=write_again(tmp_path, form, table))
 
 
 @pytest.mark.parametrize("kind", ["landmark", "population"])

@@ -18,7 +18,7 @@ from sigcube.errors import DataError, SpecError
 from sigcube.readers.galactocentric import COORDINATES, Frame
 from sigcube.readers.mock_stars import mock_stars
 from sigcube.readers.stars import Orientation, StarCuts, read_stars, read_velocities
-from sigcube.readers.typing import Table
+from sigcube.readers.typing import Column, Table
 from sigcube.recipes import Recipe, ingest, load_recipe
 
 GAIA = load_recipe("gaia")
@@ -319,6 +319,7 @@ def test_a_packed_file_that_is_cut_is_refused(survey: Path, tmp_path: Path) -> N
         ("r_sun = 8.178", "r_sun = -8", "frame.r_sun"),
         ("max_ruwe", "max_rue", "did you mean 'max_ruwe'"),
         ("radii = [4.0, 16.0]", "radii = [16.0, 4.0]", "radii must go from the smaller to the larger"),
+        ("bin_width = 0.5", "bin_width = 0.7", "radii must hold a whole number of bins of bin_width"),
         ('reader = "stars"', 'reader = "sparc"', "reader 'sparc' has no use for it"),
         ("query = ", 'sha256 = "' + 64 * "0" + '"\nquery = ', "its answer has no sha256"),
     ],
@@ -335,8 +336,15 @@ def test_columns_that_the_reader_cannot_do_without(survey: Path) -> None:
     table = Table(survey, tuple(column for column in COLUMNS if column.variable not in ("ruwe", "dec")))
     with pytest.raises(SpecError, match=r"2 faults\n(.*\n)*.*no column for 'dec'\n.*no column for 'ruwe'"):
         read_stars({"stars": table}, cuts=StarCuts(), frame=FRAME)
-    with pytest.raises(SpecError, match=r"missing, found|files.stars"):
+    with pytest.raises(SpecError, match=r"files.stars: missing\n"):
         read_stars({}, cuts=StarCuts(), frame=FRAME)
+
+
+@pytest.mark.parametrize("name", ["sigma_r", "point_flag", "v_phi", "e_r", "distance"])
+def test_what_is_derived_has_no_column(name: str, survey: Path) -> None:
+    table = Table(survey, (*COLUMNS, Column(variable=name, constant=1.0)))
+    with pytest.raises(SpecError, match=rf"'{name}' is derived, not read"):
+        read_stars({"stars": table}, cuts=StarCuts(), frame=FRAME)
 
 
 def test_one_file_or_its_parts_or_a_copy(survey: Path, tmp_path: Path) -> None:
@@ -449,6 +457,15 @@ def test_a_clash_of_units_is_refused(tmp_path: Path) -> None:
         DataError, match=r"the unit is another\n  where: .*column R_gal\n  found: 'pc'\n  expected: 'kpc'"
     ):
         stream_cube(pieces, tmp_path / "cube.zarr", attrs=ATTRS)
+
+
+@pytest.mark.parametrize("name", ["sigma_r", "point_flag"])
+def test_what_is_derived_of_a_cross_match_has_no_column(name: str, tmp_path: Path) -> None:
+    columns = (*CROSS_MATCH.files["stars"].columns, Column(variable=name, constant=1.0))
+    with pytest.raises(SpecError, match=rf"'{name}' is derived, not read"):
+        read_velocities(
+            {"stars": Table(cross_match(tmp_path), columns)}, cuts=StarCuts(), frame=Orientation(v_phi="against")
+        )
 
 
 def test_the_sign_must_be_declared(tmp_path: Path) -> None:

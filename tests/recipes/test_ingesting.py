@@ -92,6 +92,20 @@ def test_a_data_folder_that_is_none(tmp_path: Path) -> None:
         ingest(load_recipe("sparc"), data=tmp_path / "nowhere", out=tmp_path / "sparc.zarr")
 
 
+def test_a_folder_with_the_name_of_a_file_is_not_the_file(own_copy: Path, tmp_path: Path) -> None:
+    (own_copy / "0" / "Rotmod_LTG.zip").mkdir(parents=True)
+    assert open_cube(ingest(load_recipe("sparc"), data=own_copy, out=tmp_path / "sparc.zarr")).sizes["galaxy"] == 175
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").is_file(), reason="needs a file that opens and cannot be read")
+def test_a_file_that_cannot_be_read(own_copy: Path, tmp_path: Path) -> None:
+    (curves,) = own_copy.rglob("Rotmod_LTG.zip")
+    curves.unlink()
+    curves.symlink_to("/proc/self/mem")
+    with pytest.raises(DataError, match=r"a raw file cannot be read\n  where: .*Rotmod_LTG.zip\n  found: .*error"):
+        ingest(load_recipe("sparc"), data=own_copy, out=tmp_path / "sparc.zarr")
+
+
 def test_copies_that_differ_are_not_chosen_between(own_copy: Path, tmp_path: Path) -> None:
     table = own_copy / "deep" / "SPARC_Lelli2016c.mrt"
     shutil.copyfile(table, own_copy / table.name)

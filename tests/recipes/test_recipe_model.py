@@ -85,6 +85,12 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
             "[cuts]\nmin_points = 0\n[samples.few]\ndescription = 3",
             r"2 faults(.*\n)*.*cuts.min_points: .*greater than or equal to 1, found 0",
         ),
+        (
+            'unit = "kpc" }]',
+            'unit = "kpc" }, { label = "Rad2", variable = "r", unit = "kpc" }]',
+            r"there are 2 columns for 'r' in files.curves",
+        ),
+        ("[samples.few]", "[samples.all]", r"sample 'all' is there already"),
         ('"galaxy"', '"star"', r"reader 'sparc' makes cubes of kind 'galaxy', not 'star'"),
         ("[samples.few]", "[samples.few", r"this is not TOML\n  where: .*mine.toml\n  found: "),
     ],
@@ -102,6 +108,14 @@ def test_recipes_that_are_not_there(tmp_path: Path) -> None:
         load_recipe("sparq")
     with pytest.raises(SpecError, match=r"there is no recipe here\n  where: .*none.toml"):
         load_recipe(tmp_path / "none.toml")
+
+
+def test_a_recipe_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(
+        GOOD.replace("nobody", "K\N{LATIN SMALL LETTER O WITH DIAERESIS}nig").encode("latin-1")
+    )
+    with pytest.raises(SpecError, match=r"the recipe cannot be read\n  where: .*mine.toml\n  found: .*0xf6"):
+        load_recipe(tmp_path / "mine.toml")
 
 
 def test_an_installed_package_finds_the_recipes_that_it_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

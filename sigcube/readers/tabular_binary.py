@@ -94,7 +94,8 @@ def _scaled(values: Any, scale: float, zero: Any) -> Any:
     if scale == 1.0 and values.dtype.kind == "i" and zero == 2 ** (8 * values.dtype.itemsize - 1):
         unsigned = np.dtype(f"u{values.dtype.itemsize}")
         return values.astype(unsigned) + unsigned.type(zero)
-    return values * scale + float(zero)
+    # Single precision times a factor is still single, and the last digits of a tenth are lost.
+    return np.multiply(values, scale, dtype=np.float64) + float(zero)
 
 
 def _extension(hdus: Any, table: Table) -> Any:

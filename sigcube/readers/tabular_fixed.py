@@ -104,10 +104,13 @@ class CdsSource(_LineSource):
         columns = self._described(table)
         self.labels = [column.name for column in columns]
         self.units = {column.name: str(column.unit or "") for column in columns}
+        # A flag, or a sign between two numbers, may stand right behind one.
+        self._starts = {column.start for column in columns}
+        end = max(column.end for column in columns)
         for number, line in self._read_lines():
             cells = [self._cell(column, line, number) for column in columns]
-            if len(line.rstrip()) > columns[-1].end:
-                found, expected = f"{len(line.rstrip())} bytes", f"at most {columns[-1].end}"
+            if len(line.rstrip()) > end:
+                found, expected = f"{len(line.rstrip())} bytes", f"at most {end}"
                 self._faults.append(Fault("the line is too long", f"line {number}", found, expected))
             self._lines.append(number)
             self._rows.append(cells)
@@ -136,7 +139,8 @@ class CdsSource(_LineSource):
         if not is_text and column.start < len(line) < column.end:
             expected = f"bytes {column.start + 1}-{column.end}"
             self._faults.append(Fault("the line ends within a cell", place, repr(cell), expected))
-        if not is_text and "".join(line[column.end : column.end + 1]).strip() and cell:
+        runs_over = column.end not in self._starts and line[column.end : column.end + 1].strip()
+        if not is_text and runs_over and cell:
             self._faults.append(Fault("a cell runs over its bytes", place, repr(line[column.start : column.end + 1])))
         if null is not None and (cell in _DASHES or _says(cell, null)):
             return ""

@@ -86,6 +86,16 @@ def test_fox_by_its_readme(tmp_path: Path) -> None:
     assert [file["official"] for file in json.loads(cube.attrs["raw_files"])] == [False, False]
 
 
+def test_a_flag_may_stand_right_behind_a_number(tmp_path: Path) -> None:
+    files = CdsFiles()
+    files.edit_readme(
+        "  28- 30 A3     ---       SpecZ",
+        "      27 A1     ---     u_z       [:] Uncertain\n  28- 30 A3     ---       SpecZ",
+    )
+    files.edit("0.308 yes", "0.308:yes")
+    assert fox(files, tmp_path)["redshift"].values.tolist() == [0.308, 0.545, 0.4]
+
+
 def test_the_cuts_of_the_papers_are_counted(tmp_path: Path) -> None:
     rng = np.random.default_rng(2022)
     rows = []
@@ -122,7 +132,7 @@ BROKEN: dict[str, tuple[Callable[[CdsFiles], None], str]] = {
     ),
     "columns moved by one": (
         lambda f: f.edit("Abell 2744         ", "Abell 2744          "),
-        r"a cell runs over its bytes\n|line 1",
+        r"line 1, column z: a cell runs over its bytes, found ' 0.308'",
     ),
     "letters for a number": (
         lambda f: f.edit("179.69", "179.6x"),

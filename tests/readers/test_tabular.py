@@ -287,6 +287,14 @@ def test_scaled_and_null_columns_of_fits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read["v_obs"], [5.0, np.nan, 7.0])
 
 
+def test_scaled_numbers_of_single_precision_keep_their_digits(tmp_path: Path) -> None:
+    hdu = fits.BinTableHDU.from_columns([fits.Column("R", "E", unit="kpc", array=np.arange(4, dtype=np.float32))])
+    hdu.header.update({"TSCAL1": 0.1, "TZERO1": 1.0})
+    hdu.writeto(tmp_path / "t.fits")
+    read = whole(Table(tmp_path / "t.fits", columns(("R", "r", "kpc"))), kind=GALAXY)["r"]
+    assert read.tolist() == AstropyTable.read(tmp_path / "t.fits")["R"].tolist() == [1.0 + 0.1 * i for i in range(4)]
+
+
 def test_integers_without_a_sign_and_truths_in_fits(tmp_path: Path) -> None:
     table = AstropyTable({"T": np.array([0, 40000, 65535], dtype=np.uint16), "B": [True, False, True]})
     table["U"] = np.array([0, 2**63 - 1, 2**64 - 1], dtype=np.uint64)

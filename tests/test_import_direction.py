@@ -11,8 +11,9 @@ import sigcube
 PACKAGE = Path(sigcube.__file__).parent
 
 ROOMS = (
-    "constants milky_way errors shipped cube readers recipes vecmath kernels metrics grid spec checks layout provenance report "
-    "plan engine store driver cluster sweep rerun analysis tables catalogue progress explore demo cli __main__"
+    "constants milky_way errors shipped cube readers recipes vecmath kernels metrics grid spec checks layout "
+    "provenance report plan engine store driver cluster sweep rerun analysis tables catalogue progress explore "
+    "demo cli __main__"
 ).split()
 
 

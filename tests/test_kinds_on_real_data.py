@@ -1,12 +1,13 @@
 """Every kernel over every dataset at hand, through the one engine: real stars, clusters and landmarks."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sigcube
-from sigcube.cube import open_cube, select
+from sigcube.cube import open_cube, pack, select
 from sigcube.kernels import KERNELS
 from sigcube.recipes import ingest, load_recipe
 
@@ -23,20 +24,30 @@ def cubes(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     }
 
 
+def _sample(name: str) -> str:
+    return {"gaia": "disc", "landmarks": "observed", "sparc": "paper171"}.get(name, "all")
+
+
 @pytest.mark.parametrize("name", DATASETS)
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_every_kernel_runs_on_every_dataset(cubes: dict[str, Path], name: str, kernel: str) -> None:
-    """With its defaults, finite at every point of the sample that has something to be compared with."""
-    sample = {"gaia": "disc", "landmarks": "observed", "sparc": "paper171"}.get(name, "all")
+def test_every_kernel_runs_on_every_dataset_that_has_its_inputs(cubes: dict[str, Path], name: str, kernel: str) -> None:
+    """With its defaults, finite for every system of the sample; else what the cube lacks is named."""
     cube = open_cube(cubes[name])
-    result = sigcube.Sweep(
-        cube, sample=sample, kernel=kernel, axes={"constants": ["paper", "codata"]}, metrics=["rms", "ratio", "scatter"]
-    ).compute()
+    axes = {"constants": ["paper", "codata"]}
+    try:
+        sweep = sigcube.Sweep(cube, sample=_sample(name), kernel=kernel, axes=axes, metrics=["rms", "ratio", "scatter"])
+    except sigcube.errors.DataError as error:
+        missing = re.match(rf"{kernel} needs '(\w+)', which the cube does not have", str(error))
+        assert missing is not None
+        assert missing[1] not in cube
+        assert kernel not in ("newton", "mond", "sigma")
+        return
+    result = sweep.compute()
     assert (result.status == 1).all()
     assert float(result.ratio_median[0]) > 0.05
-    here = select(cube, sample=sample)
+    here = select(cube, sample=_sample(name))
     predicted = KERNELS[kernel].predict(here)
-    assert int(np.isfinite(predicted).sum()) == sigcube.cube.pack(cube, sample=sample, variables=()).n_points
+    assert int(np.isfinite(predicted).sum()) == pack(cube, sample=_sample(name), variables=()).n_points
 
 
 def test_ten_thousand_parameters_over_144000_stars(cubes: dict[str, Path]) -> None:

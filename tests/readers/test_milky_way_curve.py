@@ -87,6 +87,12 @@ def test_every_kernel_runs_on_it_by_default(name: str, cube: xr.Dataset) -> None
     predicted = sigcube.kernels[name].predict(cube)
     assert predicted.shape == (1, 38)
     assert np.isfinite(predicted.values).all()
+    assert (predicted.values > 0).all()
+
+
+@pytest.mark.parametrize("name", ["newton", "mond", "sigma"])
+def test_the_rotation_is_that_of_a_milky_way(name: str, cube: xr.Dataset) -> None:
+    predicted = sigcube.kernels[name].predict(cube)
     assert (predicted.values > 100).all()
     assert (predicted.values < 300).all()
 

@@ -343,6 +343,7 @@ def test_what_a_process_that_was_killed_left_is_taken_over(server: Server, tmp_p
         ("elsewhere.999999999.0a0a0a0a", False),  # one of another machine, which may live
         (f"{socket.gethostname()}.me.0a0a0a0a", False),  # not a name of ours
     ],
+    ids=["alive", "dead", "elsewhere", "not ours"],
 )
 def test_only_what_belongs_to_nobody_is_taken_over(owner: str, taken: bool, server: Server, tmp_path: Path) -> None:
     _left(tmp_path, CONTENT[:100], owner=owner)

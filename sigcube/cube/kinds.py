@@ -162,7 +162,7 @@ STAR = Kind(
             dtype="uint8",
             flags=("incomplete", "bad_parallax", "high_ruwe", "off_plane", "outside_radii", "unlike_rotation"),
             flag_notes=(
-                "something that the coordinates need is not measured: they are NaN",
+                "something that the coordinates, their errors or the cuts need is not measured: what needs it is NaN",
                 "the parallax is not above 0, or its error is too large a part of it",
                 "the astrometry fits a single star badly",
                 "too far above or below the plane",

@@ -1,6 +1,7 @@
 """Is a dataset the cube that it says it is? All faults at once."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,7 +92,7 @@ def _system_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
     names = [str(name) for name in ds[kind.system_dim].values]
     if not names:
         yield Fault("no systems", where)
-    for name in sorted({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()):
+    for name in sorted(name for name, count in Counter(names).items() if count > 1):
         yield Fault("named twice", where, repr(name))
     if "" in names:
         yield Fault("empty name", where)

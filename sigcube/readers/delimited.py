@@ -4,15 +4,12 @@ import csv
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import xarray as xr
-
 from sigcube.cube import KINDS
 from sigcube.errors import Fault
 from sigcube.readers.table import header_faults, parse_cells, text_of
 from sigcube.readers.typing import Column, Table
 
-__all__ = ["dtypes_of", "labelled", "optional_of", "read_csv", "recipe_faults", "split_lines", "twice"]
+__all__ = ["dtypes_of", "optional_of", "read_csv", "recipe_faults", "split_lines", "twice"]
 
 Row = tuple[int, list[str]]
 
@@ -118,13 +115,6 @@ def _converts(unit: str, other: str) -> bool:
     except (ValueError, TypeError):
         return False
     return True
-
-
-def labelled(kind: str, name: str, values: Any, source: str) -> xr.Variable:
-    """Return values as the variable of a kind that they are, with its attributes."""
-    variable = KINDS[kind].variable(name)
-    dtype = object if variable.dtype == "string" else variable.dtype
-    return xr.Variable(variable.dims, np.asarray(values, dtype=dtype), variable.attrs(source=source))
 
 
 def twice(names: Sequence[str], where: str, columns: Sequence[Column]) -> Iterator[Fault]:

@@ -11,7 +11,8 @@ import xarray as xr
 from sigcube.constants import PAPER
 from sigcube.cube import KINDS
 from sigcube.errors import DataError, Fault, SpecError, error_from
-from sigcube.readers.delimited import dtypes_of, labelled, optional_of, read_csv, recipe_faults, twice
+from sigcube.readers.delimited import dtypes_of, optional_of, read_csv, recipe_faults, twice
+from sigcube.readers.padding import labelled
 from sigcube.readers.table import convert
 from sigcube.readers.typing import Cuts, Table
 
@@ -155,11 +156,10 @@ def _assemble(values: Mapping[str, Any], table: Table) -> xr.Dataset:
         "system_flag": (_flags(values), "derived: observed, printed"),
     }
     variables = {
-        name: labelled(_KIND.name, name, array, sources[name]) for name, array in values.items() if name != "landmark"
+        name: labelled(_KIND, name, array, sources[name]) for name, array in values.items() if name != "landmark"
     }
     variables |= {
-        name: labelled(_KIND.name, name, array, sources.get(name, "") + source)
-        for name, (array, source) in derived.items()
+        name: labelled(_KIND, name, array, sources.get(name, "") + source) for name, (array, source) in derived.items()
     }
     names = xr.Variable("landmark", np.array(values["landmark"], dtype=object), {"long_name": "landmark", "units": ""})
     return xr.Dataset(variables, coords={"landmark": names})

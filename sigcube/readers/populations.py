@@ -11,7 +11,8 @@ import xarray as xr
 
 from sigcube.cube import KINDS
 from sigcube.errors import DataError, Fault, SpecError, error_from
-from sigcube.readers.delimited import labelled, recipe_faults, twice
+from sigcube.readers.delimited import recipe_faults, twice
+from sigcube.readers.padding import labelled
 from sigcube.readers.table import text_of
 from sigcube.readers.tabular import whole
 from sigcube.readers.typing import Cuts, Table
@@ -184,7 +185,7 @@ def _assemble(
     sources["counter_rotating"] = f"derived: in {tables['counter_rotators'].path.name}, {cuts.observations} observation"
     sources["system_flag"] = f"derived: f_dm within 0 … 1, quality at least {cuts.min_quality:g}"
     joined |= {"counter_rotating": counter.astype(np.int64), "system_flag": _flags(joined, earlier, cuts)}
-    variables = {name: labelled(_KIND.name, name, v, sources[name]) for name, v in joined.items() if name != "galaxy"}
+    variables = {name: labelled(_KIND, name, v, sources[name]) for name, v in joined.items() if name != "galaxy"}
     names = xr.Variable("galaxy", joined["galaxy"], {"long_name": "observation of a galaxy", "units": ""})
     return xr.Dataset(variables, coords={"galaxy": names})
 

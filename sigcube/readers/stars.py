@@ -22,6 +22,7 @@ from sigcube.cube.streaming import Late, Pieces
 from sigcube.errors import Fault, SpecError, error_from
 from sigcube.readers.dispersion import Dispersion
 from sigcube.readers.galactocentric import COORDINATES, ERRORS, MEASURED, Frame, Transform
+from sigcube.readers.padding import labelled
 from sigcube.readers.tabular import chunks
 from sigcube.readers.typing import Cuts, Table
 
@@ -190,8 +191,9 @@ def _read(
                 stars = {**columns, **make(columns)}
                 disc = (stars["point_flag"] & _MASK) == 0
                 dispersion.add(stars["r"][disc], stars["v_r"][disc])
-                labelled = {name: _labelled(name, stars[name], sources.get(name, derived)) for name in _order(stars)}
-                yield xr.Dataset(labelled)
+                yield xr.Dataset(
+                    {name: labelled(_STAR, name, stars[name], sources.get(name, derived)) for name in _order(stars)}
+                )
 
     bins = f"bins of {cuts.bin_width:g} kpc with more than {cuts.min_stars} stars of the disc, interpolated"
     attrs = _STAR.variable("sigma_r").attrs(source=f"derived: standard deviation of v_r in {bins}")
@@ -238,11 +240,6 @@ def _files(table: Table) -> str:
 def _order(stars: Columns) -> list[str]:
     """Return what there is, in the order of the schema."""
     return [variable.name for variable in _STAR.variables if variable.name in stars]
-
-
-def _labelled(name: str, values: npt.NDArray[Any], source: str) -> xr.Variable:
-    variable = _STAR.variable(name)
-    return xr.Variable("star", np.asarray(values, dtype=variable.dtype), variable.attrs(source=source))
 
 
 def _measured(columns: Columns, *, transform: Transform, cuts: StarCuts) -> Columns:

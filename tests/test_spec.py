@@ -114,7 +114,7 @@ REFUSED = [
     # the reference
     ({"reference": "mnd"}, "there is no kernel 'mnd'\n  do: did you mean 'mond'?"),
     ({"reference": 3}, "a reference is a kernel, or a table with one\n  where: reference\n  found: 3"),
-    ({"reference": {"kernel": 3}}, "there is no kernel 3\n  do: valid: burr, mond"),
+    ({"reference": {"kernel": 3}}, "there is no kernel 3\n  do: valid: burr, cmsi"),
     ({"reference": {"nu": "rar"}}, "a reference needs a kernel\n  where: reference\n  found: nu"),
     ({"reference": {"kernel": "mond", "a0": [1e-10]}}, "a0 is held fixed at one value\n  where: reference.a0"),
     ({"reference": "mond", "metrics": ["bias"]}, "a reference is compared by RMS\n  where: metrics"),

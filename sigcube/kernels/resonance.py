@@ -19,7 +19,7 @@ ellipse in which Gauss's rule wants a function to be analytic into nearly a stri
 import numpy as np
 
 from sigcube.kernels.compiled import helper
-from sigcube.kernels.record import Choice, Kernel, Option, Parameter
+from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Term
 from sigcube.kernels.systems import DISPERSION, FLAT_VELOCITY, SIGMA_V, VELOCITY
 from sigcube.vecmath import exp, log, pow
 
@@ -29,6 +29,38 @@ _PI = 3.141592653589793
 _TWO_PI = 6.283185307179586
 _SHORTEST, _LONGEST = 0.1, 1e4
 _PAPER_POINTS = 256
+
+#: Wavelengths of the nodes, kpc.
+_WAVES = (
+    0.10420141385916776,
+    0.12349576812902871,
+    0.16406089899022208,
+    0.23718148371845776,
+    0.36200809887834406,
+    0.5692550061555938,
+    0.9075974876685877,
+    1.4546737914997245,
+    2.3352445135822495,
+    3.7502584510003327,
+    6.023089078645793,
+    9.673486371068073,
+    15.536350618822148,
+    24.95262319585266,
+    40.07594681132397,
+    64.3651797345838,
+    103.3753459343105,
+    166.0277619910008,
+    266.64828919544544,
+    428.22068275240554,
+    687.4393460880534,
+    1101.8100133449834,
+    1756.6819600821766,
+    2762.369137868539,
+    4216.180725081528,
+    6095.297576417641,
+    8097.443460209886,
+    9596.798766584288,
+)
 
 
 def boost(A: float, K: float) -> float:
@@ -45,6 +77,16 @@ def quality(v_c: float, dispersion: float, beta_Q: float) -> float:
 def spectrum(wave: float, log_wave: float, alpha: float, lambda_cut: float) -> float:
     """P = λ^{−α} e^{−λ/λ_cut}."""
     return exp(-alpha * log_wave - wave / lambda_cut)
+
+
+def spectrum_at(wave: float) -> Term:
+    """Make the term of the spectrum at one wavelength: no point and no system enters it, so a grid has it once."""
+
+    def at_wave(alpha: float, lambda_cut: float) -> float:
+        """P = λ^{−α} e^{−λ/λ_cut} at a node (microphysics, model 3)."""
+        return spectrum(wave, log(wave), alpha, lambda_cut)
+
+    return at_wave
 
 
 @helper
@@ -76,11 +118,11 @@ def at_pole(s: float, c: float, r: float, alpha: float, lambda_cut: float) -> tu
     """Return p and q: f = p + iqs at t = iφ, s = sin φ, c = cos φ.
 
     Any p and q leave the sum of the module's formula as it is, but for the error of the rule. So the phase may be
-    bounded where e^{−λ/λ_cut} leaves nothing of f.
+    bounded where it is large: there e^{−λ/λ_cut} leaves nothing of f, or the rule sees the poles as smooth.
     """
     orbit = _TWO_PI * r
-    cut = min(orbit / lambda_cut, 40.0)
-    cosine, sine = turn(alpha * angle(c, s, 1.0) + cut * s)
+    cut = orbit / lambda_cut
+    cosine, sine = turn(alpha * angle(c, s, 1.0) + min(cut * s, 40.0))
     size = exp(-alpha * log(orbit) - cut * c)
     # 1/(1 + w e^{2iφ}) = (1 + w e^{−2iφ})/norm, w = 4π².
     w = _TWO_PI * _TWO_PI
@@ -104,16 +146,15 @@ def integral_of_odd_part(s: float, c: float, orbit: float) -> float:
     """∫ C sinh t dt = (Q²/8 cos φ) ln[(cosh t − cos φ)/(cosh t + cos φ)] between the ends, Q = 2 sin φ."""
     low = 0.5 * (_SHORTEST / orbit + orbit / _SHORTEST)
     high = 0.5 * (_LONGEST / orbit + orbit / _LONGEST)
-    return 0.5 * s * s / c * log((high - c) * (low + c) / ((high + c) * (low - c)))
+    # cosh t − cos φ = (cosh t − 1) + (1 − cos φ): where an end is at the resonance, all of it would cancel.
+    above = 0.5 * (_SHORTEST - orbit) * (_SHORTEST - orbit) / (_SHORTEST * orbit) + s * s / (1.0 + c)
+    return 0.5 * s * s / c * log((high - c) * (low + c) / ((high + c) * above))
 
 
 @helper
-def left(
-    wave: float, log_wave: float, weight: float, r: float, alpha: float, lambda_cut: float, p: float, q: float
-) -> float:
+def left(wave: float, weight: float, spectrum: float, r: float, p: float, q: float) -> float:
     """Return w (f − p − q sinh t) at a node, f = P W."""
-    fits = spectrum(wave, log_wave, alpha, lambda_cut) / (1.0 + (wave / r) * (wave / r))
-    return weight * (fits - p - q * sinh(wave, r))
+    return weight * (spectrum / (1.0 + (wave / r) * (wave / r)) - p - q * sinh(wave, r))
 
 
 @helper
@@ -130,66 +171,100 @@ def over_resonance(a: float, b: float, wave_a: float, wave_b: float, r: float, q
     return (a * width_b + b * width_a) / (width_a * width_b)
 
 
-def by_poles(r: float, quality: float, alpha: float, lambda_cut: float) -> float:
+def by_poles(
+    r: float,
+    quality: float,
+    alpha: float,
+    lambda_cut: float,
+    P_0: float,
+    P_1: float,
+    P_2: float,
+    P_3: float,
+    P_4: float,
+    P_5: float,
+    P_6: float,
+    P_7: float,
+    P_8: float,
+    P_9: float,
+    P_10: float,
+    P_11: float,
+    P_12: float,
+    P_13: float,
+    P_14: float,
+    P_15: float,
+    P_16: float,
+    P_17: float,
+    P_18: float,
+    P_19: float,
+    P_20: float,
+    P_21: float,
+    P_22: float,
+    P_23: float,
+    P_24: float,
+    P_25: float,
+    P_26: float,
+    P_27: float,
+) -> float:
     """∫ dlnλ P C W (microphysics, model 3), to 1e-6: see the module."""
     orbit, q_sq = _TWO_PI * r, quality * quality
-    s = min(max(0.5 * quality, 1e-9), 1.0)
+    s = min(max(0.5 * quality, 1e-60), 1.0)
     c = np.sqrt(max(1.0 - s * s, 1e-10))
     p, q = at_pole(s, c, r, alpha, lambda_cut)
     # From Q = 2 on the poles are at the edge of the strip, where the rule does not see them.
     p, q = (p, q) if s < 1.0 else (0.0, 0.0)
     poles = p * integral_of_resonance(s, c, orbit) + q * integral_of_odd_part(s, c, orbit)
     total = 0.0
-    # λ, ln λ and weight in ln λ of the nodes. Written out, because LLVM does not unroll a loop as long as this.
-    a = left(0.10420141385916776, -2.2614295810489002, 0.104934687339329, r, alpha, lambda_cut, p, q)
-    b = left(0.12349576812902871, -2.0915483896629143, 0.2313924960802803, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 0.10420141385916776, 0.12349576812902871, r, q_sq)
-    a = left(0.16406089899022208, -1.8075175847795983, 0.33157907342125115, r, alpha, lambda_cut, p, q)
-    b = left(0.23718148371845776, -1.4389296768007582, 0.400432002460042, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 0.16406089899022208, 0.23718148371845776, r, q_sq)
-    a = left(0.36200809887834406, -1.016088694814518, 0.44113713018440726, r, alpha, lambda_cut, p, q)
-    b = left(0.5692550061555938, -0.5634267797763978, 0.4615394737815274, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 0.36200809887834406, 0.5692550061555938, r, q_sq)
-    a = left(0.9075974876685877, -0.09695429418452611, 0.47002853639349146, r, alpha, lambda_cut, p, q)
-    b = left(1.4546737914997245, 0.37478167720528766, 0.472875162027949, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 0.9075974876685877, 1.4546737914997245, r, q_sq)
-    a = left(2.3352445135822495, 0.8481166023760258, 0.4736152728750737, r, alpha, lambda_cut, p, q)
-    b = left(3.7502584510003327, 1.3218247578741824, 0.4737601053239783, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 2.3352445135822495, 3.7502584510003327, r, q_sq)
-    a = left(6.023089078645793, 1.7956002636991524, 0.4737845380558046, r, alpha, lambda_cut, p, q)
-    b = left(9.673486371068073, 2.2693887792418446, 0.4737916136249202, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 6.023089078645793, 9.673486371068073, r, q_sq)
-    a = left(15.536350618822148, 2.7431824794471282, 0.4737954190654788, r, alpha, lambda_cut, p, q)
-    b = left(24.95262319585266, 3.216978954781231, 0.473797221851581, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 15.536350618822148, 24.95262319585266, r, q_sq)
-    a = left(40.07594681132397, 3.690776324200906, 0.473797221851581, r, alpha, lambda_cut, p, q)
-    b = left(64.3651797345838, 4.164572799535009, 0.4737954190654788, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 40.07594681132397, 64.3651797345838, r, q_sq)
-    a = left(103.3753459343105, 4.638366499740292, 0.4737916136249202, r, alpha, lambda_cut, p, q)
-    b = left(166.0277619910008, 5.112155015282985, 0.4737845380558046, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 103.3753459343105, 166.0277619910008, r, q_sq)
-    a = left(266.64828919544544, 5.585930521107954, 0.4737601053239783, r, alpha, lambda_cut, p, q)
-    b = left(428.22068275240554, 6.059638676606111, 0.4736152728750737, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 266.64828919544544, 428.22068275240554, r, q_sq)
-    a = left(687.4393460880534, 6.532973601776849, 0.472875162027949, r, alpha, lambda_cut, p, q)
-    b = left(1101.8100133449834, 7.0047095731666635, 0.47002853639349146, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 687.4393460880534, 1101.8100133449834, r, q_sq)
-    a = left(1756.6819600821766, 7.471182058758535, 0.4615394737815274, r, alpha, lambda_cut, p, q)
-    b = left(2762.369137868539, 7.9238439737966555, 0.44113713018440726, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 1756.6819600821766, 2762.369137868539, r, q_sq)
-    a = left(4216.180725081528, 8.346684955782896, 0.400432002460042, r, alpha, lambda_cut, p, q)
-    b = left(6095.297576417641, 8.715272863761735, 0.33157907342125115, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 4216.180725081528, 6095.297576417641, r, q_sq)
-    a = left(8097.443460209886, 8.999303668645052, 0.2313924960802803, r, alpha, lambda_cut, p, q)
-    b = left(9596.798766584288, 9.169184860031038, 0.104934687339329, r, alpha, lambda_cut, p, q)
-    total += over_resonance(a, b, 8097.443460209886, 9596.798766584288, r, q_sq)
+    # Wavelength and weight in ln λ of each node. Written out, because LLVM does not unroll a loop as long as this.
+    a = left(_WAVES[0], 0.104934687339329, P_0, r, p, q)
+    b = left(_WAVES[1], 0.2313924960802803, P_1, r, p, q)
+    total += over_resonance(a, b, _WAVES[0], _WAVES[1], r, q_sq)
+    a = left(_WAVES[2], 0.33157907342125115, P_2, r, p, q)
+    b = left(_WAVES[3], 0.400432002460042, P_3, r, p, q)
+    total += over_resonance(a, b, _WAVES[2], _WAVES[3], r, q_sq)
+    a = left(_WAVES[4], 0.44113713018440726, P_4, r, p, q)
+    b = left(_WAVES[5], 0.4615394737815274, P_5, r, p, q)
+    total += over_resonance(a, b, _WAVES[4], _WAVES[5], r, q_sq)
+    a = left(_WAVES[6], 0.47002853639349146, P_6, r, p, q)
+    b = left(_WAVES[7], 0.472875162027949, P_7, r, p, q)
+    total += over_resonance(a, b, _WAVES[6], _WAVES[7], r, q_sq)
+    a = left(_WAVES[8], 0.4736152728750737, P_8, r, p, q)
+    b = left(_WAVES[9], 0.4737601053239783, P_9, r, p, q)
+    total += over_resonance(a, b, _WAVES[8], _WAVES[9], r, q_sq)
+    a = left(_WAVES[10], 0.4737845380558046, P_10, r, p, q)
+    b = left(_WAVES[11], 0.4737916136249202, P_11, r, p, q)
+    total += over_resonance(a, b, _WAVES[10], _WAVES[11], r, q_sq)
+    a = left(_WAVES[12], 0.4737954190654788, P_12, r, p, q)
+    b = left(_WAVES[13], 0.473797221851581, P_13, r, p, q)
+    total += over_resonance(a, b, _WAVES[12], _WAVES[13], r, q_sq)
+    a = left(_WAVES[14], 0.473797221851581, P_14, r, p, q)
+    b = left(_WAVES[15], 0.4737954190654788, P_15, r, p, q)
+    total += over_resonance(a, b, _WAVES[14], _WAVES[15], r, q_sq)
+    a = left(_WAVES[16], 0.4737916136249202, P_16, r, p, q)
+    b = left(_WAVES[17], 0.4737845380558046, P_17, r, p, q)
+    total += over_resonance(a, b, _WAVES[16], _WAVES[17], r, q_sq)
+    a = left(_WAVES[18], 0.4737601053239783, P_18, r, p, q)
+    b = left(_WAVES[19], 0.4736152728750737, P_19, r, p, q)
+    total += over_resonance(a, b, _WAVES[18], _WAVES[19], r, q_sq)
+    a = left(_WAVES[20], 0.472875162027949, P_20, r, p, q)
+    b = left(_WAVES[21], 0.47002853639349146, P_21, r, p, q)
+    total += over_resonance(a, b, _WAVES[20], _WAVES[21], r, q_sq)
+    a = left(_WAVES[22], 0.4615394737815274, P_22, r, p, q)
+    b = left(_WAVES[23], 0.44113713018440726, P_23, r, p, q)
+    total += over_resonance(a, b, _WAVES[22], _WAVES[23], r, q_sq)
+    a = left(_WAVES[24], 0.400432002460042, P_24, r, p, q)
+    b = left(_WAVES[25], 0.33157907342125115, P_25, r, p, q)
+    total += over_resonance(a, b, _WAVES[24], _WAVES[25], r, q_sq)
+    a = left(_WAVES[26], 0.2313924960802803, P_26, r, p, q)
+    b = left(_WAVES[27], 0.104934687339329, P_27, r, p, q)
+    total += over_resonance(a, b, _WAVES[26], _WAVES[27], r, q_sq)
     return max(q_sq * total + poles, 0.0)
 
 
 def by_sum(r: float, quality: float, alpha: float, lambda_cut: float) -> float:
-    """∫ dlnλ P C W by the trapezoidal rule on 256 points even in ln λ (microphysics, model 3).
+    """Δlnλ Σ P C W on 256 points even in ln λ (microphysics, model 3: the papers "sum").
 
-    Near the resonance of a cold system, or where Q is small, the points are too far apart: off by 1 % at small radii.
+    Both ends count in full, which is 1 % too much at 1 kpc and 5 % at 0.1 kpc; by trapezoids the points would give
+    1e-3. Where Q is below their distance, 0.045, they may miss the resonance or count it twice.
     """
     orbit, q_sq = _TWO_PI * r, quality * quality
     step = log(_LONGEST / _SHORTEST) / (_PAPER_POINTS - 1)
@@ -199,8 +274,7 @@ def by_sum(r: float, quality: float, alpha: float, lambda_cut: float) -> float:
         wave = exp(log_wave)
         off = wave / orbit - orbit / wave
         fits = spectrum(wave, log_wave, alpha, lambda_cut) / (1.0 + (wave / r) * (wave / r))
-        share = 0.5 if j == 0 or j == _PAPER_POINTS - 1 else 1.0
-        total += share * fits * q_sq / (q_sq + off * off)
+        total += fits * q_sq / (q_sq + off * off)
     return step * total
 
 
@@ -208,7 +282,7 @@ RESONANCE = Kernel(
     name="resonance",
     title="metric resonance",
     source="microphysics, model 3",
-    terms={"boost": boost, "quality": quality},
+    terms={"boost": boost, "quality": quality, **{f"P_{j}": spectrum_at(wave) for j, wave in enumerate(_WAVES)}},
     choices=(
         Choice(
             name="quadrature",

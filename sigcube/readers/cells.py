@@ -98,7 +98,10 @@ def read_cells(
     if dtype == "string":
         return _strings(cells, column, wrong)
     if dtype.startswith(("int", "uint")):
-        return _within(_whole_numbers(cells, column, wrong), column, wrong)
+        whole = _whole_numbers(cells, column, wrong)
+        if column.missing is not None:
+            _tell_missing(whole == column.missing, column, wrong)
+        return _within(whole, column, wrong)
     values = _numbers(cells, column, wrong)
     if column.missing is not None:
         values = np.where(values == column.missing, np.nan, values)

@@ -131,6 +131,8 @@ def _value(cell: str, column: Column, dtype: str, place: str, faults: list[Fault
         faults.append(Fault("not a number", place, repr(cell)))
         return math.nan
     if value == column.missing:
+        if dtype.startswith("int"):
+            faults.append(Fault("missing, and a whole number cannot be NaN", place, repr(cell), "a number"))
         return math.nan
     if fault := _number_fault(value, column, dtype, place):
         faults.append(fault)

@@ -146,11 +146,17 @@ def _readings(source: _Source, table: Table, kind: Kind) -> list[_Reading]:
     for column in table.columns:
         dtype, unit = _declared(kind, column.variable)
         faults.extend(_label_faults(column, source.labels))
-        convert = _conversion(column, source.units.get(column.label), dtype, unit, faults)
-        readings.append((column, dtype, convert))
+        named = _named(column)
+        convert = _conversion(named, source.units.get(column.label), dtype, unit, faults)
+        readings.append((named, dtype, convert))
     if faults:
         raise unreadable(table.path, faults)
     return readings
+
+
+def _named(column: Column) -> Column:
+    """Give a constant a label, for messages."""
+    return column if column.label else column.model_copy(update={"label": f"{column.variable} (constant)"})
 
 
 def _declared(kind: Kind, name: str) -> tuple[str, str]:
@@ -189,7 +195,9 @@ def _conversion(
         return factor_to(unit, cube_unit)
     except ValueError as error:
         found = " ".join(str(error).split())[:120]
-        faults.append(Fault(f"the unit cannot be converted to {cube_unit!r}", where, f"{unit!r} ({found})"))
+        both = file_unit is not None and column.says_unit
+        units = f"{file_unit!r} in the file, {column.unit!r} in the recipe" if both else repr(unit)
+        faults.append(Fault(f"the unit cannot be converted to {cube_unit!r}", where, f"{units} ({found})"))
         return lambda values: values
 
 

@@ -216,6 +216,17 @@ def test_a_recipe_that_lacks_what_the_reader_needs(tmp_path: Path) -> None:
             ingest(recipe.model_copy(update={"files": files}), data=tmp_path, out=tmp_path / "sparc.zarr")
 
 
+def test_a_whole_number_that_stands_for_no_value(tmp_path: Path) -> None:
+    recipe = SparcFiles().write(tmp_path)
+    catalogue = recipe.files["catalogue"]
+    columns = [c.model_copy(update={"missing": 7.0} if c.variable == "hubble_type" else {}) for c in catalogue.columns]
+    files = {**recipe.files, "catalogue": catalogue.model_copy(update={"columns": tuple(columns)})}
+    with pytest.raises(
+        DataError, match=r"missing, and a whole number cannot be NaN\n  where: .*column T\n  found: '7'"
+    ):
+        ingest(recipe.model_copy(update={"files": files}), data=tmp_path, out=tmp_path / "sparc.zarr")
+
+
 def test_good_files(tmp_path: Path) -> None:
     cube = open_cube(ingest(SparcFiles().write(tmp_path), data=tmp_path, out=tmp_path / "sparc.zarr"))
     assert cube.galaxy.values.tolist() == ["AAA", "BBB", "CCC"]

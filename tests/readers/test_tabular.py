@@ -90,6 +90,28 @@ def test_the_unit_of_the_file_is_believed_or_compared(form: str, tmp_path: Path)
         whole(Table(path, columns(("T", "r"))), kind=GALAXY)
 
 
+def test_a_unit_that_nobody_knows_is_told_beside_that_of_the_recipe(tmp_path: Path) -> None:
+    fits.BinTableHDU.from_columns([fits.Column("R", "D", unit="kilopc", array=np.ones(2))]).writeto(tmp_path / "t.fits")
+    with pytest.raises(
+        DataError, match=r"column R\n  found: 'kilopc' in the file, 'kpc' in the recipe \('kilopc' did no"
+    ):
+        whole(Table(tmp_path / "t.fits", columns(("R", "r", "kpc"))), kind=GALAXY)
+
+
+def test_constants_that_are_wrong_are_told_apart(tmp_path: Path) -> None:
+    path = write_table(tmp_path, "csv", AstropyTable({"V": [1.0]}))
+    given = (Column(variable="r", constant="x"), Column(variable="v_gas", constant="y"))
+    with pytest.raises(DataError, match=r"2 faults\n(.*\n)*.*column r \(constant\): .*\n.*column v_gas \(constant\): "):
+        whole(Table(path, (*given, *columns(("V", "v_obs", "km/s")))), kind=GALAXY)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_whole_number_that_stands_for_no_value(form: str, tmp_path: Path) -> None:
+    path = write_table(tmp_path, form, AstropyTable({"T": [3, -9]}))
+    with pytest.raises(DataError, match=r"missing, and a whole number cannot be NaN\n  where: .*column T"):
+        whole(Table(path, columns(("T", "hubble_type"), hubble_type={"missing": -9})), kind=GALAXY)
+
+
 @pytest.mark.parametrize("form", ["csv", "fits", "parquet"])
 def test_somebody_must_give_the_unit(form: str, tmp_path: Path) -> None:
     path = write_table(tmp_path, form, AstropyTable({"R": [1.0], "Z": [2.0]}))

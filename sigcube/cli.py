@@ -55,7 +55,7 @@ class _Verbs(TyperGroup):
 
 app = typer.Typer(
     cls=_Verbs,
-    help="Gravity models over labelled galaxy cubes: raw files in, result cubes out.",
+    help="Gravity models over labelled cubes: raw files in, result cubes out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

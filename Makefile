@@ -27,7 +27,7 @@ demo: setup  ## sweep a mock survey, compare real systems, write two pages into 
 	@$(BIN)/sigcube demo --out demo
 
 test: setup  ## run every test, the quick ones first
-	$(PYTEST) -m "not slow and not cluster and not browser"
+	$(PYTEST) -m "not slow and not cluster and not browser" -n auto
 	$(PYTEST) -m "slow or cluster or browser"
 
 lint: setup  ## ruff: rules and format

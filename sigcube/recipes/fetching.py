@@ -1,5 +1,6 @@
 """Downloads: checked before they get their name, kept in a cache, safe against other processes that do the same."""
 
+import ftplib
 import os
 import sys
 from collections.abc import Iterator
@@ -122,6 +123,7 @@ def _complete(file: RawFile, part: Path, *, progress: bool, timeout: float) -> N
 
 
 def _download(file: RawFile, part: Path, *, progress: bool, timeout: float) -> None:
+    import requests
     from pooch.downloaders import DOIDownloader, FTPDownloader
 
     kinds: dict[str, Any] = {"ftp": FTPDownloader, "doi": DOIDownloader}
@@ -129,8 +131,14 @@ def _download(file: RawFile, part: Path, *, progress: bool, timeout: float) -> N
     with _bar(file, progress) as bar:
         if kind is None:
             stream(file.url, part, bar=bar, timeout=timeout)
-        else:
+            return
+        try:
             kind(progressbar=bar or False, chunk_size=CHUNK, timeout=timeout)(file.url, str(part), None)
+        except requests.RequestException:
+            raise
+        except (ftplib.Error, OSError, EOFError, ValueError) as error:
+            # What FTP and the services behind a DOI raise is told as what HTTP does.
+            raise requests.RequestException(str(error)) from error
 
 
 def _check(file: RawFile, part: Path) -> None:

@@ -1,3 +1,4 @@
+import ftplib
 import hashlib
 import multiprocessing
 import os
@@ -402,3 +403,24 @@ def test_the_cache_is_where_the_environment_says(
     assert fetch(_recipe(server.address("good")), progress=False)["curves"] == tmp_path / "here" / "sparc" / "a.bin"
     monkeypatch.delenv("SIGCUBE_CACHE")
     assert "sigcube" in cache_folder().parts
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("ftp://example.org/a.bin", ftplib.error_perm("550 no such file")),
+        ("ftp://example.org/a.bin", ConnectionRefusedError(111, "refused")),
+        ("doi:10.5281/zenodo.1/a.bin", ValueError("no such repository")),
+    ],
+)
+def test_what_other_protocols_raise_is_one_clear_error(
+    url: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    for name in ("FTPDownloader", "DOIDownloader"):
+        monkeypatch.setattr(f"pooch.downloaders.{name}.__call__", broken)
+    with pytest.raises(FetchError, match=rf"a.bin could not be downloaded\n  where: {url}\n  found: .*(such|refused)"):
+        fetch(_recipe(url), cache=tmp_path, progress=False)
+    assert _files(tmp_path) == []

@@ -537,6 +537,10 @@ def test_an_unknown_kernel_is_refused() -> None:
         ("sigma", {}, "scale_length_third_point", "scale_length → scale_length_third_point"),
         ("sigma", {"amplitude": "bulge_fraction"}, "f_bulge", "A → D → f_bulge"),
         ("sigma", {"window": "dynamical"}, "v_bul_max", "sigma_eff → v_bul_max"),
+        ("sigma", {"window": "covariant"}, "sb_disk", "W → disorder_sq → density → sb_disk"),
+        ("roughness", {}, "v_obs", "lower_velocity → v_c → v_obs"),
+        ("roughness", {"flat_velocity": "catalogue"}, "v_flat", "dispersion → v_flat"),
+        ("mass_coherence", {"mass": "baryonic"}, "m_hi", "mass_length → m_hi"),
     ],
 )
 def test_a_cube_that_lacks_an_input_names_it(kernel: str, labels: dict[str, str], missing: str, path: str) -> None:

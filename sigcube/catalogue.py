@@ -26,6 +26,7 @@ __all__ = [
     "fault_record",
     "in_one_line",
     "plural",
+    "unexpected_counts",
 ]
 
 # Narrower terminals have the long texts in a table of their own.
@@ -189,6 +190,15 @@ def describe_counts(kind: str, counts: Counts) -> str:
     if declared.padded:
         return f"{plural(counts.systems, declared.dims[0])}, {plural(counts.points, 'point')}"
     return plural(counts.points, declared.dims[0])
+
+
+def unexpected_counts(recipe: Recipe, path: str | Path) -> str:
+    """Say that a cube holds another number of systems or points than its recipe expects; empty if it does not."""
+    found = count_cube(path)
+    if recipe.contents is None or found == Counts(recipe.contents.systems, recipe.contents.points):
+        return ""
+    expected = describe_counts(recipe.kind, Counts(recipe.contents.systems, recipe.contents.points))
+    return f"{recipe.name}: holds {describe_counts(recipe.kind, found)}; the recipe expects {expected}"
 
 
 def plural(number: int, noun: str) -> str:

@@ -149,6 +149,7 @@ def ingest(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a cube that is already there.")] = False,
 ) -> None:
     """Make the cube of a dataset from its raw files."""
+    from sigcube.catalogue import unexpected_counts
     from sigcube.cube import sample_names
     from sigcube.cube.storage import open_lazily
     from sigcube.recipes import ingest as make_cube
@@ -159,9 +160,13 @@ def ingest(
         if every and target is not None and target.exists() and not overwrite:
             typer.echo(f"{target}: there already; --overwrite makes it again")
             return
-        cube = make_cube(load_recipe(name), data=data, out=target, overwrite=overwrite)
+        recipe = load_recipe(name)
+        cube = make_cube(recipe, data=data, out=target, overwrite=overwrite)
         made = open_lazily(cube)
         typer.echo(f"{cube}: {made.attrs['title']}; samples {', '.join(sample_names(made))}")
+        # A slice of the raw files that is not there is no fault of those that are.
+        if note := unexpected_counts(recipe, cube):
+            typer.echo(note, err=True)
 
     _each(name, every, make)
 

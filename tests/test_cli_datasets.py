@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from sigcube import catalogue, recipes
-from sigcube.catalogue import cube_tables, dataset_records, dataset_tables, describe_counts
+from sigcube.catalogue import cube_tables, dataset_records, dataset_tables, describe_counts, unexpected_counts
 from sigcube.cli import ExitCode
-from sigcube.cube import KINDS, Counts, Kind, inspect_cube, save_cube
+from sigcube.cube import KINDS, Counts, Kind, count_cube, inspect_cube, save_cube
 from sigcube.errors import FetchError, RawFilesMissing
-from sigcube.recipes import Recipe, load_recipe, recipe_names
+from sigcube.recipes import Contents, Recipe, load_recipe, recipe_names
 from tests.synthetic_cubes import synthetic_cube
 from tests.test_cli import call
 
@@ -183,6 +183,7 @@ def test_all_goes_on_after_what_fails(here: Path, monkeypatch: pytest.MonkeyPatc
         "2/3 wrong",
         "wrong: failed: a.csv arrived with the wrong checksum; in https://example.org; found sha256 0",
         "3/3 works",
+        "works: holds 6 galaxies, 19 points; the recipe expects 175 galaxies, 3,391 points",
     ]
     assert shown.stdout == "cubes/works.zarr: a synthetic galaxy cube; samples all, unflagged\n"
     monkeypatch.setattr(catalogue, "recipe_names", lambda: ("absent", "works"))
@@ -191,6 +192,15 @@ def test_all_goes_on_after_what_fails(here: Path, monkeypatch: pytest.MonkeyPatc
     assert again.stdout == "cubes/works.zarr: there already; --overwrite makes it again\n"
     other = call("ingest", "--all", "--data", ".", "--out", "elsewhere", "--overwrite")
     assert other.stdout.startswith("elsewhere/works.zarr: ")
+
+
+def test_only_other_counts_than_the_recipe_expects_are_told(tmp_path: Path) -> None:
+    path = save_cube(synthetic_cube(KINDS["galaxy"]), tmp_path / "a.zarr")
+    counts, sparc = count_cube(path), load_recipe("sparc")
+    for contents in (None, Contents(systems=counts.systems, points=counts.points)):
+        assert unexpected_counts(sparc.model_copy(update={"contents": contents}), path) == ""
+    fewer = Contents(systems=counts.systems, points=counts.points + 1)
+    assert unexpected_counts(sparc.model_copy(update={"contents": fewer}), path) != ""
 
 
 @pytest.mark.usefixtures("three")

@@ -120,7 +120,7 @@ BROKEN: dict[str, tuple[Callable[[CdsFiles], None], str]] = {
     ),
     "a unit that nobody knows": (
         lambda f: f.edit_readme("10+12Msun MSL ", "10+12Mson MSL "),
-        r"cannot be converted to 'solMass'\n  where: .*table1.dat, column MSL\n  found: '10\+12Mson' in the file, '1e12",
+        r"cannot be converted to 'solMass'\n  where: .*table1.dat, column MSL\n  found: '10\+12Mson' in the file, '1e",
     ),
     "a row cut off within a number": (
         lambda f: f.edit(" 9.84 0.98 179.69  8.98 HFF\n", " 9.84 0.98 179.\n"),

@@ -1,11 +1,12 @@
 """The physics: one module a model family. Every formula is here and nowhere else.
 
-The package is its own registry: ``sigcube.kernels["sigma"]`` is a kernel, and iterating gives the names.
+The package is its own registry, a mapping: ``sigcube.kernels["sigma"]`` is a kernel, and iterating gives the names.
 """
 
 import sys
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.kernels.cmsi import CMSI
@@ -49,17 +50,27 @@ def find(kernel: str | Kernel) -> Kernel:
     return KERNELS[kernel]
 
 
-class _Registry(ModuleType):
-    """The package, subscriptable: the room of the kernels and the table of them share one name."""
+class _Registry(ModuleType, Mapping[str, Kernel]):
+    """The package as a mapping: the room of the kernels and the table of them share one name."""
 
     def __getitem__(self, name: str) -> Kernel:
         return find(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in KERNELS
 
     def __iter__(self) -> Iterator[str]:
         return iter(KERNELS)
 
     def __len__(self) -> int:
         return len(KERNELS)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return KERNELS.get(name, default)
+
+    # Import machinery keeps modules in sets.
+    __eq__ = ModuleType.__eq__
+    __hash__ = ModuleType.__hash__
 
 
 sys.modules[__name__].__class__ = _Registry

@@ -628,3 +628,16 @@ def test_every_level_is_met() -> None:
     nodes = [node for reading in ALL for node in reading.graph.nodes]
     assert {node.level for node in nodes} == set(Level)
     assert any(node.reduces for node in nodes)
+
+
+def test_the_package_is_a_mapping_of_its_kernels() -> None:
+    registry = sigcube.kernels
+    assert dict(registry) == dict(registry.items()) == dict(KERNELS)
+    assert list(registry) == list(registry.keys())
+    assert list(registry.values()) == list(KERNELS.values())
+    assert "sigma" in registry
+    assert "sgma" not in registry
+    assert registry.get("sgma") is None
+    assert {registry} == {sys.modules["sigcube.kernels"]}
+    with pytest.raises(SpecError, match="there is no kernel 'sgma'\n  do: did you mean 'sigma'"):
+        registry["sgma"]

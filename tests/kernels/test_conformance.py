@@ -28,6 +28,7 @@ from readings import (
     system,
 )
 
+import sigcube
 from sigcube.constants import CODATA, CONSTANTS, PAPER
 from sigcube.cube import pack, select
 from sigcube.engine import evaluate_sums
@@ -472,7 +473,6 @@ def test_every_kernel_has_an_oracle() -> None:
 
 
 def test_the_package_is_its_registry() -> None:
-    import sigcube
 
     assert sigcube.kernels["sigma"] is KERNELS["sigma"]
     assert list(sigcube.kernels) == list(KERNELS)

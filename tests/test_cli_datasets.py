@@ -46,6 +46,19 @@ def test_every_recipe_is_listed(here: Path) -> None:
         assert word in sparc
 
 
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [
+        ("eilers_cross_match", "given by hand, with --data"),
+        ("manga_dynpop", "given by hand, with --data, https://zenodo.org/api/records/17518315/files/"),
+        ("landmarks", "shipped with sigcube"),
+    ],
+)
+def test_origins_are_official_or_named_otherwise(name: str, origin: str) -> None:
+    (record,) = (each for each in dataset_records("nowhere") if each["name"] == name)
+    assert record["origin"].startswith(origin)
+
+
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_the_list_fits_and_loses_nothing(width: int) -> None:
     records = dataset_records("nowhere")

@@ -39,10 +39,10 @@ class Frame(BaseModel):
         Right ascension and declination of the centre [deg], ICRS.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    r_sun: float = Field(default=8.178, gt=0, allow_inf_nan=False)
-    z_sun: float = Field(default=0.0208, allow_inf_nan=False)
+    r_sun: float = Field(default=8.178, gt=0)
+    z_sun: float = 0.0208
     v_sun: tuple[float, float, float] = (11.1, 247.3, 7.25)
     centre: tuple[float, float] = (266.4051, -28.936175)
 

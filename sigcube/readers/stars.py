@@ -103,7 +103,7 @@ class Orientation(BaseModel):
         The Sun behind them, as in `Frame`; for the record.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     v_phi: Literal["with", "against"]
     r_sun: float | None = Field(default=None, gt=0)

@@ -63,7 +63,8 @@ class Column(BaseModel):
 class Cuts(BaseModel):
     """The thresholds of a reader's flags; nothing is dropped for them. Each reader declares its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # TOML can write nan and inf, and no value compares with nan.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

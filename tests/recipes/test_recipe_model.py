@@ -120,6 +120,30 @@ def test_what_is_wrong_is_told_with_its_place(old: str, new: str, message: str, 
         load_recipe(path)
 
 
+NOT_FINITE = [
+    # recipe, what it says, what it is changed to, and the place that is named
+    ("gaia", "v_sun = [11.1, 247.3, 7.25]", "v_sun = [11.1, nan, 7.25]", "frame.v_sun.1"),
+    ("gaia", "z_sun = 0.0208", "centre = [266.4, -inf]", "frame.centre.1"),
+    ("gaia", "r_sun = 8.178", "r_sun = inf", "frame.r_sun"),
+    ("gaia", "max_ruwe = 1.4", "max_ruwe = nan", "cuts.max_ruwe"),
+    ("gaia", "v_phi = [70.0, 300.0]", "v_phi = [70.0, inf]", "cuts.v_phi.1"),
+    ("eilers_cross_match", "v_sun = [11.1, 232.24, 7.25]", "v_sun = [nan, 232.24, 7.25]", "frame.v_sun.0"),
+    ("eilers2019", "upsilon_disk = 0.5", "upsilon_disk = nan", "cuts.upsilon_disk"),
+    ("fox2022", "least_m500 = 2e14", "least_m500 = nan", "cuts.least_m500"),
+    ("manga_dynpop", "min_quality = 0", "min_quality = nan", "cuts.min_quality"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "place"), NOT_FINITE, ids=[row[2] for row in NOT_FINITE])
+def test_cuts_and_frames_are_finite(name: str, old: str, new: str, place: str, tmp_path: Path) -> None:
+    text = load_recipe(name).text
+    assert old in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(SpecError, match=rf"should be a finite number\n  where: .*mine.toml, {place}\n  found: "):
+        load_recipe(path)
+
+
 def test_recipes_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"there is no recipe 'sparq'\n.*\n  do: did you mean 'sparc'\?.*ends in .toml"):
         load_recipe("sparq")

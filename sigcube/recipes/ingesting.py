@@ -37,7 +37,8 @@ def ingest(
     recipe : Recipe
         The dataset.
     data : path-like, optional
-        A folder, searched with all below it, that holds the raw files; they are fetched if it is not given.
+        A folder, searched with all below it, that holds the raw files; they are fetched if it is not given. Of what it
+        lacks, a file without an address is taken from beside the recipe.
     out : path-like, optional
         Where to save the cube, ``cubes/<name>.zarr`` if not given.
     overwrite : bool
@@ -92,7 +93,7 @@ def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
     recipe : Recipe
         The dataset.
     folder : path-like
-        Where the files are.
+        Where the files are; one without an address may lie beside the recipe instead.
 
     Returns
     -------
@@ -124,11 +125,12 @@ def _find_files(recipe: Recipe, folder: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def _candidates(file: RawFile, recipe: Recipe, folder: Path) -> list[Path]:
+    if found := _files(folder, escape(file.name)):
+        return found
+    if file.parts and (parts := _files(folder, file.parts)):
+        return sorted(parts, key=lambda path: path.name)
     beside = recipe.folder / file.name
-    if not file.url and beside.is_file():
-        return [beside]
-    found = _files(folder, escape(file.name))
-    return found or sorted(_files(folder, file.parts), key=lambda path: path.name) if file.parts else found
+    return [beside] if not file.url and beside.is_file() else []
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
@@ -138,7 +140,7 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 def _finding_faults(file: RawFile, found: list[Path]) -> list[Fault]:
     if not found:
         wanted = f"{file.name} or {file.parts}" if file.parts else file.name
-        return [Fault(f"{wanted} is missing", expected=file.url or "beside the recipe, or in this folder")]
+        return [Fault(f"{wanted} is missing", expected=file.url or "in this folder, or beside the recipe")]
     faults = []
     for name in sorted({path.name for path in found}):
         same = [path for path in found if path.name == name]

@@ -33,20 +33,28 @@ def test_it_is_read_where_the_recipe_is(own: Path, tmp_path: Path) -> None:
     assert (told["name"], told["official"]) == ("landmarks.csv", True)
 
 
-def test_a_folder_of_data_is_searched_only_if_it_is_not_there(own: Path, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "data" / "deep" / TABLE.name
-    elsewhere.parent.mkdir(parents=True)
-    elsewhere.write_bytes(TABLE.read_bytes())
-    assert check_files(load_recipe(own), tmp_path / "data") == {"table": elsewhere}
+def test_a_folder_of_data_goes_first(own: Path, tmp_path: Path) -> None:
     beside = own.with_name(TABLE.name)
     beside.write_bytes(TABLE.read_bytes())
+    elsewhere = tmp_path / "data" / "deep" / TABLE.name
+    elsewhere.parent.mkdir(parents=True)
     assert check_files(load_recipe(own), tmp_path / "data") == {"table": beside}
+    elsewhere.write_text(
+        TABLE.read_text(encoding="utf-8").rpartition("\n")[0].rpartition("\n")[0] + "\n", encoding="utf-8"
+    )
+    assert check_files(load_recipe(own), tmp_path / "data") == {"table": elsewhere}
+    whole = open_cube(ingest(load_recipe(own), out=tmp_path / "whole.zarr", progress=False))
+    given = open_cube(ingest(load_recipe(own), data=tmp_path / "data", out=tmp_path / "given.zarr", progress=False))
+    assert given.sizes["landmark"] == whole.sizes["landmark"] - 1
+    assert json.loads(given.attrs["raw_files"])[0]["official"] is False
 
 
 def test_one_that_is_nowhere_is_told(own: Path, tmp_path: Path) -> None:
     with pytest.raises(RawFilesMissing, match=r"landmarks.csv has no address.*\n  where: .*own/landmarks.csv"):
         ingest(load_recipe(own), out=tmp_path / "mine.zarr", progress=False)
     (tmp_path / "data").mkdir()
-    with pytest.raises(DataError, match=r"landmarks.csv is missing\n(.*\n)*  expected: beside the recipe"):
+    with pytest.raises(
+        DataError, match=r"landmarks.csv is missing\n(.*\n)*  expected: in this folder, or beside the recipe"
+    ):
         ingest(load_recipe(own), data=tmp_path / "data", out=tmp_path / "mine.zarr")
     assert not (tmp_path / "mine.zarr").exists()

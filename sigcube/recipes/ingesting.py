@@ -168,18 +168,19 @@ def _refuse_wrong_sums(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -
 
 
 def _attributes(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -> dict[str, Any]:
-    raw_files = [
-        {"name": path.name, "sha256": sums[path], "official": _official(recipe, file, path, sums[path])}
+    # A file may have several roles.
+    raw_files = {
+        path: {"name": path.name, "sha256": sums[path], "official": _official(recipe, file, path, sums[path])}
         for role, file in recipe.files.items()
         for path in paths[role]
-    ]
+    }
     return {
         "title": recipe.title,
         "kind": recipe.kind,
         "citation": recipe.citation,
         "licence": recipe.licence,
         "recipe": recipe.text,
-        "raw_files": json.dumps(raw_files),
+        "raw_files": json.dumps(list(raw_files.values())),
         "samples": json.dumps({name: sample.model_dump() for name, sample in recipe.samples.items()}),
         "synthetic": int(recipe.synthetic),
         "sigcube_version": __version__,

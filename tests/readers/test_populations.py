@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +47,10 @@ def cube(tmp_path: Path) -> xr.Dataset:
     write_dynpop(folder / FITS)
     (folder / LIST).write_text(vizier_text())
     return open_cube(ingest(RECIPE, data=folder, out=tmp_path / "dynpop.zarr", progress=False))
+
+
+def test_a_file_in_two_roles_is_one_file(cube: xr.Dataset) -> None:
+    assert [file["name"] for file in json.loads(cube.attrs["raw_files"])] == [FITS, LIST]
 
 
 # Name; identifier, share of dark matter, counter-rotating, flags; and why.

@@ -108,9 +108,11 @@ class CdsSource(_LineSource):
         self._starts = {column.start for column in columns}
         end = max(column.end for column in columns)
         for number, line in self._read_lines():
-            cells = [self._cell(column, line, number) for column in columns]
-            if len(line.rstrip()) > end:
-                found, expected = f"{len(line.rstrip())} bytes", f"at most {end}"
+            # The ReadMe counts bytes, and a letter may have several.
+            raw = line.encode()
+            cells = [self._cell(column, raw, number) for column in columns]
+            if (length := len(raw.rstrip())) > end:
+                found, expected = f"{length} bytes", f"at most {end}"
                 self._faults.append(Fault("the line is too long", f"line {number}", found, expected))
             self._lines.append(number)
             self._rows.append(cells)
@@ -131,17 +133,23 @@ class CdsSource(_LineSource):
             raise unreadable(table.readme, [Fault(f"no columns of {table.path.name} are described")])
         return columns
 
-    def _cell(self, column: _CdsColumn, line: str, number: int) -> str:
-        cell = line[column.start : column.end].strip()
+    def _cell(self, column: _CdsColumn, line: bytes, number: int) -> str:
         null = getattr(column, "null", None)
         place = f"line {number}, column {column.name}"
         is_text = column.raw_type.lower().startswith("a")
+        try:
+            cell = line[column.start : column.end].decode().strip()
+        except UnicodeDecodeError:
+            found = repr(line[column.start : column.end].decode(errors="replace"))
+            self._faults.append(Fault("a letter stands across the end of a cell", place, found, "positions in bytes"))
+            return ""
         if not is_text and column.start < len(line) < column.end:
             expected = f"bytes {column.start + 1}-{column.end}"
             self._faults.append(Fault("the line ends within a cell", place, repr(cell), expected))
         runs_over = column.end not in self._starts and line[column.end : column.end + 1].strip()
         if not is_text and runs_over and cell:
-            self._faults.append(Fault("a cell runs over its bytes", place, repr(line[column.start : column.end + 1])))
+            found = repr(line[column.start : column.end + 1].decode(errors="replace"))
+            self._faults.append(Fault("a cell runs over its bytes", place, found))
         if null is not None and (cell in _DASHES or _says(cell, null)):
             return ""
         if not cell and null is None and not is_text:

@@ -96,6 +96,16 @@ def test_a_flag_may_stand_right_behind_a_number(tmp_path: Path) -> None:
     assert fox(files, tmp_path)["redshift"].values.tolist() == [0.308, 0.545, 0.4]
 
 
+def test_positions_of_the_cds_are_bytes(tmp_path: Path) -> None:
+    files = CdsFiles()
+    # Twenty bytes with the blanks behind it, and nineteen letters.
+    files.edit("Abell 2744" + 10 * " ", "Ab\N{LATIN SMALL LETTER E WITH ACUTE}ll 2744" + 9 * " ")
+    cube = fox(files, tmp_path)
+    assert cube["cluster"].values[0] == "Ab\N{LATIN SMALL LETTER E WITH ACUTE}ll 2744"
+    assert cube["redshift"].values.tolist() == [0.308, 0.545, 0.4]
+    assert float(cube["m_obs"][0, 0]) == pytest.approx(179.69e12, rel=1e-15)
+
+
 def test_the_cuts_of_the_papers_are_counted(tmp_path: Path) -> None:
     rng = np.random.default_rng(2022)
     rows = []
@@ -133,6 +143,14 @@ BROKEN: dict[str, tuple[Callable[[CdsFiles], None], str]] = {
     "columns moved by one": (
         lambda f: f.edit("Abell 2744         ", "Abell 2744          "),
         r"line 1, column z: a cell runs over its bytes, found ' 0.308'",
+    ),
+    "columns counted in letters": (
+        lambda f: f.edit("Abell 2744", "Ab\N{LATIN SMALL LETTER E WITH ACUTE}ll 2744"),
+        r"line 1, column z: a cell runs over its bytes, found ' 0.308'",
+    ),
+    "a letter of two bytes at the end of a cell": (
+        lambda f: f.edit("Abell 2744" + 11 * " ", "Abell 2744" + 9 * " " + "\N{LATIN SMALL LETTER E WITH ACUTE}"),
+        r"a letter stands across the end of a cell\n  where: .*line 1, column Cluster\n(.*\n)*  expected: positions",
     ),
     "letters for a number": (
         lambda f: f.edit("179.69", "179.6x"),

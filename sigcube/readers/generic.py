@@ -16,7 +16,7 @@ from sigcube.readers.clusters import ClusterCuts, complete, flag_clusters, ways_
 from sigcube.readers.files import unreadable
 from sigcube.readers.galaxy import GalaxyCuts, derive
 from sigcube.readers.padding import group, labelled, pad, per_system
-from sigcube.readers.tabular import whole
+from sigcube.readers.tabular import places, whole
 from sigcube.readers.typing import Cuts, Reader, Table
 
 __all__ = ["NoCuts", "TableStarCuts", "read_cluster_table", "read_galaxy_table", "read_star_table", "table_reader"]
@@ -211,15 +211,22 @@ def _derived(
 
 def _read(table: Table, kind: Kind, *, needed: Sequence[str]) -> Columns:
     values = whole(table, kind=kind)
-    faults = []
-    for name in needed:
-        for row in np.flatnonzero(np.isnan(values[name])).tolist():
-            faults.append(Fault(f"{name} is missing", f"row {row + 1}", expected="a number"))
+    missing = [
+        (row, Fault(f"{name} is missing", expected="a number")) for name in needed for row in _where_nan(values[name])
+    ]
     if kind.system_dim is not None:
-        for row in np.flatnonzero(values[kind.system_dim] == "").tolist():
-            faults.append(Fault(f"the {kind.system_dim} has no name", f"row {row + 1}"))
-    _refuse(table, faults)
+        nameless = np.flatnonzero(values[kind.system_dim] == "").tolist()
+        missing += [(row, Fault(f"the {kind.system_dim} has no name")) for row in nameless]
+    if missing:
+        there = places(table, [row for row, _ in missing[:_SHOWN]])
+        faults = [replace(fault, where=there[row]) for row, fault in missing[:_SHOWN]]
+        raise unreadable(table.path, faults, more=len(missing) - len(faults))
     return values
+
+
+def _where_nan(column: npt.NDArray[np.float64]) -> list[int]:
+    rows: list[int] = np.flatnonzero(np.isnan(column)).tolist()
+    return rows
 
 
 def _refuse(table: Table, faults: Sequence[Fault]) -> None:

@@ -17,7 +17,7 @@ from sigcube.readers.tabular_fixed import BlankSource, CdsSource
 from sigcube.readers.tabular_text import TextSource
 from sigcube.readers.typing import Column, Table
 
-__all__ = ["chunks", "whole"]
+__all__ = ["chunks", "places", "whole"]
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -104,6 +104,20 @@ def whole(table: Table, *, kind: Kind) -> dict[str, npt.NDArray[Any]]:
     """Read a table that fits into memory: `chunks`, joined."""
     parts = list(chunks(table, kind=kind))
     return {variable: np.concatenate([part[variable] for part in parts]) for variable in parts[0]}
+
+
+def places(table: Table, rows: Sequence[int]) -> Mapping[int, str]:
+    """Say where rows of a table are in its file, for messages: ``line 5`` of a text, ``row 4`` of another file.
+
+    Parameters
+    ----------
+    table : Table
+        A file that can be read.
+    rows : sequence of int
+        Counted from 0.
+    """
+    with ExitStack() as stack:
+        return _open(table, stack).places(rows)
 
 
 def _open(table: Table, stack: ExitStack) -> _Source:

@@ -98,8 +98,8 @@ def test_galaxies_of_every_format(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"eV": [3.0, np.nan, 2.0, 2.0, 2.5] * u.km / u.s}, r"e_v_obs is missing\n  where: .*row 2\n  expected: a num"),
-        ({"name": ["B", "", "B", "A", "A"]}, r"the galaxy has no name\n  where: .*row 2"),
+        ({"eV": [3.0, np.nan, 2.0, 2.0, 2.5] * u.km / u.s}, r"e_v_obs is missing\n  where: .*line \d+\n  expected: a"),
+        ({"name": ["B", "", "B", "A", "A"]}, r"the galaxy has no name\n  where: .*line \d+$"),
         ({"R": [3000.0, 1000.0, 1500.0, 1000.0, 3.0] * u.pc}, r"A has two rows at one radius\n.*\n  found: 1"),
         (
             {"R": [3.0, 1.0, 1.5, 1.0, 3.0] * u.kpc},
@@ -113,6 +113,25 @@ def test_galaxies_that_are_wrong(changed: dict[str, Any], message: str, tmp_path
     with pytest.raises(DataError, match=message):
         make(tmp_path, "galaxy", file, GALAXIES)
     assert not (tmp_path / "cubes").exists()
+
+
+@pytest.mark.parametrize(("form", "place"), [("csv", "line"), ("fits", "row"), ("parquet", "row")])
+def test_places_are_those_of_the_file(form: str, place: str, tmp_path: Path) -> None:
+    errors = [3.0, np.nan, 2.0, np.nan, 2.5] * u.km / u.s
+    file = write_table(tmp_path, form, galaxies(eV=errors, name=["B", "A", "B", "A", ""])).name
+    rows = [2 + (place == "line"), 4 + (place == "line"), 5 + (place == "line")]
+    with pytest.raises(DataError, match="3 faults") as caught:
+        make(tmp_path, "galaxy", file, GALAXIES)
+    said = str(caught.value)
+    for row, what in zip(rows, ("e_v_obs is missing", "e_v_obs is missing", "the galaxy has no name"), strict=True):
+        assert f"{place} {row}: {what}" in said
+
+
+def test_faults_beyond_the_first_twenty_are_counted(tmp_path: Path) -> None:
+    lines = ["name,R,V,eV,Vd", *(f"A,{1000 + i},40,,30" for i in range(25))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"25 faults(.*\n)*.*line 21: e_v_obs is missing(.*\n)*.*and 5 more"):
+        make(tmp_path, "galaxy", "a.csv", GALAXIES)
 
 
 def test_what_belongs_to_a_galaxy_must_be_one(tmp_path: Path) -> None:

@@ -384,6 +384,17 @@ def test_show_all_goes_on_after_a_broken_cube(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "words", [["--cubes", "nowhere"], ["--cubes", "nowhere", "--out", "pages"], ["--cubes", "a.txt"]]
+)
+def test_show_all_needs_a_folder_and_makes_none(words: list[str], folder: Path) -> None:
+    (folder / "a.txt").touch()
+    shown = call("show", "--all", *words)
+    assert (shown.exit_code, shown.stdout) == (ExitCode.REFUSED, "")
+    assert re.search(rf"there is no folder of cubes here\n  where: {words[1]}\n  do: name the folder", shown.stderr)
+    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "cubes"]
+
+
+@pytest.mark.parametrize(
     ("words", "code"), [([], ExitCode.USAGE), (["a.zarr", "--all"], ExitCode.USAGE), (["a.zarr"], ExitCode.REFUSED)]
 )
 def test_what_show_refuses(words: list[str], code: int, folder: Path) -> None:

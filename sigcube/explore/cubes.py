@@ -75,7 +75,15 @@ def folder_pages(cubes: Path, out: Path, *, tell: Callable[[str], object], tell_
         Where the cubes are, and where the pages go.
     tell, tell_fault : callable
         Take a line for each page, and for each cube that has none.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder.
     """
+    if not cubes.is_dir():
+        hint = "name the folder with --cubes, or make a cube first: sigcube ingest"
+        raise DataError("there is no folder of cubes here", where=str(cubes), hint=hint)
     summaries, failed = {}, 0
     for path in sorted(cubes.glob("*.zarr")):
         page = out / f"{path.stem}.html"

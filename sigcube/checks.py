@@ -1,24 +1,29 @@
 """What a spec must keep to make sense with its kernel."""
 
 from collections.abc import Collection, Mapping
+from itertools import chain
 
+from sigcube.cube import KINDS
 from sigcube.errors import SpecError
 from sigcube.grid import Axis
 from sigcube.kernels.graph import Frame, model_choices, model_parameters
+from sigcube.kernels.record import Kernel, inputs_of
 from sigcube.kernels.settings import check_names, check_values
+from sigcube.metrics import METRIC_TERMS, METRICS
 from sigcube.spec import Reference, Spec
 
 __all__ = ["check_dims", "check_reference", "check_spec"]
 
 
 def check_spec(spec: Spec, fewest_points: int) -> None:
-    """Refuse names, labels and values that the kernel does not have or accept.
+    """Refuse names, labels and values that the kernel does not have or accept, and metrics that mean nothing here.
 
     Raises
     ------
     SpecError
-        With the key of the spec, and the nearest valid name.
+        With the key of the spec, and the nearest valid name, or the metrics that do.
     """
+    _check_metrics(spec)
     names = [axis.name for axis in spec.grid.axes]
     check_names(spec.kernel, spec.frame, names, where="axes")
     check_names(spec.kernel, spec.frame, spec.settings, where="parameters")
@@ -41,6 +46,33 @@ def check_spec(spec: Spec, fewest_points: int) -> None:
             found=str(spec.fitted),
             expected=f"0 to {fewest_points - 1}",
         )
+
+
+def _check_metrics(spec: Spec) -> None:
+    """Refuse metrics made of what this kind of cube does not define, such as velocities where each row has its law."""
+    defined = _defined(spec.kernel, spec.frame)
+    fitting = [name for name, metric in METRICS.items() if all(_follows(each, defined) for each in metric.sums)]
+    if unfit := [metric.name for metric in spec.metrics if metric.name not in fitting]:
+        raise SpecError(
+            f"metric {unfit[0]!r} does not fit cubes of kind {spec.frame.kind!r}",
+            where="metrics",
+            found=", ".join(unfit),
+            expected=", ".join(fitting),
+        )
+
+
+def _defined(kernel: Kernel, frame: Frame) -> frozenset[str]:
+    """Return what the model gives under any labels, and what a cube of the kind may hold."""
+    options = (option for choice in (*frame.choices, *kernel.choices) for option in choice.options.values())
+    variables = (variable.name for variable in KINDS[frame.kind].variables)
+    return frozenset(chain(frame.terms, kernel.terms, variables, *(option.defines for option in options)))
+
+
+def _follows(name: str, defined: Collection[str]) -> bool:
+    """Whether a term of a metric follows from what there is."""
+    if name not in METRIC_TERMS:
+        return name in defined
+    return all(_follows(each, defined) for each in inputs_of(METRIC_TERMS[name]))
 
 
 def _check_axis(spec: Spec, axis: Axis, choices: set[str]) -> None:

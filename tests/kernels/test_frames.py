@@ -9,11 +9,14 @@ import pytest
 import xarray as xr
 
 import sigcube
+from sigcube.checks import check_spec
 from sigcube.cube import pack
 from sigcube.errors import DataError, SpecError
 from sigcube.kernels import KERNELS
 from sigcube.kernels.frames import FRAMES
 from sigcube.kernels.graph import Frame
+from sigcube.metrics import METRICS
+from sigcube.spec import make_spec
 from tests.kernels.kinds import clusters, landmarks, stars
 
 G_DAGGER = 2.998e8 * 2.27e-18 / (4.0 * np.sqrt(np.pi))
@@ -127,6 +130,22 @@ def test_scatters_of_velocity_and_acceleration_keep_their_meaning_on_clusters() 
     ).compute()
     assert float(result.scatter[0]) == pytest.approx(float(result.scatter_g[0]), rel=1e-12)
     assert float(result.scatter[0]) == pytest.approx(2.0 * float(result.scatter_v[0]), rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["scatter_v", "scatter_g", "scatter_g_rms"])
+def test_landmarks_of_many_laws_have_no_scatter_of_velocities(metric: str) -> None:
+    message = (
+        rf"metric '{metric}' does not fit cubes of kind 'landmark'\n  where: metrics\n  found: {metric}\n"
+        r"  expected: rms, bias, chi2, chi2_red, ratio, scatter$"
+    )
+    with pytest.raises(SpecError, match=message):
+        sigcube.Sweep(landmarks(), kernel="sigma", axes={"A": [1.0]}, metrics=["rms", metric])
+
+
+@pytest.mark.parametrize("kind", ["galaxy", "star", "cluster"])
+def test_other_kinds_take_every_metric(kind: str) -> None:
+    spec = make_spec(kernel="sigma", kind=kind, axes={"A": [1.0]}, metrics=tuple(METRICS))
+    check_spec(spec, fewest_points=5)
 
 
 @pytest.mark.parametrize(

@@ -95,13 +95,29 @@ def connect(scheduler: str | None = None, *, workers: int | None = None) -> Iter
         yield client
 
 
+class _TidyClient(Client):  # type: ignore[misc]  # Dask has no types
+    """A client that ends its event loop when it cannot connect.
+
+    Dask's own leaves that to the garbage collector. When a collection then falls into the starting loop of the next
+    client, the two wait for each other's lock until that start fails.
+    """
+
+    def start(self, **kwargs: Any) -> None:
+        try:
+            super().start(**kwargs)
+        except BaseException:
+            self.close(timeout=2)
+            self._loop_runner.stop()
+            raise
+
+
 @contextlib.contextmanager
 def _client(address: str) -> Iterator[Client]:
     try:
         with warnings.catch_warnings():
             # Said once, in words of ours, by `_note_versions`.
             warnings.simplefilter("ignore", VersionMismatchWarning)
-            client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
+            client = _TidyClient(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
     except (OSError, ValueError, ImportError) as error:
         raise ClusterError(
             "no Dask scheduler answers",

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,6 +123,14 @@ def test_nobody_at_the_address_is_one_clear_error_in_bounded_time() -> None:
     ):
         pass
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "tcp://127.0.0.1:notaport"])
+def test_a_refused_connection_leaves_no_event_loop_for_the_garbage_collector(address: str) -> None:
+    before = set(threading.enumerate())
+    with pytest.raises(ClusterError), connect(address):
+        pass
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize("address", ["nonsense://x", "tcp://127.0.0.1:notaport"])

@@ -112,10 +112,15 @@ def result_attrs(spec: Spec, origin: Mapping[str, Any], identity: Mapping[str, s
             {
                 "sigcube": __version__,
                 "python": platform.python_version(),
-                **{name: version(name) for name in _LIBRARIES},
+                **_library_versions(),
             }
         ),
     }
+
+
+@cache
+def _library_versions() -> dict[str, str]:
+    return {name: version(name) for name in _LIBRARIES}
 
 
 def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:

@@ -280,9 +280,7 @@ def test_recorded_failures_are_code_3(folder: Path) -> None:
     sweep = Sweep.from_toml("spec.toml")
     with open_or_create("broken.zarr", plan=sweep._plan, inputs=sweep._packed):
         pass
-    for chunk in (folder / "broken.zarr" / "inputs").rglob("c/*"):
-        if chunk.is_file():
-            chunk.write_bytes(b"not a chunk")
+    (folder / "broken.zarr" / "journal" / "inputs.npz").write_bytes(b"PK not the data")
     done = sigcube("sweep", "spec.toml", "--out", "broken.zarr", "--workers", "1", cwd=folder)
     assert done.returncode == ExitCode.SOME_FAILED, done.stderr
     assert re.search(r"block \d+ failed: ", done.stderr)

@@ -61,7 +61,7 @@ def test_plain_xarray_opens_it_at_any_moment(path: str, written: list[int]) -> N
         with xr.open_zarr(path) as found, xr.open_datatree(path, engine="zarr") as tree:
             assert found.status.values.any(axis=0).sum() == BLOCK * len(written)
             assert np.isfinite(found.rms_mean.values).sum() == (2 * BLOCK - 1) * len(written)
-            assert set(tree.children) == {"inputs", "journal"}
+            assert set(tree.children) == {"journal"}
 
 
 def test_labels_units_and_attributes_are_in_place(path: str) -> None:

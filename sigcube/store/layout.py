@@ -5,7 +5,8 @@
     result.zarr/
       zarr.json        attributes, and the metadata of all below, so that one read opens it
       <variable>/      result arrays, made empty by the driver and filled block by block by the workers
-      journal/         inputs.npz, the packed points that the sweep saw; blocks.jsonl and the lock: see `sigcube.store.journal` and `sigcube.store.lock`
+      journal/         inputs.npz, the packed points that the sweep saw; blocks.jsonl and the lock, of which
+                       `sigcube.store.journal` and `sigcube.store.lock` tell
 """
 
 import os

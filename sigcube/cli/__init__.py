@@ -1,0 +1,28 @@
+"""The command line: one thin command a verb.
+
+Exit codes: 0 done; 1 refused or failed, with the reason on the error stream; 2 wrong usage; 3 done, but for blocks that
+failed and are recorded; 4 another process writes the store; 5 made again, and not the same; 130 interrupted.
+"""
+
+from sigcube.cli.app import ExitCode, make_app
+from sigcube.cli.datasets import check, datasets, fetch, ingest, show
+from sigcube.cli.sweeps import demo, kernels, map_, plan, rerun, status, sweep
+
+__all__ = ["ExitCode", "app"]
+
+app = make_app(
+    {
+        "datasets": datasets,
+        "fetch": fetch,
+        "ingest": ingest,
+        "check": check,
+        "show": show,
+        "kernels": kernels,
+        "plan": plan,
+        "sweep": sweep,
+        "status": status,
+        "rerun": rerun,
+        "map": map_,
+        "demo": demo,
+    }
+)

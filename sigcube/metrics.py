@@ -64,9 +64,13 @@ def residual_sq(residual: float) -> float:
     return residual * residual
 
 
-def chi_sq(residual: float, error: float, error_floor: float) -> float:
-    """(Δ/σ)² with σ of at least the floor that the kind of data has."""
-    pull = residual / max(error, error_floor)
+def pull(residual: float, error: float, error_floor: float) -> float:
+    """Δ/σ with σ of at least the floor that the kind of data has."""
+    return residual / max(error, error_floor)
+
+
+def chi_sq(pull: float) -> float:
+    """(Δ/σ)²."""
     return pull * pull
 
 
@@ -95,6 +99,7 @@ METRIC_TERMS: Mapping[str, Term] = MappingProxyType(
     {
         "residual": residual,
         "residual_sq": residual_sq,
+        "pull": pull,
         "chi_sq": chi_sq,
         "log_ratio": log_ratio,
         "log_ratio_sq": log_ratio_sq,

@@ -180,6 +180,7 @@ WINDOW = Choice(
     options={
         "none": Option({"W": unity}, "main §2.6", "1 everywhere"),
         "geometric": Option({"W": geometric, "xi": xi_geometric}, "main §2.6", "r/(ξ+r), ξ = x R_d"),
+        "free_scale": Option({"W": geometric}, "SI §15.1", "r/(ξ+r), ξ the parameter xi"),
         "power": Option({"W": power, "xi": xi_geometric}, "SI §14", "1 − (ξ/(ξ+r))^k, ξ = x R_d"),
         "dynamical": Option({"W": geometric, "xi": xi_dynamical}, "SI §13.2", "r/(ξ+r), ξ = k_ξ σ_eff/Ω_d"),
         "covariant": Option({"W": covariant}, "main §2.5", "ω²/(ω²+4πGρ+θ²+H₀²), ω = V/r, V as predicted"),
@@ -255,6 +256,7 @@ SIGMA = Kernel(
     parameters=(
         Parameter("A", "A", math.exp(0.5 / math.pi), "", (0.0, 100.0), "derived", "main §2.11", "amplitude"),
         Parameter("xi_scale", "x", 0.5 / math.pi, "", (0.0, 100.0), "derived", "main §2.6", "ξ/R_d"),
+        Parameter("xi", "ξ", 1.0, "kpc", (1e-3, 1e4), "fitted", "SI §15.1", "coherence scale, given"),
         Parameter(
             "g_dagger",
             "g†",

@@ -64,6 +64,8 @@ def sigma_eff(v: Values, label: str) -> Any:
 
 
 def xi(v: Values, labels: Mapping[str, str]) -> Any:
+    if labels["window"] == "free_scale":
+        return v["xi"]
     length = v[SCALE_LENGTHS[labels["scale_length"]]]
     if labels["window"] != "dynamical":
         return np.maximum(v["xi_scale"] * length, 0.01)

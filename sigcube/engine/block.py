@@ -1,14 +1,14 @@
 """A block of a plan, computed: tile by tile, so that memory does not grow with the block."""
 
 from collections.abc import Iterator, Mapping
-from itertools import product
-from math import ceil
+from itertools import chain, product
+from math import ceil, prod
 
 import numpy as np
 import numpy.typing as npt
 
 from sigcube.cube import Packed
-from sigcube.engine.finish import column_medians, finish_pooled, finish_systems, fraction_below
+from sigcube.engine.finish import Rows, column_medians, finish_pooled, finish_systems, fraction_below
 from sigcube.engine.loop import evaluate_sums
 from sigcube.plan import Block, Plan, Reading, Section
 
@@ -94,11 +94,32 @@ class Engine:
             for dim, part in zip(self.plan.dims, block.tile, strict=True)
         )
         reference = self._reference(section, tile, order, lengths)
-        for name, values in self._metrics(flat, reference, lengths[-1] if lengths else 1):
+        rows, loose = self._rows(arrays, where, prod(lengths), in_order=axes == tuple(range(len(axes))))
+        for name, values in chain(self._metrics(flat, reference, lengths[-1] if lengths else 1, rows), loose.items()):
             target = arrays[name][..., *where]
             nested = values.reshape((*values.shape[:-1], *lengths))
             ahead = nested.ndim - len(lengths)
             target[...] = nested.transpose(*range(ahead), *(ahead + axis for axis in axes)).reshape(target.shape)
+
+    @staticmethod
+    def _rows(
+        arrays: Mapping[str, npt.NDArray[np.generic]],
+        where: tuple[slice, ...],
+        points: int,
+        *,
+        in_order: bool,
+    ) -> tuple[dict[str, Rows], dict[str, npt.NDArray[np.generic]]]:
+        """Find room for what is kept of each system: in the block, where a tile lies end to end there, else apart."""
+        rows: dict[str, Rows] = {}
+        loose: dict[str, npt.NDArray[np.generic]] = {}
+        for name, array in arrays.items():
+            if array.ndim == len(where):
+                continue
+            within = _rows_within(array, where) if in_order else None
+            if within is None:
+                loose[name] = np.empty((len(array), points), dtype=array.dtype)
+            rows[name] = within or Rows(loose[name].reshape(-1), 0, points)
+        return rows, loose
 
     def _values(self, reading: Reading, tile: Mapping[str, slice]) -> dict[str, FloatArray]:
         return {name: self._axes[name][tile[dim]] for name, dim in reading.swept}
@@ -119,9 +140,9 @@ class Engine:
         return np.ascontiguousarray(whole).reshape(self.packed.n_systems, -1)
 
     def _metrics(
-        self, sums: Mapping[str, FloatArray], reference: FloatArray | None, row: int
+        self, sums: Mapping[str, FloatArray], reference: FloatArray | None, row: int, rows: Mapping[str, Rows]
     ) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
-        """Yield every variable of a tile, flat: per-system values, summaries, and at last the status."""
+        """Yield the summaries of a tile and its status, flat; the values of systems go to their rows on the way."""
         spec = self.plan.spec
         finite = np.ones(next(iter(sums.values())).shape[1], dtype=bool)
         for metric in spec.metrics:
@@ -131,10 +152,7 @@ class Engine:
                 summary = finish_pooled(metric, counts, own)
                 yield metric.name, summary
             else:
-                kept = np.empty(own[0].shape, dtype=spec.dtype) if spec.keep_systems else None
-                values, summary = finish_systems(metric, counts, own, kept=kept)
-                if kept is not None:
-                    yield metric.name, kept
+                values, summary = finish_systems(metric, counts, own, kept=rows.get(metric.name))
                 yield f"{metric.name}_mean", summary
                 yield f"{metric.name}_median", column_medians(values, summary, row=row)
                 if metric.name == "rms" and reference is not None:
@@ -143,6 +161,16 @@ class Engine:
                     finite &= np.isfinite(wins)
             finite &= np.isfinite(summary)
         yield "status", np.where(finite, DONE, INVALID).astype(np.uint8)
+
+
+def _rows_within(array: npt.NDArray[np.generic], where: tuple[slice, ...]) -> Rows | None:
+    """Return the rows of a part of an array, one a system, if the part of each lies end to end."""
+    try:
+        part: npt.NDArray[np.generic] = array[:, *where]
+        rows, flat = part.reshape((len(array), -1), copy=False), array.reshape(-1, copy=False)
+    except ValueError:
+        return None
+    return Rows(flat, (rows.ctypes.data - flat.ctypes.data) // array.itemsize, rows.strides[0] // array.itemsize)
 
 
 def _tiles(block: Block, order: tuple[str, ...], points: int, dims: tuple[str, ...]) -> Iterator[dict[str, slice]]:

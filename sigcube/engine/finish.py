@@ -1,5 +1,6 @@
 """From sums to metrics, and from the metrics of systems to summaries, always in the order of the systems."""
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from sigcube.kernels.compiled import compiled, helper, scalar
 from sigcube.metrics import Metric
 
-__all__ = ["column_medians", "finish_pooled", "finish_systems", "fraction_below"]
+__all__ = ["Rows", "column_medians", "finish_pooled", "finish_systems", "fraction_below"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,8 +25,20 @@ _POSITIVE = 0x7FFFFFFFFFFFFFFF
 _LEAST = -_POSITIVE - 1
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Room for rows of values within a larger array: row s begins at ``start + s * stride`` of its flat form.
+
+    Compiled code writes rows so as fast as those of an array of their own; a strided view it would fill one by one.
+    """
+
+    flat: npt.NDArray[np.generic]
+    start: int
+    stride: int
+
+
 def finish_systems(
-    metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ...], *, kept: npt.NDArray[np.floating] | None = None
+    metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ...], *, kept: Rows | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Return a metric's values, shape ``(n_systems, n)``, and their mean over systems, shape ``(n,)``.
 
@@ -34,7 +47,8 @@ def finish_systems(
     """
     values = np.empty_like(sums[0])
     means = np.empty(values.shape[1])
-    _finisher(metric.finish, len(sums))(counts, *sums, values, means, kept)
+    room = (None, 0, 0) if kept is None else (kept.flat, kept.start, kept.stride)
+    _finisher(metric.finish, len(sums))(counts, *sums, values, means, *room)
     return values, means
 
 
@@ -52,26 +66,34 @@ def _finisher(finish: Any, n_sums: int) -> Any:
     """Compile the loop over systems and grid points for a metric of one or of two sums."""
     f = scalar(finish)
 
-    def one(counts: Any, a: Any, values: Any, means: Any, kept: Any) -> None:
+    def one(counts: Any, a: Any, values: Any, means: Any, kept: Any, start: int, stride: int) -> None:
         _zero(means)
+        n = values.shape[1]
         for s in range(values.shape[0]):
-            for j in range(values.shape[1]):
+            if kept is not None:
+                # Cut out, since LLVM packs no writes to places that might be counted from the end.
+                row = kept[start + s * stride : start + s * stride + n]
+            for j in range(n):
                 value = f(counts[s], a[s, j])
                 values[s, j] = value
                 means[j] += value
                 if kept is not None:
-                    kept[s, j] = value
+                    row[j] = value
         _divide(means, values.shape[0])
 
-    def two(counts: Any, a: Any, b: Any, values: Any, means: Any, kept: Any) -> None:
+    def two(counts: Any, a: Any, b: Any, values: Any, means: Any, kept: Any, start: int, stride: int) -> None:
         _zero(means)
+        n = values.shape[1]
         for s in range(values.shape[0]):
-            for j in range(values.shape[1]):
+            if kept is not None:
+                # Cut out, since LLVM packs no writes to places that might be counted from the end.
+                row = kept[start + s * stride : start + s * stride + n]
+            for j in range(n):
                 value = f(counts[s], a[s, j], b[s, j])
                 values[s, j] = value
                 means[j] += value
                 if kept is not None:
-                    kept[s, j] = value
+                    row[j] = value
         _divide(means, values.shape[0])
 
     return compiled(one if n_sums == 1 else two)

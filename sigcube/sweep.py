@@ -1,7 +1,6 @@
 """A sweep from its spec to its result cube."""
 
 import contextlib
-import hashlib
 import itertools
 import json
 import time
@@ -17,15 +16,14 @@ import xarray as xr
 from distributed import Client
 
 from sigcube.cluster import connect
-from sigcube.cube import Packed, fingerprint, kind_of, open_cube, pack
+from sigcube.cube import Packed, kind_of, open_cube
 from sigcube.driver import run_blocks
 from sigcube.engine import DONE, Engine
 from sigcube.errors import SpecError, StoreError, StoreMismatch
+from sigcube.gathering import ORIGIN, gather, plan_of
 from sigcube.kernels import KERNELS
-from sigcube.kernels.broadcast import variables_of
-from sigcube.kernels.graph import Variables
 from sigcube.kernels.record import Kernel
-from sigcube.plan import Block, Plan, Section, make_plan
+from sigcube.plan import Block, Plan, Section
 from sigcube.spec import Spec, make_spec, read_spec_file, spec_from_record
 from sigcube.store import RunStore, open_or_create, read_attrs, read_inputs, stamp, write_block
 
@@ -101,7 +99,7 @@ class Sweep:
             dtype=dtype,
             fitted=fitted,
         )
-        self._settle(spec, *_gather(spec, data, sample), title=title)
+        self._settle(spec, *gather(spec, data, sample), title=title)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -116,14 +114,13 @@ class Sweep:
         sweep = cls.__new__(cls)
         spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels)
         packed = read_inputs(path)
-        origin = {name: attrs[name] for name in _ORIGIN if name in attrs}
+        origin = {name: attrs[name] for name in ORIGIN if name in attrs}
         sweep._settle(spec, packed, origin, title=attrs.get("title"))
         return sweep
 
     def _settle(self, spec: Spec, packed: Packed, origin: Mapping[str, Any], *, title: str | None) -> None:
-        whole = {**origin, "data": _digest(packed)}
         self._packed = packed
-        self._plan = _plan(spec, packed, {**whole, "title": title} if title else whole)
+        self._plan = plan_of(spec, packed, {**origin, "title": title} if title else origin)
 
     def plan(self, *, probe: bool = True) -> Plan:
         """Return what the sweep will compute and write, and what that costs.
@@ -227,53 +224,6 @@ class Sweep:
 
     def __repr__(self) -> str:
         return f"<Sweep of {self._plan.spec.kernel.name} over {dict(self._plan.dims)}>"
-
-
-# What a result repeats from its cube.
-_ORIGIN = ("title", "citation", "licence", "synthetic", "cube", "cube_fingerprint", "sample", "raw_files", "data")
-
-
-def _gather(spec: Spec, cube: xr.Dataset, sample: str) -> tuple[Packed, dict[str, Any]]:
-    """Return the variables of the sample that the sweep needs, and where they come from."""
-    bare = pack(cube, sample=sample, variables=())
-    counts = np.diff(bare.offsets)
-    plan = make_plan(
-        spec,
-        systems=bare.systems,
-        n_points=bare.n_points,
-        fewest_points=int(counts.min()),
-        variables=variables_of(cube),
-    )
-    origin = {
-        **{name: cube.attrs[name] for name in ("citation", "licence", "synthetic", "raw_files") if name in cube.attrs},
-        "title": f"{spec.kernel.title} over {cube.attrs['title']}",
-        "cube": cube.attrs["title"],
-        # Not what the cube says of itself: it may have been changed in memory since it was opened.
-        "cube_fingerprint": fingerprint(cube),
-        "sample": sample,
-    }
-    return pack(cube, sample=sample, variables=plan.inputs), origin
-
-
-def _plan(spec: Spec, packed: Packed, origin: Mapping[str, Any]) -> Plan:
-    return make_plan(
-        spec,
-        systems=packed.systems,
-        n_points=packed.n_points,
-        fewest_points=int(np.diff(packed.offsets).min()),
-        variables=Variables(frozenset(packed.points), frozenset(packed.per_system)),
-        origin=origin,
-    )
-
-
-def _digest(packed: Packed) -> str:
-    """Return the sha256 of the data that a sweep sees."""
-    digest = hashlib.sha256("\n".join(packed.systems).encode())
-    arrays = {"offsets": packed.offsets, **packed.points, **packed.per_system}
-    for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
-    return f"sha256 {digest.hexdigest()}"
 
 
 def _own_kernels(spec: Spec) -> dict[str, Kernel]:

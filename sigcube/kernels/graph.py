@@ -128,6 +128,14 @@ class Graph:
         """Return the node of that name, or None for a name that enters from outside."""
         return next((node for node in self.nodes if node.name == name), None)
 
+    def only(self, *targets: str) -> "Graph":
+        """Return the part of the graph behind some of its terms, with those as its targets."""
+        needed = set(targets)
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update(node.inputs)
+        return replace(self, nodes=tuple(node for node in self.nodes if node.name in needed), targets=targets)
+
 
 def model_choices(kernel: Kernel, frame: Frame) -> tuple[Choice, ...]:
     """Return every choice a sweep of this kernel may name, with the frame's defaults."""

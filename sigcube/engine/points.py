@@ -1,0 +1,107 @@
+"""A reading's terms at every point of one system, for one combination of parameters: what a fit asks for again and again.
+
+The loop of a sweep adds up over points and runs along a grid; a minimiser wants the points themselves, for a few
+numbers at a time. So here the terms are written one after the other, each over all points of the system, and the swept
+parameters are the elements of one array.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from sigcube.cube import Packed
+from sigcube.kernels.compiled import compiled
+from sigcube.kernels.graph import Graph, Level
+from sigcube.kernels.record import Term
+from sigcube.plan import Reading
+
+__all__ = ["PointTerms"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class PointTerms:
+    """Terms of a reading as a function of its swept parameters, point by point.
+
+    Parameters
+    ----------
+    reading : Reading
+        The model. Its swept parameters are what a call sets, in the order in which the reading names them.
+    packed : Packed
+        The systems, with the variables that the terms name.
+    names : tuple of str
+        Terms of points, such as ``("pull", "residual")``.
+    """
+
+    def __init__(self, reading: Reading, packed: Packed, names: tuple[str, ...]) -> None:
+        swept = tuple(name for name, _ in reading.swept)
+        graph, fixed = reading.graph, dict(reading.fixed)
+        self._names = names
+        self._offsets = packed.offsets
+        self._loop = _loop(graph, swept, names)
+        self._inputs = (
+            *(packed.points[name] for name in graph.points),
+            *(packed.per_system[name] for name in graph.systems),
+            *(fixed[name] for name in (*graph.parameters, *graph.constants) if name not in swept),
+        )
+
+    def __call__(self, values: FloatArray, system: int) -> FloatArray:
+        """Evaluate the terms.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n_swept,)
+            The swept parameters.
+        system : int
+            Which system.
+
+        Returns
+        -------
+        ndarray, shape (n_names, n_points of the system)
+            NaN or infinite where a term is not defined.
+        """
+        start, stop = self._offsets[system], self._offsets[system + 1]
+        out = np.empty((len(self._names), stop - start))
+        self._loop(values, system, start, stop, *self._inputs, out)
+        return out
+
+
+@lru_cache(maxsize=256)
+def _loop(graph: Graph, swept: tuple[str, ...], names: tuple[str, ...]) -> Callable[..., None]:
+    part = graph.only(*names)
+    return _compile("\n".join(_source(part, swept)), tuple((node.name, node.function) for node in part.nodes))
+
+
+@lru_cache(maxsize=256)
+def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., None]:
+    inlined = numba.njit(error_model="numpy", nogil=True, forceinline=True)
+    namespace: dict[str, Any] = {"np": np, **{f"f_{name}": inlined(function) for name, function in terms}}
+    exec(compile(source, "<sigcube points>", "exec"), namespace)
+    loop: Callable[..., None] = compiled(namespace["points"])
+    return loop
+
+
+def _source(graph: Graph, swept: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lines of ``points(values, s, start, stop, …, out)``: x_ is a scalar, p_ an array over points."""
+    at_points = {*graph.points, *(node.name for node in graph.nodes if node.level is Level.POINT)}
+    others = [name for name in (*graph.parameters, *graph.constants) if name not in swept]
+    arguments = [f"all_{name}" for name in (*graph.points, *graph.systems)] + [f"x_{name}" for name in others]
+    yield f"def points({', '.join(['values', 's', 'start', 'stop', *arguments, 'out'])}):"
+    yield from (f"    x_{name} = values[{i}]" for i, name in enumerate(swept))
+    yield from (f"    x_{name} = all_{name}[s]" for name in graph.systems)
+    yield from (f"    p_{name} = all_{name}[start:stop]" for name in graph.points)
+    for node in graph.nodes:
+        element = "" if node.reduces else "[i]"
+        inputs = ", ".join(f"p_{name}{element}" if name in at_points else f"x_{name}" for name in node.inputs)
+        if node.name not in at_points:
+            yield f"    x_{node.name} = f_{node.name}({inputs})"
+        else:
+            yield f"    p_{node.name} = np.empty(stop - start)"
+            yield "    for i in range(stop - start):"
+            yield f"        p_{node.name}[i] = f_{node.name}({inputs})"
+    yield "    for i in range(stop - start):"
+    yield from (f"        out[{row}, i] = p_{name}[i]" for row, name in enumerate(graph.targets))

@@ -1,0 +1,16 @@
+"""Every way of computing a number of the ledger, by the name that a row gives it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sigcube.claims.quantities_composed import COMPOSED
+from sigcube.claims.quantities_data import DATA
+from sigcube.claims.quantities_flags import FLAGS
+from sigcube.claims.quantities_lensing import LENSING
+from sigcube.claims.quantities_points import POINTS
+from sigcube.claims.quantities_sweeps import SWEEPS
+from sigcube.claims.quantity import Quantity
+
+__all__ = ["QUANTITIES"]
+
+QUANTITIES: Mapping[str, Quantity] = MappingProxyType({**SWEEPS, **DATA, **FLAGS, **POINTS, **LENSING, **COMPOSED})

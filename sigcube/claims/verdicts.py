@@ -1,0 +1,202 @@
+"""Whether a number that was computed is the number that is printed: pure, from the printed characters."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from sigcube.errors import SpecError
+
+__all__ = ["Printed", "Verdict", "agree", "read_printed"]
+
+Form = Literal["number", "range", "bound"]
+
+
+class Verdict(StrEnum):
+    """What comes of a claim; computed, never written into a row."""
+
+    REPRODUCES = "reproduces"
+    CONVENTION = "reproduces under a convention the text does not state"
+    DIFFERS = "differs"
+    CANNOT = "cannot be tested"
+    ASSUMED = "assumed"
+    AGREES = "agrees"
+    CONTRADICTS = "contradicts"
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A printed number, range or bound, with the digits that it has.
+
+    Attributes
+    ----------
+    text : str
+        As printed.
+    form : {"number", "range", "bound"}
+        What it is.
+    low, high : Decimal or None
+        The ends of a range, which are equal for a number; of a bound one is None.
+    step : Decimal
+        One unit in the last printed digit; of two ends, the coarser.
+    scientific : bool
+        Whether it is printed with a power of ten.
+    """
+
+    text: str
+    form: Form
+    low: Decimal | None
+    high: Decimal | None
+    step: Decimal
+    scientific: bool
+
+    def matches(self, value: float) -> bool:
+        """Whether a value rounds to what is printed.
+
+        A value halfway between two roundings matches both: which one an author's program would print is unknown. A
+        value lies in a range, or keeps a bound, if it does so once rounded to the printed digits.
+        """
+        if not _is_finite(value):
+            return False
+        found, half = Decimal(value), self.step / 2
+        above = self.low is None or found >= self.low - half
+        return above and (self.high is None or found <= self.high + half)
+
+    def deviation(self, value: float) -> float:
+        """Return how far a value is from the nearest printed one, relative to that; absolute where that is zero."""
+        nearest = self._nearest(Decimal(value))
+        gap = float(Decimal(value) - nearest)
+        return gap / abs(float(nearest)) if nearest else gap
+
+    def _nearest(self, found: Decimal) -> Decimal:
+        if self.low is not None and found < self.low:
+            return self.low
+        if self.high is not None and found > self.high:
+            return self.high
+        return found
+
+    def show(self, value: float) -> str:
+        """Write a value with as many digits as are printed.
+
+        Examples
+        --------
+        >>> pairs = (("17.75", 17.5026), ("1.77e-9", 1.7714e-9), ("0.36", 1e-7))
+        >>> [read_printed(text).show(value) for text, value in pairs]
+        ['17.50', '1.77e-9', '1e-7']
+        """
+        if not _is_finite(value):
+            return str(value)
+        decimals = max(0, -int(self.step.adjusted()))
+        if self.scientific:
+            ends = [end for end in (self.low, self.high) if end]
+            decimals = max([end.adjusted() for end in ends], default=0) - self.step.adjusted()
+            return _short(f"{value:.{max(0, decimals)}e}")
+        text = f"{value:.{decimals}f}"
+        if float(text) == 0.0:
+            return text.lstrip("-") if value == 0.0 else _short(f"{value:.3g}")
+        return text
+
+
+def _is_finite(value: float) -> bool:
+    return value == value and abs(value) != float("inf")
+
+
+def _short(text: str) -> str:
+    """Leave leading zeros and the plus out of an exponent."""
+    mantissa, e, exponent = text.partition("e")
+    return f"{mantissa}e{int(exponent)}" if e else text
+
+
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
+_BOUNDS = {"<": "high", "≤": "high", "≲": "high", "≪": "high", ">": "low", "≥": "low", "≳": "low", "≫": "low"}
+# What is much smaller or much larger is so by this factor at least.
+_MUCH = {"≪": Decimal("0.1"), "≫": Decimal(10)}
+
+
+def read_printed(text: str) -> Printed:
+    """Read a number as papers print them.
+
+    Parameters
+    ----------
+    text : str
+        ``17.75``, ``≈ 8.45``, ``+74``, ``28,368``, ``1.77e-9``, ``1.77×10⁻⁹``, ``55.4 ± 3.8`` (whose first number is
+        what is claimed), ``1.6–2.3``, ``< 1e-10``, ``≲ 0.10``, ``≪ 1e-10`` (taken as at most a tenth); a ``%`` behind
+        it is read over.
+
+    Raises
+    ------
+    SpecError
+        For anything else.
+    """
+    plain = _plain(text)
+    if bound := re.fullmatch(rf"([<>≤≥≲≳≪≫]) ?({_NUMBER})", plain):
+        sign, number = bound[1], _decimal(bound[2])
+        end = number * _MUCH.get(sign, Decimal(1))
+        is_high = _BOUNDS[sign] == "high"
+        # A strict or a strong bound has no digits to round to.
+        step = _step(number) if sign in "≤≥≲≳" else Decimal(0)
+        return Printed(text, "bound", None if is_high else end, end if is_high else None, step, "e" in bound[2])
+    if ends := re.fullmatch(rf"({_NUMBER}) ?(?:–|—|…|\.\.\.| to ) ?({_NUMBER})", plain):
+        low, high = sorted((_decimal(ends[1]), _decimal(ends[2])))
+        return Printed(text, "range", low, high, max(_step(low), _step(high)), "e" in ends[0])
+    if one := re.fullmatch(rf"({_NUMBER})(?: ?± ?{_NUMBER})?", plain):
+        number = _decimal(one[1])
+        return Printed(text, "number", number, number, _step(number), "e" in one[1])
+    raise SpecError(
+        "this is not a number as papers print them",
+        where="published",
+        found=repr(text),
+        expected="such as 17.75, 1.77e-9, 1.6–2.3, < 1e-10, 55.4 ± 3.8",
+    )
+
+
+def _plain(text: str) -> str:
+    """Write signs and powers of ten in one way."""
+    plain = text.strip().replace("−", "-").removeprefix("≈").removeprefix("~").strip().replace("%", "").strip()
+    powers = re.sub(
+        r" ?[×x·] ?10\^?\{?([⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹]+|[+-]?\d+)\}?", lambda found: "e" + found[1].translate(_RAISED), plain
+    )
+    return powers.replace("E", "e")
+
+
+def _decimal(text: str) -> Decimal:
+    return Decimal(text.replace(",", ""))
+
+
+def _step(number: Decimal) -> Decimal:
+    return Decimal(1).scaleb(int(number.as_tuple().exponent))
+
+
+def agree(one: str, other: str) -> bool:
+    """Whether two printed numbers are the same, as far as the one with fewer digits tells; else whether two texts are.
+
+    Examples
+    --------
+    >>> agree("0.987", "0.99"), agree("29.5", "27.6"), agree("Derived", "derived")
+    (True, False, True)
+    """
+    try:
+        first, second = read_printed(one), read_printed(other)
+    except SpecError:
+        return " ".join(one.lower().split()) == " ".join(other.lower().split())
+    if first.form != second.form:
+        return _within(first, second)
+    half = max(first.step, second.step) / 2
+    return _near(first.low, second.low, half) and _near(first.high, second.high, half)
+
+
+def _within(first: Printed, second: Printed) -> bool:
+    """Whether a number lies in a range or keeps a bound."""
+    number, other = (first, second) if first.form == "number" else (second, first)
+    half = max(first.step, second.step) / 2
+    if number.form != "number" or number.low is None:
+        return False
+    above = other.low is None or number.low >= other.low - half
+    return above and (other.high is None or number.low <= other.high + half)
+
+
+def _near(one: Decimal | None, other: Decimal | None, half: Decimal) -> bool:
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= half

@@ -137,9 +137,14 @@ ROUGHNESS = Kernel(
 # Mass coherence: how many modes a potential well holds.
 
 
-def saturating(K_max: float, depth: float, psi_0: float, delta: float) -> float:
+def saturation(depth: float, psi_0: float, delta: float) -> float:
+    """Share 1 − exp(−(Ψ/Ψ₀)^δ) of the largest enhancement (mass coherence, models 1 and 2)."""
+    return -expm1(-pow(depth / psi_0, delta))
+
+
+def saturating(K_max: float, saturation: float) -> float:
     """F = F_max [1 − exp(−(Ψ/Ψ₀)^δ)] (mass coherence, models 1 and 2)."""
-    return -K_max * expm1(-pow(depth / psi_0, delta))
+    return K_max * saturation
 
 
 def potential_depth(mass_length: float, l_0: float, reff_factor: float, scale_length: float) -> float:
@@ -189,7 +194,8 @@ MISSING = Choice(
 # The printed fit has R_d = R_max.
 OUTERMOST = replace(SCALE_LENGTH, default="outermost")
 
-MASS_TERMS: Mapping[str, Term | Reduction | str] = {"missing": saturating, "depth": potential_depth}
+SATURATING: Mapping[str, Term | Reduction | str] = {"missing": saturating, "saturation": saturation}
+MASS_TERMS: Mapping[str, Term | Reduction | str] = {**SATURATING, "depth": potential_depth}
 MASS_PARAMETERS = (
     Parameter("K_max", "K_max", 19.58, "", (0.0, 1e3), "fitted", "mass coherence, model 1", "largest enhancement"),
     Parameter(
@@ -220,7 +226,7 @@ VELOCITY_COHERENCE = Kernel(
     name="velocity_coherence",
     title="velocity coherence",
     source="mass coherence, model 2",
-    terms={**ROUGH, "missing": saturating, "depth": velocity_depth},
+    terms={**ROUGH, **SATURATING, "depth": velocity_depth},
     choices=(MISSING, *ROUGH_CHOICES),
     parameters=(
         Parameter("K_max", "F_max", 10.38, "", (0.0, 1e3), "fitted", "mass coherence, model 2", "largest enhancement"),

@@ -12,8 +12,8 @@ PACKAGE = Path(sigcube.__file__).parent
 
 ROOMS = (
     "constants milky_way errors shipped cube readers recipes vecmath kernels metrics grid spec checks layout "
-    "provenance report plan gathering engine store driver cluster sweep rerun fits analysis tables catalogue progress "
-    "claims explore demo cli __main__"
+    "provenance report plan gathering engine store driver cluster sweep rerun fits analysis field tables catalogue "
+    "progress claims explore demo cli __main__"
 ).split()
 
 

@@ -1,0 +1,212 @@
+"""The papers' field equation for a given mass distribution, and how far the algebraic relation is from it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sigcube.constants import CONSTANTS, Constants
+from sigcube.errors import SpecError, did_you_mean
+from sigcube.field.nu import Nu, nu_of
+from sigcube.field.poisson import Grid, Solution
+from sigcube.field.sources import Source
+from sigcube.kernels import Kernel, find
+
+__all__ = ["solve"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# How far beyond the lengths of a source the grid reaches, inwards and outwards.
+_INWARDS, _OUTWARDS = 1e4, 1e3
+_PANEL, _NODES = 0.3, 10
+
+
+def solve(
+    source: Source,
+    *,
+    kernel: str | Kernel = "sigma",
+    R: npt.ArrayLike | None = None,
+    z: npt.ArrayLike = (0.0,),
+    window_radius: Literal["cylindrical", "spherical"] = "cylindrical",
+    modes: int = 48,
+    refine: float = 1.0,
+    **settings: Any,
+) -> xr.Dataset:
+    """Solve ∇²Φ = ∇·[ν ∇Φ_N] and compare it with g = ν(g_N) g_N in the mid-plane.
+
+    The Newtonian field first, ∇²Φ_N = 4πGρ, then that of the phantom density, as QUMOND does (main §2.14.2; Milgrom
+    2010, doi:10.1111/j.1365-2966.2009.16184.x). Main §2.14.2 has 4πGρ + ∇·[(ν−1) g_N] with g_N = −∇Φ_N on the right:
+    its second term has the opposite sign to what its g_eff = ν g_N needs even for a sphere, and is taken as
+    ∇·[(ν−1) ∇Φ_N] here.
+
+    Each equation is solved on panels of Chebyshev nodes in ln r and in polynomials of cos θ on one side of the
+    mid-plane, in weak form: ν is never differentiated, and a thin disc is a flux through the mid-plane.
+
+    Parameters
+    ----------
+    source : Source
+        A disc, a sphere, or what `combined` makes of several.
+    kernel : str or Kernel
+        A model whose boost is a function of g_N and r alone: ``mond``, ``sigma`` with the windows ``none``,
+        ``geometric`` and ``power``, ``survival``, or a record of one's own.
+    R : array_like, optional
+        Radii in kpc; without it 49 from R_d/4 to 16 R_d.
+    z : array_like
+        Heights z ≥ 0 in kpc. At z = 0 fields are the limit from above.
+    window_radius : {"cylindrical", "spherical"}
+        What r in ν(g, r) is away from the mid-plane; main §2.5 says the cylindrical one.
+    modes : int
+        Polynomials in cos θ.
+    refine : float
+        Factor on the number of radial panels.
+    **settings
+        Labels and parameters of the kernel, and ``constants``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over ``R`` and ``z`` [kpc]: ``potential`` and ``potential_newton`` [km²/s²], ``g_R``, ``g_z``,
+        ``g_R_newton``, ``g_z_newton`` [m/s², positive towards the axis and the mid-plane], and ``phantom_density``
+        [Msun/kpc³] of what lies outside a thin disc. In the mid-plane, over
+        ``R``: ``boost``, ``boost_algebraic`` = ν(g_R), ``boost_outside`` = ν(√(g_R² + (2πGΣ)²)), all relative to
+        Newton's g_R; ``v``, ``v_algebraic``, ``v_newton`` [km/s]; ``deviation`` and ``deviation_outside``, the g of
+        the two relations over that of the field equation, less 1. ``phantom_mass`` [Msun] is that in the sphere of
+        radius R, by Gauss' theorem. The zero of ``potential`` has no meaning where ν grows without bound.
+
+    Raises
+    ------
+    SpecError
+        For radii or heights out of range, or settings the kernel does not have or use; see `nu_of`.
+
+    Examples
+    --------
+    >>> from sigcube import field
+    >>> found = field.solve(field.kuzmin(mass=1e10, scale_length=2.0), kernel="mond", R=[4.0])
+    >>> round(float(found.deviation[0]), 3), abs(round(float(found.deviation_outside[0]), 6))
+    (0.038, 0.0)
+    """
+    if window_radius not in ("cylindrical", "spherical"):
+        hint = did_you_mean(window_radius, ("cylindrical", "spherical"))
+        raise SpecError(f"there is no window_radius {window_radius!r}", hint=hint)
+    model = find(kernel)
+    nu = nu_of(model, source.scales, settings)
+    constants = CONSTANTS[settings.get("constants", "paper")]
+    grid = _grid(source, modes, refine)
+    heights = _within(z, "z", grid, smallest=0.0)
+    radii = _default_radii(source) if R is None else _within(R, "R", grid, smallest=float(grid.radial.r[0, 0]))
+    newton = grid.of_matter(source.density, source.surface_density, 4.0 * np.pi * constants.G_galactic)
+    field = _phantom_field(newton, nu, constants, cylindrical=window_radius == "cylindrical")
+    solved = _Solved(source, nu, constants, newton, field, grid.of_field(*field))
+    attrs = {
+        "title": f"Field equation of {model.title}: {source.title}",
+        "kernel": model.name,
+        "settings": ", ".join(f"{key}={value}" for key, value in settings.items()),
+        "window_radius": window_radius,
+        "source": "main §2.14.2",
+    }
+    return solved.fields(radii, heights).merge(solved.mid_plane(radii)).assign_attrs(attrs)
+
+
+def _grid(source: Source, modes: int, refine: float) -> Grid:
+    if modes < 2 or not refine > 0.0:
+        raise SpecError("a grid needs two modes or more, and some panels", found=f"modes={modes}, refine={refine}")
+    smallest, largest = source.extent[0] / _INWARDS, source.extent[1] * _OUTWARDS
+    n_panels = max(4, round(refine * np.log(largest / smallest) / _PANEL))
+    return Grid.between(smallest, largest, n_panels=n_panels, n_nodes=_NODES, n_modes=modes)
+
+
+def _default_radii(source: Source) -> FloatArray:
+    return np.geomspace(0.25, 16.0, 49) * source.scales.get("scale_length_catalogue", source.extent[1])
+
+
+def _within(values: npt.ArrayLike, name: str, grid: Grid, *, smallest: float) -> FloatArray:
+    array = np.atleast_1d(np.asarray(values, dtype=np.float64))
+    largest = 0.5 * float(grid.radial.r[-1, -1])
+    if array.ndim != 1 or not ((array >= smallest) & (array <= largest)).all():
+        raise SpecError(f"{name} must be one-dimensional, within the grid", expected=f"{smallest:g} to {largest:g} kpc")
+    return array
+
+
+def _si(constants: Constants) -> float:
+    """Return one (km/s)²/kpc in m/s²."""
+    return 1e6 / constants.kpc
+
+
+def _phantom_field(
+    newton: Solution, nu: Nu, constants: Constants, *, cylindrical: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Return (ν−1) ∇Φ_N at the nodes, as `Grid.of_field` takes it."""
+    grid = newton.grid
+    by_r, by_mu = newton.on_grid()
+    g = np.hypot(by_r, np.sqrt(1.0 - grid.angular.mu**2) * by_mu) * _si(constants)
+    radius = grid.cylindrical[0] if cylindrical else np.broadcast_to(grid.radial.r[..., None], g.shape)
+    excess = nu(radius, g) - 1.0
+    return excess * by_r, excess * by_mu
+
+
+@dataclass(frozen=True)
+class _Solved:
+    source: Source
+    nu: Nu
+    constants: Constants
+    newton: Solution
+    field: tuple[FloatArray, FloatArray]
+    phantom: Solution
+
+    def fields(self, R: FloatArray, z: FloatArray) -> xr.Dataset:
+        """Return both potentials and their fields over R and z."""
+        points = [a.ravel() for a in np.meshgrid(R, z, indexing="ij")]
+        newton, phantom = self.newton.at(*points), self.phantom.at(*points)
+        full = [a + b for a, b in zip(newton, phantom, strict=True)]
+        variables = {"phantom_density": self._phantom_density(points, (R.size, z.size))}
+        for suffix, of in (("", full), ("_newton", newton)):
+            what = "Newton's" if suffix else "the field equation's"
+            phi, by_R, by_z = (a.reshape(R.size, z.size) for a in of)
+            variables[f"potential{suffix}"] = _variable(phi, "km2/s2", f"{what} potential", ("R", "z"))
+            for name, by, to in (("g_R", by_R, "axis"), ("g_z", by_z, "mid-plane")):
+                text = f"{what} acceleration towards the {to}"
+                variables[name + suffix] = _variable(by * _si(self.constants), "m/s2", text, ("R", "z"))
+        coords = {"R": _variable(R, "kpc", "cylindrical radius", ("R",)), "z": _variable(z, "kpc", "height", ("z",))}
+        return xr.Dataset(variables, coords)
+
+    def mid_plane(self, R: FloatArray) -> xr.Dataset:
+        """Return what each relation says in the mid-plane, over R."""
+        flat, si = np.zeros_like(R), _si(self.constants)
+        newton = self.newton.at(R, flat)[1]
+        full = newton + self.phantom.at(R, flat)[1]
+        column = np.zeros_like(R) if self.source.column is None else self.source.column(R)
+        algebraic = self.nu(R, newton * si)
+        outside = self.nu(R, np.hypot(newton, 2.0 * np.pi * self.constants.G_galactic * column) * si)
+        boost = full / newton
+        rows = {
+            "boost": (boost, "", "g_R of the field equation over Newton's"),
+            "boost_algebraic": (algebraic, "", "ν(g_R), the algebraic relation"),
+            "boost_outside": (outside, "", "ν of the field just outside the disc"),
+            "v": (np.sqrt(R * full), "km/s", "circular velocity of the field equation"),
+            "v_algebraic": (np.sqrt(R * newton * algebraic), "km/s", "circular velocity of the algebraic relation"),
+            "v_newton": (np.sqrt(R * newton), "km/s", "Newton's circular velocity"),
+            "deviation": (
+                algebraic / boost - 1.0,
+                "",
+                "g of the algebraic relation over that of the field equation − 1",
+            ),
+            "deviation_outside": (outside / boost - 1.0, "", "the same, of the relation just outside the disc"),
+            "phantom_mass": (self._phantom_mass(R), "solMass", "phantom mass in the sphere of radius R"),
+        }
+        return xr.Dataset({name: _variable(values, unit, text, ("R",)) for name, (values, unit, text) in rows.items()})
+
+    def _phantom_density(self, points: list[FloatArray], shape: tuple[int, int]) -> xr.Variable:
+        grid = self.phantom.grid
+        values = grid.sample(grid.divergence(*self.field), *points) / (4.0 * np.pi * self.constants.G_galactic)
+        return _variable(values.reshape(shape), "solMass/kpc3", "phantom density, beside a thin disc's own", ("R", "z"))
+
+    def _phantom_mass(self, r: FloatArray) -> FloatArray:
+        panel, weights = self.phantom.grid.radial.at(r)
+        mean: FloatArray = np.einsum("pi,pi->p", weights, self.phantom.mean_slope[panel])
+        return r**2 * mean / self.constants.G_galactic
+
+
+def _variable(values: FloatArray, units: str, long_name: str, dims: tuple[str, ...]) -> xr.Variable:
+    return xr.Variable(dims, values, {"units": units, "long_name": long_name})

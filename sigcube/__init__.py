@@ -7,11 +7,13 @@ if TYPE_CHECKING:
     from sigcube import kernels
     from sigcube.cube import open_cube
     from sigcube.errors import SigcubeError
+    from sigcube.fits import Fit
     from sigcube.grid import geomspace, linspace
     from sigcube.kernels.record import Kernel, Parameter
     from sigcube.sweep import Sweep, open_result
 
 __all__ = [
+    "Fit",
     "Kernel",
     "Parameter",
     "SigcubeError",
@@ -27,6 +29,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Fit": "sigcube.fits",
     "Kernel": "sigcube.kernels.record",
     "Parameter": "sigcube.kernels.record",
     "SigcubeError": "sigcube.errors",

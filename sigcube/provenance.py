@@ -25,7 +25,7 @@ from sigcube.spec import Spec, spec_to_record
 
 __all__ = ["describe_identity", "result_attrs", "result_coords", "source_hash"]
 
-_LIBRARIES = ("numpy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
+_LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
 
 
 class _SectionLike(Protocol):

@@ -7,7 +7,7 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +23,12 @@ _DRAFT = re.compile(r"(?P<host>.+)\.(?P<pid>\d+)\.[^.]+\.partial")
 
 
 @contextmanager
-def drafting(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def drafting(
+    path: Path, *, overwrite: bool, what: str = "cube", replaces: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
     """Give a path to write a Zarr store at; when all is well in the end, it takes the place of ``path``.
+
+    ``what`` is written; with ``overwrite`` it may replace what ``replaces`` says is one, by default a cube.
 
     Raises
     ------
@@ -34,7 +38,7 @@ def drafting(path: Path, *, overwrite: bool) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _tidy(path)
-        _refuse_existing(path, overwrite)
+        _refuse_existing(path, overwrite, what, replaces or _is_cube)
         with tempfile.TemporaryDirectory(prefix=_prefix(path), suffix=".partial", dir=path.parent) as folder:
             draft = Path(folder) / "next"
             yield draft
@@ -42,7 +46,7 @@ def drafting(path: Path, *, overwrite: bool) -> Iterator[Path]:
                 _sync(each)
             _replace(Path(folder), path, overwrite)
     except OSError as error:
-        raise DataError("the cube could not be saved", where=str(path), found=str(error)) from error
+        raise DataError(f"the {what} could not be saved", where=str(path), found=str(error)) from error
 
 
 def interrupted(path: Path) -> Path | None:
@@ -73,16 +77,16 @@ def _replace(folder: Path, path: Path, overwrite: bool) -> None:
     _sync(path.parent)
 
 
-def _refuse_existing(path: Path, overwrite: bool) -> None:
+def _refuse_existing(path: Path, overwrite: bool, what: str, replaces: Callable[[Path], bool]) -> None:
     if path.exists() and not overwrite:
         raise DataError(
             "there is already something here",
             where=str(path),
             hint="ask for it to be overwritten, or choose another path",
         )
-    if path.exists() and not _is_cube(path):
+    if path.exists() and not replaces(path):
         raise DataError(
-            "what is here is not a cube, so it is not overwritten", where=str(path), hint="choose another path"
+            f"what is here is not a {what}, so it is not overwritten", where=str(path), hint="choose another path"
         )
 
 

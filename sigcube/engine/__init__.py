@@ -2,5 +2,6 @@
 
 from sigcube.engine.block import DONE, Engine
 from sigcube.engine.loop import evaluate_sums
+from sigcube.engine.points import PointTerms
 
-__all__ = ["DONE", "Engine", "evaluate_sums"]
+__all__ = ["DONE", "Engine", "PointTerms", "evaluate_sums"]

@@ -1,8 +1,8 @@
-"""A reading's terms at every point of one system, for one combination of parameters: what a fit asks for again and again.
+"""A reading's terms at every point of one system, for one combination of parameters: what a minimiser asks for.
 
 The loop of a sweep adds up over points and runs along a grid; a minimiser wants the points themselves, for a few
-numbers at a time. So here the terms are written one after the other, each over all points of the system, and the swept
-parameters are the elements of one array.
+numbers at a time, again and again. So here the terms are written one after the other, each over all points of the
+system, and the swept parameters are the elements of one array.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,0 +1,41 @@
+"""Results of fits on disk: written whole or not at all."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from sigcube.cube.drafts import drafting
+from sigcube.cube.storage import consolidate
+
+__all__ = ["save_fit"]
+
+
+def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Save the result of a fit as a Zarr store, whole or not at all.
+
+    Raises
+    ------
+    DataError
+        If there is something at ``path`` and ``overwrite`` is false, if what is there is no fit, or if the disk does
+        not take it.
+    """
+    path = Path(path)
+    plain = result.drop_encoding()
+    for name, coord in result.coords.items():
+        if coord.dtype.kind in "OUT":
+            items = np.array([str(item) for item in coord.values.ravel()], dtype=object).reshape(coord.shape)
+            plain = plain.assign_coords({name: (coord.dims, items, coord.attrs)})
+    with drafting(path, overwrite=overwrite, replaces=is_fit, what="fit") as draft:
+        plain.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
+        consolidate(draft)
+    return path
+
+
+def is_fit(path: Path) -> bool:
+    """Whether a folder says that it is the result of a fit."""
+    try:
+        return bool(json.loads((path / "zarr.json").read_bytes())["attributes"]["kind"] == "fit")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -64,7 +64,7 @@ class Cubes:
                     continue
                 return
         raise RawFilesMissing(
-            f"dataset {recipe.name} is not here: {missing_files(recipe, self.data)}",
+            f"needs {missing_files(recipe, self.data)}",
             where=str(self.data or cache_folder() / recipe.name),
             hint=_what_to_do(recipe),
         )
@@ -87,7 +87,9 @@ def missing_files(recipe: Recipe, data: Path | None) -> str:
         for name, wanted in patterns.items()
         if not any(pattern and any(folder.rglob(pattern)) for pattern in wanted for folder in folders)
     ]
-    return "; ".join(f"{name} (from {origins[name]})" for name in gone or origins)
+    wanted = tuple(gone or origins)
+    told = "; ".join(dict.fromkeys(origins[name] for name in wanted))
+    return f"{' and '.join(wanted)} of {recipe.name} (from {told})"
 
 
 def _what_to_do(recipe: Recipe) -> str:

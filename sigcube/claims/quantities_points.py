@@ -37,7 +37,7 @@ class TermKeys(Keys):
     statistic, within, percentile
         How several values become one.
     over : dict or None
-        Settings, whose value of the same term each value is divided by.
+        Settings that differ in what each value is divided by, the same term under those; ``"default"`` leaves one out.
     """
 
     kernel: str
@@ -67,7 +67,7 @@ class TermKeys(Keys):
 
 def term(keys: TermKeys, context: Context) -> Found:
     """Compute the term by broadcasting, and take a value of it."""
-    marks: dict[str, str] = Field(default={})
+    marks: dict[str, str] = {}
     if keys.dataset is None:
         cube = point_cube(keys.kind, keys.at)
     else:
@@ -76,7 +76,8 @@ def term(keys: TermKeys, context: Context) -> Found:
         cube = select(whole, sample=keys.sample)
     values = term_values(keys.kernel, cube, keys.term, keys.settings)
     if keys.over is not None:
-        values = values / term_values(keys.kernel, cube, keys.term, {**keys.settings, **keys.over})
+        other = {name: value for name, value in {**keys.settings, **keys.over}.items() if value != "default"}
+        values = values / term_values(keys.kernel, cube, keys.term, other)
     return Found(_take(keys, cube, values), marks, command=_python(keys), details={"term": keys.term})
 
 

@@ -87,7 +87,7 @@ class Printed:
         if not _is_finite(value):
             return str(value)
         decimals = max(0, -int(self.step.adjusted()))
-        if self.scientific:
+        if self.scientific and value:
             ends = [end for end in (self.low, self.high) if end]
             decimals = max([end.adjusted() for end in ends], default=0) - self.step.adjusted()
             return _short(f"{value:.{max(0, decimals)}e}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sigcube.errors import StoreError
 
-__all__ = ["Card", "Rows", "write_page"]
+__all__ = ["Card", "Rows", "write_page", "write_text"]
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,11 @@ def write_page(
             script=script,
         )
     )
-    return _write(Path(path), html)
+    return write_text(Path(path), html)
 
 
-def _write(path: Path, text: str) -> Path:
+def write_text(path: Path, text: str) -> Path:
+    """Write a page in one step."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".partial") as folder:

@@ -1,0 +1,145 @@
+"""The rows of the main paper: each can be evaluated, and what must come out does."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from sigcube.claims import Claim, Entry, evaluate_claims, load_claims
+from sigcube.claims.verdicts import Verdict
+
+FILES = sorted((Path(__file__).resolve().parents[2] / "sweeps" / "claims").glob("main_*.toml"))
+
+AS_STATED, CONVENTION, DIFFERS = Verdict.REPRODUCES, Verdict.CONVENTION, Verdict.DIFFERS
+CANNOT, CONTRADICTS = Verdict.CANNOT, Verdict.CONTRADICTS
+
+# Why each row must come out so.
+EXPECTED = [
+    # constants and amplitudes: arithmetic of what the text gives
+    ("constants.g_dagger.si", AS_STATED),
+    ("amplitude.unified.cluster", AS_STATED),
+    ("amplitude.unified.ratio", AS_STATED),
+    ("amplitude.mode_ratio", AS_STATED),
+    # 2.998e8 · 2.27e-18 is 6.81e-10, and 4√π of the printed g† too
+    ("constants.c_h0.si", DIFFERS),
+    ("constants.c_h0.from_g_dagger", CONTRADICTS),
+    # the table's A₀ is 1.6, the section's 1.173
+    ("amplitude.path_length_table.disc", CONVENTION),
+    ("amplitude.path_length_validation.disc", AS_STATED),
+    # 1.6 · 400^{1/4} = 7.155 is cut, not rounded
+    ("amplitude.path_length_validation.cluster", DIFFERS),
+    # (400/1.5)^{1/4} = 4.0
+    ("amplitude.path_length.ratio", DIFFERS),
+    # SPARC: the sample, and MOND, follow from the text
+    ("sparc.count.sample", AS_STATED),
+    ("sparc.count.valid_v_bar", AS_STATED),
+    ("sparc.mean_rms.mond", AS_STATED),
+    # three points leave 174; the supplement's five leave 171, with UGC01281
+    ("sparc.count.three_points", CONVENTION),
+    # D = f_bulge and L = 0.3 R[N//3]
+    ("sparc.mean_rms.sigma", CONVENTION),
+    ("sparc.win_rate.sigma", CONVENTION),
+    ("sparc.win_rate.mond", CONVENTION),
+    # 97 of 175, and one standard error
+    ("fits.win_rate.bootstrap", CONVENTION),
+    ("fits.win_rate.interval", CONVENTION),
+    # the printed ratios belong to A = π√2
+    *((f"clusters.literature_ratio.{name}", CONVENTION) for name in ("abell_2744", "abell_370", "macs_j0416")),
+    *(
+        (f"clusters.literature_ratio.{name}", CONVENTION)
+        for name in ("macs_j0717", "abell_1689", "bullet", "abell_383")
+    ),
+    # files that are not there
+    ("clusters.ratio.median", CANNOT),
+    ("milky_way.rms.abstract", CANNOT),
+    ("counter_rotation.p_value", CANNOT),
+    # 29.5, 29.4 and 27.6 for the same stars
+    ("milky_way.rms.abstract_and_table", CONTRADICTS),
+    ("milky_way.rms.abstract_and_result", CONTRADICTS),
+    # A = √3, and ν = ½ + √(¼ + a₀/g) with a₀ = g†, at g = g† alone
+    ("comparison.sigma.1_0", CONVENTION),
+    ("comparison.mond.1_0", CONVENTION),
+    ("comparison.sigma.0_1", DIFFERS),
+    # lensing: the formulas of the section
+    ("lensing.slip.2", AS_STATED),
+    ("lensing.over_dynamics.2_0", AS_STATED),
+    ("theta.enhancement", AS_STATED),
+    # the algebraic relation is the field equation's for spheres, not for discs
+    ("field.identical", CONVENTION),
+    # what is enhanced is Σ − 1, and 28 % is of Σ
+    ("counter_rotation.prediction", CONVENTION),
+    # 1.16² is 1.35
+    ("milky_way.mass_uncertainty", CONVENTION),
+    # the Solar System: h at Saturn is 1.77e-9, as the supplement has it
+    ("solar_system.h.two_values", CONTRADICTS),
+    ("solar_system.enhancement.saturn", AS_STATED),
+    ("solar_system.enhancement.figure_2", DIFFERS),
+    # wide binaries: one solar mass gives ten times what is printed; the field of the Galaxy comes out
+    ("wide_binaries.g.au_10000", DIFFERS),
+    ("wide_binaries.g_galaxy", AS_STATED),
+]
+
+# What a row comes to, where the number itself matters: its own, or that of the reading nearest to the printed one.
+VALUES = [
+    ("sparc.mean_rms.mond", "17.15", 17.154),
+    ("sparc.mean_rms.sigma", "17.75", 17.746),
+    ("sparc.win_rate.sigma", "47.4", 47.368),
+    ("clusters.literature_ratio.abell_383", "0.72", 0.723),
+    ("amplitude.unified.cluster", "8.45", 8.446),
+]
+
+
+@pytest.fixture(scope="module")
+def claims() -> tuple[Claim, ...]:
+    """The rows of the main paper."""
+    return load_claims(FILES)
+
+
+@pytest.fixture(scope="module")
+def entries(
+    claims: tuple[Claim, ...], shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Entry]:
+    """All of them, judged."""
+    judged = evaluate_claims(claims, cubes=tmp_path_factory.mktemp("cubes"), data=shared_data)
+    return {entry.claim.id: entry for entry in judged}
+
+
+def test_the_rows_are_of_the_main_paper(claims: tuple[Claim, ...]) -> None:
+    assert len(FILES) >= 5
+    assert len(claims) >= 80
+    assert {claim.paper for claim in claims} == {"sigma_gravity"}
+
+
+def test_every_row_says_where_it_stands(claims: tuple[Claim, ...]) -> None:
+    nowhere = [c.id for c in claims if not c.where.startswith(("Abstract", "§", "Figure"))]
+    assert nowhere == []
+
+
+def test_no_row_fails(entries: Mapping[str, Entry]) -> None:
+    assert [failure for entry in entries.values() for failure in entry.failures] == []
+
+
+@pytest.mark.parametrize(("row", "verdict"), EXPECTED, ids=[row for row, _ in EXPECTED])
+def test_verdict(entries: Mapping[str, Entry], row: str, verdict: Verdict) -> None:
+    assert entries[row].verdict is verdict
+
+
+@pytest.mark.parametrize(("row", "published", "value"), VALUES, ids=[row for row, *_ in VALUES])
+def test_value(entries: Mapping[str, Entry], row: str, published: str, value: float) -> None:
+    entry = entries[row]
+    assert entry.claim.published == published
+    assert entry.value() == pytest.approx(value, abs=6e-4)
+
+
+def test_what_cannot_be_tested_names_a_file(entries: Mapping[str, Entry]) -> None:
+    untested = [entry for entry in entries.values() if entry.verdict is Verdict.CANNOT]
+    assert untested
+    for entry in untested:
+        assert any(outcome.kind == "missing" and "get them by hand" in outcome.message for outcome in entry.outcomes)
+
+
+def test_another_printed_number_is_another_verdict(entries: Mapping[str, Entry], shared_data: Path) -> None:
+    entry = entries["amplitude.unified.cluster"]
+    other = entry.claim.model_copy(update={"published": "8.55"})
+    (judged,) = evaluate_claims([other], data=shared_data)
+    assert (entry.verdict, judged.verdict) == (AS_STATED, DIFFERS)

@@ -12,10 +12,15 @@ __all__ = ["CMSI"]
 _TWO_PI = 6.283185307179586
 
 
-def coupling(chi_0: float, source: float, r: float, l_0: float, n: float, c: float) -> float:
+def coupling(chi_0: float, source: float, profile: float, c: float) -> float:
     """χ₀ (Σ_s/Σ_ref)^ε (1+(R/ℓ₀)^n)^{−1/n}/c², 1/(km/s)² (CMSI 2025, core formula)."""
     light = c / 1e3
-    return chi_0 * source * pow(1.0 + pow(r / l_0, n), -1.0 / n) / (light * light)
+    return chi_0 * source * profile / (light * light)
+
+
+def profile(r: float, l_0: float, n: float) -> float:
+    """f = (1+(R/ℓ₀)^n)^{−1/n} (CMSI 2025, core formula)."""
+    return pow(1.0 + pow(r / l_0, n), -1.0 / n)
 
 
 def source(surface_density: float, sigma_ref: float, epsilon: float) -> float:
@@ -53,9 +58,14 @@ def rough(v: float, dispersion: float, amplitude: float, gamma_rough: float) -> 
     return 1.0 + amplitude * pow(min(1.0, v / dispersion) / _TWO_PI, gamma_rough)
 
 
-def boxed_baryonic(v_bar: float, coupling: float, dispersion: float, gamma: float, alpha: float) -> float:
+def modes(v_bar: float, dispersion: float, gamma: float, alpha: float) -> float:
+    """N_coh^α at V_bar."""
+    return pow(v_bar / dispersion, gamma * alpha)
+
+
+def boxed_baryonic(v_bar_sq: float, coupling: float, modes: float) -> float:
     """Σ = F at V_bar (CMSI 2025, core formula)."""
-    return boxed(v_bar, coupling, dispersion, gamma * alpha)
+    return 1.0 + coupling * v_bar_sq * modes
 
 
 def boxed_consistent(v_bar: float, coupling: float, dispersion: float, gamma: float, alpha: float) -> float:
@@ -65,11 +75,14 @@ def boxed_consistent(v_bar: float, coupling: float, dispersion: float, gamma: fl
     return boxed(v_bar * np.sqrt(f), coupling, dispersion, gamma * alpha)
 
 
-def rough_baryonic(
-    v_bar: float, coupling: float, dispersion: float, gamma: float, alpha: float, roughness: float, gamma_rough: float
-) -> float:
+def rough_baryonic(boxed_baryonic: float, roughness_baryonic: float) -> float:
     """Σ = F (1 + K_rough) at V_bar (behind the values that CMSI 2025 prints)."""
-    return boxed(v_bar, coupling, dispersion, gamma * alpha) * rough(v_bar, dispersion, roughness, gamma_rough)
+    return boxed_baryonic * roughness_baryonic
+
+
+def roughness_baryonic(v_bar: float, dispersion: float, roughness: float, gamma_rough: float) -> float:
+    """1 + K_rough at V_bar (behind the values that CMSI 2025 prints)."""
+    return rough(v_bar, dispersion, roughness, gamma_rough)
 
 
 def rough_consistent(
@@ -94,7 +107,7 @@ FORM = Choice(
     description="Whether roughness multiplies F",
     options={
         "boxed": Option(
-            {"at_v_bar": boxed_baryonic, "consistent": boxed_consistent, "source": source},
+            {"at_v_bar": "boxed_baryonic", "consistent": boxed_consistent, "source": source},
             "CMSI 2025, core formula",
             "F as printed",
         ),
@@ -140,7 +153,14 @@ CMSI = Kernel(
     name="cmsi",
     title="coherent metric self-interaction",
     source="CMSI 2025",
-    terms={"coupling": coupling, "roughness": roughness},
+    terms={
+        "coupling": coupling,
+        "profile": profile,
+        "modes": modes,
+        "boxed_baryonic": boxed_baryonic,
+        "roughness": roughness,
+        "roughness_baryonic": roughness_baryonic,
+    },
     choices=(FORM, VELOCITY, SURFACE_DENSITY, CMSI_DISPERSION, FLAT_VELOCITY),
     parameters=(
         Parameter("chi_0", "χ₀", 800.0, "", (0.0, 1e5), "calibrated", "CMSI 2025", "coupling strength"),

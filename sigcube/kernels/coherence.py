@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sigcube.kernels.halo import BURR_PARAMETERS, burr_shape
+from sigcube.kernels.halo import BURR_PARAMETERS, BURR_SHAPE
 from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Reduction, Term
 from sigcube.kernels.sigma import SCALE_LENGTH
 from sigcube.kernels.systems import DISPERSION, FLAT_VELOCITY, SIGMA_V, VELOCITY, middle
@@ -287,7 +287,7 @@ UNIFIED = Kernel(
     name="unified",
     title="unified kernel of roughness and missing factor",
     source="mass coherence; microphysics",
-    terms={**ROUGH, **MASS_TERMS, "functional": functional_form, "gated": gated, "burr_shape": burr_shape},
+    terms={**ROUGH, **MASS_TERMS, **BURR_SHAPE, "functional": functional_form, "gated": gated},
     choices=(
         Choice(
             name="combination",

@@ -1,15 +1,19 @@
 """What baryons are compared with beside Σ-Gravity: a dark halo, and the older empirical kernel of Burr's form."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from sigcube.kernels.compiled import helper
-from sigcube.kernels.record import Kernel, Parameter
-from sigcube.vecmath import expm1, log1p, pow
+from sigcube.kernels.record import Kernel, Parameter, Term
+from sigcube.vecmath import expm1, log, log1p, pow
 
 __all__ = ["BURR", "NFW"]
 
 
 def with_halo(v_halo_sq: float, v_bar_sq: float) -> float:
     """Σ = 1 + V_h²/V_bar², so that V² = V_bar² + V_h² (SI §15.1)."""
-    return 1.0 + v_halo_sq / v_bar_sq
+    # A grid has one V_bar² and many V_h²: the division once, the product often.
+    return 1.0 + v_halo_sq * (1.0 / v_bar_sq)
 
 
 def r_200(log_m200: float, G: float, Msun: float, H0: float, kpc: float) -> float:
@@ -26,23 +30,43 @@ def v_200_sq(log_m200: float, r_200: float, G: float, Msun: float, kpc: float) -
 @helper
 def enclosed(y: float) -> float:
     """M(<y r_s) of the profile: m(y) = ln(1+y) − y/(1+y)."""
-    w = y / (1.0 + y)
+    u = 1.0 + y
+    inverse = 1.0 / u
+    w = y * inverse
     # With w: −ln(1−w) − w = w²/2 + w³/3 + …, for where the two terms cancel.
-    series = 1.0 / 8.0 + w * (1.0 / 9.0 + w * (1.0 / 10.0 + w * (1.0 / 11.0 + w * (1.0 / 12.0 + w / 13.0))))
+    series = 1.0 / 8.0 + w * (1.0 / 9.0 + w * (1.0 / 10.0 + w * (1.0 / 11.0 + w * (1.0 / 12.0 + w * (1.0 / 13.0)))))
     series = 1.0 / 4.0 + w * (1.0 / 5.0 + w * (1.0 / 6.0 + w * (1.0 / 7.0 + w * series)))
-    return w * w * (0.5 + w * (1.0 / 3.0 + w * series)) if w < 0.05 else log1p(y) - w
+    # Elsewhere both terms of the rounded u: m is flat there, so that the rounding does as little harm as with log1p.
+    return w * w * (0.5 + w * (1.0 / 3.0 + w * series)) if w < 0.05 else log(u) - (u - 1.0) * inverse
 
 
-def v_halo_sq(r: float, r_200: float, v_200_sq: float, c: float) -> float:
+def steepness(r_200: float, c: float) -> float:
+    """1/r_s = c/r₂₀₀, 1/kpc (Navarro, Frenk & White 1997)."""
+    return c / r_200
+
+
+def scale_strength(r_200: float, v_200_sq: float, c: float) -> float:
+    """G M(<r)/m(r/r_s) = V₂₀₀² r₂₀₀/m(c), kpc (km/s)² (Navarro, Frenk & White 1997)."""
+    return v_200_sq * r_200 / enclosed(c)
+
+
+def v_halo_sq(r: float, steepness: float, scale_strength: float) -> float:
     """V_h² = V₂₀₀² (r₂₀₀/r) m(c r/r₂₀₀)/m(c), (km/s)² (Navarro, Frenk & White 1997, doi:10.1086/304888)."""
-    return v_200_sq * (r_200 / r) * (enclosed(c * r / r_200) / enclosed(c))
+    return scale_strength * enclosed(r * steepness) * (1.0 / r)
 
 
 NFW = Kernel(
     name="nfw",
     title="dark halo of Navarro, Frenk & White",
     source="SI §15.1",
-    terms={"boost": with_halo, "v_halo_sq": v_halo_sq, "r_200": r_200, "v_200_sq": v_200_sq},
+    terms={
+        "boost": with_halo,
+        "v_halo_sq": v_halo_sq,
+        "steepness": steepness,
+        "scale_strength": scale_strength,
+        "r_200": r_200,
+        "v_200_sq": v_200_sq,
+    },
     parameters=(
         Parameter("log_m200", "log₁₀ M₂₀₀", 12.0, "dex(solMass)", (6.0, 14.0), "fitted", "SI §15.1", "mass in r₂₀₀"),
         Parameter("c", "c", 10.0, "", (1.0, 50.0), "fitted", "SI §15.1", "concentration"),
@@ -55,9 +79,17 @@ def burr_boost(A: float, burr_shape: float) -> float:
     return 1.0 + A * burr_shape
 
 
-def burr_shape(r: float, l_0: float, p: float, n: float) -> float:
+def burr_depth(r: float, l_0: float, p: float) -> float:
+    """ln(1 + (R/ℓ₀)^p)."""
+    return log1p(pow(r / l_0, p))
+
+
+def burr_shape(burr_depth: float, n: float) -> float:
     """1 − (1 + (R/ℓ₀)^p)^{−n}, written so that small R do not cancel (microphysics; Burr 1942)."""
-    return -expm1(-n * log1p(pow(r / l_0, p)))
+    return -expm1(-n * burr_depth)
+
+
+BURR_SHAPE: Mapping[str, Term] = MappingProxyType({"burr_shape": burr_shape, "burr_depth": burr_depth})
 
 
 BURR_PARAMETERS = (
@@ -70,7 +102,7 @@ BURR = Kernel(
     name="burr",
     title="empirical kernel of Burr's form",
     source="microphysics",
-    terms={"boost": burr_boost, "burr_shape": burr_shape},
+    terms={"boost": burr_boost, **BURR_SHAPE},
     # The papers name the form and give its shape, and no amplitude.
     parameters=(
         Parameter("A", "A", 1.0, "", (0.0, 100.0), "fixed", "microphysics", "amplitude; no paper gives one"),

@@ -26,9 +26,19 @@ def full_coherence() -> float:
     return 1.0
 
 
-def survival(r: float, g_bar: float, r_0: float, beta: float, g_dagger: float, alpha: float) -> float:
+def survival(nearness: float, strength: float) -> float:
     """P = exp(−(r₀/r)^β (g/g†)^α) (SI §9b)."""
-    return exp(-pow(r_0 / r, beta) * pow(g_bar / g_dagger, alpha))
+    return exp(-nearness * strength)
+
+
+def nearness(r: float, r_0: float, beta: float) -> float:
+    """(r₀/r)^β."""
+    return pow(r_0 / r, beta)
+
+
+def strength(g_bar: float, g_dagger: float, alpha: float) -> float:
+    """(g/g†)^α."""
+    return pow(g_bar / g_dagger, alpha)
 
 
 def h(g_bar: float, g_dagger: float) -> float:
@@ -40,7 +50,7 @@ SURVIVAL = Kernel(
     name="survival",
     title="coherence survival",
     source="SI §9b",
-    terms={"boost": boost, "survival": survival, "h": h},
+    terms={"boost": boost, "survival": survival, "nearness": nearness, "strength": strength, "h": h},
     choices=(
         Choice(
             name="coherence_field",

@@ -19,7 +19,7 @@ def coupling(chi_0: float, source: float, profile: float, c: float) -> float:
 
 
 def profile(r: float, l_0: float, n: float) -> float:
-    """f = (1+(R/ℓ₀)^n)^{−1/n} (CMSI 2025, core formula)."""
+    """Radial profile f = (1+(R/ℓ₀)^n)^{−1/n} (CMSI 2025, core formula)."""
     return pow(1.0 + pow(r / l_0, n), -1.0 / n)
 
 

@@ -284,12 +284,17 @@ def _compute(leaves: Mapping[Key, Reading], cubes: Cubes, workers: int, tell: On
     groups: dict[Hashable, list[tuple[Key, Reading]]] = {}
     for key, reading in leaves.items():
         groups.setdefault(reading.keys.company(), []).append((key, reading))
-    batches = sorted(groups.values(), key=len, reverse=True)
+    batches = sorted(groups.values(), key=_effort, reverse=True)
     done: dict[Key, Outcome] = {}
     for batch in in_processes(batches, cubes, workers) if workers > 1 else _here(batches, cubes):
         done.update(batch)
         tell(len(done), len(leaves), leaves[next(reversed(batch))].quantity)
     return done
+
+
+def _effort(batch: Sequence[tuple[Key, Reading]]) -> float:
+    """Return about how many seconds a batch takes: what its readings share is done once."""
+    return max(reading.keys.effort for _, reading in batch) + 0.1 * len(batch)
 
 
 def _here(batches: Iterable[list[tuple[Key, Reading]]], cubes: Cubes) -> Iterable[dict[Key, Outcome]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
@@ -39,6 +39,9 @@ class Keys(BaseModel):
     """The keys of a reading that belong to its quantity; an unknown one is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: How long it takes, about, in seconds: what takes longest begins first.
+    effort: ClassVar[float] = 1.0
 
     def uses(self) -> tuple[str, ...]:
         """Return the datasets that are needed."""

@@ -1,4 +1,4 @@
-"""How far a sweep is: a bar on a terminal, plain lines anywhere else. Both go to the error stream."""
+"""How far a sweep or a fit is: a bar on a terminal, plain lines anywhere else. Both go to the error stream."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from rich.text import Text
 from sigcube.driver import Event
 from sigcube.report import count, duration
 
-__all__ = ["sweep_progress"]
+__all__ = ["fit_progress", "sweep_progress"]
 
 EVERY = 5.0
 """Seconds between plain lines."""
@@ -48,6 +48,54 @@ def sweep_progress(console: Console, *, data_points: int) -> Iterator[Callable[[
     )
     with bar:
         yield _Bar(bar, bar.add_task("blocks", total=None, state="starting"), data_points)
+
+
+@contextmanager
+def fit_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that shows how many systems each model of a fit is done with.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to show it; a bar a model if it is a terminal, a line now and then if not.
+
+    Yields
+    ------
+    callable
+        For the ``on_progress`` of a fit.
+    """
+    if not console.is_terminal:
+        yield _FitLines(console)
+        return
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None, complete_style="cyan", finished_style="green"),
+        TextColumn("{task.completed}/{task.total}"),
+        console=console,
+        transient=True,
+        expand=True,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def show(model: str, done: int, total: int) -> None:
+        if model not in tasks:
+            tasks[model] = bar.add_task(model, total=total)
+        bar.update(tasks[model], completed=done)
+
+    with bar:
+        yield show
+
+
+class _FitLines:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last = time.monotonic()
+
+    def __call__(self, model: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - self._last >= EVERY:
+            self._last = now
+            self._console.print(Text(f"{time.strftime('%H:%M:%S')}  {model}: {done}/{total}"), soft_wrap=True)
 
 
 class _Failures:

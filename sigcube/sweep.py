@@ -111,6 +111,9 @@ class Sweep:
     def from_result(cls, path: str | Path, *, own_kernels: Mapping[str, Kernel] | None = None) -> Self:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
         attrs = _result_attrs(path)
+        if attrs.get("kind") == "fit":
+            hint = "open it with sigcube.open_result, or make it again with `sigcube fit`"
+            raise SpecError("this is the result of a fit, not of a sweep", where=str(path), hint=hint)
         sweep = cls.__new__(cls)
         spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels)
         packed = read_inputs(path)
@@ -121,6 +124,11 @@ class Sweep:
     def _settle(self, spec: Spec, packed: Packed, origin: Mapping[str, Any], *, title: str | None) -> None:
         self._packed = packed
         self._plan = plan_of(spec, packed, {**origin, "title": title} if title else origin)
+
+    @property
+    def packed(self) -> Packed:
+        """The sample, packed: what the engine sees."""
+        return self._packed
 
     def plan(self, *, probe: bool = True) -> Plan:
         """Return what the sweep will compute and write, and what that costs.
@@ -331,8 +339,8 @@ def open_result(path: str | Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Metrics of systems and summaries over the grid's axes, and the ``status`` of each grid point; loaded when used.
-        Its arrays have the ``hvplot`` accessor.
+        Metrics of systems and summaries over the grid's axes, and the ``status`` of each grid point; or what a fit
+        found. Loaded when used; its arrays have the ``hvplot`` accessor.
 
     Raises
     ------

@@ -1,7 +1,8 @@
-"""Kernels and results as tables for a terminal."""
+"""Kernels, results and fits as tables for a terminal."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +20,17 @@ from sigcube.kernels.graph import CONSTANTS_CHOICE
 from sigcube.kernels.record import Choice, Kernel, Parameter
 from sigcube.report import number
 
-__all__ = ["best_place", "best_points", "best_table", "far_from_best", "kernel_records", "kernel_tables", "summaries"]
+__all__ = [
+    "best_place",
+    "best_points",
+    "best_table",
+    "far_from_best",
+    "fit_notes",
+    "fit_tables",
+    "kernel_records",
+    "kernel_tables",
+    "summaries",
+]
 
 # Values read at a time when a map is searched for its best.
 _SLAB = 2**24
@@ -215,6 +226,85 @@ def best_table(result: xr.Dataset, *, value: str | None = None) -> Table:
     for point in points:
         table.add_row(*("any" if point[name] is None else number(point[name]) for name in columns))
     return table
+
+
+def fit_tables(result: xr.Dataset) -> list[Table]:
+    """Return what a fit found as tables: its models, and their parameters."""
+    whole = _with_models(result)
+    return [_fitted_models(whole), _fitted_parameters(whole)]
+
+
+def fit_notes(result: xr.Dataset) -> list[str]:
+    """Return what is to be said of a fit besides its tables: wins of models, minima, what did not converge."""
+    from sigcube.analysis import bootstrap_win_rate, wins
+
+    whole = _with_models(result)
+    models = [str(name) for name in whole["model"].values]
+    notes: list[str] = []
+    if len(models) > 1 and _per_system(whole):
+        by = "chi2_red" if "chi2_red" in whole else "rms"
+        for first, second in combinations(models, 2):
+            rate = bootstrap_win_rate(whole, first, second, by=by) if whole.sizes[_per_system(whole)[0]] > 1 else ""
+            notes.append(f"{wins(whole, first, second, by=by)}; bootstrap over systems {rate}".removesuffix(" "))
+    several, failed = int((whole["n_minima"] > 1).sum()), int((~whole["converged"]).sum())
+    if several:
+        notes.append(f"{several} of {whole['n_minima'].size} fits have more than one minimum; the lowest is taken")
+    if failed:
+        notes.append(f"caution: {failed} of {whole['converged'].size} fits did not converge, or have no finite value")
+    return notes
+
+
+def _with_models(result: xr.Dataset) -> xr.Dataset:
+    return result if "model" in result.dims else result.expand_dims("model")
+
+
+def _per_system(whole: xr.Dataset) -> list[str]:
+    return [str(dim) for dim in whole["n_points"].dims if dim != "model"]
+
+
+def _fitted_models(whole: xr.Dataset) -> Table:
+    """Return a line for each model: means, medians and sums over systems, or the values of the sample."""
+    from sigcube.analysis import model_summary
+
+    figures = model_summary(whole)
+    if not _per_system(whole):
+        figures = whole[[str(n) for n, v in whole.data_vars.items() if "best" in v.attrs or n in ("aic", "bic")]]
+    shown = [str(name) for name in figures.data_vars if figures[name].dims == ("model",) and name not in _NOT_SHOWN]
+    table = _table("Models", "model", "parameters", *(_heading(figures, name) for name in shown))
+    for model in whole["model"].values:
+        fitted = _fitted(whole, model)
+        table.add_row(model, ", ".join(fitted), *(number(figures[name].sel(model=model).item()) for name in shown))
+    return table
+
+
+_NOT_SHOWN = ("chi2_mean", "chi2_median", "n_converged")
+
+
+def _fitted_parameters(whole: xr.Dataset) -> Table:
+    """Return a line for each parameter of each model: where the systems lie, or the value, and the bounds hit."""
+    single = not _per_system(whole)
+    columns = ("best", "error") if single else ("median", "16 %", "84 %")
+    table = _table("Parameters", "model", "parameter", *columns, "at lower bound", "at upper bound")
+    for model in whole["model"].values:
+        for row, name in enumerate(_fitted(whole, model)):
+            best, error = (whole[each].sel(model=model).values.ravel() for each in (name, f"{name}_error"))
+            values = [best[0], error[0]] if single else np.nanquantile(best, [0.5, 0.16, 0.84])
+            sides = whole["at_bound"].sel(model=model, parameter=name).values
+            hits = [str(int((sides == _flag(whole, side)).sum())) for side in ("lower", "upper")]
+            table.add_row("" if row else model, _heading(whole, name), *map(number, values), *hits)
+        table.add_section()
+    return table
+
+
+def _fitted(whole: xr.Dataset, model: str) -> list[str]:
+    """Name the parameters that a model was fitted with."""
+    sides = whole["at_bound"].sel(model=model)
+    fitted = (sides != _flag(whole, "not_fitted")).any([dim for dim in sides.dims if dim != "parameter"])
+    return [str(name) for name in whole["parameter"].values[fitted.values]]
+
+
+def _flag(whole: xr.Dataset, meaning: str) -> int:
+    return str(whole["at_bound"].attrs["flag_meanings"]).split().index(meaning)
 
 
 def _axes(result: xr.Dataset) -> list[str]:

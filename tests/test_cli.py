@@ -38,7 +38,21 @@ A = { linspace = [0.5, 1.5, 5] }
 """
 # From a folder elsewhere, the package under test is found also where it is not installed.
 ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-VERBS = ("datasets", "fetch", "ingest", "check", "show", "kernels", "plan", "sweep", "status", "rerun", "map", "demo")
+VERBS = (
+    "datasets",
+    "fetch",
+    "ingest",
+    "check",
+    "show",
+    "kernels",
+    "plan",
+    "sweep",
+    "status",
+    "rerun",
+    "map",
+    "fit",
+    "demo",
+)
 
 
 def call(*words: str) -> Result:

@@ -49,11 +49,12 @@ def smaller(code: str) -> str:
 @pytest.mark.cluster
 def test_the_python_of_the_readme_runs(here: Path) -> None:
     code = smaller("\n".join(blocks("python")))
-    assert code.count("space(") == code.count(", 3)") == 4
+    assert code.count("space(") == code.count(", 3)") == 8
     names: dict[str, Any] = {}
     exec(compile(code, "README.md", "exec"), names)
     assert names["result"].rms.dims == ("galaxy", "window", "k", "xi_scale", "A")
     assert names["fit"].plan(probe=False).dims == {"alpha": 4, "wavelength": 3}
+    assert names["fitted"].A.dims == ("model", "galaxy")
     geometric = names["result"].rms_mean.sel(window="geometric")
     np.testing.assert_array_equal(geometric.isel(k=0), geometric.isel(k=2))
     assert "power" in geometric.k.attrs["comment"]

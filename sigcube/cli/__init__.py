@@ -6,6 +6,7 @@ failed and are recorded; 4 another process writes the store; 5 made again, and n
 
 from sigcube.cli.app import ExitCode, make_app
 from sigcube.cli.datasets import check, datasets, fetch, ingest, show
+from sigcube.cli.fits import fit
 from sigcube.cli.sweeps import demo, kernels, map_, plan, rerun, status, sweep
 
 __all__ = ["ExitCode", "app"]
@@ -23,6 +24,7 @@ app = make_app(
         "status": status,
         "rerun": rerun,
         "map": map_,
+        "fit": fit,
         "demo": demo,
     }
 )

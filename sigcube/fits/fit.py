@@ -22,7 +22,7 @@ from sigcube.fits.spec import (
     read_fit_file,
     renamed,
 )
-from sigcube.fits.storage import save_fit
+from sigcube.fits.storage import refuse_existing, save_fit
 from sigcube.gathering import gather, plan_of
 from sigcube.kernels.broadcast import frame_of
 from sigcube.kernels.record import Kernel
@@ -168,6 +168,8 @@ class Fit:
         DataError
             When a model is finite for no system at all, or the result cannot be saved.
         """
+        if path is not None:
+            refuse_existing(path, overwrite=overwrite)
         solutions = [self._solved(problem, on_progress) for problem in self._problems]
         result = outcome(self._problems, solutions, self._plans, self._record)
         if path is not None:

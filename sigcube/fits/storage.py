@@ -8,8 +8,9 @@ import xarray as xr
 
 from sigcube.cube.drafts import drafting
 from sigcube.cube.storage import consolidate
+from sigcube.errors import DataError
 
-__all__ = ["save_fit"]
+__all__ = ["refuse_existing", "save_fit"]
 
 
 def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -31,6 +32,22 @@ def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -
         plain.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
         consolidate(draft)
     return path
+
+
+def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
+    """Refuse a path at which there is something, before a fit is made that could not be saved.
+
+    Raises
+    ------
+    DataError
+        As `save_fit`.
+    """
+    if Path(path).exists() and not overwrite:
+        hint = "ask for it to be overwritten, or choose another path"
+        raise DataError("there is already something here", where=str(path), hint=hint)
+    if Path(path).exists() and not is_fit(Path(path)):
+        hint = "choose another path"
+        raise DataError("what is here is not a fit, so it is not overwritten", where=str(path), hint=hint)
 
 
 def is_fit(path: Path) -> bool:

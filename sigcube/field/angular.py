@@ -1,6 +1,7 @@
 """The angular half of the solver: functions of μ = cos θ on one side of the mid-plane."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,7 @@ class Angular:
         return value @ self.coefficients, slope @ self.coefficients
 
 
+@cache
 def angular(n_modes: int) -> Angular:
     """Make the eigenfunctions among polynomials of degree below ``n_modes``."""
     nodes, weights = legendre.leggauss(2 * n_modes)

@@ -12,7 +12,8 @@ from scipy.optimize import nnls
 from sigcube.constants import PAPER
 from sigcube.cube import kind_of
 from sigcube.errors import DataError
-from sigcube.field.poisson import Grid, Solution
+from sigcube.field.poisson import Grid
+from sigcube.field.radial import Radial
 from sigcube.field.sources import Profile, Source, combined, disc, tabulated
 
 __all__ = ["galaxy"]
@@ -20,6 +21,8 @@ __all__ = ["galaxy"]
 FloatArray = npt.NDArray[np.float64]
 
 _RINGS = 16
+# Enough that rings do not alternate, and V_gas² is met within half a per cent of its largest for half of SPARC.
+_STIFFNESS = 0.003
 _BEYOND = 1e3
 
 
@@ -35,7 +38,8 @@ def galaxy(
     """Make a source for `solve` of one galaxy of a cube.
 
     The disc is Υ_disk times ``sb_disk``, the bulge the sphere that has Υ_bulge V_bul², and the gas, for which a cube
-    has no surface density, the razor-thin rings of positive mass whose V² is nearest to V_gas |V_gas|.
+    has no surface density, razor-thin rings of positive mass, smoothly distributed, whose V² is nearest to
+    V_gas |V_gas|. Light and gas beyond the last radius, and light inside the first, are not known: see `tabulated`.
 
     Parameters
     ----------
@@ -116,9 +120,11 @@ def _bulge(r: FloatArray, v_sq: FloatArray) -> Source:
 
 
 def _gas(r: FloatArray, v_gas: FloatArray) -> Source:
-    """Make the disc of rings with the nearest V_gas."""
-    unit = 1.3 * float(r[-1]) / (_RINGS - 1)
-    weights, _ = nnls(_ring_pulls(r / unit) * r[:, None], v_gas * np.abs(v_gas))
+    """Make the disc of rings with the nearest V_gas, out to the last radius: what lies beyond it, no curve can tell."""
+    unit = float(r[-1]) / (_RINGS - 1)
+    v_sq = _ring_pulls(r / unit) * r[:, None]
+    penalty = _STIFFNESS * np.sqrt(r.size) * v_sq.max() * _roughness()
+    weights, _ = nnls(np.vstack([v_sq, penalty]), np.concatenate([v_gas * np.abs(v_gas), np.zeros(_RINGS)]))
 
     def surface_density(R: FloatArray) -> FloatArray:
         column: FloatArray = np.sum([weight * _ring(k)(R / unit) for k, weight in enumerate(weights)], axis=0)
@@ -132,12 +138,24 @@ def _ring(k: int) -> Profile:
     return lambda R: np.exp(-0.5 * (R - k) ** 2)
 
 
+def _roughness() -> FloatArray:
+    """Second differences of the rings' weights: level at the centre, nothing beyond the last."""
+    matrix = 2.0 * np.eye(_RINGS) - np.eye(_RINGS, k=1) - np.eye(_RINGS, k=-1)
+    matrix[0, 0] = 1.0
+    return matrix
+
+
 @cache
-def _rings() -> tuple[Solution, ...]:
+def _rings() -> tuple[Radial, FloatArray]:
+    """Solve for each ring: the pull in the mid-plane at radial nodes, shape (rings, n_panels, n_nodes)."""
     grid = Grid.between(1.0 / _BEYOND, _RINGS * _BEYOND, n_panels=50, n_nodes=10, n_modes=24)
-    return tuple(grid.of_matter(None, _ring(k), 4.0 * np.pi * PAPER.G_galactic) for k in range(_RINGS))
+    solutions = (grid.of_matter(None, _ring(k), 4.0 * np.pi * PAPER.G_galactic) for k in range(_RINGS))
+    return grid.radial, np.stack([solution.mid_plane_pull for solution in solutions])
 
 
 def _ring_pulls(R: FloatArray) -> FloatArray:
-    """Pull of each ring in the mid-plane, (km/s)²/kpc, the same at any unit of length: shape (n, rings)."""
-    return np.transpose([ring.at(R, np.zeros_like(R))[1] for ring in _rings()])
+    """Pull of each ring, (km/s)²/kpc, the same at any unit of length: shape (n, rings)."""
+    radial, pulls = _rings()
+    panel, weights = radial.at(R)
+    at: FloatArray = np.einsum("pi,spi->ps", weights, pulls[:, panel])
+    return at

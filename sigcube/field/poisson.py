@@ -41,6 +41,13 @@ class Solution:
         """Mean of ∂Φ/∂r over spheres, at the radial nodes: by Gauss' theorem G M(<r)/r²."""
         return self.slope[..., 0]
 
+    @property
+    def mid_plane_pull(self) -> FloatArray:
+        """∂Φ/∂R in the mid-plane, at the radial nodes."""
+        value, _ = self.grid.angular.at(np.zeros(1))
+        pull: FloatArray = self.slope @ value[0]
+        return pull
+
     def at(self, R: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return Φ, ∂Φ/∂R and ∂Φ/∂z at points (one-dimensional arrays), z ≥ 0; at z = 0 the limit from above."""
         r = np.hypot(R, z)

@@ -69,11 +69,11 @@ def solve(
     xarray.Dataset
         Over ``R`` and ``z`` [kpc]: ``potential`` and ``potential_newton`` [km²/s²], ``g_R``, ``g_z``,
         ``g_R_newton``, ``g_z_newton`` [m/s², positive towards the axis and the mid-plane], and ``phantom_density``
-        [Msun/kpc³] of what lies outside a thin disc. In the mid-plane, over
-        ``R``: ``boost``, ``boost_algebraic`` = ν(g_R), ``boost_outside`` = ν(√(g_R² + (2πGΣ)²)), all relative to
-        Newton's g_R; ``v``, ``v_algebraic``, ``v_newton`` [km/s]; ``deviation`` and ``deviation_outside``, the g of
-        the two relations over that of the field equation, less 1. ``phantom_mass`` [Msun] is that in the sphere of
-        radius R, by Gauss' theorem. The zero of ``potential`` has no meaning where ν grows without bound.
+        [Msun/kpc³] of what lies outside a thin disc. In the mid-plane, over ``R``: ``boost``, ``boost_algebraic`` =
+        ν(g_R), ``boost_outside`` = ν(√(g_R² + (2πGΣ)²)), all relative to Newton's g_R; ``v``, ``v_algebraic``,
+        ``v_newton`` [km/s, NaN where the pull is outwards]; ``deviation`` and ``deviation_outside``, the g of the two
+        relations over that of the field equation, less 1. ``phantom_mass`` [Msun] is that in the sphere of radius R,
+        by Gauss' theorem. The zero of ``potential`` has no meaning where ν grows without bound.
 
     Raises
     ------
@@ -177,16 +177,16 @@ class _Solved:
         newton = self.newton.at(R, flat)[1]
         full = newton + self.phantom.at(R, flat)[1]
         column = np.zeros_like(R) if self.source.column is None else self.source.column(R)
-        algebraic = self.nu(R, newton * si)
+        algebraic = self.nu(R, np.abs(newton) * si)
         outside = self.nu(R, np.hypot(newton, 2.0 * np.pi * self.constants.G_galactic * column) * si)
         boost = full / newton
         rows = {
             "boost": (boost, "", "g_R of the field equation over Newton's"),
             "boost_algebraic": (algebraic, "", "ν(g_R), the algebraic relation"),
             "boost_outside": (outside, "", "ν of the field just outside the disc"),
-            "v": (np.sqrt(R * full), "km/s", "circular velocity of the field equation"),
-            "v_algebraic": (np.sqrt(R * newton * algebraic), "km/s", "circular velocity of the algebraic relation"),
-            "v_newton": (np.sqrt(R * newton), "km/s", "Newton's circular velocity"),
+            "v": (_root(R * full), "km/s", "circular velocity of the field equation"),
+            "v_algebraic": (_root(R * newton * algebraic), "km/s", "circular velocity of the algebraic relation"),
+            "v_newton": (_root(R * newton), "km/s", "Newton's circular velocity"),
             "deviation": (
                 algebraic / boost - 1.0,
                 "",
@@ -206,6 +206,10 @@ class _Solved:
         panel, weights = self.phantom.grid.radial.at(r)
         mean: FloatArray = np.einsum("pi,pi->p", weights, self.phantom.mean_slope[panel])
         return r**2 * mean / self.constants.G_galactic
+
+
+def _root(v_sq: FloatArray) -> FloatArray:
+    return np.sqrt(np.where(v_sq >= 0.0, v_sq, np.nan))
 
 
 def _variable(values: FloatArray, units: str, long_name: str, dims: tuple[str, ...]) -> xr.Variable:

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import sigcube
 from sigcube.cube import pack
 from sigcube.recipes import ingest, load_recipe
-from tests.benchmarks import bench_engine, bench_scaling, bench_stars, bench_sweep, bench_vecmath
+from tests.benchmarks import bench_engine, bench_kernels, bench_scaling, bench_stars, bench_sweep, bench_vecmath
 from tests.benchmarks.harness import Part, compiler, file_system, machine, table, versions
 from tests.benchmarks.work import SAMPLE
 
@@ -48,10 +48,16 @@ def _everything(cube, folder: Path, *, quick: bool) -> tuple[list[Part], dict[st
     parts: list[Part] = []
     summary: dict[str, float] = {}
     has_c = bool(compiler())
-    benches = {"engine": bench_engine, "sweep": bench_sweep, "scaling": bench_scaling, "stars": bench_stars}
+    benches = {
+        "engine": bench_engine,
+        "kernels": bench_kernels,
+        "sweep": bench_sweep,
+        "scaling": bench_scaling,
+        "stars": bench_stars,
+    }
     for name, bench in benches.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
-        options = {"c": has_c} if bench is bench_engine else {}
+        options = {"c": has_c} if bench in (bench_engine, bench_kernels) else {}
         found, ratios = bench.run(cube, folder, quick=quick, **options)
         parts += found
         summary |= ratios

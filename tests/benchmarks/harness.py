@@ -106,8 +106,9 @@ def build(source: str, flags: Sequence[str], defines: Mapping[str, object], fold
 
 
 def c_arguments(*values: object) -> list[object]:
-    """Turn integers and arrays into what ctypes hands over."""
-    return [ctypes.c_long(v) if isinstance(v, int) else v.ctypes.data_as(ctypes.c_void_p) for v in values]  # type: ignore[attr-defined]
+    """Turn numbers and arrays into what ctypes hands over."""
+    kinds = {int: ctypes.c_long, float: ctypes.c_double}
+    return [kinds[type(v)](v) if type(v) in kinds else v.ctypes.data_as(ctypes.c_void_p) for v in values]  # type: ignore[attr-defined]
 
 
 def rate(value: float) -> str:

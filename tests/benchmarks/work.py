@@ -122,11 +122,14 @@ class Job:
     axes: Mapping[str, np.ndarray]
     flat: bool = False
     settings: Mapping[str, object] = field(default_factory=dict)
+    sample: str = SAMPLE
 
     @cached_property
     def sweep(self) -> Sweep:
         axes = {name: ("case", list(v)) if self.flat else list(v) for name, v in self.axes.items()}
-        return Sweep(self.cube, sample=SAMPLE, kernel=self.kernel, axes=axes, parameters=self.settings, keep=["galaxy"])
+        return Sweep(
+            self.cube, sample=self.sample, kernel=self.kernel, axes=axes, parameters=self.settings, keep=["galaxy"]
+        )
 
     @cached_property
     def plan(self):
@@ -134,7 +137,7 @@ class Job:
 
     @cached_property
     def packed(self) -> Packed:
-        return pack(self.cube, sample=SAMPLE, variables=self.plan.inputs)
+        return pack(self.cube, sample=self.sample, variables=self.plan.inputs)
 
     @cached_property
     def reading(self) -> Reading:
@@ -169,7 +172,7 @@ class Job:
     @cached_property
     def points(self) -> dict[str, np.ndarray]:
         """Radius, observed velocity, and V_bar² at the default mass-to-light ratios."""
-        p = pack(self.cube, sample=SAMPLE, variables=("r", "v_obs", "v_gas", "v_disk", "v_bul")).points
+        p = pack(self.cube, sample=self.sample, variables=("r", "v_obs", "v_gas", "v_disk", "v_bul")).points
         v_bar_sq = p["v_gas"] * np.abs(p["v_gas"]) + 0.5 * p["v_disk"] ** 2 + 0.7 * p["v_bul"] ** 2
         return {"r": p["r"], "v_obs": p["v_obs"], "v_bar_sq": v_bar_sq}
 
@@ -177,4 +180,4 @@ class Job:
     def scale(self) -> np.ndarray:
         """The scale length of each galaxy."""
         name = "scale_length_third_point"
-        return pack(self.cube, sample=SAMPLE, variables=(name,)).per_system[name]
+        return pack(self.cube, sample=self.sample, variables=(name,)).per_system[name]

@@ -1,0 +1,31 @@
+"""The C counterparts of the benchmarks compute what the kernels compute: otherwise their race would mean nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from sigcube.kernels import KERNELS
+from sigcube.readers.mock import mock_survey
+from tests.benchmarks.bench_kernels import AGREE
+from tests.benchmarks.c_kernels import READINGS, KernelCase, c_sums
+from tests.benchmarks.harness import compiler, largest_difference
+
+pytestmark = pytest.mark.skipif(not compiler(), reason="needs gcc and objdump")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", READINGS, ids=str)
+def test_the_c_of_a_kernel_computes_the_same(case: KernelCase, tmp_path: Path) -> None:
+    cube = mock_survey(n_galaxies=6, seed=6, points=(5, 9))
+    job = case.job(cube, lengths=(2, 3, 5)[-len(case.lengths) :], sample="all")
+    assert largest_difference(c_sums(case, job, tmp_path)(), job.sums(tuple(job.axes))) < AGREE
+
+
+def test_every_kernel_has_a_counterpart() -> None:
+    assert {case.kernel for case in READINGS} == set(KERNELS)
+
+
+@pytest.mark.parametrize(("kernel", "choice"), [("sigma", "window"), ("mond", "nu")])
+def test_every_window_and_every_interpolation_has_one(kernel: str, choice: str) -> None:
+    labels = next(found.options for found in KERNELS[kernel].choices if found.name == choice)
+    assert {case.labels[choice] for case in READINGS if case.kernel == kernel} == set(labels)

@@ -187,7 +187,7 @@ class Galaxies:
         return float(np.sqrt(squares).mean())
 
 
-def galaxies(cube: xr.Dataset, **model: str) -> Galaxies:
+def galaxies(cube: xr.Dataset, *, gas: bool = True, **model: str) -> Galaxies:
     """Solve the field equation for each galaxy, and correct the cube's own prediction by the ratio of the boosts."""
     cube = select(cube, sample="paper171").compute()
     kernel, settings = KERNELS[model["kernel"]], {key: value for key, value in model.items() if key != "kernel"}
@@ -197,7 +197,7 @@ def galaxies(cube: xr.Dataset, **model: str) -> Galaxies:
         row, v = cube.sel(galaxy=name), predicted.sel(galaxy=name)
         kept = np.isfinite(row.v_obs.values) & np.isfinite(v.values)
         r = row.r.values[kept]
-        found = field.solve(field.galaxy(cube, str(name)), R=r, **model)
+        found = field.solve(field.galaxy(cube, str(name), gas=gas), R=r, **model)
         # Where the field equation pulls outwards there is no velocity: 0 is the nearest that a curve can be.
         share = np.maximum(found.boost.values / found.boost_algebraic.values, 0.0)
         solved = v.values[kept] * np.sqrt(share)
@@ -206,7 +206,11 @@ def galaxies(cube: xr.Dataset, **model: str) -> Galaxies:
     return Galaxies(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def sparc(found: dict[str, Galaxies]) -> str:
+def _row(name: str, values: list[float]) -> str:
+    return f"| {name} | {' | '.join(f'{value:.2f}' for value in values)} |"
+
+
+def sparc(found: dict[str, Galaxies], stars: dict[str, Galaxies]) -> str:
     """Write the part of the page on real galaxies."""
     numbers = " | ".join("---:" for _ in found)
     lines = [SPARC, f"| R/R_d | points | {' | '.join(found)} |", f"| --- | ---: | {numbers} |"]
@@ -222,10 +226,11 @@ def sparc(found: dict[str, Galaxies]) -> str:
         "",
         f"| mean RMS against V_obs [km/s] | {' | '.join(found)} |",
         f"| --- | {numbers} |",
-        f"| algebraic relation | {' | '.join(f'{g.mean_rms(g.algebraic):.2f}' for g in found.values())} |",
-        f"| field equation | {' | '.join(f'{g.mean_rms(g.solved):.2f}' for g in found.values())} |",
+        _row("algebraic relation", [each.mean_rms(each.algebraic) for each in found.values()]),
+        _row("field equation", [each.mean_rms(each.solved) for each in found.values()]),
+        _row("the same, the ratio from stars alone", [each.mean_rms(each.solved) for each in stars.values()]),
         "",
-        "Points where the field equation pulls outwards have no velocity under it, and count as V = 0: "
+        "Where the field equation pulls outwards a point has no velocity under it, and counts as V = 0: "
         + ", ".join(f"{(each.solved == 0.0).sum()} ({name})" for name, each in found.items())
         + ".",
         "",
@@ -234,8 +239,8 @@ def sparc(found: dict[str, Galaxies]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def of_sparc(cube: xr.Dataset) -> dict[str, Galaxies]:
-    return {name: galaxies(cube, **MODELS[name]) for name in MODELS if "none" not in name}
+def of_sparc(cube: xr.Dataset, *, gas: bool = True) -> dict[str, Galaxies]:
+    return {name: galaxies(cube, gas=gas, **MODELS[name]) for name in MODELS if "none" not in name}
 
 
 # The picture
@@ -314,6 +319,7 @@ def draw(found: dict[str, Galaxies], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    FOUND = of_sparc(open_cube(sys.argv[1]))
-    PAGE.write_text(ideal() + sparc(FOUND), encoding="utf-8")
+    CUBE = open_cube(sys.argv[1])
+    FOUND = of_sparc(CUBE)
+    PAGE.write_text(ideal() + sparc(FOUND, of_sparc(CUBE, gas=False)), encoding="utf-8")
     draw(FOUND, PICTURE)

@@ -51,7 +51,7 @@ def galaxy(
         Mass-to-light ratios, Msun/solLum.
     height : float, optional
         Of the stellar disc's exponential in z, kpc; 0 for a razor-thin one. Without it 0.196 R_d^0.633, R_d of the
-        catalogue (Bershady+ 2010, doi:10.1088/0004-637X/716/1/234), with which SPARC's V_disk comes out of its light.
+        catalogue (Bershady+ 2010, ApJ 716, 234), with which SPARC's V_disk comes out of its light.
     gas : bool
         Whether to have gas.
 

@@ -37,7 +37,7 @@ def solve(
     """Solve ∇²Φ = ∇·[ν ∇Φ_N] and compare it with g = ν(g_N) g_N in the mid-plane.
 
     The Newtonian field first, ∇²Φ_N = 4πGρ, then that of the phantom density, as QUMOND does (main §2.14.2; Milgrom
-    2010, doi:10.1111/j.1365-2966.2009.16184.x). Main §2.14.2 has 4πGρ + ∇·[(ν−1) g_N] with g_N = −∇Φ_N on the right:
+    2010, MNRAS 403, 886). Main §2.14.2 has 4πGρ + ∇·[(ν−1) g_N] with g_N = −∇Φ_N on the right:
     its second term has the opposite sign to what its g_eff = ν g_N needs even for a sphere, and is taken as
     ∇·[(ν−1) ∇Φ_N] here.
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,24 +87,26 @@ def polish(residuals: Residuals, start: FloatArray) -> Minimum:
     """
     found = _descend(residuals, start, _FIRST_TOLERANCE)
     for _ in range(_MOST_TURNS):
-        before, found = found, _descend(residuals, found.x, _TOLERANCE)
-        if found.cost >= before.cost * (1.0 - _GAIN):
+        before, found = found, _descend(residuals, found.place, _TOLERANCE)
+        if found.value >= before.value * (1.0 - _GAIN):
             break
-    return Minimum(2.0 * float(found.cost), found.x, bool(found.status > 0))
+    return found
 
 
-def _descend(residuals: Residuals, start: FloatArray, tolerance: float) -> Any:
-    return least_squares(
-        residuals,
-        start,
-        jac=lambda place: derivatives(residuals, place),
-        bounds=(0.0, 1.0),
+def _descend(residuals: Residuals, start: FloatArray, tolerance: float) -> Minimum:
+    # The first trust region is as wide as the distance from the origin: from 1 to 2 it is never too small to leave.
+    result = least_squares(
+        lambda shifted: residuals(shifted - 1.0),
+        start + 1.0,
+        jac=lambda shifted: derivatives(residuals, shifted - 1.0),
+        bounds=(1.0, 2.0),
         method="dogbox",
         ftol=tolerance,
         xtol=tolerance,
         gtol=tolerance,
         max_nfev=_MOST_STEPS,
     )
+    return Minimum(2.0 * float(result.cost), np.asarray(result.x) - 1.0, bool(result.status > 0))
 
 
 def polish_scalar(objective: Scalar, start: FloatArray) -> Minimum:

@@ -182,7 +182,9 @@ def renamed(error: SpecError, model: str) -> SpecError:
     place = {"axes": "parameters", "parameters": "settings"}.get(key, key)
     where = ".".join(part for part in ("model", place, rest) if part)
     return SpecError(
-        error.what.replace("a sweep needs at least one axis", "a fit needs at least one parameter"),
+        error.what.replace("a sweep needs at least one axis", "a fit needs at least one parameter").replace(
+            "in this sweep", "in this fit"
+        ),
         where=f"{where} of {model}" if model else where,
         found=error.found,
         expected=error.expected,

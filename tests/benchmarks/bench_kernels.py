@@ -36,9 +36,9 @@ def run(cube: xr.Dataset, folder: Path, *, quick: bool, c: bool) -> tuple[list[P
     rounds = 3 if quick else 9
     parts, ratios = [], {}
     if c:
-        found = {case: _race(case, case.job(cube), folder, rounds) for case in READINGS}
+        found = [(str(case), *_race(case, case.job(cube), folder, rounds)) for case in READINGS]
         parts.append(Part("Every kernel against C", _against_c(found)))
-        ratios = {f"kernel {case}: sigcube / C": _ratio(results) for case, (_, results) in found.items()}
+        ratios = {f"kernel {name}: sigcube / C": _ratio(results) for name, _, results in found}
     else:
         parts.append(Part("Every kernel against C", ["Not run: no C compiler (gcc and objdump) was found.", ""]))
     costs, error = _costs(cube, rounds), _error(cube)
@@ -62,10 +62,10 @@ def _ratio(results: Mapping[str, Result]) -> float:
     return results[OWN].rate / results[IN_C].rate
 
 
-def _against_c(found: Mapping[KernelCase, tuple[str, Mapping[str, Result]]]) -> list[str]:
+def _against_c(found: Sequence[tuple[str, str, Mapping[str, Result]]]) -> list[str]:
     rows = [
-        [str(case), shape, rate(results[OWN].rate), rate(results[IN_C].rate), f"{_ratio(results):.2f}"]
-        for case, (shape, results) in found.items()
+        [name, shape, rate(results[OWN].rate), rate(results[IN_C].rate), f"{_ratio(results):.2f}"]
+        for name, shape, results in found
     ]
     return [
         f"gcc {' '.join(FAST)}, the better of its two widths of vectors; exp, pow and their like by libmvec. Each nest",

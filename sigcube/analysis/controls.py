@@ -64,8 +64,8 @@ def permutation_control(
     Raises
     ------
     SpecError
-        For a grid of several points, a variable that the model does not use, or a metric that the sweep does not have
-        or of which neither the smallest nor the largest is best.
+        For a grid of several points, a variable that the model does not use, or a metric that the sweep does not have,
+        that has no finite value, or of which neither the smallest nor the largest is best.
     """
     plan, packed = sweep.plan(probe=False), sweep.packed
     if plan.spec.grid.size != 1:
@@ -82,6 +82,13 @@ def permutation_control(
 
     own = packed.per_system[variable]
     observed = measure(own)
+    if not np.isfinite(observed):
+        raise SpecError(
+            f"{metric} has no finite value to compare with",
+            where="metric",
+            found=f"{observed:g}",
+            hint="choose a sample without flagged points",
+        )
     found = np.array([measure(rng.permutation(own)) for _ in range(n)])
     as_good = int((sign * found <= sign * observed).sum())
     attrs = {"long_name": f"{metric} with {variable} shuffled", "units": _units(sweep, metric), "source": "sigcube"}

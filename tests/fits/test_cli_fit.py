@@ -1,0 +1,124 @@
+"""`sigcube fit`: what it prints and writes, and that a spec of the wrong sort is refused in one message."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from typer.testing import CliRunner, Result
+
+from sigcube.cli import ExitCode, app
+from sigcube.cube import save_cube
+from sigcube.readers.mock import mock_survey
+from sigcube.sweep import open_result
+
+SPEC = """
+cube = "survey.zarr"
+sample = "unflagged"
+metrics = ["scatter_g"]
+
+[[model]]
+kernel = "sigma"
+[model.settings]
+window = "free_scale"
+[model.parameters]
+A = { linspace = [0.01, 5.0, 11] }
+xi = { geomspace = [0.1, 50.0, 11] }
+
+[[model]]
+kernel = "burr"
+name = "empirical"
+[model.parameters]
+A = { linspace = [0.0, 5.0, 11] }
+l_0 = { geomspace = [0.1, 50.0, 11] }
+"""
+SWEEP = 'cube = "survey.zarr"\nkernel = "sigma"\n[axes]\nA = [1.0, 2.0]\n'
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with a cube and two specs."""
+    save_cube(mock_survey(n_galaxies=4, seed=20), tmp_path / "survey.zarr")
+    (tmp_path / "spec.toml").write_text(SPEC, encoding="utf-8")
+    (tmp_path / "sweep.toml").write_text(SWEEP, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_fit_prints_tables_and_writes_its_result(folder: Path) -> None:
+    done = call("fit", "spec.toml")
+    assert done.exit_code == 0, done.output
+    models = next(line for line in done.stdout.splitlines() if "chi2_red_median" in line)
+    assert "rms_mean [km/s]" in models
+    for words in ("xi [kpc]", "at lower bound", "sigma against empirical by chi2_red: ", "bootstrap over systems"):
+        assert words in done.stdout, words
+    assert "empirical: 4/4" in done.stderr
+    assert "\x1b[" not in done.output
+    result = open_result("cubes/results/spec.zarr")
+    assert list(result.model.values) == ["sigma", "empirical"]
+    shown = subprocess.run([sys.executable, "-c", "import xarray; xarray.open_zarr('cubes/results/spec.zarr').load()"])
+    assert shown.returncode == 0
+    again = call("fit", "spec.toml")
+    assert again.exit_code == ExitCode.REFUSED
+    assert "there is already something here" in again.stderr
+    assert call("fit", "spec.toml", "--overwrite").exit_code == 0
+    refused = call("rerun", "cubes/results/spec.zarr")
+    assert refused.exit_code == ExitCode.REFUSED
+    assert "this is the result of a fit, not of a sweep" in refused.stderr
+
+
+def test_a_fit_of_the_sample_prints_values_and_errors(folder: Path) -> None:
+    one = SPEC.partition('[[model]]\nkernel = "burr"')[0]
+    (folder / "spec.toml").write_text(f'scope = "sample"\n{one}', encoding="utf-8")
+    done = call("fit", "spec.toml", "--out", "one.zarr")
+    assert done.exit_code == 0, done.output
+    assert "best" in done.stdout
+    assert "error" in done.stdout
+    assert "against" not in done.stdout
+    found = xr.open_zarr("one.zarr")
+    assert found.A.dims == ()
+    assert found.model.item() == "sigma"
+
+
+@pytest.mark.parametrize(
+    ("words", "old", "new", "said"),
+    [
+        (["fit", "sweep.toml"], "", "", "this is the spec of a sweep, not of a fit"),
+        (["sweep", "spec.toml"], "", "", "this is the spec of a fit, not of a sweep"),
+        (["plan", "spec.toml"], "", "", "use `sigcube fit`"),
+        (["fit", "absent.toml"], "", "", "the fit's file cannot be read"),
+        (["fit", "si15_per_galxy"], "", "", "did you mean 'si15_per_galaxy'"),
+        (["fit", "spec.toml"], "sample =", "smaple =", "did you mean 'sample'"),
+        (["fit", "spec.toml"], "[model.settings]", "[model.setings]", "did you mean 'settings'"),
+        (["fit", "spec.toml"], "xi = ", "xii = ", "did you mean 'xi'"),
+        (["fit", "spec.toml"], "geomspace = [0.1,", "geomspace = [1e-9,", "xi is out of bounds"),
+        (["fit", "spec.toml"], '"unflagged"', '"unflaged"', "did you mean 'unflagged'"),
+        (["fit", "spec.toml"], 'name = "empirical"', 'name = "sigma"', "two models are called 'sigma'"),
+        (["fit", "spec.toml"], "sample = ", 'scope = "galaxy"\nsample = ', "key 'scope' is wrong"),
+        (["fit", "spec.toml"], "cube = ", "cube = \n", "the fit's file is not TOML"),
+        (["fit", "spec.toml", "--out", "survey.zarr", "--overwrite"], "", "", "what is here is not a fit"),
+    ],
+)
+def test_a_fault_is_one_message_and_code_1(folder: Path, words: list[str], old: str, new: str, said: str) -> None:
+    (folder / "spec.toml").write_text(SPEC.replace(old, new, 1) if old else SPEC, encoding="utf-8")
+    result = call(*words)
+    assert result.exit_code == ExitCode.REFUSED, result.output
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+def test_an_interrupt_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sigcube.fits.problem.polish", interrupted)
+    done = call("fit", "spec.toml")
+    assert done.exit_code == ExitCode.INTERRUPTED
+    assert "nothing was" in done.stderr
+    assert not (folder / "cubes").exists()

@@ -71,7 +71,8 @@ def judge(claim: Claim, outcomes: Sequence[Outcome]) -> Entry:
     """Judge a claim by what came of its readings.
 
     A reading that the text states decides first; then one that it does not. Where no stated reading can be computed for
-    want of a file, the claim cannot be tested, unless another reading gives the printed digits.
+    want of a file, the claim cannot be tested, unless another reading gives the printed digits. Where the text states
+    none, the nearest stands for them.
     """
     outcomes = tuple(outcomes)
     if any(outcome.kind == "failed" for outcome in outcomes):
@@ -105,9 +106,9 @@ def _measured(claim: Claim, outcomes: tuple[Outcome, ...]) -> Entry:
     if matching:
         return Entry(claim, outcomes, Verdict.CONVENTION, matching[0], nearest)
     known = [place for place in stated if place in values]
-    if not known:
+    if not known and (stated or nearest is None):
         return Entry(claim, outcomes, Verdict.CANNOT, None, nearest)
-    return Entry(claim, outcomes, Verdict.DIFFERS, known[0], nearest)
+    return Entry(claim, outcomes, Verdict.DIFFERS, known[0] if known else nearest, nearest)
 
 
 Key = str

@@ -124,7 +124,8 @@ def _checked(model: Any, content: Mapping[str, Any], *, also: Iterable[str] = ()
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
+        # Unknown keys go first, as they explain missing ones.
+        detail = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")[0]
         key = ".".join(map(str, detail["loc"]))
         if detail["type"] == "extra_forbidden":
             hint = did_you_mean(key, [*model.model_fields, *also])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sigcube.claims.datasets import Cubes
 from sigcube.claims.model import Reading
-from sigcube.errors import DataError
+from sigcube.errors import SigcubeError
 
 if TYPE_CHECKING:
     from sigcube.claims.ledger import Outcome, Worker
@@ -45,7 +45,7 @@ def _begin(cubes: Cubes) -> None:
 def _make(name: str) -> None:
     try:
         _worker[0].cubes.make(name)
-    except DataError:
+    except SigcubeError:
         # Whoever needs it will meet the same error, and tell it with its row.
         return
 

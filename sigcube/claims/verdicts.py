@@ -108,7 +108,7 @@ def _short(text: str) -> str:
 
 
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
-_NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
+_NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?"
 _BOUNDS = {"<": "high", "≤": "high", "≲": "high", "≪": "high", ">": "low", "≥": "low", "≳": "low", "≫": "low"}
 # What is much smaller or much larger is so by this factor at least.
 _MUCH = {"≪": Decimal("0.1"), "≫": Decimal(10)}

@@ -1,0 +1,127 @@
+"""Rows as their files say them: what is wrong is told with file, row and key."""
+
+from pathlib import Path
+
+import pytest
+
+from sigcube.claims import Claim, load_claims, read_claims
+from sigcube.errors import SpecError
+from sigcube.shipped import shipped_folder
+
+ROW = """
+paper = "cmsi"
+
+[[claim]]
+id = "a.b"
+where = "Test results"
+statement = "a number"
+published = "17.75"
+
+[[claim.reading]]
+quantity = "expression"
+formula = "2 * x"
+let = { x = 8.875 }
+"""
+
+
+def one(text: str = ROW) -> Claim:
+    (claim,) = read_claims(text, "rows.toml")
+    return claim
+
+
+def test_a_row_has_what_its_file_says_and_defaults_for_the_rest() -> None:
+    claim = one()
+    assert (claim.id, claim.paper, claim.unit, claim.note) == ("a.b", "cmsi", "", "")
+    (reading,) = claim.reading
+    assert (reading.name, reading.stated, reading.scale, reading.quantity) == ("as stated", True, 1.0, "expression")
+
+
+def test_only_the_first_reading_is_the_texts_unless_said() -> None:
+    more = '\n[[claim.reading]]\nquantity = "expression"\nformula = "1"\n'
+    claim = one(
+        f'{ROW}{more}\n[[claim.reading]]\nname = "both"\nstated = true\nquantity = "expression"\nformula = "2"\n'
+    )
+    assert [(r.name, r.stated) for r in claim.reading] == [("as stated", True), ("reading 2", False), ("both", True)]
+
+
+WRONG = [
+    ('id = "a.b"', 'id = "a b"', r"id", "an id has parts and dots"),
+    ('id = "a.b"', 'id = "ab"', r"id", "of one part alone"),
+    ('paper = "cmsi"', 'paper = "cms"', r"did you mean 'cmsi'", "no such paper"),
+    ('paper = "cmsi"', 'papers = "cmsi"', r"unknown key 'papers', did you mean 'paper'", "a key of the file"),
+    (
+        'where = "Test results"',
+        'wher = "Test results"',
+        r"(?s)unknown key 'wher'.*did you mean 'where'",
+        "a key of the row",
+    ),
+    ('statement = "a number"', "", r"key 'statement' is missing", "a key that must be"),
+    ('published = "17.75"', 'published = "many"', r"not a number as papers print them", "no number"),
+    ('published = "17.75"', "published = 17.75", r"published", "a number has lost its digits"),
+    ('quantity = "expression"', 'quantity = "expresion"', r"did you mean 'expression'", "no such quantity"),
+    (
+        'formula = "2 * x"',
+        'formla = "2 * x"',
+        r"(?s)unknown key 'formla'.*did you mean 'formula'",
+        "a key of the quantity",
+    ),
+    ('formula = "2 * x"', "", r"key 'formula' is missing", "a key that the quantity needs"),
+    ("let = { x = 8.875 }", 'let = { x = { quantity = "sweep" } }', r"key '\w+' is missing", "a reading inside"),
+    ('quantity = "expression"', 'quantity = "printed"', r"unknown key 'formula'", "keys of another quantity"),
+    ('quantity = "expression"', 'name = 3\nquantity = "expression"', r"name", "a name of the wrong type"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words", "reason"), WRONG, ids=[w[3] for w in WRONG])
+def test_what_is_wrong_is_told_with_its_place(old: str, new: str, words: str, reason: str) -> None:
+    assert old in ROW, reason
+    with pytest.raises(SpecError, match=words) as caught:
+        read_claims(ROW.replace(old, new, 1), "rows.toml")
+    assert "rows.toml" in str(caught.value)
+    assert new.startswith("papers") or "row 1" in str(caught.value)
+
+
+def test_all_faults_of_all_rows_are_told_at_once() -> None:
+    second = ROW.partition("[[claim]]")[2].replace("a.b", "a.c").replace("17.75", "many")
+    with pytest.raises(SpecError, match="2 faults") as caught:
+        read_claims(ROW.replace("formula", "formla") + f"\n[[claim]]{second}", "rows.toml")
+    assert "row 1 (a.b)" in str(caught.value)
+    assert "row 2 (a.c)" in str(caught.value)
+
+
+def test_an_assumption_needs_no_number_and_stands_alone() -> None:
+    text = ROW.replace("17.75", "c_GW = c").partition("quantity")[0] + 'quantity = "assumption"\nbecause = "put in"\n'
+    assert one(text).published == "c_GW = c"
+    with pytest.raises(SpecError, match="only kind of reading"):
+        one(f'{text}\n[[claim.reading]]\nquantity = "expression"\nformula = "1"\n')
+
+
+def test_readings_of_one_row_have_names_of_their_own() -> None:
+    more = '\n[[claim.reading]]\nname = "as stated"\nquantity = "expression"\nformula = "1"\n'
+    with pytest.raises(SpecError, match="names of their own"):
+        one(ROW + more)
+
+
+def test_an_id_is_there_once_over_all_files(tmp_path: Path) -> None:
+    paths = [tmp_path / "one.toml", tmp_path / "two.toml"]
+    for path in paths:
+        path.write_text(ROW, encoding="utf-8")
+    with pytest.raises(SpecError, match=r"a\.b: the id is there twice|the id is there twice"):
+        load_claims(paths)
+
+
+def test_a_file_that_cannot_be_read_or_is_no_toml_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="cannot be read"):
+        load_claims([tmp_path / "absent.toml"])
+    with pytest.raises(SpecError, match="not TOML"):
+        read_claims("[[claim", "rows.toml")
+
+
+@pytest.mark.parametrize("path", sorted(shipped_folder("sweeps").glob("claims/*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_file_parses(path: Path) -> None:
+    assert load_claims([path])
+
+
+def test_all_shipped_rows_are_one_ledger_whose_links_lead_somewhere() -> None:
+    claims = load_claims()
+    assert len({claim.id for claim in claims}) == len(claims) >= 150

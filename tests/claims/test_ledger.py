@@ -1,0 +1,229 @@
+"""The ledger as a whole: a changed digit changes a verdict, equal work is done once, what is missing is named."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from sigcube.claims import Claim, Entry, Outcome, Verdict, evaluate_claims, judge, read_claims
+from sigcube.claims import quantities_sweeps as sweeps_module
+from sigcube.claims.datasets import Cubes, missing_files
+from sigcube.claims.quantity import Found
+from sigcube.cube import save_cube
+from sigcube.recipes import load_recipe
+from tests.claims.rows import claim_of, row
+from tests.readers.cds_files import CdsFiles
+from tests.readers.dynpop_files import write_dynpop
+
+SWEEP = {"quantity": "sweep", "dataset": "sparc", "kernel": "sigma", "sample": "unflagged", "take": "rms_mean"}
+
+
+@pytest.fixture
+def cubes(tmp_path: Path, mock_cube: object) -> Path:
+    """A folder with a synthetic survey under the name of a dataset."""
+    save_cube(mock_cube, tmp_path / "cubes" / "sparc.zarr")
+    return tmp_path / "cubes"
+
+
+def values(entry: Entry) -> list[float | None]:
+    return [entry.value(place) for place in range(len(entry.outcomes))]
+
+
+def found(*each: float | None) -> list[Outcome]:
+    """Outcomes with these values; None for a file that is missing."""
+    return [Outcome("missing", message="no file") if v is None else Outcome("found", Found(v)) for v in each]
+
+
+def reading(stated: bool) -> dict[str, object]:
+    return {"quantity": "expression", "formula": "1", "stated": stated}
+
+
+JUDGED = [
+    ([True], [17.751], Verdict.REPRODUCES, 0, "the text's digits"),
+    ([True], [17.74], Verdict.DIFFERS, 0, "other digits"),
+    ([True, False], [17.5, 17.75], Verdict.CONVENTION, 1, "another reading has them"),
+    ([True, False], [17.75, 17.75], Verdict.REPRODUCES, 0, "the text goes first"),
+    ([True, True], [17.5, 17.75], Verdict.REPRODUCES, 1, "the text states both"),
+    ([True, False], [17.5, 17.7], Verdict.DIFFERS, 0, "neither has; the text's is told"),
+    ([True], [None], Verdict.CANNOT, None, "a file is missing"),
+    ([True, False], [None, 17.5], Verdict.CANNOT, None, "another reading's digits say nothing of the text's"),
+    ([True, False], [None, 17.75], Verdict.CONVENTION, 1, "but if they are those printed they do"),
+    ([True, False], [17.5, None], Verdict.DIFFERS, 0, "what is missing is not the text's"),
+    ([False, False], [17.5, 17.7], Verdict.DIFFERS, 1, "the text states none: the nearest stands for them"),
+    ([True], [float("nan")], Verdict.DIFFERS, 0, "no number is not the number"),
+]
+
+
+@pytest.mark.parametrize(("stated", "given", "verdict", "decisive", "reason"), JUDGED, ids=[j[4] for j in JUDGED])
+def test_a_verdict_follows_from_what_the_readings_give(
+    stated: Sequence[bool], given: Sequence[float | None], verdict: Verdict, decisive: int | None, reason: str
+) -> None:
+    entry = judge(claim_of(*map(reading, stated), published="17.75"), found(*given))
+    assert (entry.verdict, entry.decisive) == (verdict, decisive), reason
+
+
+def test_the_nearest_reading_is_named_beside_the_texts() -> None:
+    entry = judge(claim_of(reading(True), reading(False), published="17.75"), found(17.5, 17.8))
+    assert (entry.decisive, entry.nearest) == (0, 1)
+
+
+@pytest.mark.parametrize(("value", "verdict"), [("17.75", Verdict.AGREES), ("17.48", Verdict.CONTRADICTS)])
+def test_two_printed_numbers_are_held_against_each_other(value: str, verdict: Verdict) -> None:
+    claim = claim_of({"quantity": "printed", "value": value, "where": "§9"}, published="17.75")
+    (entry,) = evaluate_claims([claim])
+    assert entry.verdict is verdict
+
+
+def test_changing_a_published_digit_changes_the_verdict_through_the_whole_pipeline(cubes: Path) -> None:
+    def verdict(published: str) -> Verdict | None:
+        (entry,) = evaluate_claims([claim_of(SWEEP, published=published)], cubes=cubes)
+        return entry.verdict
+
+    (entry,) = evaluate_claims([claim_of(SWEEP, published="1")], cubes=cubes)
+    text = f"{entry.value():.3f}"
+    assert verdict(text) is Verdict.REPRODUCES
+    for place, digit in enumerate(text):
+        if digit.isdigit():
+            other = f"{text[:place]}{(int(digit) + 1) % 10}{text[place + 1 :]}"
+            assert verdict(other) is Verdict.DIFFERS
+
+
+def test_equal_sweeps_run_once_and_labels_alone_ask_for_another(cubes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[object] = []
+
+    class Counted(sweeps_module.Sweep):
+        def compute(self) -> object:
+            ran.append(self)
+            return super().compute()
+
+    monkeypatch.setattr(sweeps_module, "Sweep", Counted)
+    claims = [
+        claim_of(SWEEP, {**SWEEP, "take": "scatter_v"}, published="1", id="a.one"),
+        claim_of({**SWEEP, "scale": 10.0}, published="2", id="a.two"),
+        claim_of({**SWEEP, "settings": {"A": 1.5}}, published="3", id="a.three"),
+    ]
+    entries = evaluate_claims(claims, cubes=cubes)
+    assert len(ran) == 2
+    assert entries[1].value() == pytest.approx(10.0 * values(entries[0])[0])
+    assert entries[2].value() != values(entries[0])[0]
+
+
+def test_several_processes_find_the_same_values(cubes: Path) -> None:
+    claims = [
+        claim_of(SWEEP, {**SWEEP, "settings": {"window": "none"}}, published="1", id="a.one"),
+        claim_of({"quantity": "expression", "formula": "x + 1", "let": {"x": "a.one"}}, published="1", id="a.two"),
+        claim_of({"quantity": "sweep", "dataset": "absent", "kernel": "sigma", "take": "rms_mean"}, id="a.three"),
+    ]
+    told: list[tuple[int, int]] = []
+    there = evaluate_claims(
+        claims, cubes=cubes, workers=2, on_progress=lambda done, total, _: told.append((done, total))
+    )
+    here = evaluate_claims(claims, cubes=cubes)
+    assert [values(entry) for entry in there] == [values(entry) for entry in here]
+    assert [entry.failures for entry in there] == [entry.failures for entry in here]
+    assert told[-1] == (3, 3)
+
+
+def test_what_is_composed_follows_its_parts_scaled() -> None:
+    claims = [
+        claim_of({"quantity": "expression", "formula": "2", "scale": 100.0}, id="a.one"),
+        claim_of(
+            {"quantity": "expression", "formula": "x / y", "let": {"x": "a.one", "y": 4}}, id="a.two", published="50"
+        ),
+        claim_of(
+            {"quantity": "expression", "formula": "x", "let": {"x": {"quantity": "expression", "formula": "7"}}},
+            id="a.three",
+            published="7",
+        ),
+    ]
+    entries = evaluate_claims(claims)
+    assert [entry.value() for entry in entries] == [200.0, 50.0, 7.0]
+    (alone,) = evaluate_claims(claims[1:2], among=claims)
+    assert alone.verdict is Verdict.REPRODUCES
+
+
+def test_claims_made_of_one_another_in_a_circle_fail_and_are_named() -> None:
+    claims = [
+        claim_of({"quantity": "expression", "formula": "x", "let": {"x": "a.two"}}, id="a.one"),
+        claim_of({"quantity": "expression", "formula": "x", "let": {"x": "a.one"}}, id="a.two"),
+    ]
+    for entry in evaluate_claims(claims):
+        assert entry.verdict is None
+        assert "in a circle" in entry.failures[0]
+
+
+def test_a_failure_is_no_verdict_and_the_others_go_on(cubes: Path) -> None:
+    claims = [
+        claim_of({**SWEEP, "settings": {"AA": 1.0}}, id="a.one"),
+        claim_of(SWEEP, id="a.two", published="1"),
+        claim_of({"quantity": "expression", "formula": "x", "let": {"x": "a.one"}}, id="a.three"),
+    ]
+    entries = evaluate_claims(claims, cubes=cubes)
+    assert [entry.verdict for entry in entries] == [None, Verdict.DIFFERS, None]
+    assert "no parameter or choice 'AA'" in entries[0].failures[0]
+    assert entries[0].failures[0].startswith("a.one, as stated: ")
+
+
+COUNT_FOX = {"quantity": "cube", "dataset": "fox2022", "statistic": "systems"}
+COUNT_MANGA = {"quantity": "populations", "dataset": "manga_dynpop", "take": "n_group", "sample": "once"}
+
+
+@pytest.fixture
+def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No downloads of earlier days."""
+    monkeypatch.setenv("SIGCUBE_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_a_missing_file_is_named_and_the_claim_is_tested_once_it_is_there(no_cache: Path) -> None:
+    claim = claim_of(COUNT_FOX, published="3")
+    data = no_cache / "data"
+    data.mkdir()
+    (before,) = evaluate_claims([claim], cubes=no_cache / "cubes", data=data)
+    assert before.verdict is Verdict.CANNOT
+    assert before.outcomes[0].message.startswith("needs table1.dat and ReadMe of fox2022 (from Fox")
+    CdsFiles().write(data)
+    (after,) = evaluate_claims([claim], cubes=no_cache / "cubes", data=data)
+    assert (after.verdict, after.value()) == (Verdict.REPRODUCES, 3.0)
+    assert set(after.outcomes[0].found.datasets) == {"fox2022"}
+
+
+def test_files_that_were_fetched_before_are_used(no_cache: Path) -> None:
+    (no_cache / "cache" / "fox2022").mkdir(parents=True)
+    CdsFiles().write(no_cache / "cache" / "fox2022")
+    (entry,) = evaluate_claims([claim_of(COUNT_FOX, published="3")], cubes=no_cache / "cubes")
+    assert entry.verdict is Verdict.REPRODUCES
+
+
+def test_of_several_files_those_that_are_missing_are_named(no_cache: Path) -> None:
+    recipe = load_recipe("manga_dynpop")
+    data = no_cache / "data"
+    data.mkdir()
+    write_dynpop(data / recipe.files["galaxies"].name)
+    (entry,) = evaluate_claims([claim_of(COUNT_MANGA, published="2")], cubes=no_cache / "cubes", data=data)
+    assert entry.verdict is Verdict.CANNOT
+    assert entry.outcomes[0].message.startswith("needs bevacqua2022_counter_rotating.tsv of manga_dynpop")
+    assert "SDSSDR17" not in missing_files(recipe, data).partition(" (")[0]
+
+
+def test_a_wrong_file_is_a_failure_not_a_missing_one(no_cache: Path) -> None:
+    data = no_cache / "data"
+    data.mkdir()
+    (data / "table1.dat").write_text("nonsense\n")
+    (data / "ReadMe").write_text("nonsense\n")
+    (entry,) = evaluate_claims([claim_of(COUNT_FOX)], cubes=no_cache / "cubes", data=data)
+    assert entry.verdict is None
+    assert "table1.dat" in entry.failures[0] or "ReadMe" in entry.failures[0]
+
+
+def test_what_lies_beside_its_recipe_needs_no_data(no_cache: Path) -> None:
+    place = Cubes(no_cache / "cubes")
+    assert place.make("landmarks")
+    assert not place.make("landmarks")
+    assert place.open("landmarks") is place.open("landmarks")
+
+
+def test_rows_read_as_text_are_those_built_here() -> None:
+    claim = claim_of(SWEEP, published="17.75")
+    assert read_claims(row(SWEEP, published="17.75")) == (claim,)
+    assert isinstance(claim, Claim)

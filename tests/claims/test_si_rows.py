@@ -8,6 +8,8 @@ import pytest
 
 from sigcube.claims import Claim, Entry, evaluate_claims, load_claims
 from sigcube.claims.verdicts import Verdict
+from tests.readers.cds_files import CdsFiles
+from tests.readers.dynpop_files import vizier_text, write_dynpop
 
 # Some twenty models are compiled, and three pairs of models fitted to every galaxy.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -194,6 +196,33 @@ def test_what_cannot_be_tested_names_a_file(entries: Mapping[str, Entry]) -> Non
 def test_few_rows_are_assumed(entries: Mapping[str, Entry]) -> None:
     counts = Counter(entry.verdict for entry in entries.values())
     assert counts[Verdict.ASSUMED] <= 0.1 * len(entries)
+
+
+@pytest.fixture(scope="module")
+def supplied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small files of the names and formats of those that are missing: not those."""
+    folder = tmp_path_factory.mktemp("supplied")
+    clusters = CdsFiles()
+    clusters.rows += [clusters.row(f"Stand-in {i}", 0.3, "yes", 5.0 + i, 110.0 + 20.0 * i) for i in range(4)]
+    clusters.write(folder)
+    stars = [
+        f"{i},{4.0 + 0.015 * i:.3f},{0.4 * (-1) ** i},{30.0 * (-1) ** (i // 2)},{-225.0 + 0.01 * i},5.0"
+        for i in range(800)
+    ]
+    (folder / "eilers_apogee_6d_disk.csv").write_text("source_id,R_gal,z_gal,v_R,v_phi,v_z\n" + "\n".join(stars) + "\n")
+    write_dynpop(folder / "SDSSDR17_MaNGA_JAM.fits")
+    (folder / "bevacqua2022_counter_rotating.tsv").write_text(vizier_text())
+    return folder
+
+
+def test_rows_test_themselves_once_their_file_is_supplied(
+    claims: tuple[Claim, ...], entries: Mapping[str, Entry], supplied: Path, tmp_path: Path
+) -> None:
+    untested = [claim for claim in claims if entries[claim.id].verdict is Verdict.CANNOT]
+    plain = [claim for claim in untested if not any("literature" in reading.name for reading in claim.reading)]
+    judged = evaluate_claims(plain, cubes=tmp_path, data=supplied, among=claims)
+    assert [failure for entry in judged for failure in entry.failures] == []
+    assert {entry.verdict for entry in judged} <= {AS_STATED, CONVENTION, DIFFERS}
 
 
 @pytest.mark.parametrize(("printed", "verdict"), [("17.51", DIFFERS), ("17.50", AS_STATED), ("17.75", CONVENTION)])

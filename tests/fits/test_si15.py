@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from galaxy_formulas import VARIABLES, best_of_random_starts
+from published_fits import PAGE, evaluate, page
 
 from sigcube import Fit
 from sigcube.analysis import wins
@@ -65,3 +66,8 @@ def test_no_minimum_is_worse_than_the_best_of_twenty_random_starts(
     assert [packed.systems[i] for i in np.flatnonzero(worse)] == []
     # The formulas are the same, so that it is no better either but where all random starts missed it.
     assert (mine > best * (1.0 - 1e-6)).mean() > 0.99
+
+
+@pytest.mark.slow
+def test_the_page_of_fits_is_current(sparc_cube: xr.Dataset) -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(sparc_cube, evaluate(sparc_cube))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ __all__ = ["Late", "Pieces", "stream_cube"]
 # Identifiers compared at a time, of so many as there may be.
 _SORTED = 1 << 22
 _TOLD = 20
+# Chunks of different variables that are compressed and written at a time, and one of them digested.
+_BESIDE = 3
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,11 @@ def stream_cube(pieces: Pieces, path: str | Path, *, attrs: Mapping[str, Any], o
             for batch in _batches(arriving, writer.dim, chunk_length()):
                 writer.append(batch)
         writer.refuse_none()
-        if pieces.unique is not None:
-            _refuse_twice(writer, pieces.unique, pieces.place)
-        for late in pieces.late:
-            writer.complete(late)
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            completed = beside.submit(writer.complete, pieces.late)
+            if pieces.unique is not None:
+                _refuse_twice(writer, pieces.unique, pieces.place)
+            completed.result()
         writer.finish()
     return path
 
@@ -127,13 +131,14 @@ class _Writer:
         self._put(batch, self.length)
         self.length += batch.sizes[self.dim]
 
-    def complete(self, late: Late) -> None:
-        """Add a variable of all points."""
-        for start in range(0, self.length, chunk_length()):
-            flags = {name: (self.dim, self.read(name, start)) for name in self.kind.flags}
-            values = late.make(self.read(late.given, start))
-            piece = xr.Dataset({**flags, late.name: (self.dim, values, dict(late.attrs))})
-            self._put(piece, start, only=late.name)
+    def complete(self, variables: Iterable[Late]) -> None:
+        """Add variables of all points."""
+        for late in variables:
+            for start in range(0, self.length, chunk_length()):
+                flags = {name: (self.dim, self.read(name, start)) for name in self.kind.flags}
+                values = late.make(self.read(late.given, start))
+                piece = xr.Dataset({**flags, late.name: (self.dim, values, dict(late.attrs))})
+                self._put(piece, start, only=late.name)
 
     def read(self, name: str, start: int) -> npt.NDArray[Any]:
         """Return one chunk of a variable."""
@@ -158,16 +163,29 @@ class _Writer:
         piece = piece.assign_attrs(self._attrs)
         validate_values(piece, start=start)
         piece = piece if only is None else piece[[only]]
+        # Digests take as long as writing does, and a variable's chunk need not wait for that of another.
+        with ThreadPoolExecutor(max_workers=_BESIDE) as beside:
+            digested = beside.submit(self._digest, piece)
+            if start:
+                self._extend(piece, start, beside)
+            else:
+                write(piece, self.draft)
+            digested.result()
+
+    def _digest(self, piece: xr.Dataset) -> None:
         for name, variable in piece.variables.items():
             self._running.add(str(name), variable)
-        if not start:
-            write(piece, self.draft)
-            return
+
+    def _extend(self, piece: xr.Dataset, start: int, beside: Executor) -> None:
         group, stop = self._group(), start + piece.sizes[self.dim]
-        for name, variable in piece.variables.items():
-            array: Any = group[str(name)]
+
+        def extend(name: str) -> None:
+            array: Any = group[name]
             array.resize((stop,))
-            array[start:stop] = variable.values
+            array[start:stop] = piece.variables[name].values
+
+        for _ in beside.map(extend, map(str, piece.variables)):
+            pass
 
 
 def _batches(pieces: Iterable[xr.Dataset], dim: str, length: int) -> Iterator[xr.Dataset]:

@@ -98,9 +98,13 @@ class Transform:
             In the cube's units; not finite where something is missing.
         """
         known = [name for name in (*MEASURED, *ERRORS) if name in stars]
-        starts = range(0, max(1, stars["ra"].size), _TOGETHER)
-        parts = [self._transform({name: stars[name][i : i + _TOGETHER] for name in known}) for i in starts]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        whole: dict[str, FloatArray] = {}
+        for i in range(0, max(1, n := stars["ra"].size), _TOGETHER):
+            part = self._transform({name: stars[name][i : i + _TOGETHER] for name in known})
+            whole = whole or {name: np.empty(n) for name in part}
+            for name, values in part.items():
+                whole[name][i : i + _TOGETHER] = values
+        return whole
 
     def _transform(self, stars: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
         with np.errstate(all="ignore"):

@@ -51,6 +51,7 @@ VERBS = (
     "rerun",
     "map",
     "fit",
+    "claims",
     "demo",
 )
 

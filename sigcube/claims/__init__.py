@@ -8,6 +8,7 @@ True
 
 from sigcube.claims.ledger import Entry, Outcome, evaluate_claims, judge
 from sigcube.claims.model import PAPERS, Claim, Reading, load_claims, read_claims
+from sigcube.claims.quantities_points import point_cube
 from sigcube.claims.verdicts import Verdict
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "evaluate_claims",
     "judge",
     "load_claims",
+    "point_cube",
     "read_claims",
 ]

@@ -1,6 +1,5 @@
 """Numbers that a kernel's terms give: at a point that a row describes, at a system, or over a sample."""
 
-import json
 from collections.abc import Hashable, Mapping
 from types import MappingProxyType
 
@@ -123,10 +122,12 @@ def _take(keys: TermKeys, cube: xr.Dataset, values: xr.DataArray) -> float:
 def _python(keys: TermKeys) -> str:
     """Write what gives the values, in Python."""
     settings = "".join(f", {name}={value!r}" for name, value in keys.settings.items())
-    place = f'sigcube.open_cube("cubes/{keys.dataset}.zarr")' if keys.dataset else f"point  # {json.dumps(keys.at)}"
+    compute = f"sigcube.kernels[{keys.kernel!r}].compute(cube, {keys.term!r}{settings})"
     if keys.dataset is None:
-        return f"sigcube.kernels[{keys.kernel!r}].compute(point, {keys.term!r}{settings})  # at {json.dumps(keys.at)}"
-    return f"sigcube.kernels[{keys.kernel!r}].compute({place}, {keys.term!r}{settings})"
+        need = "import sigcube; from sigcube.claims import point_cube"
+        return f"{need}; cube = point_cube({keys.kind!r}, {keys.at!r}); {compute}"
+    chosen = f"select(sigcube.open_cube('cubes/{keys.dataset}.zarr'), sample={keys.sample!r})"
+    return f"import sigcube; from sigcube.cube import select; cube = {chosen}; {compute}"
 
 
 _TERM = Quantity(TermKeys, term)

@@ -5,6 +5,7 @@ failed and are recorded; 4 another process writes the store; 5 made again, and n
 """
 
 from sigcube.cli.app import ExitCode, make_app
+from sigcube.cli.claims import claims
 from sigcube.cli.datasets import check, datasets, fetch, ingest, show
 from sigcube.cli.fits import fit
 from sigcube.cli.sweeps import demo, kernels, map_, plan, rerun, status, sweep
@@ -25,6 +26,7 @@ app = make_app(
         "rerun": rerun,
         "map": map_,
         "fit": fit,
+        "claims": claims,
         "demo": demo,
     }
 )

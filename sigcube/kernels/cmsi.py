@@ -59,7 +59,7 @@ def rough(v: float, dispersion: float, amplitude: float, gamma_rough: float) -> 
 
 
 def modes(v_bar: float, dispersion: float, gamma: float, alpha: float) -> float:
-    """N_coh^α at V_bar."""
+    """N_coh^α = (V_bar/σ_v)^{γα} (CMSI 2025, core formula)."""
     return pow(v_bar / dispersion, gamma * alpha)
 
 

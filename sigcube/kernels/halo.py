@@ -80,7 +80,7 @@ def burr_boost(A: float, burr_shape: float) -> float:
 
 
 def burr_depth(r: float, l_0: float, p: float) -> float:
-    """ln(1 + (R/ℓ₀)^p)."""
+    """ln(1 + (R/ℓ₀)^p) (microphysics; Burr 1942)."""
     return log1p(pow(r / l_0, p))
 
 

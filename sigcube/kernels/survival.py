@@ -32,12 +32,12 @@ def survival(nearness: float, strength: float) -> float:
 
 
 def nearness(r: float, r_0: float, beta: float) -> float:
-    """(r₀/r)^β."""
+    """(r₀/r)^β (SI §9b)."""
     return pow(r_0 / r, beta)
 
 
 def strength(g_bar: float, g_dagger: float, alpha: float) -> float:
-    """(g/g†)^α."""
+    """(g/g†)^α (SI §9b)."""
     return pow(g_bar / g_dagger, alpha)
 
 

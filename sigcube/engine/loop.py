@@ -16,7 +16,7 @@ from sigcube.kernels.graph import Graph
 from sigcube.kernels.record import Term
 from sigcube.plan import Reading
 
-__all__ = ["compile_loop", "evaluate_sums"]
+__all__ = ["compile_loop", "evaluate_sums", "inlined"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -44,14 +44,14 @@ def _loop(
 
 @lru_cache(maxsize=256)
 def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., None]:
-    namespace: dict[str, Any] = {"np": np, **{f"f_{name}": _inlined(function) for name, function in terms}}
+    namespace: dict[str, Any] = {"np": np, **{f"f_{name}": inlined(function) for name, function in terms}}
     exec(compile(source, "<sigcube loop>", "exec"), namespace)
     loop: Callable[..., None] = compiled(namespace["loop"])
     return loop
 
 
 @cache
-def _inlined(term: Term) -> Any:
+def inlined(term: Term) -> Any:
     """Compile a term into its callers: left as a call, one with an exp or a pow keeps their loops from vectorising."""
     return numba.njit(error_model="numpy", nogil=True, forceinline=True)(term)
 

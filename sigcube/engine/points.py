@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from sigcube.cube import Packed
+from sigcube.engine.loop import inlined
 from sigcube.kernels.compiled import compiled
 from sigcube.kernels.graph import Graph, Level
 from sigcube.kernels.record import Term
@@ -78,7 +78,6 @@ def _loop(graph: Graph, swept: tuple[str, ...], names: tuple[str, ...]) -> Calla
 
 @lru_cache(maxsize=256)
 def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., None]:
-    inlined = numba.njit(error_model="numpy", nogil=True, forceinline=True)
     namespace: dict[str, Any] = {"np": np, **{f"f_{name}": inlined(function) for name, function in terms}}
     exec(compile(source, "<sigcube points>", "exec"), namespace)
     loop: Callable[..., None] = compiled(namespace["points"])

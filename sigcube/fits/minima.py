@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares, minimize
 
-__all__ = ["Minimum", "derivatives", "distinct", "grid_minima", "polish", "polish_scalar"]
+__all__ = ["Minimum", "derivatives", "descend", "distinct", "grid_minima", "polish_scalar", "settle"]
 
 FloatArray = npt.NDArray[np.float64]
 Residuals = Callable[[FloatArray], FloatArray]
@@ -79,21 +79,12 @@ def grid_minima(values: FloatArray) -> npt.NDArray[np.bool_]:
     return lowest
 
 
-def polish(residuals: Residuals, start: FloatArray) -> Minimum:
+def descend(residuals: Residuals, start: FloatArray, *, tolerance: float = _FIRST_TOLERANCE) -> Minimum:
     """Go down from a place to a minimum of the sum of squared residuals between 0 and 1 (`scipy.optimize`).
 
-    A rectangular trust region keeps parameters that end at a bound exactly there. It may also stop short where it runs
-    into one, so it begins anew from where it ended until that is no gain.
+    A rectangular trust region keeps parameters that end at a bound exactly there, but it may stop short where it runs
+    into one: `settle` sees to that.
     """
-    found = _descend(residuals, start, _FIRST_TOLERANCE)
-    for _ in range(_MOST_TURNS):
-        before, found = found, _descend(residuals, found.place, _TOLERANCE)
-        if found.value >= before.value * (1.0 - _GAIN):
-            break
-    return found
-
-
-def _descend(residuals: Residuals, start: FloatArray, tolerance: float) -> Minimum:
     # The first trust region is as wide as the distance from the origin: from 1 to 2 it is never too small to leave.
     result = least_squares(
         lambda shifted: residuals(shifted - 1.0),
@@ -107,6 +98,15 @@ def _descend(residuals: Residuals, start: FloatArray, tolerance: float) -> Minim
         max_nfev=_MOST_STEPS,
     )
     return Minimum(2.0 * float(result.cost), np.asarray(result.x) - 1.0, bool(result.status > 0))
+
+
+def settle(residuals: Residuals, minimum: Minimum) -> Minimum:
+    """Begin anew from where a descent ended, to the last digits, until that is no gain."""
+    for _ in range(_MOST_TURNS):
+        before, minimum = minimum, descend(residuals, minimum.place, tolerance=_TOLERANCE)
+        if minimum.value >= before.value * (1.0 - _GAIN):
+            break
+    return minimum
 
 
 def polish_scalar(objective: Scalar, start: FloatArray) -> Minimum:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.engine import PointTerms, evaluate_sums
-from sigcube.fits.minima import Minimum, derivatives, distinct, grid_minima, polish, polish_scalar
+from sigcube.fits.minima import Minimum, derivatives, descend, distinct, grid_minima, polish_scalar, settle
 from sigcube.fits.spec import FitModel, Objective, Scope
 from sigcube.metrics import METRICS, sums_of
 from sigcube.plan import Reading
@@ -131,9 +131,7 @@ class Problem:
         return np.asarray(_RMS.finish(counts, sums)) / self.packed.n_systems
 
     def _solve(self, unit: int, starts: npt.NDArray[np.int64]) -> Solution:
-        objective, descend = self._descent(unit)
-        minima = [descend(self.model.space.place(start)) for start in starts]
-        kept = distinct([each for each in minima if np.isfinite(each.value)], objective)
+        kept = self._minima(unit, [self.model.space.place(start) for start in starts])
         if not kept:
             k, rows = self.model.space.size, len(self.systems(unit))
             return Solution(None, 0, *(np.full(s, np.nan) for s in ((k,), (k, k), (rows, len(self.sums)))))
@@ -141,22 +139,24 @@ class Problem:
         sums = np.array([self._terms(values, system)[1:].sum(axis=1) for system in self.systems(unit)])
         return Solution(kept[0], len(kept), values, self._covariance(unit, kept[0]), sums)
 
-    def _descent(self, unit: int) -> tuple[Callable[[FloatArray], float], Callable[[FloatArray], Minimum]]:
-        """Return the objective of a unit, and what goes down from a place to a minimum of it."""
+    def _minima(self, unit: int, starts: list[FloatArray]) -> list[Minimum]:
+        """Return the distinct minima below some places, the lowest first."""
+        if self._is_mean_rms:
+            return distinct([polish_scalar(self._mean_rms_at, start) for start in starts], self._mean_rms_at)
         residuals = self._residuals(unit)
 
         def squares(place: FloatArray) -> float:
             pulls = residuals(place)
             return float(pulls @ pulls)
 
-        def mean_rms(place: FloatArray) -> float:
-            values = self.model.space.values(place)
-            sums = [float(np.square(self._terms(values, system)[0]).sum()) for system in self.systems(unit)]
-            return float(self._mean_rms(np.array(sums), slice(None)).sum())
+        # Most starts lie in one basin: what has come to the same place need not settle there twice.
+        near = distinct([descend(residuals, start) for start in starts], squares)
+        return distinct([settle(residuals, minimum) for minimum in near], squares)
 
-        if self._is_mean_rms:
-            return mean_rms, lambda start: polish_scalar(mean_rms, start)
-        return squares, lambda start: polish(residuals, start)
+    def _mean_rms_at(self, place: FloatArray) -> float:
+        values = self.model.space.values(place)
+        sums = [float(np.square(self._terms(values, system)[0]).sum()) for system in self.systems(0)]
+        return float(self._mean_rms(np.array(sums), slice(None)).sum())
 
     def _residuals(self, unit: int) -> Callable[[FloatArray], FloatArray]:
         systems, terms, space = self.systems(unit), self._terms, self.model.space

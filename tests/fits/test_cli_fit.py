@@ -117,7 +117,7 @@ def test_an_interrupt_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPat
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sigcube.fits.problem.polish", interrupted)
+    monkeypatch.setattr("sigcube.fits.problem.descend", interrupted)
     done = call("fit", "spec.toml")
     assert done.exit_code == ExitCode.INTERRUPTED
     assert "nothing was" in done.stderr

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sigcube.fits.minima import Minimum, derivatives, distinct, grid_minima, polish, polish_scalar
+from sigcube.fits.minima import Minimum, derivatives, descend, distinct, grid_minima, polish_scalar, settle
 
 grids = hnp.arrays(
     np.float64,
@@ -50,7 +50,10 @@ def test_the_least_of_a_grid_is_marked(values: np.ndarray) -> None:
 def test_a_bowl_ends_at_its_bottom_or_exactly_at_a_bound(
     centre: np.ndarray, start: np.ndarray, weights: np.ndarray
 ) -> None:
-    found = polish(lambda place: weights * (place - centre), start)
+    def bowl(place: np.ndarray) -> np.ndarray:
+        return weights * (place - centre)
+
+    found = settle(bowl, descend(bowl, start))
     assert found.converged
     np.testing.assert_allclose(found.place, np.clip(centre, 0.0, 1.0), atol=1e-7)
     outside = (centre < -1e-3) | (centre > 1.0 + 1e-3)
@@ -62,7 +65,7 @@ def test_a_bent_valley_is_followed_to_its_end() -> None:
         x, y = 4.0 * place - 2.0
         return np.array([10.0 * (y - x * x), 1.0 - x])
 
-    found = polish(rosenbrock, np.array([0.1, 0.9]))
+    found = settle(rosenbrock, descend(rosenbrock, np.array([0.1, 0.9])))
     np.testing.assert_allclose(found.place, [0.75, 0.75], atol=1e-8)
     assert found.value < 1e-15
     scalar = polish_scalar(lambda place: float((rosenbrock(place) ** 2).sum()), np.array([0.4, 0.4]))

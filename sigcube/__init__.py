@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sigcube import kernels
+    from sigcube import claims, kernels
     from sigcube.cube import open_cube
     from sigcube.errors import SigcubeError
     from sigcube.fits import Fit
@@ -19,6 +19,7 @@ __all__ = [
     "SigcubeError",
     "Sweep",
     "__version__",
+    "claims",
     "geomspace",
     "kernels",
     "linspace",
@@ -43,8 +44,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: a command that prints a table should not wait for astropy, numba and a plotting stack.
-    if name == "kernels":
-        return import_module("sigcube.kernels")
+    if name in ("claims", "kernels"):
+        return import_module(f"sigcube.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'sigcube' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

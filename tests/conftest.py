@@ -77,3 +77,10 @@ def shoot() -> Shoot:
             pytest.fail(reason)
         pytest.skip(reason)
     return open_page
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group what shares something dear, for runs in several processes: the ledger, or what a file's tests make."""
+    for item in items:
+        shared = "ledger" if "ledger" in getattr(item, "fixturenames", ()) else item.path.name
+        item.add_marker(pytest.mark.xdist_group(shared))

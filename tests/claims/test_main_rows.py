@@ -77,10 +77,6 @@ EXPECTED = [
     # wide binaries: one solar mass gives ten times what is printed; the field of the Galaxy comes out
     ("wide_binaries.g.au_10000", DIFFERS),
     ("wide_binaries.g_galaxy", AS_STATED),
-]
-
-# Rows of the fits, which take a minute.
-FITTED = [
     # 97 of 175, and one standard error of that
     ("fits.win_rate.bootstrap", CONVENTION),
     ("fits.win_rate.interval", CONVENTION),
@@ -98,6 +94,8 @@ VALUES = [
     ("sparc.win_rate.sigma", "47.4", 47.368),
     ("clusters.literature_ratio.abell_383", "0.72", 0.723),
     ("amplitude.unified.cluster", "8.45", 8.446),
+    ("fits.wins.sigma", "97", 69.0),
+    ("fits.wins.nfw", "74", 102.0),
 ]
 
 
@@ -105,16 +103,6 @@ VALUES = [
 def claims() -> tuple[Claim, ...]:
     """The rows of the main paper."""
     return load_claims(FILES)
-
-
-@pytest.fixture(scope="module")
-def entries(
-    claims: tuple[Claim, ...], shared_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Entry]:
-    """All of them but the fits, judged."""
-    quick = [claim for claim in claims if not claim.id.startswith("fits.")]
-    judged = evaluate_claims(quick, cubes=tmp_path_factory.mktemp("cubes"), data=shared_data)
-    return {entry.claim.id: entry for entry in judged}
 
 
 def test_the_rows_are_of_the_main_paper(claims: tuple[Claim, ...]) -> None:
@@ -128,41 +116,20 @@ def test_every_row_says_where_it_stands(claims: tuple[Claim, ...]) -> None:
     assert nowhere == []
 
 
-def test_no_row_fails(entries: Mapping[str, Entry]) -> None:
-    assert [failure for entry in entries.values() for failure in entry.failures] == []
-
-
 @pytest.mark.parametrize(("row", "verdict"), EXPECTED, ids=[row for row, _ in EXPECTED])
-def test_verdict(entries: Mapping[str, Entry], row: str, verdict: Verdict) -> None:
-    assert entries[row].verdict is verdict
-
-
-@pytest.mark.slow
-def test_the_fits(claims: tuple[Claim, ...], shared_data: Path, tmp_path: Path) -> None:
-    fits = [claim for claim in claims if claim.id.startswith("fits.")]
-    judged = {entry.claim.id: entry for entry in evaluate_claims(fits, cubes=tmp_path, data=shared_data)}
-    assert [failure for entry in judged.values() for failure in entry.failures] == []
-    assert {row: judged[row].verdict for row, _ in FITTED} == dict(FITTED)
-    wins = [judged[f"fits.wins.{model}"].value() for model in ("sigma", "nfw")]
-    assert wins == [69.0, 102.0]
+def test_verdict(ledger: Mapping[str, Entry], row: str, verdict: Verdict) -> None:
+    assert ledger[row].verdict is verdict
 
 
 @pytest.mark.parametrize(("row", "published", "value"), VALUES, ids=[row for row, *_ in VALUES])
-def test_value(entries: Mapping[str, Entry], row: str, published: str, value: float) -> None:
-    entry = entries[row]
+def test_value(ledger: Mapping[str, Entry], row: str, published: str, value: float) -> None:
+    entry = ledger[row]
     assert entry.claim.published == published
     assert entry.value() == pytest.approx(value, abs=6e-4)
 
 
-def test_what_cannot_be_tested_names_a_file(entries: Mapping[str, Entry]) -> None:
-    untested = [entry for entry in entries.values() if entry.verdict is Verdict.CANNOT]
-    assert untested
-    for entry in untested:
-        assert any(outcome.kind == "missing" and "get them by hand" in outcome.message for outcome in entry.outcomes)
-
-
-def test_another_printed_number_is_another_verdict(entries: Mapping[str, Entry], shared_data: Path) -> None:
-    entry = entries["amplitude.unified.cluster"]
+def test_another_printed_number_is_another_verdict(ledger: Mapping[str, Entry], shared_data: Path) -> None:
+    entry = ledger["amplitude.unified.cluster"]
     other = entry.claim.model_copy(update={"published": "8.55"})
     (judged,) = evaluate_claims([other], data=shared_data)
     assert (entry.verdict, judged.verdict) == (AS_STATED, DIFFERS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sigcube.claims import Claim, Entry, evaluate_claims, load_claims
+from sigcube.claims import Claim, Entry, load_claims
 from sigcube.claims.model import parse_reading
 from sigcube.claims.quantities_missing_factor import MissingFactorKeys, missing_factor
 from sigcube.claims.verdicts import Verdict
@@ -94,41 +94,28 @@ def claims() -> tuple[Claim, ...]:
     return load_claims([FOLDER / f"{paper}.toml" for paper in PAPERS])
 
 
-@pytest.fixture(scope="module")
-def entries(
-    claims: tuple[Claim, ...], shared_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Entry]:
-    """All of them, judged."""
-    judged = evaluate_claims(claims, cubes=tmp_path_factory.mktemp("cubes"), data=shared_data)
-    return {entry.claim.id: entry for entry in judged}
-
-
 def test_the_rows_are_of_the_three_papers(claims: tuple[Claim, ...]) -> None:
     assert len(claims) >= 75
     assert {claim.paper for claim in claims} == set(PAPERS)
     assert all(claim.id.startswith(claim.paper) for claim in claims)
 
 
-def test_no_row_fails(entries: Mapping[str, Entry]) -> None:
-    assert [failure for entry in entries.values() for failure in entry.failures] == []
-
-
 @pytest.mark.parametrize(("row", "verdict"), EXPECTED, ids=[row for row, _ in EXPECTED])
-def test_verdict(entries: Mapping[str, Entry], row: str, verdict: Verdict) -> None:
-    assert entries[row].verdict is verdict
+def test_verdict(ledger: Mapping[str, Entry], row: str, verdict: Verdict) -> None:
+    assert ledger[row].verdict is verdict
 
 
 @pytest.mark.parametrize(("row", "reading", "value"), FOUND, ids=[f"{row}, {name}" for row, name, _ in FOUND])
-def test_what_is_found(entries: Mapping[str, Entry], row: str, reading: str, value: float) -> None:
-    entry = entries[row]
+def test_what_is_found(ledger: Mapping[str, Entry], row: str, reading: str, value: float) -> None:
+    entry = ledger[row]
     outcome = entry.outcomes[[each.name for each in entry.claim.reading].index(reading)]
     assert outcome.found is not None
     assert outcome.found.value == pytest.approx(value, rel=1e-3)
 
 
-def test_a_printed_candidate_scatter_is_met_by_none(entries: Mapping[str, Entry]) -> None:
+def test_a_printed_candidate_scatter_is_met_by_none(ledger: Mapping[str, Entry]) -> None:
     for model in ("roughness", "pairing", "resonance"):
-        outcomes = entries[f"microphysics.{model}.scatter"].outcomes
+        outcomes = ledger[f"microphysics.{model}.scatter"].outcomes
         of_accelerations = [
             o.found.value for o in outcomes if o.found and o.found.details["take"].startswith("scatter_g")
         ]

@@ -1,6 +1,5 @@
 """The rows of the supplementary information: each can be evaluated, and what must come out does."""
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,11 +7,6 @@ import pytest
 
 from sigcube.claims import Claim, Entry, evaluate_claims, load_claims
 from sigcube.claims.verdicts import Verdict
-from tests.readers.cds_files import CdsFiles
-from tests.readers.dynpop_files import vizier_text, write_dynpop
-
-# Some twenty models are compiled, and three pairs of models fitted to every galaxy.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "sweeps" / "claims").glob("si_*.toml"))
 
@@ -141,15 +135,6 @@ def claims() -> tuple[Claim, ...]:
     return load_claims(FILES)
 
 
-@pytest.fixture(scope="module")
-def entries(
-    claims: tuple[Claim, ...], shared_data: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Entry]:
-    """All of them, judged."""
-    judged = evaluate_claims(claims, cubes=tmp_path_factory.mktemp("cubes"), data=shared_data, workers=2)
-    return {entry.claim.id: entry for entry in judged}
-
-
 def test_the_rows_are_of_the_supplement(claims: tuple[Claim, ...]) -> None:
     assert len(claims) >= 70
     assert {claim.paper for claim in claims} == {"supplementary_information"}
@@ -168,15 +153,9 @@ def test_every_section_with_numbers_has_rows(claims: tuple[Claim, ...]) -> None:
     assert [s for s in (*sections, *later) if not any(f"§{s}{end}" in told for end in (",", ";", " ", "."))] == []
 
 
-def test_no_row_fails(entries: Mapping[str, Entry]) -> None:
-    assert [failure for entry in entries.values() for failure in entry.failures] == []
-
-
 @pytest.mark.parametrize(("row", "verdict", "reading", "value"), EXPECTED, ids=[row for row, *_ in EXPECTED])
-def test_row(
-    entries: Mapping[str, Entry], row: str, verdict: Verdict, reading: str | None, value: float | None
-) -> None:
-    entry = entries[row]
+def test_row(ledger: Mapping[str, Entry], row: str, verdict: Verdict, reading: str | None, value: float | None) -> None:
+    entry = ledger[row]
     assert entry.verdict is verdict
     if reading is not None:
         assert entry.decisive is not None
@@ -185,50 +164,10 @@ def test_row(
         assert entry.value() == pytest.approx(value, rel=1e-4)
 
 
-def test_what_cannot_be_tested_names_a_file(entries: Mapping[str, Entry]) -> None:
-    untested = [entry for entry in entries.values() if entry.verdict is Verdict.CANNOT]
-    assert untested
-    for entry in untested:
-        told = " ".join(outcome.message for outcome in entry.outcomes if outcome.kind == "missing")
-        assert any(name in told for name in ("table1.dat", "eilers_apogee_6d_disk.csv", "SDSSDR17_MaNGA_JAM.fits"))
-
-
-def test_few_rows_are_assumed(entries: Mapping[str, Entry]) -> None:
-    counts = Counter(entry.verdict for entry in entries.values())
-    assert counts[Verdict.ASSUMED] <= 0.1 * len(entries)
-
-
-@pytest.fixture(scope="module")
-def supplied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small files of the names and formats of those that are missing: not those."""
-    folder = tmp_path_factory.mktemp("supplied")
-    clusters = CdsFiles()
-    clusters.rows += [clusters.row(f"Stand-in {i}", 0.3, "yes", 5.0 + i, 110.0 + 20.0 * i) for i in range(4)]
-    clusters.write(folder)
-    stars = [
-        f"{i},{4.0 + 0.015 * i:.3f},{0.4 * (-1) ** i},{30.0 * (-1) ** (i // 2)},{-225.0 + 0.01 * i},5.0"
-        for i in range(800)
-    ]
-    (folder / "eilers_apogee_6d_disk.csv").write_text("source_id,R_gal,z_gal,v_R,v_phi,v_z\n" + "\n".join(stars) + "\n")
-    write_dynpop(folder / "SDSSDR17_MaNGA_JAM.fits")
-    (folder / "bevacqua2022_counter_rotating.tsv").write_text(vizier_text())
-    return folder
-
-
-def test_rows_test_themselves_once_their_file_is_supplied(
-    claims: tuple[Claim, ...], entries: Mapping[str, Entry], supplied: Path, tmp_path: Path
-) -> None:
-    untested = [claim for claim in claims if entries[claim.id].verdict is Verdict.CANNOT]
-    plain = [claim for claim in untested if not any("literature" in reading.name for reading in claim.reading)]
-    judged = evaluate_claims(plain, cubes=tmp_path, data=supplied, among=claims)
-    assert [failure for entry in judged for failure in entry.failures] == []
-    assert {entry.verdict for entry in judged} <= {AS_STATED, CONVENTION, DIFFERS}
-
-
 @pytest.mark.parametrize(("printed", "verdict"), [("17.51", DIFFERS), ("17.50", AS_STATED), ("17.75", CONVENTION)])
 def test_another_printed_number_is_another_verdict(
-    entries: Mapping[str, Entry], shared_data: Path, tmp_path: Path, printed: str, verdict: Verdict
+    ledger: Mapping[str, Entry], shared_data: Path, tmp_path: Path, printed: str, verdict: Verdict
 ) -> None:
-    other = entries["si.sparc.mean_rms.sigma"].claim.model_copy(update={"published": printed})
+    other = ledger["si.sparc.mean_rms.sigma"].claim.model_copy(update={"published": printed})
     (judged,) = evaluate_claims([other], cubes=tmp_path, data=shared_data)
     assert judged.verdict is verdict

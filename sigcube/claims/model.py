@@ -137,7 +137,7 @@ def _checked(model: Any, content: Mapping[str, Any], *, also: Iterable[str] = ()
 
 
 def load_claims(files: Iterable[str | Path] = ()) -> tuple[Claim, ...]:
-    """Load the rows that come with sigcube, or those of some files.
+    """Load the rows that come with sigcube, or those of some files, paper by paper.
 
     Raises
     ------
@@ -159,7 +159,8 @@ def load_claims(files: Iterable[str | Path] = ()) -> tuple[Claim, ...]:
     faults += [] if paths else _dangling(claims_by_id)
     if faults:
         raise error_from(SpecError, faults, what="the ledger's rows are wrong", where=", ".join(texts))
-    return tuple(claims)
+    order = list(PAPERS)
+    return tuple(sorted(claims, key=lambda claim: order.index(claim.paper)))
 
 
 def read_claims(text: str, where: str = "claims") -> tuple[Claim, ...]:

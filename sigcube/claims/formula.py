@@ -18,7 +18,8 @@ _OPERATORS: Mapping[type, Callable[[float, float], float]] = MappingProxyType(
         ast.Sub: operator.sub,
         ast.Mult: operator.mul,
         ast.Div: operator.truediv,
-        ast.Pow: operator.pow,
+        # A power of whole numbers as Python has it may be as long as memory, one of a negative number complex.
+        ast.Pow: math.pow,
     }
 )
 _SIGNS: Mapping[type, Callable[[float], float]] = MappingProxyType({ast.USub: operator.neg, ast.UAdd: operator.pos})

@@ -1,15 +1,16 @@
 """The ledger: every row evaluated, each equal computation once, and judged by its printed digits."""
 
 import json
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import xarray as xr
 
 from sigcube.claims.datasets import Cubes
-from sigcube.claims.model import Claim, Reading, parse_reading
+from sigcube.claims.model import TEXTS, Claim, Reading, parse_reading
 from sigcube.claims.quantities import QUANTITIES
 from sigcube.claims.quantity import Found
 from sigcube.claims.verdicts import Verdict, agree, read_printed
@@ -96,7 +97,7 @@ def _compared(claim: Claim, outcomes: tuple[Outcome, ...]) -> Entry:
 def _measured(claim: Claim, outcomes: tuple[Outcome, ...]) -> Entry:
     printed = read_printed(claim.published)
     values = {place: o.found.value for place, o in enumerate(outcomes) if o.found is not None}
-    far = {place: abs(printed.deviation(value)) for place, value in values.items() if value - value == 0.0}
+    far = {place: abs(printed.deviation(value)) for place, value in values.items() if math.isfinite(value)}
     nearest = min(far, key=far.__getitem__, default=None)
     stated = [place for place, reading in enumerate(claim.reading) if reading.stated]
     matching = [place for place in values if printed.matches(values[place])]
@@ -157,7 +158,10 @@ def _attempt(reading: Reading, context: Any) -> Outcome:
         return Outcome("failed", message=" ".join(str(error).split()))
     except Exception as error:  # An evaluator's defect is told with its row, and the others go on.
         return Outcome("failed", message=f"{type(error).__name__}: {error}")
-    return Outcome("found", value if isinstance(value, Found) else Found(float(value)))
+    found = value if isinstance(value, Found) else Found(float(value))
+    if reading.quantity not in TEXTS and not math.isfinite(found.value):
+        return Outcome("failed", message=f"its value is {found.value:g}, which is no number to compare")
+    return Outcome("found", replace(found, quantities=found.quantities | {reading.quantity}))
 
 
 class _Missing(Exception):
@@ -209,8 +213,7 @@ class _Composer:
 def _scaled(outcome: Outcome, scale: float) -> Outcome:
     if outcome.found is None or scale == 1.0:
         return outcome
-    found = outcome.found
-    return Outcome("found", Found(found.value * scale, found.datasets, found.spec, found.command, found.details))
+    return Outcome("found", replace(outcome.found, value=outcome.found.value * scale))
 
 
 def evaluate_claims(

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,7 +14,7 @@ from sigcube.claims.verdicts import read_printed
 from sigcube.errors import Fault, SigcubeError, SpecError, did_you_mean, error_from
 from sigcube.shipped import shipped
 
-__all__ = ["PAPERS", "Claim", "Paper", "Reading", "load_claims", "parse_reading", "read_claims"]
+__all__ = ["PAPERS", "TEXTS", "Claim", "Paper", "Reading", "load_claims", "parse_reading", "read_claims"]
 
 Paper = Literal["sigma_gravity", "supplementary_information", "cmsi", "mass_coherence", "microphysics"]
 #: The titles of the papers, by the names that rows give them.
@@ -25,8 +25,8 @@ PAPERS: Mapping[str, str] = {
     "mass_coherence": "Mass coherence",
     "microphysics": "Microphysics",
 }
-# Quantities whose published text need not be a number.
-_TEXTS = ("assumption", "printed")
+#: Quantities whose published text need not be a number, and which have no value.
+TEXTS = ("assumption", "printed")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class _Common(BaseModel):
     quantity: str
     name: str = ""
     stated: bool | None = None
-    scale: float = 1.0
+    scale: float = Field(default=1.0, allow_inf_nan=False)
 
 
 class Claim(BaseModel):
@@ -91,7 +91,7 @@ class Claim(BaseModel):
         names = [reading.name for reading in self.reading]
         if len(set(names)) < len(names):
             raise ValueError(f"readings need names of their own: {', '.join(names)}")
-        if not any(reading.quantity in _TEXTS for reading in self.reading):
+        if not any(reading.quantity in TEXTS for reading in self.reading):
             read_printed(self.published)
         elif len({reading.quantity for reading in self.reading}) > 1:
             raise ValueError("an assumption, or another printed number, is the only kind of reading of its row")
@@ -157,8 +157,10 @@ def load_claims(files: Iterable[str | Path] = ()) -> tuple[Claim, ...]:
         claims_by_id[claim.id] = claim
     # Ids of other files are known only where all are there.
     faults += [] if paths else _dangling(claims_by_id)
+    if not claims and not faults:
+        faults.append(Fault("there is no [[claim]]", ""))
     if faults:
-        raise error_from(SpecError, faults, what="the ledger's rows are wrong", where=", ".join(texts))
+        raise _refusal(faults, texts)
     order = list(PAPERS)
     return tuple(sorted(claims, key=lambda claim: order.index(claim.paper)))
 
@@ -168,8 +170,17 @@ def read_claims(text: str, where: str = "claims") -> tuple[Claim, ...]:
     faults: list[Fault] = []
     claims = _parse(text, where, faults)
     if faults:
-        raise error_from(SpecError, faults, what="the ledger's rows are wrong", where=where)
+        raise _refusal(faults, [where])
     return tuple(claims)
+
+
+def _refusal(faults: Sequence[Fault], files: Iterable[str]) -> SpecError:
+    """Tell of all faults; a single one that says itself in which file it is needs no list of them."""
+    names = list(files)
+    where = ", ".join(names)
+    if len(faults) == 1 and any(faults[0].where.startswith(name) for name in names):
+        where, faults = faults[0].where, [replace(faults[0], where="")]
+    return error_from(SpecError, faults, what="the ledger's rows are wrong", where=where)
 
 
 def _shipped() -> dict[str, str]:
@@ -195,6 +206,9 @@ def _parse(text: str, where: str, faults: list[Fault]) -> list[Claim]:
         if key not in ("paper", "claim")
     ]
     rows = content.get("claim", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        faults.append(Fault("rows are tables, each headed [[claim]]", where, repr(rows)))
+        return []
     claims = [_claim(row, content.get("paper"), f"{where}, row {i}", faults) for i, row in enumerate(rows, 1)]
     return [claim for claim in claims if claim is not None]
 

@@ -42,7 +42,8 @@ def expression(keys: Expression, context: Context) -> Found:
     shown = {name: f"{part.value:.10g}" for name, part in parts.items()}
     datasets = {name: mark for part in parts.values() for name, mark in part.datasets.items()}
     commands = list(dict.fromkeys(part.command for part in parts.values() if part.command))
-    return Found(value, datasets, _joined(specs), "; ".join(commands), {"formula": keys.formula, **shown})
+    made_of = frozenset().union(*(part.quantities for part in parts.values()))
+    return Found(value, datasets, _joined(specs), "; ".join(commands), {"formula": keys.formula, **shown}, made_of)
 
 
 def _joined(specs: list[str]) -> str:

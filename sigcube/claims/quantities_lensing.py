@@ -26,7 +26,7 @@ def of_boost(keys: LensingKeys, context: Context) -> Found:
     boost = context.linked(keys.boost) if keys.linked() else Found(float(keys.boost))
     value = float(getattr(lensing, keys.function)(boost.value))
     call = f"sigcube.kernels.lensing.{keys.function}({boost.value!r})"
-    return Found(value, boost.datasets, boost.spec, call, {"boost": f"{boost.value:.10g}"})
+    return Found(value, boost.datasets, boost.spec, call, {"boost": f"{boost.value:.10g}"}, boost.quantities)
 
 
 LENSING: Mapping[str, Quantity] = MappingProxyType({"lensing": Quantity(LensingKeys, of_boost)})

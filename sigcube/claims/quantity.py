@@ -26,6 +26,8 @@ class Found:
         What runs it.
     details : Mapping
         What else a reader should know.
+    quantities : frozenset of str
+        The names of the quantities that it is made of; the ledger fills in a reading's own.
     """
 
     value: float
@@ -33,6 +35,7 @@ class Found:
     spec: str = ""
     command: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    quantities: frozenset[str] = frozenset()
 
 
 class Keys(BaseModel):

@@ -15,7 +15,9 @@ from sigcube.claims.verdicts import Verdict, read_printed
 from sigcube.errors import SpecError, did_you_mean
 
 __all__ = [
+    "BASES",
     "FAILED",
+    "basis",
     "choose_claims",
     "claim_table",
     "count_line",
@@ -66,6 +68,20 @@ _SHORT_PAPERS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: What a value can rest on, from the strongest test of a theory to none.
+BASES = (
+    "data and a model",
+    "data alone",
+    "a model alone",
+    "arithmetic of printed numbers",
+    "another printed number",
+    "nothing: it is put in",
+    "nothing: a file is missing",
+    "nothing: a failure",
+)
+# Quantities without a kernel, and a dataset that holds what the papers themselves say of single objects.
+_WITHOUT_MODEL = frozenset({"cube", "unflagged", "correlation", "populations", "expression"})
+_PRINTED_DATA = "landmarks"
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -122,6 +138,31 @@ def find_verdict(name: str) -> str:
 def verdict_of(entry: Entry) -> str:
     """Return the verdict as text, also where there is none."""
     return FAILED if entry.verdict is None else str(entry.verdict)
+
+
+def basis(entry: Entry) -> str:
+    """Say what the value that decides rests on: that a sum is right is not that a theory is.
+
+    Returns
+    -------
+    str
+        One of `BASES`.
+    """
+    data_and_model, data, model, arithmetic, printed, put_in, missing, failed = BASES
+    fixed = {
+        None: failed,
+        Verdict.CANNOT: missing,
+        Verdict.ASSUMED: put_in,
+        Verdict.AGREES: printed,
+        Verdict.CONTRADICTS: printed,
+    }
+    found = None if entry.decisive is None else entry.outcomes[entry.decisive].found
+    if entry.verdict in fixed or found is None:
+        return fixed.get(entry.verdict, missing)
+    has_data, has_model = bool(set(found.datasets) - {_PRINTED_DATA}), bool(found.quantities - _WITHOUT_MODEL)
+    if has_data:
+        return data_and_model if has_model else data
+    return model if has_model else arithmetic
 
 
 def symbol(verdict: str) -> str:
@@ -254,6 +295,7 @@ def explain(entry: Entry) -> str:
         f"  published  {published_text(claim)}",
         f"  found      {found_text(entry)}",
         f"  verdict    {symbol(verdict_of(entry))} {verdict_text(entry)}",
+        f"  rests on   {basis(entry)}",
         *([f"  note       {claim.note}"] if claim.note else []),
     ]
     for place, reading in enumerate(claim.reading):
@@ -285,6 +327,7 @@ def entry_record(entry: Entry) -> dict[str, Any]:
         "found": entry.value(),
         "verdict": verdict_of(entry),
         "why": verdict_text(entry),
+        "basis": basis(entry),
         "readings": [_reading_record(entry, place) for place in range(len(claim.reading))],
     }
 

@@ -3,6 +3,7 @@ const table = document.getElementById("ledger");
 const rows = [...table.tBodies];
 const text = document.getElementById("text");
 const paper = document.getElementById("paper");
+const basis = document.getElementById("basis");
 const chips = [...document.querySelectorAll(".chip")];
 const keys = new Map(rows.map((row) => [row, JSON.parse(row.dataset.sort)]));
 const words = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
@@ -20,6 +21,7 @@ function filter() {
   for (const row of rows) {
     row.hidden = (pressed.length > 0 && !pressed.includes(row.dataset.verdict))
       || (paper.value !== "" && row.dataset.paper !== paper.value)
+      || (basis.value !== "" && row.dataset.basis !== basis.value)
       || !wanted.every((word) => words.get(row).includes(word));
     shown += row.hidden ? 0 : 1;
   }
@@ -51,6 +53,7 @@ for (const chip of chips) {
 }
 text.addEventListener("input", filter);
 paper.addEventListener("change", filter);
+basis.addEventListener("change", filter);
 document.getElementById("unfold").addEventListener("click", () => rows.filter((row) => !row.hidden).forEach((row) => open(row, true)));
 document.getElementById("fold").addEventListener("click", () => rows.forEach((row) => open(row, false)));
 table.addEventListener("click", (event) => {

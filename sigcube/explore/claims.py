@@ -9,7 +9,9 @@ from typing import Any
 from sigcube import __version__
 from sigcube.claims import PAPERS, Entry, Verdict
 from sigcube.claims.report import (
+    BASES,
     FAILED,
+    basis,
     counts,
     deviation_text,
     evidence,
@@ -57,6 +59,7 @@ def claims_page(entries: Sequence[Entry], out: str | Path) -> Path:
             subtitle=_subtitle(entries),
             summary=_summary(entries),
             papers=_papers(entries),
+            bases=_bases(entries),
             rows=[_row(entry) for entry in entries],
             notes=_notes(entries),
             script=folder.joinpath("claims.js").read_text(encoding="utf-8"),
@@ -69,9 +72,9 @@ def _subtitle(entries: Sequence[Entry]) -> str:
     papers = len({entry.claim.paper for entry in entries})
     return (
         f"{len(entries)} numbers printed in {papers} {'paper' if papers == 1 else 'papers'}, each beside what comes "
-        "out when it is computed from the data. A number reproduces when the value rounds to the printed digits. Where "
-        "the text leaves a choice open, every reading is computed; a verdict names the one that gives the digits. A "
-        "row opens to its evidence."
+        "out. A number reproduces when the value rounds to the printed digits. Where the text leaves a choice open, "
+        "every reading is computed; a verdict names the one that gives the digits. A right sum is no evidence for a "
+        "theory: what each value rests on is told apart. A row opens to its evidence."
     )
 
 
@@ -91,6 +94,11 @@ def _papers(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     ]
 
 
+def _bases(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    there = {name: [entry for entry in entries if basis(entry) == name] for name in BASES}
+    return [{"title": name, "number": len(own), "summary": _summary(own)} for name, own in there.items() if own]
+
+
 def _row(entry: Entry) -> dict[str, Any]:
     claim, verdict = entry.claim, verdict_of(entry)
     return {
@@ -101,6 +109,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "verdict": _SHORT.get(verdict, verdict),
         "under": _under(entry),
         "why": _sentence(verdict_text(entry)),
+        "basis": basis(entry),
         "statement": claim.statement,
         "where": place_of(claim),
         "note": claim.note,
@@ -163,7 +172,7 @@ def _strip(entry: Entry) -> dict[str, Any] | None:
     half = float(printed.step) / 2
     low, high = float(printed.low) - half, float(printed.high) + half
     values = {place: value for place in range(len(entry.outcomes)) if (value := entry.value(place)) is not None}
-    ends = (min(low, *values.values()), max(high, *values.values()))
+    ends = (min([low, *values.values()]), max([high, *values.values()]))
     margin = 0.06 * (ends[1] - ends[0])
     start, length = ends[0] - margin, ends[1] - ends[0] + 2 * margin
     dots = [

@@ -69,6 +69,7 @@ WRONG = [
     ("let = { x = 8.875 }", 'let = { x = { quantity = "sweep" } }', r"key '\w+' is missing", "a reading inside"),
     ('quantity = "expression"', 'quantity = "printed"', r"unknown key 'formula'", "keys of another quantity"),
     ('quantity = "expression"', 'name = 3\nquantity = "expression"', r"name", "a name of the wrong type"),
+    ('quantity = "expression"', 'scale = nan\nquantity = "expression"', r"scale", "a scale that is no number"),
 ]
 
 
@@ -115,6 +116,24 @@ def test_a_file_that_cannot_be_read_or_is_no_toml_is_told(tmp_path: Path) -> Non
         load_claims([tmp_path / "absent.toml"])
     with pytest.raises(SpecError, match="not TOML"):
         read_claims("[[claim", "rows.toml")
+
+
+@pytest.mark.parametrize("rows", ["claim = 3", "[claim]\nid = 'a.b'", 'claim = ["a.b"]'])
+def test_rows_that_are_no_tables_are_told(rows: str) -> None:
+    with pytest.raises(SpecError, match=r"headed \[\[claim\]\]"):
+        read_claims(rows, "rows.toml")
+
+
+def test_a_file_without_rows_is_no_ledger(tmp_path: Path) -> None:
+    (tmp_path / "rows.toml").write_text('paper = "cmsi"\n', encoding="utf-8")
+    with pytest.raises(SpecError, match=r"there is no \[\[claim\]\]"):
+        load_claims([tmp_path / "rows.toml"])
+
+
+def test_a_single_fault_names_its_file_once() -> None:
+    with pytest.raises(SpecError) as caught:
+        read_claims(ROW.replace("formula", "formla"), "rows.toml")
+    assert str(caught.value).count("rows.toml") == 1
 
 
 @pytest.mark.parametrize("path", sorted(shipped_folder("sweeps").glob("claims/*.toml")), ids=lambda path: path.stem)

@@ -73,6 +73,11 @@ def test_each_verdict_has_a_sign_of_its_own_besides_its_colour(page: Path) -> No
     assert signs == ["✓", "≈", "✗", "?", "✗", "∘", "≠", "!"]
 
 
+def test_the_page_of_a_row_without_any_value_is_written(tmp_path: Path) -> None:
+    page = claims_page([entry(claim_of(one()), float("nan"))], tmp_path / "claims.html")
+    assert 'data-verdict="differs"' in page.read_text(encoding="utf-8")
+
+
 def test_a_page_that_cannot_be_written_is_told(entries: Sequence[Entry], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):

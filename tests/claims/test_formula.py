@@ -57,6 +57,8 @@ def test_what_is_more_than_arithmetic_is_refused(formula: str) -> None:
         ("1 +", "not a formula"),
         ("1 / 0", "no value here"),
         ("sqrt(-1)", "no value here"),
+        ("(-1) ** 0.5", "no value here"),
+        ("9 ** 9 ** 9", "no value here"),
         ("x + 1", "something unknown"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from sigcube.claims import Claim, Entry, Outcome, Verdict, evaluate_claims, judg
 from sigcube.claims import quantities_sweeps as sweeps_module
 from sigcube.claims.datasets import Cubes, missing_files
 from sigcube.claims.quantity import Found
+from sigcube.claims.report import basis
 from sigcube.cube import save_cube
 from sigcube.recipes import load_recipe
 from tests.claims.rows import claim_of, row
@@ -227,3 +229,34 @@ def test_rows_read_as_text_are_those_built_here() -> None:
     claim = claim_of(SWEEP, published="17.75")
     assert read_claims(row(SWEEP, published="17.75")) == (claim,)
     assert isinstance(claim, Claim)
+
+
+@pytest.mark.parametrize("formula", ["1e999", "1e999 - 1e999"])
+def test_what_is_no_finite_number_is_a_failure_and_no_finding(formula: str, tmp_path: Path) -> None:
+    (judged,) = evaluate_claims([claim_of({"quantity": "expression", "formula": formula})], cubes=tmp_path)
+    assert judged.verdict is None
+    assert "no number to compare" in judged.failures[0]
+
+
+CUBE = {"quantity": "cube", "dataset": "sparc", "statistic": "systems"}
+NUMBER = {"quantity": "expression", "formula": "2 * x"}
+BASED: list[tuple[dict[str, Any], str]] = [
+    (SWEEP, "data and a model"),
+    (CUBE, "data alone"),
+    ({**NUMBER, "let": {"x": CUBE}}, "data alone"),
+    ({**NUMBER, "let": {"x": SWEEP}}, "data and a model"),
+    ({"quantity": "lensing", "function": "slip", "boost": 2.0}, "a model alone"),
+    ({**NUMBER, "let": {"x": 1.0}}, "arithmetic of printed numbers"),
+    ({"quantity": "assumption", "because": "put in"}, "nothing: it is put in"),
+    ({"quantity": "printed", "value": "2", "where": "§2"}, "another printed number"),
+    ({**CUBE, "dataset": "fox2022"}, "nothing: a file is missing"),
+    ({**NUMBER, "formula": "1 / 0"}, "nothing: a failure"),
+]
+
+
+@pytest.mark.parametrize(("keys", "expected"), BASED, ids=[f"{b[0]['quantity']}-{b[1]}" for b in BASED])
+def test_what_a_value_rests_on_follows_from_what_computed_it(
+    keys: dict[str, object], expected: str, cubes: Path
+) -> None:
+    (judged,) = evaluate_claims([claim_of(keys)], cubes=cubes)
+    assert basis(judged) == expected

@@ -26,8 +26,8 @@ def fit(
     from sigcube.tables import fit_notes, fit_tables
 
     target = out or Path("cubes/results") / f"{spec.stem}.zarr"
-    prepared = Fit.from_toml(spec)
     try:
+        prepared = Fit.from_toml(spec)
         with fit_progress(stderr_console()) as on_progress:
             result = prepared.run(target, overwrite=overwrite, on_progress=on_progress)
     except KeyboardInterrupt:

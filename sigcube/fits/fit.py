@@ -186,7 +186,8 @@ class Fit:
             raise DataError(
                 f"{problem.model.name} has no finite {self.objective} for any system of the sample",
                 where=str(self._record["sample"]),
-                hint="choose a sample without flagged points, or, where errors are unknown, the objective 'rms'",
+                hint="choose a sample without flagged points"
+                + (", or, where errors are unknown, the objective 'rms'" if self.objective == "chi2" else ""),
             )
         return found
 

@@ -133,7 +133,7 @@ class _Table:
                 )
 
 
-_NO_ERROR = "NaN at a bound, and where the data leave a parameter free"
+_NO_ERROR = "NaN at a bound, at which the others' errors take it as fixed, and where the data leave a parameter free"
 
 _AT_BOUND_ATTRS = {
     "units": "",

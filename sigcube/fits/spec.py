@@ -177,15 +177,16 @@ class _Renamed:
 
 
 def renamed(error: SpecError, model: str) -> SpecError:
-    """Return an error whose place is told by the keys of a fit."""
+    """Return an error whose place is told by the keys of a fit; one in a key that all models share stays."""
     key, _, rest = (error.where or "").partition(".")
     place = {"axes": "parameters", "parameters": "settings"}.get(key, key)
     where = ".".join(part for part in ("model", place, rest) if part)
+    where = f"{where} of {model}" if model else where
     return SpecError(
         error.what.replace("a sweep needs at least one axis", "a fit needs at least one parameter").replace(
             "in this sweep", "in this fit"
         ),
-        where=f"{where} of {model}" if model else where,
+        where=error.where if key in FitFile.model_fields else where,
         found=error.found,
         expected=error.expected,
         hint=(error.hint or "").replace("among the axes", "among the parameters") or None,

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import xarray as xr
@@ -35,7 +36,7 @@ def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -
 
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
-    """Refuse a path at which there is something, before a fit is made that could not be saved.
+    """Refuse a path where a fit could not be saved, before it is made: there is something, or it is not writable.
 
     Raises
     ------
@@ -48,6 +49,11 @@ def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
     if Path(path).exists() and not is_fit(Path(path)):
         hint = "choose another path"
         raise DataError("what is here is not a fit, so it is not overwritten", where=str(path), hint=hint)
+    folder = next(each for each in Path(path).absolute().parents if each.exists())
+    try:
+        TemporaryDirectory(prefix=".", suffix=".partial", dir=folder).cleanup()
+    except OSError as error:
+        raise DataError("a fit could not be saved here", where=str(path), found=str(error)) from error
 
 
 def is_fit(path: Path) -> bool:

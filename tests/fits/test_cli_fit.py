@@ -101,6 +101,7 @@ def test_a_fit_of_the_sample_prints_values_and_errors(folder: Path) -> None:
         (["fit", "spec.toml"], 'name = "empirical"', 'name = "sigma"', "two models are called 'sigma'"),
         (["fit", "spec.toml"], "sample = ", 'scope = "galaxy"\nsample = ', "key 'scope' is wrong"),
         (["fit", "spec.toml"], "cube = ", "cube = \n", "the fit's file is not TOML"),
+        (["fit", "spec.toml"], "scatter_g", "scater_g", "where: metrics\n"),
         (["fit", "spec.toml", "--out", "survey.zarr", "--overwrite"], "", "", "what is here is not a fit"),
     ],
 )
@@ -113,6 +114,13 @@ def test_a_fault_is_one_message_and_code_1(folder: Path, words: list[str], old: 
     assert result.stdout == ""
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_the_fit(folder: Path) -> None:
+    done = call("fit", "spec.toml", "--out", "sweep.toml/deep/fit.zarr")
+    assert done.exit_code == ExitCode.REFUSED
+    assert "a fit could not be saved here" in done.stderr
+    assert "empirical: " not in done.stderr
+
+
 def test_an_interrupt_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -122,3 +130,6 @@ def test_an_interrupt_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPat
     assert done.exit_code == ExitCode.INTERRUPTED
     assert "nothing was" in done.stderr
     assert not (folder / "cubes").exists()
+    # While the spec is read, too: a fit does not go on from where it was, as a sweep does.
+    monkeypatch.setattr("sigcube.fits.Fit.from_toml", interrupted)
+    assert "nothing was" in call("fit", "spec.toml").stderr

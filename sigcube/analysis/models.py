@@ -151,7 +151,7 @@ def wins(result: xr.Dataset, first: str, second: str, *, by: str = "chi2_red", m
     Raises
     ------
     SpecError
-        For a model or a figure that the result does not have.
+        For a model or a figure that the result does not have, or a figure of which the smallest is not best.
     """
     a, b = _pairs(result, first, second, by)
     signs = _signs(a, b, margin)
@@ -303,9 +303,13 @@ def _pairs(result: xr.Dataset, first: str, second: str, by: str, *, fewest: int 
             raise SpecError(
                 f"the fit has no model {name!r} beside others", where="model", hint=did_you_mean(name, models)
             )
-    figures = [name for name in _figures(result) if result[name].dims[1:] == tuple(_system_dims(result))]
+    over = tuple(_system_dims(result))
+    # Of what is best at zero or one, such as the bias, the smaller is not the better.
+    small = [name for name in _figures(result) if result[name].attrs.get("best", "smallest") == "smallest"]
+    figures = [name for name in small if result[name].dims[1:] == over]
     if by not in figures:
-        raise SpecError(f"the fit has no figure {by!r} of its systems", where="by", hint=did_you_mean(by, figures))
+        what = f"the fit has no figure {by!r} of its systems of which the smallest is best"
+        raise SpecError(what, where="by", hint=did_you_mean(by, figures))
     a, b = (np.atleast_1d(result[by].sel({_MODEL: name}).values.astype(np.float64)) for name in (first, second))
     there = np.isfinite(a) & np.isfinite(b)
     if there.sum() < fewest:

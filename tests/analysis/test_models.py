@@ -118,6 +118,13 @@ def test_what_is_not_there_is_refused(names: tuple[str, str], given: dict[str, s
         wins(result([1, 2], [2, 1]), *names, **given)
 
 
+def test_a_figure_that_is_best_at_zero_has_no_winner() -> None:
+    data = result([-5, -5], [0, 0]).rename(chi2_red="bias")
+    data["bias"].attrs["best"] = "zero"
+    with pytest.raises(SpecError, match="of which the smallest is best"):
+        wins(data, "one", "other", by="bias")
+
+
 def test_one_system_cannot_be_resampled() -> None:
     with pytest.raises(SpecError, match="too few systems to resample"):
         bootstrap_win_rate(result([1.0], [2.0]), "one", "other")

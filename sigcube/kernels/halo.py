@@ -68,8 +68,8 @@ NFW = Kernel(
         "v_200_sq": v_200_sq,
     },
     parameters=(
-        Parameter("log_m200", "log₁₀ M₂₀₀", 12.0, "dex(solMass)", (6.0, 14.0), "fitted", "SI §15.1", "mass in r₂₀₀"),
-        Parameter("c", "c", 10.0, "", (1.0, 50.0), "fitted", "SI §15.1", "concentration"),
+        Parameter("log_m200", "log₁₀ M₂₀₀", 12.0, "dex(solMass)", (6.0, 16.0), "fitted", "SI §15.1", "mass in r₂₀₀"),
+        Parameter("c", "c", 10.0, "", (0.1, 100.0), "fitted", "SI §15.1", "concentration"),
     ),
 )
 

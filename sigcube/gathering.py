@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import Packed, fingerprint, pack
+from sigcube.cube import Packed, fingerprint, kind_of, pack
+from sigcube.errors import DataError
 from sigcube.kernels.broadcast import variables_of
 from sigcube.kernels.graph import Variables
 from sigcube.plan import Plan, make_plan
@@ -25,8 +26,15 @@ def gather(spec: Spec, cube: xr.Dataset, sample: str) -> tuple[Packed, dict[str,
     Raises
     ------
     SpecError, DataError
-        For a sample that does not exist, and whatever `sigcube.plan.make_plan` refuses.
+        For a sample that does not exist, a cube without one of its dimensions, and whatever `sigcube.plan.make_plan`
+        refuses.
     """
+    if lost := [dim for dim in kind_of(cube).dims if dim not in cube.dims]:
+        raise DataError(
+            f"the cube has lost its dimension {lost[0]!r}",
+            where=str(cube.attrs["title"]),
+            hint=f"select by a list, which keeps it: .sel({lost[0]}=[...])",
+        )
     bare = pack(cube, sample=sample, variables=())
     counts = np.diff(bare.offsets)
     plan = make_plan(

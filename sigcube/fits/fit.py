@@ -205,9 +205,9 @@ def _tables(
     models: Mapping[str, Mapping[str, Any]] | None,
 ) -> list[ModelTable]:
     """Return the models as tables, however they were given."""
-    if (kernel is None) == (models is None):
+    if (kernel is None) == (not models):
         raise SpecError("a fit needs either a kernel or several models", where="kernel", hint="give one of the two")
-    if models is None:
+    if not models:
         return [ModelTable(kernel=kernel, parameters=dict(parameters or {}), settings=dict(settings or {}))]
     if parameters or settings:
         raise SpecError("each model has its own parameters and settings", where="models", hint="name them in its table")

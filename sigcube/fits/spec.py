@@ -113,6 +113,8 @@ def make_models(
     SpecError
         For a kernel, metric, parameter or axis that does not exist, and for two models of the same name.
     """
+    if isinstance(metrics, str):
+        raise SpecError("metrics must be a list", where="metrics", found=repr(metrics), expected=repr([metrics]))
     measured = tuple(dict.fromkeys([*MEASURED[objective], *metrics]))
     models = tuple(_make_model(table, kind, measured) for table in tables)
     names = [model.name for model in models]

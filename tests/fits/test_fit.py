@@ -230,7 +230,9 @@ def test_a_system_without_a_finite_value_has_none_and_the_others_theirs() -> Non
         ({"objective": "chi"}, "did you mean 'chi2'"),
         ({"metrics": ["rsm"]}, "did you mean 'rms'"),
         ({"kernel": "sigmo"}, "did you mean 'sigma'"),
+        ({"metrics": "rms"}, "metrics must be a list"),
         ({"kernel": None}, "either a kernel or several models"),
+        ({"kernel": None, "parameters": None, "models": {}}, "either a kernel or several models"),
         ({"models": {"a": {"kernel": "nfw"}}}, "either a kernel or several models"),
         ({"parameters": {name: [0.5, 1.5] for name in ("A", "upsilon_disk", "upsilon_bulge", "coherence", "z")}
           | {"coherence": [0.5, 1.0]}}, r"too few points to fit 5 parameters of sigma(.|\n)*found: 5 in"),
@@ -240,6 +242,12 @@ def test_what_makes_no_sense_is_refused_in_one_message(given: dict[str, Any], sa
     cube = mock_survey(n_galaxies=2, seed=2, points=(5, 5))
     with pytest.raises(SpecError, match=said):
         Fit(cube, **{"kernel": "sigma", "parameters": {"A": [0.0, 1.0, 2.0]}, **given})
+
+
+def test_a_cube_without_its_dimension_of_systems_is_refused() -> None:
+    one = mock_survey(n_galaxies=2, seed=2).isel(galaxy=0)
+    with pytest.raises(DataError, match=r"lost its dimension 'galaxy'(.|\n)*\.sel\(galaxy="):
+        Fit(one, kernel="sigma", parameters={"A": [0.0, 1.0]})
 
 
 def test_models_that_cannot_share_a_result_are_refused() -> None:

@@ -30,9 +30,9 @@ class Wins:
         The models.
     first_wins, second_wins, ties : int
         Number of systems.
-    margin : float
-        Figures that differ by no more are a tie, and so are those that differ by no more than 1e-6 of their size, which
-        is what the polishing of minima leaves.
+    margin, relative : float
+        Figures that differ by no more than the margin, or that share of the second, are a tie; so are those that differ
+        by no more than 1e-6 of their size, which is what the polishing of minima leaves.
     """
 
     by: str
@@ -42,6 +42,7 @@ class Wins:
     second_wins: int
     ties: int
     margin: float
+    relative: float = 0.0
 
     @property
     def n(self) -> int:
@@ -133,7 +134,9 @@ class PairedTests:
         )
 
 
-def wins(result: xr.Dataset, first: str, second: str, *, by: str = "chi2_red", margin: float = 0.0) -> Wins:
+def wins(
+    result: xr.Dataset, first: str, second: str, *, by: str = "chi2_red", margin: float = 0.0, relative: float = 0.0
+) -> Wins:
     """Count the systems that each of two models wins.
 
     Parameters
@@ -147,6 +150,8 @@ def wins(result: xr.Dataset, first: str, second: str, *, by: str = "chi2_red", m
     margin : float
         Difference up to which it is a tie, in the unit of the figure. For ``aic`` and ``bic`` two is usual: less is
         hardly evidence (Burnham & Anderson 2002, §2.6).
+    relative : float
+        The same as a share of the second model's figure: 0.05 for ties where |first/second − 1| ≤ 0.05 (main §4.1.1).
 
     Raises
     ------
@@ -154,10 +159,9 @@ def wins(result: xr.Dataset, first: str, second: str, *, by: str = "chi2_red", m
         For a model or a figure that the result does not have, or a figure of which the smallest is not best.
     """
     a, b = _pairs(result, first, second, by)
-    signs = _signs(a, b, margin)
-    return Wins(
-        by, first, second, int((signs < 0).sum()), int((signs > 0).sum()), int((signs == 0).sum()), float(margin)
-    )
+    signs = _signs(a, b, margin, relative)
+    first_wins, second_wins, ties = (int((signs == sign).sum()) for sign in (-1.0, 1.0, 0.0))
+    return Wins(by, first, second, first_wins, second_wins, ties, float(margin), float(relative))
 
 
 def bootstrap_win_rate(
@@ -167,6 +171,7 @@ def bootstrap_win_rate(
     *,
     by: str = "chi2_red",
     margin: float = 0.0,
+    relative: float = 0.0,
     confidence: float = 0.95,
     n_resamples: int = 9999,
     seed: int = 0,
@@ -180,7 +185,7 @@ def bootstrap_win_rate(
     """
     from scipy.stats import bootstrap
 
-    shares = 0.5 * (1.0 - _signs(*_pairs(result, first, second, by, fewest=2), margin))
+    shares = 0.5 * (1.0 - _signs(*_pairs(result, first, second, by, fewest=2), margin, relative))
     # An interval of the same share everywhere has no width, which scipy warns of.
     if np.ptp(shares) == 0.0:
         return WinRate(float(shares[0]), 0.0, float(shares[0]), float(shares[0]), confidence, n_resamples)
@@ -203,6 +208,7 @@ def paired_tests(
     *,
     by: str = "chi2_red",
     margin: float = 0.0,
+    relative: float = 0.0,
     n_resamples: int = 9999,
     seed: int = 0,
 ) -> PairedTests:
@@ -216,7 +222,7 @@ def paired_tests(
     from scipy.stats import binomtest, permutation_test, wilcoxon
 
     a, b = _pairs(result, first, second, by, fewest=2)
-    signs = _signs(a, b, margin)
+    signs = _signs(a, b, margin, relative)
     decided = int((signs != 0).sum())
     shuffled = permutation_test(
         (a, b),
@@ -317,7 +323,8 @@ def _pairs(result: xr.Dataset, first: str, second: str, by: str, *, fewest: int 
     return a[there], b[there]
 
 
-def _signs(a: FloatArray, b: FloatArray, margin: float) -> FloatArray:
+def _signs(a: FloatArray, b: FloatArray, margin: float, relative: float) -> FloatArray:
     """Return −1 where the first wins, 1 where the second does, and 0 for a tie."""
-    tie = np.abs(a - b) <= np.maximum(margin, _ACCURACY * np.maximum(np.abs(a), np.abs(b)))
+    share = np.maximum(relative * np.abs(b), _ACCURACY * np.maximum(np.abs(a), np.abs(b)))
+    tie = np.abs(a - b) <= np.maximum(margin, share)
     return np.where(tie, 0.0, np.sign(a - b))

@@ -52,6 +52,15 @@ def test_a_margin_makes_ties(margin: float, counts: tuple[int, int, int]) -> Non
     assert f"{counts[0]} : {counts[1]}, {counts[2]} ties" in str(found)
 
 
+def test_a_relative_margin_is_a_share_of_the_second() -> None:
+    data = result([1.04, 10.4, 104.0, 96.0, 0.94], [1.0, 10.0, 100.0, 100.0, 1.0])
+    found, absolute = wins(data, "one", "other", relative=0.05), wins(data, "one", "other", margin=0.05)
+    assert (found.first_wins, found.second_wins, found.ties) == (1, 0, 4)
+    assert (absolute.first_wins, absolute.second_wins, absolute.ties) == (2, 2, 1)
+    assert bootstrap_win_rate(data, "one", "other", relative=0.05).rate == pytest.approx(found.rate)
+    assert paired_tests(data, "one", "other", relative=0.05).binomial_p == 1.0
+
+
 def test_the_bootstrap_is_seeded_and_has_the_binomial_error() -> None:
     rng = np.random.default_rng(0)
     data = result(*np.where(rng.random(171) < 97 / 171, [[1.0], [2.0]], [[2.0], [1.0]]).tolist())

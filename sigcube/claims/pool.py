@@ -1,8 +1,10 @@
 """The ledger's computations in several processes."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING
 
 from sigcube.claims.datasets import Cubes
@@ -25,8 +27,7 @@ def in_processes(batches: Sequence[Batch], cubes: Cubes, workers: int) -> "Itera
 
     Cubes are made first: two processes that want the same one would be in each other's way.
     """
-    # Not forked: threads of a library that were running here would be gone there, and its locks be held for ever.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(cubes,)) as pool:
+    with _pool(workers, cubes) as pool:
         names = {name for batch in batches for _, reading in batch for name in reading.keys.uses()}
         list(pool.map(_make, sorted(names, key=lambda name: name != "gaia")))
         waiting = {pool.submit(_compute, batch) for batch in batches}
@@ -36,9 +37,28 @@ def in_processes(batches: Sequence[Batch], cubes: Cubes, workers: int) -> "Itera
                 yield future.result()
 
 
+@contextmanager
+def _pool(workers: int, cubes: Cubes) -> Iterator[ProcessPoolExecutor]:
+    """Give new processes; they end at once where this one is interrupted, or no longer wants what they compute."""
+    others = set(active_children())
+    # Not forked: threads of a library that were running here would be gone there, and its locks be held for ever.
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(cubes,))
+    try:
+        yield pool
+    except BaseException:
+        # Before shutdown, which would wait for what is being computed.
+        for process in set(active_children()) - others:
+            process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
 def _begin(cubes: Cubes) -> None:
     from sigcube.claims.ledger import Worker
 
+    # Ctrl-C goes to all processes of a terminal; the one that started these ends them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker[:] = [Worker(cubes)]
 
 

@@ -45,8 +45,10 @@ def solved(keys: FieldKeys, _: Context) -> Found:
     found = field.solve(source, kernel=keys.kernel, R=[keys.R], **keys.settings)
     numbers = ", ".join(f"{name}={value!r}" for name, value in keys.of.items())
     settings = "".join(f", {name}={value!r}" for name, value in keys.settings.items())
-    call = f"sigcube.field.solve(field.{keys.shape}({numbers}), kernel={keys.kernel!r}, R=[{keys.R!r}]{settings})"
-    return Found(float(found[keys.take].values.ravel()[0]), command=call, details={"source": source.title})
+    call = f"field.solve(field.{keys.shape}({numbers}), kernel={keys.kernel!r}, R=[{keys.R!r}]{settings})"
+    value = float(found[keys.take].values.ravel()[0])
+    shown = {"source": source.title, "take": keys.take}
+    return Found(value, command=f"from sigcube import field; {call}", details=shown)
 
 
 FIELD: Mapping[str, Quantity] = MappingProxyType({"field": Quantity(FieldKeys, solved)})

@@ -25,7 +25,7 @@ def of_boost(keys: LensingKeys, context: Context) -> Found:
     """Evaluate the function."""
     boost = context.linked(keys.boost) if keys.linked() else Found(float(keys.boost))
     value = float(getattr(lensing, keys.function)(boost.value))
-    call = f"sigcube.kernels.lensing.{keys.function}({boost.value!r})"
+    call = f"from sigcube.kernels import lensing; lensing.{keys.function}({boost.value!r})"
     return Found(value, boost.datasets, boost.spec, call, {"boost": f"{boost.value:.10g}"}, boost.quantities)
 
 

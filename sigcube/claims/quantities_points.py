@@ -77,7 +77,7 @@ def term(keys: TermKeys, context: Context) -> Found:
     if keys.over is not None:
         other = {name: value for name, value in {**keys.settings, **keys.over}.items() if value != "default"}
         values = values / term_values(keys.kernel, cube, keys.term, other)
-    return Found(_take(keys, cube, values), marks, command=_python(keys), details={"term": keys.term})
+    return Found(_take(keys, cube, values), marks, command=_python(keys), details=_in_words(keys))
 
 
 def point_cube(kind: str, at: Mapping[str, float]) -> xr.Dataset:
@@ -117,6 +117,22 @@ def _take(keys: TermKeys, cube: xr.Dataset, values: xr.DataArray) -> float:
         hint = "name a system, one of its points, or a statistic"
         raise SpecError(f"{keys.term} has {values.size} values here", where="term", hint=hint)
     return float(values.values.ravel()[0])
+
+
+def _in_words(keys: TermKeys) -> dict[str, str]:
+    """Say what of the values is taken."""
+    words = {"term": keys.term}
+    if keys.system is not None:
+        words["system"] = keys.system
+    if keys.point is not None:
+        words["point"] = str(keys.point)
+    if keys.statistic is not None:
+        rank = f" {keys.percentile:g}" if keys.statistic == "percentile" else ""
+        ends = f" within {keys.within[0]:g} to {keys.within[1]:g}" if keys.within else ""
+        words["statistic"] = f"{keys.statistic}{rank}{ends}"
+    if keys.over is not None:
+        words["over the same with"] = ", ".join(f"{name} = {value}" for name, value in keys.over.items())
+    return words
 
 
 def _python(keys: TermKeys) -> str:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sigcube.claims.ledger import Entry
-from sigcube.claims.model import PAPERS, Claim
+from sigcube.claims.model import PAPERS, TEXTS, Claim
 from sigcube.claims.verdicts import Verdict, read_printed
 from sigcube.errors import SpecError, did_you_mean
 
@@ -243,7 +243,7 @@ def _nearest_text(entry: Entry) -> str:
     if entry.nearest is None or entry.nearest == entry.decisive:
         return ""
     name = entry.claim.reading[entry.nearest].name
-    return f"; nearest: {found_text(entry, entry.nearest)}, {deviation_text(entry, entry.nearest)}, under {name}"
+    return f"; nearest: {found_text(entry, entry.nearest)}, {deviation_text(entry, entry.nearest)} ({name})"
 
 
 def claim_table(entries: Iterable[Entry]) -> Table:
@@ -267,7 +267,7 @@ def claim_table(entries: Iterable[Entry]) -> Table:
 
 def evidence(entry: Entry, place: int) -> list[tuple[str, str]]:
     """Return what a reading's value rests on, as pairs of a name and a text."""
-    reading, outcome = entry.claim.reading[place], entry.outcomes[place]
+    reading, outcome, claim_id = entry.claim.reading[place], entry.outcomes[place], entry.claim.id
     rows = [("stated by the text", "yes" if reading.stated else "no"), ("quantity", reading.quantity)]
     if outcome.found is None:
         return [*rows, ("missing" if outcome.kind == "missing" else "failed", outcome.message)]
@@ -280,8 +280,8 @@ def evidence(entry: Entry, place: int) -> list[tuple[str, str]]:
         rows.append(("scaled by", f"{reading.scale:g}"))
     rows += [(name, text) for name, text in found.details.items()]
     rows += [(f"data: {name}", mark) for name, mark in found.datasets.items()]
-    if found.command:
-        rows.append(("again", found.command))
+    if reading.quantity not in TEXTS:
+        rows.append(("again", found.command or f"sigcube claims {claim_id} --explain"))
     return [(name, text) for name, text in rows if text]
 
 

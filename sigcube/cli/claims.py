@@ -48,7 +48,7 @@ def claims(
     kept = None if verdict is None else find_verdict(verdict)
     every = load_claims(file or ())
     chosen = choose_claims(every, wanted=wanted, paper=paper)
-    with _progress() as on_progress:
+    with _interruptible(), _progress() as on_progress:
         entries = evaluate_claims(
             chosen,
             cubes=cubes,
@@ -81,6 +81,16 @@ def _tell(entries: "list[Entry]", *, explain: bool, html: Path | None, as_json: 
         typer.echo(count_line(entries))
     if html is not None:
         typer.echo(str(html), err=as_json)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Say what an interrupted ledger leaves: no part of it is a ledger."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stderr_console().print("interrupted; of what was computed the cubes that were made are kept")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The ledger as a whole: a changed digit changes a verdict, equal work is done once, what is missing is named."""
 
+import gc
 from collections.abc import Sequence
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +262,22 @@ def test_what_a_value_rests_on_follows_from_what_computed_it(
 ) -> None:
     (judged,) = evaluate_claims([claim_of(keys)], cubes=cubes)
     assert basis(judged) == expected
+
+
+def test_an_interrupted_ledger_ends_its_processes_at_once(tmp_path: Path) -> None:
+    at = [{"g_bar": g, "r": 8.0} for g in (1e-11, 1e-10, 1e-9)]
+    # Each kernel's terms are computed by themselves: three batches.
+    rows = [
+        {"quantity": "boost", "kernel": kernel, "at": point}
+        for kernel, point in zip(("newton", "mond", "sigma"), at, strict=True)
+    ]
+    claims = [claim_of(keys, id=f"a.{keys['kernel']}") for keys in rows]
+
+    def interrupt(_done: int, _all: int, _what: str) -> None:
+        assert active_children()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_claims(claims, cubes=tmp_path, workers=2, on_progress=interrupt)
+    gc.collect()
+    assert active_children() == []

@@ -38,7 +38,7 @@ def test_value(keys: str, published: str, verdict: Verdict) -> None:
     assert entry.failures == ()
     assert entry.verdict is verdict
     assert entry.outcomes[0].found is not None
-    assert entry.outcomes[0].found.command.startswith("sigcube.field.solve(field.")
+    assert entry.outcomes[0].found.command.startswith("from sigcube import field; field.solve(field.")
 
 
 def test_an_unknown_shape_is_refused() -> None:

@@ -43,7 +43,7 @@ def test_the_boost_is_told() -> None:
     found = entry.outcomes[0].found
     assert entry.verdict is Verdict.DIFFERS
     assert found is not None
-    assert (found.details, found.command) == ({"boost": "1"}, "sigcube.kernels.lensing.slip(1.0)")
+    assert (found.details, found.command) == ({"boost": "1"}, "from sigcube.kernels import lensing; lensing.slip(1.0)")
 
 
 def test_an_unknown_function_is_refused() -> None:

@@ -38,7 +38,7 @@ class FitKeys(Keys):
         ``bootstrap_high`` (95 %).
     model, over : str or None
         The model whose values are taken, and one by whose values each is divided.
-    first, second, by, margin
+    first, second, by, margin, relative
         The two models that are compared: see `sigcube.analysis.wins`.
     system, statistic, within, percentile
         How several values become one.
@@ -60,6 +60,7 @@ class FitKeys(Keys):
     second: str = ""
     by: str = "chi2_red"
     margin: float = 0.0
+    relative: float = 0.0
     system: str | None = None
     statistic: str | None = None
     within: list[float] | None = None
@@ -118,9 +119,9 @@ def _file(dataset: str, request: Mapping[str, Any]) -> str:
 def _take(keys: FitKeys, result: xr.Dataset) -> float:
     """Find the value that a reading means."""
     if keys.take in _WINS:
-        return float(getattr(wins(result, keys.first, keys.second, by=keys.by, margin=keys.margin), keys.take))
+        return float(getattr(wins(result, keys.first, keys.second, **_tie(keys)), keys.take))
     if keys.take in _BOOTSTRAP:
-        rate = bootstrap_win_rate(result, keys.first, keys.second, by=keys.by, margin=keys.margin)
+        rate = bootstrap_win_rate(result, keys.first, keys.second, **_tie(keys))
         name = {"bootstrap_error": "standard_error"}.get(keys.take, keys.take.removeprefix("bootstrap_"))
         return float(getattr(rate, name))
     values = _of_model(result, keys.take, keys.model)
@@ -134,6 +135,11 @@ def _take(keys: FitKeys, result: xr.Dataset) -> float:
         hint = "name a model, a system or a statistic"
         raise SpecError(f"{keys.take} has {values.size} values here", where="take", hint=hint)
     return float(values.values.ravel()[0])
+
+
+def _tie(keys: FitKeys) -> dict[str, Any]:
+    """Return by what two models are compared, and what is a tie."""
+    return {"by": keys.by, "margin": keys.margin, "relative": keys.relative}
 
 
 def _of_model(result: xr.Dataset, name: str, model: str | None) -> xr.DataArray:

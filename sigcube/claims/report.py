@@ -216,7 +216,8 @@ def deviation_text(entry: Entry, place: int) -> str:
     far = printed.deviation(value)
     if not printed.low and not printed.high:
         return f"{far:+.2g}".replace("-", "−")
-    per_cent = f"{100.0 * far:+,.0f} %" if abs(far) >= 1.0 else f"{100.0 * far:+.2g} %"
+    # Two digits of 99.7 would be written 1e+02.
+    per_cent = f"{100.0 * far:+,.0f} %" if abs(far) >= 0.095 else f"{100.0 * far:+.2g} %"
     return per_cent.replace("-", "−") if far else "0 %"
 
 

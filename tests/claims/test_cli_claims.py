@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from sigcube.claims.report import choose_claims, find_verdict
+from sigcube.claims import evaluate_claims
+from sigcube.claims.report import choose_claims, deviation_text, find_verdict
 from sigcube.cli import ExitCode
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError
@@ -121,3 +122,10 @@ def test_the_command_of_a_boost_gives_its_value() -> None:
     exec("; ".join(lines[:-1]), namespace)
     (value,) = eval(lines[-1], namespace).values
     assert float(value) == reading["value"]
+
+
+@pytest.mark.parametrize(("formula", "told"), [("1e-9", "−100 %"), ("2 * 1.104", "+10 %"), ("2.06", "+3 %")])
+def test_a_deviation_is_written_without_a_power_of_ten(formula: str, told: str) -> None:
+    claim = claim_of({"quantity": "expression", "formula": formula}, published="2.000")
+    (entry,) = evaluate_claims([claim])
+    assert deviation_text(entry, 0) == told

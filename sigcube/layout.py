@@ -70,7 +70,7 @@ def lay_out(spec: Spec, *, used: Sequence[Sequence[bool]], n_systems: int, n_poi
     itemsize = np.dtype(spec.dtype).itemsize
     written = n_systems * itemsize if spec.keep_systems else np.dtype(np.float64).itemsize
     whole = _largest(lengths, max(1, _BLOCK_BYTES // written))
-    tile = _paired(_cut(whole, used, _points_per_block(lengths, used, n_points)), lengths, used)
+    tile = _cut(whole, used, _points_per_block(lengths, used, n_points))
     systems = _largest((n_systems,), max(1, _CHUNK_BYTES // (prod(tile) * itemsize)))
     return Layout(tile, tuple(_variables(spec, n_systems, (*systems, *tile))))
 
@@ -94,31 +94,6 @@ def _cut(tile: tuple[int, ...], used: Sequence[Sequence[bool]], points: int) -> 
         own = _largest([n if along else 1 for n, along in zip(tile, section, strict=True)], points)
         tile = tuple(least if along else n for n, least, along in zip(tile, own, section, strict=True))
     return tile
-
-
-def _paired(tile: tuple[int, ...], lengths: Sequence[int], used: Sequence[Sequence[bool]]) -> tuple[int, ...]:
-    """Turn an odd number of blocks into an even one of the same size, lest workers wait for the last block.
-
-    A block becomes twice as long along the last dimension that is cut, and half as long along the next; the innermost
-    stays whole, since the engine runs along it.
-
-    Examples
-    --------
-    >>> _paired((4, 100, 100), (100, 100, 100), [(True, True, True)])
-    (8, 50, 100)
-    """
-    cut = max((i for i, (n, part) in enumerate(zip(lengths, tile, strict=True)) if part < n), default=len(tile))
-    if _count(tile, lengths, used) % 2 == 0 or cut + 2 >= len(tile) or tile[cut + 1] % 2:
-        return tile
-    other = (*tile[:cut], 2 * tile[cut], tile[cut + 1] // 2, *tile[cut + 2 :])
-    return tile if _count(other, lengths, used) % 2 else other
-
-
-def _count(tile: Sequence[int], lengths: Sequence[int], used: Sequence[Sequence[bool]]) -> int:
-    """Return the number of blocks."""
-    return sum(
-        prod(ceil(n / part) for n, part, along in zip(lengths, tile, section, strict=True) if along) for section in used
-    )
 
 
 def _largest(lengths: Sequence[int], points: int) -> tuple[int, ...]:

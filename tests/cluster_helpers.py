@@ -60,6 +60,7 @@ class FakePlan:
                 chunks=(*head, 2, BLOCK),
                 dtype=np.dtype(dtype),
                 attrs={"units": units, "long_name": name},
+                compressed=not head,
             )
 
         return (

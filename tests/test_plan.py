@@ -182,6 +182,21 @@ def test_sizes_of_blocks(lengths: dict[str, int], n_systems: int, n_points: int,
     assert size * n_points <= max(layout._BLOCK_EVALUATIONS, n_points)
 
 
+@pytest.mark.parametrize(
+    ("axes", "compressed"),
+    [
+        ({"A": [1.0, 2.0], "xi_scale": [0.1, 0.2]}, False),  # each grid point has a value of its own
+        ({"window": ["geometric", "power"], "k": [0.5, 1.0]}, True),  # that of geometric repeats along k
+    ],
+)
+def test_what_repeats_is_compressed(axes: dict[str, list[Any]], compressed: bool) -> None:
+    made = plan(axes=axes, keep=["galaxy"])
+    assert {v.name: v.compressed for v in made.variables if v.name in ("rms", "rms_mean")} == {
+        "rms": compressed,
+        "rms_mean": True,
+    }
+
+
 # Variables
 
 

@@ -72,6 +72,8 @@ class VariableLike(Protocol):
     def dtype(self) -> Any: ...  # noqa: D102
     @property
     def attrs(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def compressed(self) -> bool: ...  # noqa: D102
 
 
 class BlockLike(Protocol):
@@ -224,7 +226,7 @@ def _array(root: zarr.Group, variable: VariableLike) -> None:
         chunks=variable.chunks,
         dtype=dtype,
         fill_value=np.nan if dtype.kind == "f" else 0,
-        compressors=_codec(dtype),
+        compressors=_codec(dtype) if variable.compressed else None,
         dimension_names=variable.dims,
         attributes=dict(variable.attrs),
     )

@@ -1,8 +1,9 @@
 """What a worker does with a finished block: check its place, write whole chunks, and digest the bytes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -155,8 +156,11 @@ class Targets:
 
     def write(self, name: str, region: Region, values: np.ndarray[Any, Any]) -> None:
         """Write values, repeated to fill their place."""
+        target, whole = self.arrays[name], np.broadcast_to(values, _shape(region))
         try:
-            self.arrays[name][region] = np.broadcast_to(values, _shape(region))
+            # One chunk at a time goes to the file as it is; of several, zarr would first fill and then copy each.
+            for chunk in _chunks(region, target.chunks):
+                target[chunk] = whole[_within(chunk, region)]
         except OSError as error:
             raise disk_fault(error, Path(self.path)) from error
 
@@ -187,6 +191,21 @@ def _open(path: str, _: tuple[int, int]) -> Targets:
     with zarr.config.set({"array.write_empty_chunks": True}):
         arrays = {name: zarr.open_array(f"{path}/{name}", mode="r+") for name in layout.arrays}
     return Targets(path, layout, arrays)
+
+
+def _chunks(region: Region, chunks: tuple[int, ...]) -> Iterator[Region]:
+    """Cut a region of whole chunks into these."""
+    cuts = (
+        [slice(start, min(start + unit, each.stop)) for start in range(each.start, each.stop, unit)]
+        for each, unit in zip(region, chunks, strict=True)
+    )
+    return product(*cuts)
+
+
+def _within(part: Region, region: Region) -> Region:
+    return tuple(
+        slice(each.start - around.start, each.stop - around.start) for each, around in zip(part, region, strict=True)
+    )
 
 
 def _shape(region: Region) -> tuple[int, ...]:

@@ -192,4 +192,4 @@ def _steps(plan: Plan, packed: Packed, path: str) -> Iterator[tuple[str, float]]
     yield "median over galaxies", medians
     yield "cast and put in place, tiling", max(0.0, whole - loop - finish - medians)
     yield "digest", digest
-    yield "compress and write", spent(lambda: write_block(path, block, arrays)) - digest
+    yield "write", spent(lambda: write_block(path, block, arrays)) - digest

@@ -2,12 +2,14 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import xarray as xr
 from hypothesis import HealthCheck, settings
 
+from sigcube.claims import Entry, evaluate_claims, load_claims
 from sigcube.cube import open_cube
 from sigcube.readers.mock import mock_survey
 from sigcube.recipes import ingest, load_recipe
@@ -69,6 +71,14 @@ def gaia_cube(gaia_path: Path) -> xr.Dataset:
 
 
 @pytest.fixture(scope="session")
+def ledger(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Entry]:
+    """Every claim that comes with sigcube, judged, by its id: no cube is there before."""
+    folder = tmp_path_factory.mktemp("ledger")
+    entries = evaluate_claims(load_claims(), cubes=folder / "cubes", data=shared_data, workers=2)
+    return {entry.claim.id: entry for entry in entries}
+
+
+@pytest.fixture(scope="session")
 def shoot() -> Shoot:
     """A function that opens a page in Chromium without a network: its console lines, and its picture."""
     if BROWSER is None:
@@ -82,5 +92,9 @@ def shoot() -> Shoot:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group what shares something dear, for runs in several processes: the ledger, or what a file's tests make."""
     for item in items:
-        shared = "ledger" if "ledger" in getattr(item, "fixturenames", ()) else item.path.name
-        item.add_marker(pytest.mark.xdist_group(shared))
+        needs_ledger = "ledger" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("ledger" if needs_ledger else item.path.name))
+        if needs_ledger:
+            # A hundred models are compiled, and pairs of models fitted to every galaxy.
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.timeout(1500))

@@ -101,7 +101,8 @@ def write_page(
             cards=list(zip(cards, parts, strict=True)),
             notes=notes,
             synthetic=synthetic,
-            resources=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).render() if drawn else "",
+            # Not `render()`: that adds addresses of whatever else the process has loaded, such as Panel's components.
+            scripts=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw if drawn else (),
             script=script,
         )
     )

@@ -28,8 +28,8 @@ _CHUNK_BYTES = 10 * 2**20
 class Variable:
     """One array of a result.
 
-    Where each grid point has a value of its own, compression spares three tenths of the disk and costs a sixth of the
-    sweep; where values repeat along axes that a section leaves out, it spares the repetition.
+    Where each grid point has a value of its own, compression spared three tenths of the disk and took some 22 of a
+    block's 145 ms (SPARC); where values repeat along axes that a section leaves out, it spares the repetition.
     """
 
     name: str

@@ -36,6 +36,11 @@ _CONFIG = {
     # Blocks are alike and come through a small window, so there is nothing to steal.
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 1,
+    # By default each process looks at itself up to a hundred times a second, which takes a tenth of a core of two.
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "2s",
+    "distributed.worker.memory.monitor-interval": "500ms",
+    "distributed.worker.profile.enabled": False,
     "distributed.nanny.pre-spawn-environ": {
         "OMP_NUM_THREADS": 1,
         "MKL_NUM_THREADS": 1,

@@ -6,12 +6,13 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Self
 
 import cloudpickle
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from distributed import Client
 
@@ -25,7 +26,7 @@ from sigcube.kernels import KERNELS
 from sigcube.kernels.record import Kernel
 from sigcube.plan import Block, Plan, Section
 from sigcube.spec import Spec, make_spec, read_spec_file, spec_from_record
-from sigcube.store import RunStore, open_or_create, read_attrs, read_inputs, stamp, write_block
+from sigcube.store import RunStore, Written, open_or_create, read_attrs, read_inputs, stamp, write_block
 
 __all__ = ["Sweep", "open_result", "run_block"]
 
@@ -271,8 +272,8 @@ def _connected(client: Client | None, scheduler: str | None, workers: int | None
         yield connected
 
 
-def run_block(path: str, index: int, payload: bytes) -> Any:
-    """Compute and write one block; this is what runs on a worker.
+def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
+    """Compute one block; this is what runs on a worker.
 
     Parameters
     ----------
@@ -285,18 +286,19 @@ def run_block(path: str, index: int, payload: bytes) -> Any:
 
     Returns
     -------
-    Written
-        The digest of what was written, for the journal.
-
-    Raises
-    ------
-    StoreError
-        When there is another store at the path by now: nothing is written to it.
+    callable
+        Writes the block, and returns the digest of what was written, for the journal. It raises StoreError when there
+        is another store at the path by now, and then writes nothing.
     """
     store = stamp(path)
     engine = _engine(path, store, payload)
     block = engine.plan.blocks[index]
-    values = engine.evaluate(block)
+    return partial(_write_block, path, store, block, engine.evaluate(block))
+
+
+def _write_block(
+    path: str, store: tuple[int, int], block: Block, values: Mapping[str, npt.NDArray[np.generic]]
+) -> Written:
     if stamp(path) != store:
         # The client may be dead by now, and another sweep have its store here.
         raise StoreError("the store was replaced while a block was computed", where=path)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,7 +114,7 @@ class Behaviour:
     die_once: str = ""
 
 
-def fake_task(path: str, index: int, payload: Behaviour) -> Written:
+def fake_task(path: str, index: int, payload: Behaviour) -> Callable[[], Written]:
     if payload.log:
         with open(payload.log, "a") as file:
             file.write(f"{index} {os.getpid()}\n")
@@ -122,10 +123,12 @@ def fake_task(path: str, index: int, payload: Behaviour) -> Written:
         raise ValueError(f"no model at block {index}")
     if index in payload.kills and _first(payload.die_once):
         os.kill(os.getpid(), signal.SIGKILL)
-    if index in payload.full_disk:
-        with full_disk():
-            return write_block(path, FakePlan(payload.n_blocks).blocks[index], arrays_of(index))
-    return write_block(path, FakePlan(payload.n_blocks).blocks[index], arrays_of(index))
+    return partial(_write, path, index, payload)
+
+
+def _write(path: str, index: int, payload: Behaviour) -> Written:
+    with full_disk() if index in payload.full_disk else contextlib.nullcontext():
+        return write_block(path, FakePlan(payload.n_blocks).blocks[index], arrays_of(index))
 
 
 def _first(marker: str) -> bool:
@@ -141,9 +144,12 @@ def _first(marker: str) -> bool:
 
 @contextlib.contextmanager
 def full_disk() -> Iterator[None]:
-    """Make every file that Zarr writes fail as on a full disk."""
+    """Make every file of a store that is written fail as on a full disk."""
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with mock.patch("zarr.storage._local._put", side_effect=error):
+    ways = ("zarr.storage._local._put", "sigcube.files.os.pwrite")
+    with contextlib.ExitStack() as patches:
+        for way in ways:
+            patches.enter_context(mock.patch(way, side_effect=error))
         yield
 
 

@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was(folder: Path, monkeypatch: pyt
     writer = JournalWriter(folder)
     writer.append(Entry(block=1, status=DONE))
     with monkeypatch.context() as patch:
-        patch.setattr("sigcube.store.journal.os.pwrite", half_then_full)
+        patch.setattr("sigcube.files.os.pwrite", half_then_full)
         with pytest.raises(StoreError, match="the disk is full"):
             writer.flush()
     assert (folder / "blocks.jsonl").read_bytes() == before
@@ -129,7 +129,7 @@ def test_an_interrupt_in_the_midst_of_a_flush_tears_no_line(folder: Path, monkey
     writer = JournalWriter(folder)
     writer.append(Entry(block=1, status=DONE))
     with monkeypatch.context() as patch:
-        patch.setattr("sigcube.store.journal.os.pwrite", interrupted)
+        patch.setattr("sigcube.files.os.pwrite", interrupted)
         with pytest.raises(KeyboardInterrupt):
             writer.flush()
     # A run that is interrupted journals what ended before it stops.

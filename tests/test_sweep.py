@@ -277,7 +277,7 @@ def test_a_block_of_a_dead_sweep_is_not_written_into_its_successor(
     evaluate = Engine.evaluate
     monkeypatch.setattr(Engine, "evaluate", replaced_meanwhile)
     with pytest.raises(StoreError, match=r"the store was replaced while a block was computed\n  where: .*r.zarr"):
-        run_block(str(path), 0, b"")
+        run_block(str(path), 0, b"")()
     assert not open_result(path).status.values.any()
 
 

@@ -15,6 +15,7 @@ import psutil
 
 from sigcube.cube.kinds import KINDS
 from sigcube.errors import DataError
+from sigcube.files import sync, sync_all
 
 __all__ = ["drafting", "interrupted"]
 
@@ -42,8 +43,7 @@ def drafting(
         with tempfile.TemporaryDirectory(prefix=_prefix(path), suffix=".partial", dir=path.parent) as folder:
             draft = Path(folder) / "next"
             yield draft
-            for each in [*draft.rglob("*"), draft]:
-                _sync(each)
+            sync_all(draft)
             _replace(Path(folder), path, overwrite)
     except OSError as error:
         raise DataError(f"the {what} could not be saved", where=str(path), found=str(error)) from error
@@ -52,14 +52,6 @@ def drafting(
 def interrupted(path: Path) -> Path | None:
     """Return where a store is that an interrupted save moved aside, if there is one."""
     return next((folder / "previous" for folder in _unfinished(path) if (folder / "previous").exists()), None)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _replace(folder: Path, path: Path, overwrite: bool) -> None:
@@ -74,7 +66,7 @@ def _replace(folder: Path, path: Path, overwrite: bool) -> None:
         if previous.exists() and not path.exists():
             previous.rename(path)
         raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _refuse_existing(path: Path, overwrite: bool, what: str, replaces: Callable[[Path], bool]) -> None:

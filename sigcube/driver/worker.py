@@ -2,19 +2,22 @@
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from threading import Semaphore
 from typing import Any
 
-from distributed import get_worker
+from distributed import get_worker, secede
 
 from sigcube.errors import StoreError
 from sigcube.store import Written
 
 __all__ = ["Outcome", "Task", "on_worker"]
 
-Task = Callable[[str, int, Any], Written]
-"""A module-level function of store path, block index and payload; it writes the block and returns what was written."""
+Task = Callable[[str, int, Any], Callable[[], Written]]
+"""A module-level function of store path, block index and payload; it computes the block, and returns what writes it."""
 
 _LONGEST = 2000
 
@@ -36,7 +39,7 @@ def on_worker(task: Task, path: str, index: int, payload: Any) -> Outcome:
     Parameters
     ----------
     task : callable
-        Computes and writes the block.
+        Computes the block, and returns what writes it.
     path : str
         The store.
     index : int
@@ -46,12 +49,31 @@ def on_worker(task: Task, path: str, index: int, payload: Any) -> Outcome:
     """
     worker, began = get_worker().address, time.perf_counter()
     try:
-        written = task(path, index, payload)
+        write = task(path, index, payload)
+        with _beside_the_next():
+            written = write()
     except StoreError as error:
         return Outcome(worker, time.perf_counter() - began, fatal=error)
     except Exception as error:
         return Outcome(worker, time.perf_counter() - began, error=_text(error))
     return Outcome(worker, time.perf_counter() - began, written=written)
+
+
+@contextmanager
+def _beside_the_next() -> Iterator[None]:
+    """Leave the worker's thread to the next block: writing waits for a disk, not for a processor.
+
+    As many blocks are written at a time as are computed, lest a slow disk fill the memory with them.
+    """
+    worker = get_worker()
+    with _places(worker.address, worker.state.nthreads):
+        secede()
+        yield
+
+
+@cache
+def _places(_worker: str, number: int) -> Semaphore:
+    return Semaphore(number)
 
 
 def _text(error: Exception) -> str:

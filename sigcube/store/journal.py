@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sigcube.errors import StoreError
+from sigcube.files import write_all
 from sigcube.store.faults import disk_fault
 
 __all__ = ["DONE", "FAILED", "KILLED", "Entry", "Header", "Journal", "JournalWriter", "read_journal", "write_header"]
@@ -123,7 +124,7 @@ class JournalWriter:
         if not text:
             return
         try:
-            _write_all(self._handle, text, at=self._end)
+            write_all(self._handle, text, at=self._end)
             os.fsync(self._handle)
         except OSError as error:
             os.ftruncate(self._handle, self._end)
@@ -252,10 +253,3 @@ def _runs(counts: Iterable[int]) -> list[list[int]]:
         else:
             runs.append([1, count])
     return runs
-
-
-def _write_all(handle: int, data: bytes, *, at: int) -> None:
-    """Write at a place of its own: what an interrupt cut short is written over by the next attempt."""
-    while data:
-        written = os.pwrite(handle, data, at)
-        data, at = data[written:], at + written

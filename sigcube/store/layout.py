@@ -26,6 +26,7 @@ from zarr.errors import ZarrUserWarning
 
 from sigcube.cube import Packed
 from sigcube.errors import StoreError
+from sigcube.files import sync, sync_all
 from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Header, write_header
 
@@ -126,7 +127,9 @@ def create(path: str | os.PathLike[str], *, plan: PlanLike, inputs: Packed) -> N
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _build(draft, plan, inputs)
+        sync_all(draft)
         draft.rename(target)
+        sync(target.parent)
     except OSError as error:
         if os.path.lexists(target):
             raise StoreError(
@@ -224,6 +227,8 @@ def _array(root: zarr.Group, variable: VariableLike) -> None:
         variable.name,
         shape=variable.shape,
         chunks=variable.chunks,
+        # All chunks in the folder of the array: each new folder would have to be made sure of as well.
+        chunk_key_encoding={"name": "default", "separator": "."},
         dtype=dtype,
         fill_value=np.nan if dtype.kind == "f" else 0,
         compressors=_codec(dtype) if variable.compressed else None,

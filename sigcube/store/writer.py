@@ -1,9 +1,8 @@
 """What a worker does with a finished block: check its place, write whole chunks, and digest the bytes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import xxhash
 import zarr
 
 from sigcube.errors import StoreError
+from sigcube.store.chunks import ChunkFiles, Region
 from sigcube.store.faults import disk_fault
 from sigcube.store.layout import STATUS, BlockLike, Layout, read_layout, stamp
 
@@ -19,8 +19,6 @@ __all__ = ["INVALID", "Written", "digest_of", "mark_block", "write_block"]
 
 INVALID = 2
 """Status of a grid point at which the model is not finite."""
-
-Region = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class Targets:
 
     path: str
     layout: Layout
-    arrays: Mapping[str, zarr.Array[Any]]
+    arrays: Mapping[str, ChunkFiles]
 
     def region(self, name: str, region: Region) -> Region:
         """Find a region of the grid in a result array: its slice along a grid dimension, the whole of any other."""
@@ -156,11 +154,8 @@ class Targets:
 
     def write(self, name: str, region: Region, values: np.ndarray[Any, Any]) -> None:
         """Write values, repeated to fill their place."""
-        target, whole = self.arrays[name], np.broadcast_to(values, _shape(region))
         try:
-            # One chunk at a time goes to the file as it is; of several, zarr would first fill and then copy each.
-            for chunk in _chunks(region, target.chunks):
-                target[chunk] = whole[_within(chunk, region)]
+            self.arrays[name].write(region, np.broadcast_to(values, _shape(region)))
         except OSError as error:
             raise disk_fault(error, Path(self.path)) from error
 
@@ -185,27 +180,15 @@ def _targets(path: str) -> Targets:
 @lru_cache(maxsize=4)
 def _open(path: str, _: tuple[int, int]) -> Targets:
     """Open the result arrays once a process: opening costs more than writing a small block."""
-    layout = read_layout(path)
-    # An empty chunk writes no file by default, and then "not there" could mean either. An array takes this from the
-    # configuration at the time it is opened; it is in no metadata.
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        arrays = {name: zarr.open_array(f"{path}/{name}", mode="r+") for name in layout.arrays}
+    layout, root = read_layout(path), zarr.open_group(path, mode="r")
+    arrays = {name: ChunkFiles.of(_array(root, name), Path(path, name)) for name in layout.arrays}
     return Targets(path, layout, arrays)
 
 
-def _chunks(region: Region, chunks: tuple[int, ...]) -> Iterator[Region]:
-    """Cut a region of whole chunks into these."""
-    cuts = (
-        [slice(start, min(start + unit, each.stop)) for start in range(each.start, each.stop, unit)]
-        for each, unit in zip(region, chunks, strict=True)
-    )
-    return product(*cuts)
-
-
-def _within(part: Region, region: Region) -> Region:
-    return tuple(
-        slice(each.start - around.start, each.stop - around.start) for each, around in zip(part, region, strict=True)
-    )
+def _array(root: zarr.Group, name: str) -> zarr.Array[Any]:
+    found = root[name]
+    assert isinstance(found, zarr.Array)
+    return found
 
 
 def _shape(region: Region) -> tuple[int, ...]:

@@ -3,10 +3,11 @@
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
@@ -112,9 +113,9 @@ def _memory_lines(cube: xr.Dataset, peaks: dict[int, int]) -> list[str]:
 # Overhead
 
 
-def do_nothing(_path: str, _index: int, _payload: Any) -> Written:
+def do_nothing(_path: str, _index: int, _payload: Any) -> Callable[[], Written]:
     """Stand in for the work of a block."""
-    return Written("", 0)
+    return partial(Written, "", 0)
 
 
 def _overhead_lines(cube: xr.Dataset, folder: Path, *, quick: bool) -> list[str]:

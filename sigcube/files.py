@@ -113,13 +113,14 @@ def _write_pages(path: Path, data: memoryview) -> int:
     except OSError as error:
         return _unless_refused(error)
     try:
-        # The device takes bytes from whole pages alone, at which no array begins.
-        with mmap.mmap(-1, _STAGE) as pages, memoryview(pages) as stage:
-            while done < end:
-                size = min(_STAGE, end - done)
-                stage[:size] = data[done : done + size]
-                write_all(handle, stage[:size], at=done)
-                done += size
+        # The device takes bytes from whole pages alone, at which few arrays begin. The stage is not closed by hand,
+        # which fails while a profiler in another thread holds a frame with a part of it.
+        stage = memoryview(mmap.mmap(-1, _STAGE))
+        while done < end:
+            size = min(_STAGE, end - done)
+            stage[:size] = data[done : done + size]
+            write_all(handle, stage[:size], at=done)
+            done += size
     except OSError as error:
         return _unless_refused(error)
     finally:

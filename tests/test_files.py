@@ -1,0 +1,143 @@
+"""Files appear whole or not at all, by whichever way the file system takes them."""
+
+import errno
+import mmap
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sigcube import files
+from sigcube.files import sync_all, write_all, write_file
+
+PAGE = mmap.PAGESIZE
+DIRECT = 2**20
+
+LENGTHS = [
+    (0, "nothing"),
+    (1, "less than a page"),
+    (DIRECT - 1, "the longest that goes through the cache"),
+    (DIRECT, "whole pages past the cache"),
+    (DIRECT + 1, "a byte is left for the cache"),
+    (3 * DIRECT + PAGE - 1, "almost a page is left"),
+    (5 * 2**19 + PAGE, "the last stage is one page"),
+]
+
+
+def content(length: int) -> np.ndarray:
+    return np.random.default_rng(length).integers(0, 256, length, dtype=np.uint8)
+
+
+@pytest.fixture(params=["past the cache", "flag refused", "pages refused", "no such way"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A file system that takes whole pages, or refuses in one of two ways, or a system that cannot ask it."""
+    flag = getattr(os, "O_DIRECT", 0)
+    if request.param == "no such way":
+        monkeypatch.setattr(files, "_DIRECT", 0)
+    elif not flag:
+        pytest.skip("this system has no way past its cache")
+    elif request.param == "flag refused":
+        _refuse(monkeypatch, "open", lambda _path, flags, *_: bool(flags & flag))
+    elif request.param == "pages refused":
+        _refuse(monkeypatch, "pwrite", lambda _handle, data, at: len(data) == 2**19 and at >= 2**19)
+    return str(request.param)
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, name: str, refuses: object) -> None:
+    real = getattr(os, name)
+
+    def call(*args: object) -> object:
+        if refuses(*args):  # type: ignore[operator]
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real(*args)
+
+    monkeypatch.setattr(f"sigcube.files.os.{name}", call)
+
+
+@pytest.mark.parametrize(("length", "reason"), LENGTHS, ids=[reason for _, reason in LENGTHS])
+def test_all_bytes_arrive(tmp_path: Path, way: str, length: int, reason: str) -> None:
+    data = content(length)
+    for start in (0, 1):
+        # An array seldom begins where a page does.
+        path = tmp_path / "file"
+        write_file(path, data[start:].data)
+        assert path.read_bytes() == data[start:].tobytes(), (way, reason, start)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.fixture
+def torn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """A system that writes less than it is asked to."""
+    real, asked = os.pwrite, []
+
+    def less(handle: int, data: memoryview, at: int) -> int:
+        asked.append(len(data))
+        return real(handle, data[: max(1, len(data) // 3)], at)
+
+    monkeypatch.setattr("sigcube.files.os.pwrite", less)
+    return asked
+
+
+def test_short_writes_are_gone_on_with(tmp_path: Path, torn: list[int]) -> None:
+    data = content(DIRECT + 77)
+    write_file(tmp_path / "file", data.data)
+    assert (tmp_path / "file").read_bytes() == data.tobytes()
+    assert len(torn) > 3
+
+
+@pytest.mark.parametrize("length", [10, DIRECT + 10])
+@pytest.mark.parametrize("fails", ["pwrite", "fsync", "open"])
+def test_a_failure_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int, fails: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"before")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"sigcube.files.os.{fails}", full)
+        with pytest.raises(OSError, match="No space left"):
+            write_file(tmp_path / "file", content(length).data)
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"before"
+
+
+def test_a_profiler_that_holds_frames_does_not_matter(tmp_path: Path) -> None:
+    held, stop = [], threading.Event()
+
+    def sample() -> None:
+        while not stop.is_set():
+            held.append(sys._current_frames())
+            del held[:-50]
+
+    profiler = threading.Thread(target=sample)
+    profiler.start()
+    try:
+        for _ in range(20):
+            write_file(tmp_path / "file", content(DIRECT).data)
+    finally:
+        stop.set()
+        profiler.join()
+
+
+def test_bytes_go_to_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    handle = os.open(path, os.O_WRONLY)
+    write_all(handle, b"abc", at=4)
+    os.close(handle)
+    assert path.read_bytes() == b"0123abc789"
+
+
+def test_a_folder_is_forced_to_the_disk_with_all_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_bytes(b"c")
+    forced = []
+    monkeypatch.setattr("sigcube.files.os.fsync", lambda handle: forced.append(os.fstat(handle).st_ino))
+    sync_all(tmp_path)
+    assert sorted(forced) == sorted((tmp_path / each).stat().st_ino for each in ("", "a", "a/b", "a/b/c"))

@@ -156,7 +156,7 @@ def _encoding(ds: xr.Dataset, variable: xr.Variable) -> dict[str, Any]:
     from zarr.codecs import BloscCodec
 
     encoding: dict[str, Any] = {"chunks": _chunks(ds, variable)}
-    if variable.dtype.kind in "fiu":
+    if variable.dtype.kind in "fiub":
         # Measured digits hardly compress but for their exponents: with the bytes sorted by place this is a little
         # smaller than zstd, written two and read three times as fast.
         encoding["compressors"] = (BloscCodec(cname="lz4", clevel=5, shuffle="shuffle"),)

@@ -1,7 +1,7 @@
 """Cubes that come piece by piece: saved without ever being in memory as a whole, and whole or not at all."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 import zarr
 
+from sigcube.chunks import ChunkFiles
 from sigcube.cube.ahead import ahead
 from sigcube.cube.drafts import drafting
 from sigcube.cube.fingerprints import RunningFingerprint
@@ -107,6 +108,7 @@ def stream_cube(pieces: Pieces, path: str | Path, *, attrs: Mapping[str, Any], o
             for batch in _batches(arriving, writer.dim, chunk_length()):
                 writer.append(batch)
         writer.refuse_none()
+        writer.settle()
         with ThreadPoolExecutor(max_workers=1) as beside:
             completed = beside.submit(writer.complete, pieces.late)
             if pieces.unique is not None:
@@ -125,6 +127,7 @@ class _Writer:
         self.length = 0
         self._attrs = {**attrs, "kind": kind.name}
         self._running = RunningFingerprint()
+        self._files: dict[str, ChunkFiles] = {}
 
     def append(self, batch: xr.Dataset) -> None:
         """Add points."""
@@ -132,13 +135,21 @@ class _Writer:
         self.length += batch.sizes[self.dim]
 
     def complete(self, variables: Iterable[Late]) -> None:
-        """Add variables of all points."""
+        """Add variables of all points, once these are there."""
         for late in variables:
             for start in range(0, self.length, chunk_length()):
                 flags = {name: (self.dim, self.read(name, start)) for name in self.kind.flags}
                 values = late.make(self.read(late.given, start))
                 piece = xr.Dataset({**flags, late.name: (self.dim, values, dict(late.attrs))})
                 self._put(piece, start, only=late.name)
+
+    def settle(self) -> None:
+        """Give the arrays the length that is known now; to do so with every chunk took as long as compressing it."""
+        group = self._group()
+        for name in self._files:
+            array: Any = group[name]
+            if array.shape != (self.length,):
+                array.resize((self.length,))
 
     def read(self, name: str, start: int) -> npt.NDArray[Any]:
         """Return one chunk of a variable."""
@@ -152,6 +163,7 @@ class _Writer:
 
     def finish(self) -> None:
         """Make a whole cube of it."""
+        self.settle()
         self._group().attrs.update({**self._attrs, "fingerprint": self._running.hexdigest()})
         consolidate(self.draft)
         validate_form(open_lazily(self.draft))
@@ -170,6 +182,7 @@ class _Writer:
                 self._extend(piece, start, beside)
             else:
                 write(piece, self.draft)
+                self._open(piece.variables)
             digested.result()
 
     def _digest(self, piece: xr.Dataset) -> None:
@@ -177,15 +190,19 @@ class _Writer:
             self._running.add(str(name), variable)
 
     def _extend(self, piece: xr.Dataset, start: int, beside: Executor) -> None:
-        group, stop = self._group(), start + piece.sizes[self.dim]
+        region = (slice(start, start + piece.sizes[self.dim]),)
 
         def extend(name: str) -> None:
-            array: Any = group[name]
-            array.resize((stop,))
-            array[start:stop] = piece.variables[name].values
+            self._files[name].write(region, piece.variables[name].values)
 
         for _ in beside.map(extend, map(str, piece.variables)):
             pass
+
+    def _open(self, names: Iterable[Hashable]) -> None:
+        group = self._group()
+        for name in map(str, names):
+            array: Any = group[name]
+            self._files[name] = ChunkFiles.of(array, self.draft / name)
 
 
 def _batches(pieces: Iterable[xr.Dataset], dim: str, length: int) -> Iterator[xr.Dataset]:

@@ -10,8 +10,8 @@ import numpy as np
 import xxhash
 import zarr
 
+from sigcube.chunks import ChunkFiles, Region
 from sigcube.errors import StoreError
-from sigcube.store.chunks import ChunkFiles, Region
 from sigcube.store.faults import disk_fault
 from sigcube.store.layout import STATUS, BlockLike, Layout, read_layout, stamp
 

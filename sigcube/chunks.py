@@ -86,6 +86,8 @@ class ChunkFiles:
     def _write_chunk(self, chunk: Region, values: np.ndarray[Any, Any]) -> Path:
         place = tuple(each.start // unit for each, unit in zip(chunk, self.chunks, strict=True))
         path = self.folder / self.key(place)
+        # Of an array whose chunks lie in folders of their own.
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, self._encode(values))
         return path.parent
 

@@ -24,8 +24,9 @@ from sigcube.errors import DataError, Fault, error_from
 
 __all__ = ["Late", "Pieces", "stream_cube"]
 
-# Identifiers compared at a time, of so many as there may be.
+# Identifiers compared at a time, of so many as there may be, and how many times at once.
 _SORTED = 1 << 22
+_SORTS = 2
 _TOLD = 20
 # Chunks of different variables that are compressed and written at a time, and one of them digested.
 _BESIDE = 3
@@ -233,8 +234,11 @@ def _batches(pieces: Iterable[xr.Dataset], dim: str, length: int) -> Iterator[xr
 
 def _refuse_twice(writer: _Writer, name: str, place: Callable[[int], str]) -> None:
     """Refuse identifiers that several points have; they are compared a part at a time."""
-    parts = math.ceil(writer.length / _SORTED)
-    twice = np.concatenate([_repeated(writer, name, part, parts) for part in range(parts)])[:_TOLD]
+    # Halves of halves, to tell parts apart by bits: a remainder takes longer than all else of it.
+    bits = math.ceil(math.log2(max(1.0, writer.length / _SORTED)))
+    with ThreadPoolExecutor(max_workers=_SORTS) as beside:
+        repeated = beside.map(lambda part: _repeated(writer, name, part, bits), range(1 << bits))
+        twice = np.concatenate(list(repeated))[:_TOLD]
     if twice.size:
         faults = [
             Fault(f"{name} {each} is there {len(found)} times", ", ".join(place(index) for index in found[:2]))
@@ -243,16 +247,17 @@ def _refuse_twice(writer: _Writer, name: str, place: Callable[[int], str]) -> No
         raise error_from(DataError, faults, what=f"the same {writer.dim} is there twice", where=name)
 
 
-def _repeated(writer: _Writer, name: str, part: int, parts: int) -> npt.NDArray[Any]:
-    chunks = (values[_part_of(values, parts) == part] for values, _ in _chunks(writer, name))
+def _repeated(writer: _Writer, name: str, part: int, bits: int) -> npt.NDArray[Any]:
+    chunks = (values[_part_of(values, bits) == part] for values, _ in _chunks(writer, name))
     ordered = np.sort(np.concatenate(list(chunks)))
     return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
-def _part_of(values: npt.NDArray[Any], parts: int) -> npt.NDArray[np.uint64]:
-    """Spread identifiers over so many parts, evenly however they were given out (Fibonacci hashing)."""
+def _part_of(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint64]:
+    """Spread identifiers over 2**bits parts, evenly however they were given out (Fibonacci hashing)."""
     spread = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return np.asarray((spread >> np.uint64(40)) % np.uint64(parts))
+    # In two steps, since a shift by all 64 bits is none.
+    return np.asarray((spread >> np.uint64(1)) >> np.uint64(63 - bits))
 
 
 def _places(writer: _Writer, name: str, wanted: npt.NDArray[Any]) -> dict[int, list[int]]:

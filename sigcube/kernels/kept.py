@@ -118,7 +118,8 @@ class _Kept:
     def save_overload(self, sig: Any, result: Any) -> None:
         path = self._path(sig, result.codegen)
         if path is not None and _is_whole(result):
-            _here[path.name] = result
+            # Numba writes the times of a compilation there, and bears no second ones.
+            _here[path.name] = result._replace(metadata=None)
             _save(path, result)
 
     def _path(self, sig: Any, codegen: Any) -> Path | None:

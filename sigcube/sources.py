@@ -161,7 +161,9 @@ def _file_hash(path: str) -> str:
 
 def _code(code: CodeType) -> str:
     inner = [_code(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
-    return " ".join([code.co_code.hex(), *code.co_names, *inner])
+    # The names of arguments count: a term's inputs go by them.
+    machine = [code.co_code.hex(), code.co_exceptiontable.hex(), str(code.co_flags), str(code.co_posonlyargcount)]
+    return " ".join([*machine, *code.co_varnames, *code.co_names, *inner])
 
 
 def _sha256(texts: Iterable[str]) -> str:

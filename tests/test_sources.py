@@ -80,6 +80,7 @@ CHANGES: list[tuple[str, Function, Function]] = [
         defined("def f(x):\n    def g(y): return k * y\n    return g(x)", k=1.0),
         defined("def f(x):\n    def g(y): return k * y\n    return g(x)", k=2.0),
     ),
+    ("which argument is which", defined("def f(a, b): return a - b"), defined("def f(b, a): return b - a")),
     ("a default", defined("def f(x, y=k): return x + y", k=1.0), defined("def f(x, y=k): return x + y", k=2.0)),
     ("a default by name", defined("def f(*, y=k): return y", k=1.0), defined("def f(*, y=k): return y", k=2.0)),
     ("how it is compiled", scaled(numba.njit(one)), scaled(numba.njit(fastmath=True)(one))),

@@ -35,6 +35,8 @@ __all__ = ["keep", "kept_folder"]
 BOUND = 256 * 2**20
 
 _SUFFIX = ".code"
+# Modules that decide how functions are compiled.
+_DECISIVE = ("vecmath.py", "kernels/*.py", "engine/*.py")
 _CHECKSUM = hashlib.sha256().digest_size
 # Names given here, and those of Numba's counting of references.
 _OWN_NAME = re.compile("_kept[0-9a-f]{16}|^NRT_")
@@ -146,9 +148,8 @@ def _versions() -> tuple[str, ...]:
 
 @cache
 def _rooms_hash() -> str:
-    """Hash the modules that decide how functions are compiled."""
     package = Path(__file__).parents[1]
-    files = sorted([package / "vecmath.py", *package.glob("kernels/*.py"), *package.glob("engine/*.py")])
+    files = sorted(path for pattern in _DECISIVE for path in package.glob(pattern))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -8,13 +8,9 @@ is loaded next to other code of its name would be mistaken for it.
 """
 
 import hashlib
-import os
 import pickle
 import re
-import stat
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -26,20 +22,16 @@ from numba.core import config, serialize
 from numba.core.compiler import CompileResult
 from numba.core.environment import lookup_environment
 
-from sigcube.files import cache_folder, write_file
+from sigcube.kernels.kept_files import SUFFIX, kept_folder, read_kept, write_kept
 from sigcube.sources import code_hash
 
-__all__ = ["keep", "kept_folder"]
+__all__ = ["keep"]
 
-#: Bytes that the folder may hold; the files used longest ago go first.
-BOUND = 256 * 2**20
-
-_SUFFIX = ".code"
 # Modules that decide how functions are compiled.
 _DECISIVE = ("vecmath.py", "kernels/*.py", "engine/*.py")
-_CHECKSUM = hashlib.sha256().digest_size
 # Names given here, and those of Numba's counting of references.
 _OWN_NAME = re.compile("_kept[0-9a-f]{16}|^NRT_")
+_VERSIONS = sys.version, numba.__version__, llvmlite.__version__, np.__version__
 _SWITCHES = (
     "OPT LOOP_VECTORIZE SLP_VECTORIZE BOUNDSCHECK DEBUGINFO_DEFAULT ENABLE_AVX USING_SVML DISABLE_INTEL_SVML "
     "LLVM_REFPRUNE_PASS LLVM_REFPRUNE_FLAGS NRT_STATS"
@@ -63,32 +55,6 @@ def keep(dispatcher: Any) -> Any:
     """
     dispatcher._cache = _Kept(dispatcher)
     return dispatcher
-
-
-def kept_folder() -> Path | None:
-    """Return where machine code is kept: ``SIGCUBE_COMPILED`` of the environment, else a part of the cache.
-
-    Returns
-    -------
-    Path or None
-        None if the variable is ``off``, or if the folder cannot be made, or is not safe from other users.
-    """
-    named = os.environ.get("SIGCUBE_COMPILED", "")
-    if named == "off":
-        return None
-    return _safe_folder(Path(named) if named else cache_folder() / ".compiled")
-
-
-def _safe_folder(folder: Path) -> Path | None:
-    """Make a folder; what lies in it is executed, so that nobody else may write there."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-    except OSError:
-        return None
-    writable = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    own = found.st_uid == os.getuid() and not writable if hasattr(os, "getuid") else True
-    return folder if own else None
 
 
 class _Kept:
@@ -129,8 +95,8 @@ class _Kept:
         if folder is None or self._hash is None:
             return None
         switches = [getattr(config, name, None) for name in _SWITCHES]
-        told = repr((self._hash, sig, codegen.magic_tuple(), switches, _versions(), _rooms_hash()))
-        return folder / f"{hashlib.sha256(told.encode()).hexdigest()}{_SUFFIX}"
+        told = repr((self._hash, sig, codegen.magic_tuple(), switches, _VERSIONS, _rooms_hash()))
+        return folder / f"{hashlib.sha256(told.encode()).hexdigest()}{SUFFIX}"
 
     @cached_property
     def _hash(self) -> str | None:
@@ -139,11 +105,6 @@ class _Kept:
         if found is not None:
             self._dispatcher.py_func.__qualname__ += f"_kept{found[:16]}"
         return found
-
-
-@cache
-def _versions() -> tuple[str, ...]:
-    return sys.version, numba.__version__, llvmlite.__version__, np.__version__
 
 
 @cache
@@ -156,8 +117,8 @@ def _rooms_hash() -> str:
 def _is_whole(result: Any) -> bool:
     """Say whether machine code means the same in another process."""
     module = result.library._final_module
-    defined = [function for function in module.functions if not function.is_declaration]
-    shared = [function.name for function in defined if function.linkage.name not in ("internal", "private")]
+    defined = [each for each in module.functions if not each.is_declaration]
+    shared = [each.name for each in defined if each.linkage.name not in ("internal", "private")]
     environments = [lookup_environment(each.name) for each in module.global_variables]
     return (
         not result.lifted
@@ -173,7 +134,7 @@ def _is_bare(environment: Any) -> bool:
 
 
 def _load(path: Path, target_context: Any) -> Any:
-    data = _read(path)
+    data = read_kept(path)
     if data is None:
         return None
     target_context.refresh()
@@ -190,45 +151,4 @@ def _save(path: Path, result: Any) -> None:
     except Exception:
         # What cannot be pickled raises whatever it likes.
         return
-    # A full disk, a folder that is gone: the code is here all the same.
-    with suppress(OSError):
-        write_file(path, _checksum(path, data) + data)
-        _prune(path.parent)
-
-
-def _checksum(path: Path, data: bytes) -> bytes:
-    return hashlib.sha256(path.name.encode() + data).digest()
-
-
-def _read(path: Path) -> bytes | None:
-    """Return what was written to a file, or None: it is not there, or no longer what was written."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    data = content[_CHECKSUM:]
-    if content[:_CHECKSUM] != _checksum(path, data):
-        return None
-    # The time of the last use. It is of no matter if another process has removed the file by now.
-    with suppress(OSError):
-        os.utime(path)
-    return data
-
-
-def _prune(folder: Path) -> None:
-    """Remove the files used longest ago, drafts that nobody finished among them, until the rest is within the bound."""
-    files = sorted(_files(folder), reverse=True)
-    held = 0
-    for _, size, path in files:
-        held += size
-        if held > BOUND:
-            with suppress(OSError):
-                path.unlink()
-
-
-def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
-    for path in folder.iterdir():
-        with suppress(OSError):
-            found = path.stat()
-            if _SUFFIX in path.suffixes:
-                yield found.st_mtime, found.st_size, path
+    write_kept(path, data)

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from numba.core import event
 
 from sigcube.engine.loop import inlined
-from sigcube.kernels import kept
+from sigcube.kernels import kept, kept_files
 from sigcube.kernels.compiled import compiled
-from sigcube.kernels.kept import kept_folder
+from sigcube.kernels.kept_files import kept_folder, read_kept, write_kept
 
 COUNTED = """
 import numpy as np
@@ -242,12 +242,12 @@ def test_a_damaged_file_is_made_again(folder: Path, change: Callable[[bytes], by
 def test_no_flipped_bit_is_ever_read(folder: Path, data: st.DataObject) -> None:
     folder.mkdir(exist_ok=True)
     path = folder / "name.code"
-    kept.write_file(path, kept._checksum(path, b"machine code") + b"machine code")
-    assert kept._read(path) == b"machine code"
+    write_kept(path, b"machine code")
+    assert read_kept(path) == b"machine code"
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
-    assert kept._read(path) is None
+    assert read_kept(path) is None
 
 
 def test_a_file_under_another_name_is_not_read(folder: Path) -> None:
@@ -255,15 +255,14 @@ def test_a_file_under_another_name_is_not_read(folder: Path) -> None:
     (path,) = files(folder)
     other = path.with_name(f"{'0' * 64}.code")
     other.write_bytes(path.read_bytes())
-    assert kept._read(path) is not None
-    assert kept._read(other) is None
+    assert read_kept(path) is not None
+    assert read_kept(other) is None
 
 
 def test_a_whole_file_that_is_of_no_use_is_replaced(folder: Path) -> None:
     value()
     (path,) = files(folder)
-    data = pickle.dumps(("not", "code"))
-    path.write_bytes(kept._checksum(path, data) + data)
+    write_kept(path, pickle.dumps(("not", "code")))
     assert value() == (36.0, 1)
     assert value() == (36.0, 0)
 
@@ -306,7 +305,7 @@ def test_a_full_disk_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     def full(path: Path, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr(kept, "write_file", full)
+    monkeypatch.setattr(kept_files, "write_file", full)
     assert value() == value() == (36.0, 1)
 
 
@@ -325,8 +324,8 @@ def test_the_files_used_longest_ago_go_first(folder: Path, monkeypatch: pytest.M
     for path in (other, draft):
         path.write_bytes(bytes(1000))
         os.utime(path, (1.0, 1.0))
-    monkeypatch.setattr(kept, "BOUND", 250)
-    kept._prune(folder)
+    monkeypatch.setattr(kept_files, "BOUND", 250)
+    kept_files._prune(folder)
     # A draft that nobody finished counts; what is not code is left alone.
     assert sorted(folder.iterdir()) == sorted([old, new, other])
     assert older not in folder.iterdir()
@@ -344,9 +343,11 @@ def test_files_that_another_process_removes_meanwhile_are_no_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, *_ = aged(folder, 5.0, 1.0)
-    monkeypatch.setattr(kept, "BOUND", 0)
-    monkeypatch.setattr(kept, "_files", lambda folder: iter([(1.0, 100, first), (0.0, 100, folder / "gone.code")]))
-    kept._prune(folder)
+    monkeypatch.setattr(kept_files, "BOUND", 0)
+    monkeypatch.setattr(
+        kept_files, "_files", lambda folder: iter([(1.0, 100, first), (0.0, 100, folder / "gone.code")])
+    )
+    kept_files._prune(folder)
     assert not first.exists()
 
 

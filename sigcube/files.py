@@ -7,7 +7,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["sync", "sync_all", "write_all", "write_file"]
+__all__ = ["cache_folder", "sync", "sync_all", "write_all", "write_file"]
 
 # Absent where the system has no way past its cache.
 _DIRECT = getattr(os, "O_DIRECT", 0)
@@ -15,6 +15,13 @@ _DIRECT = getattr(os, "O_DIRECT", 0)
 _LEAST_DIRECT = 2**20
 # Stays in a core's own cache, so that the detour through it costs no memory traffic.
 _STAGE = 2**19
+
+
+def cache_folder() -> Path:
+    """Return where downloads are kept: the environment's ``SIGCUBE_CACHE``, else the system's folder for caches."""
+    import platformdirs
+
+    return Path(os.environ.get("SIGCUBE_CACHE") or platformdirs.user_cache_dir("sigcube"))
 
 
 def write_file(path: Path, data: bytes | memoryview) -> None:

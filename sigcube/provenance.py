@@ -1,16 +1,12 @@
 """What a result says of itself: its coordinates, how it was made, and what decides whether it may be continued."""
 
-import contextlib
 import hashlib
-import inspect
 import json
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from itertools import chain
-from pathlib import Path
-from types import CodeType, FunctionType
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +17,7 @@ from sigcube.grid import Axis
 from sigcube.kernels.graph import model_choices, model_parameters
 from sigcube.kernels.record import Choice, Kernel, Reduction, Term
 from sigcube.metrics import METRIC_TERMS
+from sigcube.sources import source_hash
 from sigcube.spec import Spec, spec_to_record
 
 __all__ = ["describe_identity", "result_attrs", "result_coords", "source_hash"]
@@ -172,45 +169,3 @@ def _options(choices: Iterable[Choice]) -> Iterator[Term | Reduction | str]:
 
 def _plain(term: Term | Reduction) -> Term:
     return term.function if isinstance(term, Reduction) else term
-
-
-def source_hash(functions: Iterable[Callable[..., Any]]) -> str:
-    """Return the sha256 of the source of functions, and of the functions, numbers and tables that they name."""
-    sources: dict[str, str] = {}
-    for function in functions:
-        _collect(function, sources)
-    return _digest("\n".join(f"{name}\n{sources[name]}" for name in sorted(sources)))
-
-
-def _collect(function: Any, sources: dict[str, str]) -> None:
-    """Add a function's source, and that of the plain or compiled functions it names, to the sources found."""
-    plain = getattr(function, "py_func", function)
-    if not isinstance(plain, FunctionType) or plain.__module__.partition(".")[0] in ("numpy", "numba", "builtins"):
-        return
-    source = _source(plain)
-    # Two functions may share a name, as lambdas do; their place in a file may change without a change of meaning.
-    name = f"{plain.__module__}.{plain.__qualname__} {hashlib.sha256(source.encode()).hexdigest()}"
-    if name in sources:
-        return
-    sources[name] = source
-    closure = inspect.getclosurevars(plain)
-    for used, value in chain(closure.globals.items(), closure.nonlocals.items()):
-        if isinstance(value, int | float | str | tuple):
-            sources[f"{name} {used}"] = repr(value)
-        elif isinstance(value, np.ndarray):
-            sources[f"{name} {used}"] = f"{value.dtype} {value.shape} {value.tobytes().hex()}"
-        _collect(value, sources)
-
-
-@cache
-def _source(function: FunctionType) -> str:
-    """Return the text of a function from a file; the code of one from a notebook, whose text workers do not have."""
-    if Path(function.__code__.co_filename).is_file():
-        with contextlib.suppress(OSError):
-            return inspect.getsource(function)
-    return _code(function.__code__)
-
-
-def _code(code: CodeType) -> str:
-    inner = [_code(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
-    return " ".join([code.co_code.hex(), *code.co_names, *inner])

@@ -1,7 +1,9 @@
 """Fixtures that every room's tests share."""
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +20,20 @@ from tests.browser import BROWSER, Shoot, open_page
 # A machine that is busy with other things makes no example wrong.
 settings.register_profile("sigcube", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 settings.load_profile("sigcube")
+
+
+_CODE = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep machine code for this run alone: shared by its processes, and none that a user's other runs left."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_CODE] = os.environ["SIGCUBE_COMPILED"] = tempfile.mkdtemp(prefix="sigcube-compiled-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _CODE in config.stash:
+        shutil.rmtree(config.stash[_CODE], ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

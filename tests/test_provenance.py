@@ -13,7 +13,7 @@ import xarray as xr
 from test_plan import plan
 
 from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Reduction
-from sigcube.provenance import source_hash
+from sigcube.sources import source_hash
 from sigcube.spec import spec_from_record
 
 AXES = {

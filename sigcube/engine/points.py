@@ -78,7 +78,9 @@ def _loop(graph: Graph, swept: tuple[str, ...], names: tuple[str, ...]) -> Calla
 
 @lru_cache(maxsize=256)
 def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., None]:
-    namespace: dict[str, Any] = {"np": np, **{f"f_{name}": inlined(function) for name, function in terms}}
+    functions = {f"f_{name}": inlined(function) for name, function in terms}
+    # Named as a part of this module: of a function without one, Numba keeps all that its namespace holds.
+    namespace: dict[str, Any] = {"__name__": __name__, "np": np, **functions}
     exec(compile(source, "<sigcube points>", "exec"), namespace)
     loop: Callable[..., None] = compiled(namespace["points"])
     return loop

@@ -1,13 +1,15 @@
 """Terms compiled by Numba: strict IEEE arithmetic, so that a value is the same bits wherever it is computed."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, update_wrapper
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
 from numba import float64
 from numba.extending import register_jitable
 
+from sigcube.kernels.kept import keep
 from sigcube.kernels.record import Term, inputs_of
 
 __all__ = ["compiled", "helper", "scalar", "ufunc"]
@@ -16,8 +18,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function of arrays and numbers, to run without the interpreter's lock."""
-    return cast(Function, numba.njit(error_model="numpy", nogil=True)(function))
+    """Compile a function of arrays and numbers, to run without the interpreter's lock, once for all processes."""
+    return cast(Function, keep(numba.njit(error_model="numpy", nogil=True)(_twin(function))))
+
+
+def _twin(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Copy a function, to be named as its machine code is: what asks the function itself for its name sees no other."""
+    twin = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    return update_wrapper(twin, function)
 
 
 def helper(function: Function) -> Function:

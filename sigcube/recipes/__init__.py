@@ -1,6 +1,7 @@
 """Recipes: from a dataset's name to a cube on disk, by way of checked files and a reader."""
 
-from sigcube.recipes.fetching import cache_folder, fetch
+from sigcube.files import cache_folder
+from sigcube.recipes.fetching import fetch
 from sigcube.recipes.ingesting import check_files, ingest
 from sigcube.recipes.model import Contents, RawFile, Recipe, load_recipe, recipe_names
 

@@ -9,21 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from sigcube.errors import FetchError, RawFilesMissing
+from sigcube.files import cache_folder
 from sigcube.recipes.model import RawFile, Recipe
 from sigcube.recipes.parts import part_of, size_of
 from sigcube.recipes.querying import answer_path, ask
 from sigcube.recipes.streams import CHUNK, Bar, stream
 
-__all__ = ["cache_folder", "fetch"]
+__all__ = ["fetch"]
 
 _TIMEOUT = 30.0
-
-
-def cache_folder() -> Path:
-    """Return where downloads are kept: the environment's ``SIGCUBE_CACHE``, else the system's folder for caches."""
-    import pooch
-
-    return Path(os.environ.get("SIGCUBE_CACHE") or pooch.os_cache("sigcube"))
 
 
 def fetch(

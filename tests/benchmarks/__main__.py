@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> None:
     chosen = _arguments()
+    # What compiles is to compile, here and in workers.
+    os.environ["SIGCUBE_COMPILED"] = "off"
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="sigcube-bench-") as scratch:
         folder = Path(scratch)

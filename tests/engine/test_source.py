@@ -17,7 +17,7 @@ from llvmlite.binding import get_host_cpu_features
 from sweeping import planned
 
 from sigcube.cube import Packed
-from sigcube.engine import evaluate_sums
+from sigcube.engine import evaluate_sums, loop
 from sigcube.engine.loop import compile_loop
 from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
@@ -188,6 +188,15 @@ def test_every_term_is_computed_as_often_as_its_inputs_change(
 # What it becomes
 
 
+@pytest.fixture
+def compiled_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile anew: code that another process left on disk cannot be looked into."""
+    monkeypatch.setenv("SIGCUBE_COMPILED", "off")
+    loop._loop.cache_clear()
+    loop._compile.cache_clear()
+
+
+@pytest.mark.usefixtures("compiled_here")
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="looks for x86-64's packed instructions")
 def test_the_canonical_loop_is_packed_code(mock_cube: xr.Dataset) -> None:
     axes = {"g_dagger": [9e-11, 1e-10], "xi_scale": [0.1, 0.2], "A": [1.0, 1.1, 1.2]}
@@ -223,6 +232,7 @@ def test_a_flattened_row_has_the_bits_of_its_points_one_by_one(mock_cube: xr.Dat
         np.testing.assert_array_equal(found[:, :, 0, 0], whole[:, i, j, :])
 
 
+@pytest.mark.usefixtures("compiled_here")
 @pytest.mark.skipif(not get_host_cpu_features().get("fma", False), reason="counts fused multiply-adds of x86-64")
 def test_a_power_along_short_rows_is_packed_code(mock_cube: xr.Dataset) -> None:
     reading, packed = powers(mock_cube)

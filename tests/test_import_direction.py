@@ -11,8 +11,8 @@ import sigcube
 PACKAGE = Path(sigcube.__file__).parent
 
 ROOMS = (
-    "constants milky_way errors files chunks shipped cube readers recipes vecmath sources kernels metrics grid spec checks "
-    "layout provenance report plan gathering engine store driver cluster sweep rerun fits analysis field tables "
+    "constants milky_way errors files chunks shipped cube readers recipes vecmath sources kernels metrics grid spec "
+    "checks layout provenance report plan gathering engine store driver cluster sweep rerun fits analysis field tables "
     "catalogue progress claims explore demo cli __main__"
 ).split()
 

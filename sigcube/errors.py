@@ -8,6 +8,7 @@
     │       └── RawFilesMissing  it is not in the folder, or has no address to be downloaded from
     ├── SpecError          a recipe, sweep, axis, label or parameter is misspelt or out of range
     ├── StoreError         a result store cannot be written or read
+    │   ├── StoreExists    something is there already
     │   ├── StoreInUse     another process is writing it
     │   └── StoreMismatch  it was written by another spec, cube or kernel
     └── ClusterError       the Dask cluster is not reachable or was lost
@@ -27,6 +28,7 @@ __all__ = [
     "SigcubeError",
     "SpecError",
     "StoreError",
+    "StoreExists",
     "StoreInUse",
     "StoreMismatch",
     "did_you_mean",
@@ -98,6 +100,10 @@ class SpecError(SigcubeError, ValueError):
 
 class StoreError(SigcubeError):
     """A result store cannot be written or read."""
+
+
+class StoreExists(StoreError):
+    """There is something already where a store shall be made."""
 
 
 class StoreInUse(StoreError):

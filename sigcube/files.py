@@ -1,13 +1,14 @@
 """Files that are whole, and on the disk, once they are said to be written."""
 
 import errno
+import fcntl
 import mmap
 import os
 import uuid
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cache_folder", "sync", "sync_all", "write_all", "write_file"]
+__all__ = ["cache_folder", "make_folder", "sync", "sync_all", "write_all", "write_file"]
 
 # Absent where the system has no way past its cache.
 _DIRECT = getattr(os, "O_DIRECT", 0)
@@ -15,6 +16,8 @@ _DIRECT = getattr(os, "O_DIRECT", 0)
 _LEAST_DIRECT = 2**20
 # Stays in a core's own cache, so that the detour through it costs no memory traffic.
 _STAGE = 2**19
+# Said by file systems that have no such thing.
+_REFUSED = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 def cache_folder() -> Path:
@@ -72,17 +75,39 @@ def write_all(handle: int, data: bytes | memoryview, *, at: int) -> None:
         left, at = left[written:], at + written
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where there are none, their names on the disk.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync(each.parent)
+
+
 def sync(path: Path) -> None:
-    """Force a file, or the names in a folder, to the disk.
+    """Force a file, or the names in a folder, to the disk; a file system may refuse to do so for folders, and is let.
 
     Parameters
     ----------
     path : Path
         The file or folder.
+
+    Raises
+    ------
+    OSError
+        The disk is gone.
     """
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        _force(handle)
+    except OSError as error:
+        if error.errno not in _REFUSED or not path.is_dir():
+            raise
     finally:
         os.close(handle)
 
@@ -104,9 +129,18 @@ def _write_draft(path: Path, data: memoryview) -> None:
     try:
         done = _write_pages(path, data) if _DIRECT and len(data) >= _LEAST_DIRECT else 0
         write_all(handle, data[done:], at=done)
-        os.fsync(handle)
+        _force(handle)
     finally:
         os.close(handle)
+
+
+def _force(handle: int) -> None:
+    """Force an open file to the disk, where macOS by itself only hands it to the drive."""
+    whole = getattr(fcntl, "F_FULLFSYNC", None)
+    if whole is None:
+        os.fsync(handle)
+    else:
+        fcntl.fcntl(handle, whole)
 
 
 def _write_pages(path: Path, data: memoryview) -> int:
@@ -136,6 +170,6 @@ def _write_pages(path: Path, data: memoryview) -> int:
 
 
 def _unless_refused(error: OSError) -> int:
-    if error.errno != errno.EINVAL:
+    if error.errno not in _REFUSED:
         raise error
     return 0

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,12 +24,13 @@ from cluster_helpers import (
     packed,
     until,
 )
-from distributed import Client
+from distributed import Client, LocalCluster, Status
 
 from sigcube.cluster import connect
 from sigcube.driver import Event, Progress, run_blocks
+from sigcube.driver.worker import on_worker
 from sigcube.errors import ClusterError, SigcubeError, StoreError, StoreInUse
-from sigcube.store import DONE, FAILED, KILLED, open_or_create, read_journal, status
+from sigcube.store import DONE, FAILED, KILLED, Written, open_or_create, read_journal, status
 
 pytestmark = pytest.mark.cluster
 
@@ -367,3 +371,69 @@ def test_the_pace_counts_from_the_first_blocks_since_workers_compile_before() ->
     assert begun.seconds_left is None
     assert replace(begun, done=4, seconds=22.0).seconds_left == pytest.approx(6.0)
     assert replace(begun, done=10, seconds=28.0).seconds_left == 0.0
+
+
+# Leaving the thread to the next block
+
+
+@pytest.mark.parametrize(
+    ("state", "in_pool", "leaves", "reason"),
+    [
+        (Status.running, True, True, "the next block is computed while this one is written"),
+        (Status.closing, True, False, "a closing worker waits for its threads, with the lock that leaving needs"),
+        (Status.running, False, False, "a pool that is not Dask's own cannot be left"),
+    ],
+)
+def test_a_thread_is_left_where_it_can_be(
+    monkeypatch: pytest.MonkeyPatch, state: Status, in_pool: bool, leaves: bool, reason: str
+) -> None:
+    worker = SimpleNamespace(address="here", status=state, state=SimpleNamespace(nthreads=1), extensions={})
+    left: list[str] = []
+    monkeypatch.setattr("sigcube.driver.worker.get_worker", lambda: worker)
+    monkeypatch.setattr("sigcube.driver.worker.secede", lambda: left.append("left"))
+    pool = SimpleNamespace(**({"executor": None} if in_pool else {}))
+    monkeypatch.setattr("sigcube.driver.worker.thread_state", pool)
+    outcome = on_worker(lambda *_: lambda: Written("digest", 0), "path", 0, None)
+    assert outcome.written == Written("digest", 0)
+    assert bool(left) is leaves, reason
+
+
+def test_as_many_blocks_are_written_as_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = SimpleNamespace(address="here", status=Status.running, state=SimpleNamespace(nthreads=2), extensions={})
+    monkeypatch.setattr("sigcube.driver.worker.get_worker", lambda: worker)
+    monkeypatch.setattr("sigcube.driver.worker.secede", lambda: None)
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def write() -> Written:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        with lock:
+            now[0] -= 1
+        return Written("digest", 0)
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda index: on_worker(lambda *_: write, "path", index, None), range(24)))
+    assert all(outcome.written for outcome in outcomes)
+    assert most == [2]
+
+
+def test_a_worker_with_a_pool_of_its_own_does_its_blocks(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address=None,
+            host="127.0.0.1",
+            protocol="tcp://",
+            executor=pool,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        sweep.run(client)
+    assert sweep.done() == set(range(N))
+    assert_whole(sweep.path, N)

@@ -15,6 +15,7 @@ TREE = {
     "RawFilesMissing": (errors.FetchError,),
     "SpecError": (SigcubeError, ValueError),
     "StoreError": (SigcubeError,),
+    "StoreExists": (errors.StoreError,),
     "StoreInUse": (errors.StoreError,),
     "StoreMismatch": (errors.StoreError,),
     "ClusterError": (SigcubeError,),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sigcube import files
-from sigcube.files import sync_all, write_all, write_file
+from sigcube.files import make_folder, sync, sync_all, write_all, write_file
 
 PAGE = mmap.PAGESIZE
 DIRECT = 2**20
@@ -141,3 +141,41 @@ def test_a_folder_is_forced_to_the_disk_with_all_in_it(tmp_path: Path, monkeypat
     monkeypatch.setattr("sigcube.files.os.fsync", lambda handle: forced.append(os.fstat(handle).st_ino))
     sync_all(tmp_path)
     assert sorted(forced) == sorted((tmp_path / each).stat().st_ino for each in ("", "a", "a/b", "a/b/c"))
+
+
+def refuse_folders(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if os.path.isdir(f"/dev/fd/{handle}/."):
+            raise OSError(code, os.strerror(code))
+        real(handle)
+
+    monkeypatch.setattr("sigcube.files.os.fsync", fsync)
+
+
+def test_a_file_system_that_cannot_force_folders_is_let(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_folders(monkeypatch, errno.EINVAL)
+    sync(tmp_path)
+    refuse_folders(monkeypatch, errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        sync(tmp_path)
+
+
+def test_a_file_that_cannot_be_forced_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_handle: int) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    (tmp_path / "file").write_bytes(b"x")
+    monkeypatch.setattr("sigcube.files.os.fsync", refuse)
+    with pytest.raises(OSError, match="Invalid argument"):
+        sync(tmp_path / "file")
+
+
+def test_new_folders_are_named_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forced: list[Path] = []
+    monkeypatch.setattr("sigcube.files.sync", forced.append)
+    make_folder(tmp_path / "a" / "b")
+    assert sorted(forced) == [tmp_path, tmp_path / "a"]
+    make_folder(tmp_path / "a" / "b")
+    assert len(forced) == 2, "nothing is new"

@@ -1,11 +1,14 @@
 """A store appears whole, opens without a warning at any moment, takes whole chunks only, and resumes by identity."""
 
+import errno
+import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -256,6 +259,16 @@ def test_a_full_disk_leaves_no_half_store(tmp_path: Path) -> None:
     with full_disk(), pytest.raises(StoreError, match="the disk is full"):
         create(tmp_path / "r.zarr", plan=PLAN, inputs=packed())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fails_at_the_last_step_is_told_as_that(tmp_path: Path) -> None:
+    error = OSError(errno.EIO, os.strerror(errno.EIO))
+    with (
+        mock.patch("sigcube.store.layout.sync", side_effect=error),
+        pytest.raises(StoreError, match=r"the store cannot be written\n(.|\n)*Input/output error"),
+    ):
+        open_or_create(tmp_path / "r.zarr", plan=PLAN, inputs=packed())
+    open_or_create(tmp_path / "r.zarr", plan=PLAN, inputs=packed()).close()
 
 
 def test_orphans_of_killed_writers_are_removed_by_the_next_holder(path: str) -> None:

@@ -15,7 +15,7 @@ import psutil
 
 from sigcube.cube.kinds import KINDS
 from sigcube.errors import DataError
-from sigcube.files import sync, sync_all
+from sigcube.files import make_folder, sync, sync_all
 
 __all__ = ["drafting", "interrupted"]
 
@@ -37,7 +37,7 @@ def drafting(
         If there is something at ``path`` and ``overwrite`` is false, or if the disk does not take it.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _tidy(path)
         _refuse_existing(path, overwrite, what, replaces or _is_cube)
         with tempfile.TemporaryDirectory(prefix=_prefix(path), suffix=".partial", dir=path.parent) as folder:

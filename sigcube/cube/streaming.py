@@ -1,7 +1,7 @@
 """Cubes that come piece by piece: saved without ever being in memory as a whole, and whole or not at all."""
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +183,6 @@ class _Writer:
                 self._extend(piece, start, beside)
             else:
                 write(piece, self.draft)
-                self._open(piece.variables)
             digested.result()
 
     def _digest(self, piece: xr.Dataset) -> None:
@@ -192,18 +191,15 @@ class _Writer:
 
     def _extend(self, piece: xr.Dataset, start: int, beside: Executor) -> None:
         region = (slice(start, start + piece.sizes[self.dim]),)
-
-        def extend(name: str) -> None:
-            self._files[name].write(region, piece.variables[name].values)
-
-        for _ in beside.map(extend, map(str, piece.variables)):
+        files = {name: self._files_of(name) for name in map(str, piece.variables)}
+        for _ in beside.map(lambda name: files[name].write(region, piece.variables[name].values), files):
             pass
 
-    def _open(self, names: Iterable[Hashable]) -> None:
-        group = self._group()
-        for name in map(str, names):
-            array: Any = group[name]
+    def _files_of(self, name: str) -> ChunkFiles:
+        if name not in self._files:
+            array: Any = self._group()[name]
             self._files[name] = ChunkFiles.of(array, self.draft / name)
+        return self._files[name]
 
 
 def _batches(pieces: Iterable[xr.Dataset], dim: str, length: int) -> Iterator[xr.Dataset]:

@@ -5,11 +5,11 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from threading import Semaphore
 from typing import Any
 
-from distributed import get_worker, secede
+from distributed import Status, Worker, get_worker, secede
+from distributed.threadpoolexecutor import thread_state
 
 from sigcube.errors import StoreError
 from sigcube.store import Written
@@ -66,14 +66,18 @@ def _beside_the_next() -> Iterator[None]:
     As many blocks are written at a time as are computed, lest a slow disk fill the memory with them.
     """
     worker = get_worker()
-    with _places(worker.address, worker.state.nthreads):
-        secede()
+    with worker.extensions.setdefault("sigcube writes", Semaphore(worker.state.nthreads)):
+        if _may_leave(worker):
+            secede()
         yield
 
 
-@cache
-def _places(_worker: str, number: int) -> Semaphore:
-    return Semaphore(number)
+def _may_leave(worker: Worker) -> bool:
+    """Say whether this is a thread of Dask's own pool, of a worker that does not wait for it in order to close.
+
+    Such a one waits with the lock in hand that leaving needs.
+    """
+    return worker.status is Status.running and hasattr(thread_state, "executor")
 
 
 def _text(error: Exception) -> str:

@@ -55,7 +55,7 @@ class Entry:
     digest : str
         XXH3 digest of what was written; empty unless done.
     seconds : float
-        Time [s] that the worker spent on it.
+        Time [s] from its start on the worker until it was on the disk; the next block is computed meanwhile.
     worker : str
         Address of the worker.
     n_invalid : int

@@ -25,8 +25,8 @@ from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
 from sigcube.cube import Packed
-from sigcube.errors import StoreError
-from sigcube.files import sync, sync_all
+from sigcube.errors import StoreExists
+from sigcube.files import make_folder, sync, sync_all
 from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Header, write_header
 
@@ -119,25 +119,30 @@ def create(path: str | os.PathLike[str], *, plan: PlanLike, inputs: Packed) -> N
 
     Raises
     ------
+    StoreExists
+        There is something at `path` already.
     StoreError
-        There is something at `path` already, or the disk is full.
+        The disk is full or gone.
     """
     target = Path(path)
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         _build(draft, plan, inputs)
         sync_all(draft)
         draft.rename(target)
-        sync(target.parent)
     except OSError as error:
         if os.path.lexists(target):
-            raise StoreError(
+            raise StoreExists(
                 "there is something at this path already", where=str(target), hint="choose another path, or remove it"
             ) from error
         raise disk_fault(error, target) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+    try:
+        sync(target.parent)
+    except OSError as error:
+        raise disk_fault(error, target) from error
 
 
 def journal_folder(path: str | os.PathLike[str]) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from sigcube.cube import Packed
-from sigcube.errors import StoreError, StoreMismatch
+from sigcube.errors import StoreExists, StoreMismatch
 from sigcube.store.journal import DONE, FAILED, KILLED, Entry, Journal, JournalWriter, read_journal
 from sigcube.store.layout import BlockLike, PlanLike, create, journal_folder
 from sigcube.store.lock import Holder, Lock, current_holder
@@ -223,7 +223,7 @@ def _create_or_find(target: Path, plan: PlanLike, inputs: Packed) -> None:
     """Of two runs that start at once, one makes the store; the other finds it, and then its lock."""
     try:
         create(target, plan=plan, inputs=inputs)
-    except StoreError:
+    except StoreExists:
         if not journal_folder(target).exists():
             raise
 

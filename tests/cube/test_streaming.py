@@ -74,6 +74,14 @@ def test_a_cube_in_pieces_is_the_cube_saved_at_once(n: int, lengths: list[int], 
     assert streamed.attrs["fingerprint"] == fingerprint(whole)
 
 
+def test_pieces_of_another_byte_order_are_the_same_cube(tmp_path: Path) -> None:
+    ds = stars(30)
+    turned = ds.assign({name: array.astype(array.dtype.newbyteorder()) for name, array in ds.data_vars.items()})
+    xr.testing.assert_identical(
+        open_cube(save(turned, tmp_path / "turned.zarr", 4, 9)), open_cube(save(ds, tmp_path / "cube.zarr", 4, 9))
+    )
+
+
 def test_the_store_is_in_chunks_of_one_length(tmp_path: Path) -> None:
     path = save(stars(30), tmp_path / "cube.zarr", 4, 9)
     for name in ("r", "source_id", "point_flag", "sigma_r"):

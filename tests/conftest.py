@@ -1,9 +1,7 @@
 """Fixtures that every room's tests share."""
 
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,18 +20,10 @@ settings.register_profile("sigcube", deadline=None, suppress_health_check=[Healt
 settings.load_profile("sigcube")
 
 
-_CODE = pytest.StashKey[str]()
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep machine code for this run alone: shared by its processes, and none that a user's other runs left."""
-    if not hasattr(config, "workerinput"):
-        config.stash[_CODE] = os.environ["SIGCUBE_COMPILED"] = tempfile.mkdtemp(prefix="sigcube-compiled-")
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if _CODE in config.stash:
-        shutil.rmtree(config.stash[_CODE], ignore_errors=True)
+    """Keep machine code beside pytest's own cache, for all processes and runs: its names tell all that decides it."""
+    assert config.cache is not None
+    os.environ["SIGCUBE_COMPILED"] = str(config.cache.mkdir("compiled"))
 
 
 @pytest.fixture(scope="session", autouse=True)

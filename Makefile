@@ -29,7 +29,7 @@ demo: setup  ## sweep a mock survey, compare real systems, write two pages into 
 test: setup  ## run every test, the quick ones first
 	$(PYTEST) -m "not slow and not cluster and not browser" -n auto
 	$(PYTEST) -m "slow and not cluster and not browser" -n auto --dist loadgroup
-	$(PYTEST) -m "cluster or browser"
+	$(PYTEST) -m "cluster or browser" -n 2 --dist loadfile
 
 lint: setup  ## ruff: rules and format
 	$(BIN)/ruff check .

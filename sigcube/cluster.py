@@ -36,7 +36,7 @@ _CONFIG = {
     # Blocks are alike and come through a small window, so there is nothing to steal.
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 1,
-    # By default each process looks at itself up to a hundred times a second, which takes a tenth of a core of two.
+    # By default each process looks at itself up to a hundred times a second; all together take a tenth of a core.
     "distributed.admin.tick.interval": "500ms",
     "distributed.admin.system-monitor.interval": "2s",
     "distributed.worker.memory.monitor-interval": "500ms",
@@ -46,7 +46,7 @@ _CONFIG = {
         "MKL_NUM_THREADS": 1,
         "OPENBLAS_NUM_THREADS": 1,
         "NUMBA_NUM_THREADS": 1,
-        # Dask trims the heap after every free; a block then pays a third of its writing time for page faults.
+        # Dask trims the heap after every free; each block then pays for page faults.
         "MALLOC_TRIM_THRESHOLD_": 2**28,
         "MALLOC_MMAP_THRESHOLD_": 2**25,
         "MALLOC_ARENA_MAX": 1,

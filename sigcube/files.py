@@ -21,7 +21,7 @@ _REFUSED = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 def cache_folder() -> Path:
-    """Return where downloads are kept: the environment's ``SIGCUBE_CACHE``, else the system's folder for caches."""
+    """Return the folder of downloads and machine code: ``SIGCUBE_CACHE``, else a folder in the system's for caches."""
     import platformdirs
 
     return Path(os.environ.get("SIGCUBE_CACHE") or platformdirs.user_cache_dir("sigcube"))

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from sigcube.cube import open_cube
     from sigcube.errors import SigcubeError
     from sigcube.fits import Fit
-    from sigcube.grid import geomspace, linspace
-    from sigcube.kernels.record import Kernel, Parameter
+    from sigcube.model.record import Kernel, Parameter
+    from sigcube.plan.grid import geomspace, linspace
     from sigcube.sweep import Sweep, open_result
 
 __all__ = [
@@ -31,12 +31,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Fit": "sigcube.fits",
-    "Kernel": "sigcube.kernels.record",
-    "Parameter": "sigcube.kernels.record",
+    "Kernel": "sigcube.model.record",
+    "Parameter": "sigcube.model.record",
     "SigcubeError": "sigcube.errors",
     "Sweep": "sigcube.sweep",
-    "geomspace": "sigcube.grid",
-    "linspace": "sigcube.grid",
+    "geomspace": "sigcube.plan.grid",
+    "linspace": "sigcube.plan.grid",
     "open_cube": "sigcube.cube",
     "open_result": "sigcube.sweep",
 }

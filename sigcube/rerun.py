@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sigcube.errors import SpecError, StoreMismatch
-from sigcube.kernels.record import Kernel
-from sigcube.store import Entry, read_attrs, read_journal, status
+from sigcube.model.record import Kernel
+from sigcube.store import JournalEntry, read_attrs, read_journal, status
 from sigcube.sweep import Sweep
 
 __all__ = ["RerunReport", "rerun"]
@@ -99,5 +99,5 @@ def _refuse_changed(sweep: Sweep, path: Path) -> None:
 
 
 def _digests(path: Path) -> dict[int, str]:
-    entries: Mapping[int, Entry] = read_journal(path / "journal").entries
+    entries: Mapping[int, JournalEntry] = read_journal(path / "journal").entries
     return {index: entry.digest for index, entry in entries.items() if entry.status == "done"}

@@ -16,16 +16,16 @@ import numpy.typing as npt
 import xarray as xr
 from distributed import Client
 
-from sigcube.cluster import connect
 from sigcube.cube import Packed, kind_of, open_cube
 from sigcube.driver import run_blocks
+from sigcube.driver.cluster import connect
 from sigcube.engine import DONE, Engine
 from sigcube.errors import SpecError, StoreError, StoreMismatch
-from sigcube.gathering import ORIGIN, gather, plan_of
 from sigcube.kernels import KERNELS
-from sigcube.kernels.record import Kernel
-from sigcube.plan import Block, Plan, Section
-from sigcube.spec import Spec, make_spec, read_spec_file, spec_from_record
+from sigcube.model.record import Kernel
+from sigcube.plan.bind import ORIGIN, gather, plan_of
+from sigcube.plan.plan import Block, Plan, Section
+from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
 from sigcube.store import RunStore, Written, open_or_create, read_attrs, read_inputs, stamp, write_block
 
 __all__ = ["Sweep", "open_result", "run_block"]
@@ -53,7 +53,7 @@ class Sweep:
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
     metrics : sequence of str
-        Names in `sigcube.metrics.METRICS`.
+        Names in `sigcube.model.metrics.METRICS`.
     reference : str, Kernel or Mapping, optional
         The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``.
     parameters : Mapping, optional

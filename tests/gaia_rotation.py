@@ -17,7 +17,7 @@ import xarray as xr
 from PIL import Image
 
 from sigcube.cube import open_cube, pack
-from sigcube.readers.galactocentric import MEASURED, Frame, Transform
+from sigcube.readers.galactocentric import MEASURED, GalacticFrame, Transform
 from tests.browser import open_page
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -79,15 +79,17 @@ def disc(cube: xr.Dataset) -> Mapping[str, np.ndarray]:
 
 #: Other motions of the Sun that are in use [km/s], with its distance [kpc] and height: who uses them.
 OTHER_SUNS = {
-    "Eilers+ 2019 with its own R0": Frame(r_sun=8.122, z_sun=0.025, v_sun=(11.1, 245.8, 7.8)),
-    "astropy's `galactocentric_frame_defaults` v4.0": Frame(r_sun=8.122, z_sun=0.0208, v_sun=(12.9, 245.6, 7.78)),
-    "V_c = 220 km/s plus Schönrich+ 2010, as an older supplement of the papers": Frame(
+    "Eilers+ 2019 with its own R0": GalacticFrame(r_sun=8.122, z_sun=0.025, v_sun=(11.1, 245.8, 7.8)),
+    "astropy's `galactocentric_frame_defaults` v4.0": GalacticFrame(
+        r_sun=8.122, z_sun=0.0208, v_sun=(12.9, 245.6, 7.78)
+    ),
+    "V_c = 220 km/s plus Schönrich+ 2010, as an older supplement of the papers": GalacticFrame(
         r_sun=8.122, z_sun=0.0208, v_sun=(11.1, 232.24, 7.25)
     ),
 }
 
 
-def under(frame: Frame, stars: Mapping[str, np.ndarray], curve: xr.Dataset) -> Rotation:
+def under(frame: GalacticFrame, stars: Mapping[str, np.ndarray], curve: xr.Dataset) -> Rotation:
     """Compare the same stars under another Sun; σ_R stays."""
     return rotation({**stars, **Transform(frame)(stars)}, curve)
 
@@ -96,7 +98,7 @@ def page(cube: xr.Dataset, curve: xr.Dataset) -> str:
     """Write the page."""
     stars = disc(cube)
     found, sun = rotation(stars, curve), tomllib.loads(cube.attrs["recipe"])["frame"]
-    suns = {"**the recipe's**": (Frame.model_validate(sun), found)}
+    suns = {"**the recipe's**": (GalacticFrame.model_validate(sun), found)}
     suns |= {name: (frame, under(frame, stars, curve)) for name, frame in OTHER_SUNS.items()}
     lines = [
         "# Gaia's disc stars and the circular velocity of the Milky Way",

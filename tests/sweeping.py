@@ -8,9 +8,9 @@ import xarray as xr
 
 from sigcube.cube import Packed, pack
 from sigcube.engine import Engine
-from sigcube.kernels.broadcast import variables_of
-from sigcube.plan import Plan, make_plan
-from sigcube.spec import make_spec
+from sigcube.model.evaluate import variables_of
+from sigcube.plan.plan import Plan, make_plan
+from sigcube.plan.spec import make_spec
 
 
 def planned(cube: xr.Dataset, *, sample: str = "unflagged", **spec: Any) -> tuple[Plan, Packed]:

@@ -2,9 +2,9 @@
 
 import pytest
 import xarray as xr
-from sweeping import planned, whole
 
 from sigcube.cube import pack
+from tests.sweeping import planned, whole
 
 MAIN = ("rms_mean", "scatter_v", "scatter_g", "win_rate")
 

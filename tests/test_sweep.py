@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import xarray as xr
 from distributed import Client
-from own_kernels import FRAGILE
 
 import sigcube
-from sigcube.cluster import connect
 from sigcube.cube import fingerprint, open_cube, save_cube
+from sigcube.driver.cluster import connect
 from sigcube.engine import Engine
 from sigcube.errors import DataError, SigcubeError, SpecError, StoreError, StoreMismatch
-from sigcube.plan import Block
+from sigcube.plan.plan import Block
 from sigcube.rerun import rerun
 from sigcube.store import open_or_create, read_journal
 from sigcube.sweep import Sweep, open_result, run_block
+from tests.own_kernels import FRAGILE
 
 AXES = {
     "window": ["geometric", "power"],

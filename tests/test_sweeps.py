@@ -11,10 +11,10 @@ import pytest
 
 from sigcube.engine import DONE
 from sigcube.errors import SpecError
-from sigcube.grid import Axis
+from sigcube.plan.grid import Axis
+from sigcube.plan.spec import SpecFile, read_spec_file
 from sigcube.readers.stars import StarCuts
 from sigcube.recipes import ingest, load_recipe
-from sigcube.spec import SpecFile, read_spec_file
 from sigcube.sweep import Sweep
 from tests.readers.cds_files import CdsFiles
 

@@ -7,8 +7,8 @@ True
 """
 
 from sigcube.claims.ledger import Entry, Outcome, evaluate_claims, judge
-from sigcube.claims.model import PAPERS, Claim, Reading, load_claims, read_claims
-from sigcube.claims.quantities_points import point_cube
+from sigcube.claims.quantities.at_points import point_cube
+from sigcube.claims.rows import PAPERS, Claim, Reading, load_claims, read_claims
 from sigcube.claims.verdicts import Verdict
 
 __all__ = [

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import xarray as xr
 
-from sigcube.claims.datasets import Cubes
-from sigcube.claims.model import TEXTS, Claim, Reading, parse_reading
+from sigcube.claims.cubes import Cubes
 from sigcube.claims.quantities import QUANTITIES
-from sigcube.claims.quantity import Found
+from sigcube.claims.quantities.base import Found
+from sigcube.claims.rows import TEXTS, Claim, Reading, parse_reading
 from sigcube.claims.verdicts import Verdict, agree, read_printed
 from sigcube.errors import FetchError, SigcubeError, SpecError
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING
 
-from sigcube.claims.datasets import Cubes
-from sigcube.claims.model import Reading
+from sigcube.claims.cubes import Cubes
+from sigcube.claims.rows import Reading
 from sigcube.errors import SigcubeError
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ failed and are recorded; 4 another process writes the store; 5 made again, and n
 """
 
 from sigcube.cli.app import ExitCode, make_app
-from sigcube.cli.claims import claims
-from sigcube.cli.datasets import check, datasets, fetch, ingest, show
-from sigcube.cli.fits import fit
-from sigcube.cli.sweeps import demo, kernels, map_, plan, rerun, status, sweep
+from sigcube.cli.dataset_commands import check, datasets, fetch, ingest, show
+from sigcube.cli.fit_command import fit
+from sigcube.cli.ledger_command import claims
+from sigcube.cli.sweep_commands import demo, kernels, map_, plan, rerun, status, sweep
 
 __all__ = ["ExitCode", "app"]
 

@@ -11,12 +11,23 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.cube.kinds import kind_of
+from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.schema import COUNT, Kind, flag_masks
 from sigcube.cube.selection import Sample, samples
 from sigcube.cube.storage import open_lazily, reading, refuse_invalid
+from sigcube.wording import plural
 
-__all__ = ["Counts", "Kept", "Range", "Summary", "count_cube", "inspect_cube", "summarise"]
+__all__ = [
+    "Counts",
+    "Kept",
+    "Range",
+    "Summary",
+    "count_cube",
+    "describe_counts",
+    "describe_file",
+    "inspect_cube",
+    "summarise",
+]
 
 # Values read at a time.
 _SLAB = 1 << 20
@@ -224,3 +235,22 @@ def _parts(array: xr.DataArray) -> Iterator[npt.NDArray[Any]]:
     step = max(1, _SLAB * length // max(1, array.size))
     for start in range(0, length, step):
         yield array.isel({array.dims[0]: slice(start, start + step)}).values
+
+
+def describe_counts(kind: str, counts: Counts) -> str:
+    """Say how many systems and points a cube or a sample holds.
+
+    Examples
+    --------
+    >>> describe_counts("galaxy", Counts(175, 3391)), describe_counts("star", Counts(1, 144000))
+    ('175 galaxies, 3,391 points', '144,000 stars')
+    """
+    declared = KINDS[kind]
+    if declared.padded:
+        return f"{plural(counts.systems, declared.dims[0])}, {plural(counts.points, 'point')}"
+    return plural(counts.points, declared.dims[0])
+
+
+def describe_file(file: Any) -> str:
+    """Say which raw file it is, and whether it is the official one."""
+    return f"{file['name']} ({'official' if file['official'] else 'unverified'})"

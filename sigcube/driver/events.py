@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sigcube.store import Entry
+from sigcube.store import JournalEntry
 
 __all__ = ["Event", "Progress"]
 
@@ -63,7 +63,7 @@ class Event:
         number changed) or ``finished``.
     progress : Progress
         Counts at this moment.
-    entry : Entry, optional
+    entry : JournalEntry, optional
         The journalled end of the block that the event is about.
     text : str
         More to say, for people.
@@ -71,5 +71,5 @@ class Event:
 
     kind: str
     progress: Progress
-    entry: Entry | None = None
+    entry: JournalEntry | None = None
     text: str = ""

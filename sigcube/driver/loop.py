@@ -20,10 +20,10 @@ import numpy as np
 from distributed import Client, Future, KilledWorker
 
 from sigcube.driver.events import Event, Progress
-from sigcube.driver.worker import Outcome, Task, on_worker
+from sigcube.driver.worker import Task, TaskOutcome, on_worker
 from sigcube.errors import ClusterError, SigcubeError
-from sigcube.store import DONE, FAILED, KILLED, Entry, RunStore
-from sigcube.store.layout import BlockLike, PlanLike
+from sigcube.store import DONE, FAILED, KILLED, JournalEntry, RunStore
+from sigcube.store.template import BlockLike, PlanLike
 
 __all__ = ["run_blocks"]
 
@@ -131,7 +131,7 @@ class _Run:
         self._deaths: dict[int, int] = {}
         self._in_flight: dict[int, Future] = {}
         self._ended: queue.SimpleQueue[tuple[int, Future]] = queue.SimpleQueue()
-        self._recorded: list[Entry] = []
+        self._recorded: list[JournalEntry] = []
         self._progress = Progress(blocks=len(self._todo))
         self._told_threads = -1
         self._name = uuid.uuid4().hex[:12]
@@ -206,7 +206,7 @@ class _Run:
 
     def _collect(self, index: int, future: Future) -> None:
         try:
-            outcome: Outcome = future.result(timeout=ANSWER_TIMEOUT)
+            outcome: TaskOutcome = future.result(timeout=ANSWER_TIMEOUT)
         except TimeoutError:
             self._again(index)
         except (OSError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
@@ -218,15 +218,17 @@ class _Run:
         """Run a block once more whose worker died with the answer in hand: it writes the same bytes."""
         self._todo.appendleft(index)
 
-    def _take(self, index: int, outcome: Outcome) -> None:
+    def _take(self, index: int, outcome: TaskOutcome) -> None:
         if outcome.fatal is not None:
             raise outcome.fatal
         if outcome.written is None:
-            self._fail(Entry(block=index, status=FAILED, error=outcome.error, **_where(outcome)))
+            self._fail(JournalEntry(block=index, status=FAILED, error=outcome.error, **_where(outcome)))
             return
         written = outcome.written
         self._record(
-            Entry(block=index, status=DONE, digest=written.digest, n_invalid=written.n_invalid, **_where(outcome))
+            JournalEntry(
+                block=index, status=DONE, digest=written.digest, n_invalid=written.n_invalid, **_where(outcome)
+            )
         )
 
     def _blame(self, index: int, error: BaseException | None) -> None:
@@ -241,12 +243,12 @@ class _Run:
         self._deaths[index] = 0 if deaths is None else deaths + error.allowed_failures + 1
         if self._deaths[index] >= LONELY_DEATHS:
             text = f"its worker died {self._deaths[index]} times with no other block near"
-            self._fail(Entry(block=index, status=KILLED, worker=error.last_worker.address, error=text))
+            self._fail(JournalEntry(block=index, status=KILLED, worker=error.last_worker.address, error=text))
         else:
             self._suspects.append(index)
             self._tell("suspect", text=f"a worker died with block {index}")
 
-    def _fail(self, entry: Entry) -> None:
+    def _fail(self, entry: JournalEntry) -> None:
         self._store.mark(self._plan.blocks[entry.block], STATUS_OF[entry.status])
         self._record(entry)
         if self._fail_fast:
@@ -259,7 +261,7 @@ class _Run:
                 hint="repair the cause and run with retry-failed, or leave fail-fast out to go on without it",
             )
 
-    def _record(self, entry: Entry) -> None:
+    def _record(self, entry: JournalEntry) -> None:
         self._store.record(entry)
         self._recorded.append(entry)
 
@@ -310,7 +312,7 @@ class _Run:
                 future.release()
         self._store.flush()
 
-    def _tell(self, kind: str, *, entry: Entry | None = None, text: str = "") -> None:
+    def _tell(self, kind: str, *, entry: JournalEntry | None = None, text: str = "") -> None:
         self._progress = replace(self._progress, in_flight=len(self._in_flight), seconds=time.monotonic() - self._began)
         if self._progress.ended and not self._progress.warm[0]:
             self._progress = replace(self._progress, warm=(self._progress.ended, self._progress.seconds))
@@ -325,7 +327,7 @@ def _dashboard(client: Client) -> str:
         return ""
 
 
-def _where(outcome: Outcome) -> dict[str, Any]:
+def _where(outcome: TaskOutcome) -> dict[str, Any]:
     return {"worker": outcome.worker, "seconds": round(outcome.seconds, 6)}
 
 

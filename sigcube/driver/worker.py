@@ -14,7 +14,7 @@ from distributed.threadpoolexecutor import thread_state
 from sigcube.errors import StoreError
 from sigcube.store import Written
 
-__all__ = ["Outcome", "Task", "on_worker"]
+__all__ = ["Task", "TaskOutcome", "on_worker"]
 
 Task = Callable[[str, int, Any], Callable[[], Written]]
 """A module-level function of store path, block index and payload; it computes the block, and returns what writes it."""
@@ -23,7 +23,7 @@ _LONGEST = 2000
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskOutcome:
     """What comes back from a worker: a written block, or the exception as text, since not all of them travel."""
 
     worker: str
@@ -33,7 +33,7 @@ class Outcome:
     fatal: StoreError | None = None
 
 
-def on_worker(task: Task, path: str, index: int, payload: Any) -> Outcome:
+def on_worker(task: Task, path: str, index: int, payload: Any) -> TaskOutcome:
     """Run one block; what it raises becomes a value, for an exception may not survive the way back.
 
     Parameters
@@ -53,10 +53,10 @@ def on_worker(task: Task, path: str, index: int, payload: Any) -> Outcome:
         with _beside_the_next():
             written = write()
     except StoreError as error:
-        return Outcome(worker, time.perf_counter() - began, fatal=error)
+        return TaskOutcome(worker, time.perf_counter() - began, fatal=error)
     except Exception as error:
-        return Outcome(worker, time.perf_counter() - began, error=_text(error))
-    return Outcome(worker, time.perf_counter() - began, written=written)
+        return TaskOutcome(worker, time.perf_counter() - began, error=_text(error))
+    return TaskOutcome(worker, time.perf_counter() - began, written=written)
 
 
 @contextmanager

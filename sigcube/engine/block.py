@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.engine.finish import Rows, column_medians, finish_pooled, finish_systems, fraction_below
-from sigcube.engine.loop import evaluate_sums
-from sigcube.plan import Block, Plan, Reading, Section
+from sigcube.engine.sums import evaluate_sums
+from sigcube.plan.plan import Block, BoundModel, Plan, Section
 
 __all__ = ["DONE", "INVALID", "Engine"]
 
@@ -69,7 +69,7 @@ class Engine:
     def _order(self, section: Section, block: Block) -> tuple[str, ...]:
         """Nest the dimensions as the grid has them, but for the innermost, which should be long."""
         lengths = dict(zip(self.plan.dims, block.shape, strict=True))
-        dims = [dim for dim in self.plan.dims if dim in section.reading.dims]
+        dims = [dim for dim in self.plan.dims if dim in section.model.dims]
         if dims and lengths[dims[-1]] < _GOOD_ROW:
             longest = max(dims, key=lambda dim: lengths[dim])
             dims.remove(longest)
@@ -85,7 +85,7 @@ class Engine:
         order: tuple[str, ...],
     ) -> None:
         """Compute one tile and put its values in their places."""
-        sums = evaluate_sums(section.reading, self.packed, self._values(section.reading, tile), order=order)
+        sums = evaluate_sums(section.model, self.packed, self._values(section.model, tile), order=order)
         flat = {name: total.reshape(self.packed.n_systems, -1) for name, total in sums.items()}
         lengths = tuple(tile[dim].stop - tile[dim].start for dim in order)
         axes = tuple(order.index(dim) for dim in self.plan.dims if dim in order)
@@ -121,18 +121,18 @@ class Engine:
             rows[name] = within or Rows(loose[name].reshape(-1), 0, points)
         return rows, loose
 
-    def _values(self, reading: Reading, tile: Mapping[str, slice]) -> dict[str, FloatArray]:
-        return {name: self._axes[name][tile[dim]] for name, dim in reading.swept}
+    def _values(self, model: BoundModel, tile: Mapping[str, slice]) -> dict[str, FloatArray]:
+        return {name: self._axes[name][tile[dim]] for name, dim in model.swept}
 
     def _reference(
         self, section: Section, tile: Mapping[str, slice], order: tuple[str, ...], lengths: tuple[int, ...]
     ) -> FloatArray | None:
         """Return the RMS of the reference model, shape ``(n_systems, points of the tile)``."""
-        reading = section.reference
-        if reading is None:
+        model = section.reference
+        if model is None:
             return None
-        inner = tuple(dim for dim in order if dim in reading.dims)
-        sums = evaluate_sums(reading, self.packed, self._values(reading, tile), order=inner)
+        inner = tuple(dim for dim in order if dim in model.dims)
+        sums = evaluate_sums(model, self.packed, self._values(model, tile), order=inner)
         rms = next(metric for metric in self.plan.spec.metrics if metric.name == "rms")
         values = finish_systems(rms, self._counts, (sums["residual_sq"].reshape(self.packed.n_systems, -1),))[0]
         shape = tuple(n if dim in inner else 1 for dim, n in zip(order, lengths, strict=True))

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigcube.kernels.compiled import compiled, helper, scalar
-from sigcube.metrics import Metric
+from sigcube.model.compile import compiled, helper, scalar
+from sigcube.model.metrics import Metric
 
 __all__ = ["Rows", "column_medians", "finish_pooled", "finish_systems", "fraction_below"]
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sigcube.cube import Packed
-from sigcube.engine.loop import inlined
-from sigcube.kernels.compiled import compiled
-from sigcube.kernels.graph import Graph, Level
-from sigcube.kernels.record import Term
-from sigcube.plan import Reading
+from sigcube.engine.sums import inlined
+from sigcube.model.compile import compiled
+from sigcube.model.graph import Graph, Level
+from sigcube.model.record import Term
+from sigcube.plan.plan import BoundModel
 
 __all__ = ["PointTerms"]
 
@@ -29,7 +29,7 @@ class PointTerms:
 
     Parameters
     ----------
-    reading : Reading
+    model : BoundModel
         The model. Its swept parameters are what a call sets, in the order in which the reading names them.
     packed : Packed
         The systems, with the variables that the terms name.
@@ -37,9 +37,9 @@ class PointTerms:
         Terms of points, such as ``("pull", "residual")``.
     """
 
-    def __init__(self, reading: Reading, packed: Packed, names: tuple[str, ...]) -> None:
-        swept = tuple(name for name, _ in reading.swept)
-        graph, fixed = reading.graph, dict(reading.fixed)
+    def __init__(self, model: BoundModel, packed: Packed, names: tuple[str, ...]) -> None:
+        swept = tuple(name for name, _ in model.swept)
+        graph, fixed = model.graph, dict(model.fixed)
         self._names = names
         self._offsets = packed.offsets
         self._loop = _loop(graph, swept, names)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 
-from sigcube.kernels.graph import Graph, Level, Node
+from sigcube.model.graph import Graph, Level, Node
 
 __all__ = ["Place", "Schedule"]
 

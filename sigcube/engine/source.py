@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from sigcube.engine.schedule import Place, Schedule
-from sigcube.kernels.graph import Level, Node
+from sigcube.model.graph import Level, Node
 
 __all__ = ["write_loop"]
 

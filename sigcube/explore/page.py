@@ -9,11 +9,11 @@ from typing import Any
 
 from sigcube.errors import StoreError
 
-__all__ = ["Card", "Rows", "write_page", "write_text"]
+__all__ = ["Card", "CardTable", "write_page", "write_text"]
 
 
 @dataclass(frozen=True)
-class Rows:
+class CardTable:
     """A table of a page.
 
     Attributes
@@ -40,7 +40,7 @@ class Card:
         What it shows.
     wide : bool
         Whether it takes two of the three columns.
-    table : Rows or None
+    table : CardTable or None
         A table below that.
     full : bool
         Whether it takes all three columns.
@@ -50,7 +50,7 @@ class Card:
     text: str
     model: Any
     wide: bool = False
-    table: Rows | None = None
+    table: CardTable | None = None
     full: bool = False
 
 

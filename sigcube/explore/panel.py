@@ -8,7 +8,7 @@ import xarray as xr
 
 from sigcube.explore.page import Card
 from sigcube.explore.script import script
-from sigcube.explore.states import Axis, State, label_axes
+from sigcube.explore.states import MapAxis, State, label_axes
 from sigcube.explore.style import COLOUR_BAR, FONT, INK, LINES, figure, legend_above, pretty_unit, value_title
 from sigcube.explore.widgets import buttons, menu, titled
 
@@ -24,7 +24,7 @@ _MOST_BUTTONS = 5
 
 def map_cards(
     result: xr.Dataset,
-    axes: tuple[Axis, Axis],
+    axes: tuple[MapAxis, MapAxis],
     states: Sequence[State],
     *,
     mark_name: str | None = None,
@@ -36,7 +36,7 @@ def map_cards(
     ----------
     result : xarray.Dataset
         The result, for titles and units.
-    axes : tuple of Axis
+    axes : tuple of MapAxis
         x and y.
     states : sequence of State
         What can be shown; the first is shown at first.
@@ -78,7 +78,7 @@ def map_cards(
 class _Panel:
     """Builds the figures and keeps hold of what the switches change."""
 
-    def __init__(self, result: xr.Dataset, axes: tuple[Axis, Axis], states: Sequence[State]) -> None:
+    def __init__(self, result: xr.Dataset, axes: tuple[MapAxis, MapAxis], states: Sequence[State]) -> None:
         self._result = result
         self._axes = axes
         self._states = states
@@ -195,7 +195,7 @@ class _Panel:
         self._parts["mark"].visible = belongs[0]
         self._parts["marked"] = [state.key for state, shown in zip(self._states, belongs, strict=True) if shown]
 
-    def profile(self, axis: Axis) -> Any:
+    def profile(self, axis: MapAxis) -> Any:
         """Draw the best value left at each place of an axis, one line for each combination of labels."""
         from bokeh.models import ColumnDataSource
 

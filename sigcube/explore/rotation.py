@@ -15,7 +15,7 @@ from sigcube.explore.page import Card
 from sigcube.explore.script import script
 from sigcube.explore.style import INK, LINES, SOFT, figure, legend_above, plain_number, plain_ticks, pretty_unit
 from sigcube.explore.widgets import menu, titled
-from sigcube.kernels.frames import FRAMES
+from sigcube.model.frames import FRAMES
 
 __all__ = ["rotation_cards"]
 

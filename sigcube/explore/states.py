@@ -8,21 +8,21 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from sigcube.analysis.best import best_index, far_from_best, summaries
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.explore.contours import Contours, contour_levels, trace
 from sigcube.explore.style import axis_title, edges
-from sigcube.tables import best_place, far_from_best, summaries
 
-__all__ = ["Axis", "State", "label_axes", "map_states", "pick_axes", "pick_values"]
+__all__ = ["MapAxis", "State", "label_axes", "map_states", "pick_axes", "pick_values"]
 
 FloatArray = npt.NDArray[np.float64]
-Axes = tuple["Axis", "Axis"]
+Axes = tuple["MapAxis", "MapAxis"]
 
 _PIXELS = 400
 
 
 @dataclass(frozen=True)
-class Axis:
+class MapAxis:
     """One side of a map: its values in rising order, and the outer edges of the first and the last cell."""
 
     name: str
@@ -100,14 +100,14 @@ def pick_axes(result: xr.Dataset, x: str, y: str) -> Axes:
     return sides
 
 
-def _pick_axis(result: xr.Dataset, side: str, name: str) -> Axis:
+def _pick_axis(result: xr.Dataset, side: str, name: str) -> MapAxis:
     numeric = [str(n) for n, c in result.coords.items() if c.ndim == 1 and c.dtype.kind in "iuf" and c.size > 1]
     if name not in numeric:
         raise SpecError(f"{name!r} is not a numeric axis of this result", where=side, hint=did_you_mean(name, numeric))
     coord = result[name]
     order = np.argsort(coord.values, kind="stable")
     values = coord.values[order].astype(np.float64)
-    return Axis(
+    return MapAxis(
         name, str(coord.dims[0]), coord.attrs.get("symbol", name), axis_title(coord), order, values, *edges(values)
     )
 
@@ -152,7 +152,7 @@ def map_states(result: xr.Dataset, values: Sequence[str], axes: Axes) -> list[St
 
 
 def _cut(chosen: xr.Dataset, value: str, axes: Axes) -> xr.Dataset:
-    at = best_place(chosen[value]) or dict.fromkeys(map(str, chosen[value].dims), 0)
+    at = best_index(chosen[value]) or dict.fromkeys(map(str, chosen[value].dims), 0)
     taken = {axis.dim for axis in axes}
     return chosen.isel({dim: i for dim, i in at.items() if dim not in taken})
 

@@ -4,7 +4,7 @@
 g = ν(g_N) g_N is from the field equation in the mid-plane.
 """
 
-from sigcube.field.galaxies import galaxy
+from sigcube.field.of_galaxy import galaxy
 from sigcube.field.solver import solve
 from sigcube.field.sources import (
     Source,

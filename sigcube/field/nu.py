@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from sigcube.constants import CONSTANTS
 from sigcube.errors import DataError, SpecError
-from sigcube.kernels.compiled import ufunc
-from sigcube.kernels.graph import Frame, Graph, Variables, model_parameters, resolve, resolve_labels
-from sigcube.kernels.record import Kernel, Term
-from sigcube.kernels.settings import check_names, check_values, split
+from sigcube.model.compile import ufunc
+from sigcube.model.graph import Frame, Graph, Variables, model_parameters, resolve, resolve_labels
+from sigcube.model.record import Kernel, Term
+from sigcube.model.settings import check_names, check_values, split
 
 __all__ = ["Nu", "nu_of"]
 

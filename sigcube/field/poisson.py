@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sigcube.field.angular import Angular, angular
 from sigcube.field.radial import Radial, radial
 
-__all__ = ["Grid", "Solution"]
+__all__ = ["PolarGrid", "Solution"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ FloatArray = npt.NDArray[np.float64]
 class Solution:
     """A potential as modes: values and dΦ/dr at the radial nodes, shape (n_panels, n_nodes, n_modes)."""
 
-    grid: "Grid"
+    grid: "PolarGrid"
     potential: FloatArray
     slope: FloatArray
 
@@ -62,14 +62,14 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class Grid:
+class PolarGrid:
     """Nodes in r and μ, and the solver on them."""
 
     radial: Radial
     angular: Angular
 
     @classmethod
-    def between(cls, smallest: float, largest: float, *, n_panels: int, n_nodes: int, n_modes: int) -> "Grid":
+    def between(cls, smallest: float, largest: float, *, n_panels: int, n_nodes: int, n_modes: int) -> "PolarGrid":
         """Make a grid from the smallest to the largest radius, in kpc."""
         return cls(radial(smallest, largest, n_panels=n_panels, n_nodes=n_nodes), angular(n_modes))
 

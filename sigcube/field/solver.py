@@ -10,7 +10,7 @@ import xarray as xr
 from sigcube.constants import CONSTANTS, Constants
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.field.nu import Nu, nu_of
-from sigcube.field.poisson import Grid, Solution
+from sigcube.field.poisson import PolarGrid, Solution
 from sigcube.field.sources import Source
 from sigcube.kernels import Kernel, find
 
@@ -109,19 +109,19 @@ def solve(
     return solved.fields(radii, heights).merge(solved.mid_plane(radii)).assign_attrs(attrs)
 
 
-def _grid(source: Source, modes: int, refine: float) -> Grid:
+def _grid(source: Source, modes: int, refine: float) -> PolarGrid:
     if modes < 2 or not refine > 0.0:
         raise SpecError("a grid needs two modes or more, and some panels", found=f"modes={modes}, refine={refine}")
     smallest, largest = source.extent[0] / _INWARDS, source.extent[1] * _OUTWARDS
     n_panels = max(4, round(refine * np.log(largest / smallest) / _PANEL))
-    return Grid.between(smallest, largest, n_panels=n_panels, n_nodes=_NODES, n_modes=modes)
+    return PolarGrid.between(smallest, largest, n_panels=n_panels, n_nodes=_NODES, n_modes=modes)
 
 
 def _default_radii(source: Source) -> FloatArray:
     return np.geomspace(0.25, 16.0, 49) * source.scales.get("scale_length_catalogue", source.extent[1])
 
 
-def _within(values: npt.ArrayLike, name: str, grid: Grid, *, smallest: float) -> FloatArray:
+def _within(values: npt.ArrayLike, name: str, grid: PolarGrid, *, smallest: float) -> FloatArray:
     array = np.atleast_1d(np.asarray(values, dtype=np.float64))
     largest = 0.5 * float(grid.radial.r[-1, -1])
     if array.ndim != 1 or not ((array >= smallest) & (array <= largest)).all():
@@ -137,7 +137,7 @@ def _si(constants: Constants) -> float:
 def _phantom_field(
     newton: Solution, nu: Nu, constants: Constants, *, cylindrical: bool
 ) -> tuple[FloatArray, FloatArray]:
-    """Return (ν−1) ∇Φ_N at the nodes, as `Grid.of_field` takes it."""
+    """Return (ν−1) ∇Φ_N at the nodes, as `PolarGrid.of_field` takes it."""
     grid = newton.grid
     by_r, by_mu = newton.on_grid()
     g = np.hypot(by_r, np.sqrt(1.0 - grid.angular.mu**2) * by_mu) * _si(constants)

@@ -9,9 +9,7 @@ import xarray as xr
 
 from sigcube.cube import kind_of, open_cube
 from sigcube.errors import DataError, SpecError
-from sigcube.fits.outcome import outcome
-from sigcube.fits.problem import Problem, Solution
-from sigcube.fits.spec import (
+from sigcube.fits.fit_spec import (
     FitModel,
     ModelTable,
     Objective,
@@ -22,11 +20,13 @@ from sigcube.fits.spec import (
     read_fit_file,
     renamed,
 )
-from sigcube.fits.storage import refuse_existing, save_fit
-from sigcube.gathering import gather, plan_of
-from sigcube.kernels.broadcast import frame_of
-from sigcube.kernels.record import Kernel
-from sigcube.plan import Plan
+from sigcube.fits.fit_store import refuse_existing, save_fit
+from sigcube.fits.outcome import outcome
+from sigcube.fits.problem import FitSolution, Problem
+from sigcube.model.evaluate import frame_of
+from sigcube.model.record import Kernel
+from sigcube.plan.bind import gather, plan_of
+from sigcube.plan.plan import Plan
 
 __all__ = ["Fit"]
 
@@ -61,7 +61,7 @@ class Fit:
         What is made small: χ² with the errors of the data, or the RMS residual; of a sample, the mean of its systems'
         RMS.
     metrics : sequence of str
-        Further metrics of the best model, such as ``"scatter_g"``, names in `sigcube.metrics.METRICS`.
+        Further metrics of the best model, such as ``"scatter_g"``, names in `sigcube.model.metrics.METRICS`.
     title : str, optional
         Title of the result.
 
@@ -137,7 +137,7 @@ class Fit:
         except SpecError as error:
             raise renamed(error, model.name) from None
         self._plans.append(plan)
-        problem = Problem(model, plan.sections[0].reading, packed, scope=self.scope, objective=self.objective)
+        problem = Problem(model, plan.sections[0].model, packed, scope=self.scope, objective=self.objective)
         _check_points(problem)
         return problem
 
@@ -176,8 +176,8 @@ class Fit:
             save_fit(result, path, overwrite=overwrite)
         return result
 
-    def _solved(self, problem: Problem, on_progress: OnProgress | None) -> list[Solution]:
-        found: list[Solution] = []
+    def _solved(self, problem: Problem, on_progress: OnProgress | None) -> list[FitSolution]:
+        found: list[FitSolution] = []
         for solution in problem.solve():
             found.append(solution)
             if on_progress is not None:

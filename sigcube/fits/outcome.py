@@ -10,12 +10,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.errors import SpecError
-from sigcube.fits.problem import Problem, Solution
-from sigcube.kernels.graph import model_parameters
-from sigcube.kernels.record import Parameter
-from sigcube.metrics import Metric
-from sigcube.plan import Plan
-from sigcube.provenance import describe_identity, result_attrs
+from sigcube.fits.problem import FitSolution, Problem
+from sigcube.model.graph import model_parameters
+from sigcube.model.metrics import Metric
+from sigcube.model.record import Parameter
+from sigcube.plan.identity import describe_identity, result_attrs
+from sigcube.plan.plan import Plan
 
 __all__ = ["AT_BOUND", "outcome"]
 
@@ -32,7 +32,7 @@ _MODEL, _PARAMETER = "model", "parameter"
 
 def outcome(
     problems: Sequence[Problem],
-    solutions: Sequence[Sequence[Solution]],
+    solutions: Sequence[Sequence[FitSolution]],
     plans: Sequence[Plan],
     record: Mapping[str, Any],
 ) -> xr.Dataset:
@@ -53,7 +53,7 @@ def outcome(
 class _Table:
     """The arrays of a result, model by model."""
 
-    def __init__(self, problems: Sequence[Problem], solutions: Sequence[Sequence[Solution]]) -> None:
+    def __init__(self, problems: Sequence[Problem], solutions: Sequence[Sequence[FitSolution]]) -> None:
         self.problems, self.solutions = problems, solutions
         self.first = problems[0]
         self.dims = _dims(self.first)
@@ -144,15 +144,15 @@ _AT_BOUND_ATTRS = {
 }
 
 
-def _aic(problem: Problem, unit: int, solution: Solution) -> float:
+def _aic(problem: Problem, unit: int, solution: FitSolution) -> float:
     return _misfit(problem, unit, solution) + 2.0 * problem.model.space.size
 
 
-def _bic(problem: Problem, unit: int, solution: Solution) -> float:
+def _bic(problem: Problem, unit: int, solution: FitSolution) -> float:
     return _misfit(problem, unit, solution) + problem.model.space.size * float(np.log(problem.n_points(unit)))
 
 
-def _misfit(problem: Problem, unit: int, solution: Solution) -> float:
+def _misfit(problem: Problem, unit: int, solution: FitSolution) -> float:
     """−2 ln L but for a constant: χ², or n ln(Σ Δ²/n) where the errors are unknown and alike."""
     if solution.minimum is None or (problem.scope == "sample" and problem.objective == "rms"):
         return float("nan")
@@ -180,7 +180,7 @@ _FIGURES: Mapping[str, tuple[Any, Any, dict[str, Any]]] = MappingProxyType(
 )
 
 
-def _measure(metric: Metric, problem: Problem, unit: int, solution: Solution) -> float:
+def _measure(metric: Metric, problem: Problem, unit: int, solution: FitSolution) -> float:
     """Finish a metric for a unit: of a sample, χ² over all points, and the mean over systems of anything else."""
     sums = _columns(metric, problem, solution)
     counts = np.array([problem.counts[system] for system in problem.systems(unit)], dtype=np.float64)
@@ -192,7 +192,7 @@ def _measure(metric: Metric, problem: Problem, unit: int, solution: Solution) ->
     return float(np.mean(finished))
 
 
-def _pooled(metric: Metric, problem: Problem, solutions: Sequence[Solution]) -> float:
+def _pooled(metric: Metric, problem: Problem, solutions: Sequence[FitSolution]) -> float:
     """Finish a metric over all points of the units for which there is a minimum."""
     found = [(unit, s) for unit, s in enumerate(solutions) if s.minimum is not None]
     n = sum(problem.n_points(unit) for unit, _ in found)
@@ -200,7 +200,7 @@ def _pooled(metric: Metric, problem: Problem, solutions: Sequence[Solution]) -> 
     return float(metric.finish(np.float64(n), *totals)) if n else float("nan")
 
 
-def _columns(metric: Metric, problem: Problem, solution: Solution) -> list[FloatArray]:
+def _columns(metric: Metric, problem: Problem, solution: FitSolution) -> list[FloatArray]:
     return [solution.sums[:, problem.sums.index(name)] for name in metric.sums]
 
 
@@ -217,7 +217,7 @@ def _spread(problem: Problem, covariance: FloatArray, names: list[str]) -> Float
     return whole
 
 
-def _side(problem: Problem, solution: Solution, name: str) -> int:
+def _side(problem: Problem, solution: FitSolution, name: str) -> int:
     names = problem.model.space.names
     if name not in names or solution.minimum is None:
         return AT_BOUND["not_fitted"]

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.engine import PointTerms, evaluate_sums
+from sigcube.fits.fit_spec import FitModel, Objective, Scope
 from sigcube.fits.minima import Minimum, derivatives, descend, distinct, grid_minima, polish_scalar, settle
-from sigcube.fits.spec import FitModel, Objective, Scope
-from sigcube.metrics import METRICS, sums_of
-from sigcube.plan import Reading
+from sigcube.model.metrics import METRICS, sums_of
+from sigcube.plan.plan import BoundModel
 
-__all__ = ["Problem", "Solution"]
+__all__ = ["FitSolution", "Problem"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -31,7 +31,7 @@ _SINGULAR = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
-class Solution:
+class FitSolution:
     """What was found for one system, or for the sample.
 
     Attributes
@@ -60,7 +60,7 @@ class Problem:
     ----------
     model : FitModel
         The model.
-    reading : Reading
+    bound : BoundModel
         Its terms; what is fitted is swept.
     packed : Packed
         The sample.
@@ -71,13 +71,13 @@ class Problem:
     """
 
     def __init__(
-        self, model: FitModel, reading: Reading, packed: Packed, *, scope: Scope, objective: Objective
+        self, model: FitModel, bound: BoundModel, packed: Packed, *, scope: Scope, objective: Objective
     ) -> None:
         self.model, self.packed = model, packed
         self.scope, self.objective = scope, objective
         self.sums = sums_of(model.spec.metrics)
-        self._reading = reading
-        self._terms = PointTerms(reading, packed, (_RESIDUAL[objective], *self.sums))
+        self._bound = bound
+        self._terms = PointTerms(bound, packed, (_RESIDUAL[objective], *self.sums))
         self.counts = np.diff(packed.offsets)
 
     @property
@@ -93,7 +93,7 @@ class Problem:
         """Return the number of points of one of them."""
         return int(self.counts[list(self.systems(unit))].sum())
 
-    def solve(self) -> Iterator[Solution]:
+    def solve(self) -> Iterator[FitSolution]:
         """Search the coarse grid, then polish every minimum of it, one unit after the other."""
         unit = 0
         for grid in self._grids():
@@ -116,9 +116,9 @@ class Problem:
     def _grid(self, start: int, stop: int) -> FloatArray:
         """Return what each of some systems adds to the objective on the coarse grid, evaluated by the engine."""
         name = _SUM[self.objective]
-        reading = replace(self._reading, graph=self._reading.graph.only(name))
+        bound = replace(self._bound, graph=self._bound.graph.only(name))
         swept = dict(zip(self.model.space.names, self.model.space.axes, strict=True))
-        sums = evaluate_sums(reading, _part(self.packed, start, stop), swept)[name]
+        sums = evaluate_sums(bound, _part(self.packed, start, stop), swept)[name]
         return self._mean_rms(sums, slice(start, stop)) if self._is_mean_rms else sums
 
     @property
@@ -130,14 +130,14 @@ class Problem:
         counts = self.counts[systems].reshape(-1, *[1] * (sums.ndim - 1))
         return np.asarray(_RMS.finish(counts, sums)) / self.packed.n_systems
 
-    def _solve(self, unit: int, starts: npt.NDArray[np.int64]) -> Solution:
+    def _solve(self, unit: int, starts: npt.NDArray[np.int64]) -> FitSolution:
         kept = self._minima(unit, [self.model.space.place(start) for start in starts])
         if not kept:
             k, rows = self.model.space.size, len(self.systems(unit))
-            return Solution(None, 0, *(np.full(s, np.nan) for s in ((k,), (k, k), (rows, len(self.sums)))))
+            return FitSolution(None, 0, *(np.full(s, np.nan) for s in ((k,), (k, k), (rows, len(self.sums)))))
         values = self.model.space.values(kept[0].place)
         sums = np.array([self._terms(values, system)[1:].sum(axis=1) for system in self.systems(unit)])
-        return Solution(kept[0], len(kept), values, self._covariance(unit, kept[0]), sums)
+        return FitSolution(kept[0], len(kept), values, self._covariance(unit, kept[0]), sums)
 
     def _minima(self, unit: int, starts: list[FloatArray]) -> list[Minimum]:
         """Return the distinct minima below some places, the lowest first."""

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from sigcube.grid import Axis, Grid
+from sigcube.plan.grid import Axis, Grid
 
 __all__ = ["SearchSpace"]
 
@@ -103,7 +103,7 @@ def is_geometric(axis: Axis) -> bool:
 
     Examples
     --------
-    >>> from sigcube.grid import geomspace, linspace
+    >>> from sigcube.plan.grid import geomspace, linspace
     >>> is_geometric(Axis("c", "c", geomspace(1, 50, 9))), is_geometric(Axis("A", "A", linspace(1, 50, 9)))
     (True, False)
     """

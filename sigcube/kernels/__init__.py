@@ -13,11 +13,11 @@ from sigcube.kernels.cmsi import CMSI
 from sigcube.kernels.coherence import FUNCTIONAL, MASS_COHERENCE, ROUGHNESS, UNIFIED, VELOCITY_COHERENCE
 from sigcube.kernels.halo import BURR, NFW
 from sigcube.kernels.pairing import PAIRING
-from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Reduction
 from sigcube.kernels.reference import MOND, NEWTON
 from sigcube.kernels.resonance import RESONANCE
 from sigcube.kernels.sigma import SIGMA
 from sigcube.kernels.survival import SURVIVAL
+from sigcube.model.record import Choice, Kernel, Option, Parameter, Reduction
 
 __all__ = ["KERNELS", "Choice", "Kernel", "Option", "Parameter", "Reduction", "find"]
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from sigcube.kernels.compiled import helper
-from sigcube.kernels.record import Choice, Kernel, Option, Parameter
 from sigcube.kernels.systems import DISPERSION, FLAT_VELOCITY, SIGMA_V
-from sigcube.vecmath import exp, pow
+from sigcube.model.compile import helper
+from sigcube.model.record import Choice, Kernel, Option, Parameter
+from sigcube.model.vecmath import exp, pow
 
 __all__ = ["CMSI"]
 

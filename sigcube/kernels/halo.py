@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sigcube.kernels.compiled import helper
-from sigcube.kernels.record import Kernel, Parameter, Term
-from sigcube.vecmath import expm1, log, log1p, pow
+from sigcube.model.compile import helper
+from sigcube.model.record import Kernel, Parameter, Term
+from sigcube.model.vecmath import expm1, log, log1p, pow
 
 __all__ = ["BURR", "NFW"]
 

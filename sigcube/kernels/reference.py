@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sigcube.kernels.record import Choice, Kernel, Option, Parameter
-from sigcube.vecmath import expm1
+from sigcube.model.record import Choice, Kernel, Option, Parameter
+from sigcube.model.vecmath import expm1
 
 __all__ = ["MOND", "NEWTON"]
 

@@ -18,10 +18,10 @@ ellipse in which Gauss's rule wants a function to be analytic into nearly a stri
 
 import numpy as np
 
-from sigcube.kernels.compiled import helper
-from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Term
 from sigcube.kernels.systems import DISPERSION, FLAT_VELOCITY, SIGMA_V, VELOCITY
-from sigcube.vecmath import exp, log, pow
+from sigcube.model.compile import helper
+from sigcube.model.record import Choice, Kernel, Option, Parameter, Term
+from sigcube.model.vecmath import exp, log, pow
 
 __all__ = ["RESONANCE"]
 

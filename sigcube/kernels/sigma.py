@@ -5,9 +5,9 @@ from operator import attrgetter
 
 import numpy as np
 
-from sigcube.kernels.compiled import helper
-from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Reduction
-from sigcube.vecmath import exp, pow
+from sigcube.model.compile import helper
+from sigcube.model.record import Choice, Kernel, Option, Parameter, Reduction
+from sigcube.model.vecmath import exp, pow
 
 __all__ = ["SIGMA"]
 

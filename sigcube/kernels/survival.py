@@ -5,8 +5,8 @@ from operator import attrgetter
 
 import numpy as np
 
-from sigcube.kernels.record import Choice, Kernel, Option, Parameter
-from sigcube.vecmath import exp, expm1, pow
+from sigcube.model.record import Choice, Kernel, Option, Parameter
+from sigcube.model.vecmath import exp, expm1, pow
 
 __all__ = ["SURVIVAL"]
 

@@ -5,8 +5,8 @@ Readings that the papers leave open are choices here, once for all models that s
 
 import numpy as np
 
-from sigcube.kernels.compiled import helper
-from sigcube.kernels.record import Choice, Option, Parameter, Reduction
+from sigcube.model.compile import helper
+from sigcube.model.record import Choice, Option, Parameter, Reduction
 
 __all__ = ["DISPERSION", "FLAT_VELOCITY", "SIGMA_V", "VELOCITY", "middle"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from sigcube.readers.clusters import ClusterCuts
-from sigcube.readers.galactocentric import Frame
+from sigcube.readers.galactocentric import GalacticFrame
 from sigcube.readers.galaxy import GalaxyCuts
 from sigcube.readers.generic import (
     NoCuts,
@@ -40,6 +40,6 @@ READERS: Mapping[str, ReaderEntry] = MappingProxyType(
         "sparc": ReaderEntry(read=read_sparc, cuts=GalaxyCuts, kind="galaxy"),
         "star_table": ReaderEntry(read=read_star_table, cuts=TableStarCuts, kind="star"),
         "star_velocities": ReaderEntry(read=read_velocities, cuts=StarCuts, kind="star", frame=Orientation),
-        "stars": ReaderEntry(read=read_stars, cuts=StarCuts, kind="star", frame=Frame),
+        "stars": ReaderEntry(read=read_stars, cuts=StarCuts, kind="star", frame=GalacticFrame),
     }
 )

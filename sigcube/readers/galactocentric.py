@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["COORDINATES", "ERRORS", "MEASURED", "Frame", "Transform"]
+__all__ = ["COORDINATES", "ERRORS", "MEASURED", "GalacticFrame", "Transform"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,7 +24,7 @@ _TOGETHER = 1 << 14
 _FAR = 1000.0
 
 
-class Frame(BaseModel):
+class GalacticFrame(BaseModel):
     """Where the Sun is, and how it moves.
 
     Attributes
@@ -56,7 +56,7 @@ class Transform:
     order and without correlations: e² = Σ (∂f/∂x)² e_x².
     """
 
-    frame: Frame
+    frame: GalacticFrame
 
     @cached_property
     def affine(self) -> tuple[FloatArray, FloatArray]:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from sigcube.constants import PAPER
 from sigcube.errors import DataError, Fault, SpecError, error_from
-from sigcube.milky_way import BULGE, DISK, DISK_SCALE_LENGTH, GAS, VELOCITY_SCALING, bulge_v_sq, disc_v_sq
+from sigcube.model.milky_way import BULGE, DISK, DISK_SCALE_LENGTH, GAS, VELOCITY_SCALING, bulge_v_sq, disc_v_sq
 from sigcube.readers.delimited import dtypes_of, read_csv, recipe_faults
 from sigcube.readers.galaxy import GalaxyCuts, assemble, derive
 from sigcube.readers.table import convert
@@ -26,9 +26,9 @@ _UNITS = {"r": "kpc", "v_obs": "km/s", "e_v_obs": "km/s"}
 def read_milky_way_curve(tables: Mapping[str, Table], *, cuts: GalaxyCuts) -> xr.Dataset:
     """Read a circular-velocity curve of the Milky Way (role ``curve``, CSV) as a galaxy of its own.
 
-    The baryons are those of `sigcube.milky_way`, the model that the papers compare stars with (main §3.3): velocities
-    of disc and bulge are divided by the square roots of the mass-to-light ratios of the cuts, so that a model with
-    those ratios has the masses of that model. The disc scale length is 2.6 kpc.
+    The baryons are those of `sigcube.model.milky_way`, the model that the papers compare stars with (main §3.3):
+    velocities of disc and bulge are divided by the square roots of the mass-to-light ratios of the cuts, so that a
+    model with those ratios has the masses of that model. The disc scale length is 2.6 kpc.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigcube.errors import SpecError
-from sigcube.readers.galactocentric import Frame, Transform
+from sigcube.readers.galactocentric import GalacticFrame, Transform
 
 __all__ = ["Disc", "mock_stars"]
 
@@ -44,7 +44,7 @@ class Disc:
         Between which there are stars [kpc].
     angle : float
         Largest azimuth from the Sun [deg].
-    frame : Frame
+    frame : GalacticFrame
         The Sun.
     """
 
@@ -54,7 +54,7 @@ class Disc:
     sigma_sun: float = 30.0
     radii: tuple[float, float] = (4.5, 13.0)
     angle: float = 20.0
-    frame: Frame = field(default_factory=Frame)
+    frame: GalacticFrame = field(default_factory=GalacticFrame)
 
     def sigma_r(self, r: FloatArray) -> FloatArray:
         """Return the dispersion of v_R [km/s] at radii [kpc]."""

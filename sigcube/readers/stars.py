@@ -21,7 +21,7 @@ from sigcube.cube.ahead import ahead
 from sigcube.cube.streaming import Late, Pieces
 from sigcube.errors import Fault, SpecError, error_from
 from sigcube.readers.dispersion import Dispersion
-from sigcube.readers.galactocentric import COORDINATES, ERRORS, MEASURED, Frame, Transform
+from sigcube.readers.galactocentric import COORDINATES, ERRORS, MEASURED, GalacticFrame, Transform
 from sigcube.readers.padding import labelled
 from sigcube.readers.tabular import chunks
 from sigcube.readers.typing import Cuts, Table
@@ -100,7 +100,7 @@ class Orientation(BaseModel):
     v_phi : {"with", "against"}
         Whether the file's v_φ is positive with the rotation or against it.
     r_sun, z_sun, v_sun
-        The Sun behind them, as in `Frame`; for the record.
+        The Sun behind them, as in `GalacticFrame`; for the record.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -111,7 +111,7 @@ class Orientation(BaseModel):
     v_sun: tuple[float, float, float] | None = None
 
 
-def read_stars(tables: Mapping[str, Table], *, cuts: StarCuts, frame: Frame) -> Pieces:
+def read_stars(tables: Mapping[str, Table], *, cuts: StarCuts, frame: GalacticFrame) -> Pieces:
     """Read stars as Gaia measures them (role ``stars``), and put them into the frame of the Galaxy.
 
     The distance is the inverse of the parallax; a star without a value that its coordinates need, or with a parallax
@@ -123,7 +123,7 @@ def read_stars(tables: Mapping[str, Table], *, cuts: StarCuts, frame: Frame) -> 
         One table, which may come in several files.
     cuts : StarCuts
         Thresholds of the flags.
-    frame : Frame
+    frame : GalacticFrame
         The Sun.
 
     Returns

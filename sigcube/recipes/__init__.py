@@ -3,7 +3,7 @@
 from sigcube.files import cache_folder
 from sigcube.recipes.fetching import fetch
 from sigcube.recipes.ingesting import check_files, ingest
-from sigcube.recipes.model import Contents, RawFile, Recipe, load_recipe, recipe_names
+from sigcube.recipes.recipe import Contents, RawFile, Recipe, load_recipe, recipe_names
 
 __all__ = [
     "Contents",

@@ -10,9 +10,9 @@ from typing import Any
 
 from sigcube.errors import FetchError, RawFilesMissing
 from sigcube.files import cache_folder
-from sigcube.recipes.model import RawFile, Recipe
 from sigcube.recipes.parts import part_of, size_of
 from sigcube.recipes.querying import answer_path, ask
+from sigcube.recipes.recipe import RawFile, Recipe
 from sigcube.recipes.streams import CHUNK, Bar, stream
 
 __all__ = ["fetch"]

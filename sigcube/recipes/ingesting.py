@@ -15,7 +15,7 @@ from sigcube.cube.streaming import Pieces, stream_cube
 from sigcube.errors import DataError, Fault, RawFilesMissing, error_from
 from sigcube.readers import READERS, Table
 from sigcube.recipes.fetching import fetch
-from sigcube.recipes.model import RawFile, Recipe
+from sigcube.recipes.recipe import RawFile, Recipe
 
 __all__ = ["ingest"]
 

@@ -16,7 +16,17 @@ from sigcube.errors import StoreError
 from sigcube.files import write_all
 from sigcube.store.faults import disk_fault
 
-__all__ = ["DONE", "FAILED", "KILLED", "Entry", "Header", "Journal", "JournalWriter", "read_journal", "write_header"]
+__all__ = [
+    "DONE",
+    "FAILED",
+    "KILLED",
+    "Header",
+    "Journal",
+    "JournalEntry",
+    "JournalWriter",
+    "read_journal",
+    "write_header",
+]
 
 DONE, FAILED, KILLED = "done", "failed", "killed"
 FORMAT = 1
@@ -43,7 +53,7 @@ class Header:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class JournalEntry:
     """How one block ended.
 
     Parameters
@@ -81,7 +91,7 @@ class Journal:
     """A journal as read: its header, the last entry of each block, and when each session began [Unix s]."""
 
     header: Header
-    entries: Mapping[int, Entry]
+    entries: Mapping[int, JournalEntry]
     sessions: tuple[float, ...]
     length: int
     """Bytes of whole lines."""
@@ -108,7 +118,7 @@ class JournalWriter:
         self._end = whole
         self._lines: list[str] = []
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: JournalEntry) -> None:
         """Add an entry, to be written at the next flush."""
         self._lines.append(_line("block", {**asdict(entry), "at": time.time()}))
 
@@ -212,10 +222,10 @@ def _header(path: Path, record: dict[str, Any]) -> Header:
     return Header(identity=record["identity"], block_points=points, data_points=record["data_points"])
 
 
-def _entry(path: Path, number: int, record: dict[str, Any]) -> Entry:
+def _entry(path: Path, number: int, record: dict[str, Any]) -> JournalEntry:
     fields = {key: value for key, value in record.items() if key != "kind"}
     try:
-        return Entry(**fields)
+        return JournalEntry(**fields)
     except TypeError as error:
         raise _damaged(path, number, str(error)) from error
 

@@ -12,9 +12,9 @@ from typing import Self
 
 from sigcube.cube import Packed
 from sigcube.errors import StoreExists, StoreMismatch
-from sigcube.store.journal import DONE, FAILED, KILLED, Entry, Journal, JournalWriter, read_journal
-from sigcube.store.layout import BlockLike, PlanLike, create, journal_folder
+from sigcube.store.journal import DONE, FAILED, KILLED, Journal, JournalEntry, JournalWriter, read_journal
 from sigcube.store.lock import Holder, Lock, current_holder
+from sigcube.store.template import BlockLike, PlanLike, create, journal_folder
 from sigcube.store.writer import mark_block
 
 __all__ = ["RunStore", "StoreStatus", "open_or_create", "status"]
@@ -71,7 +71,7 @@ class RunStore:
         self._lock.check()
         mark_block(self.path, block, code)
 
-    def record(self, entry: Entry) -> None:
+    def record(self, entry: JournalEntry) -> None:
         """Add how a block ended; it counts once `flush` returns."""
         self._journal.append(entry)
 
@@ -117,7 +117,7 @@ class StoreStatus:
         Unix time [s] of the holder's last sign of life.
     holder : Holder or None
         Who writes the store.
-    errors : tuple of Entry
+    errors : tuple of JournalEntry
         Blocks that failed or killed their worker.
     """
 
@@ -133,7 +133,7 @@ class StoreStatus:
     seconds_left: float | None
     heartbeat: float | None
     holder: Holder | None
-    errors: tuple[Entry, ...]
+    errors: tuple[JournalEntry, ...]
 
 
 def open_or_create(

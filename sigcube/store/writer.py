@@ -13,7 +13,7 @@ import zarr
 from sigcube.chunks import ChunkFiles, Region
 from sigcube.errors import StoreError
 from sigcube.store.faults import disk_fault
-from sigcube.store.layout import STATUS, BlockLike, Layout, read_layout, stamp
+from sigcube.store.template import STATUS, BlockLike, StoreLayout, read_layout, stamp
 
 __all__ = ["INVALID", "Written", "digest_of", "mark_block", "write_block"]
 
@@ -124,7 +124,7 @@ class Targets:
     """The result arrays of one store, open."""
 
     path: str
-    layout: Layout
+    layout: StoreLayout
     arrays: Mapping[str, ChunkFiles]
 
     def region(self, name: str, region: Region) -> Region:

@@ -19,9 +19,9 @@ import xarray as xr
 from distributed import Client
 
 import sigcube
-from sigcube.cluster import connect
 from sigcube.cube import pack
 from sigcube.driver import run_blocks
+from sigcube.driver.cluster import connect
 from sigcube.engine import Engine, evaluate_sums
 from sigcube.readers.mock import mock_survey
 from sigcube.store import Written, open_or_create
@@ -214,7 +214,7 @@ def _compile_time(cube: str, axes: dict[str, list[float]], settings: dict[str, s
     packed = pack(sigcube.open_cube(cube), sample=SAMPLE, variables=plan.inputs)
     values = {name: np.array(each) for name, each in axes.items()}
     start = perf_counter()
-    evaluate_sums(plan.sections[0].reading, packed, values)
+    evaluate_sums(plan.sections[0].model, packed, values)
     first = perf_counter()
-    evaluate_sums(plan.sections[0].reading, packed, values)
+    evaluate_sums(plan.sections[0].model, packed, values)
     return first - start - (perf_counter() - first)

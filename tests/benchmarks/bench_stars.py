@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sigcube.readers.galactocentric import Frame
+from sigcube.readers.galactocentric import GalacticFrame
 from sigcube.readers.mock_stars import mock_stars
 from tests.benchmarks.harness import Part, table
 
@@ -43,7 +43,7 @@ def transform(columns: Callable[[str], Any]) -> None:
     from astropy import units as u
     from astropy.coordinates import ICRS, CartesianDifferential, Galactocentric, SkyCoord
 
-    sun = Frame()
+    sun = GalacticFrame()
     frame = Galactocentric(
         galcen_coord=ICRS(sun.centre[0] * u.deg, sun.centre[1] * u.deg),
         galcen_distance=sun.r_sun * u.kpc,

@@ -15,11 +15,11 @@ import xarray as xr
 from distributed import Client
 
 import sigcube
-from sigcube.cluster import connect
 from sigcube.cube import Packed
+from sigcube.driver.cluster import connect
 from sigcube.engine import Engine, evaluate_sums
 from sigcube.engine.finish import column_medians, finish_systems
-from sigcube.plan import Plan
+from sigcube.plan.plan import Plan
 from sigcube.store import DONE, open_or_create, read_journal, write_block
 from sigcube.store.writer import digest_of
 from tests.benchmarks.harness import Part, table
@@ -102,7 +102,7 @@ def _evaluate(plan: Plan, packed: Packed, orders: Connection) -> None:
     while tiles := orders.recv():
         start = perf_counter()
         for _ in range(tiles):
-            evaluate_sums(plan.sections[0].reading, packed, tile_of(plan))
+            evaluate_sums(plan.sections[0].model, packed, tile_of(plan))
         orders.send(tiles * 40 * INNER * packed.n_points / (perf_counter() - start))
 
 
@@ -174,7 +174,7 @@ def _steps(plan: Plan, packed: Packed, path: str) -> Iterator[tuple[str, float]]
     rms = plan.spec.metrics[0]
     counts = np.diff(packed.offsets).astype(float)
     tiles = ceil(block.size / (40 * INNER))
-    sums = evaluate_sums(plan.sections[0].reading, packed, tile_of(plan))["residual_sq"].reshape(packed.n_systems, -1)
+    sums = evaluate_sums(plan.sections[0].model, packed, tile_of(plan))["residual_sq"].reshape(packed.n_systems, -1)
     scale = block.size / (40 * INNER) / tiles
 
     def spent(call: Callable[[], object], times: int = 1) -> float:
@@ -184,7 +184,7 @@ def _steps(plan: Plan, packed: Packed, path: str) -> Iterator[tuple[str, float]]
             call()
         return perf_counter() - start
 
-    loop = scale * spent(lambda: evaluate_sums(plan.sections[0].reading, packed, tile_of(plan)), tiles)
+    loop = scale * spent(lambda: evaluate_sums(plan.sections[0].model, packed, tile_of(plan)), tiles)
     values, means = finish_systems(rms, counts, (sums,))
     finish = scale * spent(lambda: finish_systems(rms, counts, (sums,)), tiles)
     medians = scale * spent(lambda: column_medians(values, means, row=INNER), tiles)

@@ -22,7 +22,7 @@ import numpy as np
 from llvmlite import binding
 from numba import njit
 
-from sigcube import vecmath
+from sigcube.model import vecmath
 
 SIZE, REPEATS, ROUNDS = 1024, 300, 25
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512", "-shared", "-fPIC"]

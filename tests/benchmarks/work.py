@@ -13,9 +13,9 @@ from sigcube.constants import PAPER
 from sigcube.cube import Packed, pack
 from sigcube.engine import Engine, evaluate_sums
 from sigcube.kernels import KERNELS
-from sigcube.plan import Reading
+from sigcube.model.vecmath import exp, log, pow
+from sigcube.plan.plan import BoundModel
 from sigcube.sweep import Sweep
-from sigcube.vecmath import exp, log, pow
 
 __all__ = ["SAMPLE", "SIGMA", "SURVIVAL", "SURVIVAL_BY_LOG", "Job"]
 
@@ -140,8 +140,8 @@ class Job:
         return pack(self.cube, sample=self.sample, variables=self.plan.inputs)
 
     @cached_property
-    def reading(self) -> Reading:
-        return self.plan.sections[0].reading
+    def reading(self) -> BoundModel:
+        return self.plan.sections[0].model
 
     @cached_property
     def order(self) -> tuple[str, ...]:

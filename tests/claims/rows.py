@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sigcube.claims import Claim, read_claims
-from sigcube.claims.tomltext import toml_text
+from sigcube.claims.as_toml import toml_text
 
 __all__ = ["claim_of", "row"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sigcube.claims import Entry, Verdict, evaluate_claims
-from sigcube.explore.claims import claims_page
+from sigcube.explore.ledger_page import claims_page
 from tests.readers.cds_files import CdsFiles
 from tests.readers.dynpop_files import vizier_text, write_dynpop
 

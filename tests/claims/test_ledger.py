@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from sigcube.claims import Claim, Entry, Outcome, Verdict, evaluate_claims, judge, read_claims
-from sigcube.claims import quantities_sweeps as sweeps_module
-from sigcube.claims.datasets import Cubes, missing_files
-from sigcube.claims.quantity import Found
-from sigcube.claims.report import basis
+from sigcube.claims.cubes import Cubes, missing_files
+from sigcube.claims.quantities import swept as sweeps_module
+from sigcube.claims.quantities.base import Found
+from sigcube.claims.wording import basis
 from sigcube.cube import save_cube
 from sigcube.recipes import load_recipe
 from tests.claims.rows import claim_of, row

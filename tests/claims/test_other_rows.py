@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from sigcube.claims import Claim, Entry, load_claims
-from sigcube.claims.model import parse_reading
-from sigcube.claims.quantities_missing_factor import MissingFactorKeys, missing_factor
+from sigcube.claims.quantities.missing_factor import MissingFactorKeys, missing_factor
+from sigcube.claims.rows import parse_reading
 from sigcube.claims.verdicts import Verdict
 from sigcube.errors import SpecError
 

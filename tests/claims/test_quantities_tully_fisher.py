@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sigcube.claims.quantities_tully_fisher import BalanceKeys, SlopeKeys, balance, slope
+from sigcube.claims.quantities.tully_fisher import BalanceKeys, SlopeKeys, balance, slope
 from sigcube.constants import PAPER
 from sigcube.cube import open_cube
 from sigcube.errors import SpecError

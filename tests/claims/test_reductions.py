@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sigcube.claims.reductions import reduce
+from sigcube.claims.quantities.reductions import reduce
 from sigcube.errors import SpecError
 
 VALUES = np.array([[0.5, 1.0, np.nan], [2.0, 4.0, np.inf]])

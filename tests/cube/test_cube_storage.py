@@ -16,10 +16,10 @@ import xarray as xr
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import galaxy_cubes
 
 from sigcube.cube import fingerprint, open_cube, save_cube
 from sigcube.errors import DataError
+from tests.strategies import galaxy_cubes
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

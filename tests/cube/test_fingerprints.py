@@ -5,10 +5,10 @@ import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import galaxy_cubes
 
 from sigcube.cube import fingerprint
 from sigcube.cube.fingerprints import RunningFingerprint
+from tests.strategies import galaxy_cubes
 
 
 @given(ds=galaxy_cubes(), data=st.data())

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
-from strategies import galaxy_cubes
 
 from sigcube.cube import pack, sample_names, samples, select
 from sigcube.errors import DataError, SpecError
+from tests.strategies import galaxy_cubes
 
 
 def test_samples_of_a_cube(sparc_cube: xr.Dataset) -> None:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
-from strategies import galaxy_cubes
 
 from sigcube.cube import KINDS, flag_masks, validate
 from sigcube.errors import DataError
+from tests.strategies import galaxy_cubes
 
 Change = Callable[[xr.Dataset], xr.Dataset]
 

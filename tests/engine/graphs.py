@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
-from sigcube.kernels.graph import Graph, Level, Node
-from sigcube.kernels.record import Reduction
+from sigcube.model.graph import Graph, Level, Node
+from sigcube.model.record import Reduction
 
 POINTS, SYSTEMS, FIXED = ("p0", "p1"), ("s0",), ("c0",)
 SWEPT = {"a": "i", "b": "j", "c": "k", "d": "j"}

@@ -10,14 +10,14 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sweeping import assert_same_bits, planned, whole
 
 from sigcube.cube import Packed, pack, select
 from sigcube.engine import Engine, block
-from sigcube.grid import linspace
 from sigcube.kernels import KERNELS
-from sigcube.plan import Plan
+from sigcube.plan.grid import linspace
+from sigcube.plan.plan import Plan
 from sigcube.readers.mock import mock_survey
+from tests.sweeping import assert_same_bits, planned, whole
 
 GRID = {
     "window": ["geometric", "none"],

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from sigcube.engine.finish import Rows, column_medians, finish_pooled, finish_systems, fraction_below
-from sigcube.metrics import METRICS
+from sigcube.model.metrics import METRICS
 
 
 def means_of(values: np.ndarray) -> np.ndarray:

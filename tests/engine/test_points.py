@@ -26,10 +26,10 @@ def test_points_are_those_of_the_loop_and_of_the_ufuncs(
     mock_cube: xr.Dataset, kernel: str, settings: dict[str, str], axes: dict[str, list[float]]
 ) -> None:
     sweep = Sweep(mock_cube, sample="unflagged", kernel=kernel, parameters=settings, axes=axes, metrics=["chi2", "rms"])
-    reading = sweep.plan(probe=False).sections[0].reading
-    assert [name for name, _ in reading.swept] == list(axes)
-    terms = PointTerms(reading, sweep.packed, ("pull", "residual", "predicted"))
-    sums = evaluate_sums(reading, sweep.packed, {name: np.array(values) for name, values in axes.items()})
+    model = sweep.plan(probe=False).sections[0].model
+    assert [name for name, _ in model.swept] == list(axes)
+    terms = PointTerms(model, sweep.packed, ("pull", "residual", "predicted"))
+    sums = evaluate_sums(model, sweep.packed, {name: np.array(values) for name, values in axes.items()})
     last = {name: values[-1] for name, values in axes.items()}
     chosen = select(mock_cube, sample="unflagged")
     predicted = sigcube.kernels[kernel].predict(chosen, **settings, **last)
@@ -43,7 +43,7 @@ def test_points_are_those_of_the_loop_and_of_the_ufuncs(
 
 def test_a_part_of_a_graph_holds_what_is_behind_its_targets(mock_cube: xr.Dataset) -> None:
     sweep = Sweep(mock_cube, kernel="sigma", axes={"A": [1.0, 2.0]}, metrics=["chi2", "rms", "scatter_g"])
-    graph = sweep.plan(probe=False).sections[0].reading.graph
+    graph = sweep.plan(probe=False).sections[0].model.graph
     part = graph.only("residual")
     assert part.targets == ("residual",)
     names = [node.name for node in part.nodes]

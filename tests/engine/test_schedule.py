@@ -1,12 +1,12 @@
 """Where terms are computed: as often as their inputs change, and in the consumer's loop where that saves a table."""
 
 import pytest
-from graphs import SWEPT, graph_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sigcube.engine.schedule import Place, Schedule
-from sigcube.kernels.graph import Level
+from sigcube.model.graph import Level
+from tests.engine.graphs import SWEPT, graph_of
 
 GLOBAL, SYSTEM, POINT = Level.GLOBAL, Level.SYSTEM, Level.POINT
 

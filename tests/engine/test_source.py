@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from graphs import SWEPT, brute_force, data, graph_of, graphs, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llvmlite.binding import get_host_cpu_features
-from sweeping import planned
 
 from sigcube.cube import Packed
-from sigcube.engine import evaluate_sums, loop
-from sigcube.engine.loop import compile_loop
+from sigcube.engine import evaluate_sums
+from sigcube.engine import sums as loop
 from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
-from sigcube.kernels.graph import Graph, Level
-from sigcube.plan import Reading
+from sigcube.engine.sums import compile_loop
+from sigcube.model.graph import Graph, Level
+from sigcube.plan.plan import BoundModel
+from tests.engine.graphs import SWEPT, brute_force, data, graph_of, graphs, run
+from tests.sweeping import planned
 
 LENGTHS = {"i": 2, "j": 3, "k": 2}
 
@@ -201,10 +202,10 @@ def compiled_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_canonical_loop_is_packed_code(mock_cube: xr.Dataset) -> None:
     axes = {"g_dagger": [9e-11, 1e-10], "xi_scale": [0.1, 0.2], "A": [1.0, 1.1, 1.2]}
     plan, packed = planned(mock_cube, kernel="sigma", axes=axes, metrics=["rms"])
-    reading = plan.sections[0].reading
-    evaluate_sums(reading, packed, {name: np.array(values) for name, values in axes.items()})
+    model = plan.sections[0].model
+    evaluate_sums(model, packed, {name: np.array(values) for name, values in axes.items()})
     lengths = {name: len(values) for name, values in axes.items()}
-    (assembly,) = compile_loop(reading, reading.dims, lengths).inspect_asm().values()
+    (assembly,) = compile_loop(model, model.dims, lengths).inspect_asm().values()
     packed_doubles = Counter(re.findall(r"\bv?(mulpd|addpd|subpd|divpd|sqrtpd)\b", assembly))
     assert {"mulpd", "addpd", "sqrtpd"} <= set(packed_doubles)
     assert not re.findall(r"\bv?fn?m(?:add|sub)\w*", assembly)
@@ -213,30 +214,30 @@ def test_the_canonical_loop_is_packed_code(mock_cube: xr.Dataset) -> None:
 POWERS = {"xi_scale": np.linspace(0.1, 0.9, 3), "k": np.linspace(0.2, 2.0, 5), "A": np.linspace(0.2, 3.0, 40)}
 
 
-def powers(cube: xr.Dataset) -> tuple[Reading, Packed]:
+def powers(cube: xr.Dataset) -> tuple[BoundModel, Packed]:
     """The window with a power, short along all that the power takes."""
     axes = {name: list(values) for name, values in POWERS.items()}
     plan, packed = planned(cube, kernel="sigma", axes=axes, parameters={"window": "power"}, metrics=["rms"])
-    return plan.sections[0].reading, packed
+    return plan.sections[0].model, packed
 
 
 def test_a_flattened_row_has_the_bits_of_its_points_one_by_one(mock_cube: xr.Dataset) -> None:
-    reading, packed = powers(mock_cube)
+    model, packed = powers(mock_cube)
     order = tuple(POWERS)
     lengths = {name: values.size for name, values in POWERS.items()}
-    assert "flat_t_W" in write_loop(Schedule(reading.graph, dict(reading.swept), order, lengths))
-    whole = evaluate_sums(reading, packed, POWERS, order=order)["residual_sq"]
+    assert "flat_t_W" in write_loop(Schedule(model.graph, dict(model.swept), order, lengths))
+    whole = evaluate_sums(model, packed, POWERS, order=order)["residual_sq"]
     for i, j in np.ndindex(3, 5):
         one = {"xi_scale": POWERS["xi_scale"][[i]], "k": POWERS["k"][[j]], "A": POWERS["A"]}
-        found = evaluate_sums(reading, packed, one, order=("A", "k", "xi_scale"))["residual_sq"]
+        found = evaluate_sums(model, packed, one, order=("A", "k", "xi_scale"))["residual_sq"]
         np.testing.assert_array_equal(found[:, :, 0, 0], whole[:, i, j, :])
 
 
 @pytest.mark.usefixtures("compiled_here")
 @pytest.mark.skipif(not get_host_cpu_features().get("fma", False), reason="counts fused multiply-adds of x86-64")
 def test_a_power_along_short_rows_is_packed_code(mock_cube: xr.Dataset) -> None:
-    reading, packed = powers(mock_cube)
-    evaluate_sums(reading, packed, POWERS)
+    model, packed = powers(mock_cube)
+    evaluate_sums(model, packed, POWERS)
     lengths = {name: values.size for name, values in POWERS.items()}
-    (assembly,) = compile_loop(reading, reading.dims, lengths).inspect_asm().values()
+    (assembly,) = compile_loop(model, model.dims, lengths).inspect_asm().values()
     assert len(re.findall(r"\bvfn?m(?:add|sub)\d+pd\b.*[yz]mm", assembly)) > 20

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import xarray as xr
-from sweeping import planned, whole
 
 from sigcube.cube import select
 from sigcube.errors import DataError
-from sigcube.kernels.record import Choice, Kernel, Option, Parameter, Reduction
-from sigcube.spec import spec_from_record, spec_to_record
-from sigcube.vecmath import exp
+from sigcube.model.record import Choice, Kernel, Option, Parameter, Reduction
+from sigcube.model.vecmath import exp
+from sigcube.plan.spec import spec_from_record, spec_to_record
+from tests.sweeping import planned, whole
 
 
 def boost(r: float, ell: float, strength: float) -> float:
@@ -62,7 +62,7 @@ def test_it_sweeps(cube: xr.Dataset) -> None:
     plan, packed = planned(
         cube, kernel=OWN, axes=axes, metrics=["rms"], reference=OWN, keep=["galaxy"], dtype="float64"
     )
-    assert [set(section.reading.dims) for section in plan.sections] == [{"strength", "scale"}, {"strength"}]
+    assert [set(section.model.dims) for section in plan.sections] == [{"strength", "scale"}, {"strength"}]
     found = whole(plan, packed)
     kept = select(cube, sample="unflagged")
     for i, settings in enumerate([{"range": "fixed", "scale": 4.0}, {"range": "extent"}]):

@@ -5,15 +5,15 @@ import pytest
 from scipy.special import i0e, i1e, k0e, k1e
 
 from sigcube.field.angular import angular
-from sigcube.field.poisson import Grid
+from sigcube.field.poisson import PolarGrid
 from sigcube.field.radial import radial
 
 FOUR_PI = 4.0 * np.pi
 R = np.geomspace(0.05, 30.0, 120)
 
 
-def grid(n_modes: int = 32, n_panels: int = 55, largest: float = 1e4) -> Grid:
-    return Grid.between(1e-4, largest, n_panels=n_panels, n_nodes=10, n_modes=n_modes)
+def grid(n_modes: int = 32, n_panels: int = 55, largest: float = 1e4) -> PolarGrid:
+    return PolarGrid.between(1e-4, largest, n_panels=n_panels, n_nodes=10, n_modes=n_modes)
 
 
 def kuzmin_disc(R: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def miyamoto_nagai(R: np.ndarray, z: np.ndarray) -> np.ndarray:
     return b * b / FOUR_PI * top / ((R * R + (a + s) ** 2) ** 2.5 * s**3)
 
 
-def kuzmin_error(grid: Grid, z: float) -> float:
+def kuzmin_error(grid: PolarGrid, z: float) -> float:
     heights = np.full_like(R, z)
     phi, by_R, by_z = grid.of_matter(None, kuzmin_disc, FOUR_PI).at(R, heights)
     exact = kuzmin_field(R, heights)
@@ -49,12 +49,12 @@ def kuzmin_error(grid: Grid, z: float) -> float:
     return float(np.abs(errors).max())
 
 
-def freeman_error(grid: Grid) -> float:
+def freeman_error(grid: PolarGrid) -> float:
     solved = grid.of_matter(None, lambda R: np.exp(-R), FOUR_PI).at(R, 0.0 * R)[1]
     return float(np.abs(solved / freeman_pull(R) - 1.0).max())
 
 
-def miyamoto_nagai_error(grid: Grid) -> float:
+def miyamoto_nagai_error(grid: PolarGrid) -> float:
     solved = grid.of_matter(miyamoto_nagai, None, FOUR_PI).at(R, 0.0 * R)[1]
     return float(np.abs(solved / (R / (R * R + 1.2**2) ** 1.5) - 1.0).max())
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from galaxy_formulas import VARIABLES, best_of_random_starts
-from published_fits import PAGE, evaluate, page
 
 from sigcube import Fit
 from sigcube.analysis import wins
 from sigcube.cube import pack
+from tests.fits.galaxy_formulas import VARIABLES, best_of_random_starts
+from tests.fits.published_fits import PAGE, evaluate, page
 
 SHIPPED = Path(__file__).resolve().parents[2] / "sweeps" / "si15_per_galaxy.toml"
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigcube.fits.space import SearchSpace, is_geometric
-from sigcube.grid import Axis, geomspace, linspace, make_grid
+from sigcube.plan.grid import Axis, geomspace, linspace, make_grid
 
 SPACE = SearchSpace.of(make_grid({"A": linspace(-2.0, 5.0, 8), "xi": geomspace(0.1, 50.0, 9), "k": [3.0, 1.0, 2.0]}))
 

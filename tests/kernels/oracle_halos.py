@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from oracle import Values, acceleration, v_bar_sq
 from scipy.integrate import quad
+
+from tests.kernels.oracle import Values, acceleration, v_bar_sq
 
 LABELS = Mapping[str, str]
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from oracle import Values, v_bar_sq
-from oracle_systems import dispersion
+
+from tests.kernels.oracle import Values, v_bar_sq
+from tests.kernels.oracle_systems import dispersion
 
 _ENDS = np.log([0.1, 1e4])
 _STEPS = np.concatenate([[0.0], 2.0 ** np.arange(-90.0, 5.0)])

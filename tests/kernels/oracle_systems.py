@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from oracle import SCALE_LENGTHS, Values, v_bar_sq
-from oracle_halos import burr_shape
+
+from tests.kernels.oracle import SCALE_LENGTHS, Values, v_bar_sq
+from tests.kernels.oracle_halos import burr_shape
 
 LABELS = Mapping[str, str]
 

@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import oracle
-import oracle_halos
-import oracle_resonance
-import oracle_systems
-from oracle import Values
+from tests.kernels import oracle, oracle_halos, oracle_resonance, oracle_systems
+from tests.kernels.oracle import Values
 
 BOOST = {
     "newton": oracle.newton,

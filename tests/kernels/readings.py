@@ -11,11 +11,11 @@ import xarray as xr
 from sigcube.constants import CONSTANTS
 from sigcube.cube import Packed, pack
 from sigcube.kernels import KERNELS
-from sigcube.kernels.broadcast import variables_of
-from sigcube.kernels.compiled import scalar, ufunc
-from sigcube.kernels.frames import FRAMES
-from sigcube.kernels.graph import Graph, Level, model_choices, model_parameters, resolve, resolve_labels
-from sigcube.kernels.record import Kernel
+from sigcube.model.compile import scalar, ufunc
+from sigcube.model.evaluate import variables_of
+from sigcube.model.frames import FRAMES
+from sigcube.model.graph import Graph, Level, model_choices, model_parameters, resolve, resolve_labels
+from sigcube.model.record import Kernel
 from sigcube.readers.mock import mock_survey
 
 FRAME = FRAMES["galaxy"]

@@ -8,14 +8,25 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-import oracle
-import oracles
 import pytest
 import xarray as xr
-from dual import FUNCTIONS, Dual
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from readings import (
+
+import sigcube
+from sigcube.constants import CODATA, CONSTANTS, PAPER
+from sigcube.cube import pack, select
+from sigcube.engine import evaluate_sums
+from sigcube.errors import DataError, SpecError
+from sigcube.kernels import KERNELS, find
+from sigcube.model.evaluate import variables_of
+from sigcube.model.graph import Level, Variables, model_choices, model_parameters, resolve, resolve_labels
+from sigcube.model.record import Kernel, Parameter, Reduction
+from sigcube.plan.plan import make_plan
+from sigcube.plan.spec import make_spec
+from tests.kernels import oracle, oracles
+from tests.kernels.dual import FUNCTIONS, Dual
+from tests.kernels.readings import (
     ALL,
     FRAME,
     SINGLE,
@@ -27,18 +38,6 @@ from readings import (
     small_survey,
     system,
 )
-
-import sigcube
-from sigcube.constants import CODATA, CONSTANTS, PAPER
-from sigcube.cube import pack, select
-from sigcube.engine import evaluate_sums
-from sigcube.errors import DataError, SpecError
-from sigcube.kernels import KERNELS, find
-from sigcube.kernels.broadcast import variables_of
-from sigcube.kernels.graph import Level, Variables, model_choices, model_parameters, resolve, resolve_labels
-from sigcube.kernels.record import Kernel, Parameter, Reduction
-from sigcube.plan import make_plan
-from sigcube.spec import make_spec
 
 every_reading = pytest.mark.parametrize("reading", ALL, ids=str)
 single_choices = pytest.mark.parametrize("reading", SINGLE, ids=str)

@@ -5,11 +5,11 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import pytest
-from oracle_resonance import by_panels, by_points
-from readings import by_ufunc, read
 
 from sigcube.constants import PAPER
 from sigcube.kernels import find
+from tests.kernels.oracle_resonance import by_panels, by_points
+from tests.kernels.readings import by_ufunc, read
 
 SATURN = 9.5 * PAPER.AU / PAPER.kpc
 

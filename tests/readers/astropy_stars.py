@@ -6,12 +6,12 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import ICRS, CartesianDifferential, Galactocentric, SkyCoord
 
-from sigcube.readers.galactocentric import Frame
+from sigcube.readers.galactocentric import GalacticFrame
 
 __all__ = ["astropy_way"]
 
 
-def astropy_way(stars: Mapping[str, np.ndarray], frame: Frame) -> dict[str, np.ndarray]:
+def astropy_way(stars: Mapping[str, np.ndarray], frame: GalacticFrame) -> dict[str, np.ndarray]:
     """Everything by astropy's own machinery, from its documentation."""
     galactocentric = Galactocentric(
         galcen_coord=ICRS(frame.centre[0] * u.deg, frame.centre[1] * u.deg),

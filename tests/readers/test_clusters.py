@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from cds_files import CdsFiles
 
 from sigcube.constants import PAPER
 from sigcube.cube import flag_masks, open_cube, pack, select
 from sigcube.errors import DataError
 from sigcube.readers.clusters import ClusterCuts, complete
 from sigcube.recipes import ingest, load_recipe
+from tests.readers.cds_files import CdsFiles
 
 R_200_KPC = 200 * PAPER.kpc
 ONE = PAPER.G * PAPER.Msun / R_200_KPC**2

@@ -20,11 +20,8 @@ import pytest
 import xarray as xr
 from astropy import units as u
 from astropy.table import Table as AstropyTable
-from cds_files import CdsFiles
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sparc_files import SparcFiles
-from tables import columns, write_table
 
 from sigcube.cube import KINDS, validate
 from sigcube.errors import DataError, SpecError
@@ -32,6 +29,9 @@ from sigcube.readers import READERS
 from sigcube.readers.tabular import whole
 from sigcube.readers.typing import Column, Table
 from sigcube.recipes import Recipe, ingest, load_recipe
+from tests.readers.cds_files import CdsFiles
+from tests.readers.sparc_files import SparcFiles
+from tests.readers.tables import columns, write_table
 
 pytestmark = pytest.mark.slow
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from astropy_stars import astropy_way
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigcube.readers.galactocentric import COORDINATES, ERRORS, MEASURED, Frame, Transform
+from sigcube.readers.galactocentric import COORDINATES, ERRORS, MEASURED, GalacticFrame, Transform
+from tests.readers.astropy_stars import astropy_way
 
-SUN = Frame()
+SUN = GalacticFrame()
 
 
 def some_stars(n: int, seed: int = 3) -> dict[str, np.ndarray]:
@@ -34,7 +34,7 @@ def some_stars(n: int, seed: int = 3) -> dict[str, np.ndarray]:
 def test_it_is_what_astropy_makes_of_it(
     r_sun: float, z_sun: float, v_sun: tuple[float, float, float], seed: int
 ) -> None:
-    frame = Frame(r_sun=r_sun, z_sun=z_sun, v_sun=v_sun)
+    frame = GalacticFrame(r_sun=r_sun, z_sun=z_sun, v_sun=v_sun)
     stars = some_stars(50, seed)
     found, expected = Transform(frame)(stars), astropy_way(stars, frame)
     for name in COORDINATES:

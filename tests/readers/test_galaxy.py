@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
-from strategies import galaxy_cubes
 
 from sigcube.readers.galaxy import GalaxyCuts, assemble, derive
+from tests.strategies import galaxy_cubes
 
 
 def _one(

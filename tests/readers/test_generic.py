@@ -10,13 +10,13 @@ import pytest
 import xarray as xr
 from astropy import units as u
 from astropy.table import Table as AstropyTable
-from tables import FORMATS, write_table
 from typer.testing import CliRunner
 
 from sigcube.cli import app
 from sigcube.cube import KINDS, flag_masks, open_cube
 from sigcube.errors import DataError, SpecError
 from sigcube.recipes import ingest, load_recipe
+from tests.readers.tables import FORMATS, write_table
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "own_tables.md").read_text(encoding="utf-8")
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from dynpop_files import COUNTER_ROTATORS, HEADER, ROWS, vizier_text, write_dynpop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from sigcube.errors import DataError, Fault, SpecError
 from sigcube.readers import Table
 from sigcube.readers.populations import PopulationCuts, _read_list, read_dynpop
 from sigcube.recipes import ingest, load_recipe
+from tests.readers.dynpop_files import COUNTER_ROTATORS, HEADER, ROWS, vizier_text, write_dynpop
 
 RECIPE = load_recipe("manga_dynpop")
 FITS, LIST = RECIPE.files["galaxies"].name, RECIPE.files["counter_rotators"].name

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from sparc_files import SparcFiles
 
 from sigcube.cube import flag_masks, open_cube, pack, select
 from sigcube.errors import DataError, SpecError
 from sigcube.recipes import ingest
+from tests.readers.sparc_files import SparcFiles
 
 Break = Callable[[SparcFiles], None]
 

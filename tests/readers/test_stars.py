@@ -9,22 +9,22 @@ import pytest
 import xarray as xr
 from astropy.table import MaskedColumn
 from astropy.table import Table as AstropyTable
-from astropy_stars import astropy_way
-from tables import FORMATS, packed, write_table
 
 from sigcube.cube import KINDS, flag_masks, open_cube, pack, sample_names, save_cube, validate
 from sigcube.cube.streaming import stream_cube
 from sigcube.errors import DataError, SpecError
-from sigcube.readers.galactocentric import COORDINATES, Frame
+from sigcube.readers.galactocentric import COORDINATES, GalacticFrame
 from sigcube.readers.mock_stars import mock_stars
 from sigcube.readers.stars import Orientation, StarCuts, read_stars, read_velocities
 from sigcube.readers.typing import Column, Table
 from sigcube.recipes import Recipe, ingest, load_recipe
+from tests.readers.astropy_stars import astropy_way
+from tests.readers.tables import FORMATS, packed, write_table
 
 GAIA = load_recipe("gaia")
 COLUMNS = GAIA.files["stars"].columns
 LABELS = [column.label for column in COLUMNS]
-FRAME = Frame.model_validate(GAIA.frame.model_dump())
+FRAME = GalacticFrame.model_validate(GAIA.frame.model_dump())
 ATTRS = {
     "title": "synthetic stars of a test",
     "citation": "none",
@@ -42,7 +42,7 @@ def flags_of(cube: xr.Dataset, star: int) -> set[str]:
     return {meaning for meaning, mask in flag_masks(cube.point_flag).items() if value & mask}
 
 
-def read(*paths: Path, out: Path, cuts: StarCuts | None = None, frame: Frame = FRAME) -> xr.Dataset:
+def read(*paths: Path, out: Path, cuts: StarCuts | None = None, frame: GalacticFrame = FRAME) -> xr.Dataset:
     """Read files as the recipe does, a cube of few stars being enough."""
     table = Table(paths[0], COLUMNS, others=paths[1:])
     pieces = read_stars({"stars": table}, cuts=cuts or StarCuts(min_stars=1), frame=frame)

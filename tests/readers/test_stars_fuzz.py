@@ -12,23 +12,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from astropy_stars import astropy_way
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sigcube.cube import open_cube, validate
 from sigcube.cube.streaming import Pieces, stream_cube
 from sigcube.errors import DataError
-from sigcube.readers.galactocentric import COORDINATES, MEASURED, Frame
+from sigcube.readers.galactocentric import COORDINATES, MEASURED, GalacticFrame
 from sigcube.readers.stars import Orientation, StarCuts, read_stars, read_velocities
 from sigcube.readers.typing import Column, Table
 from sigcube.recipes import load_recipe
+from tests.readers.astropy_stars import astropy_way
 
 pytestmark = pytest.mark.slow
 
 GAIA = load_recipe("gaia").files["stars"].columns
 CROSS_MATCH = load_recipe("eilers_cross_match").files["stars"].columns
-FRAME = Frame()
+FRAME = GalacticFrame()
 # So that two stars are enough for a dispersion.
 WIDE = StarCuts(min_stars=1, bin_width=12.0, max_height=9.0, max_v_r=999.0, max_v_z=999.0, v_phi=(-999.0, 999.0))
 # Where syncing to disk costs nothing, if there is such a place.

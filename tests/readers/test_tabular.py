@@ -12,12 +12,12 @@ from astropy.io import fits
 from astropy.table import MaskedColumn
 from astropy.table import Table as AstropyTable
 from pyarrow import csv, parquet
-from tables import FORMATS, columns, packed, write_csv, write_table
 
 from sigcube.cube import KINDS
 from sigcube.errors import DataError
 from sigcube.readers.tabular import chunks, whole
 from sigcube.readers.typing import Column, Table
+from tests.readers.tables import FORMATS, columns, packed, write_csv, write_table
 
 STAR, GALAXY = KINDS["star"], KINDS["galaxy"]
 _IDS = [4161585441691080448, 4050817990273288065, 9223372036854775807, -9007199254740993]
@@ -388,7 +388,7 @@ def test_real_stars_to_the_last_digit(shared_data: Path) -> None:
 _PEAK = """
 import resource, sys
 from pathlib import Path
-from tables import columns
+from tests.readers.tables import columns
 from sigcube.cube import KINDS
 from sigcube.readers.tabular import chunks
 from sigcube.readers.typing import Table

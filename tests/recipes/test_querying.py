@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from sigcube.catalogue import unexpected_counts
+from sigcube.cli.catalogue import unexpected_counts
 from sigcube.cube import open_cube
 from sigcube.errors import FetchError
 from sigcube.readers.mock_stars import mock_stars

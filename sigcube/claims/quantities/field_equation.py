@@ -1,0 +1,54 @@
+"""How far the algebraic relation g = ν g_N is from the papers' field equation."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import Field
+
+from sigcube import field
+from sigcube.claims.quantities.base import Context, Found, Keys, Quantity
+
+__all__ = ["FIELD", "FieldKeys"]
+
+_SOURCES: Mapping[str, Callable[..., field.Source]] = MappingProxyType(
+    {"exponential": field.exponential, "kuzmin": field.kuzmin, "plummer": field.plummer, "hernquist": field.hernquist}
+)
+
+
+class FieldKeys(Keys):
+    """A value in the mid-plane of a solution: see `sigcube.field.solve`.
+
+    Attributes
+    ----------
+    shape : str
+        What the source is; ``of`` are its numbers, as the function of that name takes them.
+    R : float
+        Radius in kpc.
+    kernel, settings
+        The model.
+    take : str
+        A variable of the solution: ``deviation`` is g of the algebraic relation over that of the equation, less one.
+    """
+
+    shape: Literal["exponential", "kuzmin", "plummer", "hernquist"]
+    of: dict[str, float]
+    R: float
+    kernel: str = "sigma"
+    settings: dict[str, Any] = Field(default={})
+    take: Literal["deviation", "deviation_outside", "boost", "boost_algebraic", "v", "v_algebraic"] = "deviation"
+
+
+def solved(keys: FieldKeys, _: Context) -> Found:
+    """Solve the field equation, and take the value at the radius."""
+    source = _SOURCES[keys.shape](**keys.of)
+    found = field.solve(source, kernel=keys.kernel, R=[keys.R], **keys.settings)
+    numbers = ", ".join(f"{name}={value!r}" for name, value in keys.of.items())
+    settings = "".join(f", {name}={value!r}" for name, value in keys.settings.items())
+    call = f"field.solve(field.{keys.shape}({numbers}), kernel={keys.kernel!r}, R=[{keys.R!r}]{settings})"
+    value = float(found[keys.take].values.ravel()[0])
+    shown = {"source": source.title, "take": keys.take}
+    return Found(value, command=f"from sigcube import field; {call}", details=shown)
+
+
+FIELD: Mapping[str, Quantity] = MappingProxyType({"field": Quantity(FieldKeys, solved)})

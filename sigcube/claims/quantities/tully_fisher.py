@@ -1,0 +1,134 @@
+"""Numbers of the baryonic Tully–Fisher relation: the mass that a velocity asks for, and slopes."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+import xarray as xr
+from pydantic import Field, model_validator
+
+from sigcube.claims.quantities.at_points import term_values
+from sigcube.claims.quantities.base import Context, Found, Keys, Quantity
+from sigcube.claims.quantities.from_data import variable_of
+from sigcube.cube import select
+from sigcube.errors import SpecError
+from sigcube.kernels import find
+
+__all__ = ["TULLY_FISHER", "BalanceKeys", "SlopeKeys"]
+
+# Of the baryons of a landmark, to find those that it would take.
+_LEAST, _MOST = 1e-6, 1e6
+
+# Laws whose Newtonian prediction grows with the mass, as M to the power of Σ that the observable goes with.
+_GROW = ("velocity", "dispersion", "acceleration", "mass")
+
+
+class BalanceKeys(Keys):
+    """The baryons that a landmark's observed value asks for, over those that it has.
+
+    With several systems it is the slope of the logarithm of the former mass over that of the observed value: the
+    exponent of the relation that the model predicts.
+
+    Attributes
+    ----------
+    dataset, kernel, settings
+        The landmarks, and the model.
+    systems : list of str
+        One, or several on one relation.
+    """
+
+    dataset: str
+    kernel: str
+    systems: list[str]
+    settings: dict[str, str | float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _some(self) -> "BalanceKeys":
+        if not self.systems:
+            raise ValueError("name a system, or several")
+        return self
+
+
+def balance(keys: BalanceKeys, context: Context) -> Found:
+    """Find the mass, or the slope."""
+    whole = context.cube(keys.dataset)
+    rows = [whole.sel(landmark=[name]) for name in keys.systems]
+    factors = [_factor(row, keys) for row in rows]
+    marks = {keys.dataset: str(whole.attrs["fingerprint"])}
+    shown = {name: f"{factor:.4f} of its baryons" for name, factor in zip(keys.systems, factors, strict=True)}
+    if len(rows) == 1:
+        return Found(factors[0], marks, details=shown)
+    masses = [factor * float(row["m_bar"].values[0]) for factor, row in zip(factors, rows, strict=True)]
+    observed = [float(row["observed"].values[0]) for row in rows]
+    return Found(_slope(np.array(observed), np.array(masses)), marks, details=shown)
+
+
+def _factor(row: xr.Dataset, keys: BalanceKeys) -> float:
+    """By what a landmark's baryons must be multiplied for the model to predict what is observed."""
+    from scipy.optimize import brentq
+
+    name, law, observed = str(row["landmark"].values[0]), str(row["law"].values[0]), float(row["observed"].values[0])
+    if law not in _GROW:
+        raise SpecError("what is observed is no measure of a mass", where="systems", found=f"{name}: {law}")
+
+    def gap(log_factor: float) -> float:
+        value = term_values(keys.kernel, _with_baryons(row, 10.0**log_factor), "predicted", keys.settings)
+        return float(np.log(float(value.values[0]) / observed))
+
+    ends = np.log10([_LEAST, _MOST])
+    if not gap(ends[0]) < 0.0 < gap(ends[1]):
+        raise SpecError("no mass of baryons predicts what is observed", where="systems", found=f"{name}: {observed:g}")
+    return float(10.0 ** brentq(gap, *ends, xtol=1e-12))
+
+
+def _with_baryons(row: xr.Dataset, factor: float) -> xr.Dataset:
+    """Return a landmark with more baryons: masses and accelerations go as M, velocities as √M."""
+    grown = {name: row[name] * factor for name in ("m_bar", "g_bar")}
+    return row.assign({**grown, "newton": row["newton"] * factor ** row["power"]})
+
+
+class SlopeKeys(Keys):
+    """The exponent of a power law: of the least squares of a logarithm over another, over the systems of a sample.
+
+    Attributes
+    ----------
+    dataset, sample, x
+        The systems, and the variable on the x axis.
+    kernel, term, settings
+        What is on the y axis: a term of a kernel.
+    inverse : bool
+        Fit x over y instead, and take one over that slope.
+    """
+
+    dataset: str
+    x: str
+    kernel: str
+    term: str
+    sample: str = "all"
+    settings: dict[str, str | float] = Field(default_factory=dict)
+    inverse: bool = False
+
+
+def slope(keys: SlopeKeys, context: Context) -> Found:
+    """Fit the line."""
+    whole = context.cube(keys.dataset)
+    chosen = select(whole, sample=keys.sample)
+    find(keys.kernel)
+    y = term_values(keys.kernel, chosen, keys.term, keys.settings)
+    x, y = xr.broadcast(variable_of(chosen, keys.x), y)
+    kept = np.isfinite(x.values) & np.isfinite(y.values) & (x.values > 0) & (y.values > 0)
+    if kept.sum() < 3:
+        raise SpecError("a line needs three systems", where="sample", found=str(int(kept.sum())))
+    shown = {"systems": str(int(kept.sum())), "x": keys.x, "y": f"{keys.term} of {keys.kernel}"}
+    marks = {keys.dataset: str(whole.attrs["fingerprint"])}
+    values = x.values[kept], y.values[kept]
+    return Found(1.0 / _slope(*reversed(values)) if keys.inverse else _slope(*values), marks, details=shown)
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.polyfit(np.log10(x), np.log10(y), 1)[0])
+
+
+TULLY_FISHER: Mapping[str, Quantity] = MappingProxyType(
+    {"balance": Quantity(BalanceKeys, balance), "slope": Quantity(SlopeKeys, slope)}
+)

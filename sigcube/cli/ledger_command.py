@@ -1,0 +1,118 @@
+"""The verb of the ledger: published numbers, recomputed and judged."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sigcube.cli.app import AsJson, CubeFolder, ExitCode, stderr_console, stdout_console
+
+if TYPE_CHECKING:
+    from sigcube.claims import Entry
+
+__all__ = ["claims"]
+
+
+def claims(
+    wanted: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A claim, or the beginning of several ids, such as sparc.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Raw files, for cubes that are not there yet; nothing is downloaded."),
+    ] = None,
+    cubes: CubeFolder = Path("cubes"),
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Tell each reading, what it rests on and how to compute it again.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page instead of printing a table.")] = None,
+    as_json: AsJson = False,
+    paper: Annotated[str | None, typer.Option(metavar="NAME", help="Claims of one paper, such as cmsi.")] = None,
+    verdict: Annotated[
+        str | None, typer.Option(metavar="V", help="Claims with a verdict, such as differs or convention.")
+    ] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="TOML", help="Rows of your own, instead of those that come with sigcube."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; all cores by default.")] = None,
+) -> None:
+    """Recompute published numbers, and say of each whether it comes out; a verdict is a finding, not a failure."""
+    from sigcube.claims import evaluate_claims, load_claims
+    from sigcube.claims.wording import choose_claims, find_verdict, verdict_of
+
+    kept = None if verdict is None else find_verdict(verdict)
+    every = load_claims(file or ())
+    chosen = choose_claims(every, wanted=wanted, paper=paper)
+    with _interruptible(), _progress() as on_progress:
+        entries = evaluate_claims(
+            chosen,
+            cubes=cubes,
+            data=data,
+            workers=workers or min(os.cpu_count() or 1, len(chosen)),
+            among=every,
+            on_progress=on_progress,
+        )
+    shown = [entry for entry in entries if kept is None or verdict_of(entry) == kept]
+    _tell(shown, explain=explain, html=html, as_json=as_json)
+    _exit_on_failures(entries)
+
+
+def _tell(entries: "list[Entry]", *, explain: bool, html: Path | None, as_json: bool) -> None:
+    from sigcube.claims.wording import claim_table, count_line, entry_record
+    from sigcube.claims.wording import explain as explanation
+
+    if html is not None:
+        from sigcube.explore.ledger_page import claims_page
+
+        claims_page(entries, html)
+    if as_json:
+        typer.echo(json.dumps([entry_record(entry) for entry in entries], indent=2, ensure_ascii=False))
+    elif explain:
+        for entry in entries:
+            typer.echo(explanation(entry))
+    elif html is None:
+        stdout_console().print(claim_table(entries))
+    if not as_json:
+        typer.echo(count_line(entries))
+    if html is not None:
+        typer.echo(str(html), err=as_json)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Say what an interrupted ledger leaves: no part of it is a ledger."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stderr_console().print("interrupted; of what was computed the cubes that were made are kept")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+@contextmanager
+def _progress() -> "Iterator[Callable[[int, int, str], None] | None]":
+    """Give what shows how many computations are done; on a terminal alone."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = stderr_console()
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(
+        TextColumn("computing"), BarColumn(bar_width=None), MofNCompleteColumn(), console=console, transient=True
+    ) as bar:
+        task = bar.add_task("claims", total=None)
+        yield lambda done, total, _what: bar.update(task, completed=done, total=total)
+
+
+def _exit_on_failures(entries: "tuple[Entry, ...]") -> None:
+    """Name all that failed: a defect of sigcube or of a row, and no finding."""
+    failures = [failure for entry in entries for failure in entry.failures]
+    if failures:
+        for failure in failures:
+            typer.echo(f"evaluation failed: {failure}", err=True)
+        raise typer.Exit(ExitCode.REFUSED)

@@ -1,0 +1,254 @@
+"""A Dask client from nothing or from an address.
+
+With no address, a local cluster runs in a child process of its own: the caller's script needs no ``__main__`` guard, a
+notebook's event loop is left alone, an interrupt reaches the caller alone, and when the caller dies, however it dies,
+the child reads the end of its input and takes the workers with it.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dask
+from dask.system import CPU_COUNT
+from distributed import Client, LocalCluster
+from distributed.system import MEMORY_LIMIT
+from distributed.versions import VersionMismatchWarning
+
+from sigcube.errors import ClusterError
+
+__all__ = ["connect"]
+
+CONNECT_TIMEOUT = 5.0
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 10.0
+
+_CONFIG = {
+    # Blocks are alike and come through a small window, so there is nothing to steal.
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.allowed-failures": 1,
+    # By default each process looks at itself up to a hundred times a second; all together take a tenth of a core.
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "2s",
+    "distributed.worker.memory.monitor-interval": "500ms",
+    "distributed.worker.profile.enabled": False,
+    "distributed.nanny.pre-spawn-environ": {
+        "OMP_NUM_THREADS": 1,
+        "MKL_NUM_THREADS": 1,
+        "OPENBLAS_NUM_THREADS": 1,
+        "NUMBA_NUM_THREADS": 1,
+        # Dask trims the heap after every free; each block then pays for page faults.
+        "MALLOC_TRIM_THRESHOLD_": 2**28,
+        "MALLOC_MMAP_THRESHOLD_": 2**25,
+        "MALLOC_ARENA_MAX": 1,
+        "ZARR_ASYNC__CONCURRENCY": 2,
+        "ZARR_THREADING__MAX_WORKERS": 1,
+    },
+}
+
+_BOOT = """
+import json, sys
+order = json.loads(sys.argv[1])
+sys.path[:] = order.pop("path")
+from sigcube.driver.cluster import _serve
+_serve(**order)
+"""
+
+
+@contextlib.contextmanager
+def connect(scheduler: str | None = None, *, workers: int | None = None) -> Iterator[Client]:
+    """Give a client of a running cluster, or of a local one that ends with the context.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Address of a running scheduler, such as ``tcp://10.0.0.7:8786``; without, a local cluster is started.
+    workers : int, optional
+        Processes of the local cluster, one thread each; as many as there are CPUs unless given.
+
+    Yields
+    ------
+    distributed.Client
+        Connected. A cluster that was running goes on running afterwards.
+
+    Raises
+    ------
+    ClusterError
+        Nothing answers at the address, or the local cluster does not start.
+    """
+    started: contextlib.AbstractContextManager[str]
+    if scheduler is None:
+        started = _local_cluster(CPU_COUNT if workers is None else workers)
+    elif workers is not None:
+        raise ClusterError(
+            "the number of workers is a matter of the running cluster",
+            found=f"workers = {workers}, scheduler = {scheduler!r}",
+            hint="leave one of the two out",
+        )
+    else:
+        started = contextlib.nullcontext(scheduler)
+    with _quiet(), started as address, _client(address) as client:
+        yield client
+
+
+class _TidyClient(Client):  # type: ignore[misc]  # Dask has no types
+    """A client that ends its event loop when it cannot connect.
+
+    Dask's own leaves that to the garbage collector. When a collection then falls into the starting loop of the next
+    client, the two wait for each other's lock until that start fails.
+    """
+
+    def start(self, **kwargs: Any) -> None:
+        try:
+            super().start(**kwargs)
+        except BaseException:
+            self.close(timeout=2)
+            self._loop_runner.stop()
+            raise
+
+
+@contextlib.contextmanager
+def _client(address: str) -> Iterator[Client]:
+    try:
+        with warnings.catch_warnings():
+            # Said once, in words of ours, by `_note_versions`.
+            warnings.simplefilter("ignore", VersionMismatchWarning)
+            client = _TidyClient(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise ClusterError(
+            "no Dask scheduler answers",
+            where=address,
+            found=f"{type(error).__name__}: {error}",
+            expected=f"an answer within {CONNECT_TIMEOUT:.0f} s",
+            hint="check the address and that `dask scheduler` runs there, or leave it out to use this machine",
+        ) from error
+    try:
+        _note_versions(client)
+        yield client
+    finally:
+        client.close(timeout=2)
+
+
+def _note_versions(client: Client) -> None:
+    """Log packages whose versions differ over the cluster: results do not depend on them, but surprises may."""
+
+    async def ask() -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = await client.get_versions(packages=["numba", "zarr"])
+        return answer
+
+    try:
+        found = client.sync(ask, callback_timeout=CONNECT_TIMEOUT)
+    except (OSError, TimeoutError):
+        return
+    for package, versions in _differing(found).items():
+        logging.getLogger(__name__).warning("%s differs over the cluster: %s", package, versions)
+
+
+def _differing(versions: Mapping[str, Any]) -> dict[str, str]:
+    nodes = {"client": versions["client"], "scheduler": versions["scheduler"], **versions["workers"]}
+    table: dict[str, dict[str, str]] = {}
+    for node, record in nodes.items():
+        for package, version in record["packages"].items():
+            table.setdefault(package, {})[node] = str(version)
+    return {
+        package: ", ".join(f"{node} {version}" for node, version in each.items())
+        for package, each in table.items()
+        if len(set(each.values())) > 1
+    }
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's own log lines out of the terminal: what matters in them is raised as an error by sigcube."""
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _local_cluster(n_workers: int) -> Iterator[str]:
+    if n_workers < 1:
+        raise ClusterError("a local cluster needs a worker", found=f"workers = {n_workers}", expected="1 or more")
+    with tempfile.TemporaryDirectory(prefix="sigcube-", ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch)
+        with open(folder / "log", "wb") as log:
+            process = _start(n_workers, folder, log.fileno())
+        try:
+            yield _address(process, folder)
+        finally:
+            _stop(process)
+
+
+def _start(n_workers: int, folder: Path, log: int) -> subprocess.Popen[bytes]:
+    # The child must find what the caller can import, also from a path set at run time.
+    path = [os.path.abspath(each) for each in sys.path]
+    order = json.dumps({"path": path, "n_workers": n_workers, "folder": str(folder)})
+    return subprocess.Popen(
+        [sys.executable, "-c", _BOOT, order],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
+    ready = folder / "address"
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline and process.poll() is None:
+        if ready.exists():
+            return ready.read_text()
+        time.sleep(0.01)
+    lines = (folder / "log").read_text(errors="replace").strip().splitlines()
+    raise ClusterError(
+        "the local cluster did not start",
+        found=lines[-1] if lines else f"nothing for {START_TIMEOUT:.0f} s",
+        hint="check memory and open ports of this machine, or give --scheduler the address of a running cluster",
+    )
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _serve(*, n_workers: int, folder: str) -> None:
+    """Run a local cluster until the caller closes our input, which its death does too."""
+    with (
+        dask.config.set(_CONFIG),
+        LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            memory_limit=MEMORY_LIMIT // n_workers,
+            local_directory=folder,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+    ):
+        draft = Path(folder, "address.partial")
+        draft.write_text(cluster.scheduler_address)
+        draft.rename(Path(folder, "address"))
+        sys.stdin.buffer.read()

@@ -1,0 +1,97 @@
+"""One compiled loop: sums over the points of each system, for all combinations of the swept parameters."""
+
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from sigcube.cube import Packed
+from sigcube.engine.schedule import Schedule
+from sigcube.engine.source import write_loop
+from sigcube.model.compile import compiled
+from sigcube.model.graph import Graph
+from sigcube.model.record import Term
+from sigcube.plan.plan import BoundModel
+
+__all__ = ["compile_loop", "evaluate_sums", "inlined"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# A dimension to loop over when nothing is swept.
+_ONE_POINT = "one_point"
+
+
+def compile_loop(model: BoundModel, order: tuple[str, ...], lengths: Mapping[str, int]) -> Callable[..., None]:
+    """Compile the loop of a reading for one nesting order.
+
+    Readings that differ in values alone share it, and so do lengths that leave the same rows short.
+    """
+    return _loop(model.graph, tuple(model.swept), order, tuple(lengths.items()))
+
+
+@lru_cache(maxsize=256)
+def _loop(
+    graph: Graph, axes: tuple[tuple[str, str], ...], order: tuple[str, ...], lengths: tuple[tuple[str, int], ...]
+) -> Callable[..., None]:
+    # Kept for each set of lengths: writing the source takes as long as a million evaluations.
+    swept = dict(axes) or {_ONE_POINT: _ONE_POINT}
+    schedule = Schedule(graph, swept, order or (_ONE_POINT,), dict(lengths))
+    return _compile(write_loop(schedule), tuple((node.name, node.function) for node in graph.nodes))
+
+
+@lru_cache(maxsize=256)
+def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., None]:
+    functions = {f"f_{name}": inlined(function) for name, function in terms}
+    # Named as a part of this module: of a function without one, Numba keeps all that its namespace holds.
+    namespace: dict[str, Any] = {"__name__": __name__, "np": np, **functions}
+    exec(compile(source, "<sigcube loop>", "exec"), namespace)
+    loop: Callable[..., None] = compiled(namespace["loop"])
+    return loop
+
+
+@cache
+def inlined(term: Term) -> Any:
+    """Compile a term into its callers: left as a call, one with an exp or a pow keeps their loops from vectorising."""
+    return numba.njit(error_model="numpy", nogil=True, forceinline=True)(term)
+
+
+def evaluate_sums(
+    model: BoundModel, packed: Packed, swept: Mapping[str, FloatArray], *, order: tuple[str, ...] | None = None
+) -> dict[str, FloatArray]:
+    """Add up a reading's targets over the points of each system.
+
+    Parameters
+    ----------
+    model : BoundModel
+        What to compute.
+    packed : Packed
+        The systems, with the variables that the terms name.
+    swept : Mapping
+        Values of each swept parameter, each of shape ``(length of its dimension,)``.
+    order : tuple of str, optional
+        The reading's dimensions, outermost first. The last vectorises, so it should be long.
+
+    Returns
+    -------
+    dict
+        For each target, sums of shape ``(n_systems, *lengths of order)``.
+    """
+    graph = model.graph
+    order = model.dims if order is None else order
+    lengths = {dim: swept[name].size for name, dim in model.swept}
+    shape = (packed.n_systems, *(lengths[dim] for dim in order or ()))
+    sums = {name: np.empty(shape if order else (*shape, 1)) for name in graph.targets}
+    axes = dict(model.swept)
+    fixed = dict(model.fixed)
+    compile_loop(model, order, lengths)(
+        packed.offsets,
+        *(packed.points[name] for name in graph.points),
+        *(packed.per_system[name] for name in graph.systems),
+        *(fixed[name] for name in (*graph.parameters, *graph.constants) if name not in axes),
+        *([swept[name] for name in axes] or [np.zeros(1)]),
+        *sums.values(),
+    )
+    return sums if order else {name: array[:, 0] for name, array in sums.items()}

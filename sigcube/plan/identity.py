@@ -1,0 +1,171 @@
+"""What a result says of itself: its coordinates, how it was made, and what decides whether it may be continued."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import version
+from itertools import chain
+from typing import Any, Protocol
+
+import numpy as np
+
+from sigcube import __version__
+from sigcube.constants import CONSTANTS
+from sigcube.model.code_hash import source_hash
+from sigcube.model.graph import model_choices, model_parameters
+from sigcube.model.metrics import METRIC_TERMS
+from sigcube.model.record import Choice, Kernel, Reduction, Term
+from sigcube.plan.grid import Axis
+from sigcube.plan.spec import Spec, spec_to_record
+
+__all__ = ["describe_identity", "result_attrs", "result_coords", "source_hash"]
+
+_LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
+
+
+class _SectionLike(Protocol):
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def model(self) -> Any: ...
+
+
+def result_coords(spec: Spec, systems: tuple[str, ...], sections: Iterable[_SectionLike]) -> dict[str, Any]:
+    """Return the coordinates of a result: the grid's axes with units, and the names of the systems where kept."""
+    coords = {axis.name: (axis.dim, axis.array, _axis_attrs(spec, axis, sections)) for axis in spec.grid.axes}
+    if spec.keep_systems and spec.frame.system_dim:
+        attrs = {"units": "", "long_name": spec.frame.system_dim, "source": "cube"}
+        coords[spec.frame.system_dim] = (spec.frame.system_dim, np.array(systems, dtype=object), attrs)
+    return coords
+
+
+def _axis_attrs(spec: Spec, axis: Axis, sections: Iterable[_SectionLike]) -> dict[str, Any]:
+    if axis.is_label:
+        choice = next(choice for choice in model_choices(spec.kernel, spec.frame) if choice.name == axis.name)
+        return {"units": "", "long_name": choice.description, "source": spec.kernel.source}
+    parameter = model_parameters(spec.kernel, spec.frame)[axis.name]
+    attrs = {
+        "units": parameter.unit,
+        "long_name": parameter.description,
+        "symbol": parameter.symbol,
+        "source": parameter.source,
+    }
+    users = [section for section in sections if axis.name in section.model.graph.parameters]
+    unused = [section for section in sections if section not in users]
+    if unused:
+        where = _labels(spec, users)
+        attrs["comment"] = (
+            f"computed for {where}; elsewhere the model does not depend on it, and values repeat along it"
+        )
+    return attrs
+
+
+def _labels(spec: Spec, sections: Iterable[_SectionLike]) -> str:
+    swept = [axis.name for axis in spec.grid.axes if axis.is_label]
+    found = (", ".join(f"{name}={section.labels[name]}" for name in swept) for section in sections)
+    return " or ".join(dict.fromkeys(found))
+
+
+def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ...]) -> dict[str, str]:
+    """Say, part by part, what decides the bits of a result and where they lie in it."""
+    record = spec_to_record(spec)
+    plain = {
+        key: json.dumps(record[key], sort_keys=True) for key in ("metrics", "reference", "keep", "dtype", "fitted")
+    }
+    return {
+        "sigcube": __version__,
+        "kernel": spec.kernel.name,
+        "kernel source": source_hash(_functions(spec)),
+        "kernel record": _digest("\n".join(_record(spec))),
+        **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
+        "dimensions": ", ".join(f"{dim} {n}" for dim, n in spec.grid.dims.items()),
+        "parameters": json.dumps(record["parameters"], sort_keys=True),
+        **plain,
+        "data": str(origin.get("data", "")),
+        "tile": " × ".join(map(str, tile)),
+    }
+
+
+def _describe_axis(axis: Axis) -> str:
+    if axis.is_label:
+        return f"{', '.join(map(str, axis.values))} along {axis.dim}"
+    digest = hashlib.sha256(axis.array.tobytes()).hexdigest()
+    first, last = axis.values[0], axis.values[-1]
+    return f"{len(axis.values)} values along {axis.dim}, {first:.10g} to {last:.10g}, sha256 {digest[:16]}"
+
+
+def result_attrs(spec: Spec, origin: Mapping[str, Any], identity: Mapping[str, str]) -> dict[str, Any]:
+    """Return the attributes of a result: credits of the data, the spec, the identity, and the versions in use."""
+    credits = {key: value for key, value in origin.items() if key != "data"}
+    return {
+        **credits,
+        "kind": "result",
+        "conventions": "CF flags; units readable by astropy",
+        "spec": json.dumps(spec_to_record(spec)),
+        "identity": json.dumps(dict(identity)),
+        "versions": json.dumps(
+            {
+                "sigcube": __version__,
+                "python": platform.python_version(),
+                **_library_versions(),
+            }
+        ),
+    }
+
+
+@cache
+def _library_versions() -> dict[str, str]:
+    return {name: version(name) for name in _LIBRARIES}
+
+
+def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
+    kernels = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
+    terms = chain(*(_terms(kernel) for kernel in kernels), _options(spec.frame.choices))
+    yield from (
+        _plain(term)
+        for term in chain(spec.frame.terms.values(), METRIC_TERMS.values(), terms)
+        if not isinstance(term, str)
+    )
+    yield from (metric.finish for metric in spec.metrics)
+
+
+def _record(spec: Spec) -> Iterator[str]:
+    """Say what stands behind each name under each label, and which values hold where none is given."""
+    kernels = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
+    for name, term in chain(spec.frame.terms.items(), METRIC_TERMS.items()):
+        yield f"{name} = {_told(term)}"
+    for kernel in kernels:
+        for name, term in kernel.terms.items():
+            yield f"{kernel.name}: {name} = {_told(term)}"
+        for choice in model_choices(kernel, spec.frame):
+            yield f"{kernel.name}: {choice.name}, {choice.default} by default"
+            for label, option in choice.options.items():
+                yield from (f"{choice.name} {label}: {name} = {_told(term)}" for name, term in option.defines.items())
+        for parameter in model_parameters(kernel, spec.frame).values():
+            yield f"{parameter.name} = {[parameter.value(constants) for constants in CONSTANTS.values()]}"
+    yield from (f"{name}: {constants}" for name, constants in CONSTANTS.items())
+
+
+def _told(term: Term | Reduction | str) -> str:
+    return term if isinstance(term, str) else f"{type(term).__name__} {source_hash([_plain(term)])}"
+
+
+def _digest(text: str) -> str:
+    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _terms(kernel: Kernel) -> Iterator[Term | Reduction | str]:
+    yield from kernel.terms.values()
+    yield from _options(kernel.choices)
+
+
+def _options(choices: Iterable[Choice]) -> Iterator[Term | Reduction | str]:
+    for choice in choices:
+        for option in choice.options.values():
+            yield from option.defines.values()
+
+
+def _plain(term: Term | Reduction) -> Term:
+    return term.function if isinstance(term, Reduction) else term

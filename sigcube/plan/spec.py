@@ -1,0 +1,304 @@
+"""What is asked of a sweep: as a user writes it, as the rest of sigcube holds it, and as a result records it."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sigcube.errors import SpecError, did_you_mean
+from sigcube.kernels import find
+from sigcube.model.frames import FRAMES
+from sigcube.model.graph import Frame
+from sigcube.model.metrics import Metric, find_metrics
+from sigcube.model.record import Kernel
+from sigcube.plan.grid import Grid, geomspace, is_list, linspace, make_grid
+from sigcube.shipped import shipped
+
+__all__ = [
+    "Reference",
+    "Spec",
+    "SpecFile",
+    "as_spec_error",
+    "make_spec",
+    "read_spec_file",
+    "read_spec_text",
+    "spec_from_record",
+    "spec_to_record",
+]
+
+_SPACINGS = {"linspace": linspace, "geomspace": geomspace}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The model that others are compared with: a kernel, its labels and values. Baryons are shared with the sweep."""
+
+    kernel: Kernel
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that decides the numbers of a sweep, besides the data.
+
+    Attributes
+    ----------
+    kernel, frame : Kernel, Frame
+        The model, and how it meets the cube's kind.
+    grid : Grid
+        The axes.
+    settings : Mapping
+        Labels and parameters held fixed; the others have their defaults.
+    metrics : tuple of Metric
+        What is measured.
+    reference : Reference or None
+        What ``win_rate`` compares with.
+    keep_systems : bool
+        Whether the values of each system are written, besides the summaries.
+    dtype : str
+        Type of the per-system values on disk; summaries are float64.
+    fitted : int
+        Number of fitted parameters, for the degrees of freedom of reduced χ².
+    """
+
+    kernel: Kernel
+    frame: Frame
+    grid: Grid
+    settings: Mapping[str, Any]
+    metrics: tuple[Metric, ...]
+    reference: Reference | None
+    keep_systems: bool
+    dtype: Literal["float32", "float64"]
+    fitted: int
+
+    @property
+    def unit(self) -> str:
+        """Unit of what is predicted."""
+        return self.frame.unit({name: str(value) for name, value in self.settings.items()})
+
+
+class SpecFile(BaseModel):
+    """The keys of a sweep's TOML file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cube: str
+    kernel: str
+    axes: dict[str, Any]
+    title: str | None = None
+    sample: str = "all"
+    metrics: list[str] = Field(default=["rms"])
+    keep: list[str] = Field(default=[])
+    dtype: Literal["float32", "float64"] = "float32"
+    fitted: int = 0
+    reference: dict[str, Any] | None = None
+    parameters: dict[str, Any] = Field(default={})
+
+
+def read_spec_file(path: str | Path) -> SpecFile:
+    """Read a sweep's TOML file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, or the name of a spec that comes with sigcube, such as ``"si13_coherence_scale"``.
+
+    Raises
+    ------
+    SpecError
+        When the file is missing, is not TOML, is of a fit, or holds an unknown key or a value of the wrong type.
+    """
+    try:
+        content = tomllib.loads(read_spec_text(path, of="sweep"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError("the sweep's file is not TOML", where=str(path), found=str(error)) from None
+    if "model" in content and "axes" not in content:
+        raise SpecError(
+            "this is the spec of a fit, not of a sweep",
+            where=str(path),
+            found="tables [[model]]",
+            expected="a table [axes]",
+            hint="use `sigcube fit`",
+        )
+    try:
+        return SpecFile.model_validate(content)
+    except ValidationError as error:
+        raise as_spec_error(error, str(path), SpecFile.model_fields) from None
+
+
+def read_spec_text(path: str | Path, *, of: str) -> str:
+    """Return the text of a spec, of a sweep or a fit: a file's, or that of one that comes with sigcube, by its name.
+
+    Raises
+    ------
+    SpecError
+        When there is neither.
+    """
+    try:
+        texts = {} if Path(path).is_file() else shipped("sweeps")
+        return texts[str(path)] if str(path) in texts else Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        hint = f"{did_you_mean(str(path), shipped('sweeps'))}; or give the path of a file"
+        raise SpecError(f"the {of}'s file cannot be read", where=str(path), found=error.strerror, hint=hint) from None
+
+
+def as_spec_error(error: ValidationError, path: str, keys: Iterable[str]) -> SpecError:
+    """Say the first fault of a file in sigcube's own form; unknown keys go first, as they explain missing ones."""
+    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    key = ".".join(str(part) for part in faults[0]["loc"])
+    if faults[0]["type"] == "extra_forbidden":
+        return SpecError(f"unknown key {key!r}", where=path, hint=did_you_mean(key.rpartition(".")[2], keys))
+    if faults[0]["type"] == "missing":
+        return SpecError(f"key {key!r} is missing", where=path, hint="add it")
+    return SpecError(f"key {key!r} is wrong", where=path, found=repr(faults[0]["input"]), expected=faults[0]["msg"])
+
+
+def make_spec(
+    *,
+    kernel: str | Kernel,
+    kind: str,
+    axes: Mapping[str, Any],
+    parameters: Mapping[str, Any] | None = None,
+    metrics: Sequence[str] = ("rms",),
+    reference: str | Kernel | Mapping[str, Any] | None = None,
+    keep: Sequence[str] = (),
+    dtype: str = "float32",
+    fitted: int = 0,
+) -> Spec:
+    """Build a spec from what a user gives, in Python or in a file.
+
+    Raises
+    ------
+    SpecError
+        For a kernel, metric, axis, dtype or dimension that does not exist.
+    """
+    if dtype not in ("float32", "float64"):
+        raise SpecError("dtype must be float32 or float64", where="dtype", found=repr(dtype))
+    _check_list("metrics", metrics)
+    _check_list("keep", keep)
+    _check_table("axes", axes)
+    _check_table("parameters", {} if parameters is None else parameters)
+    if isinstance(fitted, bool) or not isinstance(fitted, int):
+        raise SpecError("the number of fitted parameters is a whole number", where="fitted", found=repr(fitted))
+    system_dim = FRAMES[kind].system_dim
+    if unknown := [name for name in keep if name != system_dim]:
+        hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
+        raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=hint)
+    spec = Spec(
+        kernel=find(kernel),
+        frame=FRAMES[kind],
+        grid=make_grid({name: _spaced(name, axis) for name, axis in axes.items()}),
+        settings=_settled("parameters", parameters or {}),
+        metrics=find_metrics(metrics),
+        reference=_reference(reference),
+        keep_systems=bool(keep),
+        dtype="float32" if dtype == "float32" else "float64",
+        fitted=fitted,
+    )
+    if spec.reference is not None and "rms" not in metrics:
+        raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
+    return spec
+
+
+def _check_list(name: str, given: Any) -> None:
+    if isinstance(given, str):
+        raise SpecError(f"{name} must be a list", where=name, found=repr(given), expected=repr([given]))
+    if not is_list(given):
+        raise SpecError(f"{name} must be a list", where=name, found=repr(given))
+
+
+def _check_table(name: str, given: Any) -> None:
+    if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+        raise SpecError(f"{name} must be a table of names and values", where=name, found=repr(given))
+
+
+def _settled(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as plain Python values, which a record can hold; each is a single one."""
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+    for name, value in plain.items():
+        if not isinstance(value, str | int | float):
+            raise SpecError(
+                f"{name} is held fixed at one value",
+                where=f"{where}.{name}",
+                found=repr(value),
+                hint="name it among the axes to vary it",
+            )
+    return plain
+
+
+def _reference(given: str | Kernel | Mapping[str, Any] | None) -> Reference | None:
+    if given is None:
+        return None
+    if isinstance(given, str | Kernel):
+        return Reference(find(given), {})
+    if not isinstance(given, Mapping):
+        raise SpecError("a reference is a kernel, or a table with one", where="reference", found=repr(given))
+    settings = dict(given)
+    if "kernel" not in settings:
+        raise SpecError("a reference needs a kernel", where="reference", found=", ".join(settings) or "nothing")
+    kernel = find(settings.pop("kernel"))
+    return Reference(kernel, _settled("reference", settings))
+
+
+def _spaced(name: str, axis: Any) -> Any:
+    """Turn the table form of an axis, ``{linspace = [0, 1, 11], dim = "case"}``, into values or ``(dim, values)``."""
+    if not isinstance(axis, Mapping):
+        return axis
+    where = f"axes.{name}"
+    forms = [*_SPACINGS, "values"]
+    if unknown := [key for key in axis if key not in (*forms, "dim")]:
+        raise SpecError(f"unknown key {unknown[0]!r}", where=where, hint=did_you_mean(unknown[0], [*forms, "dim"]))
+    given = [key for key in forms if key in axis]
+    if len(given) != 1:
+        raise SpecError(
+            "an axis is given in exactly one form",
+            where=where,
+            found=", ".join(given) or "none",
+            expected=" or ".join(forms),
+        )
+    values = axis["values"] if given[0] == "values" else _space(where, given[0], axis[given[0]])
+    if not is_list(values):
+        raise SpecError(f"axis {name!r} must be a list of values", where=where, found=repr(values))
+    dim = axis.get("dim", name)
+    if not isinstance(dim, str):
+        raise SpecError("a dimension needs a name", where=where, found=repr(dim))
+    return dim, list(values)
+
+
+def _space(where: str, form: str, arguments: Any) -> tuple[float, ...]:
+    if not isinstance(arguments, Sequence) or isinstance(arguments, str) or len(arguments) != 3:
+        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=repr(arguments))
+    try:
+        return _SPACINGS[form](*arguments)
+    except SpecError as error:
+        raise SpecError(error.what, where=where, found=error.found, expected=error.expected) from None
+
+
+def spec_to_record(spec: Spec) -> dict[str, Any]:
+    """Return a spec as JSON-able values, which `spec_from_record` turns back into the same spec, to the last bit."""
+    reference = spec.reference
+    return {
+        "kernel": spec.kernel.name,
+        "kind": spec.frame.kind,
+        "axes": {axis.name: {"dim": axis.dim, "values": list(axis.values)} for axis in spec.grid.axes},
+        "parameters": dict(spec.settings),
+        "metrics": [metric.name for metric in spec.metrics],
+        "reference": None if reference is None else {"kernel": reference.kernel.name, **reference.settings},
+        "keep": [spec.frame.system_dim] if spec.keep_systems else [],
+        "dtype": spec.dtype,
+        "fitted": spec.fitted,
+    }
+
+
+def spec_from_record(record: Mapping[str, Any], *, own_kernels: Mapping[str, Kernel] | None = None) -> Spec:
+    """Build a spec from its record; kernels of the user's own are handed in by name."""
+    own = own_kernels or {}
+    reference = dict(record["reference"]) if record["reference"] else None
+    if reference:
+        reference["kernel"] = own.get(reference["kernel"], reference["kernel"])
+    given = {key: value for key, value in record.items() if key not in ("kernel", "reference")}
+    return make_spec(kernel=own.get(record["kernel"], record["kernel"]), reference=reference, **given)

@@ -1,0 +1,87 @@
+"""Numbers, times and errors in words: what people want to read, with units, in few digits."""
+
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+
+from sigcube.errors import SigcubeError
+
+__all__ = ["count", "duration", "in_one_line", "number", "plural", "size"]
+
+
+def count(value: float) -> str:
+    """Write a count with three digits and a prefix.
+
+    Examples
+    --------
+    >>> count(171), count(3373), count(1_640_000), count(5.53e9)
+    ('171', '3,373', '1.64 M', '5.53 G')
+    >>> count(999_999_999.9)
+    '1 G'
+    """
+    rounded = float(f"{value:.3g}")
+    for prefix, unit in (("T", 1e12), ("G", 1e9), ("M", 1e6)):
+        if rounded >= unit:
+            return f"{rounded / unit:g} {prefix}"
+    return f"{value:,.0f}"
+
+
+def size(n_bytes: float) -> str:
+    """Write a number of bytes.
+
+    Examples
+    --------
+    >>> size(950), size(2_200_000_000)
+    ('950 B', '2.2 GB')
+    """
+    rounded = float(f"{n_bytes:.3g}")
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if rounded >= scale:
+            return f"{rounded / scale:g} {unit}"
+    return f"{n_bytes:.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """Write a time.
+
+    Examples
+    --------
+    >>> duration(0.042), duration(4.24), duration(75), duration(9000)
+    ('0.042 s', '4.2 s', '1 min 15 s', '2 h 30 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def number(value: Any) -> str:
+    """Write a value of a parameter or a metric with four digits; labels as they are.
+
+    Examples
+    --------
+    >>> number(1.17248), number(9.599e-11), number("geometric"), number(17.0)
+    ('1.172', '9.599e-11', 'geometric', '17')
+    """
+    return f"{value:.4g}" if isinstance(value, float | int | np.number) else str(value)
+
+
+def in_one_line(error: SigcubeError) -> str:
+    """Say what is wrong, and where, in a line of bounded length."""
+    parts = (error.what, error.where and f"in {error.where}", error.found and f"found {error.found}")
+    return shorten("; ".join(part for part in parts if part), width=240, placeholder=" …")
+
+
+def plural(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> plural(1, "galaxy"), plural(2, "galaxy"), plural(1200, "star")
+    ('1 galaxy', '2 galaxies', '1,200 stars')
+    """
+    ending = noun if number == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {ending}"

@@ -1,0 +1,348 @@
+"""The command line: what each verb prints, its exit codes, and that an expected fault is never a traceback."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from typer.testing import CliRunner, Result
+
+from sigcube import __version__
+from sigcube.cli import ExitCode, app
+from sigcube.cube import save_cube
+from sigcube.kernels import KERNELS
+from sigcube.store import open_or_create
+from sigcube.sweep import Sweep
+from tests.readers.sparc_files import SparcFiles
+
+SPEC = """
+cube = "survey.zarr"
+sample = "unflagged"
+kernel = "sigma"
+metrics = ["rms", "scatter_g"]
+
+[reference]
+kernel = "mond"
+
+[axes]
+window = ["geometric", "none"]
+xi_scale = { linspace = [0.05, 0.5, 4] }
+A = { linspace = [0.5, 1.5, 5] }
+"""
+# From a folder elsewhere, the package under test is found also where it is not installed.
+ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+VERBS = (
+    "datasets",
+    "fetch",
+    "ingest",
+    "check",
+    "show",
+    "kernels",
+    "plan",
+    "sweep",
+    "status",
+    "rerun",
+    "map",
+    "fit",
+    "claims",
+    "demo",
+)
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def sigcube(*words: str, cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    return subprocess.run(_command(*words), cwd=cwd, env=ENV, capture_output=True, text=True, timeout=timeout)
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-c", "from sigcube.cli import app; app()", *words]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, mock_cube: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with a cube and a spec."""
+    save_cube(mock_cube, tmp_path / "survey.zarr")
+    (tmp_path / "spec.toml").write_text(SPEC, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory, mock_cube: xr.Dataset) -> Path:
+    """A folder in which the spec was swept from the command line."""
+    folder = tmp_path_factory.mktemp("swept")
+    save_cube(mock_cube, folder / "survey.zarr")
+    (folder / "spec.toml").write_text(SPEC, encoding="utf-8")
+    done = sigcube("sweep", "spec.toml", "--workers", "1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout").write_text(done.stdout, encoding="utf-8")
+    (folder / "stderr").write_text(done.stderr, encoding="utf-8")
+    return folder
+
+
+def test_version() -> None:
+    assert call("--version").stdout == f"sigcube {__version__}\n"
+
+
+def test_help_names_every_verb_and_every_verb_has_help() -> None:
+    shown = call("--help").stdout
+    for verb in VERBS:
+        assert re.search(rf"\b{verb}\b", shown)
+        assert "Usage" in call(verb, "--help").stdout
+    assert {command.name or command.callback.__name__ for command in app.registered_commands} == set(VERBS)
+
+
+def test_the_command_line_loads_nothing_heavy_by_itself() -> None:
+    code = "import sys, sigcube.cli; print([m for m in sys.modules if '.' not in m])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for heavy in ("numpy", "xarray", "zarr", "dask", "distributed", "numba", "astropy", "bokeh", "panel", "pydantic"):
+        assert f"'{heavy}'" not in loaded
+
+
+def test_kernels_shows_tables() -> None:
+    shown = call("kernels")
+    assert shown.exit_code == 0
+    for word in ("xi_scale", "km/s", "geometric *", "g†", "SI §13.2", "upsilon_disk"):
+        assert word in shown.stdout
+
+
+def test_kernels_as_json() -> None:
+    names = [record["name"] for record in json.loads(call("kernels", "--json").stdout)]
+    assert names == list(KERNELS)
+    (sigma,) = json.loads(call("kernels", "sigma", "--json").stdout)
+    assert {"name": "A", "unit": "", "bounds": [0.0, 100.0]}.items() <= sigma["parameters"][0].items()
+
+
+def test_plan_shows_what_a_sweep_costs(folder: Path) -> None:
+    shown = call("plan", "spec.toml").stdout
+    assert "window 2 × xi_scale 4 × A 5 = 40 grid points" in shown
+    assert "window=none: 5 over A, repeated along xi_scale" in shown
+    assert "on one core of this machine" in shown
+    assert not (folder / "cubes").exists()
+
+
+def test_plan_as_json(folder: Path) -> None:
+    record = json.loads(call("plan", "spec.toml", "--json").stdout)
+    assert record["grid"] == {"window": 2, "xi_scale": 4, "A": 5}
+    assert (record["grid_points"], record["grid_points_computed"], record["readings"]) == (40, 25, 2)
+    assert record["evaluations"] == 25 * record["points"]
+
+
+@pytest.mark.parametrize(
+    ("words", "old", "new", "said"),
+    [
+        (["plan", "spec.toml"], "kernel =", "kernle =", "unknown key 'kernle'"),  # key of the file
+        (["plan", "spec.toml"], "xi_scale =", "xi_scal =", "did you mean 'xi_scale'"),  # axis
+        (["plan", "spec.toml"], '"none"', '"nome"', "did you mean 'none'"),  # label
+        (["sweep", "spec.toml"], '"rms", ', '"rsm", ', "there is no metric 'rsm'"),  # metric
+        (["sweep", "spec.toml"], "survey.zarr", "absent.zarr", "absent.zarr"),  # cube
+        (["sweep", "spec.toml"], "unflagged", "unflaged", "did you mean 'unflagged'"),  # sample
+        (["plan", "absent.toml"], "", "", "the sweep's file cannot be read"),  # file
+        (["sweep", "spec.toml", "--scheduler", "tcp://127.0.0.1:9"], "", "", "no Dask scheduler answers"),  # cluster
+        (["status", "absent.zarr"], "", "", "there is no journal"),  # result
+        (["rerun", "survey.zarr"], "", "", "not a result of a sweep"),  # a cube for a result
+        (["rerun", "gone.zarr"], "", "", "not a result of a sweep"),
+        (["rerun", "spec.toml"], "", "", "not a result of a sweep"),  # a file for a folder
+        (["map", "gone.zarr", "--x", "A", "--y", "k"], "", "", "not a result of a sweep"),
+        (["sweep", "spec.toml", "--out", "spec.toml/r/r.zarr"], "", "", "folder cannot be made"),
+        (["kernels", "sigmo"], "", "", "did you mean 'sigma'"),  # kernel
+        (["fetch", "spark"], "", "", "did you mean 'sparc'"),  # recipe
+        (["ingest", "sparc", "--data", "absent"], "", "", "this is not a folder"),  # raw files
+    ],
+)
+def test_a_fault_is_one_message_and_code_1(folder: Path, words: list[str], old: str, new: str, said: str) -> None:
+    (folder / "spec.toml").write_text(SPEC.replace(old, new) if old else SPEC, encoding="utf-8")
+    result = call(*words)
+    assert result.exit_code == ExitCode.REFUSED, result.output
+    assert said in result.stderr
+    assert result.stderr.startswith("error ")
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+def test_a_fault_is_no_traceback_in_a_process_either(tmp_path: Path) -> None:
+    done = sigcube("plan", "absent.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (ExitCode.REFUSED, "")
+    assert done.stderr.splitlines()[0] == "error the sweep's file cannot be read"
+    assert "\x1b[" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["sweep"], ["plan", "--jason", "x"], ["swep"], ["sweep", "x", "--workers", "0"]])
+def test_wrong_usage_is_code_2(words: list[str]) -> None:
+    assert call(*words).exit_code == ExitCode.USAGE
+
+
+def test_fetch_checks_files_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    SparcFiles().write(tmp_path / "data")
+    result = call("fetch", "sparc", "--data", str(tmp_path / "data"))
+    # The zip of a test is not the official one, and its checksum is what the recipe insists on.
+    assert result.exit_code == ExitCode.REFUSED
+    assert "wrong checksum" in result.stderr
+
+
+def test_fetch_and_ingest_take_the_real_files(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fetched = call("fetch", "sparc", "--data", str(shared_data))
+    assert [Path(line).name for line in fetched.stdout.splitlines()] == ["Rotmod_LTG.zip", "SPARC_Lelli2016c.mrt"]
+    made = call("ingest", "sparc", "--data", str(shared_data))
+    assert made.exit_code == 0
+    assert made.stdout.startswith("cubes/sparc.zarr: SPARC")
+    assert "paper171" in made.stdout
+    again = call("ingest", "sparc", "--data", str(shared_data))
+    assert again.exit_code == ExitCode.REFUSED
+    assert "there is already a cube here" in again.stderr
+    assert call("ingest", "sparc", "--data", str(shared_data), "--overwrite").exit_code == 0
+
+
+@pytest.mark.cluster
+def test_a_sweep_prints_a_table_and_where_the_result_is(swept: Path) -> None:
+    out, err = (swept / "stdout").read_text(encoding="utf-8"), (swept / "stderr").read_text(encoding="utf-8")
+    assert "Best rms_mean under each reading" in out
+    assert [line.split()[:2] for line in out.splitlines() if line.lstrip().startswith(("geometric", "none"))][1] == [
+        "none",
+        "any",
+    ]
+    assert "result: cubes/results/spec.zarr" in out
+    opens = re.search(r'python -c "(.*)"', out)
+    assert opens is not None
+    shown = subprocess.run(
+        [sys.executable, "-c", opens[1]], cwd=swept, env=ENV, capture_output=True, text=True, check=True
+    )
+    assert "rms_mean" in shown.stdout
+    assert re.search(r"\d\d:\d\d:\d\d  \d+/\d+ blocks", err)
+    assert "dashboard http" in err
+    assert "\x1b[" not in out + err
+
+
+@pytest.mark.cluster
+def test_a_finished_sweep_has_nothing_left_to_do(swept: Path) -> None:
+    again = sigcube("sweep", "spec.toml", "--workers", "1", cwd=swept)
+    assert again.returncode == 0
+    assert again.stdout == (swept / "stdout").read_text(encoding="utf-8")
+    assert "blocks" not in again.stderr
+
+
+@pytest.mark.cluster
+def test_status(swept: Path) -> None:
+    result = swept / "cubes" / "results" / "spec.zarr"
+    shown = call("status", str(result), "--watch")
+    assert shown.exit_code == 0
+    assert "state     complete" in shown.stdout
+    record = json.loads(call("status", str(result), "--json").stdout)
+    assert record["done"] == record["blocks"] > 0
+    assert record["holder"] is None
+
+
+@pytest.mark.cluster
+def test_a_map_of_a_result(swept: Path) -> None:
+    result = swept / "cubes" / "results" / "spec.zarr"
+    shown = call("map", str(result), "--x", "xi_scale", "--y", "A")
+    assert shown.exit_code == 0, shown.output
+    page = Path(shown.stdout.strip())
+    assert page == result.with_suffix(".html")
+    assert "synthetic data" in page.read_text(encoding="utf-8")
+    wrong = call("map", str(result), "--x", "xi_scal", "--y", "A")
+    assert wrong.exit_code == ExitCode.REFUSED
+    assert "did you mean 'xi_scale'" in wrong.stderr
+
+
+@pytest.mark.cluster
+def test_rerun_compares_bits(swept: Path) -> None:
+    result = swept / "cubes" / "results" / "spec.zarr"
+    same = sigcube("rerun", str(result), "--workers", "1", cwd=swept)
+    assert same.returncode == 0, same.stderr
+    assert re.search(r"spec-rerun.zarr: \d+ blocks compared, 0 differ", same.stdout)
+    again = sigcube("rerun", str(result), "--workers", "1", cwd=swept)
+    assert again.returncode == ExitCode.REFUSED
+    assert "made again already" in again.stderr
+    shutil.rmtree(result.with_name("spec-rerun.zarr"))
+    journal = result / "journal" / "blocks.jsonl"
+    kept = journal.read_text(encoding="utf-8")
+    try:
+        journal.write_text(re.sub(r'"digest": "....', '"digest": "0000', kept, count=1), encoding="utf-8")
+        other = sigcube("rerun", str(result), "--workers", "1", cwd=swept)
+    finally:
+        journal.write_text(kept, encoding="utf-8")
+    assert other.returncode == ExitCode.DIFFERENT
+    assert "blocks that differ: " in other.stderr
+
+
+def test_a_store_in_use_is_code_4(folder: Path) -> None:
+    sweep = Sweep.from_toml("spec.toml")
+    with open_or_create("held.zarr", plan=sweep._plan, inputs=sweep._packed):
+        result = call("sweep", "spec.toml", "--out", "held.zarr", "--workers", "1")
+    assert result.exit_code == ExitCode.IN_USE, result.output
+    assert str(os.getpid()) in result.stderr
+
+
+@pytest.mark.cluster
+def test_recorded_failures_are_code_3(folder: Path) -> None:
+    """A worker cannot read data that were damaged after planning: its blocks fail, and are recorded."""
+    sweep = Sweep.from_toml("spec.toml")
+    with open_or_create("broken.zarr", plan=sweep._plan, inputs=sweep._packed):
+        pass
+    (folder / "broken.zarr" / "journal" / "inputs.npz").write_bytes(b"PK not the data")
+    done = sigcube("sweep", "spec.toml", "--out", "broken.zarr", "--workers", "1", cwd=folder)
+    assert done.returncode == ExitCode.SOME_FAILED, done.stderr
+    assert re.search(r"block \d+ failed: ", done.stderr)
+    assert "--retry-failed" in call("status", "broken.zarr").stdout
+    stopped = sigcube(
+        "sweep", "spec.toml", "--out", "broken.zarr", "--workers", "1", "--retry-failed", "--fail-fast", cwd=folder
+    )
+    assert stopped.returncode == ExitCode.REFUSED
+    assert "the run stops as asked" in stopped.stderr
+
+
+LONG = """
+[axes]
+g_dagger = { geomspace = [5e-11, 2e-10, 100] }
+xi_scale = { linspace = [0.01, 1.0, 100] }
+A = { linspace = [0.2, 3.0, 120] }
+"""
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_an_interrupt_is_code_130_and_the_same_command_goes_on(folder: Path) -> None:
+    (folder / "spec.toml").write_text(SPEC.split("[axes]")[0] + LONG, encoding="utf-8")
+    words = ("sweep", "spec.toml", "--out", "long.zarr", "--workers", "1")
+    running = subprocess.Popen(
+        _command(*words), cwd=folder, env=ENV, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 90
+        journal = folder / "long.zarr" / "journal" / "blocks.jsonl"
+        while not (journal.is_file() and '"kind": "block"' in journal.read_text(encoding="utf-8")):
+            assert time.monotonic() < deadline
+            assert running.poll() is None, running.communicate()
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == ExitCode.INTERRUPTED, err
+    assert "the same command goes on from there" in err
+    assert "Traceback" not in err
+    before = json.loads(call("status", "long.zarr", "--json").stdout)
+    assert 0 < before["done"] < before["blocks"]
+    assert before["holder"] is None
+    assert "the same sweep command resumes it" in call("status", "long.zarr").stdout
+    done = sigcube(*words, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    lines = (folder / "long.zarr" / "journal" / "blocks.jsonl").read_text(encoding="utf-8").splitlines()
+    blocks = [record["block"] for record in map(json.loads, lines) if record["kind"] == "block"]
+    assert sorted(blocks) == list(range(before["blocks"]))

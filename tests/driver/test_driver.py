@@ -1,0 +1,439 @@
+"""Whatever a block or the cluster does, every block ends as done, failed or killed, and the journal says so first."""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from distributed import Client, LocalCluster, Status
+
+from sigcube.driver import Event, Progress, run_blocks
+from sigcube.driver.cluster import connect
+from sigcube.driver.worker import on_worker
+from sigcube.errors import ClusterError, SigcubeError, StoreError, StoreInUse
+from sigcube.store import DONE, FAILED, KILLED, Written, open_or_create, read_journal, status
+from tests.driver.cluster_helpers import (
+    Behaviour,
+    FakePlan,
+    StockCluster,
+    assert_whole,
+    client_process,
+    executed,
+    fake_task,
+    packed,
+    until,
+)
+
+pytestmark = pytest.mark.cluster
+
+N = 10
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Client]:
+    with connect(workers=2) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journal more often than usual, so that a test can act at a certain block."""
+    monkeypatch.setattr("sigcube.driver.loop.FLUSH_EVERY", 0.05)
+
+
+@pytest.fixture
+def stock(tmp_path: Path) -> Iterator[StockCluster]:
+    cluster = StockCluster(tmp_path / "stock")
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+class Sweep:
+    """A run of fakes in a folder: its store, its log of executions and the events of the last call."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "r.zarr"
+        self.log = folder / "log"
+        self.folder = folder
+        self.events: list[Event] = []
+
+    def behaviour(self, **how: Any) -> Behaviour:
+        return Behaviour(**{"log": str(self.log), "n_blocks": N, **how})
+
+    def run(
+        self,
+        client: Client,
+        *,
+        fail_fast: bool = False,
+        retry_failed: bool = False,
+        watch: Callable[[Event], None] = lambda _: None,
+        **how: Any,
+    ) -> Progress:
+        plan = FakePlan(N)
+        self.events = []
+
+        def on_event(event: Event) -> None:
+            self.events.append(event)
+            watch(event)
+
+        with open_or_create(self.path, plan=plan, inputs=packed(), retry_failed=retry_failed) as store:
+            return run_blocks(
+                client,
+                store,
+                plan,
+                task=fake_task,
+                payload=self.behaviour(**how),
+                fail_fast=fail_fast,
+                on_event=on_event,
+            )
+
+    def finish_after(self, loss: Callable[[], Any], client: Client) -> None:
+        """Run the same command again after a loss: nothing journalled is redone, and all bits are there."""
+        loss()
+        before, begun = self.done(), len(executed(self.log))
+        self.run(client)
+        again = executed(self.log)[begun:]
+        assert not before & set(again), "a journalled block ran again"
+        assert set(again) == set(range(N)) - before
+        assert self.done() == set(range(N))
+        assert_whole(self.path, N)
+
+    def done(self) -> frozenset[int]:
+        return read_journal(self.path / "journal").blocks(DONE)
+
+    def kinds(self) -> Counter[str]:
+        return Counter(event.kind for event in self.events)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    return Sweep(tmp_path)
+
+
+def at(count: int, action: Callable[[], Any]) -> Callable[[Event], None]:
+    """Do something once, when so many blocks are done."""
+    pending = [action]
+
+    def watch(event: Event) -> None:
+        if event.progress.done >= count and pending:
+            pending.pop()()
+
+    return watch
+
+
+# Blocks
+
+
+def test_all_blocks_are_done_once_and_told_after_the_journal_knew(local: Client, sweep: Sweep) -> None:
+    def check(event: Event) -> None:
+        if event.kind == DONE:
+            assert event.entry is not None
+            assert event.entry.block in sweep.done()
+
+    progress = sweep.run(local, watch=check)
+    assert (progress.done, progress.ended, progress.blocks, progress.points) == (N, N, N, 8 * N)
+    assert sorted(executed(sweep.log)) == list(range(N))
+    assert_whole(sweep.path, N)
+    kinds = sweep.kinds()
+    assert kinds == {"started": 1, "workers": 1, "done": N, "finished": 1}
+    entries = read_journal(sweep.path / "journal").entries
+    assert all(entry.n_invalid == 1 and len(entry.digest) == 32 and entry.seconds > 0 for entry in entries.values())
+
+
+def test_a_finished_store_is_left_as_it_is(local: Client, sweep: Sweep) -> None:
+    sweep.run(local)
+    sweep.run(local)
+    assert len(executed(sweep.log)) == N
+
+
+def test_blocks_in_flight_are_few(local: Client, sweep: Sweep) -> None:
+    most = 0
+
+    def watch(event: Event) -> None:
+        nonlocal most
+        most = max(most, event.progress.in_flight)
+
+    sweep.run(local, watch=watch, seconds=0.05)
+    assert 0 < most <= 3 * 2
+
+
+def test_a_block_that_raises_is_failed_and_the_rest_completes(local: Client, sweep: Sweep) -> None:
+    progress = sweep.run(local, raises=(2, 5))
+    assert (progress.done, progress.failed) == (N - 2, 2)
+    assert_whole(sweep.path, N, but={2: 3, 5: 3})
+    entry = read_journal(sweep.path / "journal").entries[5]
+    assert entry.status == FAILED
+    assert entry.error.startswith("ValueError: no model at block 5 (")
+    assert "cluster_helpers.py" in entry.error
+
+
+def test_failed_blocks_are_retried_when_asked_only(local: Client, sweep: Sweep) -> None:
+    sweep.run(local, raises=(2,))
+    sweep.run(local)
+    assert executed(sweep.log).count(2) == 1
+    sweep.run(local, retry_failed=True)
+    assert executed(sweep.log).count(2) == 2
+    assert_whole(sweep.path, N)
+
+
+def test_fail_fast_stops_at_once_with_the_block_and_its_parameters(local: Client, sweep: Sweep) -> None:
+    with pytest.raises(SigcubeError, match=r"block 0 failed(.|\n)*= geometric … power, A = 0.2 …(.|\n)*no model"):
+        sweep.run(local, raises=(0,), fail_fast=True, seconds=0.05)
+    assert len(executed(sweep.log)) <= 3 * 2 + 2
+    assert read_journal(sweep.path / "journal").blocks(FAILED) == {0}
+    assert status(sweep.path).holder is None
+
+
+def test_a_full_disk_ends_the_run_with_one_error_and_resumes(local: Client, sweep: Sweep) -> None:
+    def loss() -> None:
+        with pytest.raises(StoreError, match="the disk is full"):
+            sweep.run(local, full_disk=(4,))
+        assert 4 not in sweep.done()
+        assert not read_journal(sweep.path / "journal").blocks(FAILED, KILLED)
+
+    sweep.finish_after(loss, local)
+
+
+def test_a_store_in_use_is_refused(local: Client, sweep: Sweep) -> None:
+    sweep.run(local)
+    with open_or_create(sweep.path, plan=FakePlan(N), inputs=packed()), pytest.raises(StoreInUse, match="another run"):
+        sweep.run(local)
+
+
+def test_a_function_that_workers_cannot_import_is_a_fault_of_the_cluster(local: Client, sweep: Sweep) -> None:
+    with (
+        open_or_create(sweep.path, plan=FakePlan(N), inputs=packed()) as store,
+        pytest.raises(ClusterError, match="a worker cannot run sigcube's blocks"),
+    ):
+        run_blocks(local, store, FakePlan(N), task=fake_task, payload=Unreadable())
+    assert not read_journal(sweep.path / "journal").entries
+
+
+class Unreadable:
+    """Travels, but cannot be unpacked on arrival."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_explode, ())
+
+
+def _explode() -> None:
+    raise ModuleNotFoundError("no module named 'elsewhere'")
+
+
+# Workers
+
+
+def test_a_block_that_kills_its_worker_is_killed_and_no_neighbour_blamed(local: Client, sweep: Sweep) -> None:
+    progress = sweep.run(local, kills=(3,), seconds=0.02)
+    assert (progress.done, progress.killed, progress.failed) == (N - 1, 1, 0)
+    assert_whole(sweep.path, N, but={3: 4})
+    entry = read_journal(sweep.path / "journal").entries[3]
+    assert entry.status == KILLED
+    assert "with no other block near" in entry.error
+    assert sweep.kinds()["suspect"] >= 1
+
+
+def test_a_block_whose_worker_died_once_is_done(local: Client, sweep: Sweep) -> None:
+    progress = sweep.run(local, kills=(3,), die_once=str(sweep.folder / "died"))
+    assert (progress.done, progress.killed) == (N, 0)
+    assert_whole(sweep.path, N)
+
+
+def test_fail_fast_also_stops_for_a_killed_worker(local: Client, sweep: Sweep) -> None:
+    with pytest.raises(SigcubeError, match=r"block 0 killed its worker"):
+        sweep.run(local, kills=(0,), fail_fast=True, seconds=0.05)
+    assert read_journal(sweep.path / "journal").blocks(KILLED) == {0}
+
+
+@pytest.mark.parametrize("moment", [1, 6])
+def test_killed_workers_are_outlived(local: Client, sweep: Sweep, moment: int) -> None:
+    def kill() -> None:
+        for pid in local.run(os.getpid).values():
+            os.kill(pid, signal.SIGKILL)
+
+    sweep.run(local, watch=at(moment, kill), seconds=0.05)
+    assert_whole(sweep.path, N)
+    assert sweep.done() == set(range(N))
+
+
+def test_workers_may_join_and_leave(stock: StockCluster, sweep: Sweep) -> None:
+    seen: set[int] = set()
+
+    def watch(event: Event) -> None:
+        seen.add(event.progress.threads)
+        if event.progress.threads and len(stock.workers) == 2:
+            stock.add_worker()
+        if event.progress.threads == 3:
+            stock.workers[0].kill()
+
+    with connect(stock.address) as client:
+        sweep.run(client, watch=watch, seconds=0.6)
+    assert 3 in seen
+    assert_whole(sweep.path, N)
+
+
+# Scheduler and client
+
+
+@pytest.mark.parametrize("moment", [0, 5])
+def test_a_killed_scheduler_is_one_clear_error_and_the_same_command_finishes(
+    stock: StockCluster, local: Client, sweep: Sweep, moment: int
+) -> None:
+    def loss() -> None:
+        with (
+            pytest.raises(ClusterError, match=r"scheduler was lost(.|\n)*run the same command again"),
+            connect(stock.address) as client,
+        ):
+            sweep.run(client, watch=at(moment, stock.scheduler.kill), seconds=0.1)
+        assert len(sweep.done()) < N
+
+    sweep.finish_after(loss, local)
+
+
+def test_a_scheduler_that_hangs_is_lost_in_bounded_time(
+    stock: StockCluster, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sigcube.driver.loop.ANSWER_TIMEOUT", 1.0)
+    with connect(stock.address) as client:
+        client.wait_for_workers(1, timeout=20)
+        try:
+            with pytest.raises(ClusterError, match="scheduler was lost"):
+                sweep.run(client, watch=at(1, lambda: stock.scheduler.send_signal(signal.SIGSTOP)), seconds=0.3)
+        finally:
+            stock.scheduler.send_signal(signal.SIGCONT)
+
+
+def test_a_cluster_without_workers_is_waited_for_and_given_up(
+    tmp_path: Path, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sigcube.driver.loop.WORKER_TIMEOUT", 1.0)
+    empty = StockCluster(tmp_path / "empty", workers=0)
+    try:
+        with connect(empty.address) as client, pytest.raises(ClusterError, match="no worker for 1 s"):
+            sweep.run(client)
+    finally:
+        empty.close()
+    assert sweep.kinds() == {"started": 1, "waiting": 1}
+    assert sweep.events[0].text.startswith("http://"), "the dashboard's address"
+
+
+@pytest.mark.parametrize("moment", [0, 4])
+@pytest.mark.parametrize("where", ["stock", "own"])
+def test_a_killed_client_is_resumed_at_once(
+    request: pytest.FixtureRequest, local: Client, sweep: Sweep, moment: int, where: str
+) -> None:
+    address = request.getfixturevalue("stock").address if where == "stock" else None
+
+    def loss() -> None:
+        with client_process(sweep.path, sweep.behaviour(seconds=0.15), scheduler=address) as process:
+            until(lambda: sweep.path.exists() and len(executed(sweep.log)) > moment, what="blocks begun")
+            assert status(sweep.path).holder is not None, "readable while it runs"
+            with pytest.raises(StoreInUse, match=f"process {process.pid} on"):
+                sweep.run(local)
+            process.kill()
+            process.wait()
+        assert len(sweep.done()) < N
+        _settled(sweep)
+
+    sweep.finish_after(loss, local)
+
+
+def _settled(sweep: Sweep) -> None:
+    """Let blocks of the dead client that still run on its cluster end, so that the log is the next run's alone."""
+    until(lambda: time.time() - sweep.log.stat().st_mtime > 0.5, what="end of the blocks in flight")
+
+
+def test_an_interrupt_is_journalled_and_frees_the_store(local: Client, sweep: Sweep) -> None:
+    def loss() -> None:
+        with client_process(sweep.path, sweep.behaviour(seconds=0.1), scheduler=None) as process:
+            until(lambda: len(executed(sweep.log)) > 3, what="blocks begun")
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (130, "")
+        assert status(sweep.path).holder is None
+        assert 0 < len(sweep.done()) < N
+
+    sweep.finish_after(loss, local)
+
+
+def test_the_pace_counts_from_the_first_blocks_since_workers_compile_before() -> None:
+    begun = Progress(blocks=10, done=2, seconds=20.0, warm=(2, 20.0))
+    assert begun.seconds_left is None
+    assert replace(begun, done=4, seconds=22.0).seconds_left == pytest.approx(6.0)
+    assert replace(begun, done=10, seconds=28.0).seconds_left == 0.0
+
+
+# Leaving the thread to the next block
+
+
+@pytest.mark.parametrize(
+    ("state", "in_pool", "leaves", "reason"),
+    [
+        (Status.running, True, True, "the next block is computed while this one is written"),
+        (Status.closing, True, False, "a closing worker waits for its threads, with the lock that leaving needs"),
+        (Status.running, False, False, "a pool that is not Dask's own cannot be left"),
+    ],
+)
+def test_a_thread_is_left_where_it_can_be(
+    monkeypatch: pytest.MonkeyPatch, state: Status, in_pool: bool, leaves: bool, reason: str
+) -> None:
+    worker = SimpleNamespace(address="here", status=state, state=SimpleNamespace(nthreads=1), extensions={})
+    left: list[str] = []
+    monkeypatch.setattr("sigcube.driver.worker.get_worker", lambda: worker)
+    monkeypatch.setattr("sigcube.driver.worker.secede", lambda: left.append("left"))
+    pool = SimpleNamespace(**({"executor": None} if in_pool else {}))
+    monkeypatch.setattr("sigcube.driver.worker.thread_state", pool)
+    outcome = on_worker(lambda *_: lambda: Written("digest", 0), "path", 0, None)
+    assert outcome.written == Written("digest", 0)
+    assert bool(left) is leaves, reason
+
+
+def test_as_many_blocks_are_written_as_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = SimpleNamespace(address="here", status=Status.running, state=SimpleNamespace(nthreads=2), extensions={})
+    monkeypatch.setattr("sigcube.driver.worker.get_worker", lambda: worker)
+    monkeypatch.setattr("sigcube.driver.worker.secede", lambda: None)
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def write() -> Written:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        with lock:
+            now[0] -= 1
+        return Written("digest", 0)
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda index: on_worker(lambda *_: write, "path", index, None), range(24)))
+    assert all(outcome.written for outcome in outcomes)
+    assert most == [2]
+
+
+def test_a_worker_with_a_pool_of_its_own_does_its_blocks(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address=None,
+            host="127.0.0.1",
+            protocol="tcp://",
+            executor=pool,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        sweep.run(client)
+    assert sweep.done() == set(range(N))
+    assert_whole(sweep.path, N)

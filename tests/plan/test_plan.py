@@ -1,0 +1,276 @@
+"""Plans: sections, tiles that cover the grid once, whole chunks, sizes, and what is refused before anything runs."""
+
+import re
+from dataclasses import replace
+from math import ceil, prod
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sigcube.errors import DataError, SpecError
+from sigcube.kernels import KERNELS
+from sigcube.model.graph import Variables
+from sigcube.plan import layout
+from sigcube.plan.plan import Plan, make_plan
+from sigcube.plan.spec import make_spec
+from tests.sweeping import planned
+
+EVERYTHING = Variables(
+    frozenset({"r", "v_obs", "e_v_obs", "v_gas", "v_disk", "v_bul"}),
+    frozenset(
+        {f"scale_length_{label}" for label in KERNELS["sigma"].choices[1].options}
+        | {"f_bulge", "v_gas_max", "v_disk_max", "v_bul_max"}
+    ),
+)
+
+
+def plan(*, n_systems: int = 3, n_points: int = 30, **spec: Any) -> Plan:
+    """A plan without a cube."""
+    return make_plan(
+        make_spec(**{"kernel": "sigma", "kind": "galaxy", **spec}),
+        systems=[f"S{i}" for i in range(n_systems)],
+        n_points=n_points,
+        fewest_points=5,
+        variables=EVERYTHING,
+    )
+
+
+# Sections
+
+SECTIONS = [
+    # no label: one
+    ({"A": 2, "xi_scale": 3}, [("A", "xi_scale")], 6),
+    # `none` has no ξ, and so no axis x
+    ({"window": ["geometric", "none"], "xi_scale": 3, "A": 2}, [("xi_scale", "A"), ("A",)], 8),
+    # ... and no scale length: its two places are one section
+    ({"window": ["none", "geometric"], "scale_length": ["third_point", "disk_peak"], "A": 2}, [("A",)] * 3, 6),
+    # constants reach everything
+    ({"constants": ["paper", "codata"], "A": 2}, [("A",), ("A",)], 4),
+    # σ_eff is felt by one window alone
+    ({"window": ["local", "dynamical"], "sigma_eff": ["scaled", "unscaled"], "A": 2}, [("A",)] * 3, 6),
+    # a label beside a number along one dimension settles both
+    ({"window": ("case", ["none", "power"]), "k": ("case", [1.0, 2.0]), "A": 2}, [("A",), ("A",)], 4),
+    # labels alone: a section is a point
+    ({"window": ["none", "local"]}, [(), ()], 2),
+    # baryons reach everything, too
+    ({"upsilon_disk": 2, "window": ["none"]}, [("upsilon_disk",)], 2),
+]
+
+
+@pytest.mark.parametrize(("axes", "dims", "computed"), SECTIONS, ids=[str(i) for i in range(len(SECTIONS))])
+def test_sections_compute_the_axes_they_use(axes: dict[str, Any], dims: list[tuple[str, ...]], computed: int) -> None:
+    sized = {name: [0.1 * (i + 1) for i in range(v)] if isinstance(v, int) else v for name, v in axes.items()}
+    made = plan(axes=sized)
+    assert [tuple(d for d in made.dims if d in section.model.dims) for section in made.sections] == dims
+    assert made.points_computed == computed
+    assert made.evaluations == computed * 30
+
+
+def test_the_reference_is_a_reading_of_its_own() -> None:
+    made = plan(axes={"upsilon_disk": [0.3, 0.5], "A": [1.0, 2.0]}, reference={"kernel": "mond", "nu": "simple"})
+    (section,) = made.sections
+    assert section.reference is not None
+    assert dict(section.reference.swept) == {"upsilon_disk": "upsilon_disk"}
+    assert dict(section.reference.fixed)["a0"] == 1.2e-10
+    assert section.reference.graph.targets == ("residual_sq",)
+
+
+def test_inputs_are_the_variables_that_readings_name() -> None:
+    assert set(plan(axes={"window": ["none"], "A": [1.0]}).inputs) == {"v_gas", "v_disk", "v_bul", "r", "v_obs"}
+    assert set(plan(axes={"upsilon_disk": [1.0]}, kernel="newton", metrics=["chi2"]).inputs) == {
+        "v_gas",
+        "v_disk",
+        "v_bul",
+        "v_obs",
+        "e_v_obs",
+    }
+
+
+# Tiles
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    """Grids with labels, with axes that some sections do not use, in any order, cut into tiles of any size."""
+    labels = {"window": ["geometric", "none", "power"], "scale_length": ["third_point", "catalogue"]}
+    axes: dict[str, Any] = {name: values for name, values in labels.items() if draw(st.booleans())}
+    for name in ("xi_scale", "A", "g_ext"):
+        axes[name] = [1e-12 * (i + 1) for i in range(draw(st.integers(1, 7)))]
+    names = draw(st.permutations(list(axes)))
+    sizes = {"_BLOCK_EVALUATIONS": draw(st.sampled_from([30, 300, 2**31])), "_SMALLEST_BLOCK_EVALUATIONS": 30}
+    chunk = draw(st.sampled_from([12, 60, 2**20]))
+    with mock.patch.multiple(layout, **sizes, _CHUNK_BYTES=chunk):
+        return plan(axes={name: axes[name] for name in names}, keep=["galaxy"])
+
+
+@settings(max_examples=100)
+@given(made=plans())
+def test_blocks_cover_the_grid_once_in_whole_chunks(made: Plan) -> None:
+    written = np.zeros(made.spec.grid.shape, dtype=int)
+    computed = 0
+    for index, block in enumerate(made.blocks):
+        assert block.index == index
+        computed += block.size
+        for region in block.regions:
+            written[region] += 1
+            for part, n, tile, used in zip(
+                region, written.shape, made.layout.tile, made.used_dims(made.sections[block.section]), strict=True
+            ):
+                # From the start of a shard to the end of one, or of the grid.
+                assert part.start % tile == 0
+                assert part.stop % tile == 0 or part.stop == n
+                assert used or part.stop - part.start in (1, n)
+            for one, other in zip(block.shape, region, strict=True):
+                assert one in (1, other.stop - other.start)
+    assert np.all(written == 1)
+    assert computed == made.points_computed
+
+
+@given(made=plans())
+def test_chunks_are_tiles(made: Plan) -> None:
+    for v in made.variables:
+        assert v.chunks[-len(made.dims) :] == made.layout.tile
+        assert v.n_chunks == prod(ceil(n / chunk) for n, chunk in zip(v.shape, v.chunks, strict=True))
+        assert v.dims[-len(made.dims) :] == tuple(made.dims)
+    assert made.bytes == sum(prod(v.shape) * np.dtype(v.dtype).itemsize for v in made.variables)
+    assert made.files == sum(v.n_chunks for v in made.variables)
+
+
+@given(made=plans())
+def test_blocks_are_a_sequence(made: Plan) -> None:
+    every = list(made.blocks)
+    n = len(made.blocks)
+    assert len(every) == n
+    assert made.blocks[-1] == every[-1]
+    assert list(made.blocks[: n // 2]) == every[: n // 2]
+    assert list(made.blocks[::-1]) == every[::-1]
+    assert [made.blocks[i] for i in range(n)] == every
+    for beyond in (n, -n - 1):
+        with pytest.raises(IndexError, match=str(beyond)):
+            made.blocks[beyond]
+
+
+def test_a_million_blocks_cost_nothing_to_hold() -> None:
+    axes = {name: np.linspace(0.1, 1, 100).tolist() for name in ("A", "xi_scale", "coherence")}
+    made = plan(axes=axes)
+    made = replace(made, layout=replace(made.layout, tile=(1, 1, 1)))
+    assert len(made.blocks) == 10**6
+    assert made.blocks[123_456].tile == (slice(12, 13), slice(34, 35), slice(56, 57))
+
+
+LAYOUTS = [
+    # a small sweep is one block
+    ({"A": 10, "xi_scale": 10}, 171, 3373, (10, 10)),
+    # a million points of SPARC: by the size of what one block writes per variable, the outer axis split evenly
+    ({"A": 1000, "xi_scale": 1000}, 171, 3373, None),
+]
+
+
+@pytest.mark.parametrize(("lengths", "n_systems", "n_points", "tile"), LAYOUTS)
+def test_sizes_of_blocks(lengths: dict[str, int], n_systems: int, n_points: int, tile: tuple[int, ...] | None) -> None:
+    axes = {name: np.linspace(0.1, 1, n).tolist() for name, n in lengths.items()}
+    made = plan(axes=axes, n_systems=n_systems, n_points=n_points, keep=["galaxy"])
+    assert tile is None or made.layout.tile == tile
+    assert made.layout.tile[-1] == list(lengths.values())[-1]
+    size = prod(made.layout.tile)
+    assert size * n_systems * 4 <= layout._BLOCK_BYTES
+    assert size * n_points <= max(layout._BLOCK_EVALUATIONS, n_points)
+
+
+@pytest.mark.parametrize(
+    ("axes", "compressed"),
+    [
+        ({"A": [1.0, 2.0], "xi_scale": [0.1, 0.2]}, False),  # each grid point has a value of its own
+        ({"window": ["geometric", "power"], "k": [0.5, 1.0]}, True),  # that of geometric repeats along k
+    ],
+)
+def test_what_repeats_is_compressed(axes: dict[str, list[Any]], compressed: bool) -> None:
+    made = plan(axes=axes, keep=["galaxy"])
+    assert {v.name: v.compressed for v in made.variables if v.name in ("rms", "rms_mean")} == {
+        "rms": compressed,
+        "rms_mean": True,
+    }
+
+
+# Variables
+
+
+def test_variables_of_a_result() -> None:
+    made = plan(
+        axes={"A": [1.0, 2.0]}, metrics=["rms", "scatter_g"], reference="mond", keep=["galaxy"], dtype="float64"
+    )
+    assert {v.name: (v.dims, v.shape, v.dtype, v.attrs["units"]) for v in made.variables} == {
+        "rms": (("galaxy", "A"), (3, 2), "float64", "km/s"),
+        "rms_mean": (("A",), (2,), "float64", "km/s"),
+        "rms_median": (("A",), (2,), "float64", "km/s"),
+        "scatter_g": (("A",), (2,), "float64", "dex"),
+        "win_rate": (("A",), (2,), "float64", ""),
+        "status": (("A",), (2,), "uint8", ""),
+    }
+    bare = plan(axes={"A": [1.0]}, metrics=["rms"])
+    assert [v.name for v in bare.variables] == ["rms_mean", "rms_median", "status"]
+
+
+# Refusals
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"axes": {"AA": [1.0]}}, "sigma has no parameter or choice 'AA'\n  where: axes\n  do: did you mean 'A'?"),
+    ({"parameters": {"windw": "none"}}, "sigma has no parameter or choice 'windw'\n  where: parameters"),
+    ({"parameters": {"A": 1.0}}, "'A' is both an axis and held fixed\n  where: parameters"),
+    ({"axes": {"A": ["x"]}}, "parameter 'A' takes numbers\n  where: axes.A\n  found: 'x'"),
+    ({"axes": {"window": [1.0]}}, "choice 'window' takes labels\n  where: axes.window\n  found: 1.0"),
+    (
+        {"axes": {"window": ["nne"], "A": [1.0]}},
+        "sigma has no window 'nne'\n  where: window\n  found: 'nne'\n  do: did you mean 'none'?",
+    ),
+    ({"parameters": {"window": "nne"}}, "sigma has no window 'nne'"),
+    ({"axes": {"A": [1.0, 101.0]}}, "A is out of bounds\n  where: axes.A\n  found: 101\n  expected: 0 to 100"),
+    ({"axes": {"A": [float("nan")]}}, "A is not a number\n  where: axes.A\n  found: nan"),
+    ({"parameters": {"z": -1.0}}, "z is out of bounds\n  where: parameters.z\n  found: -1\n  expected: 0 to 2000"),
+    ({"parameters": {"z": "0.5"}}, "z must be a number\n  where: parameters.z\n  found: '0.5'"),
+    # no label uses them
+    (
+        {"axes": {"k": [1.0]}},
+        "no reading of sigma in this sweep uses 'k'\n  where: axes.k\n  found: amplitude=constant",
+    ),
+    ({"parameters": {"k": 1.0}}, "no reading of sigma in this sweep uses 'k'\n  where: parameters.k"),
+    # the reference
+    ({"reference": {"kernel": "mond", "a0": 5.0}}, "a0 is out of bounds\n  where: reference.a0\n  found: 5"),
+    ({"reference": {"kernel": "mond", "mu": 1}}, "mond has no parameter or choice 'mu'\n  where: reference"),
+    ({"reference": {"kernel": "sigma", "k": 2.0}}, "the reference sigma does not use 'k'\n  where: reference.k"),
+    ({"reference": {"kernel": "mond", "nu": "rr"}}, "mond has no nu 'rr'"),
+    # dimensions that the result needs for itself
+    ({"axes": {"A": ("galaxy", [1.0])}}, "a dimension of the grid cannot be called 'galaxy'\n  where: axes.A"),
+    ({"axes": {"A": ("rms_mean", [1.0])}}, "a dimension of the grid cannot be called 'rms_mean'"),
+    ({"axes": {"A": ("status", [1.0])}}, "a dimension of the grid cannot be called 'status'"),
+    # the dimension and the coordinate of one name would be two things
+    (
+        {"axes": {"A": ("xi_scale", [1.0, 2.0]), "xi_scale": ("case", [0.1])}},
+        "a dimension of the grid cannot be called 'xi_scale'\n  where: axes.A",
+    ),
+    # five points of the smallest system
+    ({"fitted": 5}, "fitted parameters leave no degrees of freedom\n  where: fitted\n  found: 5\n  expected: 0 to 4"),
+    ({"fitted": -1}, "fitted parameters leave no degrees of freedom"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), REFUSED, ids=[str(i) for i in range(len(REFUSED))])
+def test_refused_before_anything_runs(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        plan(**{"axes": {"A": [1.0]}, **given})
+
+
+def test_what_the_cube_lacks_is_named(mock_cube: xr.Dataset) -> None:
+    message = "sigma needs 'f_bulge', which the cube does not have\n  where: .*A → D → f_bulge"
+    with pytest.raises(DataError, match=message):
+        planned(
+            mock_cube.drop_vars("f_bulge"),
+            kernel="sigma",
+            axes={"A_0": [1.0]},
+            parameters={"amplitude": "bulge_fraction"},
+        )

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from sigcube.cube import open_cube
     from sigcube.errors import SigcubeError
     from sigcube.fits import Fit
-    from sigcube.model.record import Kernel, Parameter
+    from sigcube.model.kernel import Kernel
+    from sigcube.model.record import Parameter
     from sigcube.plan.grid import geomspace, linspace
     from sigcube.sweep import Sweep, open_result
 
@@ -31,7 +32,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Fit": "sigcube.fits",
-    "Kernel": "sigcube.model.record",
+    "Kernel": "sigcube.model.kernel",
     "Parameter": "sigcube.model.record",
     "SigcubeError": "sigcube.errors",
     "Sweep": "sigcube.sweep",

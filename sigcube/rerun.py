@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sigcube.errors import SpecError, StoreMismatch
-from sigcube.model.record import Kernel
+from sigcube.model.kernel import Kernel
+from sigcube.plan.values import PointStatus
 from sigcube.store import JournalEntry, read_attrs, read_journal, status
 from sigcube.sweep import Sweep
 
@@ -100,4 +101,4 @@ def _refuse_changed(sweep: Sweep, path: Path) -> None:
 
 def _digests(path: Path) -> dict[int, str]:
     entries: Mapping[int, JournalEntry] = read_journal(path / "journal").entries
-    return {index: entry.digest for index, entry in entries.items() if entry.status == "done"}
+    return {index: entry.digest for index, entry in entries.items() if entry.status is PointStatus.DONE}

@@ -1,10 +1,9 @@
 """A sweep from its spec to its result cube."""
 
 import contextlib
-import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,13 +18,14 @@ from distributed import Client
 from sigcube.cube import Packed, kind_of, open_cube
 from sigcube.driver import run_blocks
 from sigcube.driver.cluster import connect
-from sigcube.engine import DONE, Engine
+from sigcube.engine import Engine
 from sigcube.errors import SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
-from sigcube.model.record import Kernel
-from sigcube.plan.bind import ORIGIN, gather, plan_of
-from sigcube.plan.plan import Block, Plan, Section
+from sigcube.model.kernel import Kernel
+from sigcube.plan.bind import ORIGIN, plan_cube, plan_packed
+from sigcube.plan.plan import Plan
 from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
+from sigcube.plan.values import Block, PointStatus, Section
 from sigcube.store import RunStore, Written, open_or_create, read_attrs, read_inputs, stamp, write_block
 
 __all__ = ["Sweep", "open_result", "run_block"]
@@ -100,7 +100,7 @@ class Sweep:
             dtype=dtype,
             fitted=fitted,
         )
-        self._settle(spec, *gather(spec, data, sample), title=title)
+        self._plan, self._packed = plan_cube(spec, data, sample=sample, title=title)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -117,14 +117,9 @@ class Sweep:
             raise SpecError("this is the result of a fit, not of a sweep", where=str(path), hint=hint)
         sweep = cls.__new__(cls)
         spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels)
-        packed = read_inputs(path)
-        origin = {name: attrs[name] for name in ORIGIN if name in attrs}
-        sweep._settle(spec, packed, origin, title=attrs.get("title"))
+        sweep._packed = read_inputs(path)
+        sweep._plan = plan_packed(spec, sweep._packed, {name: attrs[name] for name in ORIGIN if name in attrs})
         return sweep
-
-    def _settle(self, spec: Spec, packed: Packed, origin: Mapping[str, Any], *, title: str | None) -> None:
-        self._packed = packed
-        self._plan = plan_of(spec, packed, {**origin, "title": title} if title else origin)
 
     @property
     def packed(self) -> Packed:
@@ -214,8 +209,10 @@ class Sweep:
         arrays = {v.name: np.empty(v.shape, dtype=v.dtype) for v in plan.variables}
         for block in plan.blocks:
             values = engine.evaluate(block)
-            for region, name in itertools.product(block.regions, arrays):
-                arrays[name][..., *region] = values[name]
+            targets: Iterable[tuple[Any, ...]] = [(..., *region) for region in block.regions]
+            for target in targets:
+                for name, array in arrays.items():
+                    array[target] = values[name]
         content = {v.name: (v.dims, arrays[v.name], dict(v.attrs)) for v in plan.variables}
         return xr.Dataset(content, plan.coords, plan.attrs)
 
@@ -232,13 +229,13 @@ class Sweep:
         )
 
     def __repr__(self) -> str:
-        return f"<Sweep of {self._plan.spec.kernel.name} over {dict(self._plan.dims)}>"
+        return f"<Sweep of {self._plan.spec.model.kernel.name} over {dict(self._plan.dims)}>"
 
 
 def _own_kernels(spec: Spec) -> dict[str, Kernel]:
     """Return the kernels that a worker would not find by name."""
-    used = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
-    return {kernel.name: kernel for kernel in used if KERNELS.get(kernel.name) is not kernel}
+    kernels = [model.kernel for model in (spec.model, spec.reference) if model is not None]
+    return {each.name: each for each in kernels if isinstance(each, Kernel) and KERNELS.get(each.name) is not each}
 
 
 def _probed(plan: Plan, packed: Packed) -> Plan:
@@ -250,7 +247,7 @@ def _probed(plan: Plan, packed: Packed) -> Plan:
     start = time.perf_counter()
     status = engine.evaluate(block)["status"]
     seconds = (time.perf_counter() - start) / (block.size * plan.n_points)
-    return replace(plan, seconds_per_evaluation=seconds, finite_where_probed=bool((status == DONE).any()))
+    return replace(plan, seconds_per_evaluation=seconds, finite_where_probed=bool((status == PointStatus.DONE).any()))
 
 
 def _first_points(plan: Plan, section: Section, points: int) -> Block:

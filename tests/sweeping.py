@@ -6,24 +6,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import Packed, pack
+from sigcube.cube import Packed
 from sigcube.engine import Engine
-from sigcube.model.evaluate import variables_of
-from sigcube.plan.plan import Plan, make_plan
+from sigcube.plan.bind import plan_cube
+from sigcube.plan.plan import Plan
 from sigcube.plan.spec import make_spec
 
 
 def planned(cube: xr.Dataset, *, sample: str = "unflagged", **spec: Any) -> tuple[Plan, Packed]:
     """Plan a sweep of a cube, and pack what it needs."""
-    bare = pack(cube, sample=sample, variables=())
-    plan = make_plan(
-        make_spec(kind="galaxy", **spec),
-        systems=bare.systems,
-        n_points=bare.n_points,
-        fewest_points=int(np.diff(bare.offsets).min()),
-        variables=variables_of(cube),
-    )
-    return plan, pack(cube, sample=sample, variables=plan.inputs)
+    return plan_cube(make_spec(kind="galaxy", **spec), cube, sample=sample)
 
 
 def whole(plan: Plan, packed: Packed) -> dict[str, np.ndarray]:

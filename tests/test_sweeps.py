@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sigcube.engine import DONE
 from sigcube.errors import SpecError
 from sigcube.plan.grid import Axis
 from sigcube.plan.spec import SpecFile, read_spec_file
+from sigcube.plan.values import PointStatus
 from sigcube.readers.stars import StarCuts
 from sigcube.recipes import ingest, load_recipe
 from sigcube.sweep import Sweep
@@ -163,7 +163,7 @@ def test_a_shipped_spec_can_be_planned(path: Path) -> None:
 def test_a_shipped_spec_gives_numbers_between_its_ends(path: Path) -> None:
     file = read_spec_file(path)
     result = _ends(file).compute()
-    assert (result["status"] == DONE).all()
+    assert (result["status"] == PointStatus.DONE).all()
     for name in file.metrics:
         summary = name if name in result and not file.keep else f"{name}_mean"
         values = result.get(summary, result.get(name))

@@ -71,7 +71,7 @@ def permutation_control(
     if plan.spec.grid.size != 1:
         raise SpecError("a control is of one model", where="axes", found=f"{plan.spec.grid.size} grid points")
     if variable not in packed.per_system:
-        what = f"{plan.spec.kernel.name} uses no variable {variable!r} of its systems here"
+        what = f"{plan.spec.model.kernel.name} uses no variable {variable!r} of its systems here"
         raise SpecError(what, where="variable", hint=did_you_mean(variable, packed.per_system))
     sign = _direction(sweep, metric)
     rng = np.random.default_rng(seed)

@@ -6,6 +6,8 @@ Bars and lines go to the error stream.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -15,7 +17,7 @@ from sigcube.driver import Event
 from sigcube.store import StoreStatus
 from sigcube.wording import count, duration, plural
 
-__all__ = ["describe_status", "fit_progress", "sweep_progress"]
+__all__ = ["describe_status", "fit_progress", "status_record", "sweep_progress"]
 
 EVERY = 5.0
 """Seconds between plain lines."""
@@ -183,6 +185,12 @@ def describe(event: Event, data_points: int) -> str:
     return ", ".join(parts)
 
 
+def status_record(status: StoreStatus) -> dict[str, Any]:
+    """Return the state of a store as JSON-able values."""
+    errors = [{**asdict(entry), "status": entry.status.word} for entry in status.errors]
+    return {**asdict(status), "errors": errors}
+
+
 def describe_status(status: StoreStatus) -> str:
     """Return the state of a store as text."""
     rows = [
@@ -196,7 +204,7 @@ def describe_status(status: StoreStatus) -> str:
     if status.evaluations_per_second:
         rows.append(("speed", f"{count(status.evaluations_per_second)} evaluations/s"))
     rows.append(("state", _state(status)))
-    rows += [("", f"block {entry.block} {entry.status}: {entry.error}") for entry in status.errors[:5]]
+    rows += [("", f"block {entry.block} {entry.status.word}: {entry.error}") for entry in status.errors[:5]]
     if len(status.errors) > 5:
         rows.append(("", f"and {len(status.errors) - 5} more; --json shows all"))
     return "\n".join(f"  {label:<10}{text}".rstrip() for label, text in rows)

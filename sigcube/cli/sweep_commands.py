@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +36,7 @@ def kernels(
 
 def plan(spec: SpecPath, as_json: AsJson = False) -> None:
     """Show what a sweep would compute and write, and what that costs; nothing is written."""
-    from sigcube.plan.report import plan_record
+    from sigcube.plan.plan import plan_record
     from sigcube.sweep import Sweep
 
     decided = Sweep.from_toml(spec).plan()
@@ -87,12 +86,12 @@ def status(
     ] = False,
 ) -> None:
     """Say how far a sweep is; also while it runs, from another shell."""
-    from sigcube.cli.progress import describe_status
+    from sigcube.cli.progress import describe_status, status_record
     from sigcube.store import status as read_status
 
     while True:
         state = read_status(result)
-        typer.echo(json.dumps(asdict(state)) if as_json else f"{result}\n{describe_status(state)}")
+        typer.echo(json.dumps(status_record(state)) if as_json else f"{result}\n{describe_status(state)}")
         if not watch or state.holder is None:
             return
         time.sleep(2.0)

@@ -15,8 +15,9 @@ from sigcube.analysis.best import best_points, default_summary, summaries
 from sigcube.constants import PAPER
 from sigcube.kernels import KERNELS, find
 from sigcube.model.frames import FRAMES
-from sigcube.model.graph import CONSTANTS_CHOICE
-from sigcube.model.record import Choice, Kernel, Parameter
+from sigcube.model.kernel import Kernel
+from sigcube.model.model import CONSTANTS_CHOICE
+from sigcube.model.record import Choice, Parameter
 from sigcube.wording import number
 
 __all__ = ["best_table", "fit_notes", "fit_tables", "kernel_records", "kernel_tables"]

@@ -22,8 +22,9 @@ from distributed import Client, Future, KilledWorker
 from sigcube.driver.events import Event, Progress
 from sigcube.driver.worker import Task, TaskOutcome, on_worker
 from sigcube.errors import ClusterError, SigcubeError
-from sigcube.store import DONE, FAILED, KILLED, JournalEntry, RunStore
-from sigcube.store.template import BlockLike, PlanLike
+from sigcube.plan.plan import Plan
+from sigcube.plan.values import Block, PointStatus
+from sigcube.store import JournalEntry, RunStore
 
 __all__ = ["run_blocks"]
 
@@ -34,13 +35,12 @@ MEMBERS_EVERY = 2.0
 ANSWER_TIMEOUT = 10.0
 WORKER_TIMEOUT = 300.0
 LONELY_DEATHS = 2
-STATUS_OF = {FAILED: 3, KILLED: 4}
 
 
 def run_blocks(
     client: Client,
     store: RunStore,
-    plan: PlanLike,
+    plan: Plan,
     *,
     task: Task,
     payload: Any = None,
@@ -109,7 +109,7 @@ class _Run:
         self,
         client: Client,
         store: RunStore,
-        plan: PlanLike,
+        plan: Plan,
         *,
         task: Task,
         payload: Any,
@@ -222,12 +222,16 @@ class _Run:
         if outcome.fatal is not None:
             raise outcome.fatal
         if outcome.written is None:
-            self._fail(JournalEntry(block=index, status=FAILED, error=outcome.error, **_where(outcome)))
+            self._fail(JournalEntry(block=index, status=PointStatus.FAILED, error=outcome.error, **_where(outcome)))
             return
         written = outcome.written
         self._record(
             JournalEntry(
-                block=index, status=DONE, digest=written.digest, n_invalid=written.n_invalid, **_where(outcome)
+                block=index,
+                status=PointStatus.DONE,
+                digest=written.digest,
+                n_invalid=written.n_invalid,
+                **_where(outcome),
             )
         )
 
@@ -243,17 +247,19 @@ class _Run:
         self._deaths[index] = 0 if deaths is None else deaths + error.allowed_failures + 1
         if self._deaths[index] >= LONELY_DEATHS:
             text = f"its worker died {self._deaths[index]} times with no other block near"
-            self._fail(JournalEntry(block=index, status=KILLED, worker=error.last_worker.address, error=text))
+            self._fail(
+                JournalEntry(block=index, status=PointStatus.KILLED, worker=error.last_worker.address, error=text)
+            )
         else:
             self._suspects.append(index)
             self._tell("suspect", text=f"a worker died with block {index}")
 
     def _fail(self, entry: JournalEntry) -> None:
-        self._store.mark(self._plan.blocks[entry.block], STATUS_OF[entry.status])
+        self._store.mark(self._plan.blocks[entry.block], entry.status)
         self._record(entry)
         if self._fail_fast:
             self._flush()
-            verb = "failed" if entry.status == FAILED else "killed its worker"
+            verb = "failed" if entry.status is PointStatus.FAILED else "killed its worker"
             raise SigcubeError(
                 f"block {entry.block} {verb}, and the run stops as asked",
                 where=_place(self._plan, self._plan.blocks[entry.block]),
@@ -271,10 +277,10 @@ class _Run:
         self._store.flush()
         recorded, self._recorded = self._recorded, []
         for entry in recorded:
-            counts = {entry.status: getattr(self._progress, entry.status) + 1}
-            points = self._plan.blocks[entry.block].size if entry.status == DONE else 0
+            counts = {entry.status.word: getattr(self._progress, entry.status.word) + 1}
+            points = self._plan.blocks[entry.block].size if entry.status is PointStatus.DONE else 0
             self._progress = replace(self._progress, points=self._progress.points + points, **counts)
-            self._tell(entry.status, entry=entry)
+            self._tell(entry.status.word, entry=entry)
 
     def _look(self) -> None:
         """Follow the cluster: whether it is there, and how many threads it has now."""
@@ -331,12 +337,12 @@ def _where(outcome: TaskOutcome) -> dict[str, Any]:
     return {"worker": outcome.worker, "seconds": round(outcome.seconds, 6)}
 
 
-def _place(plan: PlanLike, block: BlockLike) -> str:
+def _place(plan: Plan, block: Block) -> str:
     """Name the parameters of a block."""
     return ", ".join(_span(plan, dim, each) for dim, each in zip(plan.dims, block.regions[0], strict=True))
 
 
-def _span(plan: PlanLike, dim: str, region: slice) -> str:
+def _span(plan: Plan, dim: str, region: slice) -> str:
     if dim not in plan.coords:
         return f"{dim} [{region.start}:{region.stop}]"
     coord = plan.coords[dim]

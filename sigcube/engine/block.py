@@ -10,9 +10,11 @@ import numpy.typing as npt
 from sigcube.cube import Packed
 from sigcube.engine.finish import Rows, column_medians, finish_pooled, finish_systems, fraction_below
 from sigcube.engine.sums import evaluate_sums
-from sigcube.plan.plan import Block, BoundModel, Plan, Section
+from sigcube.model.model import BoundModel
+from sigcube.plan.plan import Plan
+from sigcube.plan.values import Block, PointStatus, Section
 
-__all__ = ["DONE", "INVALID", "Engine"]
+__all__ = ["Engine"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -22,8 +24,6 @@ _TILE_POINTS = 4096
 _TILE_VALUES = 2**22
 # A shorter innermost loop does not repay the entry into it.
 _GOOD_ROW = 64
-
-DONE, INVALID = 1, 2
 
 
 class Engine:
@@ -160,7 +160,7 @@ class Engine:
                     yield "win_rate", wins
                     finite &= np.isfinite(wins)
             finite &= np.isfinite(summary)
-        yield "status", np.where(finite, DONE, INVALID).astype(np.uint8)
+        yield "status", np.where(finite, PointStatus.DONE, PointStatus.INVALID).astype(np.uint8)
 
 
 def _rows_within(array: npt.NDArray[np.generic], where: tuple[slice, ...]) -> Rows | None:

@@ -16,8 +16,8 @@ from sigcube.cube import Packed
 from sigcube.engine.sums import inlined
 from sigcube.model.compile import compiled
 from sigcube.model.graph import Graph, Level
+from sigcube.model.model import BoundModel
 from sigcube.model.record import Term
-from sigcube.plan.plan import BoundModel
 
 __all__ = ["PointTerms"]
 

@@ -13,8 +13,8 @@ from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
 from sigcube.model.compile import compiled
 from sigcube.model.graph import Graph
+from sigcube.model.model import BoundModel
 from sigcube.model.record import Term
-from sigcube.plan.plan import BoundModel
 
 __all__ = ["compile_loop", "evaluate_sums", "inlined"]
 

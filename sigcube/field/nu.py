@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigcube.constants import CONSTANTS
 from sigcube.errors import DataError, SpecError
 from sigcube.model.compile import ufunc
-from sigcube.model.graph import Frame, Graph, Variables, model_parameters, resolve, resolve_labels
-from sigcube.model.record import Kernel, Term
-from sigcube.model.settings import check_names, check_values, split
+from sigcube.model.graph import Graph, Variables
+from sigcube.model.kernel import Kernel
+from sigcube.model.model import Model
+from sigcube.model.record import Frame, Term
 
 __all__ = ["Nu", "nu_of"]
 
@@ -40,12 +40,11 @@ def nu_of(kernel: Kernel, scales: Mapping[str, float], settings: Mapping[str, An
     SpecError
         For a name, label or value the kernel does not have or use, or a boost that needs more than r and g.
     """
-    frame = _frame(scales)
-    check_names(kernel, frame, settings)
-    given_labels, given = split(kernel, frame, settings)
-    labels = resolve_labels(kernel, frame, {name: str(label) for name, label in given_labels.items()})
-    graph = _graph(kernel, frame, labels, frozenset(scales))
-    fixed = _fixed(kernel, frame, graph, labels, given) | dict(scales)
+    model = Model(kernel, _frame(scales), settings)
+    model.check_names(settings)
+    graph = _graph(model, frozenset(scales))
+    model.check_given(graph)
+    fixed = {name: float(value) for name, value in model.inputs(graph).items()} | dict(scales)
 
     def nu(r: FloatArray, g: FloatArray) -> FloatArray:
         values: dict[str, Any] = {**fixed, "r": r, "g_bar": g}
@@ -69,9 +68,9 @@ def _frame(scales: Mapping[str, float]) -> Frame:
     return Frame("field", None, {}, (), "m/s2", defaults=defaults)
 
 
-def _graph(kernel: Kernel, frame: Frame, labels: Mapping[str, str], scales: frozenset[str]) -> Graph:
+def _graph(model: Model, scales: frozenset[str]) -> Graph:
     try:
-        return resolve(kernel, frame, labels=labels, targets=("boost",), variables=Variables(_POINT, scales))
+        return model.graph(("boost",), variables=Variables(_POINT, scales))
     except DataError as error:
         raise SpecError(
             f"ν of the field equation is a function of g and r alone, and {error.what.split(', which')[0]}",
@@ -79,15 +78,3 @@ def _graph(kernel: Kernel, frame: Frame, labels: Mapping[str, str], scales: froz
             expected=f"no more than {', '.join(sorted(_POINT | scales))}",
             hint="choose other labels, or another kernel",
         ) from error
-
-
-def _fixed(
-    kernel: Kernel, frame: Frame, graph: Graph, labels: Mapping[str, str], given: Mapping[str, Any]
-) -> dict[str, float]:
-    constants, parameters = CONSTANTS[labels["constants"]], model_parameters(kernel, frame)
-    for name, value in given.items():
-        if name not in graph.parameters:
-            raise SpecError(f"{kernel.name} does not use {name!r} under these labels", hint=f"leave {name} out")
-        check_values(parameters[name], value)
-    values = {name: getattr(constants, name) for name in graph.constants}
-    return values | {name: float(given.get(name, parameters[name].value(constants))) for name in graph.parameters}

@@ -23,9 +23,9 @@ from sigcube.fits.fit_spec import (
 from sigcube.fits.fit_store import refuse_existing, save_fit
 from sigcube.fits.outcome import outcome
 from sigcube.fits.problem import FitSolution, Problem
-from sigcube.model.evaluate import frame_of
-from sigcube.model.record import Kernel
-from sigcube.plan.bind import gather, plan_of
+from sigcube.model.frames import frame_of
+from sigcube.model.kernel import Kernel
+from sigcube.plan.bind import plan_cube
 from sigcube.plan.plan import Plan
 
 __all__ = ["Fit"]
@@ -132,8 +132,7 @@ class Fit:
     def _met(self, model: FitModel, cube: xr.Dataset, sample: str, title: str | None) -> Problem:
         """Meet a model with the sample."""
         try:
-            packed, origin = gather(model.spec, cube, sample)
-            plan = plan_of(model.spec, packed, {**origin, "title": title} if title else origin)
+            plan, packed = plan_cube(model.spec, cube, sample=sample, title=title)
         except SpecError as error:
             raise renamed(error, model.name) from None
         self._plans.append(plan)

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.fits.space import SearchSpace
-from sigcube.model.graph import model_choices, model_parameters
 from sigcube.plan.spec import Spec, as_spec_error, make_spec, read_spec_text, spec_to_record
 
 __all__ = [
@@ -129,26 +128,24 @@ def _make_model(table: ModelTable, kind: str, metrics: tuple[str, ...]) -> FitMo
         spec = make_spec(
             kernel=table.kernel, kind=kind, axes=table.parameters, parameters=table.settings, metrics=metrics
         )
-        name = table.name or spec.kernel.name
+        name = table.name or spec.model.kernel.name
         _check_parameters(spec)
     return FitModel(name, spec, SearchSpace.of(spec.grid))
 
 
 def _check_parameters(spec: Spec) -> None:
     """Refuse axes that cannot be searched along: labels, shared dimensions, what the kernel does not have."""
-    parameters = model_parameters(spec.kernel, spec.frame)
-    choices = {choice.name for choice in model_choices(spec.kernel, spec.frame)}
     for axis in spec.grid.axes:
         where = f"axes.{axis.name}"
-        if axis.name in choices:
+        if axis.name in spec.model.choices:
             raise SpecError(
                 f"{axis.name!r} is a choice, and no number to fit",
                 where=where,
                 hint="name one label among the settings",
             )
-        if axis.name not in parameters:
-            what = f"{spec.kernel.name} has no parameter {axis.name!r}"
-            raise SpecError(what, where=where, hint=did_you_mean(axis.name, parameters))
+        if axis.name not in spec.model.parameters:
+            what = f"{spec.model.kernel.name} has no parameter {axis.name!r}"
+            raise SpecError(what, where=where, hint=did_you_mean(axis.name, spec.model.parameters))
         if axis.is_label:
             raise SpecError(f"parameter {axis.name!r} takes numbers", where=where, found=repr(axis.values[0]))
         if len(spec.grid.along(axis.dim)) > 1:

@@ -11,7 +11,6 @@ import xarray as xr
 
 from sigcube.errors import SpecError
 from sigcube.fits.problem import FitSolution, Problem
-from sigcube.model.graph import model_parameters
 from sigcube.model.metrics import Metric
 from sigcube.model.record import Parameter
 from sigcube.plan.identity import describe_identity, result_attrs
@@ -113,7 +112,7 @@ class _Table:
         spec = self.first.model.spec
         for metric in spec.metrics:
             attrs = {
-                "units": spec.unit if metric.unit is None else metric.unit,
+                "units": spec.model.unit if metric.unit is None else metric.unit,
                 "long_name": metric.long_name,
                 "source": "sigcube",
                 "best": metric.best,
@@ -230,7 +229,7 @@ def _parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for problem in problems:
         spec = problem.model.spec
-        known = model_parameters(spec.kernel, spec.frame)
+        known = spec.model.parameters
         for name in problem.model.space.names:
             before = found.setdefault(name, known[name])
             if before.unit != known[name].unit:
@@ -244,7 +243,7 @@ def _parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
 
 
 def _dims(problem: Problem) -> Dims:
-    system_dim = problem.model.spec.frame.system_dim
+    system_dim = problem.model.spec.model.frame.system_dim
     return (_MODEL, system_dim) if problem.scope == "system" and system_dim else (_MODEL,)
 
 

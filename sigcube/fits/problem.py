@@ -12,7 +12,7 @@ from sigcube.engine import PointTerms, evaluate_sums
 from sigcube.fits.fit_spec import FitModel, Objective, Scope
 from sigcube.fits.minima import Minimum, derivatives, descend, distinct, grid_minima, polish_scalar, settle
 from sigcube.model.metrics import METRICS, sums_of
-from sigcube.plan.plan import BoundModel
+from sigcube.model.model import BoundModel
 
 __all__ = ["FitSolution", "Problem"]
 

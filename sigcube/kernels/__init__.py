@@ -17,7 +17,8 @@ from sigcube.kernels.reference import MOND, NEWTON
 from sigcube.kernels.resonance import RESONANCE
 from sigcube.kernels.sigma import SIGMA
 from sigcube.kernels.survival import SURVIVAL
-from sigcube.model.record import Choice, Kernel, Option, Parameter, Reduction
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Choice, Option, Parameter, Reduction
 
 __all__ = ["KERNELS", "Choice", "Kernel", "Option", "Parameter", "Reduction", "find"]
 

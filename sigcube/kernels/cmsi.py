@@ -4,7 +4,8 @@ import numpy as np
 
 from sigcube.kernels.systems import DISPERSION, FLAT_VELOCITY, SIGMA_V
 from sigcube.model.compile import helper
-from sigcube.model.record import Choice, Kernel, Option, Parameter
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Choice, Option, Parameter
 from sigcube.model.vecmath import exp, pow
 
 __all__ = ["CMSI"]

@@ -13,7 +13,8 @@ import numpy as np
 from sigcube.kernels.halo import BURR_PARAMETERS, BURR_SHAPE
 from sigcube.kernels.sigma import SCALE_LENGTH
 from sigcube.kernels.systems import DISPERSION, FLAT_VELOCITY, SIGMA_V, VELOCITY, middle
-from sigcube.model.record import Choice, Kernel, Option, Parameter, Reduction, Term
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Choice, Option, Parameter, Reduction, Term
 from sigcube.model.vecmath import expm1, pow
 
 __all__ = ["FUNCTIONAL", "MASS_COHERENCE", "ROUGHNESS", "UNIFIED", "VELOCITY_COHERENCE"]

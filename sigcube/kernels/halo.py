@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from sigcube.model.compile import helper
-from sigcube.model.record import Kernel, Parameter, Term
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Parameter, Term
 from sigcube.model.vecmath import expm1, log, log1p, pow
 
 __all__ = ["BURR", "NFW"]

@@ -1,7 +1,8 @@
 """Graviton pairing: a condensate of cold systems, K = A · x/(1+x) · [1 − exp(−(R/ℓ)^p)] (microphysics, model 2)."""
 
 from sigcube.kernels.systems import DISPERSION, FLAT_VELOCITY, SIGMA_V
-from sigcube.model.record import Kernel, Parameter
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Parameter
 from sigcube.model.vecmath import expm1, pow
 
 __all__ = ["PAIRING"]

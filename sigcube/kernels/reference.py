@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sigcube.model.record import Choice, Kernel, Option, Parameter
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Choice, Option, Parameter
 from sigcube.model.vecmath import expm1
 
 __all__ = ["MOND", "NEWTON"]

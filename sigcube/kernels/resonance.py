@@ -20,7 +20,8 @@ import numpy as np
 
 from sigcube.kernels.systems import DISPERSION, FLAT_VELOCITY, SIGMA_V, VELOCITY
 from sigcube.model.compile import helper
-from sigcube.model.record import Choice, Kernel, Option, Parameter, Term
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Choice, Option, Parameter, Term
 from sigcube.model.vecmath import exp, log, pow
 
 __all__ = ["RESONANCE"]

@@ -6,7 +6,8 @@ from operator import attrgetter
 import numpy as np
 
 from sigcube.model.compile import helper
-from sigcube.model.record import Choice, Kernel, Option, Parameter, Reduction
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Choice, Option, Parameter, Reduction
 from sigcube.model.vecmath import exp, pow
 
 __all__ = ["SIGMA"]

@@ -5,7 +5,8 @@ from operator import attrgetter
 
 import numpy as np
 
-from sigcube.model.record import Choice, Kernel, Option, Parameter
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Choice, Option, Parameter
 from sigcube.model.vecmath import exp, expm1, pow
 
 __all__ = ["SURVIVAL"]

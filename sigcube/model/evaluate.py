@@ -1,4 +1,4 @@
-"""A kernel on whole arrays: each term as a ufunc, broadcast by xarray over named dimensions."""
+"""A model on whole arrays: each term as a ufunc, broadcast by xarray over named dimensions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,91 +6,39 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sigcube.constants import CONSTANTS
 from sigcube.cube import kind_of
-from sigcube.errors import DataError, SpecError
+from sigcube.errors import SpecError
 from sigcube.model.compile import scalar, ufunc
-from sigcube.model.frames import FRAMES
-from sigcube.model.graph import Frame, Graph, Node, Variables, model_parameters, resolve, resolve_labels
-from sigcube.model.record import Kernel, Term
-from sigcube.model.settings import check_names, check_values, split
+from sigcube.model.frames import frame_of, variables_of
+from sigcube.model.graph import Node
+from sigcube.model.model import Model
+from sigcube.model.record import KernelRecord, Term
 
-__all__ = ["evaluate", "frame_of", "variables_of"]
-
-
-def frame_of(cube: xr.Dataset) -> Frame:
-    """Return the frame for a cube's kind.
-
-    Raises
-    ------
-    DataError
-        For a Dataset that is not a cube, or of a kind that models do not meet.
-    """
-    kind = kind_of(cube).name
-    if kind not in FRAMES:
-        raise DataError(
-            f"no model predicts anything for a {kind} cube", where=str(cube.attrs.get("title")), expected=_kinds()
-        )
-    return FRAMES[kind]
+__all__ = ["evaluate"]
 
 
-def _kinds() -> str:
-    return " or ".join(FRAMES)
-
-
-def variables_of(cube: xr.Dataset) -> Variables:
-    """Return the numeric variables of a cube, split into those of points and those of systems."""
-    dims = set(kind_of(cube).dims)
-    numeric = {str(name): v for name, v in cube.data_vars.items() if v.dtype.kind in "fiu"}
-    points = frozenset(name for name, variable in numeric.items() if set(variable.dims) == dims)
-    return Variables(points, frozenset(numeric) - points)
-
-
-def evaluate(kernel: Kernel, cube: xr.Dataset, target: str, settings: Mapping[str, Any]) -> Any:
+def evaluate(kernel: KernelRecord, cube: xr.Dataset, target: str, settings: Mapping[str, Any]) -> Any:
     """Compute one target of a kernel at every point of a cube. `Kernel.boost` tells the rest."""
-    frame = frame_of(cube)
-    check_names(kernel, frame, settings)
-    given_labels, given_values = split(kernel, frame, settings)
-    labels = resolve_labels(kernel, frame, {name: str(label) for name, label in given_labels.items()})
-    graph = resolve(kernel, frame, labels=labels, targets=(target,), variables=variables_of(cube))
-    values = _values(kernel, frame, graph, labels, given_values)
+    model = Model(kernel, frame_of(cube), settings)
+    model.check_names(settings)
+    graph = model.graph((target,), variables=variables_of(cube))
+    model.check_given(graph)
+    for name, value in model.values.items():
+        if np.ndim(value) and not isinstance(value, xr.DataArray):
+            what = f"{name} has several values but no named dimension"
+            raise SpecError(what, found=repr(value), expected="a number or a DataArray")
+    values = model.inputs(graph)
     for node in graph.nodes:
         values[node.name] = _apply(node, [values.get(i, cube[i] if i in cube else None) for i in node.inputs], cube)
     name = graph.targets[0]
     value = values.get(name, cube.get(name))
     if target == "boost":
-        return _over_points(
-            value, cube, {"long_name": f"Σ = g_eff/g_N of {kernel.title}", "units": "", "source": kernel.source}, target
-        )
-    if target == "predicted":
-        attrs = {"long_name": f"prediction of {kernel.title}", "units": frame.unit(labels), "source": kernel.source}
-        return _over_points(value, cube, attrs, target)
-    return value
-
-
-def _values(
-    kernel: Kernel, frame: Frame, graph: Graph, labels: Mapping[str, str], given: Mapping[str, Any]
-) -> dict[str, Any]:
-    parameters = model_parameters(kernel, frame)
-    constants = CONSTANTS[labels["constants"]]
-    for name, value in given.items():
-        if name not in graph.parameters:
-            chosen = ", ".join(f"{key}={label!r}" for key, label in labels.items())
-            raise SpecError(
-                f"{kernel.name} does not use {name!r} here",
-                found=chosen,
-                hint=f"leave {name} out, or choose other labels",
-            )
-        check_values(parameters[name], value)
-        if np.ndim(value) and not isinstance(value, xr.DataArray):
-            raise SpecError(
-                f"{name} has several values but no named dimension",
-                found=repr(value),
-                expected="a number or a DataArray",
-            )
-    values: dict[str, Any] = {name: getattr(constants, name) for name in graph.constants}
-    values.update({name: given.get(name, parameters[name].value(constants)) for name in graph.parameters})
-    return values
+        long_name, unit = f"Σ = g_eff/g_N of {kernel.title}", ""
+    elif target == "predicted":
+        long_name, unit = f"prediction of {kernel.title}", model.unit
+    else:
+        return value
+    return _over_points(value, cube, {"long_name": long_name, "units": unit, "source": kernel.source}, target)
 
 
 def _apply(node: Node, arguments: list[Any], cube: xr.Dataset) -> Any:

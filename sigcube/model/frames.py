@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
+import xarray as xr
 
+from sigcube.cube import kind_of
+from sigcube.errors import DataError
 from sigcube.model import milky_way
 from sigcube.model.compile import helper
-from sigcube.model.graph import Frame
-from sigcube.model.record import Choice, Option, Parameter
+from sigcube.model.graph import Variables
+from sigcube.model.record import Choice, Frame, Option, Parameter
 from sigcube.model.vecmath import pow
 
-__all__ = ["FRAMES"]
+__all__ = ["FRAMES", "frame_of", "variables_of"]
 
 # Terms that frames share.
 
@@ -295,3 +298,29 @@ LANDMARK = Frame(
 
 #: How models meet a cube, by its kind; kinds without accelerations have no frame.
 FRAMES: Mapping[str, Frame] = MappingProxyType({frame.kind: frame for frame in (GALAXY, STAR, CLUSTER, LANDMARK)})
+
+
+def frame_of(cube: xr.Dataset) -> Frame:
+    """Return the frame for a cube's kind.
+
+    Raises
+    ------
+    DataError
+        For a Dataset that is not a cube, or of a kind that models do not meet.
+    """
+    kind = kind_of(cube).name
+    if kind not in FRAMES:
+        raise DataError(
+            f"no model predicts anything for a {kind} cube",
+            where=str(cube.attrs.get("title")),
+            expected=" or ".join(FRAMES),
+        )
+    return FRAMES[kind]
+
+
+def variables_of(cube: xr.Dataset) -> Variables:
+    """Return the names of a cube's numeric variables, split into those of points and those of systems."""
+    dims = set(kind_of(cube).dims)
+    numeric = {str(name): v for name, v in cube.data_vars.items() if v.dtype.kind in "fiu"}
+    points = frozenset(name for name, variable in numeric.items() if set(variable.dims) == dims)
+    return Variables(points, frozenset(numeric) - points)

@@ -1,4 +1,4 @@
-"""What a kernel declares: its terms, its choices and its parameters.
+"""What a kernel and a kind of cube declare: terms, choices and parameters.
 
 A *term* is a plain scalar Python function. **Its argument names are its inputs**: another term, a parameter, a
 physical constant or a variable of the cube. That one convention is the whole protocol. It tells, without a second
@@ -11,15 +11,14 @@ declaration that could drift from the formula,
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 from sigcube.constants import Constants
 
-__all__ = ["Choice", "Kernel", "Option", "Parameter", "Reduction", "Term", "inputs_of"]
+__all__ = ["Choice", "Definition", "Frame", "KernelRecord", "Option", "Parameter", "Reduction", "Term", "inputs_of"]
 
 Term = Callable[..., float]
-Status = Literal["derived", "calibrated", "fitted", "fixed"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,10 @@ class Reduction:
     """
 
     function: Callable[..., float]
+
+
+#: What a name stands for: a term, a term over the points of a system, or another name.
+Definition = Term | Reduction | str
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Parameter:
     default: float | Callable[[Constants], float]
     unit: str
     bounds: tuple[float, float]
-    status: Status
+    status: Literal["derived", "calibrated", "fitted", "fixed"]
     source: str
     description: str
 
@@ -75,7 +78,7 @@ class Option:
     A label that decides what is predicted has the unit of that.
     """
 
-    defines: Mapping[str, "Term | Reduction | str"]
+    defines: Mapping[str, Definition]
     source: str
     description: str
     unit: str | None = None
@@ -92,8 +95,8 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """A gravity model: what turns baryons into a boost Σ = g_eff / g_N.
+class KernelRecord:
+    """The declaration of a gravity model: what turns baryons into a boost Σ = g_eff / g_N.
 
     Attributes
     ----------
@@ -112,59 +115,47 @@ class Kernel:
     name: str
     title: str
     source: str
-    terms: Mapping[str, "Term | Reduction | str"]
+    terms: Mapping[str, Definition]
     parameters: tuple[Parameter, ...] = ()
     choices: tuple[Choice, ...] = ()
     smallest_boost: float = 1.0
 
-    def __repr__(self) -> str:
-        names = ", ".join([*(c.name for c in self.choices), *(p.name for p in self.parameters)])
-        return f"<Kernel {self.name}: {self.title} ({names or 'no parameters'})>"
 
-    def boost(self, cube: Any, **settings: Any) -> Any:
-        """Σ = g_eff / g_N at every point of a cube.
+@dataclass(frozen=True)
+class Frame:
+    """How models meet one kind of cube.
 
-        Parameters
-        ----------
-        cube : xarray.Dataset
-            A cube with the variables that the kernel needs.
-        **settings
-            Parameters as numbers or DataArrays, which broadcast against the cube, and choices as labels. What is not
-            given has its default.
+    Attributes
+    ----------
+    kind : str
+        The kind of cube.
+    system_dim : str or None
+        The dimension of its systems, if there is one.
+    terms : Mapping
+        The terms that every kernel can use there: baryons, and what is compared with data.
+    parameters, choices : tuple
+        Those of the baryons and of the observable.
+    predicted_unit : str
+        Unit of the prediction, unless the label of a choice has another.
+    measured : frozenset of str
+        Parameters of kernels that such a cube gives for each point or system instead.
+    defaults : Mapping
+        Labels and values that are the default there, for the kernels that have such choices and parameters.
+    """
 
-        Returns
-        -------
-        xarray.DataArray
-            Σ, dimensionless, over the cube's dimensions and those of the parameters.
+    kind: str
+    system_dim: str | None
+    terms: Mapping[str, Definition]
+    parameters: tuple[Parameter, ...]
+    predicted_unit: str
+    choices: tuple[Choice, ...] = ()
+    measured: frozenset[str] = frozenset()
+    defaults: Mapping[str, str | float] = field(default_factory=dict)
 
-        Raises
-        ------
-        SpecError
-            For a name, label or value the kernel does not have, or a parameter that the labels do not use.
-        DataError
-            For a cube that lacks a variable.
-        """
-        from sigcube.model.evaluate import evaluate
-
-        return evaluate(self, cube, "boost", settings)
-
-    def compute(self, cube: Any, term: str, **settings: Any) -> Any:
-        """Compute any named term of the kernel: ``h``, ``W``, ``xi`` ... See `boost` for the arguments.
-
-        Returns
-        -------
-        xarray.DataArray or float
-            Its values, over what it varies with; its unit is in the term's docstring.
-        """
-        from sigcube.model.evaluate import evaluate
-
-        return evaluate(self, cube, term, settings)
-
-    def predict(self, cube: Any, **settings: Any) -> Any:
-        """Predict the cube's observable at every point: V in km/s for galaxies. See `boost` for the arguments."""
-        from sigcube.model.evaluate import evaluate
-
-        return evaluate(self, cube, "predicted", settings)
+    def unit(self, labels: Mapping[str, str]) -> str:
+        """Return the unit of the prediction under some labels."""
+        options = (choice.options[labels.get(choice.name, choice.default)] for choice in self.choices)
+        return next((option.unit for option in options if option.unit is not None), self.predicted_unit)
 
 
 def inputs_of(term: "Term | Reduction") -> tuple[str, ...]:

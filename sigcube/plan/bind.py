@@ -1,4 +1,4 @@
-"""A spec met with a cube: the sample packed, with what it needs, and the plan for it."""
+"""A spec met with data: the sample packed with what its models need, and the plan for it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,25 +9,44 @@ import xarray as xr
 
 from sigcube.cube import Packed, fingerprint, kind_of, pack
 from sigcube.errors import DataError
-from sigcube.model.evaluate import variables_of
+from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
+from sigcube.plan.checks import check_spec
 from sigcube.plan.plan import Plan, make_plan
+from sigcube.plan.sections import make_sections, required_variables
 from sigcube.plan.spec import Spec
+from sigcube.plan.values import Section
 
-__all__ = ["ORIGIN", "gather", "plan_of"]
+__all__ = ["ORIGIN", "plan_cube", "plan_packed"]
 
 #: What a result repeats from its cube.
 ORIGIN = ("title", "citation", "licence", "synthetic", "cube", "cube_fingerprint", "sample", "raw_files", "data")
 
 
-def gather(spec: Spec, cube: xr.Dataset, sample: str) -> tuple[Packed, dict[str, Any]]:
-    """Return the variables of a cube's sample that a spec needs, and where they come from.
+def plan_cube(spec: Spec, cube: xr.Dataset, *, sample: str, title: str | None = None) -> tuple[Plan, Packed]:
+    """Plan a spec on a sample of a cube.
+
+    Parameters
+    ----------
+    spec : Spec
+        What is asked.
+    cube : Dataset
+        The data.
+    sample : str
+        A named selection of the cube.
+    title : str, optional
+        Title of the result.
+
+    Returns
+    -------
+    Plan, Packed
+        The plan, and the sample with the variables that it needs.
 
     Raises
     ------
     SpecError, DataError
-        For a sample that does not exist, a cube without one of its dimensions, and whatever
-        `sigcube.plan.plan.make_plan` refuses.
+        For a sample that does not exist, a cube without one of its dimensions, and whatever of the spec makes no sense
+        on this cube.
     """
     if lost := [dim for dim in kind_of(cube).dims if dim not in cube.dims]:
         raise DataError(
@@ -35,34 +54,34 @@ def gather(spec: Spec, cube: xr.Dataset, sample: str) -> tuple[Packed, dict[str,
             where=str(cube.attrs["title"]),
             hint=f"select by a list, which keeps it: .sel({lost[0]}=[...])",
         )
-    bare = pack(cube, sample=sample, variables=())
-    counts = np.diff(bare.offsets)
-    plan = make_plan(
-        spec,
-        systems=bare.systems,
-        n_points=bare.n_points,
-        fewest_points=int(counts.min()),
-        variables=variables_of(cube),
-    )
+    check_spec(spec)
+    sections = make_sections(spec, variables_of(cube))
+    packed = pack(cube, sample=sample, variables=required_variables(sections))
     origin = {
         **{name: cube.attrs[name] for name in ("citation", "licence", "synthetic", "raw_files") if name in cube.attrs},
-        "title": f"{spec.kernel.title} over {cube.attrs['title']}",
+        "title": title or f"{spec.model.kernel.title} over {cube.attrs['title']}",
         "cube": cube.attrs["title"],
         # Not what the cube says of itself: it may have been changed in memory since it was opened.
         "cube_fingerprint": fingerprint(cube),
         "sample": sample,
     }
-    return pack(cube, sample=sample, variables=plan.inputs), origin
+    return _plan(spec, sections, packed, origin), packed
 
 
-def plan_of(spec: Spec, packed: Packed, origin: Mapping[str, Any]) -> Plan:
-    """Plan a spec on the data that were gathered for it."""
+def plan_packed(spec: Spec, packed: Packed, origin: Mapping[str, Any]) -> Plan:
+    """Plan a spec on data that were packed for it before, as a result holds them."""
+    check_spec(spec)
+    variables = Variables(frozenset(packed.points), frozenset(packed.per_system))
+    return _plan(spec, make_sections(spec, variables), packed, origin)
+
+
+def _plan(spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any]) -> Plan:
     return make_plan(
         spec,
+        sections,
         systems=packed.systems,
         n_points=packed.n_points,
         fewest_points=int(np.diff(packed.offsets).min()),
-        variables=Variables(frozenset(packed.points), frozenset(packed.per_system)),
         origin={**origin, "data": _digest(packed)},
     )
 

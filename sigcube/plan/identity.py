@@ -7,45 +7,39 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from sigcube import __version__
 from sigcube.constants import CONSTANTS
 from sigcube.model.code_hash import source_hash
-from sigcube.model.graph import model_choices, model_parameters
 from sigcube.model.metrics import METRIC_TERMS
-from sigcube.model.record import Choice, Kernel, Reduction, Term
+from sigcube.model.model import Model
+from sigcube.model.record import Definition, Reduction, Term
 from sigcube.plan.grid import Axis
 from sigcube.plan.spec import Spec, spec_to_record
+from sigcube.plan.values import Section
 
-__all__ = ["describe_identity", "result_attrs", "result_coords", "source_hash"]
+__all__ = ["describe_identity", "result_attrs", "result_coords"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
 
 
-class _SectionLike(Protocol):
-    @property
-    def labels(self) -> Mapping[str, str]: ...
-    @property
-    def model(self) -> Any: ...
-
-
-def result_coords(spec: Spec, systems: tuple[str, ...], sections: Iterable[_SectionLike]) -> dict[str, Any]:
+def result_coords(spec: Spec, systems: tuple[str, ...], sections: Iterable[Section]) -> dict[str, Any]:
     """Return the coordinates of a result: the grid's axes with units, and the names of the systems where kept."""
     coords = {axis.name: (axis.dim, axis.array, _axis_attrs(spec, axis, sections)) for axis in spec.grid.axes}
-    if spec.keep_systems and spec.frame.system_dim:
-        attrs = {"units": "", "long_name": spec.frame.system_dim, "source": "cube"}
-        coords[spec.frame.system_dim] = (spec.frame.system_dim, np.array(systems, dtype=object), attrs)
+    if spec.keep_systems and spec.model.frame.system_dim:
+        attrs = {"units": "", "long_name": spec.model.frame.system_dim, "source": "cube"}
+        coords[spec.model.frame.system_dim] = (spec.model.frame.system_dim, np.array(systems, dtype=object), attrs)
     return coords
 
 
-def _axis_attrs(spec: Spec, axis: Axis, sections: Iterable[_SectionLike]) -> dict[str, Any]:
+def _axis_attrs(spec: Spec, axis: Axis, sections: Iterable[Section]) -> dict[str, Any]:
     if axis.is_label:
-        choice = next(choice for choice in model_choices(spec.kernel, spec.frame) if choice.name == axis.name)
-        return {"units": "", "long_name": choice.description, "source": spec.kernel.source}
-    parameter = model_parameters(spec.kernel, spec.frame)[axis.name]
+        description = spec.model.choices[axis.name].description
+        return {"units": "", "long_name": description, "source": spec.model.kernel.source}
+    parameter = spec.model.parameters[axis.name]
     attrs = {
         "units": parameter.unit,
         "long_name": parameter.description,
@@ -62,7 +56,7 @@ def _axis_attrs(spec: Spec, axis: Axis, sections: Iterable[_SectionLike]) -> dic
     return attrs
 
 
-def _labels(spec: Spec, sections: Iterable[_SectionLike]) -> str:
+def _labels(spec: Spec, sections: Iterable[Section]) -> str:
     swept = [axis.name for axis in spec.grid.axes if axis.is_label]
     found = (", ".join(f"{name}={section.labels[name]}" for name in swept) for section in sections)
     return " or ".join(dict.fromkeys(found))
@@ -76,7 +70,7 @@ def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ..
     }
     return {
         "sigcube": __version__,
-        "kernel": spec.kernel.name,
+        "kernel": spec.model.kernel.name,
         "kernel source": source_hash(_functions(spec)),
         "kernel record": _digest("\n".join(_record(spec))),
         **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
@@ -121,50 +115,43 @@ def _library_versions() -> dict[str, str]:
 
 
 def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
-    kernels = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
-    terms = chain(*(_terms(kernel) for kernel in kernels), _options(spec.frame.choices))
-    yield from (
-        _plain(term)
-        for term in chain(spec.frame.terms.values(), METRIC_TERMS.values(), terms)
-        if not isinstance(term, str)
-    )
+    frame = spec.model.frame
+    kernels = [model.kernel for model in _models(spec)]
+    terms = chain.from_iterable(kernel.terms.values() for kernel in kernels)
+    choices = chain(*(kernel.choices for kernel in kernels), frame.choices)
+    options = chain.from_iterable(option.defines.values() for choice in choices for option in choice.options.values())
+    every = chain(frame.terms.values(), METRIC_TERMS.values(), terms, options)
+    yield from (_plain(term) for term in every if not isinstance(term, str))
     yield from (metric.finish for metric in spec.metrics)
 
 
 def _record(spec: Spec) -> Iterator[str]:
     """Say what stands behind each name under each label, and which values hold where none is given."""
-    kernels = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
-    for name, term in chain(spec.frame.terms.items(), METRIC_TERMS.items()):
+    for name, term in chain(spec.model.frame.terms.items(), METRIC_TERMS.items()):
         yield f"{name} = {_told(term)}"
-    for kernel in kernels:
-        for name, term in kernel.terms.items():
-            yield f"{kernel.name}: {name} = {_told(term)}"
-        for choice in model_choices(kernel, spec.frame):
-            yield f"{kernel.name}: {choice.name}, {choice.default} by default"
+    for model in _models(spec):
+        own = model.kernel.name
+        for name, term in model.kernel.terms.items():
+            yield f"{own}: {name} = {_told(term)}"
+        for choice in model.choices.values():
+            yield f"{own}: {choice.name}, {choice.default} by default"
             for label, option in choice.options.items():
                 yield from (f"{choice.name} {label}: {name} = {_told(term)}" for name, term in option.defines.items())
-        for parameter in model_parameters(kernel, spec.frame).values():
+        for parameter in model.parameters.values():
             yield f"{parameter.name} = {[parameter.value(constants) for constants in CONSTANTS.values()]}"
     yield from (f"{name}: {constants}" for name, constants in CONSTANTS.items())
 
 
-def _told(term: Term | Reduction | str) -> str:
+def _models(spec: Spec) -> list[Model]:
+    return [spec.model] if spec.reference is None else [spec.model, spec.reference]
+
+
+def _told(term: Definition) -> str:
     return term if isinstance(term, str) else f"{type(term).__name__} {source_hash([_plain(term)])}"
 
 
 def _digest(text: str) -> str:
     return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-
-def _terms(kernel: Kernel) -> Iterator[Term | Reduction | str]:
-    yield from kernel.terms.values()
-    yield from _options(kernel.choices)
-
-
-def _options(choices: Iterable[Choice]) -> Iterator[Term | Reduction | str]:
-    for choice in choices:
-        for option in choice.options.values():
-            yield from option.defines.values()
 
 
 def _plain(term: Term | Reduction) -> Term:

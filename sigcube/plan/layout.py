@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from sigcube.plan.spec import Spec
+from sigcube.plan.values import PointStatus, ResultVariable
 
-__all__ = ["Layout", "ResultVariable", "lay_out"]
+__all__ = ["Layout", "lay_out"]
 
 # What one block writes of one variable: large enough that files stay few and a task outweighs its overhead, small
 # enough that the last task of a sweep does not leave the other workers idle for long, and that its buffers stay below
@@ -24,31 +25,13 @@ _SMALLEST_BLOCK_EVALUATIONS = 2**26
 _CHUNK_BYTES = 10 * 2**20
 
 
-@dataclass(frozen=True)
-class ResultVariable:
-    """One array of a result.
-
-    Where each grid point has a value of its own, compression spared three tenths of the disk and took some 22 of a
-    block's 145 ms (SPARC); where values repeat along axes that a section leaves out, it spares the repetition.
-    """
-
-    name: str
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...]
-    dtype: str
-    attrs: Mapping[str, Any]
-    compressed: bool = True
-
-    @property
-    def nbytes(self) -> int:
-        """Size in bytes before compression."""
-        return prod(self.shape) * np.dtype(self.dtype).itemsize
-
-    @property
-    def n_chunks(self) -> int:
-        """Number of files."""
-        return prod(ceil(n / chunk) for n, chunk in zip(self.shape, self.chunks, strict=True))
+_STATUS_ATTRS: Mapping[str, Any] = {
+    "long_name": "state of each grid point",
+    "units": "",
+    "source": "sigcube",
+    "flag_values": [int(status) for status in PointStatus],
+    "flag_meanings": " ".join("invalid_parameters" if s is PointStatus.INVALID else s.word for s in PointStatus),
+}
 
 
 @dataclass(frozen=True)
@@ -120,14 +103,14 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: 
         return ResultVariable(name, dims, shape, chunks[1:], dtype, attrs)
 
     def per_system(name: str, attrs: Mapping[str, Any]) -> ResultVariable:
-        own = (str(spec.frame.system_dim), *dims), (n_systems, *shape)
+        own = (str(spec.model.frame.system_dim), *dims), (n_systems, *shape)
         return ResultVariable(name, *own, chunks, spec.dtype, attrs, compressed=repeats)
 
     found: list[ResultVariable] = []
     for metric in spec.metrics:
         attrs = {
-            "units": spec.unit if metric.unit is None else metric.unit,
-            "source": spec.kernel.source,
+            "units": spec.model.unit if metric.unit is None else metric.unit,
+            "source": spec.model.kernel.source,
             "best": metric.best,
         }
         if metric.scope == "pooled":
@@ -144,17 +127,8 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: 
             summary(
                 "win_rate",
                 "float64",
-                {"units": "", "source": spec.kernel.source, "best": "largest", "long_name": long_name},
+                {"units": "", "source": spec.model.kernel.source, "best": "largest", "long_name": long_name},
             )
         )
-    found.append(summary("status", "uint8", STATUS_ATTRS))
+    found.append(summary("status", "uint8", _STATUS_ATTRS))
     return found
-
-
-STATUS_ATTRS: Mapping[str, Any] = {
-    "long_name": "state of each grid point",
-    "units": "",
-    "source": "sigcube",
-    "flag_values": [0, 1, 2, 3, 4],
-    "flag_meanings": "todo done invalid_parameters failed killed",
-}

@@ -1,87 +1,31 @@
-"""What a sweep will compute and write, decided before anything runs: pure values, no I/O.
+"""What a sweep will compute and write, decided before anything runs: a value that prints itself.
 
-Labels split a grid into *sections*: within one, a single reading of the model is compiled and the numeric axes are
-swept. Each section computes only the axes that its labels use, once; along the others its values are repeated when they
-are written, so that the result is dense and slices as one would expect. Sections whose labels make no difference to one
+Labels split a grid into *sections*: within one, one bound model is compiled and the numeric axes are swept. Each
+section computes only the axes that its labels use, once; along the others its values are repeated when they are
+written, so that the result is dense and slices as one would expect. Sections whose labels make no difference to one
 another are computed once as well.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
 from math import ceil, prod
 from typing import Any, overload
 
 import numpy as np
 
-from sigcube.constants import CONSTANTS
-from sigcube.errors import SpecError
-from sigcube.model.graph import Frame, Graph, Variables, model_choices, model_parameters, resolve, resolve_labels
-from sigcube.model.metrics import METRIC_TERMS, Metric, sums_of
-from sigcube.model.record import Kernel
-from sigcube.model.settings import check_names, split
-from sigcube.plan.checks import check_dims, check_reference, check_spec
+from sigcube.chunks import Region
+from sigcube.plan.checks import check_dims, check_fitted
 from sigcube.plan.identity import describe_identity, result_attrs, result_coords
-from sigcube.plan.layout import Layout, ResultVariable, lay_out
+from sigcube.plan.layout import Layout, lay_out
 from sigcube.plan.spec import Spec
+from sigcube.plan.values import Block, ResultVariable, Section
+from sigcube.wording import count, duration, number, plural, size
 
-__all__ = ["Block", "BoundModel", "Plan", "Section", "make_plan"]
+__all__ = ["Plan", "make_plan", "plan_record"]
 
-
-@dataclass(frozen=True)
-class BoundModel:
-    """One model with its labels settled: its terms, the values held fixed, the dimension of each swept parameter."""
-
-    graph: Graph
-    fixed: tuple[tuple[str, float], ...]
-    swept: tuple[tuple[str, str], ...]
-
-    @cached_property
-    def dims(self) -> tuple[str, ...]:
-        """The dimensions that the terms vary with, each once."""
-        return tuple(dict.fromkeys(dim for _, dim in self.swept))
-
-
-@dataclass(frozen=True)
-class Section:
-    """The part of a grid that shares one bound model: its places along the label dimensions, and what is evaluated."""
-
-    index: int
-    labels: Mapping[str, str]
-    places: tuple[tuple[int, ...], ...]
-    model: BoundModel
-    reference: BoundModel | None
-
-
-@dataclass(frozen=True)
-class Block:
-    """One task: a tile of a section, and the whole chunks that its values go to.
-
-    Attributes
-    ----------
-    index, section : int
-        Number of the block, and of its section.
-    tile : tuple of slice
-        The part computed, over the grid's dimensions; of length one along those that the section does not use.
-    regions : tuple of tuple of slice
-        Where the values are written, over the grid's dimensions.
-    """
-
-    index: int
-    section: int
-    tile: tuple[slice, ...]
-    regions: tuple[tuple[slice, ...], ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the part computed."""
-        return tuple(part.stop - part.start for part in self.tile)
-
-    @property
-    def size(self) -> int:
-        """Number of grid points computed."""
-        return prod(self.shape)
+# Sections that a printed plan lists one by one.
+_LISTED = 8
 
 
 class Blocks(Sequence[Block]):
@@ -123,9 +67,9 @@ class Plan:
     n_points : int
         Number of points of the sample.
     sections : tuple of Section
-        The readings of the model.
+        The parts of the grid that share a bound model.
     layout : Layout
-        Shards, chunks and variables of the result.
+        Chunks and variables of the result.
     origin : Mapping
         Where the data come from: title, citation, licence, sample, fingerprint ... of the cube.
     seconds_per_evaluation : float or None
@@ -151,7 +95,7 @@ class Plan:
     @property
     def system_dim(self) -> str | None:
         """The dimension of systems: ``galaxy``, say; None where all points are of one system."""
-        return self.spec.frame.system_dim
+        return self.spec.model.frame.system_dim
 
     @property
     def variables(self) -> tuple[ResultVariable, ...]:
@@ -183,16 +127,6 @@ class Plan:
         """Number of grid points that are computed; the others repeat them."""
         return sum(self.section_size(section) for section in self.sections)
 
-    def section_size(self, section: Section) -> int:
-        """Return the number of grid points that a section computes."""
-        return prod(self._lengths(section))
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The variables of the cube that the models need."""
-        readings = [r for section in self.sections for r in (section.model, section.reference) if r is not None]
-        return tuple(dict.fromkeys(name for r in readings for name in (*r.graph.points, *r.graph.systems)))
-
     @property
     def evaluations(self) -> int:
         """Number of evaluations of the model: grid points computed × points of the sample."""
@@ -213,9 +147,22 @@ class Plan:
         """Number of files that hold values."""
         return sum(variable.n_chunks for variable in self.variables)
 
+    @property
+    def bytes_largest_block(self) -> int:
+        """Bytes of the values that a worker holds while it computes the largest block."""
+        points = max(self.block(0, section, (0,) * len(self.dims)).size for section in self.sections)
+        sizes = (
+            (len(self.systems) if self.system_dim in v.dims else 1) * np.dtype(v.dtype).itemsize for v in self.variables
+        )
+        return points * sum(sizes)
+
+    def section_size(self, section: Section) -> int:
+        """Return the number of grid points that a section computes."""
+        return prod(self._lengths(section))
+
     def used_dims(self, section: Section) -> tuple[bool, ...]:
         """Tell for each dimension of the grid whether a section computes along it."""
-        return _along(self.spec, section)
+        return _used_dims(self.spec, section)
 
     def _lengths(self, section: Section) -> tuple[int, ...]:
         return tuple(n if used else 1 for n, used in zip(self.dims.values(), self.used_dims(section), strict=True))
@@ -226,35 +173,32 @@ class Plan:
 
     def block(self, index: int, section: Section, position: tuple[int, ...]) -> Block:
         """Return one block from its section and its position among the section's tiles."""
-        lengths = self._lengths(section)
         tile = tuple(
-            slice(i * size, min((i + 1) * size, n))
-            for i, size, n in zip(position, self.layout.tile, lengths, strict=True)
+            slice(i * length, min((i + 1) * length, n))
+            for i, length, n in zip(position, self.layout.tile, self._lengths(section), strict=True)
         )
         return Block(index, section.index, tile, tuple(self._regions(section, tile)))
 
-    def _regions(self, section: Section, tile: tuple[slice, ...]) -> Iterator[tuple[slice, ...]]:
+    def _regions(self, section: Section, tile: Region) -> Iterator[Region]:
         used = dict(zip(self.dims, zip(self.used_dims(section), tile, strict=True), strict=True))
-        for place in section.places:
-            at = dict(zip(self.spec.grid.label_dims, place, strict=True))
+        for position in section.positions:
+            at = dict(zip(self.spec.grid.label_dims, position, strict=True))
             yield tuple(
                 slice(at[dim], at[dim] + 1) if dim in at else used[dim][1] if used[dim][0] else slice(0, n)
                 for dim, n in self.dims.items()
             )
 
     def __repr__(self) -> str:
-        from sigcube.plan.report import describe_plan
-
-        return describe_plan(self)
+        return _describe(self)
 
 
 def make_plan(
     spec: Spec,
+    sections: tuple[Section, ...],
     *,
     systems: Sequence[str],
     n_points: int,
     fewest_points: int,
-    variables: Variables,
     origin: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Decide what a sweep computes and writes.
@@ -263,119 +207,124 @@ def make_plan(
     ----------
     spec : Spec
         What is asked.
+    sections : tuple of Section
+        Its sections, as `sigcube.plan.sections.make_sections` returns them.
     systems : sequence of str
         Names of the systems in the sample.
     n_points, fewest_points : int
         Points of the sample in all, and of its smallest system.
-    variables : Variables
-        What the cube offers.
     origin : Mapping, optional
         Where the data come from.
 
     Raises
     ------
     SpecError
-        For a name, label, value or combination that makes no sense, before anything runs.
-    DataError
-        For a cube that lacks what the kernel needs.
+        For a dimension with a name that the result uses itself, and for more fitted parameters than points.
     """
-    check_spec(spec, fewest_points)
-    sections = _sections(spec, variables)
-    _check_axes_are_used(spec, sections)
-    used = [_along(spec, section) for section in sections]
+    check_fitted(spec, fewest_points)
+    used = [_used_dims(spec, section) for section in sections]
     layout = lay_out(spec, used=used, n_systems=len(systems), n_points=n_points)
     check_dims(spec, {variable.name for variable in layout.variables})
     return Plan(spec, tuple(systems), n_points, sections, layout, origin or {})
 
 
-def _along(spec: Spec, section: Section) -> tuple[bool, ...]:
+def _used_dims(spec: Spec, section: Section) -> tuple[bool, ...]:
     return tuple(dim in section.model.dims for dim in spec.grid.dims)
 
 
-def _sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
-    """Settle the labels at each place of the label dimensions; join the places where the same reading results."""
-    grid = spec.grid
-    places: dict[tuple[BoundModel, BoundModel | None], list[tuple[int, ...]]] = {}
-    labels: dict[tuple[BoundModel, BoundModel | None], Mapping[str, str]] = {}
-    # An axis of one value is a parameter held fixed: a loop over it would only keep terms apart.
-    single = {dim: 0 for dim, n in grid.dims.items() if n == 1}
-    for place in product(*(range(grid.dims[dim]) for dim in grid.label_dims)):
-        at = single | dict(zip(grid.label_dims, place, strict=True))
-        settings = {**spec.settings, **{axis.name: axis.values[at[axis.dim]] for axis in grid.axes if axis.dim in at}}
-        swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at}
-        model, settled = _read(spec.kernel, spec.frame, settings, swept, spec.metrics, variables)
-        key = (model, _reference(spec, settings, swept, variables))
-        _check_reference_follows(*key)
-        places.setdefault(key, []).append(place)
-        labels.setdefault(key, settled)
-    return tuple(
-        Section(index, labels[key], tuple(found), key[0], key[1]) for index, (key, found) in enumerate(places.items())
-    )
-
-
-def _check_reference_follows(model: BoundModel, reference: BoundModel | None) -> None:
-    """Refuse a reference that varies where the model does not: its sums would have nothing to be compared with."""
-    if reference is not None and (alone := set(reference.dims) - set(model.dims)):
-        raise SpecError(
-            f"the reference varies along {sorted(alone)[0]!r}, which the model does not use",
-            where="reference",
-            hint="hold that parameter fixed under the reference, or leave the axis out",
-        )
-
-
-def _read(
-    kernel: Kernel,
-    frame: Frame,
-    settings: Mapping[str, Any],
-    swept: Mapping[str, str],
-    metrics: tuple[Metric, ...],
-    variables: Variables,
-) -> tuple[BoundModel, Mapping[str, str]]:
-    given_labels, given_values = split(kernel, frame, settings)
-    labels = resolve_labels(kernel, frame, {name: str(label) for name, label in given_labels.items()})
-    graph = resolve(kernel, frame, labels=labels, targets=sums_of(metrics), variables=variables, extra=METRIC_TERMS)
-    constants = CONSTANTS[labels["constants"]]
-    parameters = model_parameters(kernel, frame)
-    fixed = {name: float(getattr(constants, name)) for name in graph.constants}
-    fixed |= {
-        name: float(given_values.get(name, parameters[name].value(constants)))
-        for name in graph.parameters
-        if name not in swept
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """Return the figures of a plan as JSON-able values: times in seconds, sizes in bytes."""
+    return {
+        "kernel": plan.spec.model.kernel.name,
+        "systems": len(plan.systems),
+        "points": plan.n_points,
+        "grid": dict(plan.dims),
+        "grid_points": plan.spec.grid.size,
+        "grid_points_computed": plan.points_computed,
+        "readings": len(plan.sections),
+        "evaluations": plan.evaluations,
+        "blocks": len(plan.blocks),
+        "bytes": plan.bytes,
+        "files": plan.files,
+        "bytes_largest_block": plan.bytes_largest_block,
+        "seconds_one_core": plan.seconds,
     }
-    used = {name: dim for name, dim in swept.items() if name in graph.parameters}
-    return BoundModel(graph, tuple(fixed.items()), tuple(used.items())), labels
 
 
-def _reference(
-    spec: Spec, settings: Mapping[str, Any], swept: Mapping[str, str], variables: Variables
-) -> BoundModel | None:
-    """Read the reference model with the sweep's baryons: a comparison is made at equal mass-to-light ratios."""
-    if spec.reference is None:
-        return None
-    baryons = [parameter.name for parameter in spec.frame.parameters]
-    shared = {*baryons, *(choice.name for choice in spec.frame.choices), "constants"}
-    common = {name: value for name, value in settings.items() if name in shared}
-    own = {**common, **spec.reference.settings}
-    follows = {name: dim for name, dim in swept.items() if name in shared and name not in own}
-    check_names(spec.reference.kernel, spec.frame, own, where="reference")
-    metrics = tuple(metric for metric in spec.metrics if metric.name == "rms")
-    model, labels = _read(spec.reference.kernel, spec.frame, own, follows, metrics, variables)
-    check_reference(spec.reference, spec.frame, model.graph.parameters, labels)
-    return model
-
-
-def _check_axes_are_used(spec: Spec, sections: tuple[Section, ...]) -> None:
-    used = {name for section in sections for name in section.model.graph.parameters}
-    given = [
-        *((a.name, f"axes.{a.name}") for a in spec.grid.axes if not a.is_label),
-        *((n, f"parameters.{n}") for n in spec.settings),
+def _describe(plan: Plan) -> str:
+    """Return a plan as text: what is computed, what is written, what it costs."""
+    grid, kernel = plan.spec.grid, plan.spec.model.kernel
+    shape = " × ".join(f"{dim} {n}" for dim, n in plan.dims.items())
+    repeated = grid.size - plan.points_computed
+    rest = f"; {count(repeated)} repeat them" if repeated else ""
+    readings = plural(len(plan.sections), "reading")
+    rows = [
+        ("data", f"{count(len(plan.systems))} systems, {count(plan.n_points)} points"),
+        ("grid", f"{shape} = {count(grid.size)} grid points"),
+        ("computed", f"{count(plan.points_computed)} grid points in {readings} of the model{rest}"),
+        *(("", line) for line in _describe_sections(plan)),
+        ("metrics", _describe_metrics(plan)),
+        ("result", f"{size(plan.bytes)} before compression, {len(plan.variables)} arrays, {count(plan.files)} files"),
+        ("work", f"{count(plan.evaluations)} evaluations in {_blocks(len(plan.blocks))}"),
+        ("memory", f"{size(plan.bytes_largest_block)} a worker for the largest block, beside Python's own"),
+        ("time", _describe_time(plan)),
     ]
-    choices = {choice.name for choice in model_choices(spec.kernel, spec.frame)}
-    for name, where in given:
-        if name not in used and name not in choices:
-            raise SpecError(
-                f"no reading of {spec.kernel.name} in this sweep uses {name!r}",
-                where=where,
-                found=", ".join(sorted({f"{k}={v}" for s in sections for k, v in s.labels.items()})),
-                hint="leave it out, or choose labels that use it",
-            )
+    if not plan.finite_where_probed:
+        sample = plan.origin.get("sample", "all")
+        what = f"the model is not finite at every point of sample {sample!r}: its metrics will be NaN there;"
+        rows += [("caution", what), ("", "choose a sample without flagged points")]
+    lines = [f"  {label:<10}{text}".rstrip() for label, text in rows]
+    return "\n".join([f"Plan of a sweep of {kernel.name} ({kernel.title})", *lines])
+
+
+def _blocks(n: int) -> str:
+    return "1 block" if n == 1 else f"{count(n)} blocks"
+
+
+def _describe_sections(plan: Plan) -> Iterable[str]:
+    """Yield a line for each of the first sections: its labels, the axes it uses, those it repeats along."""
+    if len(plan.sections) == 1 and not plan.spec.grid.label_dims and all(plan.used_dims(plan.sections[0])):
+        return
+    for section in plan.sections[:_LISTED]:
+        yield f"{_describe_labels(plan, section)}: {_describe_axes(plan, section)}"
+    if len(plan.sections) > _LISTED:
+        yield f"and {len(plan.sections) - _LISTED} more"
+
+
+def _describe_labels(plan: Plan, section: Section) -> str:
+    found = []
+    for i, dim in enumerate(plan.spec.grid.label_dims):
+        at = dict.fromkeys(position[i] for position in section.positions)
+        for axis in plan.spec.grid.along(dim):
+            found.append(f"{axis.name}={'|'.join(dict.fromkeys(str(axis.values[i]) for i in at))}")
+    return ", ".join(found) or "everywhere"
+
+
+def _describe_axes(plan: Plan, section: Section) -> str:
+    lengths = {dim: n for dim, n in plan.dims.items() if dim not in plan.spec.grid.label_dims}
+    used = dict(zip(plan.dims, plan.used_dims(section), strict=True))
+    over = [dim for dim in lengths if used[dim]]
+    idle = [dim for dim, n in lengths.items() if not used[dim] and n > 1]
+    computed = f"{count(prod(lengths[dim] for dim in over))} over {' × '.join(over)}" if over else "1"
+    return f"{computed}, repeated along {', '.join(idle)}" if idle else computed
+
+
+def _describe_metrics(plan: Plan) -> str:
+    spec = plan.spec
+    kept = f", each {plan.system_dim}'s as {spec.dtype}" if spec.keep_systems else ""
+    text = ", ".join(metric.name for metric in spec.metrics) + kept
+    if spec.reference is None:
+        return text
+    settings = ", ".join(f"{name}={number(value)}" for name, value in spec.reference.settings.items())
+    return f"{text}; win_rate against {spec.reference.kernel.name}{f' ({settings})' if settings else ''}"
+
+
+def _describe_time(plan: Plan) -> str:
+    if plan.seconds is None:
+        return "not probed"
+    rate = 1.0 / plan.seconds_per_evaluation if plan.seconds_per_evaluation else 0.0
+    loops = "the loop" if len(plan.sections) == 1 else f"{len(plan.sections)} loops"
+    return (
+        f"about {duration(plan.seconds)} on one core of this machine ({count(rate)} evaluations/s), "
+        f"and on each worker the compiling of {loops}"
+    )

@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.kernels import find
 from sigcube.model.frames import FRAMES
-from sigcube.model.graph import Frame
+from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric, find_metrics
-from sigcube.model.record import Kernel
+from sigcube.model.model import Model
+from sigcube.model.record import Frame
 from sigcube.plan.grid import Grid, geomspace, is_list, linspace, make_grid
 from sigcube.shipped import shipped
 
 __all__ = [
-    "Reference",
     "Spec",
     "SpecFile",
     "as_spec_error",
@@ -34,29 +34,19 @@ _SPACINGS = {"linspace": linspace, "geomspace": geomspace}
 
 
 @dataclass(frozen=True)
-class Reference:
-    """The model that others are compared with: a kernel, its labels and values. Baryons are shared with the sweep."""
-
-    kernel: Kernel
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class Spec:
     """Everything that decides the numbers of a sweep, besides the data.
 
     Attributes
     ----------
-    kernel, frame : Kernel, Frame
-        The model, and how it meets the cube's kind.
+    model : Model
+        The kernel, how it meets the cube's kind, and the labels and parameters held fixed.
     grid : Grid
         The axes.
-    settings : Mapping
-        Labels and parameters held fixed; the others have their defaults.
     metrics : tuple of Metric
         What is measured.
-    reference : Reference or None
-        What ``win_rate`` compares with.
+    reference : Model or None
+        What ``win_rate`` compares with, at the same baryons.
     keep_systems : bool
         Whether the values of each system are written, besides the summaries.
     dtype : str
@@ -65,20 +55,13 @@ class Spec:
         Number of fitted parameters, for the degrees of freedom of reduced χ².
     """
 
-    kernel: Kernel
-    frame: Frame
+    model: Model
     grid: Grid
-    settings: Mapping[str, Any]
     metrics: tuple[Metric, ...]
-    reference: Reference | None
+    reference: Model | None
     keep_systems: bool
     dtype: Literal["float32", "float64"]
     fitted: int
-
-    @property
-    def unit(self) -> str:
-        """Unit of what is predicted."""
-        return self.frame.unit({name: str(value) for name, value in self.settings.items()})
 
 
 class SpecFile(BaseModel):
@@ -189,12 +172,10 @@ def make_spec(
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
         raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=hint)
     spec = Spec(
-        kernel=find(kernel),
-        frame=FRAMES[kind],
+        model=Model(find(kernel), FRAMES[kind], _settled("parameters", parameters or {})),
         grid=make_grid({name: _spaced(name, axis) for name, axis in axes.items()}),
-        settings=_settled("parameters", parameters or {}),
         metrics=find_metrics(metrics),
-        reference=_reference(reference),
+        reference=_reference(reference, FRAMES[kind]),
         keep_systems=bool(keep),
         dtype="float32" if dtype == "float32" else "float64",
         fitted=fitted,
@@ -230,18 +211,18 @@ def _settled(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _reference(given: str | Kernel | Mapping[str, Any] | None) -> Reference | None:
+def _reference(given: str | Kernel | Mapping[str, Any] | None, frame: Frame) -> Model | None:
     if given is None:
         return None
     if isinstance(given, str | Kernel):
-        return Reference(find(given), {})
+        return Model(find(given), frame)
     if not isinstance(given, Mapping):
         raise SpecError("a reference is a kernel, or a table with one", where="reference", found=repr(given))
     settings = dict(given)
     if "kernel" not in settings:
         raise SpecError("a reference needs a kernel", where="reference", found=", ".join(settings) or "nothing")
     kernel = find(settings.pop("kernel"))
-    return Reference(kernel, _settled("reference", settings))
+    return Model(kernel, frame, _settled("reference", settings))
 
 
 def _spaced(name: str, axis: Any) -> Any:
@@ -282,13 +263,13 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
     """Return a spec as JSON-able values, which `spec_from_record` turns back into the same spec, to the last bit."""
     reference = spec.reference
     return {
-        "kernel": spec.kernel.name,
-        "kind": spec.frame.kind,
+        "kernel": spec.model.kernel.name,
+        "kind": spec.model.frame.kind,
         "axes": {axis.name: {"dim": axis.dim, "values": list(axis.values)} for axis in spec.grid.axes},
-        "parameters": dict(spec.settings),
+        "parameters": dict(spec.model.settings),
         "metrics": [metric.name for metric in spec.metrics],
         "reference": None if reference is None else {"kernel": reference.kernel.name, **reference.settings},
-        "keep": [spec.frame.system_dim] if spec.keep_systems else [],
+        "keep": [spec.model.frame.system_dim] if spec.keep_systems else [],
         "dtype": spec.dtype,
         "fitted": spec.fitted,
     }

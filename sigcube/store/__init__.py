@@ -1,15 +1,12 @@
 """The result store: its layout, block writes, journal, lock, and how a run resumes."""
 
-from sigcube.store.journal import DONE, FAILED, KILLED, Journal, JournalEntry, read_journal
+from sigcube.store.journal import Journal, JournalEntry, read_journal
 from sigcube.store.lock import Holder
 from sigcube.store.run import RunStore, StoreStatus, open_or_create, status
 from sigcube.store.template import create, read_attrs, read_inputs, stamp
 from sigcube.store.writer import Written, mark_block, write_block
 
 __all__ = [
-    "DONE",
-    "FAILED",
-    "KILLED",
     "Holder",
     "Journal",
     "JournalEntry",

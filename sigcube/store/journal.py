@@ -14,12 +14,10 @@ from typing import Any
 
 from sigcube.errors import StoreError
 from sigcube.files import write_all
+from sigcube.plan.values import PointStatus
 from sigcube.store.faults import disk_fault
 
 __all__ = [
-    "DONE",
-    "FAILED",
-    "KILLED",
     "Header",
     "Journal",
     "JournalEntry",
@@ -28,9 +26,10 @@ __all__ = [
     "write_header",
 ]
 
-DONE, FAILED, KILLED = "done", "failed", "killed"
 FORMAT = 1
 _FILE = "blocks.jsonl"
+# The ways in which a block ends, by the word for it in a line.
+_ENDS = {each.word: each for each in (PointStatus.DONE, PointStatus.FAILED, PointStatus.KILLED)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +59,8 @@ class JournalEntry:
     ----------
     block : int
         Index of the block in the plan.
-    status : str
-        ``done``, ``failed`` or ``killed``.
+    status : PointStatus
+        Done, failed or killed.
     digest : str
         XXH3 digest of what was written; empty unless done.
     seconds : float
@@ -77,7 +76,7 @@ class JournalEntry:
     """
 
     block: int
-    status: str
+    status: PointStatus
     digest: str = ""
     seconds: float = 0.0
     worker: str = ""
@@ -96,7 +95,7 @@ class Journal:
     length: int
     """Bytes of whole lines."""
 
-    def blocks(self, *statuses: str) -> frozenset[int]:
+    def blocks(self, *statuses: PointStatus) -> frozenset[int]:
         """Select the indices of the blocks that ended in one of the statuses."""
         return frozenset(index for index, entry in self.entries.items() if entry.status in statuses)
 
@@ -120,7 +119,7 @@ class JournalWriter:
 
     def append(self, entry: JournalEntry) -> None:
         """Add an entry, to be written at the next flush."""
-        self._lines.append(_line("block", {**asdict(entry), "at": time.time()}))
+        self._lines.append(_line("block", {**asdict(entry), "status": entry.status.word, "at": time.time()}))
 
     def flush(self) -> None:
         """Write the entries that wait, and force them to the disk.
@@ -225,8 +224,8 @@ def _header(path: Path, record: dict[str, Any]) -> Header:
 def _entry(path: Path, number: int, record: dict[str, Any]) -> JournalEntry:
     fields = {key: value for key, value in record.items() if key != "kind"}
     try:
-        return JournalEntry(**fields)
-    except TypeError as error:
+        return JournalEntry(**{**fields, "status": _ENDS[fields["status"]]})
+    except (KeyError, TypeError) as error:
         raise _damaged(path, number, str(error)) from error
 
 

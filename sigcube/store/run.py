@@ -12,13 +12,16 @@ from typing import Self
 
 from sigcube.cube import Packed
 from sigcube.errors import StoreExists, StoreMismatch
-from sigcube.store.journal import DONE, FAILED, KILLED, Journal, JournalEntry, JournalWriter, read_journal
+from sigcube.plan.plan import Plan
+from sigcube.plan.values import Block, PointStatus
+from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_journal
 from sigcube.store.lock import Holder, Lock, current_holder
-from sigcube.store.template import BlockLike, PlanLike, create, journal_folder
+from sigcube.store.template import create, journal_folder
 from sigcube.store.writer import mark_block
 
 __all__ = ["RunStore", "StoreStatus", "open_or_create", "status"]
 
+_BAD_ENDS = (PointStatus.FAILED, PointStatus.KILLED)
 _SHORT = 60
 _PATIENCE = 60.0
 
@@ -43,7 +46,7 @@ class RunStore:
         self._lock = lock
         self._journal = JournalWriter(journal_folder(path))
         self.before = read_journal(journal_folder(path))
-        settled = self.before.blocks(DONE) if retry_failed else self.before.blocks(DONE, FAILED, KILLED)
+        settled = self.before.blocks(PointStatus.DONE, *(() if retry_failed else _BAD_ENDS))
         n_blocks = len(self.before.header.block_points)
         self.todo = tuple(index for index in range(n_blocks) if index not in settled)
 
@@ -60,7 +63,7 @@ class RunStore:
         self._lock.check()
         self._journal.begin_session()
 
-    def mark(self, block: BlockLike, code: int) -> None:
+    def mark(self, block: Block, status: PointStatus) -> None:
         """Give every grid point of a block one status; not once another run may have computed it.
 
         Raises
@@ -69,7 +72,7 @@ class RunStore:
             The lock was lost; nothing is written.
         """
         self._lock.check()
-        mark_block(self.path, block, code)
+        mark_block(self.path, block, status)
 
     def record(self, entry: JournalEntry) -> None:
         """Add how a block ended; it counts once `flush` returns."""
@@ -136,9 +139,7 @@ class StoreStatus:
     errors: tuple[JournalEntry, ...]
 
 
-def open_or_create(
-    path: str | os.PathLike[str], *, plan: PlanLike, inputs: Packed, retry_failed: bool = False
-) -> RunStore:
+def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, retry_failed: bool = False) -> RunStore:
     """Make a store, or resume one that the same plan made.
 
     Parameters
@@ -196,7 +197,7 @@ def status(path: str | os.PathLike[str]) -> StoreStatus:
     folder = journal_folder(path)
     journal = read_journal(folder)
     holder = current_holder(folder)
-    done, failed, killed = (journal.blocks(each) for each in (DONE, FAILED, KILLED))
+    done, failed, killed = (journal.blocks(each) for each in (PointStatus.DONE, *_BAD_ENDS))
     sizes = journal.header.block_points
     points_done = sum(sizes[index] for index in done)
     todo = [index for index in range(len(sizes)) if index not in journal.entries]
@@ -219,7 +220,7 @@ def status(path: str | os.PathLike[str]) -> StoreStatus:
     )
 
 
-def _create_or_find(target: Path, plan: PlanLike, inputs: Packed) -> None:
+def _create_or_find(target: Path, plan: Plan, inputs: Packed) -> None:
     """Of two runs that start at once, one makes the store; the other finds it, and then its lock."""
     try:
         create(target, plan=plan, inputs=inputs)
@@ -271,7 +272,7 @@ def _remove(path: Path, patience: float) -> None:
 def _rate(journal: Journal) -> float:
     """Grid points a second that the last session finished."""
     began = journal.sessions[-1] if journal.sessions else 0.0
-    ended = [entry for entry in journal.entries.values() if entry.status == DONE and entry.at >= began]
+    ended = [entry for entry in journal.entries.values() if entry.status is PointStatus.DONE and entry.at >= began]
     if not ended:
         return 0.0
     points = sum(journal.header.block_points[entry.block] for entry in ended)

@@ -13,10 +13,10 @@ import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -27,15 +27,14 @@ from zarr.errors import ZarrUserWarning
 from sigcube.cube import Packed
 from sigcube.errors import StoreExists
 from sigcube.files import make_folder, sync, sync_all
+from sigcube.plan.plan import Plan
+from sigcube.plan.values import ResultVariable
 from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Header, write_header
 
 __all__ = [
     "STATUS",
-    "BlockLike",
-    "PlanLike",
     "StoreLayout",
-    "VariableLike",
     "create",
     "journal_folder",
     "read_attrs",
@@ -58,54 +57,7 @@ class StoreLayout:
     arrays: Mapping[str, tuple[str, ...]]
 
 
-class VariableLike(Protocol):
-    """What the store asks of a result array."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def dims(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def chunks(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def dtype(self) -> Any: ...  # noqa: D102
-    @property
-    def attrs(self) -> Mapping[str, Any]: ...  # noqa: D102
-    @property
-    def compressed(self) -> bool: ...  # noqa: D102
-
-
-class BlockLike(Protocol):
-    """What the store asks of a block."""
-
-    @property
-    def index(self) -> int: ...  # noqa: D102
-    @property
-    def size(self) -> int: ...  # noqa: D102
-    @property
-    def regions(self) -> tuple[tuple[slice, ...], ...]: ...  # noqa: D102
-
-
-class PlanLike(Protocol):
-    """What the store asks of a plan."""
-
-    @property
-    def blocks(self) -> Sequence[Any]: ...  # noqa: D102
-    @property
-    def dims(self) -> Mapping[str, int]: ...  # noqa: D102
-    @property
-    def variables(self) -> Sequence[Any]: ...  # noqa: D102
-    @property
-    def coords(self) -> Mapping[str, Any]: ...  # noqa: D102
-    @property
-    def attrs(self) -> Mapping[str, Any]: ...  # noqa: D102
-    @property
-    def identity(self) -> Mapping[str, str]: ...  # noqa: D102
-
-
-def create(path: str | os.PathLike[str], *, plan: PlanLike, inputs: Packed) -> None:
+def create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed) -> None:
     """Make an empty result store; it appears whole or not at all.
 
     Parameters
@@ -202,7 +154,7 @@ def read_layout(path: str | os.PathLike[str]) -> "StoreLayout":
     return StoreLayout(dims=tuple(attrs["dims"]), arrays={name: tuple(dims) for name, dims in attrs["arrays"].items()})
 
 
-def _build(draft: Path, plan: PlanLike, inputs: Packed) -> None:
+def _build(draft: Path, plan: Plan, inputs: Packed) -> None:
     coords = xr.Dataset(coords=plan.coords, attrs=plan.attrs)
     _as_strings(coords).to_zarr(draft, mode="w-", consolidated=False, zarr_format=3)
     root = zarr.open_group(str(draft), mode="r+", use_consolidated=False)
@@ -215,7 +167,7 @@ def _build(draft: Path, plan: PlanLike, inputs: Packed) -> None:
     write_header(journal_folder(draft), _header(plan, inputs))
 
 
-def _header(plan: PlanLike, inputs: Packed) -> Header:
+def _header(plan: Plan, inputs: Packed) -> Header:
     sizes = tuple(block.size for block in plan.blocks)
     return Header(identity=plan.identity, block_points=sizes, data_points=int(inputs.offsets[-1]))
 
@@ -226,7 +178,7 @@ def _as_strings(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign_coords(wide)
 
 
-def _array(root: zarr.Group, variable: VariableLike) -> None:
+def _array(root: zarr.Group, variable: ResultVariable) -> None:
     dtype = np.dtype(variable.dtype)
     root.create_array(
         variable.name,

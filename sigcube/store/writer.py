@@ -12,13 +12,11 @@ import zarr
 
 from sigcube.chunks import ChunkFiles, Region
 from sigcube.errors import StoreError
+from sigcube.plan.values import Block, PointStatus
 from sigcube.store.faults import disk_fault
-from sigcube.store.template import STATUS, BlockLike, StoreLayout, read_layout, stamp
+from sigcube.store.template import STATUS, StoreLayout, read_layout, stamp
 
-__all__ = ["INVALID", "Written", "digest_of", "mark_block", "write_block"]
-
-INVALID = 2
-"""Status of a grid point at which the model is not finite."""
+__all__ = ["Written", "digest_of", "mark_block", "write_block"]
 
 
 @dataclass(frozen=True)
@@ -30,14 +28,14 @@ class Written:
     digest : str
         XXH3 digest over the regions, and the names, types and bytes of its arrays.
     n_invalid : int
-        Grid points whose status is `INVALID`.
+        Grid points at which the model is not finite.
     """
 
     digest: str
     n_invalid: int
 
 
-def write_block(path: str, block: BlockLike, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Written:
+def write_block(path: str, block: Block, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Written:
     """Write the arrays of one block.
 
     Parameters
@@ -71,10 +69,10 @@ def write_block(path: str, block: BlockLike, arrays: Mapping[str, np.ndarray[Any
         targets.check(name, region, arrays[name], block=block.index)
     for name, region in places:
         targets.write(name, region, arrays[name])
-    return Written(digest_of(arrays, block.regions), int(np.count_nonzero(arrays[STATUS] == INVALID)))
+    return Written(digest_of(arrays, block.regions), int(np.count_nonzero(arrays[STATUS] == PointStatus.INVALID)))
 
 
-def mark_block(path: str, block: BlockLike, code: int) -> None:
+def mark_block(path: str, block: Block, status: PointStatus) -> None:
     """Give every grid point of a block one status.
 
     Parameters
@@ -83,11 +81,11 @@ def mark_block(path: str, block: BlockLike, code: int) -> None:
         The store, as an absolute path.
     block : Block
         Its regions of the grid.
-    code : int
+    status : PointStatus
         The status.
     """
     targets = _targets(path)
-    values = np.full((1,) * len(targets.layout.dims), code, dtype=targets.arrays[STATUS].dtype)
+    values = np.full((1,) * len(targets.layout.dims), status, dtype=targets.arrays[STATUS].dtype)
     for region in block.regions:
         targets.check(STATUS, region, values, block=block.index)
         targets.write(STATUS, region, values)

@@ -19,7 +19,6 @@ import xarray as xr
 from distributed import Client
 
 import sigcube
-from sigcube.cube import pack
 from sigcube.driver import run_blocks
 from sigcube.driver.cluster import connect
 from sigcube.engine import Engine, evaluate_sums
@@ -120,8 +119,8 @@ def do_nothing(_path: str, _index: int, _payload: Any) -> Callable[[], Written]:
 
 def _overhead_lines(cube: xr.Dataset, folder: Path, *, quick: bool) -> list[str]:
     """Run blocks that do nothing through driver, cluster and journal."""
-    plan = sweep_of(cube, 1000).plan(probe=False)
-    packed = pack(cube, sample=SAMPLE, variables=plan.inputs)
+    sweep = sweep_of(cube, 1000)
+    plan, packed = sweep.plan(probe=False), sweep.packed
     todo = range(min(len(plan.blocks), 40 if quick else 240))
     with connect(workers=WORKERS) as client, open_or_create(folder / "blocks.zarr", plan=plan, inputs=packed) as store:
         run_blocks(client, store, plan, task=do_nothing, todo=todo[:10])
@@ -143,7 +142,7 @@ def _rate_of(cube: xr.Dataset, sample: str, axes: dict[str, Any]) -> tuple[int, 
     """Return numbers of data and grid points, and the best of three times [s] of the engine on one core."""
     sweep = sigcube.Sweep(cube, kernel="sigma", sample=sample, axes=axes, keep=["galaxy"])
     plan = sweep.plan(probe=False)
-    engine = Engine(plan, pack(cube, sample=sample, variables=plan.inputs))
+    engine = Engine(plan, sweep.packed)
     engine.evaluate(plan.blocks[0])
 
     def once() -> float:
@@ -211,7 +210,7 @@ def _compile_lines(cube: Path) -> list[str]:
 def _compile_time(cube: str, axes: dict[str, list[float]], settings: dict[str, str], metrics: list[str]) -> float:
     sweep = sigcube.Sweep(cube, kernel="sigma", sample=SAMPLE, axes=axes, parameters=settings, metrics=metrics)
     plan = sweep.plan(probe=False)
-    packed = pack(sigcube.open_cube(cube), sample=SAMPLE, variables=plan.inputs)
+    packed = sweep.packed
     values = {name: np.array(each) for name, each in axes.items()}
     start = perf_counter()
     evaluate_sums(plan.sections[0].model, packed, values)

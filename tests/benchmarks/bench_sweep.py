@@ -20,7 +20,8 @@ from sigcube.driver.cluster import connect
 from sigcube.engine import Engine, evaluate_sums
 from sigcube.engine.finish import column_medians, finish_systems
 from sigcube.plan.plan import Plan
-from sigcube.store import DONE, open_or_create, read_journal, write_block
+from sigcube.plan.values import PointStatus
+from sigcube.store import open_or_create, read_journal, write_block
 from sigcube.store.writer import digest_of
 from tests.benchmarks.harness import Part, table
 from tests.benchmarks.work import SAMPLE
@@ -62,7 +63,7 @@ def timed(sweep: sigcube.Sweep, path: Path, client: Client) -> Timed:
     sweep.run(path, client=client)
     seconds = perf_counter() - start
     entries = read_journal(path / "journal").entries.values()
-    assert all(entry.status == DONE for entry in entries), "a block that failed took no time"
+    assert all(entry.status == PointStatus.DONE for entry in entries), "a block that failed took no time"
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     shutil.rmtree(path)
     return Timed(seconds, [entry.seconds for entry in entries], size)

@@ -13,8 +13,8 @@ from sigcube.constants import PAPER
 from sigcube.cube import Packed, pack
 from sigcube.engine import Engine, evaluate_sums
 from sigcube.kernels import KERNELS
+from sigcube.model.model import BoundModel
 from sigcube.model.vecmath import exp, log, pow
-from sigcube.plan.plan import BoundModel
 from sigcube.sweep import Sweep
 
 __all__ = ["SAMPLE", "SIGMA", "SURVIVAL", "SURVIVAL_BY_LOG", "Job"]
@@ -137,7 +137,7 @@ class Job:
 
     @cached_property
     def packed(self) -> Packed:
-        return pack(self.cube, sample=self.sample, variables=self.plan.inputs)
+        return self.sweep.packed
 
     @cached_property
     def reading(self) -> BoundModel:

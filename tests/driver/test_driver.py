@@ -19,7 +19,8 @@ from sigcube.driver import Event, Progress, run_blocks
 from sigcube.driver.cluster import connect
 from sigcube.driver.worker import on_worker
 from sigcube.errors import ClusterError, SigcubeError, StoreError, StoreInUse
-from sigcube.store import DONE, FAILED, KILLED, Written, open_or_create, read_journal, status
+from sigcube.plan.values import PointStatus
+from sigcube.store import Written, open_or_create, read_journal, status
 from tests.driver.cluster_helpers import (
     Behaviour,
     FakePlan,
@@ -109,7 +110,7 @@ class Sweep:
         assert_whole(self.path, N)
 
     def done(self) -> frozenset[int]:
-        return read_journal(self.path / "journal").blocks(DONE)
+        return read_journal(self.path / "journal").blocks(PointStatus.DONE)
 
     def kinds(self) -> Counter[str]:
         return Counter(event.kind for event in self.events)
@@ -136,7 +137,7 @@ def at(count: int, action: Callable[[], Any]) -> Callable[[Event], None]:
 
 def test_all_blocks_are_done_once_and_told_after_the_journal_knew(local: Client, sweep: Sweep) -> None:
     def check(event: Event) -> None:
-        if event.kind == DONE:
+        if event.kind == "done":
             assert event.entry is not None
             assert event.entry.block in sweep.done()
 
@@ -172,7 +173,7 @@ def test_a_block_that_raises_is_failed_and_the_rest_completes(local: Client, swe
     assert (progress.done, progress.failed) == (N - 2, 2)
     assert_whole(sweep.path, N, but={2: 3, 5: 3})
     entry = read_journal(sweep.path / "journal").entries[5]
-    assert entry.status == FAILED
+    assert entry.status == PointStatus.FAILED
     assert entry.error.startswith("ValueError: no model at block 5 (")
     assert "cluster_helpers.py" in entry.error
 
@@ -190,7 +191,7 @@ def test_fail_fast_stops_at_once_with_the_block_and_its_parameters(local: Client
     with pytest.raises(SigcubeError, match=r"block 0 failed(.|\n)*= geometric … power, A = 0.2 …(.|\n)*no model"):
         sweep.run(local, raises=(0,), fail_fast=True, seconds=0.05)
     assert len(executed(sweep.log)) <= 3 * 2 + 2
-    assert read_journal(sweep.path / "journal").blocks(FAILED) == {0}
+    assert read_journal(sweep.path / "journal").blocks(PointStatus.FAILED) == {0}
     assert status(sweep.path).holder is None
 
 
@@ -199,7 +200,7 @@ def test_a_full_disk_ends_the_run_with_one_error_and_resumes(local: Client, swee
         with pytest.raises(StoreError, match="the disk is full"):
             sweep.run(local, full_disk=(4,))
         assert 4 not in sweep.done()
-        assert not read_journal(sweep.path / "journal").blocks(FAILED, KILLED)
+        assert not read_journal(sweep.path / "journal").blocks(PointStatus.FAILED, PointStatus.KILLED)
 
     sweep.finish_after(loss, local)
 
@@ -238,7 +239,7 @@ def test_a_block_that_kills_its_worker_is_killed_and_no_neighbour_blamed(local: 
     assert (progress.done, progress.killed, progress.failed) == (N - 1, 1, 0)
     assert_whole(sweep.path, N, but={3: 4})
     entry = read_journal(sweep.path / "journal").entries[3]
-    assert entry.status == KILLED
+    assert entry.status == PointStatus.KILLED
     assert "with no other block near" in entry.error
     assert sweep.kinds()["suspect"] >= 1
 
@@ -252,7 +253,7 @@ def test_a_block_whose_worker_died_once_is_done(local: Client, sweep: Sweep) -> 
 def test_fail_fast_also_stops_for_a_killed_worker(local: Client, sweep: Sweep) -> None:
     with pytest.raises(SigcubeError, match=r"block 0 killed its worker"):
         sweep.run(local, kills=(0,), fail_fast=True, seconds=0.05)
-    assert read_journal(sweep.path / "journal").blocks(KILLED) == {0}
+    assert read_journal(sweep.path / "journal").blocks(PointStatus.KILLED) == {0}
 
 
 @pytest.mark.parametrize("moment", [1, 6])

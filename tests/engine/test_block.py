@@ -144,7 +144,7 @@ def test_labels_without_effect_are_computed_once(survey: xr.Dataset) -> None:
     """`none` has no scale length, so all four are one section; `power` and `geometric` have four each."""
     axes = {"window": ["none", "power"], "scale_length": ["third_point", "disk_peak"], "A": [0.5, 1.0]}
     plan, packed = planned(survey, kernel="sigma", axes=axes, metrics=["rms"])
-    assert [section.places for section in plan.sections] == [((0, 0), (0, 1)), ((1, 0),), ((1, 1),)]
+    assert [section.positions for section in plan.sections] == [((0, 0), (0, 1)), ((1, 0),), ((1, 1),)]
     assert plan.points_computed == 3 * 2
     found = whole(plan, packed)
     np.testing.assert_array_equal(found["rms_mean"][0, 0], found["rms_mean"][0, 1])

@@ -21,7 +21,7 @@ from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
 from sigcube.engine.sums import compile_loop
 from sigcube.model.graph import Graph, Level
-from sigcube.plan.plan import BoundModel
+from sigcube.model.model import BoundModel
 from tests.engine.graphs import SWEPT, brute_force, data, graph_of, graphs, run
 from tests.sweeping import planned
 

@@ -6,7 +6,8 @@ import xarray as xr
 
 from sigcube.cube import select
 from sigcube.errors import DataError
-from sigcube.model.record import Choice, Kernel, Option, Parameter, Reduction
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Choice, Option, Parameter, Reduction
 from sigcube.model.vecmath import exp
 from sigcube.plan.spec import spec_from_record, spec_to_record
 from tests.sweeping import planned, whole

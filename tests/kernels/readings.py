@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from sigcube.constants import CONSTANTS
 from sigcube.cube import Packed, pack
 from sigcube.kernels import KERNELS
 from sigcube.model.compile import scalar, ufunc
-from sigcube.model.evaluate import variables_of
-from sigcube.model.frames import FRAMES
-from sigcube.model.graph import Graph, Level, model_choices, model_parameters, resolve, resolve_labels
-from sigcube.model.record import Kernel
+from sigcube.model.frames import FRAMES, variables_of
+from sigcube.model.graph import Graph, Level
+from sigcube.model.kernel import Kernel
+from sigcube.model.model import Model
 from sigcube.readers.mock import mock_survey
 
 FRAME = FRAMES["galaxy"]
@@ -33,19 +32,20 @@ class Reading(NamedTuple):
         return "-".join([self.kernel.name, *self.labels.values()])
 
     @property
+    def model(self) -> Model:
+        return Model(self.kernel, FRAME, self.labels)
+
+    @property
     def chosen(self) -> dict[str, str]:
         return dict(self.labels)
 
     @property
     def constants(self) -> dict[str, float]:
-        constants = CONSTANTS[resolve_labels(self.kernel, FRAME, self.labels)["constants"]]
-        return {name: getattr(constants, name) for name in self.graph.constants}
+        return {name: getattr(self.model.constants, name) for name in self.graph.constants}
 
     @property
     def defaults(self) -> dict[str, float]:
-        constants = CONSTANTS[resolve_labels(self.kernel, FRAME, self.labels)["constants"]]
-        parameters = model_parameters(self.kernel, FRAME)
-        return {name: parameters[name].value(constants) for name in self.graph.parameters}
+        return {name: self.model.parameters[name].value(self.model.constants) for name in self.graph.parameters}
 
 
 @cache
@@ -62,19 +62,13 @@ def packed_survey() -> Packed:
 
 
 def read(kernel: Kernel, labels: Mapping[str, str]) -> Reading:
-    graph = resolve(
-        kernel,
-        FRAME,
-        labels=resolve_labels(kernel, FRAME, labels),
-        targets=TARGETS,
-        variables=variables_of(small_survey()),
-    )
+    graph = Model(kernel, FRAME, labels).graph(TARGETS, variables=variables_of(small_survey()))
     return Reading(kernel, labels, graph)
 
 
 def _single(kernel: Kernel) -> list[dict[str, str]]:
     """All defaults, then one choice at a time off its default."""
-    off = [{c.name: label} for c in model_choices(kernel, FRAME) for label in c.options if label != c.default]
+    off = [{c.name: label} for c in Model(kernel, FRAME).choices.values() for label in c.options if label != c.default]
     return [{}, *off]
 
 

@@ -19,10 +19,12 @@ from sigcube.cube import pack, select
 from sigcube.engine import evaluate_sums
 from sigcube.errors import DataError, SpecError
 from sigcube.kernels import KERNELS, find
-from sigcube.model.evaluate import variables_of
-from sigcube.model.graph import Level, Variables, model_choices, model_parameters, resolve, resolve_labels
-from sigcube.model.record import Kernel, Parameter, Reduction
-from sigcube.plan.plan import make_plan
+from sigcube.model.frames import variables_of
+from sigcube.model.graph import Level, Variables
+from sigcube.model.kernel import Kernel
+from sigcube.model.model import Model
+from sigcube.model.record import Parameter, Reduction
+from sigcube.plan.bind import plan_cube
 from sigcube.plan.spec import make_spec
 from tests.kernels import oracle, oracles
 from tests.kernels.dual import FUNCTIONS, Dual
@@ -45,12 +47,12 @@ every_kernel = pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda ke
 
 
 def parameter(reading: Reading, name: str) -> Parameter:
-    return model_parameters(reading.kernel, FRAME)[name]
+    return reading.model.parameters[name]
 
 
 def expected(reading: Reading, values: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """Boost and prediction after the oracle, and what rounding may do to the boost."""
-    labels = resolve_labels(reading.kernel, FRAME, reading.labels)
+    labels = reading.model.labels
     constants = vars(CONSTANTS[labels["constants"]])
     given = {**constants, **{p.name: None for p in reading.kernel.parameters}, **values, "gas": labels["gas"]}
     boost = oracles.BOOST[reading.kernel.name](given, labels)
@@ -300,9 +302,8 @@ def _planned(reading: Reading, cube: xr.Dataset, swept: Mapping[str, np.ndarray]
         parameters=reading.labels,
         metrics=["bias"],
     )
-    bare = pack(cube, sample="unflagged", variables=())
-    plan = make_plan(spec, systems=bare.systems, n_points=bare.n_points, fewest_points=5, variables=variables_of(cube))
-    return plan.sections[0].reading, pack(cube, sample="unflagged", variables=plan.inputs)
+    plan, packed = plan_cube(spec, cube, sample="unflagged")
+    return plan.sections[0].model, packed
 
 
 # The local window
@@ -401,7 +402,7 @@ def test_every_parameter_in_use_changes_something() -> None:
 
 @every_kernel
 def test_parameters_declare_unit_bounds_and_source(kernel: Kernel) -> None:
-    for p in model_parameters(kernel, FRAME).values():
+    for p in Model(kernel, FRAME).parameters.values():
         u.Unit(p.unit)
         low, high = p.bounds
         assert low < high
@@ -416,7 +417,7 @@ def test_parameters_declare_unit_bounds_and_source(kernel: Kernel) -> None:
 @every_kernel
 def test_names_are_unambiguous(kernel: Kernel) -> None:
     parameters = [p.name for p in (*kernel.parameters, *FRAME.parameters)]
-    choices = [c.name for c in model_choices(kernel, FRAME)]
+    choices = [*Model(kernel, FRAME).choices]
     assert len({*parameters, *choices}) == len(parameters) + len(choices)
     variables = variables_of(small_survey())
     assert not set(parameters) & (variables.points | variables.systems)
@@ -450,7 +451,7 @@ def test_every_term_says_what_it_is_and_where_it_is_from(kernel: Kernel) -> None
 
 @every_kernel
 def test_every_option_has_source_and_description(kernel: Kernel) -> None:
-    for choice in model_choices(kernel, FRAME):
+    for choice in Model(kernel, FRAME).choices.values():
         assert choice.default in choice.options
         assert choice.description
         for label, option in choice.options.items():
@@ -558,13 +559,7 @@ def test_terms_in_a_circle_are_refused() -> None:
     with pytest.raises(
         SpecError, match="the terms of circle depend on one another in a circle\n  found: boost → a → b → a"
     ):
-        resolve(
-            circle,
-            FRAME,
-            labels=resolve_labels(circle, FRAME, {}),
-            targets=("boost",),
-            variables=Variables(frozenset(), frozenset()),
-        )
+        Model(circle, FRAME).graph(("boost",), variables=Variables(frozenset(), frozenset()))
 
 
 # On cubes

@@ -13,8 +13,8 @@ from sigcube.cube import pack
 from sigcube.errors import DataError, SpecError
 from sigcube.kernels import KERNELS
 from sigcube.model.frames import FRAMES
-from sigcube.model.graph import Frame
 from sigcube.model.metrics import METRICS
+from sigcube.model.record import Frame
 from sigcube.plan.checks import check_spec
 from sigcube.plan.spec import make_spec
 from tests.kernels.kinds import clusters, landmarks, stars

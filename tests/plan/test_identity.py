@@ -12,7 +12,8 @@ import pytest
 import xarray as xr
 
 from sigcube.model.code_hash import source_hash
-from sigcube.model.record import Choice, Kernel, Option, Parameter, Reduction
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Choice, Option, Parameter, Reduction
 from sigcube.plan.spec import spec_from_record
 from tests.plan.test_plan import plan
 

@@ -16,7 +16,9 @@ from sigcube.errors import DataError, SpecError
 from sigcube.kernels import KERNELS
 from sigcube.model.graph import Variables
 from sigcube.plan import layout
+from sigcube.plan.checks import check_spec
 from sigcube.plan.plan import Plan, make_plan
+from sigcube.plan.sections import make_sections, required_variables
 from sigcube.plan.spec import make_spec
 from tests.sweeping import planned
 
@@ -31,12 +33,14 @@ EVERYTHING = Variables(
 
 def plan(*, n_systems: int = 3, n_points: int = 30, **spec: Any) -> Plan:
     """A plan without a cube."""
+    made = make_spec(**{"kernel": "sigma", "kind": "galaxy", **spec})
+    check_spec(made)
     return make_plan(
-        make_spec(**{"kernel": "sigma", "kind": "galaxy", **spec}),
+        made,
+        make_sections(made, EVERYTHING),
         systems=[f"S{i}" for i in range(n_systems)],
         n_points=n_points,
         fewest_points=5,
-        variables=EVERYTHING,
     )
 
 
@@ -81,8 +85,14 @@ def test_the_reference_is_a_reading_of_its_own() -> None:
 
 
 def test_inputs_are_the_variables_that_readings_name() -> None:
-    assert set(plan(axes={"window": ["none"], "A": [1.0]}).inputs) == {"v_gas", "v_disk", "v_bul", "r", "v_obs"}
-    assert set(plan(axes={"upsilon_disk": [1.0]}, kernel="newton", metrics=["chi2"]).inputs) == {
+    assert set(required_variables(plan(axes={"window": ["none"], "A": [1.0]}).sections)) == {
+        "v_gas",
+        "v_disk",
+        "v_bul",
+        "r",
+        "v_obs",
+    }
+    assert set(required_variables(plan(axes={"upsilon_disk": [1.0]}, kernel="newton", metrics=["chi2"]).sections)) == {
         "v_gas",
         "v_disk",
         "v_bul",

@@ -62,7 +62,7 @@ def test_numpy_scalars_are_the_numbers_that_they_are() -> None:
         parameters={"xi_scale": np.float32(0.1), "z": np.int64(1)},
         reference={"kernel": "mond", "a0": np.float64(1e-10)},
     )
-    assert made.settings == {"xi_scale": float(np.float32(0.1)), "z": 1}
+    assert made.model.settings == {"xi_scale": float(np.float32(0.1)), "z": 1}
     assert spec_from_record(json.loads(json.dumps(spec_to_record(made)))) == made
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sigcube.errors import StoreError
-from sigcube.store.journal import DONE, FAILED, Header, JournalEntry, JournalWriter, read_journal, write_header
+from sigcube.plan.values import PointStatus
+from sigcube.store.journal import Header, JournalEntry, JournalWriter, read_journal, write_header
 
 HEADER = Header(identity={"spec": "a"}, block_points=(8, 8, 8, 3), data_points=5)
 
@@ -36,16 +37,16 @@ def test_the_header_comes_back(folder: Path) -> None:
 
 
 def test_entries_come_back_and_the_last_of_a_block_counts(folder: Path) -> None:
-    done = JournalEntry(block=2, status=DONE, digest="ab", seconds=1.5, worker="tcp://x", n_invalid=4)
+    done = JournalEntry(block=2, status=PointStatus.DONE, digest="ab", seconds=1.5, worker="tcp://x", n_invalid=4)
     append(
         folder,
-        JournalEntry(block=2, status=FAILED, error="ValueError: é\nx"),
-        JournalEntry(block=0, status=FAILED),
+        JournalEntry(block=2, status=PointStatus.FAILED, error="ValueError: é\nx"),
+        JournalEntry(block=0, status=PointStatus.FAILED),
         done,
     )
     journal = read_journal(folder)
-    assert journal.blocks(DONE) == {2}
-    assert journal.blocks(FAILED) == {0}
+    assert journal.blocks(PointStatus.DONE) == {2}
+    assert journal.blocks(PointStatus.FAILED) == {0}
     found = journal.entries[2]
     assert found.at > 0
     assert JournalEntry(**{**vars(found), "at": 0.0}) == done
@@ -53,7 +54,7 @@ def test_entries_come_back_and_the_last_of_a_block_counts(folder: Path) -> None:
 
 def test_nothing_counts_before_the_flush(folder: Path) -> None:
     writer = JournalWriter(folder)
-    writer.append(JournalEntry(block=1, status=DONE))
+    writer.append(JournalEntry(block=1, status=PointStatus.DONE))
     assert not read_journal(folder).entries
     writer.flush()
     assert set(read_journal(folder).entries) == {1}
@@ -62,11 +63,11 @@ def test_nothing_counts_before_the_flush(folder: Path) -> None:
 
 @pytest.mark.parametrize("cut", [1, 10, 100])
 def test_a_torn_last_line_is_dropped_then_overwritten(folder: Path, cut: int) -> None:
-    append(folder, JournalEntry(block=0, status=DONE), JournalEntry(block=1, status=DONE))
+    append(folder, JournalEntry(block=0, status=PointStatus.DONE), JournalEntry(block=1, status=PointStatus.DONE))
     path = folder / "blocks.jsonl"
     os.truncate(path, path.stat().st_size - cut)
     assert set(read_journal(folder).entries) == {0}
-    append(folder, JournalEntry(block=3, status=DONE))
+    append(folder, JournalEntry(block=3, status=PointStatus.DONE))
     assert set(read_journal(folder).entries) == {0, 3}
     assert all(json.loads(line) for line in lines(folder))
 
@@ -82,7 +83,7 @@ def test_a_torn_last_line_is_dropped_then_overwritten(folder: Path, cut: int) ->
     ],
 )
 def test_damage_is_refused_with_its_line(folder: Path, line: int, text: str) -> None:
-    append(folder, JournalEntry(block=0, status=DONE), JournalEntry(block=1, status=DONE))
+    append(folder, JournalEntry(block=0, status=PointStatus.DONE), JournalEntry(block=1, status=PointStatus.DONE))
     found = lines(folder)
     found[line - 1] = text
     (folder / "blocks.jsonl").write_text("\n".join(found) + "\n")
@@ -103,7 +104,7 @@ def test_no_journal_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_journal_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    append(folder, JournalEntry(block=0, status=DONE))
+    append(folder, JournalEntry(block=0, status=PointStatus.DONE))
     before = (folder / "blocks.jsonl").read_bytes()
     real = os.pwrite
 
@@ -113,7 +114,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was(folder: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     writer = JournalWriter(folder)
-    writer.append(JournalEntry(block=1, status=DONE))
+    writer.append(JournalEntry(block=1, status=PointStatus.DONE))
     with monkeypatch.context() as patch:
         patch.setattr("sigcube.files.os.pwrite", half_then_full)
         with pytest.raises(StoreError, match="the disk is full"):
@@ -132,13 +133,13 @@ def test_an_interrupt_in_the_midst_of_a_flush_tears_no_line(folder: Path, monkey
         raise KeyboardInterrupt
 
     writer = JournalWriter(folder)
-    writer.append(JournalEntry(block=1, status=DONE))
+    writer.append(JournalEntry(block=1, status=PointStatus.DONE))
     with monkeypatch.context() as patch:
         patch.setattr("sigcube.files.os.pwrite", interrupted)
         with pytest.raises(KeyboardInterrupt):
             writer.flush()
     # A run that is interrupted journals what ended before it stops.
-    writer.append(JournalEntry(block=2, status=DONE))
+    writer.append(JournalEntry(block=2, status=PointStatus.DONE))
     writer.flush()
     writer.close()
     assert set(read_journal(folder).entries) == {1, 2}

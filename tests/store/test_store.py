@@ -18,10 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigcube.errors import StoreError, StoreInUse, StoreMismatch
+from sigcube.plan.values import PointStatus
 from sigcube.store import (
-    DONE,
-    FAILED,
-    KILLED,
     JournalEntry,
     create,
     mark_block,
@@ -214,7 +212,7 @@ def journal(path: str, plan: FakePlan = PLAN, **entries: str) -> None:
 
 def test_todo_is_what_is_not_journalled(path: str) -> None:
     write(path, 0, 1)  # written but not journalled: to do
-    journal(path, b1=DONE, b2=FAILED, b4=KILLED)
+    journal(path, b1=PointStatus.DONE, b2=PointStatus.FAILED, b4=PointStatus.KILLED)
     with open_or_create(path, plan=PLAN, inputs=packed()) as store:
         assert store.todo == (0, 3, 5)
     with open_or_create(path, plan=PLAN, inputs=packed(), retry_failed=True) as store:
@@ -284,7 +282,7 @@ def test_orphans_of_killed_writers_are_removed_by_the_next_holder(path: str) -> 
 
 def test_an_owner_that_lost_its_lock_journals_nothing(path: str) -> None:
     store = open_or_create(path, plan=PLAN, inputs=packed())
-    store.record(JournalEntry(block=0, status=DONE))
+    store.record(JournalEntry(block=0, status=PointStatus.DONE))
     lock = next(Path(path, "journal").glob("lock.*"))
     lock.with_name("lock.000099").write_text(lock.read_text().replace('"token": "', '"token": "x'))
     with pytest.raises(StoreInUse, match="lost the lock"):
@@ -302,7 +300,7 @@ def test_a_store_that_is_moved_away_ends_the_run_with_one_error(path: str, tmp_p
     def work() -> None:
         with open_or_create(path, plan=PLAN, inputs=packed()) as store:
             Path(path).rename(tmp_path / "moved.zarr")
-            store.record(JournalEntry(block=0, status=DONE))
+            store.record(JournalEntry(block=0, status=PointStatus.DONE))
             store.flush()
 
     with pytest.raises(StoreError, match=r"the store cannot be written\n  where: .*r.zarr\n  found: .*No such file"):
@@ -310,11 +308,11 @@ def test_a_store_that_is_moved_away_ends_the_run_with_one_error(path: str, tmp_p
     assert status(tmp_path / "moved.zarr").done == 0
 
 
-# Status
+# PointStatus
 
 
 def test_status_counts_and_needs_no_lock(path: str) -> None:
-    journal(path, b1=DONE, b2=FAILED, b4=KILLED, b5=DONE)
+    journal(path, b1=PointStatus.DONE, b2=PointStatus.FAILED, b4=PointStatus.KILLED, b5=PointStatus.DONE)
     with open_or_create(path, plan=PLAN, inputs=packed()):
         found = status(path)
         assert found.holder is not None

@@ -7,7 +7,8 @@ import xarray as xr
 
 from sigcube.cli.progress import describe_status
 from sigcube.engine import Engine
-from sigcube.plan.report import plan_record
+from sigcube.plan.plan import plan_record
+from sigcube.plan.values import PointStatus
 from sigcube.store import Holder, JournalEntry, StoreStatus
 from sigcube.sweep import Sweep
 
@@ -71,7 +72,7 @@ def test_a_probed_plan_says_how_long(mock_cube: xr.Dataset) -> None:
 
 
 HOLDER = Holder(host="node7", machine="m", pid=4711, started=0.0, since=0.0, token="t", released=False, heartbeat=0.0)
-FAILURE = JournalEntry(block=3, status="failed", error="ValueError: no")
+FAILURE = JournalEntry(block=3, status=PointStatus.FAILED, error="ValueError: no")
 
 
 @pytest.mark.parametrize(

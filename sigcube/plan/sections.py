@@ -1,0 +1,108 @@
+"""The sections of a grid: labels settled, models bound to their axes, combinations that make no difference joined."""
+
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import Any
+
+from sigcube.errors import SpecError
+from sigcube.model.graph import Variables
+from sigcube.model.metrics import METRIC_TERMS, sums_of
+from sigcube.model.model import BoundModel, check_values
+from sigcube.plan.spec import Spec
+from sigcube.plan.values import Section
+
+__all__ = ["make_sections", "required_variables"]
+
+
+def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
+    """Settle the labels at each position of the label dimensions, and bind the models there to the numeric axes.
+
+    Parameters
+    ----------
+    spec : Spec
+        What is asked; `sigcube.plan.checks.check_spec` has passed it.
+    variables : Variables
+        What the cube offers.
+
+    Raises
+    ------
+    SpecError
+        For a label that does not exist, and for an axis or a value that no section uses.
+    DataError
+        For a cube that lacks what a model needs.
+    """
+    grid = spec.grid
+    positions: dict[tuple[BoundModel, BoundModel | None], list[tuple[int, ...]]] = {}
+    labels: dict[tuple[BoundModel, BoundModel | None], Mapping[str, str]] = {}
+    # An axis of one value is a parameter held fixed: a loop over it would only keep terms apart.
+    single = {dim: 0 for dim, n in grid.dims.items() if n == 1}
+    for position in product(*(range(grid.dims[dim]) for dim in grid.label_dims)):
+        at = single | dict(zip(grid.label_dims, position, strict=True))
+        model = spec.model.with_settings({a.name: a.values[at[a.dim]] for a in grid.axes if a.dim in at})
+        swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at}
+        bound = model.bind(sums_of(spec.metrics), variables=variables, swept=swept, extra=METRIC_TERMS)
+        key = bound, _bind_reference(spec, model.settings, swept, variables)
+        _check_reference_follows(*key)
+        positions.setdefault(key, []).append(position)
+        labels.setdefault(key, model.labels)
+    sections = tuple(
+        Section(index, labels[key], tuple(found), *key) for index, (key, found) in enumerate(positions.items())
+    )
+    _check_all_used(spec, sections)
+    return sections
+
+
+def required_variables(sections: Iterable[Section]) -> tuple[str, ...]:
+    """Return the names of the cube's variables that the models of some sections need."""
+    models = (model for section in sections for model in (section.model, section.reference) if model is not None)
+    return tuple(dict.fromkeys(name for model in models for name in (*model.graph.points, *model.graph.systems)))
+
+
+def _bind_reference(
+    spec: Spec, settings: Mapping[str, Any], swept: Mapping[str, str], variables: Variables
+) -> BoundModel | None:
+    """Bind the reference model to the sweep's baryons: a comparison is made at equal mass-to-light ratios."""
+    if spec.reference is None:
+        return None
+    given, frame = spec.reference.settings, spec.model.frame
+    shared = {*(p.name for p in frame.parameters), *(choice.name for choice in frame.choices), "constants"}
+    common = {name: value for name, value in settings.items() if name in shared}
+    model = spec.reference.with_settings({**common, **given})
+    model.check_names(model.settings, where="reference")
+    follows = {name: dim for name, dim in swept.items() if name in shared and name not in model.settings}
+    rms = tuple(metric for metric in spec.metrics if metric.name == "rms")
+    bound = model.bind(sums_of(rms), variables=variables, swept=follows, extra=METRIC_TERMS)
+    for name in (name for name in given if name not in model.labels):
+        check_values(model.parameters[name], given[name], where=f"reference.{name}")
+        if name not in bound.graph.parameters:
+            raise SpecError(
+                f"the reference {model.kernel.name} does not use {name!r}",
+                where=f"reference.{name}",
+                found=", ".join(f"{choice}={label}" for choice, label in model.labels.items()),
+            )
+    return bound
+
+
+def _check_reference_follows(model: BoundModel, reference: BoundModel | None) -> None:
+    """Refuse a reference that varies where the model does not: its sums would have nothing to be compared with."""
+    if reference is not None and (alone := set(reference.dims) - set(model.dims)):
+        raise SpecError(
+            f"the reference varies along {sorted(alone)[0]!r}, which the model does not use",
+            where="reference",
+            hint="hold that parameter fixed under the reference, or leave the axis out",
+        )
+
+
+def _check_all_used(spec: Spec, sections: tuple[Section, ...]) -> None:
+    """Refuse axes and fixed values that no section uses."""
+    used = {name for section in sections for name in section.model.graph.parameters} | {*spec.model.choices}
+    given = {axis.name: f"axes.{axis.name}" for axis in spec.grid.axes}
+    given |= {name: f"parameters.{name}" for name in spec.model.settings}
+    for name, where in given.items():
+        if name not in used:
+            raise SpecError(
+                f"no reading of {spec.model.kernel.name} in this sweep uses {name!r}",
+                where=where,
+                found=", ".join(sorted({f"{k}={v}" for s in sections for k, v in s.labels.items()})),
+                hint="leave it out, or choose labels that use it",
+            )

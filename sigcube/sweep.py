@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from sigcube.plan.bind import ORIGIN, plan_cube, plan_packed
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
 from sigcube.plan.values import Block, PointStatus, Section
-from sigcube.store import RunStore, Written, open_or_create, read_attrs, read_inputs, stamp, write_block
+from sigcube.store import Written, open_or_create, read_attrs, read_inputs, stamp, write_block
 
 __all__ = ["Sweep", "open_result", "run_block"]
 
@@ -180,8 +180,18 @@ class Sweep:
         """
         with open_or_create(path, plan=self._plan, inputs=self._packed, retry_failed=retry_failed) as store:
             if store.todo:
-                with _connected(client, scheduler, workers) as connected:
-                    self._run(connected, store, fail_fast=fail_fast, on_event=on_event)
+                own = _own_kernels(self._plan.spec)
+                cluster = connect(scheduler, workers=workers) if client is None else contextlib.nullcontext(client)
+                with cluster as connected:
+                    run_blocks(
+                        connected,
+                        store,
+                        self._plan,
+                        task=run_block,
+                        payload=cloudpickle.dumps(own) if own else b"",
+                        fail_fast=fail_fast,
+                        on_event=on_event,
+                    )
         return open_result(path)
 
     def compute(self) -> xr.Dataset:
@@ -216,18 +226,6 @@ class Sweep:
         content = {v.name: (v.dims, arrays[v.name], dict(v.attrs)) for v in plan.variables}
         return xr.Dataset(content, plan.coords, plan.attrs)
 
-    def _run(self, client: Client, store: RunStore, *, fail_fast: bool, on_event: OnEvent | None) -> None:
-        own = _own_kernels(self._plan.spec)
-        run_blocks(
-            client,
-            store,
-            self._plan,
-            task=run_block,
-            payload=cloudpickle.dumps(own) if own else b"",
-            fail_fast=fail_fast,
-            on_event=on_event,
-        )
-
     def __repr__(self) -> str:
         return f"<Sweep of {self._plan.spec.model.kernel.name} over {dict(self._plan.dims)}>"
 
@@ -258,15 +256,6 @@ def _first_points(plan: Plan, section: Section, points: int) -> Block:
         points //= length
         tile.append(slice(part.start, part.start + length))
     return replace(whole, tile=tuple(reversed(tile)))
-
-
-@contextlib.contextmanager
-def _connected(client: Client | None, scheduler: str | None, workers: int | None) -> Iterator[Client]:
-    if client is not None:
-        yield client
-        return
-    with connect(scheduler, workers=workers) as connected:
-        yield connected
 
 
 def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:

@@ -1,29 +1,31 @@
 """Keep a cluster busy with the blocks of a plan, and journal how each one ends.
 
 Few blocks are in flight at a time and only their indices travel, so neither the scheduler nor the driver grows with the
-grid. Whatever the cluster does, a block ends in one of three ways: done, failed (it raised) or killed (it took its
-worker down, twice, with no other block near).
+grid. Whatever the cluster does, a block ends in one of three ways: done, failed (it raised) or killed (its worker died
+with it twice while no other block was on the cluster).
 """
 
 import asyncio
 import concurrent.futures
+import contextlib
 import itertools
 import queue
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from distributed import Client, Future, KilledWorker
 
+from sigcube.chunks import Region
 from sigcube.driver.events import Event, Progress
 from sigcube.driver.worker import Task, TaskOutcome, on_worker
 from sigcube.errors import ClusterError, SigcubeError
 from sigcube.plan.plan import Plan
-from sigcube.plan.values import Block, PointStatus
+from sigcube.plan.values import PointStatus
 from sigcube.store import JournalEntry, RunStore
 
 __all__ = ["run_blocks"]
@@ -97,7 +99,7 @@ def run_blocks(
         todo=store.todo if todo is None else todo,
         window_per_thread=window_per_thread,
         fail_fast=fail_fast,
-        on_event=on_event or _ignore,
+        on_event=on_event or (lambda event: None),
     )
     return run.go()
 
@@ -137,17 +139,17 @@ class _Run:
         self._name = uuid.uuid4().hex[:12]
         self._tries = itertools.count()
         self._began = time.monotonic()
-        self._looked = self._peopled = self._flushed = self._began
+        self._watched = self._had_workers = self._flushed = self._began
 
     def go(self) -> Progress:
         try:
             self._tell("started", text=_dashboard(self._client))
-            self._look()
+            self._watch_cluster()
             self._store.begin_session()
             while self._todo or self._suspects or self._in_flight:
-                self._fill()
-                self._wait()
-                self._look()
+                self._submit_blocks()
+                self._collect_ended()
+                self._watch_cluster()
             self._flush()
         except BaseException:
             self._abandon()
@@ -155,8 +157,8 @@ class _Run:
         self._tell("finished")
         return self._progress
 
-    def _fill(self) -> None:
-        """Top up the window. Suspects go last, or first when failing fast, and one at a time with nothing else."""
+    def _submit_blocks(self) -> None:
+        """Top up the window. Suspects run alone: after all others, or before them when the run fails fast."""
         if self._suspects and (self._fail_fast or not self._todo):
             if not self._in_flight:
                 self._submit(self._suspects.popleft())
@@ -177,66 +179,51 @@ class _Run:
         self._in_flight[index] = future
         future.add_done_callback(lambda ended: self._ended.put((index, ended)))
 
-    def _wait(self) -> None:
-        """Take in every block that ended, after waiting a moment for the first."""
-        for index, future in self._arrivals():
-            if self._in_flight.pop(index, None) is not None:
-                self._settle(index, future)
+    def _collect_ended(self) -> None:
+        """Take in every block that ended, after waiting a moment for the first, and journal from time to time."""
+        with contextlib.suppress(queue.Empty):
+            index, future = self._ended.get(timeout=POLL)
+            while True:
+                if self._in_flight.pop(index, None) is not None:
+                    self._collect(index, future)
+                index, future = self._ended.get_nowait()
         if len(self._recorded) >= FLUSH_AT or time.monotonic() - self._flushed >= FLUSH_EVERY:
             self._flush()
 
-    def _arrivals(self) -> Iterator[tuple[int, Future]]:
-        try:
-            yield self._ended.get(timeout=POLL)
-            while True:
-                yield self._ended.get_nowait()
-        except queue.Empty:
-            return
-
-    def _settle(self, index: int, future: Future) -> None:
-        status = future.status
-        if status == "finished":
-            self._collect(index, future)
-        elif status == "error":
-            self._blame(index, future.exception(timeout=ANSWER_TIMEOUT))
-        elif status == "cancelled":
-            raise _lost(f"block {index} was cancelled by the scheduler")
-        else:
-            self._again(index)
-
     def _collect(self, index: int, future: Future) -> None:
+        # Read once: it may change at any moment.
+        status = future.status
+        if status == "error":
+            self._judge_death(index, future.exception(timeout=ANSWER_TIMEOUT))
+            return
+        if status == "cancelled":
+            raise _lost(f"block {index} was cancelled by the scheduler")
         try:
-            outcome: TaskOutcome = future.result(timeout=ANSWER_TIMEOUT)
+            # A future that is pending again has lost its worker, which died with the answer in hand.
+            outcome = future.result(timeout=ANSWER_TIMEOUT) if status == "finished" else None
         except TimeoutError:
-            self._again(index)
+            outcome = None
         except (OSError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
             raise _lost(f"{type(error).__name__}: {error}") from error
+        if outcome is None:
+            # Once more: it writes the same bytes.
+            self._todo.appendleft(index)
         else:
-            self._take(index, outcome)
+            self._record_outcome(index, outcome)
 
-    def _again(self, index: int) -> None:
-        """Run a block once more whose worker died with the answer in hand: it writes the same bytes."""
-        self._todo.appendleft(index)
-
-    def _take(self, index: int, outcome: TaskOutcome) -> None:
+    def _record_outcome(self, index: int, outcome: TaskOutcome) -> None:
+        """Record a block that was computed, or raised."""
         if outcome.fatal is not None:
             raise outcome.fatal
+        where: dict[str, Any] = {"worker": outcome.worker, "seconds": round(outcome.seconds, 6)}
         if outcome.written is None:
-            self._fail(JournalEntry(block=index, status=PointStatus.FAILED, error=outcome.error, **_where(outcome)))
+            self._fail(JournalEntry(block=index, status=PointStatus.FAILED, error=outcome.error, **where))
             return
-        written = outcome.written
-        self._record(
-            JournalEntry(
-                block=index,
-                status=PointStatus.DONE,
-                digest=written.digest,
-                n_invalid=written.n_invalid,
-                **_where(outcome),
-            )
-        )
+        digest, n_invalid = outcome.written.digest, outcome.written.n_invalid
+        self._record(JournalEntry(block=index, status=PointStatus.DONE, digest=digest, n_invalid=n_invalid, **where))
 
-    def _blame(self, index: int, error: BaseException | None) -> None:
-        """Judge a block whose task did not return: a death near others proves nothing, so it is tried alone."""
+    def _judge_death(self, index: int, error: BaseException | None) -> None:
+        """Judge a block whose worker died: next to other blocks that proves nothing, so it is tried again alone."""
         if not isinstance(error, KilledWorker):
             raise ClusterError(
                 "a worker cannot run sigcube's blocks",
@@ -245,14 +232,13 @@ class _Run:
             ) from error
         deaths = self._deaths.get(index)
         self._deaths[index] = 0 if deaths is None else deaths + error.allowed_failures + 1
-        if self._deaths[index] >= LONELY_DEATHS:
-            text = f"its worker died {self._deaths[index]} times with no other block near"
-            self._fail(
-                JournalEntry(block=index, status=PointStatus.KILLED, worker=error.last_worker.address, error=text)
-            )
-        else:
+        if self._deaths[index] < LONELY_DEATHS:
             self._suspects.append(index)
             self._tell("suspect", text=f"a worker died with block {index}")
+            return
+        text = f"its worker died {self._deaths[index]} times with no other block near"
+        worker = error.last_worker.address
+        self._fail(JournalEntry(block=index, status=PointStatus.KILLED, worker=worker, error=text))
 
     def _fail(self, entry: JournalEntry) -> None:
         self._store.mark(self._plan.blocks[entry.block], entry.status)
@@ -262,7 +248,7 @@ class _Run:
             verb = "failed" if entry.status is PointStatus.FAILED else "killed its worker"
             raise SigcubeError(
                 f"block {entry.block} {verb}, and the run stops as asked",
-                where=_place(self._plan, self._plan.blocks[entry.block]),
+                where=_describe_region(self._plan, self._plan.blocks[entry.block].regions[0]),
                 found=entry.error,
                 hint="repair the cause and run with retry-failed, or leave fail-fast out to go on without it",
             )
@@ -272,7 +258,7 @@ class _Run:
         self._recorded.append(entry)
 
     def _flush(self) -> None:
-        """Journal what ended; only now it counts, and only now it is told."""
+        """Force what was recorded to the disk, then tell of it: before, it does not count."""
         self._flushed = time.monotonic()
         self._store.flush()
         recorded, self._recorded = self._recorded, []
@@ -282,18 +268,22 @@ class _Run:
             self._progress = replace(self._progress, points=self._progress.points + points, **counts)
             self._tell(entry.status.word, entry=entry)
 
-    def _look(self) -> None:
-        """Follow the cluster: whether it is there, and how many threads it has now."""
+    def _watch_cluster(self) -> None:
+        """See whether the scheduler is there, and how many threads its workers have."""
         now = time.monotonic()
         if self._client.status != "running":
             raise _lost(f"the connection is {self._client.status}")
-        if self._progress.threads and now - self._looked < MEMBERS_EVERY:
+        if self._progress.threads and now - self._watched < MEMBERS_EVERY:
             return
-        self._looked = now
-        threads = sum(self._members().values())
+        self._watched = now
+        try:
+            members = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_TIMEOUT)
+        except (OSError, TimeoutError) as error:
+            raise _lost(f"{type(error).__name__}: {error}") from error
+        threads = sum(members.values())
         if threads:
-            self._peopled = now
-        elif now - self._peopled > WORKER_TIMEOUT:
+            self._had_workers = now
+        elif now - self._had_workers > WORKER_TIMEOUT:
             raise ClusterError(
                 f"the cluster has no worker for {WORKER_TIMEOUT:.0f} s",
                 where=self._client.scheduler.address,
@@ -303,13 +293,6 @@ class _Run:
             self._told_threads = threads
             self._progress = replace(self._progress, threads=threads)
             self._tell("workers" if threads else "waiting")
-
-    def _members(self) -> dict[str, int]:
-        try:
-            members: dict[str, int] = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_TIMEOUT)
-        except (OSError, TimeoutError) as error:
-            raise _lost(f"{type(error).__name__}: {error}") from error
-        return members
 
     def _abandon(self) -> None:
         """Let the cluster forget what is in flight, and journal what ended."""
@@ -333,13 +316,9 @@ def _dashboard(client: Client) -> str:
         return ""
 
 
-def _where(outcome: TaskOutcome) -> dict[str, Any]:
-    return {"worker": outcome.worker, "seconds": round(outcome.seconds, 6)}
-
-
-def _place(plan: Plan, block: Block) -> str:
-    """Name the parameters of a block."""
-    return ", ".join(_span(plan, dim, each) for dim, each in zip(plan.dims, block.regions[0], strict=True))
+def _describe_region(plan: Plan, region: Region) -> str:
+    """Name the values of the axes in a region of the grid."""
+    return ", ".join(_span(plan, dim, each) for dim, each in zip(plan.dims, region, strict=True))
 
 
 def _span(plan: Plan, dim: str, region: slice) -> str:
@@ -357,7 +336,3 @@ def _lost(found: str) -> ClusterError:
         found=found,
         hint="run the same command again: finished blocks are kept, and only the rest is computed",
     )
-
-
-def _ignore(_: Event) -> None:
-    """Tell nobody."""

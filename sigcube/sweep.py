@@ -22,6 +22,7 @@ from sigcube.driver.cluster import connect
 from sigcube.engine import DONE, Engine
 from sigcube.errors import SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
+from sigcube.model.metrics import METRICS, Metric
 from sigcube.model.record import Kernel
 from sigcube.plan.bind import ORIGIN, gather, plan_of
 from sigcube.plan.plan import Block, Plan, Section
@@ -52,8 +53,8 @@ class Sweep:
         one-dimensional DataArray, or ``(dim, values)`` for axes that vary together.
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
-    metrics : sequence of str
-        Names in `sigcube.model.metrics.METRICS`.
+    metrics : sequence of str or Metric
+        Names in `sigcube.model.metrics.METRICS`, or records of one's own.
     reference : str, Kernel or Mapping, optional
         The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``.
     parameters : Mapping, optional
@@ -80,7 +81,7 @@ class Sweep:
         kernel: str | Kernel,
         axes: Mapping[str, Any],
         sample: str = "all",
-        metrics: Sequence[str] = ("rms",),
+        metrics: Sequence[str | Metric] = ("rms",),
         reference: str | Kernel | Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
         keep: Sequence[str] = (),
@@ -109,14 +110,20 @@ class Sweep:
         return cls(**file.model_dump())
 
     @classmethod
-    def from_result(cls, path: str | Path, *, own_kernels: Mapping[str, Kernel] | None = None) -> Self:
+    def from_result(
+        cls,
+        path: str | Path,
+        *,
+        own_kernels: Mapping[str, Kernel] | None = None,
+        own_metrics: Mapping[str, Metric] | None = None,
+    ) -> Self:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
         attrs = _result_attrs(path)
         if attrs.get("kind") == "fit":
             hint = "open it with sigcube.open_result, or make it again with `sigcube fit`"
             raise SpecError("this is the result of a fit, not of a sweep", where=str(path), hint=hint)
         sweep = cls.__new__(cls)
-        spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels)
+        spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels, own_metrics=own_metrics)
         packed = read_inputs(path)
         origin = {name: attrs[name] for name in ORIGIN if name in attrs}
         sweep._settle(spec, packed, origin, title=attrs.get("title"))
@@ -220,13 +227,13 @@ class Sweep:
         return xr.Dataset(content, plan.coords, plan.attrs)
 
     def _run(self, client: Client, store: RunStore, *, fail_fast: bool, on_event: OnEvent | None) -> None:
-        own = _own_kernels(self._plan.spec)
+        own = _own_records(self._plan.spec)
         run_blocks(
             client,
             store,
             self._plan,
             task=run_block,
-            payload=cloudpickle.dumps(own) if own else b"",
+            payload=cloudpickle.dumps(own) if any(own.values()) else b"",
             fail_fast=fail_fast,
             on_event=on_event,
         )
@@ -235,10 +242,13 @@ class Sweep:
         return f"<Sweep of {self._plan.spec.kernel.name} over {dict(self._plan.dims)}>"
 
 
-def _own_kernels(spec: Spec) -> dict[str, Kernel]:
-    """Return the kernels that a worker would not find by name."""
+def _own_records(spec: Spec) -> dict[str, dict[str, Any]]:
+    """Return the kernels and metrics that a worker would not find by name, as `Sweep.from_result` takes them."""
     used = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
-    return {kernel.name: kernel for kernel in used if KERNELS.get(kernel.name) is not kernel}
+    return {
+        "own_kernels": {kernel.name: kernel for kernel in used if KERNELS.get(kernel.name) is not kernel},
+        "own_metrics": {metric.name: metric for metric in spec.metrics if metric.name not in METRICS},
+    }
 
 
 def _probed(plan: Plan, packed: Packed) -> Plan:
@@ -282,7 +292,7 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
     index : int
         The block.
     payload : bytes
-        Kernels of the user's own, pickled; empty for registered ones.
+        Kernels and metrics of the user's own, pickled; empty if all are registered.
 
     Returns
     -------
@@ -308,8 +318,7 @@ def _write_block(
 @lru_cache(maxsize=2)
 def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
     """Read spec and data from a store, once a process."""
-    own = cloudpickle.loads(payload) if payload else None
-    sweep = Sweep.from_result(path, own_kernels=own)
+    sweep = Sweep.from_result(path, **(cloudpickle.loads(payload) if payload else {}))
     stored = json.loads(read_attrs(path)["identity"])
     if differing := [key for key, value in sweep._plan.identity.items() if stored.get(key) != value]:
         raise StoreMismatch(

@@ -15,7 +15,7 @@ from sigcube import __version__
 from sigcube.constants import CONSTANTS
 from sigcube.model.code_hash import source_hash
 from sigcube.model.graph import model_choices, model_parameters
-from sigcube.model.metrics import METRIC_TERMS
+from sigcube.model.metrics import terms_of
 from sigcube.model.record import Choice, Kernel, Reduction, Term
 from sigcube.plan.grid import Axis
 from sigcube.plan.spec import Spec, spec_to_record
@@ -125,7 +125,7 @@ def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
     terms = chain(*(_terms(kernel) for kernel in kernels), _options(spec.frame.choices))
     yield from (
         _plain(term)
-        for term in chain(spec.frame.terms.values(), METRIC_TERMS.values(), terms)
+        for term in chain(spec.frame.terms.values(), terms_of(spec.metrics).values(), terms)
         if not isinstance(term, str)
     )
     yield from (metric.finish for metric in spec.metrics)
@@ -134,7 +134,7 @@ def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
 def _record(spec: Spec) -> Iterator[str]:
     """Say what stands behind each name under each label, and which values hold where none is given."""
     kernels = [spec.kernel] if spec.reference is None else [spec.kernel, spec.reference.kernel]
-    for name, term in chain(spec.frame.terms.items(), METRIC_TERMS.items()):
+    for name, term in chain(spec.frame.terms.items(), terms_of(spec.metrics).items()):
         yield f"{name} = {_told(term)}"
     for kernel in kernels:
         for name, term in kernel.terms.items():

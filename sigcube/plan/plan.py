@@ -18,7 +18,7 @@ import numpy as np
 from sigcube.constants import CONSTANTS
 from sigcube.errors import SpecError
 from sigcube.model.graph import Frame, Graph, Variables, model_choices, model_parameters, resolve, resolve_labels
-from sigcube.model.metrics import METRIC_TERMS, Metric, sums_of
+from sigcube.model.metrics import Metric, check_system_variables, sums_of, terms_of
 from sigcube.model.record import Kernel
 from sigcube.model.settings import check_names, split
 from sigcube.plan.checks import check_dims, check_reference, check_spec
@@ -191,7 +191,8 @@ class Plan:
     def inputs(self) -> tuple[str, ...]:
         """The variables of the cube that the models need."""
         readings = [r for section in self.sections for r in (section.model, section.reference) if r is not None]
-        return tuple(dict.fromkeys(name for r in readings for name in (*r.graph.points, *r.graph.systems)))
+        names = [name for r in readings for name in (*r.graph.points, *r.graph.systems)]
+        return tuple(dict.fromkeys([*names, *(name for m in self.spec.metrics for name in m.system_variables)]))
 
     @property
     def evaluations(self) -> int:
@@ -280,6 +281,7 @@ def make_plan(
         For a cube that lacks what the kernel needs.
     """
     check_spec(spec, fewest_points)
+    check_system_variables(spec.metrics, variables)
     sections = _sections(spec, variables)
     _check_axes_are_used(spec, sections)
     used = [_along(spec, section) for section in sections]
@@ -333,7 +335,8 @@ def _read(
 ) -> tuple[BoundModel, Mapping[str, str]]:
     given_labels, given_values = split(kernel, frame, settings)
     labels = resolve_labels(kernel, frame, {name: str(label) for name, label in given_labels.items()})
-    graph = resolve(kernel, frame, labels=labels, targets=sums_of(metrics), variables=variables, extra=METRIC_TERMS)
+    sums, terms = sums_of(metrics), terms_of(metrics)
+    graph = resolve(kernel, frame, labels=labels, targets=sums, variables=variables, extra=terms)
     constants = CONSTANTS[labels["constants"]]
     parameters = model_parameters(kernel, frame)
     fixed = {name: float(getattr(constants, name)) for name in graph.constants}

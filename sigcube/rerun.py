@@ -8,6 +8,7 @@ from typing import Any
 
 from sigcube.errors import SpecError, StoreMismatch
 from sigcube.model.kernel import Kernel
+from sigcube.model.metrics import Metric
 from sigcube.plan.values import PointStatus
 from sigcube.store import JournalEntry, read_attrs, read_journal, status
 from sigcube.sweep import Sweep
@@ -44,6 +45,7 @@ def rerun(
     out: str | Path | None = None,
     *,
     own_kernels: Mapping[str, Kernel] | None = None,
+    own_metrics: Mapping[str, Metric] | None = None,
     **options: Any,
 ) -> RerunReport:
     """Make a result again from what it holds, and compare the digests of all blocks.
@@ -54,8 +56,8 @@ def rerun(
         The result.
     out : path, optional
         Where to write the second one; by default beside the first, as ``<name>-rerun.zarr``.
-    own_kernels : Mapping, optional
-        The kernels of the sweep that are not registered, by name.
+    own_kernels, own_metrics : Mapping, optional
+        The kernels and metrics of the sweep that are not registered, by name.
     **options
         As for `Sweep.run`.
 
@@ -71,7 +73,7 @@ def rerun(
     if second.resolve() == first.resolve():
         raise SpecError("a result is not compared with itself", where=str(second), hint="name another place for it")
     _refuse_finished(second)
-    sweep = Sweep.from_result(first, own_kernels=own_kernels)
+    sweep = Sweep.from_result(first, own_kernels=own_kernels, own_metrics=own_metrics)
     _refuse_changed(sweep, first)
     sweep.run(second, **options)
     before, after = _digests(first), _digests(second)

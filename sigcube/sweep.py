@@ -22,6 +22,7 @@ from sigcube.engine import Engine
 from sigcube.errors import SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
+from sigcube.model.metrics import METRICS, Metric
 from sigcube.plan.bind import ORIGIN, plan_cube, plan_packed
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
@@ -52,8 +53,8 @@ class Sweep:
         one-dimensional DataArray, or ``(dim, values)`` for axes that vary together.
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
-    metrics : sequence of str
-        Names in `sigcube.model.metrics.METRICS`.
+    metrics : sequence of str or Metric
+        Names in `sigcube.model.metrics.METRICS`, or records of one's own.
     reference : str, Kernel or Mapping, optional
         The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``.
     parameters : Mapping, optional
@@ -80,7 +81,7 @@ class Sweep:
         kernel: str | Kernel,
         axes: Mapping[str, Any],
         sample: str = "all",
-        metrics: Sequence[str] = ("rms",),
+        metrics: Sequence[str | Metric] = ("rms",),
         reference: str | Kernel | Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
         keep: Sequence[str] = (),
@@ -109,14 +110,20 @@ class Sweep:
         return cls(**file.model_dump())
 
     @classmethod
-    def from_result(cls, path: str | Path, *, own_kernels: Mapping[str, Kernel] | None = None) -> Self:
+    def from_result(
+        cls,
+        path: str | Path,
+        *,
+        own_kernels: Mapping[str, Kernel] | None = None,
+        own_metrics: Mapping[str, Metric] | None = None,
+    ) -> Self:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
         attrs = _result_attrs(path)
         if attrs.get("kind") == "fit":
             hint = "open it with sigcube.open_result, or make it again with `sigcube fit`"
             raise SpecError("this is the result of a fit, not of a sweep", where=str(path), hint=hint)
         sweep = cls.__new__(cls)
-        spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels)
+        spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels, own_metrics=own_metrics)
         sweep._packed = read_inputs(path)
         sweep._plan = plan_packed(spec, sweep._packed, {name: attrs[name] for name in ORIGIN if name in attrs})
         return sweep
@@ -180,7 +187,7 @@ class Sweep:
         """
         with open_or_create(path, plan=self._plan, inputs=self._packed, retry_failed=retry_failed) as store:
             if store.todo:
-                own = _own_kernels(self._plan.spec)
+                own = _own_records(self._plan.spec)
                 cluster = connect(scheduler, workers=workers) if client is None else contextlib.nullcontext(client)
                 with cluster as connected:
                     run_blocks(
@@ -188,7 +195,7 @@ class Sweep:
                         store,
                         self._plan,
                         task=run_block,
-                        payload=cloudpickle.dumps(own) if own else b"",
+                        payload=cloudpickle.dumps(own) if any(own.values()) else b"",
                         fail_fast=fail_fast,
                         on_event=on_event,
                     )
@@ -230,10 +237,13 @@ class Sweep:
         return f"<Sweep of {self._plan.spec.model.kernel.name} over {dict(self._plan.dims)}>"
 
 
-def _own_kernels(spec: Spec) -> dict[str, Kernel]:
-    """Return the kernels that a worker would not find by name."""
+def _own_records(spec: Spec) -> dict[str, dict[str, Any]]:
+    """Return the kernels and metrics that a worker would not find by name, as `Sweep.from_result` takes them."""
     kernels = [model.kernel for model in (spec.model, spec.reference) if model is not None]
-    return {each.name: each for each in kernels if isinstance(each, Kernel) and KERNELS.get(each.name) is not each}
+    return {
+        "own_kernels": {each.name: each for each in kernels if KERNELS.get(each.name) is not each},
+        "own_metrics": {metric.name: metric for metric in spec.metrics if metric.name not in METRICS},
+    }
 
 
 def _probed(plan: Plan, packed: Packed) -> Plan:
@@ -268,7 +278,7 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
     index : int
         The block.
     payload : bytes
-        Kernels of the user's own, pickled; empty for registered ones.
+        Kernels and metrics of the user's own, pickled; empty if all are registered.
 
     Returns
     -------
@@ -294,8 +304,7 @@ def _write_block(
 @lru_cache(maxsize=2)
 def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
     """Read spec and data from a store, once a process."""
-    own = cloudpickle.loads(payload) if payload else None
-    sweep = Sweep.from_result(path, own_kernels=own)
+    sweep = Sweep.from_result(path, **(cloudpickle.loads(payload) if payload else {}))
     stored = json.loads(read_attrs(path)["identity"])
     if differing := [key for key, value in sweep._plan.identity.items() if stored.get(key) != value]:
         raise StoreMismatch(

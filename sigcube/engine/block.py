@@ -152,7 +152,8 @@ class Engine:
                 summary = finish_pooled(metric, counts, own)
                 yield metric.name, summary
             else:
-                values, summary = finish_systems(metric, counts, own, kept=rows.get(metric.name))
+                per_system = tuple(self.packed.per_system[name] for name in metric.system_variables)
+                values, summary = finish_systems(metric, counts, own, per_system=per_system, rows=rows.get(metric.name))
                 yield f"{metric.name}_mean", summary
                 yield f"{metric.name}_median", column_medians(values, summary, row=row)
                 if metric.name == "rms" and reference is not None:

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigcube.model.compile import compiled, helper, scalar
+from sigcube.model.compile import compiled, define, helper, inlined
 from sigcube.model.metrics import Metric
+from sigcube.model.record import Term
 
 __all__ = ["Rows", "column_medians", "finish_pooled", "finish_systems", "fraction_below"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Columns turned round together: long enough to stream, short enough to stay in cache.
-_ABREAST = 32
+# Columns that are transposed together: long enough to stream, short enough to stay in cache.
+_STRIP = 32
 # Keys in a cache line.
 _LINE = 8
 # Guesses before a column is partly sorted after all.
@@ -24,12 +25,31 @@ _TRIES = 6
 _POSITIVE = 0x7FFFFFFFFFFFFFFF
 _LEAST = -_POSITIVE - 1
 
+# The row is a slice of its own, since LLVM does not pack writes at indices that may count from the end.
+_FINISH = """
+def finish(counts, {arguments}, values, means, rows, start, stride):
+    n_systems, n = values.shape
+    for j in range(n):
+        means[j] = 0.0
+    for s in range(n_systems):
+        if rows is not None:
+            row = rows[start + s * stride : start + s * stride + n]
+        for j in range(n):
+            value = f(counts[s], {elements})
+            values[s, j] = value
+            means[j] += value
+            if rows is not None:
+                row[j] = value
+    for j in range(n):
+        means[j] /= n_systems
+"""
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Room for rows of values within a larger array: row s begins at ``start + s * stride`` of its flat form.
+    """Rows of values within a larger array: that of system s begins at ``start + s * stride`` of its flat form.
 
-    Compiled code writes rows so as fast as those of an array of their own; a strided view it would fill one by one.
+    Compiled code writes them as fast as rows of an array of their own; a strided view it would fill one by one.
     """
 
     flat: npt.NDArray[np.generic]
@@ -38,18 +58,48 @@ class Rows:
 
 
 def finish_systems(
-    metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ...], *, kept: Rows | None = None
+    metric: Metric,
+    counts: FloatArray,
+    sums: tuple[FloatArray, ...],
+    *,
+    per_system: tuple[FloatArray, ...] = (),
+    rows: Rows | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return a metric's values, shape ``(n_systems, n)``, and their mean over systems, shape ``(n,)``.
+    """Return a metric's values for each system and their mean over systems.
 
-    ``counts`` has one number per system, ``sums`` have shape ``(n_systems, n)``. The values are rounded into ``kept``,
-    if it is given, on the way: to go over them a second time would take as long as the roots.
+    Parameters
+    ----------
+    metric : Metric
+        The metric.
+    counts : ndarray, shape (n_systems,)
+        Number of points, less that of fitted parameters where the metric wants it so.
+    sums : tuple of ndarray, shape (n_systems, n)
+        Those that the metric names.
+    per_system : tuple of ndarray, shape (n_systems,)
+        The system variables that the metric names.
+    rows : Rows, optional
+        Where the values are stored as well, in the type of that array. To go over them a second time would take as
+        long as the roots.
+
+    Returns
+    -------
+    values : ndarray, shape (n_systems, n)
+    means : ndarray, shape (n,)
     """
     values = np.empty_like(sums[0])
     means = np.empty(values.shape[1])
-    room = (None, 0, 0) if kept is None else (kept.flat, kept.start, kept.stride)
-    _finisher(metric.finish, len(sums))(counts, *sums, values, means, *room)
+    place = (None, 0, 0) if rows is None else (rows.flat, rows.start, rows.stride)
+    _finisher(metric.finish, len(sums), len(per_system))(counts, *sums, *per_system, values, means, *place)
     return values, means
+
+
+@cache
+def _finisher(finish: Term, n_sums: int, n_variables: int) -> Any:
+    """Compile the loop over systems and grid points for a metric of so many sums and system variables."""
+    sums, variables = [f"sum_{i}" for i in range(n_sums)], [f"variable_{i}" for i in range(n_variables)]
+    elements = [*(f"{name}[s, j]" for name in sums), *(f"{name}[s]" for name in variables)]
+    source = _FINISH.format(arguments=", ".join([*sums, *variables]), elements=", ".join(elements))
+    return compiled(define(source, "finish", {"f": inlined(finish)}))
 
 
 def finish_pooled(metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ...]) -> FloatArray:
@@ -61,70 +111,21 @@ def finish_pooled(metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ..
     return values.ravel()
 
 
-@cache
-def _finisher(finish: Any, n_sums: int) -> Any:
-    """Compile the loop over systems and grid points for a metric of one or of two sums."""
-    f = scalar(finish)
-
-    def one(counts: Any, a: Any, values: Any, means: Any, kept: Any, start: int, stride: int) -> None:
-        _zero(means)
-        n = values.shape[1]
-        for s in range(values.shape[0]):
-            if kept is not None:
-                # Cut out, since LLVM packs no writes to places that might be counted from the end.
-                row = kept[start + s * stride : start + s * stride + n]
-            for j in range(n):
-                value = f(counts[s], a[s, j])
-                values[s, j] = value
-                means[j] += value
-                if kept is not None:
-                    row[j] = value
-        _divide(means, values.shape[0])
-
-    def two(counts: Any, a: Any, b: Any, values: Any, means: Any, kept: Any, start: int, stride: int) -> None:
-        _zero(means)
-        n = values.shape[1]
-        for s in range(values.shape[0]):
-            if kept is not None:
-                # Cut out, since LLVM packs no writes to places that might be counted from the end.
-                row = kept[start + s * stride : start + s * stride + n]
-            for j in range(n):
-                value = f(counts[s], a[s, j], b[s, j])
-                values[s, j] = value
-                means[j] += value
-                if kept is not None:
-                    row[j] = value
-        _divide(means, values.shape[0])
-
-    return compiled(one if n_sums == 1 else two)
-
-
 @compiled
 def _add_systems(sums: Any, totals: Any) -> None:
     """Add up over systems, one after the other: the same bits for any width of the tile."""
-    _zero(totals)
+    for j in range(totals.size):
+        totals[j] = 0.0
     for s in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             totals[j] += sums[s, j]
 
 
 @compiled
-def _zero(row: Any) -> None:
-    for j in range(row.size):
-        row[j] = 0.0
-
-
-@compiled
-def _divide(row: Any, number: float) -> None:
-    for j in range(row.size):
-        row[j] /= number
-
-
-@compiled
 def _count_below(values: Any, reference: Any, counts: Any) -> None:
     for s in range(values.shape[0]):
         for j in range(values.shape[1]):
-            # Zero times what is not finite is NaN: there is no win or loss to count.
+            # Where one of both is not finite, there is no win or loss, and 0 × inf is NaN.
             counts[j] += (1.0 if values[s, j] < reference[s, j] else 0.0) + 0.0 * (values[s, j] - reference[s, j])
 
 
@@ -142,8 +143,8 @@ def fraction_below(values: FloatArray, reference: FloatArray) -> FloatArray:
 def column_medians(values: FloatArray, means: FloatArray, *, row: int = 1) -> FloatArray:
     """Return the median over systems, shape ``(n,)``; NaN where a value is NaN.
 
-    ``values`` have shape ``(n_systems, n)``; their ``means``, shape ``(n,)``, tell which columns hold only numbers. The
-    columns are those of a grid whose last dimension has length ``row``: neighbours there have medians that are close.
+    ``values`` have shape ``(n_systems, n)``; a finite mean, of shape ``(n,)``, tells that a column has no NaN. The
+    columns are those of a grid whose last dimension has length ``row``, where neighbours have medians that are close.
     """
     middle = np.empty((2, values.shape[1]), dtype=np.int64)
     _middle_keys(np.ascontiguousarray(values).view(np.int64), row, middle)
@@ -156,7 +157,7 @@ def column_medians(values: FloatArray, means: FloatArray, *, row: int = 1) -> Fl
 
 
 def _keys(bits: Any) -> Any:
-    """Turn the bits of floats into whole numbers of the same order, and back: negative ones count downwards."""
+    """Turn the bits of floats into integers of the same order, and back: negative floats count downwards."""
     return bits ^ ((bits >> 63) & _POSITIVE)
 
 
@@ -165,23 +166,24 @@ _key = helper(_keys)
 
 @compiled
 def _middle_keys(bits: Any, row: int, middle: Any) -> None:
-    """Find the two middle values of each column from where its neighbours' are; to sort would cost as much as a model.
+    """Find the two middle values of each column, starting from those of its neighbours.
 
-    All on keys: LLVM makes packed instructions of minima and maxima of whole numbers, of floats it does not.
+    To sort the columns would take as long as to evaluate a model. Keys, because LLVM packs minima and maxima of
+    integers, and those of floats it does not.
     """
     n_systems, n = bits.shape
-    own = np.empty((_ABREAST, n_systems), dtype=np.int64)
-    for first in range(0, n, _ABREAST):
-        width = min(_ABREAST, n - first)
-        _turn(bits, first, width, own)
+    own = np.empty((_STRIP, n_systems), dtype=np.int64)
+    for first in range(0, n, _STRIP):
+        width = min(_STRIP, n - first)
+        _transpose(bits, first, width, own)
         for j in range(width):
             i = first + j
             middle[0, i], middle[1, i] = _middle(own[j], _expect(middle[1], i, row))
 
 
 @compiled
-def _turn(bits: Any, first: int, width: int, own: Any) -> None:
-    """Copy a strip of columns as rows of keys, by squares of a cache line, which LLVM unrolls."""
+def _transpose(bits: Any, first: int, width: int, own: Any) -> None:
+    """Copy a strip of columns as rows of keys, in squares of a cache line, which LLVM unrolls."""
     squares = bits.shape[0] // _LINE * _LINE if width % _LINE == 0 else 0
     for start in range(0, squares, _LINE):
         for corner in range(0, width, _LINE):
@@ -195,7 +197,7 @@ def _turn(bits: Any, first: int, width: int, own: Any) -> None:
 
 @compiled
 def _expect(known: Any, i: int, row: int) -> Any:
-    """Return where a middle should be, from those before it on its row and on the last."""
+    """Extrapolate a middle from those before it, on its row of the grid and on the one before."""
     if i < row:
         return 2 * known[i - 1] - known[i - 2] if i > 1 else known[0] if i else 0
     return known[i - row] if i % row == 0 else known[i - 1] + known[i - row] - known[i - row - 1]
@@ -203,15 +205,15 @@ def _expect(known: Any, i: int, row: int) -> Any:
 
 @compiled
 def _middle(column: Any, guess: int) -> Any:
-    """Return the two middle values of a column, or twice the one, from the values next to a guess."""
+    """Return the two middle values of a column, or the one twice, by guesses that close in on it."""
     half, odd = column.size // 2, column.size % 2
     for _ in range(_TRIES):
-        below, lower, upper = _beside(column, guess)
+        below, lower, upper = _around(column, guess)
         if below == half:
             return (upper, upper) if odd else (lower, upper)
         if odd and below == half + 1:
             return lower, lower
-        # As many steps as ranks are missing, of the width of this one.
+        # The gap at the guess, times the number of ranks that it is off.
         step = (upper - lower) * (abs(half - below) - 1)
         guess = upper + 1 + step if below < half else lower - step
     upper = _select(column, half)
@@ -222,8 +224,8 @@ def _middle(column: Any, guess: int) -> Any:
 
 
 @compiled
-def _beside(column: Any, guess: int) -> Any:
-    """Count the values below a guess, and find the largest of them, and the smallest of the others."""
+def _around(column: Any, guess: int) -> Any:
+    """Return how many values are below a guess, the largest of them, and the smallest of the others."""
     below, lower, upper = 0, _LEAST, _POSITIVE
     for i in range(column.size):
         key = column[i]
@@ -236,7 +238,7 @@ def _beside(column: Any, guess: int) -> Any:
 
 @compiled
 def _select(values: Any, rank: int) -> Any:
-    """Move the value of a rank to its place, with none larger before it, none smaller behind (Hoare 1961)."""
+    """Partly sort: no value before that of the rank is larger, none after it is smaller (Hoare 1961)."""
     low, high = 0, values.size - 1
     while low < high:
         pivot = values[rank]

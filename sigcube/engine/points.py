@@ -7,17 +7,14 @@ system, and the swept parameters are the elements of one array.
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sigcube.cube import Packed
-from sigcube.engine.sums import inlined
-from sigcube.model.compile import compiled
+from sigcube.model.compile import compiled, define, inlined
 from sigcube.model.graph import Graph, Level
 from sigcube.model.model import BoundModel
-from sigcube.model.record import Term
 
 __all__ = ["PointTerms"]
 
@@ -73,16 +70,8 @@ class PointTerms:
 @lru_cache(maxsize=256)
 def _loop(graph: Graph, swept: tuple[str, ...], names: tuple[str, ...]) -> Callable[..., None]:
     part = graph.only(*names)
-    return _compile("\n".join(_source(part, swept)), tuple((node.name, node.function) for node in part.nodes))
-
-
-@lru_cache(maxsize=256)
-def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., None]:
-    functions = {f"f_{name}": inlined(function) for name, function in terms}
-    # Named as a part of this module: of a function without one, Numba keeps all that its namespace holds.
-    namespace: dict[str, Any] = {"__name__": __name__, "np": np, **functions}
-    exec(compile(source, "<sigcube points>", "exec"), namespace)
-    loop: Callable[..., None] = compiled(namespace["points"])
+    functions = {f"f_{node.name}": inlined(node.function) for node in part.nodes}
+    loop: Callable[..., None] = compiled(define("\n".join(_source(part, swept)), "points", {"np": np, **functions}))
     return loop
 
 

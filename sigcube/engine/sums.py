@@ -1,22 +1,20 @@
 """One compiled loop: sums over the points of each system, for all combinations of the swept parameters."""
 
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
-from sigcube.model.compile import compiled
+from sigcube.model.compile import compiled, define, inlined
 from sigcube.model.graph import Graph
 from sigcube.model.model import BoundModel
 from sigcube.model.record import Term
 
-__all__ = ["compile_loop", "evaluate_sums", "inlined"]
+__all__ = ["compile_loop", "evaluate_sums"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -44,18 +42,9 @@ def _loop(
 
 @lru_cache(maxsize=256)
 def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., None]:
-    functions = {f"f_{name}": inlined(function) for name, function in terms}
-    # Named as a part of this module: of a function without one, Numba keeps all that its namespace holds.
-    namespace: dict[str, Any] = {"__name__": __name__, "np": np, **functions}
-    exec(compile(source, "<sigcube loop>", "exec"), namespace)
-    loop: Callable[..., None] = compiled(namespace["loop"])
+    functions = {f"f_{name}": inlined(term) for name, term in terms}
+    loop: Callable[..., None] = compiled(define(source, "loop", {"np": np, **functions}))
     return loop
-
-
-@cache
-def inlined(term: Term) -> Any:
-    """Compile a term into its callers: left as a call, one with an exp or a pow keeps their loops from vectorising."""
-    return numba.njit(error_model="numpy", nogil=True, forceinline=True)(term)
 
 
 def evaluate_sums(

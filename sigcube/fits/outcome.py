@@ -186,8 +186,10 @@ def _measure(metric: Metric, problem: Problem, unit: int, solution: FitSolution)
     if metric.sums == ("chi_sq",):
         sums, counts = [total.sum(keepdims=True) for total in sums], counts.sum(keepdims=True)
     dof = counts - problem.model.space.size if metric.reduced else counts
+    systems = list(problem.systems(unit))
+    variables = (problem.packed.per_system[name][systems] for name in metric.system_variables)
     with np.errstate(all="ignore"):
-        finished = [metric.finish(np.float64(n), *row) for n, *row in zip(dof, *sums, strict=True)]
+        finished = [metric.finish(np.float64(n), *row) for n, *row in zip(dof, *sums, *variables, strict=True)]
     return float(np.mean(finished))
 
 

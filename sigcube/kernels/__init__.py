@@ -1,43 +1,35 @@
-"""The physics: one module a model family. Every formula is here and nowhere else.
+"""The physics: one module per family of models. Every formula is here and nowhere else.
 
-The package is its own registry, a mapping: ``sigcube.kernels["sigma"]`` is a kernel, and iterating gives the names.
+A module offers its kernels in ``__all__``, and that registers them: to add a model, add a module. The package itself is
+the registry, a mapping: ``sigcube.kernels["sigma"]`` is a kernel, and iterating gives the names.
 """
 
+import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 from sigcube.errors import SpecError, did_you_mean
-from sigcube.kernels.cmsi import CMSI
-from sigcube.kernels.coherence import FUNCTIONAL, MASS_COHERENCE, ROUGHNESS, UNIFIED, VELOCITY_COHERENCE
-from sigcube.kernels.halo import BURR, NFW
-from sigcube.kernels.pairing import PAIRING
-from sigcube.kernels.reference import MOND, NEWTON
-from sigcube.kernels.resonance import RESONANCE
-from sigcube.kernels.sigma import SIGMA
-from sigcube.kernels.survival import SURVIVAL
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Choice, Option, Parameter, Reduction
 
 __all__ = ["KERNELS", "Choice", "Kernel", "Option", "Parameter", "Reduction", "find"]
 
-#: Every kernel, by name.
-KERNELS: Mapping[str, Kernel] = MappingProxyType(
-    {
-        kernel.name: kernel
-        for kernel in (
-            *(NEWTON, MOND, NFW, BURR),
-            *(SIGMA, SURVIVAL),
-            *(ROUGHNESS, MASS_COHERENCE, VELOCITY_COHERENCE, FUNCTIONAL, UNIFIED),
-            *(PAIRING, RESONANCE, CMSI),
-        )
-    }
-)
+
+def _offered() -> Iterator[Kernel]:
+    for found in pkgutil.iter_modules(__path__):
+        module = import_module(f"{__name__}.{found.name}")
+        yield from (value for name in module.__all__ if isinstance(value := getattr(module, name), Kernel))
+
+
+#: Every kernel, by name, in the order of the modules.
+KERNELS: Mapping[str, Kernel] = MappingProxyType({kernel.name: kernel for kernel in _offered()})
 
 
 def find(kernel: str | Kernel) -> Kernel:
-    """Return a kernel by name; a record of the user's own passes through.
+    """Return a kernel by name; a user's own record passes through.
 
     Raises
     ------
@@ -52,7 +44,7 @@ def find(kernel: str | Kernel) -> Kernel:
 
 
 class _Registry(ModuleType, Mapping[str, Kernel]):
-    """The package as a mapping: the room of the kernels and the table of them share one name."""
+    """The package as a mapping, so that modules and kernels are found under one name."""
 
     def __getitem__(self, name: str) -> Kernel:
         return find(name)

@@ -19,7 +19,7 @@ ellipse in which Gauss's rule wants a function to be analytic into nearly a stri
 import numpy as np
 
 from sigcube.kernels.systems import DISPERSION, FLAT_VELOCITY, SIGMA_V, VELOCITY
-from sigcube.model.compile import helper
+from sigcube.model.compile import define, helper
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Choice, Option, Parameter, Term
 from sigcube.model.vecmath import exp, log, pow
@@ -62,6 +62,24 @@ _WAVES = (
     8097.443460209886,
     9596.798766584288,
 )
+#: Their weights in ln λ.
+_HALF = (
+    0.104934687339329,
+    0.2313924960802803,
+    0.33157907342125115,
+    0.400432002460042,
+    0.44113713018440726,
+    0.4615394737815274,
+    0.47002853639349146,
+    0.472875162027949,
+    0.4736152728750737,
+    0.4737601053239783,
+    0.4737845380558046,
+    0.4737916136249202,
+    0.4737954190654788,
+    0.473797221851581,
+)
+_WEIGHTS = (*_HALF, *reversed(_HALF))
 
 
 def boost(A: float, K: float) -> float:
@@ -172,93 +190,44 @@ def over_resonance(a: float, b: float, wave_a: float, wave_b: float, r: float, q
     return (a * width_b + b * width_a) / (width_a * width_b)
 
 
-def by_poles(
-    r: float,
-    quality: float,
-    alpha: float,
-    lambda_cut: float,
-    P_0: float,
-    P_1: float,
-    P_2: float,
-    P_3: float,
-    P_4: float,
-    P_5: float,
-    P_6: float,
-    P_7: float,
-    P_8: float,
-    P_9: float,
-    P_10: float,
-    P_11: float,
-    P_12: float,
-    P_13: float,
-    P_14: float,
-    P_15: float,
-    P_16: float,
-    P_17: float,
-    P_18: float,
-    P_19: float,
-    P_20: float,
-    P_21: float,
-    P_22: float,
-    P_23: float,
-    P_24: float,
-    P_25: float,
-    P_26: float,
-    P_27: float,
-) -> float:
-    """∫ dlnλ P C W (microphysics, model 3), to 1e-6: see the module."""
-    orbit, q_sq = _TWO_PI * r, quality * quality
+@helper
+def of_poles(r: float, quality: float, alpha: float, lambda_cut: float) -> tuple[float, float, float]:
+    """Return p, q, and the integral of what they take out of f."""
+    orbit = _TWO_PI * r
     s = min(max(0.5 * quality, 1e-60), 1.0)
     c = np.sqrt(max(1.0 - s * s, 1e-10))
     p, q = at_pole(s, c, r, alpha, lambda_cut)
     # From Q = 2 on the poles are at the edge of the strip, where the rule does not see them.
     p, q = (p, q) if s < 1.0 else (0.0, 0.0)
-    poles = p * integral_of_resonance(s, c, orbit) + q * integral_of_odd_part(s, c, orbit)
-    total = 0.0
-    # Wavelength and weight in ln λ of each node. Written out, because LLVM does not unroll a loop as long as this.
-    a = left(_WAVES[0], 0.104934687339329, P_0, r, p, q)
-    b = left(_WAVES[1], 0.2313924960802803, P_1, r, p, q)
-    total += over_resonance(a, b, _WAVES[0], _WAVES[1], r, q_sq)
-    a = left(_WAVES[2], 0.33157907342125115, P_2, r, p, q)
-    b = left(_WAVES[3], 0.400432002460042, P_3, r, p, q)
-    total += over_resonance(a, b, _WAVES[2], _WAVES[3], r, q_sq)
-    a = left(_WAVES[4], 0.44113713018440726, P_4, r, p, q)
-    b = left(_WAVES[5], 0.4615394737815274, P_5, r, p, q)
-    total += over_resonance(a, b, _WAVES[4], _WAVES[5], r, q_sq)
-    a = left(_WAVES[6], 0.47002853639349146, P_6, r, p, q)
-    b = left(_WAVES[7], 0.472875162027949, P_7, r, p, q)
-    total += over_resonance(a, b, _WAVES[6], _WAVES[7], r, q_sq)
-    a = left(_WAVES[8], 0.4736152728750737, P_8, r, p, q)
-    b = left(_WAVES[9], 0.4737601053239783, P_9, r, p, q)
-    total += over_resonance(a, b, _WAVES[8], _WAVES[9], r, q_sq)
-    a = left(_WAVES[10], 0.4737845380558046, P_10, r, p, q)
-    b = left(_WAVES[11], 0.4737916136249202, P_11, r, p, q)
-    total += over_resonance(a, b, _WAVES[10], _WAVES[11], r, q_sq)
-    a = left(_WAVES[12], 0.4737954190654788, P_12, r, p, q)
-    b = left(_WAVES[13], 0.473797221851581, P_13, r, p, q)
-    total += over_resonance(a, b, _WAVES[12], _WAVES[13], r, q_sq)
-    a = left(_WAVES[14], 0.473797221851581, P_14, r, p, q)
-    b = left(_WAVES[15], 0.4737954190654788, P_15, r, p, q)
-    total += over_resonance(a, b, _WAVES[14], _WAVES[15], r, q_sq)
-    a = left(_WAVES[16], 0.4737916136249202, P_16, r, p, q)
-    b = left(_WAVES[17], 0.4737845380558046, P_17, r, p, q)
-    total += over_resonance(a, b, _WAVES[16], _WAVES[17], r, q_sq)
-    a = left(_WAVES[18], 0.4737601053239783, P_18, r, p, q)
-    b = left(_WAVES[19], 0.4736152728750737, P_19, r, p, q)
-    total += over_resonance(a, b, _WAVES[18], _WAVES[19], r, q_sq)
-    a = left(_WAVES[20], 0.472875162027949, P_20, r, p, q)
-    b = left(_WAVES[21], 0.47002853639349146, P_21, r, p, q)
-    total += over_resonance(a, b, _WAVES[20], _WAVES[21], r, q_sq)
-    a = left(_WAVES[22], 0.4615394737815274, P_22, r, p, q)
-    b = left(_WAVES[23], 0.44113713018440726, P_23, r, p, q)
-    total += over_resonance(a, b, _WAVES[22], _WAVES[23], r, q_sq)
-    a = left(_WAVES[24], 0.400432002460042, P_24, r, p, q)
-    b = left(_WAVES[25], 0.33157907342125115, P_25, r, p, q)
-    total += over_resonance(a, b, _WAVES[24], _WAVES[25], r, q_sq)
-    a = left(_WAVES[26], 0.2313924960802803, P_26, r, p, q)
-    b = left(_WAVES[27], 0.104934687339329, P_27, r, p, q)
-    total += over_resonance(a, b, _WAVES[26], _WAVES[27], r, q_sq)
-    return max(q_sq * total + poles, 0.0)
+    return p, q, p * integral_of_resonance(s, c, orbit) + q * integral_of_odd_part(s, c, orbit)
+
+
+def _write_by_poles() -> str:
+    """Write the term that sums over the nodes, two at a time, since LLVM does not unroll a loop as long as this."""
+    nodes = [
+        f"left({wave}, {weight}, P_{j}, r, p, q)" for j, (wave, weight) in enumerate(zip(_WAVES, _WEIGHTS, strict=True))
+    ]
+    pairs = [
+        f"total += over_resonance({nodes[j]}, {nodes[j + 1]}, {_WAVES[j]}, {_WAVES[j + 1]}, r, q_sq)"
+        for j in range(0, len(nodes), 2)
+    ]
+    lines = [
+        f"def by_poles(r, quality, alpha, lambda_cut, {', '.join(f'P_{j}' for j in range(len(nodes)))}):",
+        '"""∫ dlnλ P C W (microphysics, model 3), to 1e-6: see `sigcube.kernels.resonance`."""',
+        "p, q, poles = of_poles(r, quality, alpha, lambda_cut)",
+        "q_sq, total = quality * quality, 0.0",
+        *pairs,
+        "return max(q_sq * total + poles, 0.0)",
+    ]
+    return "\n    ".join(lines)
+
+
+by_poles: Term = define(
+    _write_by_poles(),
+    "by_poles",
+    {"left": left, "of_poles": of_poles, "over_resonance": over_resonance},
+    module=__name__,
+)
 
 
 def by_sum(r: float, quality: float, alpha: float, lambda_cut: float) -> float:

@@ -1,51 +1,101 @@
-"""Terms compiled by Numba: strict IEEE arithmetic, so that a value is the same bits wherever it is computed."""
+"""Functions compiled by Numba, in strict IEEE arithmetic: a value has the same bits wherever it is computed."""
 
-from collections.abc import Callable
+import linecache
+from collections.abc import Callable, Mapping
 from functools import cache, update_wrapper
+from hashlib import sha256
 from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
-from numba import float64
+import numpy as np
 from numba.extending import register_jitable
 
-from sigcube.model.kept import keep
+from sigcube.model.code_cache import cache_code
 from sigcube.model.record import Term, inputs_of
 
-__all__ = ["compiled", "helper", "scalar", "ufunc"]
+__all__ = ["compiled", "define", "helper", "inlined", "scalar", "ufunc"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function of arrays and numbers, to run without the interpreter's lock, once for all processes."""
-    return cast(Function, keep(numba.njit(error_model="numpy", nogil=True)(_twin(function))))
-
-
-def _twin(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Copy a function, to be named as its machine code is: what asks the function itself for its name sees no other."""
-    twin = FunctionType(
+    """Compile a function of arrays and numbers. It releases the GIL, and its machine code is cached on disk."""
+    # The cache renames the function, which must not be seen by others who hold it.
+    own = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
-    twin.__kwdefaults__ = function.__kwdefaults__
-    return update_wrapper(twin, function)
+    own.__kwdefaults__ = function.__kwdefaults__
+    return cast(Function, cache_code(numba.njit(error_model="numpy", nogil=True)(update_wrapper(own, function))))
+
+
+def define(source: str, name: str, names: Mapping[str, Any], *, module: str = __name__) -> Any:
+    """Return a function from generated source.
+
+    Parameters
+    ----------
+    source : str
+        The text of a module.
+    name : str
+        Which of its functions to return.
+    names : Mapping
+        What the text refers to.
+    module : str, optional
+        The module that the function belongs to. It must exist: of functions of other modules, Numba stores everything
+        that they could refer to with their machine code.
+    """
+    file = f"<sigcube {name} {sha256(source.encode()).hexdigest()[:16]}>"
+    # For tracebacks and `inspect.getsource`.
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    namespace: dict[str, Any] = {"__name__": module, **names}
+    exec(compile(source, file, "exec"), namespace)
+    return namespace[name]
 
 
 def helper(function: Function) -> Function:
-    """Mark a plain function that terms call: it stays plain in Python, and compiles along with them.
+    """Mark a plain function that terms call: it stays plain in Python, and is compiled along with them.
 
-    Into them, and with divisions that do not check: a call or a check keeps a loop from vectorising.
+    It is inlined, and its divisions are not checked: a call or a check keeps a loop from vectorising.
     """
     return cast(Function, register_jitable(error_model="numpy", forceinline=True)(function))
 
 
 @cache
+def inlined(term: Term) -> Any:
+    """Compile a term into its callers: left as a call, one with an exp or a pow keeps their loops from vectorising."""
+    return numba.njit(error_model="numpy", nogil=True, forceinline=True)(term)
+
+
+@cache
 def scalar(term: Term) -> Any:
-    """Compile a term for calls from compiled code; LLVM inlines it there."""
+    """Compile a term of arrays and numbers, to be called by itself."""
     return compiled(term)
 
 
 @cache
-def ufunc(term: Term) -> Any:
-    """Compile a term as a NumPy ufunc over float64, at once: threads that met it uncompiled would do so twice."""
-    return numba.vectorize([float64(*(float64,) * len(inputs_of(term)))])(term)
+def ufunc(term: Term) -> Callable[..., Any]:
+    """Compile a term into a function of arrays and numbers that broadcasts as a NumPy ufunc does, over float64.
+
+    The ufuncs of Numba itself are compiled anew in each process, and those with an exp or a pow do not vectorise.
+    """
+    n = len(inputs_of(term))
+    inputs = [f"x{i}" for i in range(n)]
+    elements = ", ".join(f"{name}[i]" for name in inputs)
+    source = f"def ufunc({', '.join(inputs)}, out):\n    for i in range(out.size):\n        out[i] = f({elements})\n"
+    loop = compiled(define(source, "ufunc", {"f": inlined(term)}))
+    flags: Any = [["readonly", "contig"]] * n + [["writeonly", "allocate", "contig"]]
+
+    def call(*arguments: Any) -> Any:
+        chunks = np.nditer(
+            [*arguments, None],
+            flags=["external_loop", "buffered", "zerosize_ok"],
+            op_flags=flags,
+            op_dtypes=[np.float64] * (n + 1),
+            casting="same_kind",
+        )
+        with chunks:
+            for chunk in chunks:
+                loop(*chunk)
+            return chunks.operands[n][()]
+
+    return call

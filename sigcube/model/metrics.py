@@ -1,25 +1,23 @@
-"""How far a model is from the data: sums over points, merged by addition, finished per system and over systems.
+"""How far a model is from the data: sums over points, which a formula turns into a value per system or per sample.
 
-A metric is a few *sums*, each a term of predicted, observed and error, and a formula that turns the sums and the
-number of points into a value. Sums over parts of a system, or over many systems, merge by addition; that is all a
-metric may keep.
+Parts of a system, or many systems, merge by adding their sums, so that a system may be spread over many chunks. To
+add a metric, add an entry to `METRICS` with its formula, and its terms to `METRIC_TERMS` if there are new ones. A
+user's own `Metric` goes into the ``metrics`` of a sweep in place of a name.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import DataError, SpecError, did_you_mean
+from sigcube.model.graph import Level, Variables
 from sigcube.model.record import Term
 from sigcube.model.vecmath import log10
 
-__all__ = ["METRICS", "METRIC_TERMS", "Metric", "find_metrics", "sums_of"]
-
-Finish = Callable[..., float]
-Best = Literal["smallest", "zero", "one"]
+__all__ = ["METRICS", "METRIC_TERMS", "Metric", "check_system_variables", "find_metrics", "sums_of", "terms_of"]
 
 
 @dataclass(frozen=True)
@@ -31,27 +29,47 @@ class Metric:
     name, long_name : str
         The key, and the words for an axis title.
     sums : tuple of str
-        The terms of `METRIC_TERMS` that are added up over points.
+        The terms that are added up over points: of `METRIC_TERMS`, or of `terms`.
     finish : callable
-        ``finish(n, *sums)``, with n the points less the fitted parameters where ``reduced``.
+        ``finish(n, *sums, *system_variables)``, with n the number of points, less that of fitted parameters if
+        ``reduced``.
     scope : {"system", "pooled"}
         One value per system, or one over all points of the sample.
     unit : str or None
         None stands for the unit of the observable.
     reduced : bool
-        Whether n is lessened by the number of fitted parameters.
+        Whether the number of fitted parameters is subtracted from n.
     best : {"smallest", "zero", "one"}
-        The value of a perfect model: zero, for what cannot be negative or for what can, or one.
+        The value of a perfect model: the smallest possible, or zero or one for a metric with a sign.
+    system_variables : tuple of str
+        Variables of the cube with one value per system that `finish` takes. Not for pooled metrics.
+    terms : Mapping
+        Terms of this metric alone, by name; like those of a kernel, their argument names are their inputs.
+
+    Raises
+    ------
+    SpecError
+        For a name that other variables of a result have, or a pooled metric with system variables.
     """
 
     name: str
     long_name: str
     sums: tuple[str, ...]
-    finish: Finish
+    finish: Callable[..., float]
     scope: Literal["system", "pooled"]
     unit: str | None
     reduced: bool = False
-    best: Best = "smallest"
+    best: Literal["smallest", "zero", "one"] = "smallest"
+    system_variables: tuple[str, ...] = ()
+    terms: Mapping[str, Term] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.name in ("status", "win_rate") or self.name.endswith(("_mean", "_median")):
+            raise SpecError(f"a metric cannot be called {self.name!r}: results have such a variable", where="metrics")
+        if self.scope == "pooled" and self.system_variables:
+            raise SpecError(
+                f"metric {self.name!r} is of all points, and has no variables of one system", where="metrics"
+            )
 
 
 def residual(predicted: float, observed: float) -> float:
@@ -94,7 +112,7 @@ def ratio(predicted: float, observed: float) -> float:
     return predicted / observed
 
 
-#: The terms that metrics add up, and what those are made of.
+#: The terms that metrics add up, and the terms behind them.
 METRIC_TERMS: Mapping[str, Term] = MappingProxyType(
     {
         "residual": residual,
@@ -186,24 +204,27 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 
 
-def find_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
-    """Return metrics by name.
+def find_metrics(given: Iterable[str | Metric]) -> tuple[Metric, ...]:
+    """Return metrics by name; records of the user's own pass through.
 
     Raises
     ------
     SpecError
-        For a name that is not a metric, a repeated one, or none at all.
+        For a name that is not a metric, a repeated one, a record with the name of a registered metric, or none at all.
     """
-    found: list[Metric] = []
-    for name in names:
-        if not isinstance(name, str) or name not in METRICS:
-            raise SpecError(f"there is no metric {name!r}", where="metrics", hint=did_you_mean(name, METRICS))
-        if METRICS[name] in found:
-            raise SpecError(f"metric {name!r} is named twice", where="metrics")
-        found.append(METRICS[name])
+    found: dict[str, Metric] = {}
+    for each in given:
+        if not isinstance(each, Metric) and (not isinstance(each, str) or each not in METRICS):
+            raise SpecError(f"there is no metric {each!r}", where="metrics", hint=did_you_mean(each, METRICS))
+        metric = each if isinstance(each, Metric) else METRICS[each]
+        if METRICS.get(metric.name, metric) != metric:
+            raise SpecError(f"there is a metric {metric.name!r} already", where="metrics", hint="choose another name")
+        if metric.name in found:
+            raise SpecError(f"metric {metric.name!r} is named twice", where="metrics")
+        found[metric.name] = metric
     if not found:
         raise SpecError("a sweep needs at least one metric", where="metrics", hint=did_you_mean("", METRICS))
-    return tuple(found)
+    return tuple(found.values())
 
 
 def sums_of(metrics: Iterable[Metric]) -> tuple[str, ...]:
@@ -215,3 +236,39 @@ def sums_of(metrics: Iterable[Metric]) -> tuple[str, ...]:
     ('log_v_ratio', 'log_v_ratio_sq')
     """
     return tuple(dict.fromkeys(name for metric in metrics for name in metric.sums))
+
+
+def terms_of(metrics: Iterable[Metric]) -> dict[str, Term]:
+    """Return `METRIC_TERMS` and the metrics' own terms.
+
+    Raises
+    ------
+    SpecError
+        For a term that is defined twice.
+    """
+    found = dict(METRIC_TERMS)
+    for metric in metrics:
+        for name, term in metric.terms.items():
+            if found.setdefault(name, term) is not term:
+                hint = "give that of the metric another name"
+                raise SpecError(f"metric {metric.name!r}: there is a term {name!r} already", where="metrics", hint=hint)
+    return found
+
+
+def check_system_variables(metrics: Iterable[Metric], variables: Variables) -> None:
+    """Refuse a cube without the variables that metrics read.
+
+    Raises
+    ------
+    DataError
+        For a variable that the cube does not have, or that has more than one value per system.
+    """
+    for metric in metrics:
+        for name in metric.system_variables:
+            if variables.level(name) is not Level.SYSTEM:
+                raise DataError(
+                    f"metric {metric.name!r} needs {name!r}, which the cube does not have for each system",
+                    where="metrics",
+                    expected=f"a variable {name!r} of systems",
+                    found=", ".join(sorted(variables.systems)) or "no such variables",
+                )

@@ -56,7 +56,7 @@ def plan_cube(spec: Spec, cube: xr.Dataset, *, sample: str, title: str | None = 
         )
     check_spec(spec)
     sections = make_sections(spec, variables_of(cube))
-    packed = pack(cube, sample=sample, variables=required_variables(sections))
+    packed = pack(cube, sample=sample, variables=required_variables(spec, sections))
     origin = {
         **{name: cube.attrs[name] for name in ("citation", "licence", "synthetic", "raw_files") if name in cube.attrs},
         "title": title or f"{spec.model.kernel.title} over {cube.attrs['title']}",

@@ -1,13 +1,13 @@
 """What a spec must keep to make sense with its model."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import chain
 
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError
-from sigcube.model.metrics import METRIC_TERMS, METRICS
+from sigcube.model.metrics import METRICS, terms_of
 from sigcube.model.model import Model, check_values
-from sigcube.model.record import inputs_of
+from sigcube.model.record import Term, inputs_of
 from sigcube.plan.spec import Spec
 
 __all__ = ["check_dims", "check_fitted", "check_spec"]
@@ -51,7 +51,16 @@ def check_spec(spec: Spec) -> None:
 def _check_metrics(spec: Spec) -> None:
     """Refuse metrics made of what this kind of cube does not define, such as velocities where each row has its law."""
     defined = _defined(spec.model)
-    fitting = [name for name, metric in METRICS.items() if all(_follows(each, defined) for each in metric.sums)]
+    terms = terms_of(spec.metrics)
+    if taken := [name for metric in spec.metrics for name in metric.terms if name in defined]:
+        raise SpecError(f"a metric cannot call a term {taken[0]!r}: the model has one", where="metrics")
+    for name in (name for metric in spec.metrics for name in metric.sums):
+        if name not in terms and not callable(spec.model.frame.terms.get(name, name)):
+            raise SpecError(
+                f"a metric adds up terms, and {name!r} is none", where="metrics", hint="add it to its terms"
+            )
+    known = {**METRICS, **{metric.name: metric for metric in spec.metrics}}.values()
+    fitting = [metric.name for metric in known if all(_follows(each, defined, terms) for each in metric.sums)]
     if unfit := [metric.name for metric in spec.metrics if metric.name not in fitting]:
         raise SpecError(
             f"metric {unfit[0]!r} does not fit cubes of kind {spec.model.frame.kind!r}",
@@ -68,11 +77,11 @@ def _defined(model: Model) -> frozenset[str]:
     return frozenset(chain(model.frame.terms, model.kernel.terms, variables, *(option.defines for option in options)))
 
 
-def _follows(name: str, defined: Collection[str]) -> bool:
+def _follows(name: str, defined: Collection[str], terms: Mapping[str, Term]) -> bool:
     """Whether a term of a metric follows from what there is."""
-    if name not in METRIC_TERMS:
+    if name not in terms:
         return name in defined
-    return all(_follows(each, defined) for each in inputs_of(METRIC_TERMS[name]))
+    return all(_follows(each, defined, terms) for each in inputs_of(terms[name]))
 
 
 def check_fitted(spec: Spec, fewest_points: int) -> None:

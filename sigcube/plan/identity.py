@@ -14,7 +14,7 @@ import numpy as np
 from sigcube import __version__
 from sigcube.constants import CONSTANTS
 from sigcube.model.code_hash import source_hash
-from sigcube.model.metrics import METRIC_TERMS
+from sigcube.model.metrics import terms_of
 from sigcube.model.model import Model
 from sigcube.model.record import Definition, Reduction, Term
 from sigcube.plan.grid import Axis
@@ -120,14 +120,14 @@ def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
     terms = chain.from_iterable(kernel.terms.values() for kernel in kernels)
     choices = chain(*(kernel.choices for kernel in kernels), frame.choices)
     options = chain.from_iterable(option.defines.values() for choice in choices for option in choice.options.values())
-    every = chain(frame.terms.values(), METRIC_TERMS.values(), terms, options)
+    every = chain(frame.terms.values(), terms_of(spec.metrics).values(), terms, options)
     yield from (_plain(term) for term in every if not isinstance(term, str))
     yield from (metric.finish for metric in spec.metrics)
 
 
 def _record(spec: Spec) -> Iterator[str]:
     """Say what stands behind each name under each label, and which values hold where none is given."""
-    for name, term in chain(spec.model.frame.terms.items(), METRIC_TERMS.items()):
+    for name, term in chain(spec.model.frame.terms.items(), terms_of(spec.metrics).items()):
         yield f"{name} = {_told(term)}"
     for model in _models(spec):
         own = model.kernel.name

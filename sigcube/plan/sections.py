@@ -6,7 +6,7 @@ from typing import Any
 
 from sigcube.errors import SpecError
 from sigcube.model.graph import Variables
-from sigcube.model.metrics import METRIC_TERMS, sums_of
+from sigcube.model.metrics import check_system_variables, sums_of, terms_of
 from sigcube.model.model import BoundModel, check_values
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import Section
@@ -31,7 +31,8 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
     DataError
         For a cube that lacks what a model needs.
     """
-    grid = spec.grid
+    check_system_variables(spec.metrics, variables)
+    grid, terms = spec.grid, terms_of(spec.metrics)
     positions: dict[tuple[BoundModel, BoundModel | None], list[tuple[int, ...]]] = {}
     labels: dict[tuple[BoundModel, BoundModel | None], Mapping[str, str]] = {}
     # An axis of one value is a parameter held fixed: a loop over it would only keep terms apart.
@@ -40,7 +41,7 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
         at = single | dict(zip(grid.label_dims, position, strict=True))
         model = spec.model.with_settings({a.name: a.values[at[a.dim]] for a in grid.axes if a.dim in at})
         swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at}
-        bound = model.bind(sums_of(spec.metrics), variables=variables, swept=swept, extra=METRIC_TERMS)
+        bound = model.bind(sums_of(spec.metrics), variables=variables, swept=swept, extra=terms)
         key = bound, _bind_reference(spec, model.settings, swept, variables)
         _check_reference_follows(*key)
         positions.setdefault(key, []).append(position)
@@ -52,10 +53,11 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
     return sections
 
 
-def required_variables(sections: Iterable[Section]) -> tuple[str, ...]:
-    """Return the names of the cube's variables that the models of some sections need."""
+def required_variables(spec: Spec, sections: Iterable[Section]) -> tuple[str, ...]:
+    """Return the names of the cube's variables that the models of the sections need, and the metrics of a spec."""
     models = (model for section in sections for model in (section.model, section.reference) if model is not None)
-    return tuple(dict.fromkeys(name for model in models for name in (*model.graph.points, *model.graph.systems)))
+    names = [name for model in models for name in (*model.graph.points, *model.graph.systems)]
+    return tuple(dict.fromkeys([*names, *(name for metric in spec.metrics for name in metric.system_variables)]))
 
 
 def _bind_reference(
@@ -71,7 +73,7 @@ def _bind_reference(
     model.check_names(model.settings, where="reference")
     follows = {name: dim for name, dim in swept.items() if name in shared and name not in model.settings}
     rms = tuple(metric for metric in spec.metrics if metric.name == "rms")
-    bound = model.bind(sums_of(rms), variables=variables, swept=follows, extra=METRIC_TERMS)
+    bound = model.bind(sums_of(rms), variables=variables, swept=follows, extra=terms_of(rms))
     for name in (name for name in given if name not in model.labels):
         check_values(model.parameters[name], given[name], where=f"reference.{name}")
         if name not in bound.graph.parameters:

@@ -146,7 +146,7 @@ def make_spec(
     kind: str,
     axes: Mapping[str, Any],
     parameters: Mapping[str, Any] | None = None,
-    metrics: Sequence[str] = ("rms",),
+    metrics: Sequence[str | Metric] = ("rms",),
     reference: str | Kernel | Mapping[str, Any] | None = None,
     keep: Sequence[str] = (),
     dtype: str = "float32",
@@ -275,11 +275,17 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
     }
 
 
-def spec_from_record(record: Mapping[str, Any], *, own_kernels: Mapping[str, Kernel] | None = None) -> Spec:
-    """Build a spec from its record; kernels of the user's own are handed in by name."""
+def spec_from_record(
+    record: Mapping[str, Any],
+    *,
+    own_kernels: Mapping[str, Kernel] | None = None,
+    own_metrics: Mapping[str, Metric] | None = None,
+) -> Spec:
+    """Build a spec from its record; kernels and metrics of the user's own are handed in by name."""
     own = own_kernels or {}
     reference = dict(record["reference"]) if record["reference"] else None
     if reference:
         reference["kernel"] = own.get(reference["kernel"], reference["kernel"])
     given = {key: value for key, value in record.items() if key not in ("kernel", "reference")}
+    given["metrics"] = [(own_metrics or {}).get(name, name) for name in record["metrics"]]
     return make_spec(kernel=own.get(record["kernel"], record["kernel"]), reference=reference, **given)

@@ -117,9 +117,9 @@ def test_pooled_metrics_add_up_all_points() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_kept_values_are_rounded_once(dtype: str) -> None:
+def test_stored_values_are_rounded_once(dtype: str) -> None:
     sums = np.random.default_rng(3).lognormal(size=(5, 9))
     room = np.zeros((5, 4, 9), dtype=dtype)
-    values, _ = finish_systems(METRICS["rms"], np.full(5, 7.0), (sums,), kept=Rows(room.reshape(-1), 2 * 9, 4 * 9))
+    values, _ = finish_systems(METRICS["rms"], np.full(5, 7.0), (sums,), rows=Rows(room.reshape(-1), 2 * 9, 4 * 9))
     np.testing.assert_array_equal(room[:, 2], values.astype(dtype))
     assert not room[:, [0, 1, 3]].any()

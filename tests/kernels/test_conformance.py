@@ -26,8 +26,10 @@ from sigcube.model.model import Model
 from sigcube.model.record import Parameter, Reduction
 from sigcube.plan.bind import plan_cube
 from sigcube.plan.spec import make_spec
-from tests.kernels import oracle, oracles
 from tests.kernels.dual import FUNCTIONS, Dual
+from tests.kernels.oracles import ORACLES
+from tests.kernels.oracles.common import SCALE_LENGTHS, predicted, v_bar_sq
+from tests.kernels.oracles.sigma import local_window
 from tests.kernels.readings import (
     ALL,
     FRAME,
@@ -55,8 +57,9 @@ def expected(reading: Reading, values: Mapping[str, Any]) -> tuple[Any, Any, Any
     labels = reading.model.labels
     constants = vars(CONSTANTS[labels["constants"]])
     given = {**constants, **{p.name: None for p in reading.kernel.parameters}, **values, "gas": labels["gas"]}
-    boost = oracles.BOOST[reading.kernel.name](given, labels)
-    return boost, oracle.predicted(given, boost), oracles.rounding(given, labels, reading.kernel.name, boost)
+    oracle = ORACLES[reading.kernel.name]
+    boost = oracle.boost(given, labels)
+    return boost, predicted(given, boost), oracle.rounding(given, labels, boost)
 
 
 def galaxy(**columns: Any) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def galaxy(**columns: Any) -> dict[str, Any]:
     zero = np.zeros_like(r)
     points = {"r": r, "v_gas": zero, "v_disk": zero + 100.0, "v_bul": zero, "sb_disk": zero + 50.0, "sb_bul": zero}
     observed = {"v_obs": zero + 110.0, "e_v_obs": zero + 1.0}
-    lengths = {name: 3.0 for name in oracle.SCALE_LENGTHS.values()}
+    lengths = {name: 3.0 for name in SCALE_LENGTHS.values()}
     fastest = {"v_gas_max": 20.0, "v_disk_max": 100.0, "v_bul_max": 10.0, "v_flat": 110.0}
     masses = {"luminosity": 1e10, "m_hi": 1e9, "f_bulge": 0.1}
     return {**points, **observed, **lengths, **fastest, **masses, **columns, "r": r}
@@ -78,26 +81,6 @@ def evaluate(reading: Reading, **values: Any) -> dict[str, Any]:
 # Limits
 
 
-#: Kernels without a Newtonian limit in strong fields: the least Σ − 1 at 5 kpc, however strong the field, and why.
-NO_STRONG_FIELD_LIMIT = {
-    # a function of radius alone
-    "burr": 0.29,
-    # one number a system, whatever the field
-    "roughness": 0.5,
-    "mass_coherence": 1.0,
-    "velocity_coherence": 1.0,
-    "functional": 1.0,
-    # the same, times Burr's form
-    "unified": 0.1,
-    # a function of radius and dispersion
-    "pairing": 0.1,
-    # Q and the resonance saturate
-    "resonance": 0.04,
-    # grows with (v/c)²
-    "cmsi": 4e-5,
-}
-
-
 def strong_field(reading: Reading) -> Any:
     """Σ − 1 as a function of acceleration alone: the same radius, faster and faster."""
     speeds = np.array([1e2, 1e4, 1e7, 1e10])
@@ -108,39 +91,18 @@ def strong_field(reading: Reading) -> Any:
 @every_reading
 def test_strong_fields_are_newtonian_where_a_kernel_has_that_limit(reading: Reading) -> None:
     excess = strong_field(reading)
-    if reading.kernel.name in NO_STRONG_FIELD_LIMIT:
-        assert np.min(excess) > NO_STRONG_FIELD_LIMIT[reading.kernel.name]
+    least = ORACLES[reading.kernel.name].strong_field
+    if least is not None:
+        assert np.min(excess) > least
     else:
         assert np.all(np.diff(excess) <= 0)
         assert abs(excess[-1]) < 1e-12
 
 
-#: By kernel and label, between what Σ − 1 is at 1 AU from the Sun, where that is not far below all that could be seen.
-SOLAR_SYSTEM = {
-    # a₀/g: why this ν is for galaxies only
-    ("mond", "simple"): (1.9e-8, 2.1e-8),
-    # a halo of 10¹² solar masses about the Sun, V_h² of 2e-5 (km/s)²: a galaxy's, and the Sun is not its centre
-    ("nfw", None): (1e-8, 1e-7),
-    # (r/ℓ₀)^0.757
-    ("burr", None): (5e-8, 1e-6),
-    # r/ℓ: more than the 1e-10 that the papers ask for
-    ("pairing", None): (1e-10, 1e-9),
-    # what is one number a system is the same in the Solar System: these are no laws of gravity near stars
-    ("roughness", None): (0.3, 1.0),
-    ("mass_coherence", None): (0.3, 20.0),
-    ("velocity_coherence", None): (0.3, 20.0),
-    ("functional", None): (0.3, 20.0),
-    ("unified", None): (0.3, 20.0),
-    # V²/(2πGR) of the Sun is 7e9 Msun/pc², no surface density at all; a disc's 50 leaves χ₀ (v/c)² (v/σ_v)^0.825
-    ("cmsi", None): (6e-6, 3.0),
-    # times Burr's form
-    ("unified", "product"): (2e-8, 1e-6),
-}
-
-
 def solar_bounds(reading: Reading) -> tuple[float, float]:
-    keys = [(reading.kernel.name, label) for label in (*reading.labels.values(), None)]
-    return next((SOLAR_SYSTEM[key] for key in keys if key in SOLAR_SYSTEM), (0.0, 1e-11))
+    """Between what Σ − 1 is at 1 AU from the Sun; by default, far below all that could be seen."""
+    bounds = ORACLES[reading.kernel.name].solar_system
+    return next((bounds[label] for label in (*reading.labels.values(), None) if label in bounds), (0.0, 1e-11))
 
 
 @every_reading
@@ -184,12 +146,10 @@ def drawn(draw: st.DrawFn, reading: Reading) -> dict[str, Any]:
     bounds = {name: parameter(reading, name).bounds for name in reading.graph.parameters}
     values = {name: draw(st.floats(*ends, allow_subnormal=False)) for name, ends in bounds.items()}
     columns = dict(zip(("r", "v_gas", "v_disk", "v_bul"), points(draw(st.integers(0, 999))).T, strict=True))
-    inwards = oracle.v_bar_sq({**values, **columns}) > 1e-6
+    inwards = v_bar_sq({**values, **columns}) > 1e-6
     kept = {name: column[inwards] for name, column in {**columns, **others(columns)}.items()}
     length, share = draw(st.floats(0.05, 50.0)), draw(st.floats(0.0, 1.0))
-    lengths = {
-        name: length * factor for name, factor in zip(oracle.SCALE_LENGTHS.values(), (1, 2, 0.5, 4), strict=True)
-    }
+    lengths = {name: length * factor for name, factor in zip(SCALE_LENGTHS.values(), (1, 2, 0.5, 4), strict=True)}
     fastest = {"v_gas_max": 400.0, "v_disk_max": 400.0, "v_bul_max": 400.0, "v_flat": draw(st.floats(10.0, 350.0))}
     masses = {"luminosity": draw(st.floats(1e6, 1e12)), "m_hi": draw(st.floats(1e6, 1e11)), "f_bulge": share}
     return {**kept, **lengths, **fastest, **masses, **reading.constants, **values}
@@ -317,7 +277,7 @@ def test_local_window_is_the_iterated_fixed_point(v: float, strength: float, sig
     local = read(find("sigma"), {"window": "local"}).graph.node("W")
     assert local is not None
     found = local.function(v * v, strength, 1.0, sigma_v)
-    iterated = oracle.local_window(v * v, strength, sigma_v)
+    iterated = local_window(v * v, strength, sigma_v)
     assume(np.isfinite(iterated))
     assert found == pytest.approx(float(iterated), rel=1e-12)
 
@@ -466,10 +426,17 @@ def test_every_parameter_is_used_by_some_reading(kernel: Kernel) -> None:
 
 
 def test_every_kernel_has_an_oracle() -> None:
-    assert set(oracles.BOOST) == set(KERNELS)
+    assert set(ORACLES) == set(KERNELS)
 
 
 # The registry
+
+
+def test_every_kernel_of_a_module_is_registered_under_a_name_of_its_own() -> None:
+    modules = [module for name, module in sys.modules.items() if name.startswith("sigcube.kernels.")]
+    kernels = [value for module in modules for value in vars(module).values() if isinstance(value, Kernel)]
+    assert {id(kernel) for kernel in kernels} == {id(kernel) for kernel in KERNELS.values()}
+    assert len(KERNELS) >= 14
 
 
 def test_the_package_is_its_registry() -> None:

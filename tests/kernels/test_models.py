@@ -8,7 +8,7 @@ import pytest
 
 from sigcube.constants import PAPER
 from sigcube.kernels import find
-from tests.kernels.oracle_resonance import by_panels, by_points
+from tests.kernels.oracles.resonance import by_panels, by_points
 from tests.kernels.readings import by_ufunc, read
 
 SATURN = 9.5 * PAPER.AU / PAPER.kpc

@@ -1,6 +1,7 @@
-"""Machine code kept between processes: loaded when it is what would be compiled, made again whenever it is not."""
+"""Machine code on disk: loaded if it is what would be compiled, compiled again if it is not."""
 
 import errno
+import inspect
 import os
 import pickle
 import subprocess
@@ -15,12 +16,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numba.core import event
+from numba.core import config, event
+from numba.core.caching import NullCache, _Cache
+from numba.core.compiler import CompileResult
 
-from sigcube.engine.sums import inlined
-from sigcube.model import kept, kept_files
-from sigcube.model.compile import compiled
-from sigcube.model.kept_files import kept_folder, read_kept, write_kept
+from sigcube.model import code_cache
+from sigcube.model.code_cache import code_folder, read_code, write_code
+from sigcube.model.compile import compiled, inlined, ufunc
+from sigcube.model.vecmath import pow
 
 COUNTED = """
 import numpy as np
@@ -53,8 +56,7 @@ print(counter.compiled, digest)
 OWN = (
     COUNTED
     + """
-from sigcube.engine.sums import inlined
-from sigcube.model.compile import compiled, helper
+from sigcube.model.compile import compiled, helper, inlined
 
 def doubled(x): return FACTOR * x
 
@@ -107,7 +109,7 @@ def run(script: Path | str, *, folder: Path | str) -> list[str]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder of this test, whose process has met no function yet."""
     monkeypatch.setenv("SIGCUBE_COMPILED", str(tmp_path / "code"))
-    monkeypatch.setattr(kept, "_here", {})
+    monkeypatch.setattr(code_cache, "_loaded", {})
     return tmp_path / "code"
 
 
@@ -135,7 +137,7 @@ def cubed(values: Any) -> Any:
 
 def value(function: Callable[..., Any] = cubed) -> tuple[float, int]:
     """Call a function as a process does that has not met it; say how much was compiled."""
-    kept._here.clear()
+    code_cache._loaded.clear()
     with counting() as names:
         return float(compiled(function)(np.arange(4.0))), len(names)
 
@@ -153,15 +155,14 @@ def test_a_second_process_compiles_nothing_and_has_the_same_bits(tmp_path: Path)
     assert (tmp_path / "c").stat().st_mode & 0o777 == 0o700
 
 
-def test_two_processes_at_once_make_whole_files(tmp_path: Path) -> None:
-    both = [start(SWEEP, folder=tmp_path / "c") for _ in range(2)]
-    one, other = (output(process) for process in both)
-    assert one[1] == other[1]
-    assert run(SWEEP, folder=tmp_path / "c") == ["0", one[1]]
+def test_several_processes_at_once_write_intact_files(tmp_path: Path) -> None:
+    found = [output(process) for process in [start(SWEEP, folder=tmp_path / "c") for _ in range(3)]]
+    assert len({digest for _, digest in found}) == 1
+    assert run(SWEEP, folder=tmp_path / "c") == ["0", found[0][1]]
     assert files(tmp_path / "c") == sorted((tmp_path / "c").iterdir())
 
 
-def test_a_script_of_ones_own_is_kept_and_its_changes_are_seen(tmp_path: Path) -> None:
+def test_changes_of_a_script_are_seen(tmp_path: Path) -> None:
     script = tmp_path / "own.py"
 
     def outcome(factor: float, steps: tuple[float, ...]) -> list[str]:
@@ -190,7 +191,7 @@ def test_what_is_loaded_can_be_called_by_what_is_compiled(folder: Path) -> None:
         return lambda values: inner(values) + 1.0
 
     assert value() == (36.0, 1)
-    kept._here.clear()
+    code_cache._loaded.clear()
     with counting() as names:
         assert compiled(outer(compiled(cubed)))(np.arange(4.0)) == 37.0
     assert names == ["<lambda>"]
@@ -242,12 +243,12 @@ def test_a_damaged_file_is_made_again(folder: Path, change: Callable[[bytes], by
 def test_no_flipped_bit_is_ever_read(folder: Path, data: st.DataObject) -> None:
     folder.mkdir(exist_ok=True)
     path = folder / "name.code"
-    write_kept(path, b"machine code")
-    assert read_kept(path) == b"machine code"
+    write_code(path, b"machine code")
+    assert read_code(path) == b"machine code"
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
-    assert read_kept(path) is None
+    assert read_code(path) is None
 
 
 def test_a_file_under_another_name_is_not_read(folder: Path) -> None:
@@ -255,32 +256,32 @@ def test_a_file_under_another_name_is_not_read(folder: Path) -> None:
     (path,) = files(folder)
     other = path.with_name(f"{'0' * 64}.code")
     other.write_bytes(path.read_bytes())
-    assert read_kept(path) is not None
-    assert read_kept(other) is None
+    assert read_code(path) is not None
+    assert read_code(other) is None
 
 
-def test_a_whole_file_that_is_of_no_use_is_replaced(folder: Path) -> None:
+def test_an_intact_file_without_code_is_replaced(folder: Path) -> None:
     value()
     (path,) = files(folder)
-    write_kept(path, pickle.dumps(("not", "code")))
+    write_code(path, pickle.dumps(("not", "code")))
     assert value() == (36.0, 1)
     assert value() == (36.0, 0)
 
 
-def test_the_switch_leaves_no_trace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_switched_off_it_leaves_no_trace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGCUBE_COMPILED", "off")
     assert value() == value() == (36.0, 1)
     assert not folder.exists()
-    assert kept_folder() is None
+    assert code_folder() is None
 
 
 def test_the_folder_is_a_part_of_the_cache_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SIGCUBE_COMPILED")
     monkeypatch.setenv("SIGCUBE_CACHE", str(tmp_path))
-    assert kept_folder() == tmp_path / ".compiled"
+    assert code_folder() == tmp_path / ".compiled"
 
 
-def test_a_folder_that_cannot_be_made_means_to_compile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_folder_functions_are_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     for name in ("file", "file/folder"):
         monkeypatch.setenv("SIGCUBE_COMPILED", str(tmp_path / name))
@@ -305,7 +306,7 @@ def test_a_full_disk_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     def full(path: Path, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr(kept_files, "write_file", full)
+    monkeypatch.setattr(code_cache, "write_file", full)
     assert value() == value() == (36.0, 1)
 
 
@@ -318,20 +319,20 @@ def aged(folder: Path, *ages: float) -> list[Path]:
     return paths
 
 
-def test_the_files_used_longest_ago_go_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_least_recently_used_files_are_removed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new, older = aged(folder, 5.0, 1.0, 9.0)
     other, draft = folder / "a user's file.txt", folder / ".x.code.1234.partial"
     for path in (other, draft):
         path.write_bytes(bytes(1000))
         os.utime(path, (1.0, 1.0))
-    monkeypatch.setattr(kept_files, "BOUND", 250)
-    kept_files._prune(folder)
-    # A draft that nobody finished counts; what is not code is left alone.
+    monkeypatch.setattr(code_cache, "BOUND", 250)
+    code_cache._prune(folder)
+    # The draft of a process that died counts; what is not code is left alone.
     assert sorted(folder.iterdir()) == sorted([old, new, other])
     assert older not in folder.iterdir()
 
 
-def test_to_be_read_is_to_be_used(folder: Path) -> None:
+def test_reading_a_file_marks_it_as_used(folder: Path) -> None:
     value()
     (path,) = files(folder)
     os.utime(path, (1.0, 1.0))
@@ -342,12 +343,11 @@ def test_to_be_read_is_to_be_used(folder: Path) -> None:
 def test_files_that_another_process_removes_meanwhile_are_no_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, *_ = aged(folder, 5.0, 1.0)
-    monkeypatch.setattr(kept_files, "BOUND", 0)
-    monkeypatch.setattr(
-        kept_files, "_files", lambda folder: iter([(1.0, 100, first), (0.0, 100, folder / "gone.code")])
-    )
-    kept_files._prune(folder)
+    first, gone = aged(folder, 5.0, 1.0)
+    gone.unlink()
+    monkeypatch.setattr(code_cache, "BOUND", 0)
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([gone, first]))
+    code_cache._prune(folder)
     assert not first.exists()
 
 
@@ -383,17 +383,17 @@ KINDS: list[tuple[Callable[..., Any], float, bool]] = [
 
 
 @pytest.mark.filterwarnings("ignore:Code running in object mode")
-@pytest.mark.parametrize(("function", "expected", "is_kept"), KINDS, ids=[row[0].__name__ for row in KINDS])
-def test_what_means_something_in_one_process_alone_is_not_kept(
-    folder: Path, function: Callable[..., Any], expected: float, is_kept: bool
+@pytest.mark.parametrize(("function", "expected", "is_stored"), KINDS, ids=[row[0].__name__ for row in KINDS])
+def test_code_that_depends_on_its_process_is_not_stored(
+    folder: Path, function: Callable[..., Any], expected: float, is_stored: bool
 ) -> None:
     assert value(function)[0] == value(function)[0] == expected
-    assert len(files(folder)) == is_kept
+    assert len(files(folder)) == is_stored
 
 
-def test_an_exception_of_kept_code_is_raised(folder: Path) -> None:
+def test_loaded_code_raises_its_exceptions(folder: Path) -> None:
     for _ in range(2):
-        kept._here.clear()
+        code_cache._loaded.clear()
         with pytest.raises(ValueError, match="too many"):
             compiled(raises)(np.arange(10.0))
 
@@ -405,7 +405,7 @@ def test_a_function_of_a_prompt_works_and_its_change_is_seen(folder: Path, names
         assert value(namespace["scaled"])[0] == factor
 
 
-def test_a_kept_loop_still_runs_its_terms_inline(folder: Path) -> None:
+def test_a_loaded_loop_has_its_terms_inlined(folder: Path) -> None:
     f = inlined(lambda x: x * x + 1.0)
 
     def squares(values: Any) -> Any:
@@ -416,3 +416,51 @@ def test_a_kept_loop_still_runs_its_terms_inline(folder: Path) -> None:
 
     assert value(squares) == (18.0, 2)
     assert value(squares) == (18.0, 0)
+
+
+def test_an_elementwise_function_is_compiled_once_for_all_processes(folder: Path) -> None:
+    def power(x: float, y: float) -> float:
+        return pow(x, y)
+
+    grid = np.arange(1.0, 4.0)[:, np.newaxis], np.arange(3)
+    with counting() as names:
+        np.testing.assert_array_equal(ufunc(power)(*grid), grid[0] ** grid[1])
+    assert names[:2] == ["ufunc", "power"]
+    code_cache._loaded.clear()
+    ufunc.cache_clear()
+    with counting() as names:
+        np.testing.assert_array_equal(ufunc(power)(*grid), grid[0] ** grid[1])
+    assert names == []
+
+
+# What is used of Numba's inside: a release that changes it makes these tests fail, and no sweep.
+
+
+def test_numba_has_the_private_parts_that_are_used() -> None:
+    hint = f"Numba {numba.__version__} changed what sigcube.model.code_cache relies on"
+    dispatcher = numba.njit(cubed)
+    assert type(dispatcher._cache) is NullCache, hint
+    asked = {name for name in dir(_Cache) if not name.startswith("_")}
+    assert asked == {name for name in dir(code_cache._CodeCache) if not name.startswith("_")}, hint
+    for name in asked - {"cache_path"}:
+        given = inspect.signature(getattr(code_cache._CodeCache, name))
+        assert len(given.parameters) == len(inspect.signature(getattr(_Cache, name)).parameters), hint
+    dispatcher(np.arange(4.0))
+    (result,) = dispatcher.overloads.values()
+    assert {"lifted", "library", "metadata"} <= set(result._fields), hint
+    inputs = list(inspect.signature(CompileResult._rebuild).parameters)
+    assert inputs[0] == "target_context", hint
+    assert len(result._reduce()) == len(inputs) - 1, hint
+    names = [f.name for f in result.library._final_module.functions if f.linkage.name == "external"]
+    assert any("cubed" in name for name in names), hint
+    assert isinstance(result.library.has_dynamic_globals, bool), hint
+    assert config.OPT is not None, hint
+
+
+@pytest.mark.parametrize("name", ["_reduce", "_rebuild"])
+def test_a_numba_without_them_compiles(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert value() == (36.0, 1)
+    monkeypatch.delattr(CompileResult, name)
+    for path in files(folder) if name == "_reduce" else []:
+        path.unlink()
+    assert value() == value() == (36.0, 1)

@@ -1,44 +1,10 @@
-"""The formulas once more, in plain NumPy, after the papers and not after the kernels.
+"""The Σ of Σ-Gravity, after the papers."""
 
-Every function takes the points of one system as arrays of shape ``(n_points,)``, its numbers, and the parameters.
-"""
-
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-Values = Mapping[str, Any]
-
-SCALE_LENGTHS = {
-    "third_point": "scale_length_third_point",
-    "disk_peak": "scale_length_disk_peak",
-    "catalogue": "scale_length_catalogue",
-    "outermost": "scale_length_outermost",
-}
-
-
-def v_bar_sq(v: Values) -> Any:
-    sign = np.sign(v["v_gas"]) if v.get("gas", "signed") == "signed" else 1.0
-    return sign * v["v_gas"] ** 2 + v["upsilon_disk"] * v["v_disk"] ** 2 + v["upsilon_bulge"] * v["v_bul"] ** 2
-
-
-def acceleration(v: Values) -> Any:
-    """g_N = V²/r in m/s²."""
-    return (np.sqrt(v_bar_sq(v)) * 1e3) ** 2 / (v["r"] * v["kpc"])
-
-
-def newton(v: Values, labels: Mapping[str, str]) -> Any:
-    return np.ones_like(v["r"])
-
-
-def mond(v: Values, labels: Mapping[str, str]) -> Any:
-    x = acceleration(v) / v["a0"]
-    return {
-        "rar": lambda: 1 / -np.expm1(-(x**0.5)),
-        "simple": lambda: 0.5 + (0.25 + 1 / x) ** 0.5,
-        "standard": lambda: (0.5 + (0.25 + x**-2.0) ** 0.5) ** 0.5,
-    }[labels["nu"]]()
+from tests.kernels.oracles.common import SCALE_LENGTHS, Labels, Oracle, Values, acceleration, v_bar_sq
 
 
 def h(v: Values) -> Any:
@@ -63,7 +29,7 @@ def sigma_eff(v: Values, label: str) -> Any:
     return np.average([10.0, 25.0, 120.0], weights=np.array(ratios) * np.array(fastest) ** 2)
 
 
-def xi(v: Values, labels: Mapping[str, str]) -> Any:
+def xi(v: Values, labels: Labels) -> Any:
     if labels["window"] == "free_scale":
         return v["xi"]
     length = v[SCALE_LENGTHS[labels["scale_length"]]]
@@ -83,7 +49,7 @@ def local_window(v_sq_bar: Any, strength: Any, sigma_v: Any, *, steps: int = 600
     return np.where(rate < 0.9, v_sq / (v_sq + sigma_v**2), np.nan)
 
 
-def window(v: Values, labels: Mapping[str, str], strength: Any) -> Any:
+def window(v: Values, labels: Labels, strength: Any) -> Any:
     label = labels["window"]
     if label == "none":
         return 1.0
@@ -106,10 +72,14 @@ def window(v: Values, labels: Mapping[str, str], strength: Any) -> Any:
     return share
 
 
-def sigma(v: Values, labels: Mapping[str, str]) -> Any:
+def sigma(v: Values, labels: Labels) -> Any:
     strength = v["coherence"] * amplitude(v, labels["amplitude"]) * h(v)
     return 1 + strength * window(v, labels, strength)
 
 
-def predicted(v: Values, boost: Any) -> Any:
-    return np.sqrt(v_bar_sq(v)) * np.sqrt(boost)
+def rounding(v: Values, labels: Labels, boost: Any) -> Any:
+    """One rounding of a window near 1 or 0: where A h is 10⁴, a hundred times 1e-12."""
+    return 2.0**-51 * v["coherence"] * amplitude(v, labels["amplitude"]) * h(v)
+
+
+ORACLES = {"sigma": Oracle(sigma, rounding=rounding)}

@@ -1,18 +1,16 @@
-"""The resonance integral once more, by brute force: panels that close in on the resonance, twenty nodes in each."""
+"""The resonance integral by brute force: panels that close in on the resonance, twenty nodes in each."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from tests.kernels.oracle import Values, v_bar_sq
-from tests.kernels.oracle_systems import dispersion
+from tests.kernels.oracles.common import Labels, Oracle, Values, dispersion, v_bar_sq
 
 _ENDS = np.log([0.1, 1e4])
 _STEPS = np.concatenate([[0.0], 2.0 ** np.arange(-90.0, 5.0)])
 
 
-def resonance(v: Values, labels: Mapping[str, str]) -> Any:
+def resonance(v: Values, labels: Labels) -> Any:
     speed = v["v_obs"] if labels["velocity"] == "observed" else np.sqrt(v_bar_sq(v))
     quality = (speed / dispersion(v, labels)) ** v["beta_Q"]
     r, quality = np.broadcast_arrays(v["r"], quality)
@@ -42,3 +40,12 @@ def by_points(r: float, quality: float, alpha: float, lambda_cut: float) -> floa
     nodes = np.log(np.logspace(-1.0, 4.0, 256))
     values = integrand(nodes - np.log(2.0 * np.pi * r), r, quality, alpha, lambda_cut)
     return float(np.sum(values) * (nodes[1] - nodes[0]))
+
+
+def rounding(v: Values, labels: Labels, boost: Any) -> Any:
+    """What the quadrature promises; sums of 256 points are sums of 256 points, of a K of any size."""
+    return (1e-6 if labels["quadrature"] == "exact" else 1e-11) * (boost - 1.0)
+
+
+# Q and the resonance saturate.
+ORACLES = {"resonance": Oracle(resonance, strong_field=0.04, rounding=rounding)}

@@ -1,4 +1,4 @@
-"""ν(g, r) of the field equation: a registered kernel's own terms, on arrays of accelerations and radii."""
+"""ν(g, r) of the field equation, from the terms of a kernel."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sigcube.constants import CONSTANTS
 from sigcube.errors import DataError, SpecError
 from sigcube.model.compile import ufunc
-from sigcube.model.graph import Frame, Graph, Variables, model_parameters, resolve, resolve_labels
+from sigcube.model.graph import Frame, Variables, model_parameters, resolve, resolve_labels
 from sigcube.model.record import Kernel, Term
 from sigcube.model.settings import check_names, check_values, split
 
@@ -24,28 +24,47 @@ _POINT = frozenset({"r", "g_bar"})
 
 
 def nu_of(kernel: Kernel, scales: Mapping[str, float], settings: Mapping[str, Any]) -> Nu:
-    """Return a kernel's boost as a function of r and g alone.
+    """Return a kernel's boost as a function of radius and acceleration.
 
     Parameters
     ----------
     kernel : Kernel
         The model.
     scales : Mapping
-        The lengths of the system that its terms may ask for, as `Source.scales`.
+        The variables of the system that its terms may use, see `Source.scales`.
     settings : Mapping
         Its labels and parameters.
 
     Raises
     ------
     SpecError
-        For a name, label or value the kernel does not have or use, or a boost that needs more than r and g.
+        For a name, label or value that the kernel does not have or use, or a boost that needs more than r and g.
     """
-    frame = _frame(scales)
+    # Only r and g enter; the scale length of an ideal disc is R_d.
+    defaults = {} if "scale_length_third_point" in scales else {"scale_length": "catalogue"}
+    frame = Frame("field", None, {}, (), "m/s2", defaults=defaults)
     check_names(kernel, frame, settings)
     given_labels, given = split(kernel, frame, settings)
     labels = resolve_labels(kernel, frame, {name: str(label) for name, label in given_labels.items()})
-    graph = _graph(kernel, frame, labels, frozenset(scales))
-    fixed = _fixed(kernel, frame, graph, labels, given) | dict(scales)
+    parameters, constants = model_parameters(kernel, frame), CONSTANTS[labels["constants"]]
+    try:
+        graph = resolve(
+            kernel, frame, labels=labels, targets=("boost",), variables=Variables(_POINT, frozenset(scales))
+        )
+    except DataError as error:
+        raise SpecError(
+            f"ν of the field equation is a function of g and r alone, and {error.what.split(', which')[0]}",
+            where=error.where,
+            expected=f"no more than {', '.join(sorted(_POINT | set(scales)))}",
+            hint="choose other labels, or another kernel",
+        ) from error
+    for name, value in given.items():
+        if name not in graph.parameters:
+            raise SpecError(f"{kernel.name} does not use {name!r} under these labels", hint=f"leave {name} out")
+        check_values(parameters[name], value)
+    fixed = {name: getattr(constants, name) for name in graph.constants}
+    fixed |= {name: float(given.get(name, parameters[name].value(constants))) for name in graph.parameters}
+    fixed |= scales
 
     def nu(r: FloatArray, g: FloatArray) -> FloatArray:
         values: dict[str, Any] = {**fixed, "r": r, "g_bar": g}
@@ -57,37 +76,7 @@ def nu_of(kernel: Kernel, scales: Mapping[str, float], settings: Mapping[str, An
 
 
 def _apply(term: Term, arguments: list[Any]) -> Any:
-    """Call a term: on numbers as it is, on arrays as the ufunc that kernels are on cubes."""
+    """Call a term on numbers directly, on arrays as the same ufunc that evaluates kernels on cubes."""
     if any(np.ndim(argument) for argument in arguments):
         return ufunc(term)(*arguments)
     return term(*(np.float64(argument) for argument in arguments))
-
-
-def _frame(scales: Mapping[str, float]) -> Frame:
-    """Return how models meet an equation: nothing but r and g; R_d is the only length an ideal disc has."""
-    defaults = {} if "scale_length_third_point" in scales else {"scale_length": "catalogue"}
-    return Frame("field", None, {}, (), "m/s2", defaults=defaults)
-
-
-def _graph(kernel: Kernel, frame: Frame, labels: Mapping[str, str], scales: frozenset[str]) -> Graph:
-    try:
-        return resolve(kernel, frame, labels=labels, targets=("boost",), variables=Variables(_POINT, scales))
-    except DataError as error:
-        raise SpecError(
-            f"ν of the field equation is a function of g and r alone, and {error.what.split(', which')[0]}",
-            where=error.where,
-            expected=f"no more than {', '.join(sorted(_POINT | scales))}",
-            hint="choose other labels, or another kernel",
-        ) from error
-
-
-def _fixed(
-    kernel: Kernel, frame: Frame, graph: Graph, labels: Mapping[str, str], given: Mapping[str, Any]
-) -> dict[str, float]:
-    constants, parameters = CONSTANTS[labels["constants"]], model_parameters(kernel, frame)
-    for name, value in given.items():
-        if name not in graph.parameters:
-            raise SpecError(f"{kernel.name} does not use {name!r} under these labels", hint=f"leave {name} out")
-        check_values(parameters[name], value)
-    values = {name: getattr(constants, name) for name in graph.constants}
-    return values | {name: float(given.get(name, parameters[name].value(constants))) for name in graph.parameters}

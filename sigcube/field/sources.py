@@ -1,4 +1,4 @@
-"""What pulls: discs, thin or thick, and spheres, symmetric about an axis and about the mid-plane."""
+"""Mass distributions: thin and thick discs and spheres, symmetric about an axis and about the mid-plane."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,22 +21,23 @@ _SAME: Mapping[str, float] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Source:
-    """A mass distribution, to be given to `solve`.
+    """A mass distribution, for `solve`.
 
     Attributes
     ----------
     title : str
-        What it is, for the attributes of results.
+        A description, for the attributes of results.
     extent : tuple of float
-        Its smallest and its largest length, kpc: the grid of the solver reaches far beyond both.
+        Its smallest and largest length in kpc; the grid of the solver extends far beyond both.
     density : callable, optional
         ρ(R, z) in Msun/kpc³, for R and z ≥ 0 in kpc, arrays of one shape.
     surface_density : callable, optional
-        Of a part without thickness at z = 0: Σ(R) in Msun/kpc².
+        Σ(R) in Msun/kpc² of a razor-thin part at z = 0.
     column : callable, optional
-        Surface density in Msun/kpc² of all that a disc holds, thin or thick.
+        Surface density in Msun/kpc² of all discs, thin and thick.
     scales : Mapping
-        What kernels may ask of a system: ``scale_length_catalogue``, the R_d of a disc, and others of a galaxy.
+        The variables of the system that kernels may use: ``scale_length_catalogue``, the R_d of a disc; for a galaxy of
+        a cube, its other scale lengths and its bulge fraction too.
     """
 
     title: str
@@ -62,18 +63,18 @@ def disc(
     surface_density : callable
         Σ(R) in Msun/kpc² for R in kpc.
     scale_length : float
-        R_d in kpc: the length that Σ varies on, and what windows of kernels go by.
+        R_d in kpc: the length over which Σ varies, and the unit of the kernels' windows.
     height : float
         h in kpc of ρ = Σ e^{−|z|/h}/2h; 0 for a razor-thin disc.
     title : str
-        What it is.
+        A description.
     scales : Mapping
-        Lengths for kernels other than ``scale_length_catalogue``, see `Source`.
+        Further variables for kernels, besides ``scale_length_catalogue``; see `Source`.
 
     Raises
     ------
     SpecError
-        For a length that is not positive, or a negative height.
+        For a scale length that is not positive, or a negative height.
     """
     _check_positive(scale_length=scale_length)
     named = {"scale_length_catalogue": scale_length, **scales}
@@ -97,7 +98,7 @@ def exponential(*, central: float, scale_length: float, height: float = 0.0) -> 
     central : float
         Σ₀ in Msun/pc².
     scale_length, height : float
-        In kpc, as of `disc`.
+        In kpc, as in `disc`.
     """
     _check_positive(central=central)
 
@@ -134,21 +135,21 @@ def tabulated(
     title: str = "tabulated disc",
     scales: Mapping[str, float] = _SAME,
 ) -> Source:
-    """Make a disc from a table, interpolated without overshoot in ln Σ.
+    """Make a disc from a table, by monotone cubic interpolation of ln Σ.
 
-    Before its first and after its last positive row it goes on as an exponential of the scale length.
+    Inside the first and beyond the last positive row it continues as an exponential of the scale length.
 
     Parameters
     ----------
     radius, surface_density : array_like, shape (n,)
-        In kpc and Msun/pc²; rows that are not positive are left out, at least two must remain.
+        In kpc and Msun/pc². Rows that are not positive are ignored; at least two must remain.
     scale_length, height, title, scales
         As for `disc`.
 
     Raises
     ------
     SpecError
-        For fewer than two rows, or radii that do not rise.
+        For fewer than two such rows, or radii that do not increase.
     """
     R, table = np.asarray(radius, dtype=np.float64), np.asarray(surface_density, dtype=np.float64)
     kept = (R > 0.0) & (table > 0.0)
@@ -189,7 +190,7 @@ def hernquist(*, mass: float, scale_length: float) -> Source:
 
 
 def combined(*sources: Source, title: str | None = None) -> Source:
-    """Add sources up; what kernels ask for is that of the first source that has it.
+    """Add sources up; each variable for kernels is that of the first source that has it.
 
     Examples
     --------

@@ -1,65 +1,177 @@
-"""Minima: those of a grid, to begin at; from each of them down to a true one; and which of those are distinct."""
+"""The space in which a fit searches, and minima in it: on a grid, and from there down to true ones.
+
+Positions are in the unit cube: every parameter runs from 0, its lower bound, to 1, its upper one.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares, minimize
 
-__all__ = ["Minimum", "derivatives", "descend", "distinct", "grid_minima", "polish_scalar", "settle"]
+from sigcube.plan.grid import Axis, Grid
+
+__all__ = [
+    "Minimum",
+    "SearchSpace",
+    "descend",
+    "distinct",
+    "grid_minima",
+    "is_geometric",
+    "jacobian",
+    "polish",
+    "polish_scalar",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Residuals = Callable[[FloatArray], FloatArray]
-Scalar = Callable[[FloatArray], float]
+Function = Callable[[FloatArray], float]
 
-# Half the step of a derivative, in the unit of the search: cubes of it and the digits of a residual are lost alike.
+# Ratios of neighbours in a geometric axis differ by rounding alone.
+_SAME_RATIO = 1e-9
+# Half the step of a derivative: its cube and the rounding of a residual cost the same number of digits.
 _STEP = 1e-5
-# What the minimiser stops at, first and at last: changes of the sum, of the place, and the slope that is left.
-_FIRST_TOLERANCE, _TOLERANCE = 1e-8, 1e-11
-_MOST_STEPS = 1000
-# How often it begins anew, at most, and what gain is none.
-_MOST_TURNS = 8
+# Relative change of the sum and of the position, and the gradient, at which a descent stops; then those of `polish`.
+_TOLERANCE, _POLISHED = 1e-8, 1e-11
+_MOST_EVALUATIONS = 1000
+# How often `polish` begins anew at most, and the relative gain below which it stops.
+_MOST_RESTARTS = 8
 _GAIN = 1e-9
-# Places nearer than this are one minimum, whatever lies between; so are places with no rise between them.
+# Positions nearer than this are one minimum. So are two between which the objective rises by no more than this share.
 _NEAR = 1e-4
 _RISE = 1e-6
-# Where on the way to look, from either end: a narrow minimum has its rise close by.
-_BETWEEN = np.concatenate([_NEAR_BY := np.geomspace(1e-3, 0.5, 12), 1.0 - _NEAR_BY[:-1]])
+# Where to look for a rise between two positions: dense at both ends, as a narrow minimum has its rise close by.
+_BETWEEN = np.concatenate([_HALF := np.geomspace(1e-3, 0.5, 12), 1.0 - _HALF[:-1]])
+
+
+@dataclass(frozen=True, eq=False)
+class SearchSpace:
+    """The parameters of a fit between their bounds, linear or logarithmic.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The parameters.
+    axes : tuple of ndarray
+        The values of the coarse grid along each, ascending.
+    low, high : ndarray, shape (n_parameters,)
+        The bounds: the least and the largest value of each axis.
+    logarithmic : ndarray of bool, shape (n_parameters,)
+        Which parameters are searched in their logarithm: those whose axis has a constant ratio.
+    """
+
+    names: tuple[str, ...]
+    axes: tuple[FloatArray, ...]
+    low: FloatArray
+    high: FloatArray
+    logarithmic: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, grid: Grid) -> "SearchSpace":
+        """Return the space that the axes of a grid span."""
+        axes = tuple(np.sort(axis.array.astype(np.float64)) for axis in grid.axes)
+        return cls(
+            tuple(axis.name for axis in grid.axes),
+            axes,
+            np.array([axis[0] for axis in axes]),
+            np.array([axis[-1] for axis in axes]),
+            np.array([is_geometric(axis) for axis in grid.axes]),
+        )
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return len(self.names)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes of the coarse grid."""
+        return tuple(axis.size for axis in self.axes)
+
+    def values(self, position: FloatArray) -> FloatArray:
+        """Return the parameters at a position; at 0 and 1 they are exactly the bounds."""
+
+        def value(t: float, low: float, high: float, logarithmic: bool) -> float:
+            if t <= 0.0:
+                return low
+            if t >= 1.0:
+                return high
+            return low * (high / low) ** t if logarithmic else low + t * (high - low)
+
+        # A minimiser asks for a few parameters at a time: array operations on so few take several times as long.
+        return np.array([value(*each) for each in zip(position.tolist(), *self._bounds, strict=True)])
+
+    def slopes(self, position: FloatArray) -> FloatArray:
+        """Return the derivative of each parameter with respect to its position."""
+        return np.where(self.logarithmic, self.values(position) * np.log(self._ratio), self.high - self.low)
+
+    def position(self, index: npt.NDArray[np.int64]) -> FloatArray:
+        """Return the position of a point of the coarse grid, given by its indices."""
+        values = np.array([axis[i] for axis, i in zip(self.axes, index, strict=True)])
+        steps = np.divide(values, self.low, out=np.ones_like(values), where=self.logarithmic)
+        logarithmic = np.log(steps) / np.where(self.logarithmic, np.log(self._ratio), 1.0)
+        linear = (values - self.low) / (self.high - self.low)
+        return np.clip(np.where(self.logarithmic, logarithmic, linear), 0.0, 1.0)
+
+    @cached_property
+    def _bounds(self) -> tuple[list[float], list[float], list[bool]]:
+        return self.low.tolist(), self.high.tolist(), self.logarithmic.tolist()
+
+    @cached_property
+    def _ratio(self) -> FloatArray:
+        return np.divide(self.high, self.low, out=np.ones_like(self.high), where=self.logarithmic)
+
+
+def is_geometric(axis: Axis) -> bool:
+    """Whether the values of an axis have a constant ratio, as those of a geomspace.
+
+    Examples
+    --------
+    >>> from sigcube.plan.grid import geomspace, linspace
+    >>> is_geometric(Axis("c", "c", geomspace(1, 50, 9))), is_geometric(Axis("A", "A", linspace(1, 50, 9)))
+    (True, False)
+    """
+    values = np.sort(axis.array.astype(np.float64))
+    if values.size < 3 or values[0] <= 0.0:
+        return False
+    ratios = values[1:] / values[:-1]
+    return bool(np.ptp(ratios) <= _SAME_RATIO * ratios[0])
 
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
-    """A minimum of an objective.
+    """A local minimum of an objective.
 
     Attributes
     ----------
     value : float
-        Of the objective there.
-    place : ndarray, shape (n_parameters,)
-        Between 0 and 1 along each parameter.
+        The objective there.
+    position : ndarray, shape (n_parameters,)
+        In the unit cube.
     converged : bool
         Whether the minimiser met its tolerance.
     """
 
     value: float
-    place: FloatArray
+    position: FloatArray
     converged: bool
 
 
 def grid_minima(values: FloatArray) -> npt.NDArray[np.bool_]:
-    """Mark the local minima of grids: points that no neighbour, diagonal ones included, is below.
+    """Mark the local minima of grids: points with no lower neighbour, diagonal ones included.
 
     Parameters
     ----------
     values : ndarray, shape (n, *lengths)
-        One grid for each of n things that are fitted.
+        n grids.
 
     Returns
     -------
     ndarray of bool, shape (n, *lengths)
-        Of equal neighbours the first alone is marked, and what is not finite never.
+        Of equal neighbours only the first is marked; values that are not finite never are.
 
     Examples
     --------
@@ -79,38 +191,38 @@ def grid_minima(values: FloatArray) -> npt.NDArray[np.bool_]:
     return lowest
 
 
-def descend(residuals: Residuals, start: FloatArray, *, tolerance: float = _FIRST_TOLERANCE) -> Minimum:
-    """Go down from a place to a minimum of the sum of squared residuals between 0 and 1 (`scipy.optimize`).
+def descend(residuals: Residuals, start: FloatArray, *, tolerance: float = _TOLERANCE) -> Minimum:
+    """Minimise a sum of squared residuals in the unit cube (`scipy.optimize.least_squares`).
 
-    A rectangular trust region keeps parameters that end at a bound exactly there, but it may stop short where it runs
-    into one: `settle` sees to that.
+    A parameter that ends at a bound is exactly there. The rectangular trust region of this method may stop short of the
+    minimum after it ran into a bound, so that a descent is followed by `polish`.
     """
-    # The first trust region is as wide as the distance from the origin: from 1 to 2 it is never too small to leave.
+    # The first trust region is as wide as the distance from the origin: shifted to 1 … 2, it is never too small.
     result = least_squares(
         lambda shifted: residuals(shifted - 1.0),
         start + 1.0,
-        jac=lambda shifted: derivatives(residuals, shifted - 1.0),
+        jac=lambda shifted: jacobian(residuals, shifted - 1.0),
         bounds=(1.0, 2.0),
         method="dogbox",
         ftol=tolerance,
         xtol=tolerance,
         gtol=tolerance,
-        max_nfev=_MOST_STEPS,
+        max_nfev=_MOST_EVALUATIONS,
     )
     return Minimum(2.0 * float(result.cost), np.asarray(result.x) - 1.0, bool(result.status > 0))
 
 
-def settle(residuals: Residuals, minimum: Minimum) -> Minimum:
-    """Begin anew from where a descent ended, to the last digits, until that is no gain."""
-    for _ in range(_MOST_TURNS):
-        before, minimum = minimum, descend(residuals, minimum.place, tolerance=_TOLERANCE)
+def polish(residuals: Residuals, minimum: Minimum) -> Minimum:
+    """Restart the descent from where it ended, to a tighter tolerance, until it gains nothing."""
+    for _ in range(_MOST_RESTARTS):
+        before, minimum = minimum, descend(residuals, minimum.position, tolerance=_POLISHED)
         if minimum.value >= before.value * (1.0 - _GAIN):
             break
     return minimum
 
 
-def polish_scalar(objective: Scalar, start: FloatArray) -> Minimum:
-    """Go down to a minimum of a function that is no sum of squares: by its slopes, then by a simplex."""
+def polish_scalar(objective: Function, start: FloatArray) -> Minimum:
+    """Minimise a function that is no sum of squares in the unit cube: along its gradient, then by a simplex."""
     bounds = [(0.0, 1.0)] * start.size
     first = minimize(objective, start, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-9})
     begin = first.x if first.fun <= objective(start) else start
@@ -122,34 +234,34 @@ def polish_scalar(objective: Scalar, start: FloatArray) -> Minimum:
     return Minimum(float(best.fun), np.asarray(best.x), bool(last.success))
 
 
-def derivatives(residuals: Residuals, place: FloatArray) -> FloatArray:
+def jacobian(residuals: Residuals, position: FloatArray) -> FloatArray:
     """Return the derivatives of residuals, shape ``(n_residuals, n_parameters)``: central, one-sided at a bound."""
     columns = []
-    for i in range(place.size):
-        before, after = place.copy(), place.copy()
-        before[i], after[i] = max(place[i] - _STEP, 0.0), min(place[i] + _STEP, 1.0)
+    for i in range(position.size):
+        before, after = position.copy(), position.copy()
+        before[i], after[i] = max(position[i] - _STEP, 0.0), min(position[i] + _STEP, 1.0)
         columns.append((residuals(after) - residuals(before)) / (after[i] - before[i]))
-    jacobian = np.array(columns).T
-    # A step out of where the model is defined says nothing of the slope.
-    return np.where(np.isfinite(jacobian), jacobian, 0.0)
+    derivatives = np.array(columns).T
+    # A step to where the model is not defined gives no slope.
+    return np.where(np.isfinite(derivatives), derivatives, 0.0)
 
 
-def distinct(minima: Sequence[Minimum], objective: Scalar) -> list[Minimum]:
-    """Return the minima that are not the same, the lowest first.
+def distinct(minima: Sequence[Minimum], objective: Function) -> list[Minimum]:
+    """Return the distinct ones of some minima, the lowest first.
 
-    Two are the same where they are near, or where the objective does not rise on the straight way between them: they
-    lie in one flat valley, or the descent from one of them stopped early.
+    Two are the same if they are near, or if the objective does not rise on the straight line between them: they lie in
+    one flat valley, or the descent to one of them stopped early.
     """
-    kept: list[Minimum] = []
+
+    def same(one: Minimum, other: Minimum) -> bool:
+        if np.abs(one.position - other.position).max() < _NEAR:
+            return True
+        highest = max(one.value, other.value)
+        limit = highest + _RISE * max(highest, 1e-300)
+        return all(objective(one.position + t * (other.position - one.position)) <= limit for t in _BETWEEN)
+
+    found: list[Minimum] = []
     for minimum in sorted(minima, key=lambda each: each.value):
-        if not any(_is_same(minimum, other, objective) for other in kept):
-            kept.append(minimum)
-    return kept
-
-
-def _is_same(one: Minimum, other: Minimum, objective: Scalar) -> bool:
-    if np.abs(one.place - other.place).max() < _NEAR:
-        return True
-    top = max(one.value, other.value)
-    limit = top + _RISE * max(top, 1e-300)
-    return all(objective(one.place + t * (other.place - one.place)) <= limit for t in _BETWEEN)
+        if not any(same(minimum, other) for other in found):
+            found.append(minimum)
+    return found

@@ -4,13 +4,13 @@
 deviation of g = ν(g_N) g_N from the field equation in the mid-plane.
 """
 
-from sigcube.field.galaxy_source import galaxy
 from sigcube.field.solver import solve
 from sigcube.field.sources import (
     Source,
     combined,
     disc,
     exponential,
+    galaxy,
     hernquist,
     kuzmin,
     plummer,

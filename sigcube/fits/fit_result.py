@@ -1,7 +1,7 @@
 """The result of a fit: as a labelled Dataset, and on disk."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -21,13 +21,29 @@ from sigcube.plan.identity import describe_identity, result_attrs
 
 __all__ = ["AT_BOUND", "fit_result", "refuse_existing", "save_fit"]
 
-FloatArray = npt.NDArray[np.float64]
-
 #: Where the best value of a parameter lies, as a CF flag.
 AT_BOUND: Mapping[str, int] = MappingProxyType({"inside": 0, "lower": 1, "upper": 2, "not_fitted": 3})
 
+_Variable = tuple[tuple[str, ...], npt.NDArray[Any], dict[str, Any]]
+
 _NO_ERROR = "NaN at a bound, at which the others' errors take it as fixed, and where the data leave a parameter free"
 _LIKELIHOOD = "errors are Gaussian: as given for χ², unknown and alike for the RMS; a mean of RMS is no likelihood"
+_COVARIANCE = {
+    "long_name": "covariance of the parameters",
+    "comment": f"in the product of the units of its two parameters; {_NO_ERROR}",
+}
+_AT_BOUND: Mapping[str, Any] = {
+    "long_name": "whether the best value is at a bound",
+    "flag_values": list(AT_BOUND.values()),
+    "flag_meanings": " ".join(AT_BOUND),
+}
+_FIGURES = {
+    "n_points": {"long_name": "number of points"},
+    "aic": {"long_name": "Akaike's criterion, misfit + 2k", "comment": _LIKELIHOOD},
+    "bic": {"long_name": "Schwarz's criterion, misfit + k ln n", "comment": _LIKELIHOOD},
+    "n_minima": {"long_name": "number of distinct minima"},
+    "converged": {"long_name": "whether the minimiser met its tolerance at the best minimum"},
+}
 
 
 def fit_result(
@@ -42,36 +58,40 @@ def fit_result(
     """
     first, parameters = problems[0], _parameters(problems)
     system_dim = first.plan.system_dim if first.scope == "system" else None
+    dims = ("model", system_dim) if system_dim else ("model",)
     labels = np.array(list(parameters), dtype=object)
+    units = np.array([parameter.unit for parameter in parameters.values()], dtype=object)
     coords = {
         "model": ("model", np.array([p.model.name for p in problems], dtype=object), _about("model")),
         "parameter": ("parameter", labels, _about("parameter")),
         "parameter_": ("parameter_", labels, _about("parameter")),
-        "parameter_unit": (
-            "parameter",
-            np.array([parameter.unit for parameter in parameters.values()], dtype=object),
-            _about("unit of the parameter"),
-        ),
+        "parameter_unit": ("parameter", units, _about("unit of the parameter")),
     }
     if system_dim:
         attrs = {**_about(system_dim), "source": "cube"}
         coords[system_dim] = (system_dim, np.array(first.packed.systems, dtype=object), attrs)
-    table = _Table(problems, solutions, ("model", system_dim) if system_dim else ("model",), parameters)
-    others = dict(table.others())
-    content: dict[str, xr.Variable] = {}
-    for name, variable in table.best():
-        if name in content or name in others or name in coords:
-            what = f"a parameter that is fitted cannot be called {name.removesuffix('_error')!r}"
-            raise SpecError(what, where="parameters", found="a name that the result uses itself")
-        content[name] = variable
-    identities = {p.model.name: describe_identity(p.plan.spec, p.plan.origin, ()) for p in problems}
-    attrs = {
-        **result_attrs(first.plan.spec, first.plan.origin, {}),
-        "kind": "fit",
-        "spec": json.dumps(record),
-        "identity": json.dumps(identities),
+
+    columns = [_columns(problem, found, list(parameters)) for problem, found in zip(problems, solutions, strict=True)]
+    table = {name: np.stack([each[name] for each in columns]) for name in columns[0]}
+    if not system_dim:
+        table = {name: values[:, 0] for name, values in table.items()}
+    others: dict[str, _Variable] = {
+        "covariance": ((*dims, "parameter", "parameter_"), table["covariance"], _about(**_COVARIANCE)),
+        "at_bound": ((*dims, "parameter"), table["at_bound"], _about(**_AT_BOUND)),
+        **{metric.name: _metric(metric, problems, solutions, dims, table) for metric in first.model.spec.metrics},
+        **{name: (dims, table[name], _about(**attrs)) for name, attrs in _FIGURES.items()},
     }
-    result = xr.Dataset(content | others, coords, attrs)
+    for name in parameters:
+        error = f"{name}_error"
+        if {name, error} & {*others, *coords} or error in parameters:
+            what = f"a parameter that is fitted cannot be called {name!r}"
+            raise SpecError(what, where="parameters", found="a name that the result uses itself")
+    best = _best(parameters, table["values"], table["errors"], dims)
+
+    identities = {p.model.name: describe_identity(p.plan.spec, p.plan.origin, ()) for p in problems}
+    attrs = result_attrs(first.plan.spec, first.plan.origin, {})
+    attrs |= {"kind": "fit", "spec": json.dumps(record), "identity": json.dumps(identities)}
+    result = xr.Dataset(best | others, coords, attrs)
     return result if len(problems) > 1 else result.isel(model=0)
 
 
@@ -91,108 +111,53 @@ def _parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
     return found
 
 
-def _about(long_name: str, units: str = "", **attrs: Any) -> dict[str, Any]:
-    return {"units": units, "long_name": long_name, "source": "sigcube", **attrs}
+def _about(long_name: str, **attrs: Any) -> dict[str, Any]:
+    return {"units": "", "long_name": long_name, "source": "sigcube", **attrs}
 
 
-class _Table:
-    """The variables of a result, over models and, where each has parameters of its own, systems."""
-
-    def __init__(
-        self,
-        problems: Sequence[Problem],
-        solutions: Sequence[Sequence[FitSolution]],
-        dims: tuple[str, ...],
-        parameters: Mapping[str, Parameter],
-    ) -> None:
-        self.problems, self.solutions, self.dims, self.parameters = problems, solutions, dims, parameters
-
-    def fill(self, of: Callable[..., Any], *arguments: Any, dtype: Any = np.float64) -> npt.NDArray[Any]:
-        """Call a function with each problem, solution and the arguments: its values in the shape of the dimensions."""
-        pairs = zip(self.problems, self.solutions, strict=True)
-        array = np.array([[of(problem, each, *arguments) for each in found] for problem, found in pairs], dtype=dtype)
-        return array if len(self.dims) > 1 else array[:, 0]
-
-    def best(self) -> Iterator[tuple[str, xr.Variable]]:
-        """Yield the parameters and their standard errors."""
-        for name, parameter in self.parameters.items():
-            attrs = {"units": parameter.unit, "symbol": parameter.symbol, "source": parameter.source}
-            best = {**attrs, "long_name": f"best {parameter.description}"}
-            yield name, xr.Variable(self.dims, self.fill(_value, name), best)
-            error = {**attrs, "long_name": f"standard error of {parameter.description}", "comment": _NO_ERROR}
-            yield f"{name}_error", xr.Variable(self.dims, self.fill(_error, name), error)
-
-    def others(self) -> Iterator[tuple[str, xr.Variable]]:
-        """Yield everything else: covariances, bounds, metrics, information criteria, and how the search went."""
-        names = list(self.parameters)
-        comment = f"in the product of the units of its two parameters; {_NO_ERROR}"
-        attrs = _about("covariance of the parameters", comment=comment)
-        dims = (*self.dims, "parameter", "parameter_")
-        yield "covariance", xr.Variable(dims, self.fill(_covariance, names), attrs)
-        flags = {"flag_values": list(AT_BOUND.values()), "flag_meanings": " ".join(AT_BOUND)}
-        attrs = _about("whether the best value is at a bound") | flags
-        yield "at_bound", xr.Variable(dims[:-1], self.fill(_sides, names, dtype=np.uint8), attrs)
-        yield from self.metrics()
-        n_points = self.fill(lambda _, solution: solution.n_points, dtype=np.int64)
-        yield "n_points", xr.Variable(self.dims, n_points, _about("number of points"))
-        attrs = _about("Akaike's criterion, misfit + 2k", comment=_LIKELIHOOD)
-        yield "aic", xr.Variable(self.dims, self.fill(_aic), attrs)
-        attrs = _about("Schwarz's criterion, misfit + k ln n", comment=_LIKELIHOOD)
-        yield "bic", xr.Variable(self.dims, self.fill(_bic), attrs)
-        n_minima = self.fill(lambda _, solution: solution.n_minima, dtype=np.int64)
-        yield "n_minima", xr.Variable(self.dims, n_minima, _about("number of distinct minima"))
-        converged = self.fill(lambda _, solution: bool(solution.minimum and solution.minimum.converged), dtype=bool)
-        attrs = _about("whether the minimiser met its tolerance at the best minimum")
-        yield "converged", xr.Variable(self.dims, converged, attrs)
-
-    def metrics(self) -> Iterator[tuple[str, xr.Variable]]:
-        """Yield the metrics of each group of systems, and the pooled ones over all points of the sample."""
-        first = self.problems[0]
-        for metric in first.model.spec.metrics:
-            unit = first.model.spec.unit if metric.unit is None else metric.unit
-            if metric.scope == "pooled":
-                pooled = [_pooled(*each, metric) for each in zip(self.problems, self.solutions, strict=True)]
-                attrs = _about(f"{metric.long_name}, all points", unit, best=metric.best)
-                yield metric.name, xr.Variable("model", np.array(pooled), attrs)
-            else:
-                is_mean = first.scope == "sample" and not _adds_up(metric)
-                long_name = f"{metric.long_name}, mean over systems" if is_mean else metric.long_name
-                attrs = _about(long_name, unit, best=metric.best)
-                yield metric.name, xr.Variable(self.dims, self.fill(_measure, metric), attrs)
+def _best(
+    parameters: Mapping[str, Parameter],
+    values: npt.NDArray[np.float64],
+    errors: npt.NDArray[np.float64],
+    dims: tuple[str, ...],
+) -> dict[str, _Variable]:
+    """Return the variables of the parameters and of their standard errors."""
+    found: dict[str, _Variable] = {}
+    for i, (name, parameter) in enumerate(parameters.items()):
+        attrs = {"units": parameter.unit, "symbol": parameter.symbol, "source": parameter.source}
+        found[name] = (dims, values[..., i], {**attrs, "long_name": f"best {parameter.description}"})
+        attrs |= {"long_name": f"standard error of {parameter.description}", "comment": _NO_ERROR}
+        found[f"{name}_error"] = (dims, errors[..., i], attrs)
+    return found
 
 
-def _value(problem: Problem, solution: FitSolution, name: str) -> float:
-    names = problem.model.space.names
-    return float(solution.values[names.index(name)]) if name in names else np.nan
-
-
-def _error(problem: Problem, solution: FitSolution, name: str) -> float:
-    names = problem.model.space.names
-    return float(np.sqrt(np.diag(solution.covariance))[names.index(name)]) if name in names else np.nan
-
-
-def _covariance(problem: Problem, solution: FitSolution, names: list[str]) -> FloatArray:
-    """Return the covariance over the parameters of all models."""
-    whole = np.full((len(names), len(names)), np.nan)
-    at = [names.index(name) for name in problem.model.space.names]
-    whole[np.ix_(at, at)] = solution.covariance
-    return whole
-
-
-def _sides(problem: Problem, solution: FitSolution, names: list[str]) -> list[int]:
-    minimum, at_bound = solution.minimum, dict.fromkeys(names, AT_BOUND["not_fitted"])
-    if minimum is not None:
-        for name, t in zip(problem.model.space.names, minimum.position, strict=True):
-            at_bound[name] = AT_BOUND["lower" if t <= 0.0 else "upper" if t >= 1.0 else "inside"]
-    return list(at_bound.values())
-
-
-def _aic(problem: Problem, solution: FitSolution) -> float:
-    return _misfit(problem, solution) + 2.0 * problem.model.space.size
-
-
-def _bic(problem: Problem, solution: FitSolution) -> float:
-    return _misfit(problem, solution) + problem.model.space.size * float(np.log(solution.n_points))
+def _columns(problem: Problem, solutions: Sequence[FitSolution], names: list[str]) -> dict[str, npt.NDArray[Any]]:
+    """Return the figures of one model, one row a solution; parameters are those of all models, by their names."""
+    n, k, at = len(solutions), len(names), [names.index(name) for name in problem.model.space.names]
+    values, covariance = np.full((n, k), np.nan), np.full((n, k, k), np.nan)
+    at_bound = np.full((n, k), AT_BOUND["not_fitted"], dtype=np.uint8)
+    for row, solution in enumerate(solutions):
+        values[row, at] = solution.values
+        covariance[row][np.ix_(at, at)] = solution.covariance
+        if solution.minimum is not None:
+            t = solution.minimum.position
+            sides = np.where(t <= 0.0, AT_BOUND["lower"], np.where(t >= 1.0, AT_BOUND["upper"], AT_BOUND["inside"]))
+            at_bound[row, at] = sides
+    size, n_points = problem.model.space.size, np.array([solution.n_points for solution in solutions])
+    misfit = np.array([_misfit(problem, solution) for solution in solutions])
+    own = [metric for metric in problem.model.spec.metrics if metric.scope == "system"]
+    return {
+        "values": values,
+        "errors": np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)),
+        "covariance": covariance,
+        "at_bound": at_bound,
+        **{metric.name: np.array([_measure(metric, problem, each) for each in solutions]) for metric in own},
+        "n_points": n_points,
+        "aic": misfit + 2.0 * size,
+        "bic": misfit + size * np.log(n_points),
+        "n_minima": np.array([solution.n_minima for solution in solutions]),
+        "converged": np.array([bool(each.minimum and each.minimum.converged) for each in solutions]),
+    }
 
 
 def _misfit(problem: Problem, solution: FitSolution) -> float:
@@ -206,14 +171,33 @@ def _misfit(problem: Problem, solution: FitSolution) -> float:
         return float(n * np.log(solution.minimum.value / n))
 
 
+def _metric(
+    metric: Metric,
+    problems: Sequence[Problem],
+    solutions: Sequence[Sequence[FitSolution]],
+    dims: tuple[str, ...],
+    table: Mapping[str, npt.NDArray[Any]],
+) -> _Variable:
+    """Return the variable of a metric: of each solution, or, if it is pooled, over all points of the sample."""
+    spec = problems[0].model.spec
+    attrs = _about(metric.long_name, best=metric.best)
+    attrs["units"] = spec.unit if metric.unit is None else metric.unit
+    if metric.scope == "pooled":
+        values = [_pooled(metric, *each) for each in zip(problems, solutions, strict=True)]
+        return ("model",), np.array(values), {**attrs, "long_name": f"{metric.long_name}, all points"}
+    if problems[0].scope == "sample" and not _adds_up(metric):
+        attrs["long_name"] += ", mean over systems"
+    return dims, table[metric.name], attrs
+
+
 def _adds_up(metric: Metric) -> bool:
     """Whether a metric of several systems is over all their points: χ² is, others are means over systems."""
     return metric.sums == ("chi_sq",)
 
 
-def _measure(problem: Problem, solution: FitSolution, metric: Metric) -> float:
-    """Evaluate a metric for a group of systems."""
-    sums = _columns(problem, solution, metric)
+def _measure(metric: Metric, problem: Problem, solution: FitSolution) -> float:
+    """Evaluate a metric for the systems of a solution."""
+    sums = problem.sums_of(metric, solution)
     counts = problem.counts[solution.systems.start : solution.systems.stop].astype(np.float64)
     if _adds_up(metric):
         sums, counts = [total.sum(keepdims=True) for total in sums], counts.sum(keepdims=True)
@@ -222,16 +206,12 @@ def _measure(problem: Problem, solution: FitSolution, metric: Metric) -> float:
         return float(np.mean([metric.finish(np.float64(n), *row) for n, *row in zip(dof, *sums, strict=True)]))
 
 
-def _pooled(problem: Problem, solutions: Sequence[FitSolution], metric: Metric) -> float:
+def _pooled(metric: Metric, problem: Problem, solutions: Sequence[FitSolution]) -> float:
     """Evaluate a metric over all points of the systems that have a minimum."""
     found = [solution for solution in solutions if solution.minimum is not None]
     n = sum(solution.n_points for solution in found)
-    totals = np.sum([[column.sum() for column in _columns(problem, each, metric)] for each in found], axis=0)
+    totals = np.sum([[column.sum() for column in problem.sums_of(metric, each)] for each in found], axis=0)
     return float(metric.finish(np.float64(n), *totals)) if n else np.nan
-
-
-def _columns(problem: Problem, solution: FitSolution, metric: Metric) -> list[FloatArray]:
-    return [solution.sums[:, problem.sums.index(name)] for name in metric.sums]
 
 
 def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> None:

@@ -20,7 +20,7 @@ from sigcube.fits.search import (
     polish,
     polish_scalar,
 )
-from sigcube.model.metrics import METRICS, sums_of
+from sigcube.model.metrics import METRICS, Metric, sums_of
 from sigcube.plan.plan import Plan
 
 __all__ = ["FitSolution", "Problem"]
@@ -113,6 +113,10 @@ class Problem:
     def n_points(self, systems: range) -> int:
         """Return the number of points of some systems."""
         return int(self.counts[systems.start : systems.stop].sum())
+
+    def sums_of(self, metric: Metric, solution: FitSolution) -> list[FloatArray]:
+        """Return the sums of a metric for each system of a solution."""
+        return [solution.sums[:, self.sums.index(name)] for name in metric.sums]
 
     def solve(self) -> Iterator[FitSolution]:
         """Search the coarse grid, then descend from each of its minima, group by group."""

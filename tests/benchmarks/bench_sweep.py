@@ -62,7 +62,7 @@ def timed(sweep: sigcube.Sweep, path: Path, client: Client) -> Timed:
     sweep.run(path, client=client)
     seconds = perf_counter() - start
     entries = read_journal(path / "journal").entries.values()
-    assert all(entry.status == DONE for entry in entries), "a failed block takes no time"
+    assert all(entry.status == DONE for entry in entries), "a block that failed took no time"
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     shutil.rmtree(path)
     return Timed(seconds, [entry.seconds for entry in entries], size)

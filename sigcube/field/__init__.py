@@ -5,17 +5,7 @@ deviation of g = ν(g_N) g_N from the field equation in the mid-plane.
 """
 
 from sigcube.field.solver import solve
-from sigcube.field.sources import (
-    Source,
-    combined,
-    disc,
-    exponential,
-    galaxy,
-    hernquist,
-    kuzmin,
-    plummer,
-    tabulated,
-)
+from sigcube.field.sources import Source, combined, disc, exponential, galaxy, hernquist, kuzmin, plummer, tabulated
 
 __all__ = [
     "Source",

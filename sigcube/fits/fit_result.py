@@ -19,10 +19,10 @@ from sigcube.model.metrics import Metric
 from sigcube.model.record import Parameter
 from sigcube.plan.identity import describe_identity, result_attrs
 
-__all__ = ["AT_BOUND", "fit_result", "refuse_existing", "save_fit"]
+__all__ = ["fit_result", "refuse_existing", "save_fit"]
 
-#: Where the best value of a parameter lies, as a CF flag.
-AT_BOUND: Mapping[str, int] = MappingProxyType({"inside": 0, "lower": 1, "upper": 2, "not_fitted": 3})
+# Where the best value of a parameter lies, as a CF flag.
+_FLAGS: Mapping[str, int] = MappingProxyType({"inside": 0, "lower": 1, "upper": 2, "not_fitted": 3})
 
 _Variable = tuple[tuple[str, ...], npt.NDArray[Any], dict[str, Any]]
 
@@ -32,10 +32,10 @@ _COVARIANCE = {
     "long_name": "covariance of the parameters",
     "comment": f"in the product of the units of its two parameters; {_NO_ERROR}",
 }
-_AT_BOUND: Mapping[str, Any] = {
+_ABOUT_FLAGS: Mapping[str, Any] = {
     "long_name": "whether the best value is at a bound",
-    "flag_values": list(AT_BOUND.values()),
-    "flag_meanings": " ".join(AT_BOUND),
+    "flag_values": list(_FLAGS.values()),
+    "flag_meanings": " ".join(_FLAGS),
 }
 _FIGURES = {
     "n_points": {"long_name": "number of points"},
@@ -77,7 +77,7 @@ def fit_result(
         table = {name: values[:, 0] for name, values in table.items()}
     others: dict[str, _Variable] = {
         "covariance": ((*dims, "parameter", "parameter_"), table["covariance"], _about(**_COVARIANCE)),
-        "at_bound": ((*dims, "parameter"), table["at_bound"], _about(**_AT_BOUND)),
+        "at_bound": ((*dims, "parameter"), table["at_bound"], _about(**_ABOUT_FLAGS)),
         **{metric.name: _metric(metric, problems, solutions, dims, table) for metric in first.model.spec.metrics},
         **{name: (dims, table[name], _about(**attrs)) for name, attrs in _FIGURES.items()},
     }
@@ -135,13 +135,13 @@ def _columns(problem: Problem, solutions: Sequence[FitSolution], names: list[str
     """Return the figures of one model, one row a solution; parameters are those of all models, by their names."""
     n, k, at = len(solutions), len(names), [names.index(name) for name in problem.model.space.names]
     values, covariance = np.full((n, k), np.nan), np.full((n, k, k), np.nan)
-    at_bound = np.full((n, k), AT_BOUND["not_fitted"], dtype=np.uint8)
+    at_bound = np.full((n, k), _FLAGS["not_fitted"], dtype=np.uint8)
     for row, solution in enumerate(solutions):
         values[row, at] = solution.values
         covariance[row][np.ix_(at, at)] = solution.covariance
         if solution.minimum is not None:
             t = solution.minimum.position
-            sides = np.where(t <= 0.0, AT_BOUND["lower"], np.where(t >= 1.0, AT_BOUND["upper"], AT_BOUND["inside"]))
+            sides = np.where(t <= 0.0, _FLAGS["lower"], np.where(t >= 1.0, _FLAGS["upper"], _FLAGS["inside"]))
             at_bound[row, at] = sides
     size, n_points = problem.model.space.size, np.array([solution.n_points for solution in solutions])
     misfit = np.array([_misfit(problem, solution) for solution in solutions])

@@ -10,16 +10,7 @@ import numpy.typing as npt
 from sigcube.cube import Packed
 from sigcube.engine import PointTerms, evaluate_sums
 from sigcube.fits.fit_spec import FitModel, Objective, Scope
-from sigcube.fits.search import (
-    Minimum,
-    Residuals,
-    descend,
-    distinct,
-    grid_minima,
-    jacobian,
-    polish,
-    polish_scalar,
-)
+from sigcube.fits.search import Minimum, Residuals, descend, distinct, grid_minima, jacobian, polish, polish_scalar
 from sigcube.model.metrics import METRICS, Metric, sums_of
 from sigcube.plan.plan import Plan
 

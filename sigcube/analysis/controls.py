@@ -35,7 +35,6 @@ class Control:
     p_value: float
 
     def __str__(self) -> str:
-        """Return a line of text."""
         low, high = np.quantile(self.shuffled.values, [0.025, 0.975])
         return (
             f"{self.metric}: {self.observed:.4g}; with {self.variable} shuffled {self.shuffled.values.mean():.4g}, "
@@ -79,7 +78,7 @@ def permutation_control(
         if each.dims == tuple(plan.dims) and each.attrs.get("best") in ("smallest", "largest")
     }
     if metric not in usable:
-        raise SpecError(f"a control cannot rest on {metric!r}", where="metric", hint=did_you_mean(metric, usable))
+        raise SpecError(f"a control cannot use metric {metric!r}", where="metric", hint=did_you_mean(metric, usable))
     sign = 1.0 if usable[metric]["best"] == "smallest" else -1.0
 
     def measure(values: np.ndarray) -> float:

@@ -47,7 +47,6 @@ class Comparison:
     p_value: float
 
     def __str__(self) -> str:
-        """Return a line of text."""
         return (
             f"{self.value}: {self.group} {self.mean_group:.3f} (mean of {self.n_group}), rest {self.mean_rest:.3f} "
             f"(mean of {self.n_rest}), Mann–Whitney p = {self.p_value:.2g} ({self.alternative})"
@@ -97,7 +96,7 @@ def compare(
     where, dim = str(cube.attrs.get("title", "cube")), kind_of(cube).system_dim
     known = [str(n) for n, array in cube.data_vars.items() if array.dims == (dim,) and array.dtype.kind in "fiub"]
     if unknown := [name for name in (value, group) if name not in known]:
-        what = f"the cube has no number {unknown[0]!r} of its systems"
+        what = f"the cube has no numeric variable {unknown[0]!r} of its systems"
         raise DataError(what, where=where, hint=did_you_mean(unknown[0], known))
     chosen = select(cube, sample=sample)
     values, marks = (np.asarray(chosen[name].values, dtype=np.float64) for name in (value, group))

@@ -53,7 +53,6 @@ class Wins:
         return (self.first_wins + 0.5 * self.ties) / self.n if self.n else float("nan")
 
     def __str__(self) -> str:
-        """Return a line of text."""
         return (
             f"{self.first} against {self.second} by {self.by}: {self.first_wins} : {self.second_wins}, "
             f"{self.ties} ties, {self.rate:.1%}"
@@ -86,7 +85,6 @@ class WinRate:
     n_resamples: int
 
     def __str__(self) -> str:
-        """Return a line of text."""
         return (
             f"{self.rate:.1%} ± {self.standard_error:.1%}, {self.confidence:.0%} interval "
             f"{self.low:.1%} to {self.high:.1%} ({self.n_resamples} resamplings)"
@@ -124,7 +122,6 @@ class PairedTests:
     binomial_p: float
 
     def __str__(self) -> str:
-        """Return a line of text."""
         return (
             f"{self.by}, {self.first} − {self.second}: median {self.median_difference:.3g}, mean "
             f"{self.mean_difference:.3g}; p = {self.wilcoxon_p:.2g} (signed ranks), {self.permutation_p:.2g} "
@@ -253,7 +250,7 @@ def _compared(
     models = [str(name) for name in np.atleast_1d(result["model"].values)]
     for name in (first, second):
         if name not in models or "model" not in result.dims:
-            what = f"the fit has no model {name!r} beside others"
+            what = f"the fit has no model {name!r} among several"
             raise SpecError(what, where="model", hint=did_you_mean(name, models))
     dims = ("model", *_system_dims(result))
     # A metric that is best at zero or one, such as the bias, has no winner.
@@ -263,7 +260,7 @@ def _compared(
         if result[name].dims == dims and result[name].attrs.get("best", "smallest") == "smallest"
     ]
     if by not in usable:
-        what = f"the fit has no figure {by!r} of its systems of which the smallest is best"
+        what = f"the fit has no metric {by!r} of its systems of which the smallest is best"
         raise SpecError(what, where="by", hint=did_you_mean(by, usable))
     a, b = (np.atleast_1d(result[by].sel(model=name).values.astype(np.float64)) for name in (first, second))
     finite = np.isfinite(a) & np.isfinite(b)

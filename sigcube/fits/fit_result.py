@@ -84,7 +84,7 @@ def fit_result(
     for name in parameters:
         error = f"{name}_error"
         if {name, error} & {*others, *coords} or error in parameters:
-            what = f"a parameter that is fitted cannot be called {name!r}"
+            what = f"a fitted parameter cannot be called {name!r}"
             raise SpecError(what, where="parameters", found="a name that the result uses itself")
     best = _best(parameters, table["values"], table["errors"], dims)
 
@@ -106,7 +106,7 @@ def _parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
                     f"two models give {name!r} in different units",
                     where="model",
                     found=f"[{before.unit}], [{parameter.unit}]",
-                    hint="fit them apart",
+                    hint="fit them separately",
                 )
     return found
 

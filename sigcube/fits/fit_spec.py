@@ -171,7 +171,7 @@ def _fitted(axis: Axis, spec: Spec) -> Parameter:
     name, where = axis.name, f"axes.{axis.name}"
     if name in choices:
         hint = "name one label among the settings"
-        raise SpecError(f"{name!r} is a choice, and no number to fit", where=where, hint=hint)
+        raise SpecError(f"{name!r} is a choice, not a number that can be fitted", where=where, hint=hint)
     if name not in known:
         what = f"{spec.kernel.name} has no parameter {name!r}"
         raise SpecError(what, where=where, hint=did_you_mean(name, known))
@@ -182,7 +182,7 @@ def _fitted(axis: Axis, spec: Spec) -> Parameter:
         raise SpecError(what, where=where, found=f"dimension {axis.dim!r}")
     if len(axis.values) < 2 or min(axis.values) == max(axis.values):
         raise SpecError(
-            f"the axis of {name!r} has to span its bounds",
+            f"the axis of {name!r} must span its bounds",
             where=where,
             found=", ".join(map(str, axis.values)),
             expected="two values or more, from the lower bound to the upper one",

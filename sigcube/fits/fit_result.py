@@ -59,18 +59,7 @@ def fit_result(
     first, parameters = problems[0], _parameters(problems)
     system_dim = first.plan.system_dim if first.scope == "system" else None
     dims = ("model", system_dim) if system_dim else ("model",)
-    labels = np.array(list(parameters), dtype=object)
-    units = np.array([parameter.unit for parameter in parameters.values()], dtype=object)
-    coords = {
-        "model": ("model", np.array([p.model.name for p in problems], dtype=object), _about("model")),
-        "parameter": ("parameter", labels, _about("parameter")),
-        "parameter_": ("parameter_", labels, _about("parameter")),
-        "parameter_unit": ("parameter", units, _about("unit of the parameter")),
-    }
-    if system_dim:
-        attrs = {**_about(system_dim), "source": "cube"}
-        coords[system_dim] = (system_dim, np.array(first.packed.systems, dtype=object), attrs)
-
+    coords = _coords(problems, parameters, system_dim)
     columns = [_columns(problem, found, list(parameters)) for problem, found in zip(problems, solutions, strict=True)]
     table = {name: np.stack([each[name] for each in columns]) for name in columns[0]}
     if not system_dim:
@@ -81,17 +70,20 @@ def fit_result(
         **{metric.name: _metric(metric, problems, solutions, dims, table) for metric in first.model.spec.metrics},
         **{name: (dims, table[name], _about(**attrs)) for name, attrs in _FIGURES.items()},
     }
-    for name in parameters:
+    best: dict[str, _Variable] = {}
+    for i, (name, parameter) in enumerate(parameters.items()):
         error = f"{name}_error"
         if {name, error} & {*others, *coords} or error in parameters:
             what = f"a fitted parameter cannot be called {name!r}"
             raise SpecError(what, where="parameters", found="a name that the result uses itself")
-    best = _best(parameters, table["values"], table["errors"], dims)
-
+        attrs = {"units": parameter.unit, "symbol": parameter.symbol, "source": parameter.source}
+        best[name] = (dims, table["values"][..., i], {**attrs, "long_name": f"best {parameter.description}"})
+        attrs |= {"long_name": f"standard error of {parameter.description}", "comment": _NO_ERROR}
+        best[error] = (dims, table["errors"][..., i], attrs)
     identities = {p.model.name: describe_identity(p.plan.spec, p.plan.origin, ()) for p in problems}
-    attrs = result_attrs(first.plan.spec, first.plan.origin, {})
-    attrs |= {"kind": "fit", "spec": json.dumps(record), "identity": json.dumps(identities)}
-    result = xr.Dataset(best | others, coords, attrs)
+    how = result_attrs(first.plan.spec, first.plan.origin, {})
+    how |= {"kind": "fit", "spec": json.dumps(record), "identity": json.dumps(identities)}
+    result = xr.Dataset(best | others, coords, how)
     return result if len(problems) > 1 else result.isel(model=0)
 
 
@@ -115,20 +107,21 @@ def _about(long_name: str, **attrs: Any) -> dict[str, Any]:
     return {"units": "", "long_name": long_name, "source": "sigcube", **attrs}
 
 
-def _best(
-    parameters: Mapping[str, Parameter],
-    values: npt.NDArray[np.float64],
-    errors: npt.NDArray[np.float64],
-    dims: tuple[str, ...],
-) -> dict[str, _Variable]:
-    """Return the variables of the parameters and of their standard errors."""
-    found: dict[str, _Variable] = {}
-    for i, (name, parameter) in enumerate(parameters.items()):
-        attrs = {"units": parameter.unit, "symbol": parameter.symbol, "source": parameter.source}
-        found[name] = (dims, values[..., i], {**attrs, "long_name": f"best {parameter.description}"})
-        attrs |= {"long_name": f"standard error of {parameter.description}", "comment": _NO_ERROR}
-        found[f"{name}_error"] = (dims, errors[..., i], attrs)
-    return found
+def _coords(
+    problems: Sequence[Problem], parameters: Mapping[str, Parameter], system_dim: str | None
+) -> dict[str, tuple[str, npt.NDArray[Any], dict[str, Any]]]:
+    names = np.array(list(parameters), dtype=object)
+    units = np.array([parameter.unit for parameter in parameters.values()], dtype=object)
+    coords = {
+        "model": ("model", np.array([p.model.name for p in problems], dtype=object), _about("model")),
+        "parameter": ("parameter", names, _about("parameter")),
+        "parameter_": ("parameter_", names, _about("parameter")),
+        "parameter_unit": ("parameter", units, _about("unit of the parameter")),
+    }
+    if system_dim:
+        systems = np.array(problems[0].packed.systems, dtype=object)
+        coords[system_dim] = (system_dim, systems, {**_about(system_dim), "source": "cube"})
+    return coords
 
 
 def _columns(problem: Problem, solutions: Sequence[FitSolution], names: list[str]) -> dict[str, npt.NDArray[Any]]:

@@ -1,7 +1,8 @@
 """How far g = ν(g_N) g_N is from the field equation, for ideal discs and for the galaxies of SPARC.
 
 Run as a script with the cube, ``python -m tests.field_equation SPARC``, to rewrite ``docs/field_equation.md`` and,
-where Chromium is there, ``docs/field_equation.png``; `tests/field/test_page.py` proves that the page is current.
+where Chromium is there, ``docs/field_equation.png``; `tests/explore/test_field_page.py`
+proves that the page is current.
 """
 
 import sys

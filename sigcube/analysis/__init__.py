@@ -1,7 +1,8 @@
-"""What is asked of cubes and results once they are there."""
+"""Statistics of cubes and results: comparison of models and of groups, permutation controls, best points."""
 
 from sigcube.analysis.controls import Control, permutation_control
-from sigcube.analysis.models import (
+from sigcube.analysis.group_comparison import Comparison, compare
+from sigcube.analysis.model_comparison import (
     PairedTests,
     WinRate,
     Wins,
@@ -10,7 +11,6 @@ from sigcube.analysis.models import (
     paired_tests,
     wins,
 )
-from sigcube.analysis.populations import Comparison, compare
 
 __all__ = [
     "Comparison",

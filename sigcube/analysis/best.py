@@ -1,4 +1,4 @@
-"""The best point of a result: where a summary is nearest to what a perfect model would give."""
+"""The best points of a result: where a summary is nearest to the value that a perfect model would have."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -10,57 +10,11 @@ import xarray as xr
 
 __all__ = ["best_index", "best_points", "default_summary", "far_from_best", "summaries"]
 
-# Values read at a time when a map is searched for its best.
-_SLAB = 2**24
+# Values that are read at a time when a summary is searched for its best.
+_CHUNK = 2**24
 
-
-def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[str, Any]]:
-    """Find the best value of a summary under each combination of labels, by the ``best`` that it says of itself.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        A result, which may be lazy: it is read in parts.
-    value : str, optional
-        The summary; ``rms_mean`` where there is one.
-
-    Returns
-    -------
-    list of dict
-        For each combination, the labels, the axes' values at the best point (None for an axis that makes no difference
-        there), and every summary at that point. Combinations without a finite value are left out.
-    """
-    value = value or default_summary(result)
-    array = result[value]
-    labels = [str(dim) for dim in array.dims if _is_label_dim(result, str(dim))]
-    found = []
-    for place in np.ndindex(*(array.sizes[dim] for dim in labels)):
-        chosen = result.isel(dict(zip(labels, map(int, place), strict=True)))
-        at = best_index(chosen[value])
-        if at is not None:
-            found.append(_point(chosen, at, value))
-    return found
-
-
-def summaries(result: xr.Dataset) -> list[str]:
-    """Name the summaries of a result: what has one value at each grid point."""
-    grid = set(result["status"].dims)
-    return [str(name) for name, variable in result.data_vars.items() if name != "status" and set(variable.dims) <= grid]
-
-
-def default_summary(result: xr.Dataset) -> str:
-    """Name the summary that a result is judged by unless another is asked for: ``rms_mean`` where there is one."""
-    names = summaries(result)
-    return "rms_mean" if "rms_mean" in names else names[0]
-
-
-def _is_label_dim(result: xr.Dataset, dim: str) -> bool:
-    """Whether a label lies along a dimension; numbers are all of kind i, u or f."""
-    return any(coord.dims == (dim,) and coord.dtype.kind not in "iuf" for coord in result.coords.values())
-
-
-# How far a value is from the best, by the attribute that says what is best.
-_FAR_FROM: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+# How far values are from the best, by the attribute ``best`` of a summary.
+_DISTANCE: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "smallest": np.asarray,
         "largest": np.negative,
@@ -70,44 +24,123 @@ _FAR_FROM: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
 )
 
 
-def far_from_best(array: xr.DataArray) -> npt.NDArray[np.float64]:
-    """Return how far values are from the best, infinity where they are not finite."""
-    values = array.values
-    with np.errstate(divide="ignore", invalid="ignore"):
-        far = _FAR_FROM[array.attrs.get("best", "smallest")](values)
-    # No ratio below zero has a logarithm.
-    return np.where(np.isfinite(values) & ~np.isnan(far), far, np.inf)
+def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[str, Any]]:
+    """Find the best value of a summary for each combination of labels.
 
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Of a sweep. It may be lazy: it is read in parts.
+    value : str, optional
+        The summary; see `default_summary`.
 
-def best_index(array: xr.DataArray) -> dict[str, int] | None:
-    """Find the place of the best finite value; ties go to the first."""
-    if not array.ndim:
-        return {} if np.isfinite(array.values) else None
-    first, rest = str(array.dims[0]), array.sizes[array.dims[0]]
-    step = max(1, _SLAB * rest // max(array.size, 1))
-    best, at = np.inf, None
-    for start in range(0, rest, step):
-        values = far_from_best(array.isel({first: slice(start, start + step)}))
-        flat = int(values.argmin())
-        if values.flat[flat] < best:
-            place = np.unravel_index(flat, values.shape)
-            best, at = float(values.flat[flat]), dict(zip(map(str, array.dims), map(int, place), strict=True))
-            at[first] += start
-    return at
+    Returns
+    -------
+    list of dict
+        For each combination of labels with a finite value: the labels, the value of each axis at the best point (None
+        where the summary does not depend on the axis), and every summary at that point.
+    """
+    value = value or default_summary(result)
+    label_dims = [
+        dim
+        for dim in map(str, result[value].dims)
+        if any(coord.dims == (dim,) and coord.dtype.kind not in "iuf" for coord in result.coords.values())
+    ]
+    found = []
+    for index in np.ndindex(*(result.sizes[dim] for dim in label_dims)):
+        chosen = result.isel(dict(zip(label_dims, map(int, index), strict=True)))
+        at = best_index(chosen[value])
+        if at is not None:
+            found.append(_point(chosen, at, value))
+    return found
 
 
 def _point(chosen: xr.Dataset, at: dict[str, int], value: str) -> dict[str, Any]:
-    here = chosen[summaries(chosen)].isel(at)
-    used = {dim: _matters(chosen[value], at, dim) for dim in at}
+    """Return coordinates and summaries at a point."""
+    depends = {}
+    for dim in at:
+        line = chosen[value].isel({other: i for other, i in at.items() if other != dim}).values
+        depends[dim] = line.size == 1 or not bool((line == line[0]).all())
     record: dict[str, Any] = {}
     for name, coord in chosen.coords.items():
-        if coord.ndim > 1 or any(dim not in at for dim in coord.dims):
-            continue
-        item = coord.isel({dim: at[str(dim)] for dim in coord.dims}).item()
-        record[str(name)] = item if all(used[str(dim)] for dim in coord.dims) else None
-    return record | {name: float(here[name]) for name in summaries(chosen)}
+        dims = [str(dim) for dim in coord.dims]
+        if len(dims) <= 1 and set(dims) <= set(at):
+            item = coord.isel({dim: at[dim] for dim in dims}).item()
+            record[str(name)] = item if all(depends[dim] for dim in dims) else None
+    names = summaries(chosen)
+    here = chosen[names].isel(at)
+    return record | {name: float(here[name]) for name in names}
 
 
-def _matters(array: xr.DataArray, at: dict[str, int], dim: str) -> bool:
-    line = array.isel({other: place for other, place in at.items() if other != dim}).values
-    return line.size == 1 or not bool((line == line[0]).all())
+def summaries(result: xr.Dataset) -> list[str]:
+    """Return the names of the summaries of a result: the variables with one value at each grid point.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Of a sweep, with its ``status``.
+    """
+    grid = set(result["status"].dims)
+    return [str(name) for name, variable in result.data_vars.items() if name != "status" and set(variable.dims) <= grid]
+
+
+def default_summary(result: xr.Dataset) -> str:
+    """Return the name of the summary that is used unless another is chosen: ``rms_mean``, or else the first.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Of a sweep.
+    """
+    names = summaries(result)
+    return "rms_mean" if "rms_mean" in names else names[0]
+
+
+def far_from_best(array: xr.DataArray) -> npt.NDArray[np.float64]:
+    """Return how far the values of a summary are from the best.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        A summary. Its attribute ``best`` is ``smallest``, ``largest``, ``zero`` or ``one``; a ratio of one half is as
+        far from one as a ratio of two.
+
+    Returns
+    -------
+    ndarray
+        In the shape of the summary; the smaller the better, infinite where a value is not finite.
+    """
+    values = array.values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = _DISTANCE[array.attrs.get("best", "smallest")](values)
+    # A negative ratio has no logarithm.
+    return np.where(np.isfinite(values) & ~np.isnan(distance), distance, np.inf)
+
+
+def best_index(array: xr.DataArray) -> dict[str, int] | None:
+    """Find the best finite value of a summary.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        A summary, as for `far_from_best`. It is read in parts along its first dimension.
+
+    Returns
+    -------
+    dict or None
+        The index along each dimension, the first among equals; None if no value is finite.
+    """
+    if not array.ndim:
+        return {} if np.isfinite(array.values) else None
+    first, length = str(array.dims[0]), array.shape[0]
+    step = max(1, _CHUNK * length // max(array.size, 1))
+    lowest, at = np.inf, None
+    for start in range(0, length, step):
+        distance = far_from_best(array.isel({first: slice(start, start + step)}))
+        flat = int(distance.argmin())
+        if distance.flat[flat] < lowest:
+            lowest = float(distance.flat[flat])
+            index = np.unravel_index(flat, distance.shape)
+            at = dict(zip(map(str, array.dims), map(int, index), strict=True))
+            at[first] += start
+    return at

@@ -1,4 +1,4 @@
-"""Controls: whether a model needs the values that its systems have, or would do as well with those of others."""
+"""Permutation controls: whether a model needs the values of its systems, or does as well with shuffled ones."""
 
 from dataclasses import dataclass, replace
 
@@ -14,18 +14,18 @@ __all__ = ["Control", "permutation_control"]
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """A metric as it is, and as it is when a variable is dealt out to the systems anew.
+    """A metric of a model, and its values when a variable is shuffled over the systems.
 
     Attributes
     ----------
     variable, metric : str
         What was shuffled, and what was measured.
     observed : float
-        The metric with every value where it belongs.
+        The metric of the data as they are.
     shuffled : DataArray, dims (permutation,)
-        The metric for each shuffling.
+        The metric for each permutation.
     p_value : float
-        Share of the shufflings that do at least as well, the observed one counted in.
+        Share of permutations that do at least as well, with the observed order counted as one of them.
     """
 
     variable: str
@@ -35,7 +35,6 @@ class Control:
     p_value: float
 
     def __str__(self) -> str:
-        """Say it in a line."""
         low, high = np.quantile(self.shuffled.values, [0.025, 0.975])
         return (
             f"{self.metric}: {self.observed:.4g}; with {self.variable} shuffled {self.shuffled.values.mean():.4g}, "
@@ -46,7 +45,7 @@ class Control:
 def permutation_control(
     sweep: Sweep, *, variable: str, metric: str = "rms_mean", n: int = 999, seed: int = 0
 ) -> Control:
-    """Shuffle a variable over the systems of a sample, and evaluate the model again for each shuffling.
+    """Shuffle a variable over the systems of a sample, and evaluate the model for each permutation.
 
     Parameters
     ----------
@@ -57,15 +56,15 @@ def permutation_control(
     metric : str
         A summary of the sweep.
     n : int
-        Number of shufflings.
+        Number of permutations.
     seed : int
-        Of their random numbers.
+        Of the random numbers.
 
     Raises
     ------
     SpecError
-        For a grid of several points, a variable that the model does not use, or a metric that the sweep does not have,
-        that has no finite value, or of which neither the smallest nor the largest is best.
+        For a grid of several points, a variable that the model does not use, a metric that the sweep does not have or
+        of which neither the smallest nor the largest value is best, or one without a finite value.
     """
     plan, packed = sweep.plan(probe=False), sweep.packed
     if plan.spec.grid.size != 1:
@@ -73,15 +72,21 @@ def permutation_control(
     if variable not in packed.per_system:
         what = f"{plan.spec.model.kernel.name} uses no variable {variable!r} of its systems here"
         raise SpecError(what, where="variable", hint=did_you_mean(variable, packed.per_system))
-    sign = _direction(sweep, metric)
-    rng = np.random.default_rng(seed)
+    usable = {
+        each.name: each.attrs
+        for each in plan.variables
+        if each.dims == tuple(plan.dims) and each.attrs.get("best") in ("smallest", "largest")
+    }
+    if metric not in usable:
+        raise SpecError(f"a control cannot use metric {metric!r}", where="metric", hint=did_you_mean(metric, usable))
+    sign = 1.0 if usable[metric]["best"] == "smallest" else -1.0
 
     def measure(values: np.ndarray) -> float:
-        dealt = replace(packed, per_system={**packed.per_system, variable: values})
-        return float(Engine(plan, dealt).evaluate(plan.blocks[0])[metric].item())
+        shuffled = replace(packed, per_system={**packed.per_system, variable: values})
+        return float(Engine(plan, shuffled).evaluate(plan.blocks[0])[metric].item())
 
-    own = packed.per_system[variable]
-    observed = measure(own)
+    values, rng = packed.per_system[variable], np.random.default_rng(seed)
+    observed = measure(values)
     if not np.isfinite(observed):
         raise SpecError(
             f"{metric} has no finite value to compare with",
@@ -89,22 +94,12 @@ def permutation_control(
             found=f"{observed:g}",
             hint="choose a sample without flagged points",
         )
-    found = np.array([measure(rng.permutation(own)) for _ in range(n)])
+    found = np.array([measure(rng.permutation(values)) for _ in range(n)])
     as_good = int((sign * found <= sign * observed).sum())
-    attrs = {"long_name": f"{metric} with {variable} shuffled", "units": _units(sweep, metric), "source": "sigcube"}
+    attrs = {
+        "long_name": f"{metric} with {variable} shuffled",
+        "units": str(usable[metric]["units"]),
+        "source": "sigcube",
+    }
     shuffled = xr.DataArray(found, dims="permutation", name=metric, attrs=attrs)
     return Control(variable, metric, observed, shuffled, (1 + as_good) / (1 + n))
-
-
-def _direction(sweep: Sweep, metric: str) -> float:
-    """Return 1 where the smallest value of a summary is best, −1 where the largest is."""
-    plan = sweep.plan(probe=False)
-    best = {v.name: v.attrs.get("best") for v in plan.variables if v.dims == tuple(plan.dims) and "best" in v.attrs}
-    usable = [name for name, each in best.items() if each in ("smallest", "largest")]
-    if metric not in usable:
-        raise SpecError(f"a control cannot rest on {metric!r}", where="metric", hint=did_you_mean(metric, usable))
-    return 1.0 if best[metric] == "smallest" else -1.0
-
-
-def _units(sweep: Sweep, metric: str) -> str:
-    return str(next(v.attrs["units"] for v in sweep.plan(probe=False).variables if v.name == metric))

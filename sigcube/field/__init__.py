@@ -1,21 +1,11 @@
-"""The papers' field equation solved for real, for discs and spheres: what its algebraic short cut leaves out.
+"""The papers' field equation, solved for discs and spheres, and how far the algebraic relation is from it.
 
-``solve(exponential(central=300, scale_length=3), kernel="sigma", window="none")`` gives potentials, fields, and how far
-g = ν(g_N) g_N is from the field equation in the mid-plane.
+``solve(exponential(central=300, scale_length=3), kernel="sigma", window="none")`` returns potentials, fields, and the
+deviation of g = ν(g_N) g_N from the field equation in the mid-plane.
 """
 
-from sigcube.field.of_galaxy import galaxy
 from sigcube.field.solver import solve
-from sigcube.field.sources import (
-    Source,
-    combined,
-    disc,
-    exponential,
-    hernquist,
-    kuzmin,
-    plummer,
-    tabulated,
-)
+from sigcube.field.sources import Source, combined, disc, exponential, galaxy, hernquist, kuzmin, plummer, tabulated
 
 __all__ = [
     "Source",

@@ -1,4 +1,4 @@
-"""Fits: the parameters at which a model is nearest to the data of each system, or of a whole sample."""
+"""Fits: the best parameters of models, for each system or for a whole sample."""
 
 from sigcube.fits.fit import Fit
 from sigcube.fits.fit_spec import FitFile, ModelTable, read_fit_file

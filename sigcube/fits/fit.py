@@ -1,74 +1,61 @@
-"""A fit from its spec to its result."""
+"""Fit models to the systems of a cube."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import xarray as xr
 
 from sigcube.cube import kind_of, open_cube
 from sigcube.errors import DataError, SpecError
-from sigcube.fits.fit_spec import (
-    FitModel,
-    ModelTable,
-    Objective,
-    Scope,
-    check_word,
-    make_models,
-    model_record,
-    read_fit_file,
-    renamed,
-)
-from sigcube.fits.fit_store import refuse_existing, save_fit
-from sigcube.fits.outcome import outcome
+from sigcube.fits.fit_result import fit_result, refuse_existing, save_fit
+from sigcube.fits.fit_spec import FitModel, Objective, Scope, check_word, in_keys_of_a_fit, make_model, read_fit_file
 from sigcube.fits.problem import FitSolution, Problem
 from sigcube.model.frames import frame_of
 from sigcube.model.kernel import Kernel
 from sigcube.plan.bind import plan_cube
-from sigcube.plan.plan import Plan
 
 __all__ = ["Fit"]
 
-#: Called with the model's name, the number of its systems done, and of all its systems.
+#: Called with the name of a model, the number of groups of systems that are done, and that of all.
 OnProgress = Callable[[str, int, int], None]
 
 
 class Fit:
-    """The parameters at which models are nearest to the data, for each system or for the sample as a whole.
+    """The best parameters of models, for each system or for the sample as a whole.
 
-    A coarse grid over the parameters is evaluated by the engine; from each of its local minima `scipy.optimize` goes
-    down to a true one between the bounds.
+    The engine evaluates a coarse grid over the parameters; from each of its local minima `scipy.optimize` descends to a
+    true one within the bounds.
 
     Parameters
     ----------
     cube : xarray.Dataset or path
         The data.
     kernel : str or Kernel
-        The model. Several are given by `models` instead.
+        The model. `models` takes several instead.
     parameters : Mapping
-        For each parameter that is fitted, the axis of the coarse grid, as a sweep takes it. Its ends are the bounds; a
-        parameter whose axis is a `sigcube.geomspace` is searched in its logarithm.
+        For each fitted parameter, its axis of the coarse grid, in any form that a sweep accepts. The ends of the axis
+        are the bounds; a parameter whose axis is a `sigcube.geomspace` is searched in its logarithm.
     settings : Mapping, optional
-        Values and labels held fixed; what is named neither here nor in `parameters` has its default.
+        Values and labels held fixed. All others have their defaults.
     models : Mapping, optional
-        For each of several models, by a name for it, a table of ``kernel``, ``parameters`` and ``settings``.
+        Several models: a table of ``kernel``, ``parameters`` and ``settings`` by a name for each.
     sample : str
-        A named selection of the cube; ``"all"`` leaves nothing out.
+        A named selection of the cube; ``"all"`` includes everything.
     scope : {"system", "sample"}
-        Whether each system has parameters of its own, or all share theirs.
+        Whether each system has parameters of its own, or all share them.
     objective : {"chi2", "rms"}
-        What is made small: χ² with the errors of the data, or the RMS residual; of a sample, the mean of its systems'
-        RMS.
+        What is minimised: χ² with the errors of the data, or the RMS residual. The RMS of a sample is the mean over its
+        systems.
     metrics : sequence of str
-        Further metrics of the best model, such as ``"scatter_g"``, names in `sigcube.model.metrics.METRICS`.
+        Further metrics of the best model, such as ``"scatter_g"``: names in `sigcube.model.metrics.METRICS`.
     title : str, optional
         Title of the result.
 
     Raises
     ------
     SpecError, DataError
-        As soon as something cannot be: before anything runs.
+        For anything that makes no sense or is not in the cube, before anything runs.
 
     Examples
     --------
@@ -100,59 +87,60 @@ class Fit:
         check_word("scope", scope, Scope)
         check_word("objective", objective, Objective)
         data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
-        frame_of(data)
-        tables = _tables(kernel, parameters, settings, models)
-        made = make_models(tables, kind=kind_of(data).name, objective=objective, metrics=metrics)
-        self.scope, self.objective = scope, objective
-        self._plans: list[Plan] = []
-        self._problems = [self._met(model, data, sample, title) for model in made]
+        frame_of(data)  # refuses a kind of cube for which models predict nothing
+        self.scope, self.objective, self.sample = scope, objective, sample
+        kind, tables = kind_of(data).name, _tables(kernel, parameters, settings, models)
+        made = [
+            make_model(name, table, kind=kind, objective=objective, metrics=metrics) for name, table in tables.items()
+        ]
+        self._problems = [self._problem(model, data, title) for model in made]
         self._record = {
             "scope": scope,
             "objective": objective,
             "metrics": list(metrics),
             "sample": sample,
-            "models": [model_record(model) for model in made],
+            "models": [model.record() for model in made],
         }
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
-        """Read a fit from its TOML file, or a shipped one by name; its cube counts from the current directory."""
-        file = read_fit_file(path)
-        given = file.model_dump(exclude={"model"})
-        models: dict[str, dict[str, Any]] = {}
-        for table in file.model:
-            name = str(table.name or table.kernel)
-            if name in models:
-                raise SpecError(
-                    f"two models are called {name!r}", where=f"{path}, model", hint="give each a name of its own"
-                )
-            models[name] = table.model_dump(exclude={"name"})
-        return cls(models=models, **given)
+        """Read a fit from a TOML file, or the name of one that comes with sigcube.
 
-    def _met(self, model: FitModel, cube: xr.Dataset, sample: str, title: str | None) -> Problem:
-        """Meet a model with the sample."""
-        try:
-            plan, packed = plan_cube(model.spec, cube, sample=sample, title=title)
-        except SpecError as error:
-            raise renamed(error, model.name) from None
-        self._plans.append(plan)
-        problem = Problem(model, plan.sections[0].model, packed, scope=self.scope, objective=self.objective)
-        _check_points(problem)
+        The path of its cube is relative to the current directory.
+        """
+        return cls(**read_fit_file(path).arguments())
+
+    def _problem(self, model: FitModel, cube: xr.Dataset, title: str | None) -> Problem:
+        """Bind a model to the sample; refuse to fit as many parameters as there are points, or more."""
+        with in_keys_of_a_fit(model.name):
+            plan, packed = plan_cube(model.spec, cube, sample=self.sample, title=title)
+        problem = Problem(model, plan, packed, scope=self.scope, objective=self.objective)
+        k = model.space.size
+        if short := [systems for systems in problem.groups if problem.n_points(systems) <= k]:
+            names = [packed.systems[systems[0]] for systems in short] if self.scope == "system" else ["sample"]
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            raise SpecError(
+                f"too few points to fit {k} parameters of {model.name}",
+                where="sample",
+                found=f"{min(map(problem.n_points, short))} in {', '.join(names[:5])}{more}",
+                expected=f"at least {k + 1}",
+                hint="fit fewer parameters, choose another sample, or fit it as a whole: scope = 'sample'",
+            )
         return problem
 
     def run(
         self, path: str | Path | None = None, *, overwrite: bool = False, on_progress: OnProgress | None = None
     ) -> xr.Dataset:
-        """Fit every model to every system, here and now.
+        """Fit every model, in this process.
 
         Parameters
         ----------
         path : path, optional
             Where the result is saved, whole or not at all.
         overwrite : bool
-            Whether a result of a fit that is already there may be replaced.
+            Whether to replace the result of a fit that is already there.
         on_progress : callable, optional
-            Called with the model's name, the number of systems done, and that of all, after each system.
+            Called after each system with the model's name, the number of systems done, and that of all.
 
         Returns
         -------
@@ -169,22 +157,22 @@ class Fit:
         """
         if path is not None:
             refuse_existing(path, overwrite=overwrite)
-        solutions = [self._solved(problem, on_progress) for problem in self._problems]
-        result = outcome(self._problems, solutions, self._plans, self._record)
+        solutions = [self._solve(problem, on_progress) for problem in self._problems]
+        result = fit_result(self._problems, solutions, self._record)
         if path is not None:
             save_fit(result, path, overwrite=overwrite)
         return result
 
-    def _solved(self, problem: Problem, on_progress: OnProgress | None) -> list[FitSolution]:
+    def _solve(self, problem: Problem, on_progress: OnProgress | None) -> list[FitSolution]:
         found: list[FitSolution] = []
         for solution in problem.solve():
             found.append(solution)
             if on_progress is not None:
-                on_progress(problem.model.name, len(found), problem.n_units)
+                on_progress(problem.model.name, len(found), len(problem.groups))
         if all(solution.minimum is None for solution in found):
             raise DataError(
                 f"{problem.model.name} has no finite {self.objective} for any system of the sample",
-                where=str(self._record["sample"]),
+                where=self.sample,
                 hint="choose a sample without flagged points"
                 + (", or, where errors are unknown, the objective 'rms'" if self.objective == "chi2" else ""),
             )
@@ -192,9 +180,8 @@ class Fit:
 
     def __repr__(self) -> str:
         models = " and ".join(f"{p.model.name} ({', '.join(p.model.space.names)})" for p in self._problems)
-        n = self._problems[0].packed.n_systems
         what = "systems" if self.scope == "system" else "systems as one"
-        return f"<Fit of {models} to {n} {what}>"
+        return f"<Fit of {models} to {self._problems[0].packed.n_systems} {what}>"
 
 
 def _tables(
@@ -202,39 +189,20 @@ def _tables(
     parameters: Mapping[str, Any] | None,
     settings: Mapping[str, Any] | None,
     models: Mapping[str, Mapping[str, Any]] | None,
-) -> list[ModelTable]:
-    """Return the models as tables, however they were given."""
+) -> Mapping[str, Mapping[str, Any]]:
+    """Return one table for each model, whether one or several were given."""
     if (kernel is None) == (not models):
         raise SpecError("a fit needs either a kernel or several models", where="kernel", hint="give one of the two")
     if not models:
-        return [ModelTable(kernel=kernel, parameters=dict(parameters or {}), settings=dict(settings or {}))]
+        table = {"kernel": kernel, "parameters": parameters or {}, "settings": settings or {}}
+        return {kernel.name if isinstance(kernel, Kernel) else str(kernel): table}
     if parameters or settings:
         raise SpecError("each model has its own parameters and settings", where="models", hint="name them in its table")
-    return [_table(name, given) for name, given in models.items()]
-
-
-def _table(name: str, given: Mapping[str, Any]) -> ModelTable:
-    unknown = [key for key in given if key not in ("kernel", "parameters", "settings")]
-    if unknown or "kernel" not in given:
-        raise SpecError(
-            f"model {name!r} is not a table of a kernel, parameters and settings",
-            where="models",
-            found=", ".join(given) or "nothing",
-        )
-    return ModelTable(**{"parameters": {}, **given}, name=name)
-
-
-def _check_points(problem: Problem) -> None:
-    """Refuse to fit as many parameters as there are points, or more."""
-    k = problem.model.space.size
-    short = [unit for unit in range(problem.n_units) if problem.n_points(unit) <= k]
-    if short:
-        names = ", ".join(problem.packed.systems[unit] for unit in short[:5]) if problem.scope == "system" else "sample"
-        fewest = int(np.min([problem.n_points(unit) for unit in short]))
-        raise SpecError(
-            f"too few points to fit {k} parameters of {problem.model.name}",
-            where="sample",
-            found=f"{fewest} in {names}" + (f" and {len(short) - 5} more" if len(short) > 5 else ""),
-            expected=f"at least {k + 1}",
-            hint="fit fewer parameters, choose another sample, or fit it as a whole: scope = 'sample'",
-        )
+    for name, given in models.items():
+        if "kernel" not in given or not set(given) <= {"kernel", "parameters", "settings"}:
+            raise SpecError(
+                f"model {name!r} is not a table of a kernel, parameters and settings",
+                where="models",
+                found=", ".join(given) or "nothing",
+            )
+    return models

@@ -1,7 +1,8 @@
-"""What is asked of a fit: as a user writes it, and as the rest of sigcube holds it."""
+"""The specification of a fit: its TOML file, and its models checked."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -9,7 +10,9 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sigcube.errors import SpecError, did_you_mean
-from sigcube.fits.space import SearchSpace
+from sigcube.fits.search import SearchSpace
+from sigcube.model.record import Parameter
+from sigcube.plan.grid import Axis
 from sigcube.plan.spec import Spec, as_spec_error, make_spec, read_spec_text, spec_to_record
 
 __all__ = [
@@ -19,24 +22,24 @@ __all__ = [
     "Objective",
     "Scope",
     "check_word",
-    "make_models",
-    "model_record",
+    "in_keys_of_a_fit",
+    "make_model",
     "read_fit_file",
 ]
 
 Scope = Literal["system", "sample"]
 Objective = Literal["chi2", "rms"]
 
-#: What a fit always measures, by its objective; χ² needs errors, the RMS does not.
-MEASURED: Mapping[Objective, tuple[str, ...]] = {"chi2": ("chi2", "chi2_red", "rms"), "rms": ("rms",)}
+# The metrics that a fit always has, by its objective; χ² needs errors, the RMS does not.
+_METRICS: Mapping[Objective, tuple[str, ...]] = {"chi2": ("chi2", "chi2_red", "rms"), "rms": ("rms",)}
 
 
 class ModelTable(BaseModel):
-    """The keys of one model of a fit: the axes of its parameters, and what is held fixed."""
+    """The keys of one model in a fit's TOML file: the axes of its parameters, and what is held fixed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kernel: Any
+    kernel: str
     parameters: dict[str, Any]
     settings: dict[str, Any] = Field(default={})
     name: str | None = None
@@ -55,14 +58,10 @@ class FitFile(BaseModel):
     objective: Objective = "chi2"
     metrics: list[str] = Field(default=[])
 
-
-@dataclass(frozen=True)
-class FitModel:
-    """One model of a fit: what a coarse sweep of it would be, and the space that is searched."""
-
-    name: str
-    spec: Spec
-    space: SearchSpace
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `sigcube.Fit`."""
+        models = {table.name or table.kernel: table.model_dump(exclude={"name"}) for table in self.model}
+        return {**self.model_dump(exclude={"model"}), "models": models}
 
 
 def read_fit_file(path: str | Path) -> FitFile:
@@ -76,7 +75,8 @@ def read_fit_file(path: str | Path) -> FitFile:
     Raises
     ------
     SpecError
-        When the file is missing, is not TOML, is of a sweep, or holds an unknown key or a value of the wrong type.
+        When the file is missing, is not TOML, is that of a sweep, holds an unknown key or a value of the wrong type, or
+        gives two models the same name.
     """
     try:
         content = tomllib.loads(read_spec_text(path, of="fit"))
@@ -91,113 +91,117 @@ def read_fit_file(path: str | Path) -> FitFile:
             hint="use `sigcube sweep`",
         )
     try:
-        return FitFile.model_validate(content)
+        file = FitFile.model_validate(content)
     except ValidationError as error:
         raise as_spec_error(error, str(path), [*FitFile.model_fields, *ModelTable.model_fields]) from None
+    names = [table.name or table.kernel for table in file.model]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise SpecError(
+            f"two models are called {twice[0]!r}", where=f"{path}, model", hint="give each a name of its own"
+        )
+    return file
 
 
-def check_word(where: str, given: str, valid: Any) -> None:
-    """Refuse a word that is not among those of a Literal."""
+def check_word(key: str, given: str, valid: Any) -> None:
+    """Refuse the value of a key that is not among those of a Literal."""
     if given not in get_args(valid):
-        raise SpecError(f"there is no {where} {given!r}", where=where, hint=did_you_mean(given, get_args(valid)))
+        raise SpecError(f"there is no {key} {given!r}", where=key, hint=did_you_mean(given, get_args(valid)))
 
 
-def make_models(
-    tables: Sequence[ModelTable], *, kind: str, objective: Objective, metrics: Sequence[str]
-) -> tuple[FitModel, ...]:
-    """Build the models of a fit.
+@dataclass(frozen=True)
+class FitModel:
+    """One model of a fit.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in the result.
+    spec : Spec
+        The sweep over its coarse grid.
+    space : SearchSpace
+        The space that the grid spans.
+    parameters : Mapping
+        Those that are fitted, by name.
+    """
+
+    name: str
+    spec: Spec
+    space: SearchSpace
+    parameters: Mapping[str, Parameter]
+
+    def record(self) -> dict[str, Any]:
+        """Return the model as JSON-able values, in the keys of a fit."""
+        record = spec_to_record(self.spec)
+        return {
+            "name": self.name,
+            "kernel": record["kernel"],
+            "parameters": {name: axis["values"] for name, axis in record["axes"].items()},
+            "settings": record["parameters"],
+        }
+
+
+def make_model(
+    name: str, table: Mapping[str, Any], *, kind: str, objective: Objective, metrics: Sequence[str]
+) -> FitModel:
+    """Check one model of a fit, given as a table of ``kernel``, ``parameters`` and ``settings``.
 
     Raises
     ------
     SpecError
-        For a kernel, metric, parameter or axis that does not exist, and for two models of the same name.
+        For a kernel, metric, parameter or axis that does not exist, or an axis that cannot be searched along.
     """
-    if isinstance(metrics, str):
-        raise SpecError("metrics must be a list", where="metrics", found=repr(metrics), expected=repr([metrics]))
-    measured = tuple(dict.fromkeys([*MEASURED[objective], *metrics]))
-    models = tuple(_make_model(table, kind, measured) for table in tables)
-    names = [model.name for model in models]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise SpecError(f"two models are called {twice[0]!r}", where="model", hint="give each a name of its own")
-    return models
-
-
-def _make_model(table: ModelTable, kind: str, metrics: tuple[str, ...]) -> FitModel:
-    with_place = _Renamed(table)
-    with with_place:
+    with in_keys_of_a_fit(name):
         spec = make_spec(
-            kernel=table.kernel, kind=kind, axes=table.parameters, parameters=table.settings, metrics=metrics
+            kernel=table["kernel"],
+            kind=kind,
+            axes=table.get("parameters", {}),
+            parameters=table.get("settings", {}),
+            # A single word is left to `make_spec` to refuse.
+            metrics=metrics if isinstance(metrics, str) else tuple(dict.fromkeys([*_METRICS[objective], *metrics])),
         )
-        name = table.name or spec.model.kernel.name
-        _check_parameters(spec)
-    return FitModel(name, spec, SearchSpace.of(spec.grid))
+        parameters = {axis.name: _fitted(axis, spec) for axis in spec.grid.axes}
+    return FitModel(name, spec, SearchSpace.of(spec.grid), parameters)
 
 
-def _check_parameters(spec: Spec) -> None:
-    """Refuse axes that cannot be searched along: labels, shared dimensions, what the kernel does not have."""
-    for axis in spec.grid.axes:
-        where = f"axes.{axis.name}"
-        if axis.name in spec.model.choices:
-            raise SpecError(
-                f"{axis.name!r} is a choice, and no number to fit",
-                where=where,
-                hint="name one label among the settings",
-            )
-        if axis.name not in spec.model.parameters:
-            what = f"{spec.model.kernel.name} has no parameter {axis.name!r}"
-            raise SpecError(what, where=where, hint=did_you_mean(axis.name, spec.model.parameters))
-        if axis.is_label:
-            raise SpecError(f"parameter {axis.name!r} takes numbers", where=where, found=repr(axis.values[0]))
-        if len(spec.grid.along(axis.dim)) > 1:
-            raise SpecError(
-                "parameters that vary together cannot be told apart", where=where, found=f"dimension {axis.dim!r}"
-            )
-        if len(axis.values) < 2 or min(axis.values) == max(axis.values):
-            raise SpecError(
-                f"the axis of {axis.name!r} has to span its bounds",
-                where=where,
-                found=", ".join(map(str, axis.values)),
-                expected="two values or more, from the lower bound to the upper one",
-            )
+def _fitted(axis: Axis, spec: Spec) -> Parameter:
+    """Return the parameter of an axis; refuse labels, single values, shared dimensions and unknown names."""
+    known, name, where = spec.model.parameters, axis.name, f"axes.{axis.name}"
+    if name in spec.model.choices:
+        hint = "name one label among the settings"
+        raise SpecError(f"{name!r} is a choice, not a number that can be fitted", where=where, hint=hint)
+    if name not in known:
+        what = f"{spec.model.kernel.name} has no parameter {name!r}"
+        raise SpecError(what, where=where, hint=did_you_mean(name, known))
+    if axis.is_label:
+        raise SpecError(f"parameter {name!r} takes numbers", where=where, found=repr(axis.values[0]))
+    if len(spec.grid.along(axis.dim)) > 1:
+        what = "parameters that vary together cannot be told apart"
+        raise SpecError(what, where=where, found=f"dimension {axis.dim!r}")
+    if len(axis.values) < 2 or min(axis.values) == max(axis.values):
+        raise SpecError(
+            f"the axis of {name!r} must span its bounds",
+            where=where,
+            found=", ".join(map(str, axis.values)),
+            expected="two values or more, from the lower bound to the upper one",
+        )
+    return known[name]
 
 
-class _Renamed:
-    """Tells the place of a fault by the keys of a fit: axes are its parameters, and what is held fixed its settings."""
-
-    def __init__(self, table: ModelTable) -> None:
-        self.name = table.name or (table.kernel if isinstance(table.kernel, str) else "")
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, SpecError):
-            raise renamed(error, self.name) from None
-
-
-def renamed(error: SpecError, model: str) -> SpecError:
-    """Return an error whose place is told by the keys of a fit; one in a key that all models share stays."""
-    key, _, rest = (error.where or "").partition(".")
-    place = {"axes": "parameters", "parameters": "settings"}.get(key, key)
-    where = ".".join(part for part in ("model", place, rest) if part)
-    where = f"{where} of {model}" if model else where
-    return SpecError(
-        error.what.replace("a sweep needs at least one axis", "a fit needs at least one parameter").replace(
-            "in this sweep", "in this fit"
-        ),
-        where=error.where if key in FitFile.model_fields else where,
-        found=error.found,
-        expected=error.expected,
-        hint=(error.hint or "").replace("among the axes", "among the parameters") or None,
-    )
-
-
-def model_record(model: FitModel) -> dict[str, Any]:
-    """Return a model as JSON-able values."""
-    record = spec_to_record(model.spec)
-    return {
-        "name": model.name,
-        "kernel": record["kernel"],
-        "parameters": {name: axis["values"] for name, axis in record["axes"].items()},
-        "settings": record["parameters"],
-    }
+@contextmanager
+def in_keys_of_a_fit(model: str) -> Iterator[None]:
+    """Rewrite the errors of a sweep's spec: its axes are the parameters of a fit, its parameters the settings."""
+    try:
+        yield
+    except SpecError as error:
+        key, _, rest = (error.where or "").partition(".")
+        renamed = {"axes": "parameters", "parameters": "settings"}.get(key, key)
+        where = ".".join(part for part in ("model", renamed, rest) if part)
+        what = error.what.replace("a sweep needs at least one axis", "a fit needs at least one parameter")
+        raise SpecError(
+            what.replace("in this sweep", "in this fit"),
+            # Keys that all models share are named as they are.
+            where=error.where if key in FitFile.model_fields else f"{where} of {model}",
+            found=error.found,
+            expected=error.expected,
+            hint=(error.hint or "").replace("among the axes", "among the parameters") or None,
+        ) from None

@@ -1,6 +1,6 @@
-"""A model met with a sample: the coarse grid, the residuals, and what is found for each system or for the whole."""
+"""One model fitted to a sample: the coarse grid, the residuals, and the solution of each system or of the whole."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -10,42 +10,49 @@ import numpy.typing as npt
 from sigcube.cube import Packed
 from sigcube.engine import PointTerms, evaluate_sums
 from sigcube.fits.fit_spec import FitModel, Objective, Scope
-from sigcube.fits.minima import Minimum, derivatives, descend, distinct, grid_minima, polish_scalar, settle
-from sigcube.model.metrics import METRICS, sums_of
-from sigcube.model.model import BoundModel
+from sigcube.fits.search import Minimum, Residuals, descend, distinct, grid_minima, jacobian, polish, polish_scalar
+from sigcube.model.metrics import METRICS, Metric, sums_of
+from sigcube.plan.plan import Plan
 
 __all__ = ["FitSolution", "Problem"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Values of the coarse grid that are held at a time.
+# Values of the coarse grid that are held in memory at a time.
 _GRID_VALUES = 2**24
 
-# What is squared and added up, and the sum of its squares, by the objective.
+# By the objective, the residual of a point and the term that is its square.
 _RESIDUAL = {"chi2": "pull", "rms": "residual"}
-_SUM = {"chi2": "chi_sq", "rms": "residual_sq"}
-_RMS = METRICS["rms"]
+_SQUARE = {"chi2": "chi_sq", "rms": "residual_sq"}
 
-# A matrix whose least eigenvalue is below this share of the largest leaves a parameter free.
+# Below this ratio of the least eigenvalue to the largest, the data do not determine a parameter.
 _SINGULAR = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
 class FitSolution:
-    """What was found for one system, or for the sample.
+    """The best parameters of the systems that share them.
 
     Attributes
     ----------
+    systems : range
+        One system, or all of the sample.
+    n_points : int
+        Number of their points.
     minimum : Minimum or None
-        The lowest; none where the objective is nowhere finite.
+        The lowest minimum; None where the objective is finite nowhere.
     n_minima : int
-        Number of distinct ones.
-    values, covariance : ndarray, shapes (n_parameters,) and (n_parameters, n_parameters)
-        The parameters there; NaN where unknown.
-    sums : ndarray, shape (n_systems of it, n_sums)
-        The sums of the metrics there, system by system.
+        Number of distinct minima.
+    values : ndarray, shape (n_parameters,)
+        The parameters at the minimum; NaN where there is none.
+    covariance : ndarray, shape (n_parameters, n_parameters)
+        Of the parameters; NaN where it is unknown.
+    sums : ndarray, shape (n_systems, n_sums)
+        The sums of the metrics at the minimum, for each of the systems.
     """
 
+    systems: range
+    n_points: int
     minimum: Minimum | None
     n_minima: int
     values: FloatArray
@@ -54,149 +61,149 @@ class FitSolution:
 
 
 class Problem:
-    """One model of a fit on packed data.
+    """One model of a fit and the data of the sample.
 
     Parameters
     ----------
     model : FitModel
         The model.
-    bound : BoundModel
-        Its terms; what is fitted is swept.
+    plan : Plan
+        Of the sweep over its coarse grid.
     packed : Packed
         The sample.
     scope : {"system", "sample"}
         Whether each system has parameters of its own.
     objective : {"chi2", "rms"}
-        What is made small. The RMS of a sample is the mean of its systems' RMS, as in a sweep's ``rms_mean``.
+        What is minimised. The RMS of a sample is the mean of its systems' RMS, as a sweep's ``rms_mean``.
+
+    Attributes
+    ----------
+    groups : tuple of range
+        The systems that share their parameters: each by itself, or all.
+    counts : ndarray of int, shape (n_systems,)
+        Number of points of each system.
+    sums : tuple of str
+        The sums that the metrics need, in the order of `FitSolution.sums`.
     """
 
-    def __init__(
-        self, model: FitModel, bound: BoundModel, packed: Packed, *, scope: Scope, objective: Objective
-    ) -> None:
-        self.model, self.packed = model, packed
+    def __init__(self, model: FitModel, plan: Plan, packed: Packed, *, scope: Scope, objective: Objective) -> None:
+        self.model, self.plan, self.packed = model, plan, packed
         self.scope, self.objective = scope, objective
-        self.sums = sums_of(model.spec.metrics)
-        self._bound = bound
-        self._terms = PointTerms(bound, packed, (_RESIDUAL[objective], *self.sums))
+        n = packed.n_systems
+        self.groups = tuple(range(i, i + 1) for i in range(n)) if scope == "system" else (range(n),)
         self.counts = np.diff(packed.offsets)
+        self.sums = sums_of(model.spec.metrics)
+        self._bound = plan.sections[0].model
+        self._terms = PointTerms(self._bound, packed, (_RESIDUAL[objective], *self.sums))
 
     @property
-    def n_units(self) -> int:
-        """Number of things that are fitted: systems, or the sample as one."""
-        return self.packed.n_systems if self.scope == "system" else 1
-
-    def systems(self, unit: int) -> range:
-        """Return the systems of one of them."""
-        return range(unit, unit + 1) if self.scope == "system" else range(self.packed.n_systems)
-
-    def n_points(self, unit: int) -> int:
-        """Return the number of points of one of them."""
-        return int(self.counts[list(self.systems(unit))].sum())
-
-    def solve(self) -> Iterator[FitSolution]:
-        """Search the coarse grid, then polish every minimum of it, one unit after the other."""
-        unit = 0
-        for grid in self._grids():
-            for marks in grid_minima(grid):
-                yield self._solve(unit, np.argwhere(marks))
-                unit += 1
-
-    def _grids(self) -> Iterator[FloatArray]:
-        """Yield the objective on the coarse grid, shape ``(n, *lengths)``, for some units at a time."""
-        step = max(1, _GRID_VALUES // prod(self.model.space.shape))
-        parts = (self._grid(start, start + step) for start in range(0, self.packed.n_systems, step))
-        if self.scope == "system":
-            yield from parts
-            return
-        total = np.zeros(self.model.space.shape)
-        for part in parts:
-            total = total + part.sum(axis=0)
-        yield total[np.newaxis]
-
-    def _grid(self, start: int, stop: int) -> FloatArray:
-        """Return what each of some systems adds to the objective on the coarse grid, evaluated by the engine."""
-        name = _SUM[self.objective]
-        bound = replace(self._bound, graph=self._bound.graph.only(name))
-        swept = dict(zip(self.model.space.names, self.model.space.axes, strict=True))
-        sums = evaluate_sums(bound, _part(self.packed, start, stop), swept)[name]
-        return self._mean_rms(sums, slice(start, stop)) if self._is_mean_rms else sums
-
-    @property
-    def _is_mean_rms(self) -> bool:
+    def is_mean_rms(self) -> bool:
+        """Whether the objective is a mean of RMS, which is no sum of squares and no likelihood."""
         return self.scope == "sample" and self.objective == "rms"
 
-    def _mean_rms(self, sums: FloatArray, systems: slice) -> FloatArray:
-        """Return what systems add to the mean of their RMS."""
+    def n_points(self, systems: range) -> int:
+        """Return the number of points of some systems."""
+        return int(self.counts[systems.start : systems.stop].sum())
+
+    def sums_of(self, metric: Metric, solution: FitSolution) -> list[FloatArray]:
+        """Return the sums of a metric for each system of a solution."""
+        return [solution.sums[:, self.sums.index(name)] for name in metric.sums]
+
+    def solve(self) -> Iterator[FitSolution]:
+        """Search the coarse grid, then descend from each of its minima, group by group."""
+        starts = (np.argwhere(marks) for grid in self._grids() for marks in grid_minima(grid))
+        for systems, indices in zip(self.groups, starts, strict=True):
+            minima = self._minima(systems, [self.model.space.position(index) for index in indices])
+            yield self._solution(systems, minima)
+
+    def _grids(self) -> Iterator[FloatArray]:
+        """Yield the objective on the coarse grid, shape ``(n, *lengths)``, for n groups at a time."""
+        shape, n = self.model.space.shape, self.packed.n_systems
+        step = max(1, _GRID_VALUES // prod(shape))
+        parts = (self._grid(start, start + step) for start in range(0, n, step))
+        if self.scope == "system":
+            yield from parts
+        else:
+            total = np.zeros(shape)
+            for part in parts:
+                total = total + part.sum(axis=0)
+            yield total[np.newaxis]
+
+    def _grid(self, start: int, stop: int) -> FloatArray:
+        """Return what each of some systems contributes to the objective on the coarse grid, by the engine."""
+        offsets = self.packed.offsets[start : stop + 1]
+        part = Packed(
+            self.packed.systems[start:stop],
+            offsets - offsets[0],
+            {name: values[offsets[0] : offsets[-1]] for name, values in self.packed.points.items()},
+            {name: values[start:stop] for name, values in self.packed.per_system.items()},
+        )
+        square = _SQUARE[self.objective]
+        bound = replace(self._bound, graph=self._bound.graph.only(square))
+        swept = dict(zip(self.model.space.names, self.model.space.axes, strict=True))
+        sums = evaluate_sums(bound, part, swept)[square]
+        return self._shares_of_mean_rms(sums, slice(start, stop)) if self.is_mean_rms else sums
+
+    def _shares_of_mean_rms(self, sums: FloatArray, systems: slice) -> FloatArray:
         counts = self.counts[systems].reshape(-1, *[1] * (sums.ndim - 1))
-        return np.asarray(_RMS.finish(counts, sums)) / self.packed.n_systems
+        return np.asarray(METRICS["rms"].finish(counts, sums)) / self.packed.n_systems
 
-    def _solve(self, unit: int, starts: npt.NDArray[np.int64]) -> FitSolution:
-        kept = self._minima(unit, [self.model.space.place(start) for start in starts])
-        if not kept:
-            k, rows = self.model.space.size, len(self.systems(unit))
-            return FitSolution(None, 0, *(np.full(s, np.nan) for s in ((k,), (k, k), (rows, len(self.sums)))))
-        values = self.model.space.values(kept[0].place)
-        sums = np.array([self._terms(values, system)[1:].sum(axis=1) for system in self.systems(unit)])
-        return FitSolution(kept[0], len(kept), values, self._covariance(unit, kept[0]), sums)
+    def _minima(self, systems: range, starts: list[FloatArray]) -> list[Minimum]:
+        """Return the distinct minima below some positions, the lowest first."""
+        if self.is_mean_rms:
+            return distinct([polish_scalar(self._mean_rms, start) for start in starts], self._mean_rms)
+        residuals = self._residuals(systems)
 
-    def _minima(self, unit: int, starts: list[FloatArray]) -> list[Minimum]:
-        """Return the distinct minima below some places, the lowest first."""
-        if self._is_mean_rms:
-            return distinct([polish_scalar(self._mean_rms_at, start) for start in starts], self._mean_rms_at)
-        residuals = self._residuals(unit)
+        def sum_of_squares(position: FloatArray) -> float:
+            values = residuals(position)
+            return float(values @ values)
 
-        def squares(place: FloatArray) -> float:
-            pulls = residuals(place)
-            return float(pulls @ pulls)
+        # Most starts lie in one basin: duplicates are removed before the expensive polish as well as after it.
+        near = distinct([descend(residuals, start) for start in starts], sum_of_squares)
+        return distinct([polish(residuals, minimum) for minimum in near], sum_of_squares)
 
-        # Most starts lie in one basin: what has come to the same place need not settle there twice.
-        near = distinct([descend(residuals, start) for start in starts], squares)
-        return distinct([settle(residuals, minimum) for minimum in near], squares)
+    def _mean_rms(self, position: FloatArray) -> float:
+        values = self.model.space.values(position)
+        sums = [float(np.square(self._terms(values, system)[0]).sum()) for system in range(self.packed.n_systems)]
+        return float(self._shares_of_mean_rms(np.array(sums), slice(None)).sum())
 
-    def _mean_rms_at(self, place: FloatArray) -> float:
-        values = self.model.space.values(place)
-        sums = [float(np.square(self._terms(values, system)[0]).sum()) for system in self.systems(0)]
-        return float(self._mean_rms(np.array(sums), slice(None)).sum())
+    def _residuals(self, systems: range) -> Residuals:
+        def residuals(position: FloatArray) -> FloatArray:
+            values = self.model.space.values(position)
+            return np.concatenate([self._terms(values, system)[0] for system in systems])
 
-    def _residuals(self, unit: int) -> Callable[[FloatArray], FloatArray]:
-        systems, terms, space = self.systems(unit), self._terms, self.model.space
-        if len(systems) == 1:
-            return lambda place: terms(space.values(place), systems[0])[0]
+        return residuals
 
-        def joined(place: FloatArray) -> FloatArray:
-            values = space.values(place)
-            return np.concatenate([terms(values, system)[0] for system in systems])
+    def _solution(self, systems: range, minima: list[Minimum]) -> FitSolution:
+        n_points, k = self.n_points(systems), self.model.space.size
+        if not minima:
+            unknown = (np.full(shape, np.nan) for shape in ((k,), (k, k), (len(systems), len(self.sums))))
+            return FitSolution(systems, n_points, None, 0, *unknown)
+        values = self.model.space.values(minima[0].position)
+        sums = np.array([self._terms(values, system)[1:].sum(axis=1) for system in systems])
+        covariance = self._covariance(systems, minima[0])
+        return FitSolution(systems, n_points, minima[0], len(minima), values, covariance, sums)
 
-        return joined
+    def _covariance(self, systems: range, minimum: Minimum) -> FloatArray:
+        """Return (JᵀJ)⁻¹ of the parameters that are not at a bound, NaN for the others.
 
-    def _covariance(self, unit: int, minimum: Minimum) -> FloatArray:
-        """Return (JᵀJ)⁻¹ of the parameters that are free, for the RMS times the residuals' variance; NaN elsewhere.
-
-        A mean of RMS is no likelihood, and has none.
+        For the RMS it is scaled by the variance of the residuals; a mean of RMS has no covariance.
         """
-        k, place = self.model.space.size, minimum.place
+        k, position = self.model.space.size, minimum.position
         covariance = np.full((k, k), np.nan)
-        free = np.flatnonzero((place > 0.0) & (place < 1.0))
-        dof = self.n_points(unit) - k
-        if self._is_mean_rms or not free.size or dof <= 0:
+        free = np.flatnonzero((position > 0.0) & (position < 1.0))
+        dof = self.n_points(systems) - k
+        if self.is_mean_rms or not free.size or dof <= 0:
             return covariance
-        jacobian = derivatives(self._residuals(unit), place)[:, free]
-        scale = np.linalg.norm(jacobian, axis=0)
+        J = jacobian(self._residuals(systems), position)[:, free]
+        scale = np.linalg.norm(J, axis=0)
         if not (scale > 0.0).all():
             return covariance
-        normal = (jacobian / scale).T @ (jacobian / scale)
+        normal = (J / scale).T @ (J / scale)
         eigenvalues = np.linalg.eigvalsh(normal)
         if eigenvalues[0] <= _SINGULAR * eigenvalues[-1]:
             return covariance
-        slopes = self.model.space.slopes(place)[free] / scale
+        slopes = self.model.space.slopes(position)[free] / scale
         variance = minimum.value / dof if self.objective == "rms" else 1.0
         covariance[np.ix_(free, free)] = np.linalg.inv(normal) * np.outer(slopes, slopes) * variance
         return covariance
-
-
-def _part(packed: Packed, start: int, stop: int) -> Packed:
-    """Return some of the systems."""
-    offsets = packed.offsets[start : stop + 1]
-    points = {name: values[offsets[0] : offsets[-1]] for name, values in packed.points.items()}
-    per_system = {name: values[start:stop] for name, values in packed.per_system.items()}
-    return Packed(packed.systems[start:stop], offsets - offsets[0], points, per_system)

@@ -1,4 +1,4 @@
-"""Run all benchmarks and write what came out: ``python -m tests.benchmarks [--data DIR] [--out FILE] [--quick]``."""
+"""Run all benchmarks and write the report: ``python -m tests.benchmarks [--data DIR] [--out FILE] [--quick]``."""
 
 import argparse
 import datetime
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> None:
     chosen = _arguments()
-    # What compiles is to compile, here and in workers.
+    # Machine code from earlier runs would hide the time of compiling, here and in workers.
     os.environ["SIGCUBE_COMPILED"] = "off"
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="sigcube-bench-") as scratch:
@@ -69,7 +69,7 @@ def _everything(cube, folder: Path, *, quick: bool) -> tuple[list[Part], dict[st
 
 
 def _vecmath() -> str:
-    """Return what the benchmark of single functions prints."""
+    """Return the output of the benchmark of single functions."""
     with redirect_stdout(io.StringIO()) as printed, patch.object(sys, "argv", ["bench_vecmath"]):
         bench_vecmath.main()
     return printed.getvalue().strip()
@@ -89,11 +89,11 @@ def _page(parts: Sequence[Part], summary: dict[str, float], cube, before: float,
         f"- results are written to a {file_system()} file system",
         f"- SPARC, sample {SAMPLE}: {packed.n_systems} galaxies, {packed.n_points:,} points",
         "",
-        "An evaluation is one point of data under one set of parameters. Contenders take turns, and the best of",
-        "several rounds counts; all leave the sums of squared residuals of each galaxy, and those of the C are",
-        "compared with sigcube's. sigcube computes in float64 under strict IEEE arithmetic, on one core unless said.",
-        "The best C has the formula as it stands; C with its powers rewritten by hand is to be held against the kernel",
-        "rewritten in the same way. Ratios within one table were taken in turns; absolute rates depend on the load.",
+        "An evaluation is one data point under one set of parameters. Contenders take turns, and the best of several",
+        "rounds counts. All compute the sums of squared residuals of each galaxy, and those of the C are compared with",
+        "sigcube's. sigcube computes in float64 under strict IEEE arithmetic, on one core unless stated otherwise.",
+        "The best C has the formula as it stands; C with its powers rewritten by hand compares with the kernel",
+        "rewritten in the same way. Ratios within one table were measured in turns; absolute rates depend on the load.",
         "",
         "## Ratios",
         "",

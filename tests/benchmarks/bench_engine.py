@@ -37,13 +37,13 @@ FLAGS = {
     "C, -O3 -march=native": ([],),
 }
 BASE = ["-O3", "-march=native"]
-# More than rounding in another order; a wrong loop is off by far more.
+# Larger than the rounding of sums in another order; a wrong loop is off by far more.
 AGREE = 1e-9
 
 
 @dataclass(frozen=True)
 class CWay:
-    """One C function, and the order of dimensions in which it leaves its sums."""
+    """One C function, and the order of the dimensions of its sums."""
 
     function: str
     order: tuple[str, ...]
@@ -60,7 +60,7 @@ def geometric(cube: xr.Dataset) -> Iterator[tuple[Job, str, Sequence[CWay]]]:
 
 
 def survival(cube: xr.Dataset) -> Iterator[tuple[Job, str, Sequence[CWay]]]:
-    """Yield the shapes of the race with pow and exp: hardly, half and wholly in the innermost loop."""
+    """Yield the shapes of the race with pow and exp: none, half and all of them in the innermost loop."""
     for shape in ((6, 6, 4, 64), (4, 4, 64, 4), (4, 4, 256, 1), (8, 256, 1, 1)):
         spans = {"r0": (1.0, 20.0), "beta": (0.5, 2.0), "alpha": (0.2, 2.0), "A": (0.2, 3.0)}
         axes = _spread(**{name: (*span, n) for (name, span), n in zip(spans.items(), shape, strict=True)})
@@ -128,7 +128,7 @@ def _in_c(job: Job, source: str, found: Sequence[CWay], folder: Path) -> Iterato
 
 
 def _c_call(job: Job, library: Library, way: CWay) -> Callable[[], object]:
-    """Return a call of one C function, once its sums agree with sigcube's."""
+    """Return a call of one C function; its sums must agree with sigcube's."""
     expected = job.sums(way.order)
     out = np.empty(expected.shape)
     axes = [each for values in job.axes.values() for each in (values.size, values)]
@@ -146,7 +146,7 @@ def _c_call(job: Job, library: Library, way: CWay) -> Callable[[], object]:
 
 
 def _python(job: Job) -> list[Contender]:
-    """Return the ways of Python users; those that are slow get fewer parameters."""
+    """Return implementations in Python; slow ones get fewer parameters."""
     sets = ways.combinations(job)
     few, some = sets[:, :: max(1, sets.shape[1] // 8)], sets[:, :: max(1, sets.shape[1] // 500)]
     n = job.packed.n_points
@@ -178,7 +178,7 @@ def _by_log(job: Job) -> list[Contender]:
 
 
 def _report(results: Mapping[str, dict[str, Result]]) -> list[str]:
-    """One column a shape: millions of evaluations a second, and sigcube's rate over the contender's."""
+    """Return a table with a column for each shape: rates, and sigcube's rate over each contender's."""
     groups = list(dict.fromkeys(group for found in results.values() for group in found))
     cells = [[group, *(_cell(found, group) for found in results.values())] for group in groups]
     best = ["**sigcube / best C**", *(f"**{_against_c(found):.2f}**" for found in results.values())]

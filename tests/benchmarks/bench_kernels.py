@@ -1,4 +1,4 @@
-"""Every kernel against C of the same formula; what the resonance costs beside `sigma`, and how exact it is."""
+"""Every kernel against C of the same formula; the cost and the accuracy of the resonance."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,16 +17,16 @@ from tests.benchmarks.work import Job
 __all__ = ["run"]
 
 OWN, IN_C = "sigcube", "C"
-# More than rounding in another order; a wrong loop is off by far more.
+# Larger than the rounding of sums in another order; a wrong loop is off by far more.
 AGREE = 1e-9
 WIDE = (*FAST, "-mprefer-vector-width=512")
 
 SIGMA = KernelCase("sigma", {}, {"g_dagger": (5e-11, 2e-10), "xi_scale": (0.05, 0.9), "A": (0.2, 3.0)})
-# Whatever is innermost: a dispersion leaves the spectrum in tables, its slope and its end leave the quality there.
+# With the dispersion innermost the spectrum is tabulated; with its slope or its cut-off, the quality is.
 SPANS = {"sigma_v": (5.0, 150.0), "alpha": (0.5, 3.0), "lambda_cut": (100.0, 5000.0)}
 INNERMOST = (("alpha", "lambda_cut", "sigma_v"), ("sigma_v", "lambda_cut", "alpha"), ("sigma_v", "alpha", "lambda_cut"))
 
-# A sample of points, and wider values of the parameters than in the race.
+# The accuracy is checked at a sample of points, with wider values of the parameters than in the race.
 EVERY_POINT = 97
 CHECKED = {"sigma_v": (2.0, 20.0, 150.0), "alpha": (0.0, 1.0, 2.0, 4.0), "lambda_cut": (100.0, 2000.0)}
 
@@ -68,15 +68,15 @@ def _against_c(found: Sequence[tuple[str, str, Mapping[str, Result]]]) -> list[s
         for name, shape, results in found
     ]
     return [
-        f"gcc {' '.join(FAST)}, the better of its two widths of vectors; exp, pow and their like by libmvec. Each nest",
-        "keeps in tables what depends on less than the innermost axis, and its sums agree with sigcube's to 1e-9.",
+        f"gcc {' '.join(FAST)}, the better of two vector widths; exp, pow and the like from libmvec. Each loop nest",
+        "tabulates what does not depend on the innermost axis, and its sums agree with sigcube's to 1e-9.",
         "",
         *table(["kernel", "grid", "sigcube, 10⁶/s", "C, 10⁶/s", "sigcube / C"], rows),
     ]
 
 
 def _costs(cube: xr.Dataset, rounds: int) -> dict[str, float]:
-    """Return, by the innermost axis, how often a resonance's time holds that of `sigma`, both on grids of one shape."""
+    """Return the time of a resonance over that of `sigma` on a grid of the same shape, by the innermost axis."""
     jobs = {axes[-1]: _resonance(axes).job(cube) for axes in INNERMOST}
     contenders = [Contender(name, job.sums, job.evaluations) for name, job in jobs.items()]
     sigma = SIGMA.job(cube)
@@ -103,9 +103,9 @@ def _error(cube: xr.Dataset) -> float:
     integral = kernel.compute(cube, "K", **axes).stack(point=("galaxy", "radius"))
     errors = []
     for r, v, own in zip(points["r"].values, points["v_bar"].values, _columns(integral, points), strict=True):
-        for place in np.ndindex(*own.shape):
-            sigma_v, alpha, cut = (float(axes[name][i]) for name, i in zip(CHECKED, place, strict=True))
-            errors.append(abs(own[place] / _by_quad(r, v / sigma_v, alpha, cut) - 1.0))
+        for index in np.ndindex(*own.shape):
+            sigma_v, alpha, cut = (float(axes[name][i]) for name, i in zip(CHECKED, index, strict=True))
+            errors.append(abs(own[index] / _by_quad(r, v / sigma_v, alpha, cut) - 1.0))
     return max(errors)
 
 
@@ -115,7 +115,7 @@ def _columns(integral: xr.DataArray, points: xr.Dataset) -> Iterator[np.ndarray]
 
 
 def _by_quad(r: float, quality: float, alpha: float, cut: float) -> float:
-    """∫ dlnλ P C W from 0.1 to 10⁴ kpc to ten digits, by QUADPACK, in pieces that close in on the resonance."""
+    """Return ∫ dlnλ P C W from 0.1 to 10⁴ kpc to ten digits, by QUADPACK, in pieces that narrow at the resonance."""
 
     def integrand(t: float) -> float:
         wave = np.exp(t)

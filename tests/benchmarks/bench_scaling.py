@@ -1,4 +1,4 @@
-"""What grows with what: memory of workers, time with galaxies, points and grid, overhead, compile time."""
+"""Scaling: memory of workers; time with galaxies, points and grid; overhead of blocks; compile time."""
 
 import multiprocessing
 import os
@@ -30,13 +30,13 @@ from tests.benchmarks.work import SAMPLE
 
 __all__ = ["run"]
 
-# How often memory is looked at [s].
+# Interval between readings of memory [s].
 _LOOK = 0.02
 
 
 def run(cube: xr.Dataset, folder: Path, *, quick: bool) -> tuple[list[Part], dict[str, float]]:
-    """Measure all that grows; return the report and, for the summary, how much memory grew."""
-    # Blocks are full from 10^6 grid points on; what comes after shows what the grid itself costs.
+    """Measure scaling; return the report and, for the summary, how much memory grew."""
+    # Blocks are full from 10^6 grid points on; larger grids show the cost of the grid itself.
     sizes = (1, 10) if quick else (1, 10, 100, 400)
     peaks = {n: memory(cube, folder, n) for n in sizes}
     parts = [
@@ -103,9 +103,7 @@ def _memory_lines(cube: xr.Dataset, peaks: dict[int, int]) -> list[str]:
         ]
         for n, peak in peaks.items()
     ]
-    text = (
-        f"Largest resident set of a worker during a sweep, {WORKERS} workers, a fresh cluster each, seen from outside."
-    )
+    text = f"Largest resident set of a worker during a sweep, read from outside; {WORKERS} workers, a new cluster each."
     return [text, "", *table(["grid points", "blocks", "points of a block", "MiB"], rows)]
 
 
@@ -173,7 +171,7 @@ def _points() -> list[str]:
     axes = {"xi_scale": sigcube.linspace(0.05, 0.9, 8), "A": sigcube.linspace(0.2, 3.0, 100)}
     found = ((n, _rate_of(mock_survey(n_galaxies=100, seed=1, points=(n, n)), "all", axes)) for n in (5, 20, 80, 320))
     return [
-        "100 galaxies of so many points:",
+        "100 galaxies with this many points each:",
         "",
         *table(["points", *_HEADER], [_row(str(n), *rest) for n, rest in found]),
     ]
@@ -204,7 +202,7 @@ def _compile_lines(cube: Path) -> list[str]:
         rows = [
             [name, f"{fresh.submit(_compile_time, str(cube), *case).result():.2f}"] for name, case in _LOOPS.items()
         ]
-    return ["Each distinct loop, once a process.", "", *table(["loop of `sigma`", "s"], rows)]
+    return ["Each distinct loop compiles once in a process.", "", *table(["loop of `sigma`", "s"], rows)]
 
 
 def _compile_time(cube: str, axes: dict[str, list[float]], settings: dict[str, str], metrics: list[str]) -> float:

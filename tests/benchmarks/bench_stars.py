@@ -27,7 +27,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def ingest(path: Path) -> None:
-    """Read, transform with errors, flag, validate, digest, write and sync, as `sigcube ingest` does."""
+    """Ingest as `sigcube ingest` does: read, transform with errors, flag, validate, digest, write and sync."""
     from sigcube.recipes import ingest as sigcube_ingest
     from sigcube.recipes import load_recipe
 
@@ -39,7 +39,7 @@ def ingest(path: Path) -> None:
 
 
 def transform(columns: Callable[[str], Any]) -> None:
-    """Transform all stars at once by astropy."""
+    """Transform all stars at once with astropy."""
     from astropy import units as u
     from astropy.coordinates import ICRS, CartesianDifferential, Galactocentric, SkyCoord
 
@@ -59,15 +59,15 @@ def transform(columns: Callable[[str], Any]) -> None:
         pm_dec=columns("pmdec") * u.mas / u.yr,
         radial_velocity=columns("radial_velocity") * u.km / u.s,
     )
-    there = sky.transform_to(frame)
-    x, y, _ = there.cartesian.xyz.to_value(u.kpc)
-    v_x, v_y, _ = there.velocity.d_xyz.to_value(u.km / u.s)
+    galactic = sky.transform_to(frame)
+    x, y, _ = galactic.cartesian.xyz.to_value(u.kpc)
+    v_x, v_y, _ = galactic.velocity.d_xyz.to_value(u.km / u.s)
     r = np.hypot(x, y)
     np.degrees(np.arctan2(y, -x)), (x * v_x + y * v_y) / r, (y * v_x - x * v_y) / r
 
 
 def by_pandas(path: Path) -> None:
-    """Read by pandas, whole."""
+    """Read the whole file with pandas, and transform."""
     import pandas as pd
 
     frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, comment="#")
@@ -75,7 +75,7 @@ def by_pandas(path: Path) -> None:
 
 
 def by_pyarrow(path: Path) -> None:
-    """Read by pyarrow with all its threads, whole."""
+    """Read the whole file with pyarrow and all its threads, and transform."""
     from pyarrow import csv, parquet
 
     read = parquet.read_table(path) if path.suffix == ".parquet" else None
@@ -92,7 +92,7 @@ def run(_cube: object, folder: Path, *, quick: bool) -> tuple[list[Part], dict[s
     rows, found = [], {}
     for suffix in ("csv", "parquet"):
         for n in sizes:
-            # A folder of its own, which the ingest searches.
+            # The ingest searches the folder of its file: each gets one of its own.
             home = folder / f"{suffix}{n}"
             home.mkdir()
             path = mock_stars(home / f"stars.{suffix}", n_stars=n, seed=1)
@@ -112,9 +112,9 @@ def run(_cube: object, folder: Path, *, quick: bool) -> tuple[list[Part], dict[s
     ratios[f"memory of an ingest, {large:,} against {small:,} stars"] = growth
     text = (
         "Synthetic stars, 13 columns. `sigcube` ingests: it reads in chunks, transforms, propagates errors, flags, "
-        "takes the dispersion, looks for twins, validates, digests, and writes a cube to disk. The others read the "
-        "whole file and transform it by astropy, without errors, and keep nothing. Each in a process of its own; "
-        "the imports that its first call makes are within."
+        "assigns the dispersion, finds duplicates, validates, digests, and writes a cube to disk. The others read the "
+        "whole file and transform it with astropy, without errors, and keep nothing. Each runs in its own process; "
+        "the imports of its first call are included."
     )
     header = ["file, stars", "way", "file MiB", "s", "10⁶ stars/s", "peak MiB"]
     return [Part("Stars", [text, "", *table(header, rows)])], ratios
@@ -137,5 +137,4 @@ def _peak() -> int:
 if __name__ == "__main__":
     START = perf_counter()
     WAYS[sys.argv[1]](Path(sys.argv[2]))
-    # In KiB on Linux.
     print(json.dumps([perf_counter() - START, _peak()]))

@@ -1,4 +1,4 @@
-"""A whole sweep, Dask and Zarr included, against the engine alone on all cores; and where a block's time goes."""
+"""A whole sweep with Dask and Zarr against the engine alone on all cores, and how the time of a block divides."""
 
 import multiprocessing
 import shutil
@@ -53,7 +53,7 @@ class Timed:
     bytes: int
 
     def of_a_worker(self) -> float:
-        """Seconds of a worker for each block, whatever it did in them."""
+        """Seconds of a worker for each block, idle time included."""
         return self.seconds * WORKERS / len(self.blocks)
 
 
@@ -138,7 +138,7 @@ def run(cube: xr.Dataset, folder: Path, *, quick: bool) -> tuple[list[Part], dic
     lines = [
         f"{plan.points_computed:,} grid points, {plan.n_points:,} data points, {len(plan.blocks)} blocks, "
         f"{plan.bytes / MIB:.0f} MiB of values in {plan.files} files, {best.bytes / MIB:.0f} MiB on disk; "
-        f"best of {rounds}, taking turns; {WORKERS} workers, loops compiled before.",
+        f"best of {rounds}, in turns with the engine; {WORKERS} workers, loops compiled before.",
         "",
         *table(["", "s", "10⁶ evaluations/s"], rows),
         f"**Sweep / engine × cores: {ratio:.2f}** (each turn: "
@@ -151,7 +151,7 @@ def run(cube: xr.Dataset, folder: Path, *, quick: bool) -> tuple[list[Part], dic
 
 
 def _breakdown(sweep: sigcube.Sweep, folder: Path, best: Timed) -> list[str]:
-    """Time the steps of one block on one core, and what lies around the blocks of the sweep."""
+    """Time the steps of one block on one core, and the blocks of the sweep with everything around them."""
     plan, packed = sweep.plan(probe=False), sweep._packed
     steps: dict[str, float] = {}
     with open_or_create(folder / "steps.zarr", plan=plan, inputs=packed):

@@ -1,8 +1,8 @@
-"""Nanoseconds an element: vecmath in a Numba loop, libm in the same loop, NumPy, and C with glibc's libmvec.
+"""Nanoseconds per element: vecmath in a Numba loop, libm in the same loop, NumPy, and C with glibc's libmvec.
 
 Run as ``python tests/benchmarks/bench_vecmath.py [--interleave N]``. The C is compiled with -O3 -march=native
--ffast-math and 512-bit vectors where there are any; its symbols are listed, so that a scalar fallback shows. All arrays
-stay in the first cache, all loops repeat inside compiled code, and the best of several rounds counts.
+-ffast-math and 512-bit vectors where available; its vector functions are listed, so that a scalar fallback shows. All
+arrays fit into the L1 cache, all loops repeat inside compiled code, and the best of several rounds counts.
 """
 
 import argparse
@@ -122,7 +122,7 @@ def nanoseconds(repeat: Callable[..., None]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--interleave", type=int, default=0, help="iterations LLVM interleaves; 0: as it likes")
+    parser.add_argument("--interleave", type=int, default=0, help="iterations that LLVM interleaves; 0: its own choice")
     chosen = parser.parse_args().interleave
     if chosen:
         binding.set_option("", f"-force-vector-interleave={chosen}")
@@ -130,7 +130,7 @@ def main() -> None:
         sys.exit("gcc is needed for the comparison")
     with tempfile.TemporaryDirectory() as folder:
         compiled, vectors = c_loops(Path(folder))
-        print(f"{'ns an element':20}{'vecmath':>9}{'libm':>9}{'NumPy':>9}{'C libmvec':>11}{'C / vecmath':>13}")
+        print(f"{'ns per element':20}{'vecmath':>9}{'libm':>9}{'NumPy':>9}{'C libmvec':>11}{'C / vecmath':>13}")
         for (name, expression), c in zip(CASES.items(), compiled, strict=True):
             libm = python_loop(expression, SimpleNamespace(**{**vars(math), "pow": math.pow}))
             loops = (python_loop(expression, vecmath), libm, numpy_loop(expression), c)

@@ -1,4 +1,4 @@
-"""Every kernel as a C loop nest of the same formula: which readings, over which grids, and how the C is built."""
+"""Every kernel as a C loop nest of the same formula: under which labels, over which grids, and how it is built."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class KernelCase:
-    """A reading of a kernel, and the axes of a grid: smallest and largest value, the innermost last.
+    """A kernel under some labels, and the axes of a grid: smallest and largest value, the innermost last.
 
     Attributes
     ----------
     labels : Mapping
-        Those that are not the default ones; the C is built with <choice>_<label> defined for each.
+        Labels other than the defaults; the C is built with ``<choice>_<label>`` defined for each.
     lengths : tuple of int
-        How many values each axis has.
+        Number of values of each axis.
     """
 
     kernel: str
@@ -47,10 +47,10 @@ class KernelCase:
 
 _AMPLITUDE = {"A": (0.2, 3.0)}
 _FIELD = {"g_dagger": (5e-11, 2e-10)}
-# From where V_bar² is positive at every point of the sample.
+# V_bar² is positive at every point of the sample from this ratio on.
 _DISK = {"upsilon_disk": (0.5, 1.0)}
 
-#: Every kernel, with what is costly in it inside the grid; sigma under each window, MOND under each ν.
+#: Every kernel, over the parameters of its costly terms; sigma with each window, MOND with each ν.
 READINGS = (
     KernelCase("newton", {}, {**_DISK, "upsilon_bulge": (0.7, 1.2)}, (32, 128)),
     *(
@@ -88,7 +88,7 @@ READINGS = (
 
 
 def c_sums(case: KernelCase, job: Job, folder: Path, flags: Sequence[str] = FAST) -> Callable[[], np.ndarray]:
-    """Build the C of a case; return a call that leaves the sums of squared residuals, shaped as sigcube's."""
+    """Build the C of a case; return a call that returns the sums of squared residuals, in the shape of sigcube's."""
     name = str(case).replace(" ", "-")
     prototype = folder / f"{name}.h"
     prototype.write_text(f"#define ARGUMENTS {', '.join(_prototype(job))}\n", encoding="ascii")
@@ -105,7 +105,7 @@ def c_sums(case: KernelCase, job: Job, folder: Path, flags: Sequence[str] = FAST
 
 
 def _prototype(job: Job) -> Iterator[str]:
-    """Write the arguments of a loop in C, under the names that the terms of a reading have."""
+    """Yield the arguments of a loop in C, by the names of the terms."""
     graph = job.reading.graph
     yield from ("long n_systems", "const long *restrict off")
     yield from (f"in {name}" for name in (*graph.points, *graph.systems))

@@ -1,4 +1,4 @@
-"""Races on one machine: contenders take turns, so that what else happens there hits all of them alike."""
+"""Races on one machine: contenders take turns, so that other load slows all of them alike."""
 
 import ctypes
 import os
@@ -58,7 +58,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the report: a title, a few words, and tables as Markdown lines."""
+    """A part of the report: a title, and text and tables as Markdown lines."""
 
     title: str
     lines: Sequence[str]
@@ -109,7 +109,7 @@ def build(source: str, flags: Sequence[str], defines: Mapping[str, object], fold
 
 
 def c_arguments(*values: object) -> list[object]:
-    """Turn numbers and arrays into what ctypes hands over."""
+    """Turn numbers and arrays into ctypes arguments."""
     kinds = {int: ctypes.c_long, float: ctypes.c_double}
     return [kinds[type(v)](v) if type(v) in kinds else v.ctypes.data_as(ctypes.c_void_p) for v in values]  # type: ignore[attr-defined]
 
@@ -132,20 +132,20 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def compiler() -> str:
-    """Name the C compiler, or nothing where there is none."""
+    """Return the name of the C compiler, or an empty text if there is none."""
     if shutil.which("gcc") is None or shutil.which("objdump") is None:
         return ""
     return subprocess.run(["gcc", "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
 
 
 def machine() -> str:
-    """Name the processor and its number of cores."""
+    """Return the name of the processor and its number of cores."""
     cores = len(os.sched_getaffinity(0))
     return f"{_processor()}, {cores} cores, {platform.system()} {platform.machine()}"
 
 
 def file_system() -> str:
-    """Name the kind of file system that temporary folders lie on; TMPDIR chooses another."""
+    """Return the type of the file system of temporary folders; TMPDIR chooses another."""
     folder = Path(tempfile.gettempdir()).resolve()
     above = [mount for mount in psutil.disk_partitions(all=True) if folder.is_relative_to(mount.mountpoint)]
     return max(above, key=lambda mount: len(mount.mountpoint)).fstype
@@ -162,7 +162,7 @@ def _processor() -> str:
 
 
 def versions() -> str:
-    """Name Python and the packages that matter to speed."""
+    """Return the versions of Python and of the packages that matter for speed."""
     packages = ("numpy", "numba", "llvmlite", "xarray", "dask", "zarr", "numcodecs")
     return ", ".join([f"Python {sys.version.split()[0]}", *(f"{name} {version(name)}" for name in packages)])
 

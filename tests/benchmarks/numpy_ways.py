@@ -1,4 +1,4 @@
-"""`sigma` (geometric) as it would be written without sigcube, in Python. Parameters are (g_dagger, xi, A)."""
+"""`sigma` (geometric) as one writes it in Python without sigcube. Parameters are (g_dagger, xi, A)."""
 
 import dask
 import numba
@@ -35,7 +35,7 @@ def loop_over_galaxies(job: Job, parameters: np.ndarray) -> np.ndarray:
 
 
 def packed_numpy(job: Job, parameters: np.ndarray, chunk: int = 500) -> np.ndarray:
-    """All points at once, some hundred parameter sets at a time."""
+    """All points at once, a chunk of parameter sets at a time."""
     r, v, vb = job.points.values()
     scale = np.repeat(job.scale, np.diff(job.packed.offsets))
     g = vb * 1e6 / (r * _KPC)
@@ -50,7 +50,7 @@ def packed_numpy(job: Job, parameters: np.ndarray, chunk: int = 500) -> np.ndarr
 
 
 def dask_broadcasting(job: Job) -> np.ndarray:
-    """Labelled and padded arrays, broadcast; Dask threads on all cores, a chunk of A at a time."""
+    """Broadcast labelled, padded arrays with Dask threads on all cores, in chunks of 25 values."""
     cube = select(job.cube, sample="paper171")
     vb = cube.v_gas * abs(cube.v_gas) + 0.5 * cube.v_disk**2 + 0.7 * cube.v_bul**2
     g_dagger, x, amplitude = (xr.DataArray(v, dims=name).chunk({name: 25}) for name, v in job.axes.items())
@@ -109,7 +109,7 @@ def _nest(offsets, r, v, vb, scale, gs, xs, amplitudes, out):
 
 
 def numba_nested(job: Job) -> np.ndarray:
-    """Points outside, tables for what depends on fewer parameters: this one model's nest, by hand."""
+    """Points outside, with tables for what depends on fewer parameters: the nest of this one model, by hand."""
     out = np.zeros((job.packed.n_systems, *(v.size for v in job.axes.values())))
     _nest(job.packed.offsets, *job.points.values(), job.scale, *job.axes.values(), out)
     return out

@@ -1,4 +1,4 @@
-"""The work that all contenders do: real galaxies, and models over grids of their parameters."""
+"""The work of all contenders: models over grids of their parameters, on real galaxies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -97,7 +97,7 @@ _TERMS = {"boost": boost, "survival": survival, "damping": damping, "inverse": i
 SURVIVAL = Kernel(
     name="survival", title="Survival", source="benchmark", terms={**_TERMS, "x": x, "y": y}, parameters=_PARAMETERS
 )
-#: The same with its powers as exponentials of logarithms, for who wants speed more than the last digit.
+#: The same with its powers as exponentials of logarithms: faster, and less accurate in the last digit.
 SURVIVAL_BY_LOG = Kernel(
     name="survival_by_log",
     title="Survival",
@@ -145,7 +145,7 @@ class Job:
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """The nesting that the engine chooses."""
+        """The order of nesting that the engine chooses."""
         return Engine(self.plan, self.packed)._order(self.plan.sections[0], self.plan.blocks[0])
 
     @property

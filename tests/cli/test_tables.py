@@ -1,18 +1,15 @@
-"""The smallest value under each reading, and the tables of kernels."""
+"""The tables of best points and of kernels."""
 
 import io
 
-import numpy as np
 import pytest
-import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
-from sigcube.analysis.best import best_index, best_points
 from sigcube.cli.tables import best_table, kernel_records, kernel_tables
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
-from tests.results import BEST, small_result
+from tests.results import small_result
 
 
 def text_of(table: Table) -> str:
@@ -20,55 +17,6 @@ def text_of(table: Table) -> str:
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
-
-
-def test_best_points_name_the_axes_that_matter() -> None:
-    points = {point["window"]: point for point in best_points(small_result())}
-    assert points["power"]["k"] == BEST["k"]
-    assert points["power"]["xi_scale"] == pytest.approx(BEST["xi_scale"])
-    assert points["power"]["A"] == pytest.approx(BEST["A"])
-    assert points["geometric"]["k"] is None
-    assert (points["none"]["k"], points["none"]["xi_scale"]) == (None, None)
-    assert points["none"]["rms_mean"] == pytest.approx(11.0)
-
-
-def test_a_reading_without_a_finite_value_is_left_out() -> None:
-    result = small_result()
-    result["rms_mean"][0] = np.nan
-    assert [point["window"] for point in best_points(result)] == ["power", "none"]
-
-
-def test_the_best_agrees_with_argmin_when_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    array = small_result()["rms_mean"].isel(window=1)
-    whole = best_index(array)
-    monkeypatch.setattr("sigcube.analysis.best._SLAB", 100)
-    assert best_index(array) == whole
-    assert whole == {dim: int(i) for dim, i in array.argmin(...).items()}
-
-
-def test_ties_go_to_the_first() -> None:
-    assert best_index(small_result()["rms_mean"].isel(window=2) * 0) == {"k": 0, "xi_scale": 0, "A": 0}
-
-
-@pytest.mark.parametrize(
-    ("best", "values", "index"),
-    [
-        # an RMS
-        ("smallest", [3.0, 1.0, 2.0], 1),
-        # a win rate
-        ("largest", [0.3, 0.1, 0.6], 2),
-        # a bias of either sign
-        ("zero", [-0.5, -2.0, 1.0], 0),
-        # half as much is as far off as twice
-        ("one", [0.4, 1.9, 3.0], 1),
-        # what is not finite is no candidate
-        ("one", [np.nan, np.inf, 30.0], 2),
-        # A model that predicts the opposite is not a good one.
-        ("one", [-1.0, 0.5, 3.0], 1),
-    ],
-)
-def test_what_is_best_is_for_the_summary_to_say(best: str, values: list[float], index: int) -> None:
-    assert best_index(xr.DataArray(values, dims="A", attrs={"best": best})) == {"A": index}
 
 
 def test_the_best_table_shows_units_and_what_makes_no_difference() -> None:

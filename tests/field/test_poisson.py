@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import i0e, i1e, k0e, k1e
 
-from sigcube.field.angular import angular
-from sigcube.field.poisson import PolarGrid
-from sigcube.field.radial import radial
+from sigcube.field.poisson import PolarGrid, RadialPanels, angular_basis
 
 FOUR_PI = 4.0 * np.pi
 R = np.geomspace(0.05, 30.0, 120)
@@ -42,7 +40,7 @@ def miyamoto_nagai(R: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 def kuzmin_error(grid: PolarGrid, z: float) -> float:
     heights = np.full_like(R, z)
-    phi, by_R, by_z = grid.of_matter(None, kuzmin_disc, FOUR_PI).at(R, heights)
+    phi, by_R, by_z = grid.solve_density(None, kuzmin_disc, FOUR_PI).evaluate(R, heights)
     exact = kuzmin_field(R, heights)
     pull = np.hypot(exact[1], exact[2])
     errors = [(phi - exact[0]) / exact[0], (by_R - exact[1]) / pull, (by_z - exact[2]) / pull]
@@ -50,12 +48,12 @@ def kuzmin_error(grid: PolarGrid, z: float) -> float:
 
 
 def freeman_error(grid: PolarGrid) -> float:
-    solved = grid.of_matter(None, lambda R: np.exp(-R), FOUR_PI).at(R, 0.0 * R)[1]
+    solved = grid.solve_density(None, lambda R: np.exp(-R), FOUR_PI).evaluate(R, 0.0 * R)[1]
     return float(np.abs(solved / freeman_pull(R) - 1.0).max())
 
 
 def miyamoto_nagai_error(grid: PolarGrid) -> float:
-    solved = grid.of_matter(miyamoto_nagai, None, FOUR_PI).at(R, 0.0 * R)[1]
+    solved = grid.solve_density(miyamoto_nagai, None, FOUR_PI).evaluate(R, 0.0 * R)[1]
     return float(np.abs(solved / (R / (R * R + 1.2**2) ** 1.5) - 1.0).max())
 
 
@@ -70,7 +68,7 @@ def test_freeman() -> None:
 
 def test_above_a_thin_disc_the_pull_is_two_pi_sigma() -> None:
     inside = R[R < 8.0]
-    by_z = grid().of_matter(None, lambda R: np.exp(-R), FOUR_PI).at(inside, 0.0 * inside)[2]
+    by_z = grid().solve_density(None, lambda R: np.exp(-R), FOUR_PI).evaluate(inside, 0.0 * inside)[2]
     np.testing.assert_allclose(by_z, 2.0 * np.pi * np.exp(-inside), rtol=1e-8)
 
 
@@ -96,8 +94,8 @@ def test_a_gradient_gives_its_potential_back_and_a_curl_nothing() -> None:
     b, slope = r**2 * np.exp(-r), (2.0 * r - r**2) * np.exp(-r)
     curl_r = -b / r * (1.0 - 3.0 * mu**2)
     curl_mu = (b / r + slope) * mu
-    solved = g.of_field(psi_r + curl_r, psi_mu / r + curl_mu)
-    _, by_R, by_z = solved.at(R, 0.3 * R)
+    solved = g.solve_divergence(psi_r + curl_r, psi_mu / r + curl_mu)
+    _, by_R, by_z = solved.evaluate(R, 0.3 * R)
     _, exact_R, exact_z = kuzmin_field(R, 0.3 * R)
     scale = np.hypot(exact_R, exact_z)
     assert np.abs((by_R - exact_R) / scale).max() < 1e-8
@@ -106,14 +104,14 @@ def test_a_gradient_gives_its_potential_back_and_a_curl_nothing() -> None:
 
 def test_divergence_of_a_thick_disc_is_its_density() -> None:
     g = grid(48)
-    found = g.divergence(*g.of_matter(miyamoto_nagai, None, FOUR_PI).on_grid()) / FOUR_PI
+    found = g.divergence(*g.solve_density(miyamoto_nagai, None, FOUR_PI).gradient()) / FOUR_PI
     density = miyamoto_nagai(*g.cylindrical)
     near = (g.radial.r > 0.05) & (g.radial.r < 20.0)
     assert np.abs(found - density)[near].max() / density.max() < 1e-5
 
 
 def test_half_of_the_angular_functions_are_even_legendre_polynomials() -> None:
-    exponents = angular(12).exponent
+    exponents = angular_basis(12).exponent
     for even in (0, 2, 4, 6, 8, 10):
         assert np.abs(exponents - even).min() < 1e-9
     assert (exponents >= 0.0).all()
@@ -121,9 +119,9 @@ def test_half_of_the_angular_functions_are_even_legendre_polynomials() -> None:
 
 def test_sweeps_solve_a_stiff_equation() -> None:
     """y' = −a y + 1 has y = 1/a + C e^{−ax}, for rates of any size, both ways."""
-    r = radial(1.0, 100.0, n_panels=15, n_nodes=10)
+    r = RadialPanels.between(1.0, 100.0, n_panels=15, n_nodes=10)
     rate = np.array([0.5, 30.0, 1e6])
-    source, x = np.ones((*r.shape, 3)), np.log(r.r)[..., None]
+    source, x = np.ones((*r.r.shape, 3)), np.log(r.r)[..., None]
     exact = 1.0 / rate * (1.0 - np.exp(-rate * x))
     np.testing.assert_allclose(r.outward(rate, source, np.zeros(3)), exact, rtol=0, atol=2e-5)
     np.testing.assert_allclose(r.outward(rate[:1], source[..., :1], np.zeros(1)), exact[..., :1], rtol=0, atol=1e-12)
@@ -132,7 +130,7 @@ def test_sweeps_solve_a_stiff_equation() -> None:
 
 
 def test_nodes_are_met_exactly() -> None:
-    r = radial(0.1, 10.0, n_panels=4, n_nodes=6)
+    r = RadialPanels.between(0.1, 10.0, n_panels=4, n_nodes=6)
     inner = r.r[:, 1:-1].ravel()
-    panel, weights = r.at(inner)
+    panel, weights = r.interpolation(inner)
     np.testing.assert_allclose(np.einsum("pi,pi->p", weights, np.sin(r.r)[panel]), np.sin(inner), rtol=1e-12)

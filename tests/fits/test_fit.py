@@ -57,7 +57,7 @@ def test_a_halo_comes_out_too_by_rms_and_for_the_whole_sample(log_m200: float, c
 
 @given(low=st.floats(0.1, 3.0), width=st.floats(0.1, 2.0), truth=st.floats(0.3, 4.5))
 @settings(max_examples=15)
-def test_bounds_are_respected_and_told(low: float, width: float, truth: float) -> None:
+def test_bounds_are_respected_and_reported(low: float, width: float, truth: float) -> None:
     high = low + width
     cube = noiseless("sigma", A=truth, xi=2.0, **FREE)
     found = Fit(cube, kernel="sigma", parameters={"A": linspace(low, high, 7)}, settings={**FREE, "xi": 2.0}).run()
@@ -149,9 +149,9 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
         "halo": {"kernel": "nfw", "parameters": HALO},
     }
     fit = Fit(cube, models=models, sample="unflagged", title="two models")
-    told: list[tuple[str, int, int]] = []
-    found = fit.run(tmp_path / "fit.zarr", on_progress=lambda *each: told.append(each))
-    assert told == [(name, i + 1, 3) for name in models for i in range(3)]
+    calls: list[tuple[str, int, int]] = []
+    found = fit.run(tmp_path / "fit.zarr", on_progress=lambda *each: calls.append(each))
+    assert calls == [(name, i + 1, 3) for name in models for i in range(3)]
     assert found.A.dims == ("model", "galaxy")
     assert np.isnan(found.A.sel(model="halo")).all()
     assert (found.at_bound.sel(model="halo", parameter="A") == 3).all()
@@ -216,9 +216,9 @@ def test_a_system_without_a_finite_value_has_none_and_the_others_theirs() -> Non
     [
         ({"parameters": {"B": [1.0, 2.0]}}, r"no parameter 'B'(.|\n)*where: model.parameters.B of sigma"),
         ({"parameters": {"xi_scal": [1.0, 2.0]}}, "did you mean 'xi_scale'"),
-        ({"parameters": {"window": ["none", "geometric"]}}, "'window' is a choice, and no number to fit"),
+        ({"parameters": {"window": ["none", "geometric"]}}, "'window' is a choice, not a number that can be fitted"),
         ({"parameters": {"A": [-1.0, 2.0]}}, r"A is out of bounds(.|\n)*model.parameters.A(.|\n)*0 to 100"),
-        ({"parameters": {"A": [1.0]}}, "the axis of 'A' has to span its bounds"),
+        ({"parameters": {"A": [1.0]}}, "the axis of 'A' must span its bounds"),
         ({"parameters": {"A": ["one", "two"]}}, "parameter 'A' takes numbers"),
         ({"parameters": {"A": ("x", [1.0, 2.0]), "k": ("x", [1.0, 2.0])}}, "cannot be told apart"),
         ({"parameters": {}}, "a fit needs at least one parameter"),
@@ -258,5 +258,5 @@ def test_models_that_cannot_share_a_result_are_refused() -> None:
         Fit(cube, models={"a": {"kernel": "nfw"}}, parameters=HALO)
     clash = sigcube.Parameter("rms", "x", 1.0, "", (0.0, 9.0), "fixed", "a test", "clash")
     rms = sigcube.Kernel("clash", "a clash", "a test", {"boost": lambda rms: 1.0 + rms}, (clash,))
-    with pytest.raises(SpecError, match="a parameter that is fitted cannot be called 'rms'"):
+    with pytest.raises(SpecError, match="a fitted parameter cannot be called 'rms'"):
         Fit(cube, kernel=rms, parameters={"rms": [0.0, 1.0, 2.0]}).run()

@@ -1,3 +1,5 @@
+"""A group of systems against the rest: the test against brute force, and what is refused."""
+
 import itertools
 import json
 
@@ -14,12 +16,12 @@ from sigcube.errors import DataError, SpecError
 
 def _cube(values: list[float], marks: list[int], flags: list[int] | None = None) -> xr.Dataset:
     n = len(values)
-    told = {
+    columns = {
         "f_dm": (values, "float64"),
         "counter_rotating": (marks, "int64"),
         "system_flag": (flags or [0] * n, "uint8"),
     }
-    ds = xr.Dataset({name: ("galaxy", np.array(v, dtype)) for name, (v, dtype) in told.items()})
+    ds = xr.Dataset({name: ("galaxy", np.array(v, dtype)) for name, (v, dtype) in columns.items()})
     ds["survey_id"] = ("galaxy", np.array([f"1-{i}" for i in range(n)], object))
     for array in ds.data_vars.values():
         array.attrs |= {"units": "", "long_name": "x", "source": "x"}
@@ -97,11 +99,11 @@ def test_what_a_sample_leaves_out_and_what_has_no_value_does_not_count() -> None
     assert papers.mean_rest == pytest.approx(0.45)
 
 
-def test_what_cannot_be_compared_is_told() -> None:
+def test_what_cannot_be_compared_is_refused() -> None:
     cube = _cube([0.1, 0.2, 0.3], [1, 0, 0])
-    with pytest.raises(DataError, match=r"no number 'fdm' of its systems(.*\n)*  do: did you mean 'f_dm'"):
+    with pytest.raises(DataError, match=r"no numeric variable 'fdm' of its systems(.*\n)*  do: did you mean 'f_dm'"):
         compare(cube, value="fdm")
-    with pytest.raises(DataError, match=r"no number 'survey_id'"):
+    with pytest.raises(DataError, match=r"no numeric variable 'survey_id'"):
         compare(cube, group="survey_id")
     with pytest.raises(DataError, match=r"'f_dm' does not mark a group\n(.*\n)*  found: 0.1"):
         compare(cube, group="f_dm")

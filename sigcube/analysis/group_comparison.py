@@ -1,4 +1,4 @@
-"""Two groups of systems held against each other by the ranks of their values."""
+"""Comparison of a group of systems with all others, by the ranks of a value."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -6,8 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import select
-from sigcube.cube.kinds import kind_of
+from sigcube.cube import kind_of, select
 from sigcube.errors import DataError, SpecError, did_you_mean
 
 __all__ = ["Comparison", "compare"]
@@ -24,14 +23,14 @@ class Comparison:
     value, group, sample, alternative : str
         What was compared.
     n_group, n_rest : int
-        Number of systems with a value.
+        Number of systems that have a value.
     mean_group, mean_rest, median_group, median_rest : float
         Of the values, in the unit of the variable.
     statistic : float
-        U of the group: the number of pairs in which its value is the greater, ties counted by half.
+        U of the group: the number of pairs in which its value is the greater; a tie counts half.
     p_value : float
-        Probability of a U at least as extreme if both are drawn alike: exact for small groups without ties, else
-        normal with corrections for ties and continuity.
+        Probability of a U at least as extreme if both have the same distribution: exact for small groups without
+        ties, else from the normal approximation with corrections for ties and continuity.
     """
 
     value: str
@@ -48,7 +47,6 @@ class Comparison:
     p_value: float
 
     def __str__(self) -> str:
-        """Say it in a line."""
         return (
             f"{self.value}: {self.group} {self.mean_group:.3f} (mean of {self.n_group}), rest {self.mean_rest:.3f} "
             f"(mean of {self.n_rest}), Mann–Whitney p = {self.p_value:.2g} ({self.alternative})"
@@ -70,19 +68,19 @@ def compare(
     cube : Dataset
         A cube whose systems have values of their own.
     value : str
-        The variable to compare; systems where it is NaN are left out.
+        The variable to compare; systems where it is NaN are excluded.
     group : str
-        A variable that is 1 for the systems of the group, and 0 for the others.
+        A variable that is 1 for the systems of the group and 0 for the others.
     alternative : {"less", "greater", "two-sided"}
-        What the group's values are suspected to be, against the rest.
+        The alternative hypothesis: how the group's values differ from the rest.
     sample : str
         One of the cube's samples.
 
     Raises
     ------
     DataError
-        If the cube has no such variable of its systems, the group is marked by something else than 0 and 1, or one
-        side holds no system.
+        If the cube has no such variable of its systems, if the group is marked by other values than 0 and 1, or if one
+        side is empty.
     SpecError
         For an unknown sample or alternative.
 
@@ -95,19 +93,21 @@ def compare(
     if alternative not in get_args(Alternative):
         hint = did_you_mean(alternative, get_args(Alternative))
         raise SpecError(f"there is no alternative {alternative!r}", where="alternative", hint=hint)
-    _refuse_unknown(cube, value, group)
+    where, dim = str(cube.attrs.get("title", "cube")), kind_of(cube).system_dim
+    known = [str(n) for n, array in cube.data_vars.items() if array.dims == (dim,) and array.dtype.kind in "fiub"]
+    if unknown := [name for name in (value, group) if name not in known]:
+        what = f"the cube has no numeric variable {unknown[0]!r} of its systems"
+        raise DataError(what, where=where, hint=did_you_mean(unknown[0], known))
     chosen = select(cube, sample=sample)
     values, marks = (np.asarray(chosen[name].values, dtype=np.float64) for name in (value, group))
     wrong = marks[~np.isin(marks, (0.0, 1.0))]
     if wrong.size:
-        raise DataError(
-            f"{group!r} does not mark a group", where=_where(cube), found=f"{wrong[0]:g}", expected="0 or 1"
-        )
-    there = np.isfinite(values)
-    inside, outside = values[there & (marks == 1)], values[there & (marks == 0)]
+        raise DataError(f"{group!r} does not mark a group", where=where, found=f"{wrong[0]:g}", expected="0 or 1")
+    finite = np.isfinite(values)
+    inside, outside = values[finite & (marks == 1)], values[finite & (marks == 0)]
     if not (inside.size and outside.size):
         found = f"{inside.size} in the group, {outside.size} others"
-        raise DataError(f"there is nothing to compare in sample {sample!r}", where=_where(cube), found=found)
+        raise DataError(f"there is nothing to compare in sample {sample!r}", where=where, found=found)
     test = mannwhitneyu(inside, outside, alternative=alternative, method="auto")
     return Comparison(
         value=value,
@@ -123,16 +123,3 @@ def compare(
         statistic=float(test.statistic),
         p_value=float(test.pvalue),
     )
-
-
-def _refuse_unknown(cube: xr.Dataset, *names: str) -> None:
-    dim = kind_of(cube).system_dim
-    known = [str(n) for n, array in cube.data_vars.items() if array.dims == (dim,) and array.dtype.kind in "fiub"]
-    for name in names:
-        if name not in known:
-            what = f"the cube has no number {name!r} of its systems"
-            raise DataError(what, where=_where(cube), hint=did_you_mean(name, known))
-
-
-def _where(cube: xr.Dataset) -> str:
-    return str(cube.attrs.get("title", "cube"))

@@ -1,4 +1,4 @@
-"""Models held against each other on the systems that both were fitted to: wins, ties, bootstrap and paired tests."""
+"""Comparison of models on the systems that both were fitted to: wins, bootstrap, paired tests, summaries."""
 
 from dataclasses import dataclass
 
@@ -12,27 +12,25 @@ __all__ = ["PairedTests", "WinRate", "Wins", "bootstrap_win_rate", "model_summar
 
 FloatArray = npt.NDArray[np.float64]
 
-# Minima are polished to better than this share of their value; what differs by less is equal.
+# Minima are polished to better than this share of their value: values that differ by less are equal.
 _ACCURACY = 1e-6
-
-_MODEL = "model"
 
 
 @dataclass(frozen=True)
 class Wins:
-    """How often one model is nearer to the data than another.
+    """How often one model is closer to the data than another.
 
     Attributes
     ----------
     by : str
-        The figure compared; the smaller wins.
+        The metric compared; the smaller value wins.
     first, second : str
         The models.
     first_wins, second_wins, ties : int
         Number of systems.
     margin, relative : float
-        Figures that differ by no more than the margin, or that share of the second, are a tie; so are those that differ
-        by no more than 1e-6 of their size, which is what the polishing of minima leaves.
+        Values that differ by no more than ``margin``, or than the share ``relative`` of the second, are a tie; so are
+        values that differ by no more than a millionth, the accuracy of the minima.
     """
 
     by: str
@@ -46,16 +44,15 @@ class Wins:
 
     @property
     def n(self) -> int:
-        """Number of systems for which both have the figure."""
+        """Number of systems for which both models have a value."""
         return self.first_wins + self.second_wins + self.ties
 
     @property
     def rate(self) -> float:
-        """Fraction of the systems that the first wins, ties counted by half."""
+        """Fraction of the systems that the first wins; a tie counts half."""
         return (self.first_wins + 0.5 * self.ties) / self.n if self.n else float("nan")
 
     def __str__(self) -> str:
-        """Say it in a line."""
         return (
             f"{self.first} against {self.second} by {self.by}: {self.first_wins} : {self.second_wins}, "
             f"{self.ties} ties, {self.rate:.1%}"
@@ -64,20 +61,20 @@ class Wins:
 
 @dataclass(frozen=True)
 class WinRate:
-    """A win rate and what resampling the systems makes of it.
+    """A win rate and its uncertainty, from a bootstrap over the systems.
 
     Attributes
     ----------
     rate : float
-        Of the first model, ties counted by half.
+        Of the first model; a tie counts half.
     standard_error : float
         Standard deviation of the bootstrap distribution.
     low, high : float
-        Ends of the interval, by percentiles.
+        Ends of the percentile interval.
     confidence : float
-        Its level.
+        Level of the interval.
     n_resamples : int
-        Number of resamplings.
+        Number of resamples.
     """
 
     rate: float
@@ -88,7 +85,6 @@ class WinRate:
     n_resamples: int
 
     def __str__(self) -> str:
-        """Say it in a line."""
         return (
             f"{self.rate:.1%} ± {self.standard_error:.1%}, {self.confidence:.0%} interval "
             f"{self.low:.1%} to {self.high:.1%} ({self.n_resamples} resamplings)"
@@ -97,22 +93,22 @@ class WinRate:
 
 @dataclass(frozen=True)
 class PairedTests:
-    """Two-sided tests of whether two models are equally near to the data, system by system.
+    """Two-sided paired tests of whether two models are equally close to the data.
 
     Attributes
     ----------
     by, first, second : str
-        What was compared: the figure of the first model less that of the second.
+        The metric and the models.
     n : int
         Number of systems.
     mean_difference, median_difference : float
-        Over the systems.
+        Of the first model's value less the second's, over the systems.
     wilcoxon_p : float
-        Signed ranks of the differences (Wilcoxon 1945).
+        p-value of the signed-rank test (Wilcoxon 1945).
     permutation_p : float
-        Mean difference when the models change places at random within each system.
+        p-value of the mean difference when the models are swapped at random within each system.
     binomial_p : float
-        Number of wins against a fair coin, ties left out.
+        p-value of the number of wins against a fair coin, without ties.
     """
 
     by: str
@@ -126,7 +122,6 @@ class PairedTests:
     binomial_p: float
 
     def __str__(self) -> str:
-        """Say it in a line."""
         return (
             f"{self.by}, {self.first} − {self.second}: median {self.median_difference:.3g}, mean "
             f"{self.mean_difference:.3g}; p = {self.wilcoxon_p:.2g} (signed ranks), {self.permutation_p:.2g} "
@@ -146,20 +141,19 @@ def wins(
     first, second : str
         Two of its models.
     by : str
-        The figure that is to be small: ``chi2_red``, ``rms``, ``aic`` or ``bic``, say.
+        The metric that is compared, such as ``chi2_red``, ``rms``, ``aic`` or ``bic``; the smaller value wins.
     margin : float
-        Difference up to which it is a tie, in the unit of the figure. For ``aic`` and ``bic`` two is usual: less is
+        Difference up to which it is a tie, in the unit of the metric. For ``aic`` and ``bic`` two is usual: less is
         hardly evidence (Burnham & Anderson 2002, §2.6).
     relative : float
-        The same as a share of the second model's figure: 0.05 for ties where |first/second − 1| ≤ 0.05 (main §4.1.1).
+        The same as a share of the second model's value: 0.05 for ties where |first/second − 1| ≤ 0.05 (main §4.1.1).
 
     Raises
     ------
     SpecError
-        For a model or a figure that the result does not have, or a figure of which the smallest is not best.
+        For a model or a metric that the result does not have, or a metric of which the smallest value is not best.
     """
-    a, b = _pairs(result, first, second, by)
-    signs = _signs(a, b, margin, relative)
+    _, _, signs = _compared(result, first, second, by, margin, relative)
     first_wins, second_wins, ties = (int((signs == sign).sum()) for sign in (-1.0, 1.0, 0.0))
     return Wins(by, first, second, first_wins, second_wins, ties, float(margin), float(relative))
 
@@ -176,7 +170,9 @@ def bootstrap_win_rate(
     n_resamples: int = 9999,
     seed: int = 0,
 ) -> WinRate:
-    """Resample the systems, to say how far the win rate of `wins` is from chance (`scipy.stats.bootstrap`).
+    """Estimate the uncertainty of the win rate of `wins` by resampling the systems (`scipy.stats.bootstrap`).
+
+    The parameters up to ``relative`` are those of `wins`; ``seed`` is that of the random numbers.
 
     Raises
     ------
@@ -185,8 +181,9 @@ def bootstrap_win_rate(
     """
     from scipy.stats import bootstrap
 
-    shares = 0.5 * (1.0 - _signs(*_pairs(result, first, second, by, fewest=2), margin, relative))
-    # An interval of the same share everywhere has no width, which scipy warns of.
+    _, _, signs = _compared(result, first, second, by, margin, relative, fewest=2)
+    shares = 0.5 * (1.0 - signs)
+    # With the same share everywhere the interval has no width, of which scipy warns.
     if np.ptp(shares) == 0.0:
         return WinRate(float(shares[0]), 0.0, float(shares[0]), float(shares[0]), confidence, n_resamples)
     found = bootstrap(
@@ -212,7 +209,9 @@ def paired_tests(
     n_resamples: int = 9999,
     seed: int = 0,
 ) -> PairedTests:
-    """Test whether two models are equally near to the data (`scipy.stats`: wilcoxon, permutation_test, binomtest).
+    """Test whether two models are equally close to the data (`scipy.stats`: wilcoxon, permutation_test, binomtest).
+
+    The parameters up to ``relative`` are those of `wins`; the others are of the permutations.
 
     Raises
     ------
@@ -221,8 +220,7 @@ def paired_tests(
     """
     from scipy.stats import binomtest, permutation_test, wilcoxon
 
-    a, b = _pairs(result, first, second, by, fewest=2)
-    signs = _signs(a, b, margin, relative)
+    a, b, signs = _compared(result, first, second, by, margin, relative, fewest=2)
     decided = int((signs != 0).sum())
     shuffled = permutation_test(
         (a, b),
@@ -245,6 +243,35 @@ def paired_tests(
     )
 
 
+def _compared(
+    result: xr.Dataset, first: str, second: str, by: str, margin: float, relative: float, *, fewest: int = 0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return a metric of two models where both have it, and −1 where the first wins, 1 the second, 0 for a tie."""
+    models = [str(name) for name in np.atleast_1d(result["model"].values)]
+    for name in (first, second):
+        if name not in models or "model" not in result.dims:
+            what = f"the fit has no model {name!r} among several"
+            raise SpecError(what, where="model", hint=did_you_mean(name, models))
+    dims = ("model", *_system_dims(result))
+    # A metric that is best at zero or one, such as the bias, has no winner.
+    usable = [
+        name
+        for name in _metrics(result)
+        if result[name].dims == dims and result[name].attrs.get("best", "smallest") == "smallest"
+    ]
+    if by not in usable:
+        what = f"the fit has no metric {by!r} of its systems of which the smallest is best"
+        raise SpecError(what, where="by", hint=did_you_mean(by, usable))
+    a, b = (np.atleast_1d(result[by].sel(model=name).values.astype(np.float64)) for name in (first, second))
+    finite = np.isfinite(a) & np.isfinite(b)
+    if finite.sum() < fewest:
+        raise SpecError("too few systems to resample", where=by, found=f"{finite.sum()}", expected=f"at least {fewest}")
+    a, b = a[finite], b[finite]
+    share = np.maximum(relative * np.abs(b), _ACCURACY * np.maximum(np.abs(a), np.abs(b)))
+    tie = np.abs(a - b) <= np.maximum(margin, share)
+    return a, b, np.where(tie, 0.0, np.sign(a - b))
+
+
 def model_summary(result: xr.Dataset) -> xr.Dataset:
     """Summarise a fit over its systems.
 
@@ -258,73 +285,37 @@ def model_summary(result: xr.Dataset) -> xr.Dataset:
     Dataset
         For each model, if there are several: mean and median over systems of every metric, sums of ``aic`` and ``bic``,
         ``n_systems`` and ``n_converged``, and ``n_lower`` and ``n_upper``, the number of systems whose best value is at
-        a bound, over ``parameter``. Metrics over all points are kept.
+        a bound, over ``parameter``. Metrics over all points are copied.
     """
     over = _system_dims(result)
     content: dict[str, xr.DataArray] = {}
-    for name in _figures(result):
+    for name in _metrics(result):
         array = result[name]
         if not set(over) <= set(array.dims):
             content[name] = array
-        elif name in ("aic", "bic"):
-            content[f"{name}_sum"] = _told(array.sum(over), array, "summed over systems")
-        else:
-            content[f"{name}_mean"] = _told(array.mean(over), array, "mean over systems")
-            content[f"{name}_median"] = _told(array.median(over), array, "median over systems")
-    counts = {"n_systems": result["rms"].notnull().sum(over), "n_converged": result["converged"].sum(over)}
-    meanings = result["at_bound"].attrs["flag_meanings"].split()
-    for side in ("lower", "upper"):
-        counts[f"n_{side}"] = (result["at_bound"] == meanings.index(side)).sum(over)
-    for name, array in counts.items():
-        content[name] = array.assign_attrs({"units": "", "long_name": _COUNTED[name], "source": "sigcube"})
+            continue
+        reductions = {"sum": "summed"} if name in ("aic", "bic") else {"mean": "mean", "median": "median"}
+        for reduction, text in reductions.items():
+            reduced = getattr(array, reduction)(over)
+            long_name = f"{array.attrs['long_name']}, {text} over systems"
+            content[f"{name}_{reduction}"] = reduced.assign_attrs({**array.attrs, "long_name": long_name})
+    at_bound = result["at_bound"]
+    meanings = at_bound.attrs["flag_meanings"].split()
+    counts = {
+        "n_systems": ("with a fit", result["rms"].notnull()),
+        "n_converged": ("whose fit converged", result["converged"]),
+        "n_lower": ("at the lower bound", at_bound == meanings.index("lower")),
+        "n_upper": ("at the upper bound", at_bound == meanings.index("upper")),
+    }
+    for name, (which, counted) in counts.items():
+        attrs = {"units": "", "long_name": f"number of systems {which}", "source": "sigcube"}
+        content[name] = counted.sum(over).assign_attrs(attrs)
     return xr.Dataset(content)
 
 
-_COUNTED = {
-    "n_systems": "number of systems with a fit",
-    "n_converged": "number of systems whose fit converged",
-    "n_lower": "number of systems at the lower bound",
-    "n_upper": "number of systems at the upper bound",
-}
-
-
-def _told(array: xr.DataArray, source: xr.DataArray, how: str) -> xr.DataArray:
-    return array.assign_attrs({**source.attrs, "long_name": f"{source.attrs['long_name']}, {how}"})
-
-
 def _system_dims(result: xr.Dataset) -> list[str]:
-    return [str(dim) for dim in result["n_points"].dims if dim != _MODEL]
+    return [str(dim) for dim in result["n_points"].dims if dim != "model"]
 
 
-def _figures(result: xr.Dataset) -> list[str]:
-    """Name what a fit measures, the smaller the better or not."""
+def _metrics(result: xr.Dataset) -> list[str]:
     return [str(name) for name, array in result.data_vars.items() if "best" in array.attrs or name in ("aic", "bic")]
-
-
-def _pairs(result: xr.Dataset, first: str, second: str, by: str, *, fewest: int = 0) -> tuple[FloatArray, FloatArray]:
-    """Return a figure of two models on the systems for which both have it."""
-    models = [str(name) for name in np.atleast_1d(result[_MODEL].values)]
-    for name in (first, second):
-        if name not in models or _MODEL not in result.dims:
-            raise SpecError(
-                f"the fit has no model {name!r} beside others", where="model", hint=did_you_mean(name, models)
-            )
-    over = tuple(_system_dims(result))
-    # Of what is best at zero or one, such as the bias, the smaller is not the better.
-    small = [name for name in _figures(result) if result[name].attrs.get("best", "smallest") == "smallest"]
-    figures = [name for name in small if result[name].dims[1:] == over]
-    if by not in figures:
-        what = f"the fit has no figure {by!r} of its systems of which the smallest is best"
-        raise SpecError(what, where="by", hint=did_you_mean(by, figures))
-    a, b = (np.atleast_1d(result[by].sel({_MODEL: name}).values.astype(np.float64)) for name in (first, second))
-    there = np.isfinite(a) & np.isfinite(b)
-    if there.sum() < fewest:
-        raise SpecError("too few systems to resample", where=by, found=f"{there.sum()}", expected=f"at least {fewest}")
-    return a[there], b[there]
-
-
-def _signs(a: FloatArray, b: FloatArray, margin: float, relative: float) -> FloatArray:
-    """Return −1 where the first wins, 1 where the second does, and 0 for a tie."""
-    share = np.maximum(relative * np.abs(b), _ACCURACY * np.maximum(np.abs(a), np.abs(b)))
-    tie = np.abs(a - b) <= np.maximum(margin, share)
-    return np.where(tie, 0.0, np.sign(a - b))

@@ -18,7 +18,7 @@ from sigcube.cli.tables import best_table
 from sigcube.constants import PAPER
 from sigcube.cube import open_cube, save_cube
 from sigcube.explore import Mark, cube_page, map_page
-from sigcube.explore.galaxy_models import curve_cards
+from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.kernels import KERNELS
 from sigcube.kernels import sigma as model
 from sigcube.model.compile import ufunc
@@ -161,5 +161,5 @@ def _write_page(result: xr.Dataset, survey: xr.Dataset, path: Path) -> Path:
             f"Synthetic rotation curves: exponential discs, gas and bulges under {_truth_in_words()}, plus noise. "
             f"A sweep of {count(result['status'].size)} models, none of which knows the answer, finds it again."
         ),
-        cards=curve_cards(survey, models, against="MOND", best="Σ-Gravity, best fit"),
+        cards=comparison_cards(survey, models, against="MOND", best="Σ-Gravity, best fit"),
     )

@@ -1,9 +1,8 @@
-"""Panels of a landmark cube: every test that has a measurement by name, and all of them over the acceleration."""
+"""Cards of a landmark cube: every test that has a measurement by name, and all of them over the acceleration."""
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from sigcube.explore.page import Card, CardTable
@@ -12,18 +11,17 @@ from sigcube.explore.style import (
     LINES,
     SOFT,
     figure,
+    hover,
     legend_above,
+    mark_synthetic,
     plain_number,
     plain_ticks,
     power_ticks,
-    pretty_unit,
+    with_unit,
 )
 
 __all__ = ["landmark_cards"]
 
-FloatArray = npt.NDArray[np.float64]
-
-_ROW = 26
 _COLOURS = (*LINES, "#f0e442", "#999999", "#8c510a")
 
 
@@ -37,34 +35,26 @@ def landmark_cards(cube: xr.Dataset) -> list[Card]:
     """
     from bokeh.models import ColumnDataSource
 
+    text = "What Newtonian gravity predicts, and what is observed."
+    every = Card("All landmarks", text, None, table=_table(cube), full=True)
     data = _measured(cube)
-    known = f"{len(data['name'])} of {cube.sizes['landmark']} landmarks have a measurement"
-    cards = [
-        Card(
-            "All landmarks",
-            "What Newtonian gravity predicts, and what is observed.",
-            None,
-            table=_table(cube),
-            full=True,
-        )
-    ]
     if not len(data["name"]):
-        return cards
-    source = ColumnDataSource(data)
-    said = " (synthetic)" if cube.attrs["synthetic"] else ""
+        return [every]
+    known = f"{len(data['name'])} of {cube.sizes['landmark']} landmarks have a measurement"
+    source, title = ColumnDataSource(data), mark_synthetic("observed / Newtonian", cube)
     return [
         Card(
             "Observed over Newtonian",
             f"By name, the weakest acceleration on top; on the dashed line Newtonian gravity suffices. {known}.",
-            _by_name(source, said),
+            _by_name(source, title),
             wide=True,
         ),
         Card(
             "Over the acceleration",
             "Colours are the tests. A velocity goes with the root of an acceleration, so its excess looks smaller.",
-            _over_acceleration(source, said),
+            _over_acceleration(source, title),
         ),
-        *cards,
+        every,
     ]
 
 
@@ -90,59 +80,54 @@ def _measured(cube: xr.Dataset) -> dict[str, Any]:
     }
 
 
+def _by_name(source: Any, title: str) -> Any:
+    names = list(source.data["name"])
+    plot = figure(
+        height=_height(len(names)), x_axis_type="log", x_axis_label=title, x_range=_span(source), y_range=names
+    )
+    plot.yaxis.major_label_text_color = INK
+    plot.ygrid.grid_line_dash = "dotted"
+    plain_ticks(plot.xaxis[0])
+    _draw(plot, source, ("ratio", "name"), bars=("low", "name", "high", "name"), one="height")
+    return plot
+
+
+def _over_acceleration(source: Any, title: str) -> Any:
+    plot = figure(
+        height=_height(max(14, len(source.data["name"]))),
+        x_axis_type="log",
+        y_axis_type="log",
+        x_axis_label="g of the baryons [m/s²]",
+        y_axis_label=title,
+        y_range=_span(source),
+    )
+    plain_ticks(plot.yaxis[0])
+    _draw(plot, source, ("g_bar", "ratio"), bars=("g_bar", "low", "g_bar", "high"), one="width", legend_field="group")
+    legend_above(plot)
+    for legend in plot.legend:
+        legend.update(ncols=2, spacing=4, glyph_height=16, label_text_font_size="12.5px")
+    power_ticks(plot.xaxis[0], source.data["g_bar"].min(), source.data["g_bar"].max(), narrow=True)
+    return plot
+
+
+def _height(rows: int) -> int:
+    return 90 + 26 * rows
+
+
 def _span(source: Any) -> tuple[float, float]:
     ends = np.concatenate([source.data[name] for name in ("ratio", "low", "high")])
     return float(np.nanmin([*ends, 1.0])) / 1.25, float(np.nanmax([*ends, 1.0])) * 1.25
 
 
-def _by_name(source: Any, said: str) -> Any:
+def _draw(plot: Any, source: Any, at: tuple[str, str], *, bars: tuple[str, ...], one: str, **look: Any) -> None:
+    """Draw dots with their error bars, and a dashed line at 1 over the ``height`` or the ``width`` of the figure."""
     from bokeh.models import Span
 
-    names = source.data["name"]
-    plot = figure(
-        height=90 + _ROW * len(names), y_range=list(names), x_range=_span(source), x_axis_type="log", tools=""
-    )
-    plot.xaxis.axis_label = f"observed / Newtonian{said}"
-    plot.yaxis.major_label_text_color = INK
-    plot.ygrid.grid_line_dash = "dotted"
-    plain_ticks(plot.xaxis[0])
-    plot.add_layout(Span(location=1.0, dimension="height", line_color=SOFT, line_dash="dashed", line_width=1.6))
-    plot.segment("low", "name", "high", "name", source=source, color="colour", line_width=2)
-    dots = plot.scatter("ratio", "name", source=source, size=10, color="colour", line_color="#ffffff")
-    _hover(plot, dots)
-    return plot
-
-
-def _over_acceleration(source: Any, said: str) -> Any:
-    from bokeh.models import Span
-
-    plot = figure(
-        height=90 + _ROW * max(14, len(source.data["name"])),
-        x_axis_type="log",
-        y_axis_type="log",
-        y_range=_span(source),
-        tools="",
-    )
-    plot.xaxis.axis_label, plot.yaxis.axis_label = "g of the baryons [m/s²]", f"observed / Newtonian{said}"
-    plain_ticks(plot.yaxis[0])
-    plot.add_layout(Span(location=1.0, dimension="width", line_color=SOFT, line_dash="dashed", line_width=1.6))
-    plot.segment("g_bar", "low", "g_bar", "high", source=source, color="colour", line_width=2)
-    dots = plot.scatter(
-        "g_bar", "ratio", source=source, size=10, color="colour", line_color="#ffffff", legend_field="group"
-    )
-    legend_above(plot)
-    for each in plot.legend:
-        each.ncols, each.spacing, each.glyph_height, each.label_text_font_size = 2, 4, 16, "12.5px"
-    power_ticks(plot.xaxis[0], source.data["g_bar"].min(), source.data["g_bar"].max(), narrow=True)
-    _hover(plot, dots)
-    return plot
-
-
-def _hover(plot: Any, dots: Any) -> None:
-    from bokeh.models import HoverTool
-
+    plot.add_layout(Span(location=1.0, dimension=one, line_color=SOFT, line_dash="dashed", line_width=1.6))
+    plot.segment(*bars, source=source, color="colour", line_width=2)
+    dots = plot.scatter(*at, source=source, size=10, color="colour", line_color="#ffffff", **look)
     said = [("", "@name"), ("", "@quantity"), ("observed / Newtonian", "@ratio{0.00}"), ("g", "@g_bar{0.00e+0} m/s²")]
-    plot.add_tools(HoverTool(renderers=[dots], tooltips=said))
+    hover(plot, dots, said)
 
 
 def _table(cube: xr.Dataset) -> CardTable:
@@ -150,7 +135,7 @@ def _table(cube: xr.Dataset) -> CardTable:
     rows = [
         (
             str(name),
-            _with_unit(str(cube["quantity"].values[i]), pretty_unit(str(cube["unit"].values[i]))),
+            with_unit(str(cube["quantity"].values[i]), str(cube["unit"].values[i])),
             plain_number(float(cube["newton"].values[i])),
             plain_number(float(observed[i])) if np.isfinite(observed[i]) else "–",
             plain_number(float(cube["g_bar"].values[i])),
@@ -159,7 +144,3 @@ def _table(cube: xr.Dataset) -> CardTable:
         for i, name in enumerate(cube["landmark"].values)
     ]
     return CardTable(("landmark", "quantity", ">Newtonian", ">observed", ">g [m/s²]", "reference"), rows)
-
-
-def _with_unit(quantity: str, unit: str) -> str:
-    return f"{quantity} [{unit}]" if unit else quantity

@@ -1,4 +1,4 @@
-"""The demonstration: a synthetic survey whose true model is known, swept and shown; and real single systems."""
+"""The demonstration: a synthetic survey whose true model is known, swept and shown; and real systems, compared."""
 
 import shutil
 import time
@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from sigcube.analysis.best import best_points
 from sigcube.cli.progress import sweep_progress
-from sigcube.cli.tables import best_table
+from sigcube.cli.tables import best_table, table
 from sigcube.constants import PAPER
 from sigcube.cube import open_cube, save_cube
 from sigcube.explore import Mark, cube_page, map_page
@@ -36,7 +35,7 @@ SEED = 1
 
 FloatArray = npt.NDArray[np.float64]
 
-# The mock knows the true scale length of its discs, which is what the catalogue lists.
+# The catalogue of the mock lists the true scale length of its discs.
 FIXED = {"scale_length": "catalogue", "k": 0.5}
 WINDOWS = ["geometric", "power", "local", "none"]
 
@@ -75,7 +74,11 @@ def run_demo(out: Path, *, workers: int | None, stdout: Console, stderr: Console
     stdout.print(
         f"{count(N_GALAXIES)} synthetic galaxies; true model: {_truth_in_words()}\n{plan!r}\n", highlight=False
     )
-    target = _fresh(out / "result.zarr")
+    target = out / "result.zarr"
+    if (target / "journal").is_dir():
+        # Only a result is removed, and none that another process writes: its lock cannot be taken.
+        Lock(target / "journal").release()
+        shutil.rmtree(target)
     with sweep_progress(stderr, data_points=plan.n_points) as on_event:
         result = sweep.run(target, workers=workers, on_event=on_event)
     stdout.print(best_table(result))
@@ -101,14 +104,13 @@ def _landmark_table(cube: xr.Dataset) -> Table:
         .ratio.isel(constants=0)
         for name in ("newton", "mond", "sigma")
     }
-    table = Table(title="Real systems: prediction over observation", box=box.SIMPLE_HEAD, title_justify="left")
-    for heading in ("landmark", "observed", *ratios):
-        table.add_column(heading, justify="left" if heading == "landmark" else "right")
+    rows = []
     for name in ratios["sigma"].landmark.values:
         here = cube.sel(landmark=name)
         observed = f"{number(float(here.observed))} {here.unit.item()}".rstrip()
-        table.add_row(name, observed, *(f"{float(ratio.sel(landmark=name)):.3g}" for ratio in ratios.values()))
-    return table
+        rows.append((name, observed, *(f"{float(ratio.sel(landmark=name)):.3g}" for ratio in ratios.values())))
+    head = ("landmark", ">observed", *(f">{kernel}" for kernel in ratios))
+    return table("Real systems: prediction over observation", head, rows)
 
 
 def demo_survey(n_galaxies: int = N_GALAXIES, seed: int = SEED) -> xr.Dataset:
@@ -131,14 +133,6 @@ def _truth() -> dict[str, Any]:
 def _truth_in_words() -> str:
     truth = _truth()
     return f"Σ-Gravity with the {truth['window']} window, ξ/R_d = {truth['xi_scale']:.3f}, A = {truth['A']:.3f}"
-
-
-def _fresh(path: Path) -> Path:
-    """Remove an earlier result, and only that; not one that another process still writes."""
-    if (path / "journal").is_dir():
-        Lock(path / "journal").release()
-        shutil.rmtree(path)
-    return path
 
 
 def _write_page(result: xr.Dataset, survey: xr.Dataset, path: Path) -> Path:

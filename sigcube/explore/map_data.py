@@ -1,6 +1,6 @@
 """What a map shows: its two axes, and a slice of the result with contours for each summary and choice of labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -15,7 +15,6 @@ from sigcube.explore.style import with_unit
 
 __all__ = [
     "N_LEVELS",
-    "Contours",
     "MapAxis",
     "MapSlice",
     "contour_levels",
@@ -78,17 +77,6 @@ class MapAxis:
 
 
 @dataclass(frozen=True)
-class Contours:
-    """Lines of equal value: for each level its pieces, separated by NaN, and where its text stands."""
-
-    xs: list[FloatArray]
-    ys: list[FloatArray]
-    text: list[str]
-    text_x: list[float]
-    text_y: list[float]
-
-
-@dataclass(frozen=True)
 class MapSlice:
     """One summary over both axes, under one choice of labels, at the best point of all other axes.
 
@@ -102,8 +90,8 @@ class MapSlice:
         Values, shape ``(y.values.size, x.values.size)``.
     best : tuple of float
         x and y of the best point; NaN for an axis along which all values are equal, and where none is finite.
-    contours : Contours
-        Lines of equal value.
+    contours : Mapping
+        Lines of equal value, see `trace_contours`.
     larger_is_better : bool
         Whether the largest value is the best.
     """
@@ -112,7 +100,7 @@ class MapSlice:
     labels: tuple[str, ...]
     z: FloatArray
     best: tuple[float, float]
-    contours: Contours
+    contours: Mapping[str, list[Any]]
     larger_is_better: bool
 
     @property
@@ -255,8 +243,24 @@ def contour_levels(z: FloatArray, *, larger_is_better: bool) -> list[tuple[float
     return [(low * (1 + step / 100), f"+{step} %") for step in STEPS if low * (1 + step / 100) < high]
 
 
-def trace_contours(x: FloatArray, y: FloatArray, z: FloatArray, levels: Sequence[tuple[float, str]]) -> Contours:
-    """Find the lines of equal value; z has the shape ``(y.size, x.size)``."""
+def trace_contours(
+    x: FloatArray, y: FloatArray, z: FloatArray, levels: Sequence[tuple[float, str]]
+) -> dict[str, list[Any]]:
+    """Find the lines of equal value.
+
+    Parameters
+    ----------
+    x, y, z : ndarray
+        Values `z`, shape ``(y.size, x.size)``.
+    levels : sequence of (float, str)
+        Of each line, and its text.
+
+    Returns
+    -------
+    dict
+        Columns of `N_LEVELS` rows: ``xs`` and ``ys`` of the lines, whose pieces are separated by NaN; ``text``, and the
+        place ``x`` and ``y`` where it stands.
+    """
     from contourpy import contour_generator
 
     # The type of the lines depends on an option of the generator.
@@ -264,13 +268,13 @@ def trace_contours(x: FloatArray, y: FloatArray, z: FloatArray, levels: Sequence
     pieces: list[list[FloatArray]] = [generator.lines(level) for level, _ in levels]
     pieces += [[] for _ in range(N_LEVELS - len(levels))]
     lines, places = [_joined(parts) for parts in pieces], [_text_place(parts, x, y) for parts in pieces]
-    return Contours(
-        xs=[line[:, 0] for line in lines],
-        ys=[line[:, 1] for line in lines],
-        text=[text for _, text in levels] + [""] * (N_LEVELS - len(levels)),
-        text_x=[place[0] for place in places],
-        text_y=[place[1] for place in places],
-    )
+    return {
+        "xs": [line[:, 0] for line in lines],
+        "ys": [line[:, 1] for line in lines],
+        "text": [text for _, text in levels] + [""] * (N_LEVELS - len(levels)),
+        "x": [place[0] for place in places],
+        "y": [place[1] for place in places],
+    }
 
 
 def _joined(parts: list[FloatArray]) -> FloatArray:

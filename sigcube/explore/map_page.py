@@ -35,6 +35,8 @@ _MAP_HEIGHT = 634
 _PROFILE_HEIGHT = 322
 # Other summaries need longer numbers beside the colour bar; with this margin the layout stays when they come.
 _BAR_ROOM = 108
+# A row of the legend of a profile has room for so many characters; more rows make the figure higher.
+_LEGEND_WIDTH = 54
 # More labels than this become a menu.
 _MOST_BUTTONS = 5
 _CONTOUR_TEXT: Mapping[str, Any] = MappingProxyType(
@@ -246,13 +248,8 @@ def _draw_lines(plot: Any, slices: Sequence[MapSlice]) -> dict[str, Any]:
     from bokeh.core.properties import value as literal
     from bokeh.models import ColumnDataSource
 
-    contours: dict[str, Any] = {}
-    best: dict[str, Any] = {}
-    for each in slices:
-        lines = each.contours
-        contours |= {f"xs {each.key}": lines.xs, f"ys {each.key}": lines.ys, f"text {each.key}": lines.text}
-        contours |= {f"x {each.key}": lines.text_x, f"y {each.key}": lines.text_y}
-        best |= {f"x {each.key}": [each.best[0]], f"y {each.key}": [each.best[1]]}
+    contours = {f"{name} {each.key}": column for each in slices for name, column in each.contours.items()}
+    best = {f"{name} {each.key}": [at] for each in slices for name, at in zip("xy", each.best, strict=True)}
     source, key = ColumnDataSource(contours), slices[0].key
     white = {"source": source, "color": "#ffffff", "alpha": 0.8, "line_width": 1.1}
     return {
@@ -303,7 +300,8 @@ def _profile_plot(axis: MapAxis, across: int, slices: Sequence[MapSlice], value_
     from bokeh.models import ColumnDataSource
 
     plot = figure(height=_PROFILE_HEIGHT, x_axis_type=axis.scale, x_axis_label=axis.title, y_axis_label=value_label)
-    for n, labels in enumerate(dict.fromkeys(each.labels for each in slices)):
+    names = {labels: ", ".join(labels) or "best" for labels in dict.fromkeys(each.labels for each in slices)}
+    for n, (labels, name) in enumerate(names.items()):
         profiles = {each.value: each.profile(across) for each in slices if each.labels == labels}
         plot.line(
             "at",
@@ -311,8 +309,14 @@ def _profile_plot(axis: MapAxis, across: int, slices: Sequence[MapSlice], value_
             source=ColumnDataSource({"at": axis.values, **profiles}),
             color=LINES[n % len(LINES)],
             line_width=2.4,
-            legend_label=", ".join(labels) or "best",
+            legend_label=name,
         )
     plot.legend.visible = bool(slices[0].labels)
     legend_above(plot)
+    # Each line of the legend takes seven characters besides its name.
+    if sum(len(name) + 7 for name in names.values()) > _LEGEND_WIDTH:
+        columns = max(1, _LEGEND_WIDTH // (max(map(len, names.values())) + 7))
+        plot.height += 26 * -(-len(names) // columns) - 26
+        for legend in plot.legend:
+            legend.update(ncols=columns, spacing=4)
     return plot

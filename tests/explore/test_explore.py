@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,21 @@ def test_a_page_says_that_data_are_synthetic(tmp_path: Path) -> None:
 def test_titles_are_text_not_markup(tmp_path: Path) -> None:
     page = map_page(small_result(), tmp_path / "a.html", x="xi_scale", y="A", title="<b>A & B</b>")
     assert "<title>&lt;b&gt;A &amp; B&lt;/b&gt; (synthetic data)</title>" in page.read_text(encoding="utf-8")
+
+
+def test_names_of_a_result_are_text_not_markup(tmp_path: Path) -> None:
+    named = small_result().rename(window="<u-name>window</u-name>")
+    page = map_page(named, tmp_path / "a.html", x="xi_scale", y="A")
+    # Bokeh shows the text of a title as markup, and keeps it escaped in the page.
+    shown = unescape(page.read_text(encoding="utf-8"))
+    assert "&lt;u-name&gt;window" in shown
+    assert "<u-name>" not in shown
+
+
+def test_a_legend_that_is_too_wide_has_several_rows(tmp_path: Path) -> None:
+    wide = small_result().assign_coords(window=["a" * 30, "b" * 30, "c"])
+    pages = [page_of(each, tmp_path / "a.html").read_text(encoding="utf-8") for each in (small_result(), wide)]
+    assert ['"ncols":1' in page for page in pages] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -121,8 +137,8 @@ def test_contours_lie_where_the_value_is() -> None:
     z = 5 + x[None, :] ** 2 + y[:, None] ** 2
     levels = contour_levels(z, larger_is_better=False)
     lines = trace_contours(x, y, z, levels)
-    assert len(lines.xs) == len(lines.text) == N_LEVELS
-    for (level, _), xs, ys in zip(levels, lines.xs, lines.ys, strict=False):
+    assert len(lines["xs"]) == len(lines["text"]) == N_LEVELS
+    for (level, _), xs, ys in zip(levels, lines["xs"], lines["ys"], strict=False):
         np.testing.assert_allclose((5 + xs**2 + ys**2)[np.isfinite(xs)], level, atol=2e-3)
 
 

@@ -12,20 +12,5 @@ from sigcube.cli.sweep_commands import demo, fit, kernels, map_, plan, rerun, st
 __all__ = ["ExitCode", "app"]
 
 app = make_app(
-    {
-        "datasets": datasets,
-        "fetch": fetch,
-        "ingest": ingest,
-        "check": check,
-        "show": show,
-        "kernels": kernels,
-        "plan": plan,
-        "sweep": sweep,
-        "status": status,
-        "rerun": rerun,
-        "map": map_,
-        "fit": fit,
-        "claims": claims,
-        "demo": demo,
-    }
+    [datasets, fetch, ingest, check, show, kernels, plan, sweep, status, rerun, map_, fit, claims, demo],
 )

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,8 +88,8 @@ def _main(
     """Take the options that stand before a command."""
 
 
-def make_app(commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
-    """Make the application of these commands, which its help lists in their order."""
+def make_app(commands: Iterable[Callable[..., None]]) -> typer.Typer:
+    """Make the application of these commands, named after their functions; its help lists them in this order."""
     app = typer.Typer(
         cls=_Commands,
         help="Gravity models over labelled cubes: raw files in, result cubes out.",
@@ -99,8 +99,9 @@ def make_app(commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_main)
-    for name, command in commands.items():
-        app.command(name)(command)
+    for command in commands:
+        # A name that Python has taken ends in an underscore.
+        app.command(command.__name__.rstrip("_"))(command)
     return app
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import typer
 import xarray as xr
-from rich.console import Console
 from rich.table import Table
 
 from sigcube.analysis.best import best_points
+from sigcube.cli.app import print_tables, stderr_console
 from sigcube.cli.progress import sweep_progress
 from sigcube.cli.tables import best_table, table
 from sigcube.constants import PAPER
@@ -40,22 +41,15 @@ FIXED = {"scale_length": "catalogue", "k": 0.5}
 WINDOWS = ["geometric", "power", "local", "none"]
 
 
-def run_demo(out: Path, *, workers: int | None, stdout: Console, stderr: Console) -> Path:
-    """Make the survey, sweep it, print a table, and write ``map.html``; then real systems against the models.
+def run_demo(out: Path, *, workers: int | None) -> None:
+    """Make the survey, sweep it, print a table and write ``map.html``; then do the same for real systems.
 
     Parameters
     ----------
     out : Path
         The folder for all of it; an earlier demonstration in it is replaced.
-    workers : int, optional
+    workers : int or None
         Processes of the local cluster.
-    stdout, stderr : Console
-        For the table, and for progress.
-
-    Returns
-    -------
-    Path
-        The page.
     """
     began = time.perf_counter()
     survey = demo_survey()
@@ -71,27 +65,21 @@ def run_demo(out: Path, *, workers: int | None, stdout: Console, stderr: Console
         reference={"kernel": "mond", "nu": "rar"},
     )
     plan = sweep.plan()
-    stdout.print(
-        f"{count(N_GALAXIES)} synthetic galaxies; true model: {_truth_in_words()}\n{plan!r}\n", highlight=False
-    )
+    typer.echo(f"{count(N_GALAXIES)} synthetic galaxies; true model: {_truth_in_words()}\n{plan!r}\n")
     target = out / "result.zarr"
     if (target / "journal").is_dir():
         # Only a result is removed, and none that another process writes: its lock cannot be taken.
         Lock(target / "journal").release()
         shutil.rmtree(target)
-    with sweep_progress(stderr, data_points=plan.n_points) as on_event:
+    with sweep_progress(stderr_console(), data_points=plan.n_points) as on_event:
         result = sweep.run(target, workers=workers, on_event=on_event)
-    stdout.print(best_table(result))
+    print_tables([best_table(result)])
     page = _write_page(result, survey, out / "map.html")
     landmarks = ingest(load_recipe("landmarks"), out=out / "landmarks.zarr", overwrite=True)
-    stdout.print(_landmark_table(open_cube(landmarks)))
+    print_tables([_landmark_table(open_cube(landmarks))])
     cube_page(landmarks, out / "landmarks.html")
-    stdout.print(
-        f"map        {page}\nlandmarks  {out / 'landmarks.html'}\nresult     {target}\n"
-        f"done in {duration(time.perf_counter() - began)}",
-        highlight=False,
-    )
-    return page
+    typer.echo(f"map        {page}\nlandmarks  {out / 'landmarks.html'}\nresult     {target}")
+    typer.echo(f"done in {duration(time.perf_counter() - began)}")
 
 
 def _landmark_table(cube: xr.Dataset) -> Table:

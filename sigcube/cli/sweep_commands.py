@@ -17,7 +17,6 @@ from sigcube.cli.app import (
     print_result,
     print_tables,
     stderr_console,
-    stdout_console,
 )
 from sigcube.errors import StoreError
 
@@ -192,4 +191,4 @@ def demo(
     """Sweep a mock survey whose true model is known, print a table, and write an HTML map."""
     from sigcube.cli.demo import run_demo
 
-    run_demo(out, workers=workers, stdout=stdout_console(), stderr=stderr_console())
+    run_demo(out, workers=workers)

@@ -7,22 +7,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.cube import COUNT
+from sigcube.explore import style
 from sigcube.explore.page import Card
-from sigcube.explore.style import (
-    INK,
-    LINES,
-    MARKER,
-    SOFT,
-    figure,
-    hover,
-    legend_above,
-    mark_synthetic,
-    menu,
-    on_change,
-    plain_ticks,
-    power_ticks,
-    titled,
-)
 
 __all__ = ["profile_cards"]
 
@@ -46,15 +32,15 @@ def profile_cards(cube: xr.Dataset) -> list[Card]:
 
     data = _points(cube)
     points, chosen = ColumnDataSource(data), ColumnDataSource({name: values[:0] for name, values in data.items()})
-    choice = menu([_EVERY, *(str(name) for name in cube["cluster"].values)])
+    choice = style.menu([_EVERY, *(str(name) for name in cube["cluster"].values)])
     code = """
       const keep = [...points.data.cluster.keys()].filter((i) => points.data.cluster[i] === cb_obj.value);
       const data = {};
       for (const [name, values] of Object.entries(points.data)) data[name] = keep.map((i) => values[i]);
       chosen.data = data;
     """
-    on_change(choice, code, points=points, chosen=chosen)
-    sources = points, chosen, mark_synthetic("measured", cube)
+    style.on_change(choice, code, points=points, chosen=chosen)
+    sources = points, chosen, style.mark_synthetic("measured", cube)
     forces = _against(*sources, "g_bar", "g_obs", ("g of the baryons [m/s²]", "observed g [m/s²]"))
     titles = "mass of the baryons [M☉]", "observed mass [M☉]"
     masses = _against(*sources, "m_bar", "m_obs", titles, narrow=True)
@@ -63,7 +49,7 @@ def profile_cards(cube: xr.Dataset) -> list[Card]:
         Card(
             "Accelerations",
             "What is observed at each radius against what the baryons give; on the dashed line the two are equal.",
-            column(titled("cluster", choice), forces, sizing_mode="stretch_width", spacing=8),
+            column(style.titled("cluster", choice), forces, sizing_mode="stretch_width", spacing=8),
             wide=True,
         ),
         Card("Enclosed masses", "The same within each radius, as masses.", masses),
@@ -105,7 +91,7 @@ def _error_bars(cube: xr.Dataset, name: str) -> tuple[FloatArray, FloatArray]:
 def _against(
     points: Any, chosen: Any, label: str, x: str, y: str, titles: tuple[str, str], *, narrow: bool = False
 ) -> Any:
-    plot = figure(
+    plot = style.figure(
         # The narrow figure is as tall as its neighbour with the menu.
         height=_HEIGHT + (62 if narrow else 0),
         x_axis_type="log",
@@ -117,9 +103,9 @@ def _against(
     ends = ends[np.isfinite(ends) & (ends > 0)]
     if ends.size:
         span = [float(ends.min()), float(ends.max())]
-        power_ticks(plot.xaxis[0], *span, narrow=narrow)
-        power_ticks(plot.yaxis[0], *span)
-        plot.line(span, span, color=SOFT, line_dash="dashed", line_width=1.6, legend_label="equal")
+        style.power_ticks(plot.xaxis[0], *span, narrow=narrow)
+        style.power_ticks(plot.yaxis[0], *span)
+        plot.line(span, span, color=style.SOFT, line_dash="dashed", line_width=1.6, legend_label="equal")
     bars = {"source": points, "color": "#b8c0ca", "line_width": 1.1}
     plot.segment(f"{x}_low", y, f"{x}_high", y, **bars)
     plot.segment(x, f"{y}_low", x, f"{y}_high", **bars)
@@ -130,8 +116,8 @@ def _against(
 
 def _ratio_by_name(points: Any, chosen: Any, label: str) -> Any:
     order = [str(points.data["cluster"][i]) for i in np.argsort(points.data["ratio"], kind="stable")]
-    plot = figure(height=90 + 26 * len(order), x_axis_label=_RATIO, y_range=order)
-    plot.yaxis.major_label_text_color = INK
+    plot = style.figure(height=90 + 26 * len(order), x_axis_label=_RATIO, y_range=order)
+    plot.yaxis.major_label_text_color = style.INK
     plot.x_range.start = 0
     _draw_dots(plot, points, chosen, label, ("ratio", "cluster"), [("ratio", "@ratio{0.00}")])
     return plot
@@ -140,12 +126,14 @@ def _ratio_by_name(points: Any, chosen: Any, label: str) -> Any:
 def _ratio_along_radius(points: Any, chosen: Any, label: str) -> Any:
     from bokeh.models import ColumnDataSource
 
-    plot = figure(height=380, x_axis_type="log", y_axis_type="log", x_axis_label="radius [kpc]", y_axis_label=_RATIO)
-    plain_ticks(plot.xaxis[0])
-    plain_ticks(plot.yaxis[0], steps=(1, 2, 3, 5, 7))
+    plot = style.figure(
+        height=380, x_axis_type="log", y_axis_type="log", x_axis_label="radius [kpc]", y_axis_label=_RATIO
+    )
+    style.plain_ticks(plot.xaxis[0])
+    style.plain_ticks(plot.yaxis[0], steps=(1, 2, 3, 5, 7))
     own = [points.data["cluster"] == name for name in dict.fromkeys(points.data["cluster"])]
     lines = {"xs": [points.data["r"][at] for at in own], "ys": [points.data["ratio"][at] for at in own]}
-    plot.multi_line("xs", "ys", source=ColumnDataSource(lines), color=LINES[0], alpha=0.35, line_width=1.4)
+    plot.multi_line("xs", "ys", source=ColumnDataSource(lines), color=style.LINES[0], alpha=0.35, line_width=1.4)
     _draw_dots(plot, points, chosen, label, ("r", "ratio"), [("ratio", "@ratio{0.00}")])
     return plot
 
@@ -154,8 +142,8 @@ def _draw_dots(
     plot: Any, points: Any, chosen: Any, label: str, at: tuple[str, str], tooltips: list[tuple[str, str]]
 ) -> None:
     """Draw all points, and those of the chosen cluster so that they stand out."""
-    look = {"color": LINES[0], "alpha": 0.7, "line_color": "#ffffff", "legend_label": label}
+    look = {"color": style.LINES[0], "alpha": 0.7, "line_color": "#ffffff", "legend_label": label}
     dots = plot.scatter(*at, source=points, size=8, **look)
-    plot.scatter(*at, source=chosen, size=12, **MARKER)
-    hover(plot, dots, [("", "@cluster @state"), ("radius", "@r{0.0} kpc"), *tooltips])
-    legend_above(plot)
+    plot.scatter(*at, source=chosen, size=12, **style.MARKER)
+    style.hover(plot, dots, [("", "@cluster @state"), ("radius", "@r{0.0} kpc"), *tooltips])
+    style.legend_above(plot)

@@ -10,13 +10,13 @@ from sigcube.cube import KINDS, Summary, inspect_cube
 from sigcube.cube.inspection import describe_counts, describe_file
 from sigcube.cube.storage import open_lazily
 from sigcube.errors import DataError
+from sigcube.explore import style
 from sigcube.explore.cluster_plots import profile_cards
 from sigcube.explore.galaxy_plots import rotation_cards
 from sigcube.explore.histograms import histogram_cards
 from sigcube.explore.landmark_plots import landmark_cards
 from sigcube.explore.page import Card, CardTable, write_page
 from sigcube.explore.star_plots import density_cards
-from sigcube.explore.style import plain_number, with_unit
 from sigcube.recipes import load_recipe, recipe_names
 from sigcube.wording import in_one_line, plural
 
@@ -178,6 +178,6 @@ def flag_table(summary: Summary) -> CardTable:
 def _range_table(summary: Summary) -> CardTable:
     rows = []
     for each in summary.ranges:
-        ends = ("–" if end is None else plain_number(end) for end in (each.smallest, each.median, each.largest))
-        rows.append((each.name, with_unit(each.long_name, each.unit), *ends, f"{each.missing:,}"))
+        ends = ("–" if end is None else style.plain_number(end) for end in (each.smallest, each.median, each.largest))
+        rows.append((each.name, style.with_unit(each.long_name, each.unit), *ends, f"{each.missing:,}"))
     return CardTable(("variable", "meaning", ">smallest", ">median", ">largest", ">missing"), rows)

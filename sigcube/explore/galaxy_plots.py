@@ -11,23 +11,8 @@ import xarray as xr
 
 from sigcube.constants import PAPER
 from sigcube.cube import COUNT
+from sigcube.explore import style
 from sigcube.explore.page import Card
-from sigcube.explore.style import (
-    INK,
-    LINES,
-    MARKER,
-    SOFT,
-    figure,
-    hover,
-    legend_above,
-    mark_synthetic,
-    menu,
-    on_change,
-    plain_number,
-    plain_ticks,
-    pretty_unit,
-    titled,
-)
 from sigcube.model.frames import FRAMES
 
 __all__ = ["comparison_cards", "rotation_cards"]
@@ -41,10 +26,10 @@ _HEIGHT_OF_ALL = _HEIGHT + 62
 _MOST = 2000
 # Legend, column, colour, dashes and width of each line.
 _COMPONENTS = (
-    ("baryons together", "v_bar", LINES[0], "solid", 2.6),
-    ("gas", "v_gas", LINES[2], "dashed", 1.8),
-    ("disc", "v_disk", LINES[1], "dashed", 1.8),
-    ("bulge", "v_bul", LINES[3], "dashed", 1.8),
+    ("baryons together", "v_bar", style.LINES[0], "solid", 2.6),
+    ("gas", "v_gas", style.LINES[2], "dashed", 1.8),
+    ("disc", "v_disk", style.LINES[1], "dashed", 1.8),
+    ("bulge", "v_bul", style.LINES[3], "dashed", 1.8),
 )
 # What the line of facts calls the variables that it shows.
 _FACTS = {
@@ -71,7 +56,9 @@ def rotation_cards(cube: xr.Dataset) -> list[Card]:
     shown = cube.isel(galaxy=slice(None, None, -(-cube.sizes["galaxy"] // _MOST)))
     names, start = [str(name) for name in shown["galaxy"].values], int(np.argmax(shown[COUNT].values))
     facts = [_facts(shown, i) for i in range(len(names))]
-    line = Div(text=facts[start], styles={"color": SOFT, "font-size": "13px"}, sizing_mode="stretch_width", margin=0)
+    line = Div(
+        text=facts[start], styles={"color": style.SOFT, "font-size": "13px"}, sizing_mode="stretch_width", margin=0
+    )
     real = _real(shown)
     overview = ColumnDataSource(
         {
@@ -83,15 +70,15 @@ def rotation_cards(cube: xr.Dataset) -> list[Card]:
     defaults = {parameter.name: parameter.value(PAPER) for parameter in FRAMES["galaxy"].parameters}
     disk, bulge = defaults["upsilon_disk"], defaults["upsilon_bulge"]
     choice, curve = _choice(shown, _components(shown, disk, bulge), start, overview, line=line, facts=facts)
-    head = row(titled("galaxy", choice), line, sizing_mode="stretch_width", spacing=18, margin=(0, 0, 8, 0))
-    body = column(head, _curve_plot(curve, mark_synthetic("measured", cube)), sizing_mode="stretch_width")
+    head = row(style.titled("galaxy", choice), line, sizing_mode="stretch_width", spacing=18, margin=(0, 0, 8, 0))
+    body = column(head, _curve_plot(curve, style.mark_synthetic("measured", cube)), sizing_mode="stretch_width")
     text = "Measured velocities with their errors, and what gas and stars would give: mass-to-light ratio "
     text += f"{disk:g} in the disc, {bulge:g} in the bulge."
     if len(names) == 1:
         return [Card("Rotation curve", text, body, full=True)]
     plot = _figure_of_all(x_axis_label="outermost radius [kpc]", y_axis_label="largest measured velocity [km/s]")
     for axis in plot.axis:
-        plain_ticks(axis)
+        style.plain_ticks(axis)
     _draw_all(plot, overview, [("outermost", "@x{0.0} kpc"), ("largest", "@y{0.0} km/s")])
     return [
         Card("Rotation curves", text, body, wide=True),
@@ -132,25 +119,25 @@ def comparison_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, be
     values = {name: each.where(kept).transpose("galaxy", "radius").values for name, each in columns.items()}
     errors = ColumnDataSource({"x": rms[against], "y": rms[best], "galaxy": names})
     choice, curve = _choice(cube, values, start, errors)
-    plot = figure(height=_HEIGHT, x_axis_label="radius [kpc]", y_axis_label="rotation velocity [km/s]")
-    styles = ((SOFT, "dashed"), (LINES[1], "solid"), (LINES[0], "solid"))
+    plot = style.figure(height=_HEIGHT, x_axis_label="radius [kpc]", y_axis_label="rotation velocity [km/s]")
+    styles = ((style.SOFT, "dashed"), (style.LINES[1], "solid"), (style.LINES[0], "solid"))
     for name, (color, dash) in zip(models, styles, strict=True):
         plot.line("r", name, source=curve, color=color, line_dash=dash, line_width=2.4, legend_label=name)
-    _draw_measured(plot, curve, mark_synthetic("measured", cube), size=7)
-    legend_above(plot)
+    _draw_measured(plot, curve, style.mark_synthetic("measured", cube), size=7)
+    style.legend_above(plot)
     ends = 0.8 * min(map(np.nanmin, rms.values())), 1.25 * max(map(np.nanmax, rms.values()))
     titles = [f"RMS under {name} [km/s]" for name in (against, best)]
     comparison = _figure_of_all(x_axis_label=titles[0], y_axis_label=titles[1], x_range=ends, y_range=ends)
     for axis in comparison.axis:
         axis.formatter, axis.ticker = BasicTickFormatter(), FixedTicker(ticks=[0.5, 1, 2, 5, 10, 20, 50, 100, 200])
-    comparison.line(ends, ends, color=SOFT, line_dash="dashed")
+    comparison.line(ends, ends, color=style.SOFT, line_dash="dashed")
     _draw_all(comparison, errors, [(titles[0], "@x{0.0}"), (titles[1], "@y{0.0}")])
     wins = int((rms[best] < rms[against]).sum())
     return [
         Card(
             "One galaxy",
             "Measured velocities with their errors, and what the models make of the same stars and gas.",
-            column(titled("galaxy", choice), plot, sizing_mode="stretch_width"),
+            column(style.titled("galaxy", choice), plot, sizing_mode="stretch_width"),
             wide=True,
         ),
         Card(
@@ -190,18 +177,8 @@ def _choice(
 ) -> tuple[Any, Any]:
     """Return a menu of galaxies and the data of the one that is chosen there, or by a click on its dot.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        The galaxies.
-    columns : Mapping
-        What is drawn of each, shape ``(galaxy, radius)``. The page holds the real points as 4-byte floats.
-    start : int
-        The galaxy that is shown first.
-    dots : bokeh.models.ColumnDataSource
-        The figure of all galaxies, one row each.
-    line, facts : bokeh.models.Div and sequence of str, optional
-        A line of text, and what it says of each galaxy.
+    The columns have the shape ``(galaxy, radius)``; the page holds their real points as 4-byte floats. A line of text
+    may say the facts of the chosen galaxy.
     """
     from bokeh.models import ColumnDataSource
 
@@ -210,9 +187,9 @@ def _choice(
     offsets = [0, *np.cumsum(cube[COUNT].values).tolist()]
     first = slice(offsets[start], offsets[start + 1])
     curve = ColumnDataSource({name: values[first] for name, values in packed.items()}, name="curve")
-    choice = menu(names, start=start)
+    choice = style.menu(names, start=start)
     dots.selected.indices = [start]
-    on_change(
+    style.on_change(
         choice,
         "galaxy.js",
         all=ColumnDataSource(packed),
@@ -224,39 +201,41 @@ def _choice(
         selected=dots.selected,
     )
     pick = "if (cb_obj.indices.length) menu.value = names[cb_obj.indices[0]];"
-    on_change(dots.selected, pick, menu=choice, names=names)
+    style.on_change(dots.selected, pick, menu=choice, names=names)
     return choice, curve
 
 
 def _curve_plot(curve: Any, measured: str) -> Any:
-    plot = figure(height=_HEIGHT, x_axis_label="radius [kpc]", y_axis_label="velocity [km/s]")
+    plot = style.figure(height=_HEIGHT, x_axis_label="radius [kpc]", y_axis_label="velocity [km/s]")
     for legend, name, color, dash, width in _COMPONENTS:
         plot.line("r", name, source=curve, color=color, line_dash=dash, line_width=width, legend_label=legend)
     dots = _draw_measured(plot, curve, measured, size=6.5, line_width=0.6)
     flagged = {"fill_color": None, "line_color": "#e69f00", "line_width": 2.4, "legend_label": "flagged"}
     plot.scatter("r", "flagged", source=curve, size=13, **flagged)
-    hover(plot, dots, [("radius", "@r{0.00} kpc"), ("measured", "@v_obs{0.0} km/s"), ("baryons", "@v_bar{0.0} km/s")])
-    legend_above(plot)
+    style.hover(
+        plot, dots, [("radius", "@r{0.00} kpc"), ("measured", "@v_obs{0.0} km/s"), ("baryons", "@v_bar{0.0} km/s")]
+    )
+    style.legend_above(plot)
     return plot
 
 
 def _draw_measured(plot: Any, curve: Any, legend: str, **look: Any) -> Any:
-    plot.segment("r", "low", "r", "high", source=curve, color=INK, line_width=1.3)
-    return plot.scatter("r", "v_obs", source=curve, color=INK, line_color="#ffffff", legend_label=legend, **look)
+    plot.segment("r", "low", "r", "high", source=curve, color=style.INK, line_width=1.3)
+    return plot.scatter("r", "v_obs", source=curve, color=style.INK, line_color="#ffffff", legend_label=legend, **look)
 
 
 def _figure_of_all(**options: Any) -> Any:
-    return figure(height=_HEIGHT_OF_ALL, x_axis_type="log", y_axis_type="log", tools="tap", **options)
+    return style.figure(height=_HEIGHT_OF_ALL, x_axis_type="log", y_axis_type="log", tools="tap", **options)
 
 
 def _draw_all(plot: Any, source: Any, tooltips: Sequence[tuple[str, str]]) -> None:
     """Draw a dot for each galaxy; the chosen one stands out."""
     from bokeh.models import Scatter
 
-    look = {"size": 8, "color": LINES[0], "alpha": 0.5, "nonselection_alpha": 0.5, "line_color": "#ffffff"}
+    look = {"size": 8, "color": style.LINES[0], "alpha": 0.5, "nonselection_alpha": 0.5, "line_color": "#ffffff"}
     dots = plot.scatter("x", "y", source=source, **look)
-    dots.selection_glyph = Scatter(size=13, fill_alpha=1.0, **MARKER)
-    hover(plot, dots, [("", "@galaxy"), *tooltips])
+    dots.selection_glyph = Scatter(size=13, fill_alpha=1.0, **style.MARKER)
+    style.hover(plot, dots, [("", "@galaxy"), *tooltips])
 
 
 def _facts(cube: xr.Dataset, i: int) -> str:
@@ -266,8 +245,8 @@ def _facts(cube: xr.Dataset, i: int) -> str:
         if name in cube and np.isfinite(value := float(cube[name].values[i])):
             # A variable that is a code explains its values in its long name.
             codes = dict(re.findall(r"\b(\d+) (\w+)", cube[name].attrs["long_name"]))
-            unit = pretty_unit(cube[name].attrs["units"]).replace("deg", "°")
-            number = f"{plain_number(value)} {unit}".rstrip().replace(" °", "°")
+            unit = style.pretty_unit(cube[name].attrs["units"]).replace("deg", "°")
+            number = f"{style.plain_number(value)} {unit}".rstrip().replace(" °", "°")
             said.append(f"{meaning} {escape(codes.get(f'{value:g}') or number)}")
     flag = cube["system_flag"]
     bits = zip(flag.attrs["flag_masks"], flag.attrs["flag_meanings"].split(), strict=True)

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.cube import kind_of
+from sigcube.explore import style
 from sigcube.explore.page import Card
-from sigcube.explore.style import LINES, figure, legend_above, menu, on_change, titled, value_title
 
 __all__ = ["histogram_cards"]
 
@@ -36,23 +36,23 @@ def histogram_cards(cube: xr.Dataset) -> list[Card]:
         for array in cube.data_vars.values()
         if array.dims == kind.dims and array.dtype.kind == "f" and np.isfinite(array.values[kept]).any()
     }
-    titles = {name: value_title(cube[name]) for name in bars}
+    titles = {name: style.value_title(cube[name]) for name in bars}
     first = next(iter(bars))
     shown = {group: ColumnDataSource(each) for group, each in bars[first].items()}
-    plot = figure(height=_HEIGHT, x_axis_label=titles[first], y_axis_label="share of the group in a bin [%]")
+    plot = style.figure(height=_HEIGHT, x_axis_label=titles[first], y_axis_label="share of the group in a bin [%]")
     plot.y_range.start = 0
-    for colour, (group, source) in zip(LINES, shown.items(), strict=False):
+    for colour, (group, source) in zip(style.LINES, shown.items(), strict=False):
         look = {"fill_color": colour, "fill_alpha": 0.35, "line_color": colour, "legend_label": group}
         plot.quad(left="left", right="right", bottom=0, top="top", source=source, **look)
-    legend_above(plot)
-    choice = menu(list(bars))
+    style.legend_above(plot)
+    choice = style.menu(list(bars))
     code = """
       for (const [group, source] of Object.entries(shown)) source.data = bars[cb_obj.value][group];
       axis.axis_label = titles[cb_obj.value];
     """
-    on_change(choice, code, shown=shown, bars=bars, axis=plot.xaxis[0], titles=titles)
+    style.on_change(choice, code, shown=shown, bars=bars, axis=plot.xaxis[0], titles=titles)
     text = "How the values are distributed, without those that carry a flag."
-    body = column(titled("variable", choice), plot, sizing_mode="stretch_width", spacing=8)
+    body = column(style.titled("variable", choice), plot, sizing_mode="stretch_width", spacing=8)
     return [Card("Distributions", text, body, full=True)]
 
 

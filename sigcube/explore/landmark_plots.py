@@ -5,24 +5,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sigcube.explore import style
 from sigcube.explore.page import Card, CardTable
-from sigcube.explore.style import (
-    INK,
-    LINES,
-    SOFT,
-    figure,
-    hover,
-    legend_above,
-    mark_synthetic,
-    plain_number,
-    plain_ticks,
-    power_ticks,
-    with_unit,
-)
 
 __all__ = ["landmark_cards"]
 
-_COLOURS = (*LINES, "#f0e442", "#999999", "#8c510a")
+_COLOURS = (*style.LINES, "#f0e442", "#999999", "#8c510a")
 
 
 def landmark_cards(cube: xr.Dataset) -> list[Card]:
@@ -41,7 +29,7 @@ def landmark_cards(cube: xr.Dataset) -> list[Card]:
     if not len(data["name"]):
         return [every]
     known = f"{len(data['name'])} of {cube.sizes['landmark']} landmarks have a measurement"
-    source, title = ColumnDataSource(data), mark_synthetic("observed / Newtonian", cube)
+    source, title = ColumnDataSource(data), style.mark_synthetic("observed / Newtonian", cube)
     return [
         Card(
             "Observed over Newtonian",
@@ -82,18 +70,18 @@ def _measured(cube: xr.Dataset) -> dict[str, Any]:
 
 def _by_name(source: Any, title: str) -> Any:
     names = list(source.data["name"])
-    plot = figure(
+    plot = style.figure(
         height=_height(len(names)), x_axis_type="log", x_axis_label=title, x_range=_span(source), y_range=names
     )
-    plot.yaxis.major_label_text_color = INK
+    plot.yaxis.major_label_text_color = style.INK
     plot.ygrid.grid_line_dash = "dotted"
-    plain_ticks(plot.xaxis[0])
+    style.plain_ticks(plot.xaxis[0])
     _draw(plot, source, ("ratio", "name"), bars=("low", "name", "high", "name"), one="height")
     return plot
 
 
 def _over_acceleration(source: Any, title: str) -> Any:
-    plot = figure(
+    plot = style.figure(
         height=_height(max(14, len(source.data["name"]))),
         x_axis_type="log",
         y_axis_type="log",
@@ -101,12 +89,12 @@ def _over_acceleration(source: Any, title: str) -> Any:
         y_axis_label=title,
         y_range=_span(source),
     )
-    plain_ticks(plot.yaxis[0])
+    style.plain_ticks(plot.yaxis[0])
     _draw(plot, source, ("g_bar", "ratio"), bars=("g_bar", "low", "g_bar", "high"), one="width", legend_field="group")
-    legend_above(plot)
+    style.legend_above(plot)
     for legend in plot.legend:
         legend.update(ncols=2, spacing=4, glyph_height=16, label_text_font_size="12.5px")
-    power_ticks(plot.xaxis[0], source.data["g_bar"].min(), source.data["g_bar"].max(), narrow=True)
+    style.power_ticks(plot.xaxis[0], source.data["g_bar"].min(), source.data["g_bar"].max(), narrow=True)
     return plot
 
 
@@ -123,11 +111,11 @@ def _draw(plot: Any, source: Any, at: tuple[str, str], *, bars: tuple[str, ...],
     """Draw dots with their error bars, and a dashed line at 1 over the ``height`` or the ``width`` of the figure."""
     from bokeh.models import Span
 
-    plot.add_layout(Span(location=1.0, dimension=one, line_color=SOFT, line_dash="dashed", line_width=1.6))
+    plot.add_layout(Span(location=1.0, dimension=one, line_color=style.SOFT, line_dash="dashed", line_width=1.6))
     plot.segment(*bars, source=source, color="colour", line_width=2)
     dots = plot.scatter(*at, source=source, size=10, color="colour", line_color="#ffffff", **look)
     said = [("", "@name"), ("", "@quantity"), ("observed / Newtonian", "@ratio{0.00}"), ("g", "@g_bar{0.00e+0} m/s²")]
-    hover(plot, dots, said)
+    style.hover(plot, dots, said)
 
 
 def _table(cube: xr.Dataset) -> CardTable:
@@ -135,10 +123,10 @@ def _table(cube: xr.Dataset) -> CardTable:
     rows = [
         (
             str(name),
-            with_unit(str(cube["quantity"].values[i]), str(cube["unit"].values[i])),
-            plain_number(float(cube["newton"].values[i])),
-            plain_number(float(observed[i])) if np.isfinite(observed[i]) else "–",
-            plain_number(float(cube["g_bar"].values[i])),
+            style.with_unit(str(cube["quantity"].values[i]), str(cube["unit"].values[i])),
+            style.plain_number(float(cube["newton"].values[i])),
+            style.plain_number(float(observed[i])) if np.isfinite(observed[i]) else "–",
+            style.plain_number(float(cube["g_bar"].values[i])),
             str(cube["reference"].values[i]),
         )
         for i, name in enumerate(cube["landmark"].values)

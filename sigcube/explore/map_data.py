@@ -11,7 +11,7 @@ import xarray as xr
 
 from sigcube.analysis.best import best_index, far_from_best, summaries
 from sigcube.errors import SpecError, did_you_mean
-from sigcube.explore.style import with_unit
+from sigcube.explore import style
 
 __all__ = [
     "N_LEVELS",
@@ -140,7 +140,7 @@ def _pick_axis(result: xr.Dataset, side: str, name: str) -> MapAxis:
     values = coord.values[order].astype(np.float64)
     symbol, meaning = coord.attrs.get("symbol", name), coord.attrs.get("long_name", "")
     explained = f"{symbol}  ({meaning})" if meaning and meaning != symbol else symbol
-    title = with_unit(explained, coord.attrs.get("units", ""))
+    title = style.with_unit(explained, coord.attrs.get("units", ""))
     return MapAxis(name, str(coord.dims[0]), symbol, title, order, values, *_edges(values))
 
 

@@ -10,24 +10,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sigcube.explore import style
 from sigcube.explore.map_data import MapAxis, MapSlice, label_axes, map_slices, pick_axes
 from sigcube.explore.page import Card, write_page
-from sigcube.explore.style import (
-    COLOUR_BAR,
-    FONT,
-    LINES,
-    MARKER,
-    buttons,
-    figure,
-    hover,
-    legend_above,
-    menu,
-    on_change,
-    script,
-    titled,
-    value_title,
-    with_unit,
-)
 
 __all__ = ["Mark", "map_page"]
 
@@ -145,7 +130,7 @@ def _map_cards(
     names = label_axes(result, axes)
     # What the switches change, by the names that map_switch.js uses.
     switched: dict[str, Any] = {"mark": None, "marked": []}
-    plot = figure(
+    plot = style.figure(
         height=_MAP_HEIGHT,
         x_range=(axes[0].low, axes[0].high),
         y_range=(axes[1].low, axes[1].high),
@@ -157,16 +142,19 @@ def _map_cards(
         min_border_right=_BAR_ROOM,
     )
     plot.grid.visible = False
-    switched |= _draw_image(plot, axes, slices, value_title(result[slices[0].value]))
+    switched |= _draw_image(plot, axes, slices, style.value_title(result[slices[0].value]))
     switched |= _draw_lines(plot, slices)
     if mark is not None:
         switched |= _draw_mark(plot, mark, axes, slices, names)
-    legend_above(plot)
-    titles = {each.value: value_title(result[each.value]) for each in slices}
-    labels = {value: with_unit(value, result[value].attrs.get("units", "")) for value in titles}
+    style.legend_above(plot)
+    titles = {each.value: style.value_title(result[each.value]) for each in slices}
+    labels = {value: style.with_unit(value, result[value].attrs.get("units", "")) for value in titles}
     profiles = [_profile_plot(axis, across, slices, labels[slices[0].value]) for across, axis in enumerate(axes)]
     choices = [list(dict.fromkeys(each)) for each in zip(*(each.labels for each in slices), strict=True)]
-    switches = [menu(list(titles)), *((buttons if len(each) <= _MOST_BUTTONS else menu)(each) for each in choices)]
+    switches = [
+        style.menu(list(titles)),
+        *((style.buttons if len(each) <= _MOST_BUTTONS else style.menu)(each) for each in choices),
+    ]
     switched |= {
         "switches": switches,
         "limits": {each.key: list(_limits(each)) for each in slices},
@@ -177,8 +165,8 @@ def _map_cards(
         "axes": [profile.yaxis[0] for profile in profiles],
     }
     for switch in switches:
-        on_change(switch, "map_switch.js", **switched)
-    named = [titled(name, switch) for name, switch in zip(("colours show", *names), switches, strict=True)]
+        style.on_change(switch, "map_switch.js", **switched)
+    named = [style.titled(name, switch) for name, switch in zip(("colours show", *names), switches, strict=True)]
     controls = row(*named, sizing_mode="stretch_width", spacing=16, margin=(0, 0, 10, 0))
     return [
         Card(
@@ -214,16 +202,16 @@ def _draw_image(plot: Any, axes: tuple[MapAxis, MapAxis], slices: Sequence[MapSl
         source=ColumnDataSource({"image": images[first.key]}),
         color_mapper=mapper,
     )
-    bar = ColorBar(color_mapper=mapper, title=bar_title, width=14, **COLOUR_BAR)
+    bar = ColorBar(color_mapper=mapper, title=bar_title, width=14, **style.COLOUR_BAR)
     plot.add_layout(bar, "right")
     # The tooltip reads values off the grid itself, so that they are right on any spacing.
     grid = {"xs": x.values.tolist(), "ys": y.values.tolist(), "px": x.pixels.tolist(), "py": y.pixels.tolist()}
     formatters = {
-        name: CustomJSHover(args={**grid, "image": image, "what": what}, code=script("map_hover.js"))
+        name: CustomJSHover(args={**grid, "image": image, "what": what}, code=style.script("map_hover.js"))
         for name, what in (("$x", "x"), ("$y", "y"), ("$sx", "value"))
     }
     tooltips = [(x.symbol, "$x{custom}"), (y.symbol, "$y{custom}"), ("value", "$sx{custom}")]
-    hover(plot, image, tooltips, formatters=formatters, point_policy="follow_mouse")
+    style.hover(plot, image, tooltips, formatters=formatters, point_policy="follow_mouse")
     return {"image": image, "images": ColumnDataSource(images), "mapper": mapper, "bar": bar}
 
 
@@ -255,7 +243,7 @@ def _draw_lines(plot: Any, slices: Sequence[MapSlice]) -> dict[str, Any]:
     return {
         "contours": plot.multi_line(f"xs {key}", f"ys {key}", **white),
         "texts": plot.text(
-            f"x {key}", f"y {key}", f"text {key}", source=source, text_font=literal(FONT), **_CONTOUR_TEXT
+            f"x {key}", f"y {key}", f"text {key}", source=source, text_font=literal(style.FONT), **_CONTOUR_TEXT
         ),
         "best": plot.scatter(
             f"x {key}",
@@ -263,7 +251,7 @@ def _draw_lines(plot: Any, slices: Sequence[MapSlice]) -> dict[str, Any]:
             source=ColumnDataSource(best),
             size=12,
             legend_label="best of the grid",
-            **{**MARKER, "fill_color": "#ffffff"},
+            **{**style.MARKER, "fill_color": "#ffffff"},
         ),
     }
 
@@ -273,7 +261,7 @@ def _draw_mark(
 ) -> dict[str, Any]:
     """Draw a point; return it with the slices that it belongs to, by their labels."""
     x, y = (float(mark.at[axis.name]) for axis in axes)
-    drawn = plot.scatter([x], [y], marker="star", size=22, legend_label=mark.name, **MARKER)
+    drawn = plot.scatter([x], [y], marker="star", size=22, legend_label=mark.name, **style.MARKER)
     marked = [
         each.key
         for each in slices
@@ -284,22 +272,12 @@ def _draw_mark(
 
 
 def _profile_plot(axis: MapAxis, across: int, slices: Sequence[MapSlice], value_label: str) -> Any:
-    """Draw the best value at each place of an axis, with a line for each choice of labels.
-
-    Parameters
-    ----------
-    axis : MapAxis
-        The axis that is held.
-    across : int
-        The axis of ``z`` that is free.
-    slices : sequence of MapSlice
-        All of them.
-    value_label : str
-        The title of the values.
-    """
+    """Draw the best value ``across`` the other axis of ``z``, with a line for each choice of labels."""
     from bokeh.models import ColumnDataSource
 
-    plot = figure(height=_PROFILE_HEIGHT, x_axis_type=axis.scale, x_axis_label=axis.title, y_axis_label=value_label)
+    plot = style.figure(
+        height=_PROFILE_HEIGHT, x_axis_type=axis.scale, x_axis_label=axis.title, y_axis_label=value_label
+    )
     names = {labels: ", ".join(labels) or "best" for labels in dict.fromkeys(each.labels for each in slices)}
     for n, (labels, name) in enumerate(names.items()):
         profiles = {each.value: each.profile(across) for each in slices if each.labels == labels}
@@ -307,12 +285,12 @@ def _profile_plot(axis: MapAxis, across: int, slices: Sequence[MapSlice], value_
             "at",
             slices[0].value,
             source=ColumnDataSource({"at": axis.values, **profiles}),
-            color=LINES[n % len(LINES)],
+            color=style.LINES[n % len(style.LINES)],
             line_width=2.4,
             legend_label=name,
         )
     plot.legend.visible = bool(slices[0].labels)
-    legend_above(plot)
+    style.legend_above(plot)
     # Each line of the legend takes seven characters besides its name.
     if sum(len(name) + 7 for name in names.values()) > _LEGEND_WIDTH:
         columns = max(1, _LEGEND_WIDTH // (max(map(len, names.values())) + 7))

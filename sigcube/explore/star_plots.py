@@ -10,8 +10,8 @@ import xarray as xr
 
 from sigcube.cube import flag_masks, samples
 from sigcube.cube.selection import EVERYTHING
+from sigcube.explore import style
 from sigcube.explore.page import Card
-from sigcube.explore.style import COLOUR_BAR, figure, hover, legend_above, mark_synthetic, menu, on_change, titled
 
 __all__ = ["StarCounts", "count_stars", "density_cards"]
 
@@ -85,8 +85,8 @@ def density_cards(cube: xr.Dataset) -> list[Card]:
 
     counted = [count_stars(cube, view.x, view.y, cells=view.cells) for view in _VIEWS]
     plots = [_plot(cube, view, each) for view, each in zip(_VIEWS, counted, strict=True)]
-    choice = menu(list(counted[0]))
-    on_change(choice, "star.js", parts=[parts for _, parts in plots])
+    choice = style.menu(list(counted[0]))
+    style.on_change(choice, "star.js", parts=[parts for _, parts in plots])
     first = next(iter(counted[0].values()))
     stars = "synthetic stars" if cube.attrs["synthetic"] else "stars"
     return [
@@ -94,7 +94,7 @@ def density_cards(cube: xr.Dataset) -> list[Card]:
             "Rotation",
             f"How many {stars} there are at each radius and velocity about the axis. "
             f"{first.total - first.inside:,} of {first.total:,} have no such place, or one beyond the axes.",
-            column(titled("sample", choice), plots[0][0], sizing_mode="stretch_width", spacing=8),
+            column(style.titled("sample", choice), plots[0][0], sizing_mode="stretch_width", spacing=8),
             wide=True,
         ),
         Card("Where they are", "The same stars in radius and height above the plane.", plots[1][0]),
@@ -165,13 +165,13 @@ def _medians(counts: FloatArray, edges: FloatArray) -> FloatArray:
 
 
 def _plot(cube: xr.Dataset, view: _View, counted: Mapping[str, StarCounts]) -> tuple[Any, dict[str, Any]]:
-    """Draw the first sample; return the figure, and what the script needs to show another one."""
+    """Draw the first sample; return the style.figure, and what the script needs to show another one."""
     from bokeh.models import ColorBar, ColumnDataSource, LogColorMapper, LogTicker
     from bokeh.palettes import Viridis256
 
     first = next(iter(counted))
     x, y = counted[first].x, counted[first].y
-    plot = figure(
+    plot = style.figure(
         # The narrow figure is as tall as its neighbour with the menu.
         height=_HEIGHT + (0 if view.median else 80),
         x_range=(x[0], x[-1]),
@@ -187,12 +187,12 @@ def _plot(cube: xr.Dataset, view: _View, counted: Mapping[str, StarCounts]) -> t
     image = plot.image(
         image="image", x=x[0], y=y[0], dw=x[-1] - x[0], dh=y[-1] - y[0], source=source, color_mapper=mapper
     )
-    bar = ColorBar(color_mapper=mapper, title="stars in a cell", ticker=LogTicker(), **COLOUR_BAR)
+    bar = ColorBar(color_mapper=mapper, title="stars in a cell", ticker=LogTicker(), **style.COLOUR_BAR)
     # A wide figure has room beside it, a narrow one below.
     plot.add_layout(bar, "right" if view.median else "below")
     bar.width, bar.height = (14, "auto") if view.median else ("auto", 14)
     tooltips = [(view.x_title, "$x{0.00}"), (view.y_title, "$y{0.0}"), ("stars", "@image{0}")]
-    hover(plot, image, tooltips, point_policy="follow_mouse")
+    style.hover(plot, image, tooltips, point_policy="follow_mouse")
     parts = {"source": source, "images": ColumnDataSource(images), "mapper": mapper, "most": most}
     if view.median:
         middles = (x[::_TOGETHER][1:] + x[::_TOGETHER][:-1]) / 2
@@ -200,8 +200,8 @@ def _plot(cube: xr.Dataset, view: _View, counted: Mapping[str, StarCounts]) -> t
         line = ColumnDataSource({"x": middles, "y": counted[first].median})
         # A white rim sets the line apart from dark and bright colours alike.
         plot.line("x", "y", source=line, color="#ffffff", line_width=5, alpha=0.85)
-        legend = mark_synthetic(view.median, cube)
+        legend = style.mark_synthetic(view.median, cube)
         plot.line("x", "y", source=line, color="#d55e00", line_width=2.4, legend_label=legend)
-        legend_above(plot)
+        style.legend_above(plot)
         parts |= {"line": line, "lines": ColumnDataSource({"x": middles, **medians})}
     return plot, parts

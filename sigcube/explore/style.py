@@ -160,16 +160,9 @@ def titled(title: str, widget: Any) -> Any:
 
 
 def on_change(model: Any, code: str, **arguments: Any) -> None:
-    """Run a script when another entry of a menu, button or selection is chosen.
+    """Run JavaScript, or a script of this package, when the choice of a menu, buttons or a data source changes.
 
-    Parameters
-    ----------
-    model : bokeh.model.Model
-        A menu, buttons, or the selection of a data source.
-    code : str
-        JavaScript, or the name of a script of this package; ``cb_obj`` is the model.
-    **arguments
-        The other names that the script uses.
+    The script knows the model as ``cb_obj``, and the arguments by their names.
     """
     from bokeh.models import CustomJS
 

@@ -1,4 +1,4 @@
-"""The command line: one thin command a verb.
+"""The command line: a function for each command, which calls the library and prints.
 
 Exit codes: 0 done; 1 refused or failed, with the reason on the error stream; 2 wrong usage; 3 done, but for blocks that
 failed and are recorded; 4 another process writes the store; 5 made again, and not the same; 130 interrupted.
@@ -6,27 +6,11 @@ failed and are recorded; 4 another process writes the store; 5 made again, and n
 
 from sigcube.cli.app import ExitCode, make_app
 from sigcube.cli.dataset_commands import check, datasets, fetch, ingest, show
-from sigcube.cli.fit_command import fit
 from sigcube.cli.ledger_command import claims
-from sigcube.cli.sweep_commands import demo, kernels, map_, plan, rerun, status, sweep
+from sigcube.cli.sweep_commands import demo, fit, kernels, map_, plan, rerun, status, sweep
 
 __all__ = ["ExitCode", "app"]
 
 app = make_app(
-    {
-        "datasets": datasets,
-        "fetch": fetch,
-        "ingest": ingest,
-        "check": check,
-        "show": show,
-        "kernels": kernels,
-        "plan": plan,
-        "sweep": sweep,
-        "status": status,
-        "rerun": rerun,
-        "map": map_,
-        "fit": fit,
-        "claims": claims,
-        "demo": demo,
-    }
+    [datasets, fetch, ingest, check, show, kernels, plan, sweep, status, rerun, map_, fit, claims, demo],
 )

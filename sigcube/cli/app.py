@@ -1,7 +1,8 @@
-"""The application: what its verbs share."""
+"""What the commands share: the application, exit codes, common options, and how results and errors are printed."""
 
+import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,10 +11,11 @@ import typer
 from typer.core import TyperGroup
 
 from sigcube import __version__
-from sigcube.errors import SigcubeError, StoreError, StoreInUse
+from sigcube.errors import SigcubeError, StoreInUse
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 __all__ = [
     "AsJson",
@@ -23,14 +25,16 @@ __all__ = [
     "Scheduler",
     "Workers",
     "make_app",
-    "make_folder",
+    "print_json",
+    "print_result",
+    "print_tables",
     "stderr_console",
     "stdout_console",
 ]
 
 
 class ExitCode(IntEnum):
-    """What a script can rely on."""
+    """Exit codes, which scripts can rely on."""
 
     REFUSED = 1
     USAGE = 2
@@ -40,14 +44,16 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-class _Verbs(TyperGroup):
-    """Turns sigcube's own errors into their message and a code; anything else is a defect and keeps its traceback."""
+class _Commands(TyperGroup):
+    """Turns sigcube's own errors into a message and an exit code; other exceptions are defects and keep a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except SigcubeError as error:
-            stderr_console().print(f"[bold red]error[/] {_escaped(error)}", highlight=False, soft_wrap=True)
+            from rich.text import Text
+
+            stderr_console().print(Text.assemble(("error", "bold red"), f" {error}"), soft_wrap=True)
             raise typer.Exit(ExitCode.IN_USE if isinstance(error, StoreInUse) else ExitCode.REFUSED) from None
         except KeyboardInterrupt:
             stderr_console().print("interrupted; what was finished is kept, and the same command goes on from there")
@@ -79,13 +85,13 @@ def _main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Hold the options that stand before a verb."""
+    """Take the options that stand before a command."""
 
 
-def make_app(verbs: Mapping[str, Callable[..., None]]) -> typer.Typer:
-    """Make the application of these verbs, which its help lists in their order."""
+def make_app(commands: Iterable[Callable[..., None]]) -> typer.Typer:
+    """Make the application of these commands, named after their functions; its help lists them in this order."""
     app = typer.Typer(
-        cls=_Verbs,
+        cls=_Commands,
         help="Gravity models over labelled cubes: raw files in, result cubes out.",
         no_args_is_help=True,
         add_completion=False,
@@ -93,34 +99,39 @@ def make_app(verbs: Mapping[str, Callable[..., None]]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_main)
-    for name, verb in verbs.items():
-        app.command(name)(verb)
+    for command in commands:
+        # A name that Python has taken ends in an underscore.
+        app.command(command.__name__.rstrip("_"))(command)
     return app
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError("this folder cannot be made", where=str(path), found=error.strerror) from None
-
-
 def stdout_console() -> "Console":
-    """Give the console of results: wide and plain when it is no terminal."""
+    """Return the console of results: wide when it is not a terminal, and then without colours."""
     from rich.console import Console
 
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200)
 
 
 def stderr_console() -> "Console":
-    """Give the console of progress and errors."""
+    """Return the console of progress and errors."""
     from rich.console import Console
 
     return Console(file=sys.stderr)
 
 
-def _escaped(error: SigcubeError) -> str:
-    from rich.markup import escape
+def print_tables(tables: "Iterable[Table]") -> None:
+    """Print tables to the output stream."""
+    console = stdout_console()
+    for each in tables:
+        console.print(each)
 
-    return escape(str(error))
+
+def print_json(value: Any) -> None:
+    """Print JSON to the output stream."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_result(path: Path) -> None:
+    """Say where a result is, and how to open it."""
+    typer.echo(f"result: {path}")
+    typer.echo(f'open it: python -c "import sigcube; print(sigcube.open_result({str(path)!r}))"')

@@ -1,15 +1,15 @@
-"""The verbs of data: list, fetch, ingest, check and show."""
+"""The commands of data: datasets, fetch, ingest, check and show."""
 
-import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sigcube.cli.app import AsJson, CubeFolder, DataFolder, ExitCode, stdout_console
-from sigcube.errors import SigcubeError
+from sigcube.cli.app import AsJson, CubeFolder, DataFolder, ExitCode, print_json, print_tables, stdout_console
+from sigcube.errors import RawFilesMissing, SigcubeError
 
 __all__ = ["check", "datasets", "fetch", "ingest", "show"]
 
@@ -28,15 +28,14 @@ CacheFolder = Annotated[
 
 def datasets(cubes: CubeFolder = Path("cubes"), as_json: AsJson = False) -> None:
     """List the datasets: what they hold, whom to cite, where the raw files come from, and whether the cube is here."""
-    from sigcube.cli.catalogue import dataset_records, dataset_tables
+    from sigcube.cli.catalogue import dataset_records
+    from sigcube.cli.tables import dataset_tables
 
     records = dataset_records(cubes)
     if as_json:
-        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
-        return
-    console = stdout_console()
-    for table in dataset_tables(records, width=console.width):
-        console.print(table)
+        print_json(records)
+    else:
+        print_tables(dataset_tables(records, width=stdout_console().width))
 
 
 def fetch(
@@ -81,7 +80,7 @@ def ingest(
         cube = make_cube(recipe, data=data, out=target, overwrite=overwrite)
         made = open_lazily(cube)
         typer.echo(f"{cube}: {made.attrs['title']}; samples {', '.join(sample_names(made))}")
-        # A slice of the raw files that is not there is no fault of those that are.
+        # Of a dataset in many files, some may be enough: other counts are no fault.
         if note := unexpected_counts(recipe, cube):
             typer.echo(note, err=True)
 
@@ -90,20 +89,20 @@ def ingest(
 
 def check(cube: CubePath, as_json: AsJson = False) -> None:
     """Check a cube against its schema and its fingerprint, and say what it holds: flags, samples, ranges."""
-    from sigcube.cli.catalogue import cube_record, cube_tables, fault_record
+    from sigcube.cli.tables import cube_tables
     from sigcube.cube import inspect_cube
 
     try:
         summary = inspect_cube(cube)
     except SigcubeError as error:
         if as_json:
-            typer.echo(json.dumps(fault_record(cube, error), indent=2, ensure_ascii=False))
+            fault = {name: getattr(error, name) for name in ("what", "where", "found", "expected")}
+            print_json({"cube": str(cube), "valid": False, "error": {**fault, "do": error.hint}})
         raise
     if as_json:
-        typer.echo(json.dumps(cube_record(cube, summary), indent=2, ensure_ascii=False))
-        return
-    for table in cube_tables(cube, summary):
-        stdout_console().print(table)
+        print_json({"cube": str(cube), "valid": True, **asdict(summary)})
+    else:
+        print_tables(cube_tables(cube, summary))
 
 
 def show(
@@ -132,12 +131,27 @@ def show(
 
 
 def _each(name: str | None, every: bool, do: Callable[[str], None]) -> None:
-    """Do something for a dataset, or for every one; of those that cannot be had, one line tells why."""
-    from sigcube.cli.catalogue import each_dataset
+    """Do something for a dataset, or for all of them; a dataset that fails is told in a line, and the rest go on.
+
+    Raw files that are not there are no failure: datasets without them are skipped.
+    """
+    from sigcube.recipes import recipe_names
+    from sigcube.wording import in_one_line
 
     if (name is None) != every:
         raise typer.BadParameter("give either the name of a dataset or --all")
     if name is not None:
         do(name)
-    elif each_dataset(do, tell=partial(typer.echo, err=True)):
+        return
+    failed, names = False, recipe_names()
+    for place, each in enumerate(names, 1):
+        typer.echo(f"{place}/{len(names)} {each}", err=True)
+        try:
+            do(each)
+        except RawFilesMissing as error:
+            typer.echo(f"{each}: skipped: {in_one_line(error)}", err=True)
+        except SigcubeError as error:
+            failed = True
+            typer.echo(f"{each}: failed: {in_one_line(error)}", err=True)
+    if failed:
         raise typer.Exit(ExitCode.REFUSED)

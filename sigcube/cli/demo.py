@@ -1,4 +1,4 @@
-"""The demonstration: a synthetic survey whose true model is known, swept and shown; and real single systems."""
+"""The demonstration: a synthetic survey whose true model is known, swept and shown; and real systems, compared."""
 
 import shutil
 import time
@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import typer
 import xarray as xr
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from sigcube.analysis.best import best_points
+from sigcube.cli.app import print_tables, stderr_console
 from sigcube.cli.progress import sweep_progress
-from sigcube.cli.tables import best_table
+from sigcube.cli.tables import best_table, table
 from sigcube.constants import PAPER
 from sigcube.cube import open_cube, save_cube
 from sigcube.explore import Mark, cube_page, map_page
-from sigcube.explore.galaxy_models import curve_cards
+from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.kernels import KERNELS
 from sigcube.kernels import sigma as model
 from sigcube.model.compile import ufunc
@@ -36,27 +36,20 @@ SEED = 1
 
 FloatArray = npt.NDArray[np.float64]
 
-# The mock knows the true scale length of its discs, which is what the catalogue lists.
+# The catalogue of the mock lists the true scale length of its discs.
 FIXED = {"scale_length": "catalogue", "k": 0.5}
 WINDOWS = ["geometric", "power", "local", "none"]
 
 
-def run_demo(out: Path, *, workers: int | None, stdout: Console, stderr: Console) -> Path:
-    """Make the survey, sweep it, print a table, and write ``map.html``; then real systems against the models.
+def run_demo(out: Path, *, workers: int | None) -> None:
+    """Make the survey, sweep it, print a table and write ``map.html``; then do the same for real systems.
 
     Parameters
     ----------
     out : Path
         The folder for all of it; an earlier demonstration in it is replaced.
-    workers : int, optional
+    workers : int or None
         Processes of the local cluster.
-    stdout, stderr : Console
-        For the table, and for progress.
-
-    Returns
-    -------
-    Path
-        The page.
     """
     began = time.perf_counter()
     survey = demo_survey()
@@ -72,23 +65,21 @@ def run_demo(out: Path, *, workers: int | None, stdout: Console, stderr: Console
         reference={"kernel": "mond", "nu": "rar"},
     )
     plan = sweep.plan()
-    stdout.print(
-        f"{count(N_GALAXIES)} synthetic galaxies; true model: {_truth_in_words()}\n{plan!r}\n", highlight=False
-    )
-    target = _fresh(out / "result.zarr")
-    with sweep_progress(stderr, data_points=plan.n_points) as on_event:
+    typer.echo(f"{count(N_GALAXIES)} synthetic galaxies; true model: {_truth_in_words()}\n{plan!r}\n")
+    target = out / "result.zarr"
+    if (target / "journal").is_dir():
+        # Only a result is removed, and none that another process writes: its lock cannot be taken.
+        Lock(target / "journal").release()
+        shutil.rmtree(target)
+    with sweep_progress(stderr_console(), data_points=plan.n_points) as on_event:
         result = sweep.run(target, workers=workers, on_event=on_event)
-    stdout.print(best_table(result))
+    print_tables([best_table(result)])
     page = _write_page(result, survey, out / "map.html")
     landmarks = ingest(load_recipe("landmarks"), out=out / "landmarks.zarr", overwrite=True)
-    stdout.print(_landmark_table(open_cube(landmarks)))
+    print_tables([_landmark_table(open_cube(landmarks))])
     cube_page(landmarks, out / "landmarks.html")
-    stdout.print(
-        f"map        {page}\nlandmarks  {out / 'landmarks.html'}\nresult     {target}\n"
-        f"done in {duration(time.perf_counter() - began)}",
-        highlight=False,
-    )
-    return page
+    typer.echo(f"map        {page}\nlandmarks  {out / 'landmarks.html'}\nresult     {target}")
+    typer.echo(f"done in {duration(time.perf_counter() - began)}")
 
 
 def _landmark_table(cube: xr.Dataset) -> Table:
@@ -101,14 +92,13 @@ def _landmark_table(cube: xr.Dataset) -> Table:
         .ratio.isel(constants=0)
         for name in ("newton", "mond", "sigma")
     }
-    table = Table(title="Real systems: prediction over observation", box=box.SIMPLE_HEAD, title_justify="left")
-    for heading in ("landmark", "observed", *ratios):
-        table.add_column(heading, justify="left" if heading == "landmark" else "right")
+    rows = []
     for name in ratios["sigma"].landmark.values:
         here = cube.sel(landmark=name)
         observed = f"{number(float(here.observed))} {here.unit.item()}".rstrip()
-        table.add_row(name, observed, *(f"{float(ratio.sel(landmark=name)):.3g}" for ratio in ratios.values()))
-    return table
+        rows.append((name, observed, *(f"{float(ratio.sel(landmark=name)):.3g}" for ratio in ratios.values())))
+    head = ("landmark", ">observed", *(f">{kernel}" for kernel in ratios))
+    return table("Real systems: prediction over observation", head, rows)
 
 
 def demo_survey(n_galaxies: int = N_GALAXIES, seed: int = SEED) -> xr.Dataset:
@@ -133,14 +123,6 @@ def _truth_in_words() -> str:
     return f"Σ-Gravity with the {truth['window']} window, ξ/R_d = {truth['xi_scale']:.3f}, A = {truth['A']:.3f}"
 
 
-def _fresh(path: Path) -> Path:
-    """Remove an earlier result, and only that; not one that another process still writes."""
-    if (path / "journal").is_dir():
-        Lock(path / "journal").release()
-        shutil.rmtree(path)
-    return path
-
-
 def _write_page(result: xr.Dataset, survey: xr.Dataset, path: Path) -> Path:
     best = next(point for point in best_points(result) if point["window"] == "geometric")
     sigma, mond = KERNELS["sigma"], KERNELS["mond"]
@@ -161,5 +143,5 @@ def _write_page(result: xr.Dataset, survey: xr.Dataset, path: Path) -> Path:
             f"Synthetic rotation curves: exponential discs, gas and bulges under {_truth_in_words()}, plus noise. "
             f"A sweep of {count(result['status'].size)} models, none of which knows the answer, finds it again."
         ),
-        cards=curve_cards(survey, models, against="MOND", best="Σ-Gravity, best fit"),
+        cards=comparison_cards(survey, models, against="MOND", best="Σ-Gravity, best fit"),
     )

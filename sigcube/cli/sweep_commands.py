@@ -1,23 +1,37 @@
-"""The verbs of sweeps: kernels, plan, sweep, status, rerun and map; and the demo."""
+"""The commands of models and results: kernels, plan, sweep, status, rerun, map and fit; and the demo."""
 
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from sigcube.cli.app import AsJson, ExitCode, Scheduler, Workers, make_folder, stderr_console, stdout_console
+from sigcube.cli.app import (
+    AsJson,
+    ExitCode,
+    Scheduler,
+    Workers,
+    print_json,
+    print_result,
+    print_tables,
+    stderr_console,
+)
+from sigcube.errors import StoreError
 
-if TYPE_CHECKING:
-    from sigcube.store import StoreStatus
+__all__ = ["demo", "fit", "kernels", "map_", "plan", "rerun", "status", "sweep"]
 
-__all__ = ["demo", "kernels", "map_", "plan", "rerun", "status", "sweep"]
-
-SpecPath = Annotated[
+SweepSpec = Annotated[
     Path, typer.Argument(metavar="SPEC", help="The sweep's TOML file, or the name of one that comes with sigcube.")
 ]
+FitSpec = Annotated[
+    Path, typer.Argument(metavar="SPEC", help="The fit's TOML file, or the name of one that comes with sigcube.")
+]
 ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
+ResultOut = Annotated[
+    Path | None,
+    typer.Option(metavar="RESULT", help="Where the result goes; cubes/results/<name of SPEC>.zarr by default."),
+]
 
 
 def kernels(
@@ -25,46 +39,46 @@ def kernels(
     as_json: AsJson = False,
 ) -> None:
     """List the models: their parameters, units, defaults, bounds and sources, and the labels of each choice."""
-    from sigcube.cli.tables import kernel_records, kernel_tables
+    from sigcube.cli.catalogue import kernel_records
+    from sigcube.cli.tables import kernel_tables
 
     if as_json:
-        typer.echo(json.dumps(kernel_records(name), indent=2, ensure_ascii=False))
-        return
-    for table in kernel_tables(name):
-        stdout_console().print(table)
+        print_json(kernel_records(name))
+    else:
+        print_tables(kernel_tables(name))
 
 
-def plan(spec: SpecPath, as_json: AsJson = False) -> None:
+def plan(spec: SweepSpec, as_json: AsJson = False) -> None:
     """Show what a sweep would compute and write, and what that costs; nothing is written."""
     from sigcube.plan.plan import plan_record
     from sigcube.sweep import Sweep
 
-    decided = Sweep.from_toml(spec).plan()
-    typer.echo(json.dumps(plan_record(decided), indent=2) if as_json else repr(decided))
+    planned = Sweep.from_toml(spec).plan()
+    typer.echo(json.dumps(plan_record(planned), indent=2) if as_json else repr(planned))
 
 
 def sweep(
-    spec: SpecPath,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="RESULT", help="Where the result goes; cubes/results/<name of SPEC>.zarr by default."),
-    ] = None,
+    spec: SweepSpec,
+    out: ResultOut = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first block that fails.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try blocks again that failed before.")] = False,
 ) -> None:
-    """Run a sweep, or what is left of it. Killed at any moment, the same command goes on from there."""
+    """Run a sweep, or what is left of it. After an interrupt or a crash the same command resumes it."""
     from sigcube.cli.progress import sweep_progress
     from sigcube.cli.tables import best_table
     from sigcube.store import status as read_status
     from sigcube.sweep import Sweep
 
-    target = out or Path("cubes/results") / f"{spec.stem}.zarr"
+    target = out or _default_target(spec)
     prepared = Sweep.from_toml(spec)
-    decided = prepared.plan(probe=False)
-    make_folder(target.parent)
-    with sweep_progress(stderr_console(), data_points=decided.n_points) as on_event:
+    data_points = prepared.plan(probe=False).n_points
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError("this folder cannot be made", where=str(target.parent), found=error.strerror) from None
+    with sweep_progress(stderr_console(), data_points=data_points) as on_event:
         result = prepared.run(
             target,
             scheduler=scheduler,
@@ -73,9 +87,17 @@ def sweep(
             retry_failed=retry_failed,
             on_event=on_event,
         )
-    stdout_console().print(best_table(result))
-    _say_where(target)
-    _exit_on_failures(read_status(target), target)
+    print_tables([best_table(result)])
+    print_result(target)
+    state = read_status(target)
+    if state.failed or state.killed:
+        told = f"{state.failed} blocks failed, {state.killed} killed their worker: sigcube status {target}"
+        typer.echo(told, err=True)
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _default_target(spec: Path) -> Path:
+    return Path("cubes/results") / f"{spec.stem}.zarr"
 
 
 def status(
@@ -86,7 +108,8 @@ def status(
     ] = False,
 ) -> None:
     """Say how far a sweep is; also while it runs, from another shell."""
-    from sigcube.cli.progress import describe_status, status_record
+    from sigcube.cli.catalogue import status_record
+    from sigcube.cli.tables import describe_status
     from sigcube.store import status as read_status
 
     while True:
@@ -110,8 +133,8 @@ def rerun(
     from sigcube.rerun import rerun as make_again
     from sigcube.sweep import Sweep
 
-    points = Sweep.from_result(result).plan(probe=False).n_points
-    with sweep_progress(stderr_console(), data_points=points) as on_event:
+    data_points = Sweep.from_result(result).plan(probe=False).n_points
+    with sweep_progress(stderr_console(), data_points=data_points) as on_event:
         report = make_again(result, out, scheduler=scheduler, workers=workers, on_event=on_event)
     typer.echo(f"{report.path}: {report.compared} blocks compared, {len(report.differing)} differ")
     if not report.identical:
@@ -132,10 +155,31 @@ def map_(
     from sigcube.explore import map_page
     from sigcube.sweep import open_result
 
-    opened = open_result(result)
-    target = out or result.with_suffix(".html")
-    map_page(opened, target, x=x, y=y, value=value)
-    typer.echo(str(target))
+    typer.echo(str(map_page(open_result(result), out or result.with_suffix(".html"), x=x, y=y, value=value)))
+
+
+def fit(
+    spec: FitSpec,
+    out: ResultOut = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a fit that is already there.")] = False,
+) -> None:
+    """Fit models to each system, or to a sample as one: a grid, then every minimum of it polished within the bounds."""
+    from sigcube.cli.progress import fit_progress
+    from sigcube.cli.tables import fit_notes, fit_tables
+    from sigcube.fits import Fit
+
+    target = out or _default_target(spec)
+    try:
+        prepared = Fit.from_toml(spec)
+        with fit_progress(stderr_console()) as on_progress:
+            result = prepared.run(target, overwrite=overwrite, on_progress=on_progress)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; a fit is written when it is done, so nothing was", err=True)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    print_tables(fit_tables(result))
+    for note in fit_notes(result):
+        typer.echo(note)
+    print_result(target)
 
 
 def demo(
@@ -147,17 +191,4 @@ def demo(
     """Sweep a mock survey whose true model is known, print a table, and write an HTML map."""
     from sigcube.cli.demo import run_demo
 
-    run_demo(out, workers=workers, stdout=stdout_console(), stderr=stderr_console())
-
-
-def _say_where(target: Path) -> None:
-    typer.echo(f"result: {target}")
-    typer.echo(f'open it: python -c "import sigcube; print(sigcube.open_result({str(target)!r}))"')
-
-
-def _exit_on_failures(state: "StoreStatus", target: Path) -> None:
-    if state.failed or state.killed:
-        typer.echo(
-            f"{state.failed} blocks failed, {state.killed} killed their worker: sigcube status {target}", err=True
-        )
-        raise typer.Exit(ExitCode.SOME_FAILED)
+    run_demo(out, workers=workers)

@@ -1,30 +1,82 @@
-"""Kernels, results and fits as tables for a terminal."""
+"""What commands print of kernels, datasets, cubes, results and fits: tables for a terminal, and a store's state."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from sigcube.analysis import bootstrap_win_rate, model_summary, wins
 from sigcube.analysis.best import best_points, default_summary, summaries
 from sigcube.constants import PAPER
+from sigcube.cube import Summary
+from sigcube.cube.inspection import describe_counts, describe_file
+from sigcube.explore.cube_page import flag_table, sample_table
 from sigcube.kernels import KERNELS, find
 from sigcube.model.frames import FRAMES
-from sigcube.model.kernel import Kernel
 from sigcube.model.model import CONSTANTS_CHOICE
 from sigcube.model.record import Choice, Parameter
-from sigcube.wording import number
+from sigcube.store import StoreStatus
+from sigcube.wording import count, duration, number, plural
 
-__all__ = ["best_table", "fit_notes", "fit_tables", "kernel_records", "kernel_tables"]
+__all__ = [
+    "best_table",
+    "cube_tables",
+    "dataset_tables",
+    "describe_status",
+    "fit_notes",
+    "fit_tables",
+    "kernel_tables",
+    "table",
+]
+
+# In a narrower terminal the long texts about datasets have a table of their own.
+_WIDE = 150
+_DATASET = ("name", "kind", ">systems", ">points", "cube here")
+_DATASET_TEXTS = {"citation": "citation", "licence": "licence", "origin": "raw files from"}
+_CUBE_HERE = {"present": "yes", "absent": "no", "unreadable": "broken"}
+# Means and medians of χ² are those of χ² per degree of freedom, which has columns of its own.
+_NOT_SHOWN = ("chi2_mean", "chi2_median", "n_converged")
+_MOST_ERRORS = 5
+
+
+def table(title: str, head: Iterable[str], rows: Iterable[Sequence[object] | None]) -> Table:
+    """Make a table for a terminal; nothing in it is taken for markup.
+
+    Parameters
+    ----------
+    title : str
+        A line above it, or an empty string.
+    head : iterable of str
+        Titles of the columns; one that begins with ``>`` is aligned to the right.
+    rows : iterable of sequence
+        The cells; None ends a section.
+    """
+    made = Table(
+        title=Text(title, style="bold") if title else None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for name in head:
+        made.add_column(
+            Text(name.removeprefix(">")), justify="right" if name.startswith(">") else "left", overflow="fold"
+        )
+    for row in rows:
+        if row is None:
+            made.add_section()
+        else:
+            made.add_row(*(Text(str(cell)) for cell in row))
+    return made
 
 
 def kernel_tables(name: str | None = None) -> list[Table]:
-    """Return the tables of one kernel, or of all and of what they share.
+    """Return the tables of one kernel, or of all, and of what all kernels share.
 
     Raises
     ------
@@ -32,9 +84,8 @@ def kernel_tables(name: str | None = None) -> list[Table]:
         For a name that is not a kernel.
     """
     tables: list[Table] = []
-    for kernel in _chosen(name):
-        title = f"{kernel.name}: {kernel.title} ({kernel.source})"
-        tables.append(_parameter_table(kernel.parameters, title))
+    for kernel in KERNELS.values() if name is None else [find(name)]:
+        tables.append(_parameter_table(kernel.parameters, f"{kernel.name}: {kernel.title} ({kernel.source})"))
         if kernel.choices:
             tables.append(_choice_table(kernel.choices, f"{kernel.name}: choices, * by default"))
     for frame in FRAMES.values():
@@ -42,104 +93,117 @@ def kernel_tables(name: str | None = None) -> list[Table]:
             tables.append(_parameter_table(frame.parameters, f"every kernel, on a {frame.kind} cube"))
         if frame.choices:
             tables.append(_choice_table(frame.choices, f"every kernel, on a {frame.kind} cube: choices, * by default"))
-    tables.append(_choice_table([CONSTANTS_CHOICE], "every kernel: choices, * by default"))
-    return tables
-
-
-def kernel_records(name: str | None = None) -> list[dict[str, Any]]:
-    """Return one kernel, or all, as JSON-able values."""
-    return [
-        {
-            "name": kernel.name,
-            "title": kernel.title,
-            "source": kernel.source,
-            "parameters": [
-                {**asdict(p), "default": p.value(PAPER)} for p in (*kernel.parameters, *_shared_parameters())
-            ],
-            "choices": [_choice_record(choice) for choice in (*kernel.choices, CONSTANTS_CHOICE)],
-        }
-        for kernel in _chosen(name)
-    ]
-
-
-def _chosen(name: str | None) -> Iterable[Kernel]:
-    return KERNELS.values() if name is None else [find(name)]
-
-
-def _shared_parameters() -> tuple[Parameter, ...]:
-    return tuple(parameter for frame in FRAMES.values() for parameter in frame.parameters)
-
-
-def _choice_record(choice: Choice) -> dict[str, Any]:
-    options = {
-        label: {"source": option.source, "description": option.description} for label, option in choice.options.items()
-    }
-    return {"name": choice.name, "description": choice.description, "default": choice.default, "labels": options}
+    return [*tables, _choice_table([CONSTANTS_CHOICE], "every kernel: choices, * by default")]
 
 
 def _parameter_table(parameters: Sequence[Parameter], title: str) -> Table:
-    table = _table(title, "parameter", "symbol", "default", "unit", "bounds", "status", "source", "meaning")
-    for parameter in parameters:
-        low, high = parameter.bounds
-        table.add_row(
-            parameter.name,
-            parameter.symbol,
-            number(parameter.value(PAPER)),
-            parameter.unit or "–",
-            f"{low:g} … {high:g}",
-            parameter.status,
-            parameter.source,
-            parameter.description,
-        )
-    return table
+    head = ("parameter", "symbol", "default", "unit", "bounds", "status", "source", "meaning")
+    rows = []
+    for each in parameters:
+        default, bounds = number(each.value(PAPER)), "{:g} … {:g}".format(*each.bounds)
+        about = (each.status, each.source, each.description)
+        rows.append((each.name, each.symbol, default, each.unit or "–", bounds, *about))
+    return table(title, head, rows)
 
 
 def _choice_table(choices: Sequence[Choice], title: str) -> Table:
-    table = _table(title, "choice", "label", "source", "meaning")
+    rows: list[Sequence[str] | None] = []
     for choice in choices:
-        for row, (label, option) in enumerate(choice.options.items()):
+        for label, option in choice.options.items():
+            name = choice.name if label == next(iter(choice.options)) else ""
             star = " *" if label == choice.default else ""
-            table.add_row("" if row else choice.name, label + star, option.source, escape(option.description))
-        table.add_section()
-    return table
+            rows.append((name, label + star, option.source, option.description))
+        rows.append(None)
+    return table(title, ("choice", "label", "source", "meaning"), rows)
+
+
+def dataset_tables(records: Sequence[Mapping[str, Any]], *, width: int) -> list[Table]:
+    """Return `sigcube.cli.catalogue.dataset_records` as a table, or as two that fit in fewer columns."""
+    short, texts = [], []
+    for record in records:
+        counts = ("–" if record[name] is None else f"{record[name]:,}" for name in ("systems", "points"))
+        short.append((record["name"], record["kind"], *counts, _CUBE_HERE[record["state"]]))
+        texts.append([record[name] for name in _DATASET_TEXTS])
+    if width >= _WIDE:
+        rows = [(*first, *rest) for first, rest in zip(short, texts, strict=True)]
+        return [table("", (*_DATASET, *_DATASET_TEXTS.values()), rows)]
+    long = [(first[0], "\n".join(rest)) for first, rest in zip(short, texts, strict=True)]
+    return [table("", _DATASET, short), table("", ("name", ", ".join(_DATASET_TEXTS.values())), long)]
+
+
+def cube_tables(path: object, summary: Summary) -> list[Table]:
+    """Return what a cube holds as tables: about it, flags, samples, and the range of every number."""
+    about = Table(
+        title=Text(f"{path}: a valid {summary.kind} cube", style="bold"),
+        title_justify="left",
+        box=None,
+        show_header=False,
+        pad_edge=False,
+    )
+    about.add_column(style="dim", no_wrap=True)
+    about.add_column(overflow="fold")
+    for name, text in (
+        ("title", summary.title),
+        ("holds", describe_counts(summary.kind, summary.counts)),
+        ("citation", summary.citation),
+        ("licence", summary.licence),
+        ("raw files", "\n".join(map(describe_file, summary.raw_files)) or "none"),
+        ("fingerprint", summary.fingerprint),
+    ):
+        about.add_row(name, Text(text))
+    flags, samples = flag_table(summary), sample_table(summary)
+    ranges = []
+    for each in summary.ranges:
+        ends = ("–" if end is None else number(end) for end in (each.smallest, each.median, each.largest))
+        ranges.append((each.name, each.unit or "–", *ends, f"{each.missing:,}"))
+    return [
+        about,
+        table("Flags", flags.head, flags.rows),
+        table("Samples", samples.head, samples.rows),
+        table("Ranges", ("variable", "unit", ">smallest", ">median", ">largest", ">missing"), ranges),
+    ]
 
 
 def best_table(result: xr.Dataset, *, value: str | None = None) -> Table:
-    """Return `best_points` as a table."""
+    """Return `sigcube.analysis.best.best_points` as a table."""
     value = value or default_summary(result)
-    points = best_points(result, value=value)
-    axes = _axes(result)
+    # The store keeps coordinates in alphabetical order; the axes stand in the order of the grid's dimensions.
+    dims = list(result["status"].dims)
+    axes = [(dims.index(c.dims[0]), str(n)) for n, c in result.coords.items() if c.ndim == 1 and c.dims[0] in dims]
     others = [name for name in summaries(result) if name != value and not name.endswith("_median")]
-    columns = [*axes, value, *sorted(others, key=lambda name: name != "win_rate")[:4]]
-    table = _table(f"Best {value} under each reading", *(_heading(result, name) for name in columns))
-    for point in points:
-        table.add_row(*("any" if point[name] is None else number(point[name]) for name in columns))
-    return table
+    columns = [*(name for _, name in sorted(axes)), value, *sorted(others, key=lambda name: name != "win_rate")[:4]]
+    rows = [
+        ["any" if point[name] is None else number(point[name]) for name in columns]
+        for point in best_points(result, value=value)
+    ]
+    return table(f"Best {value} under each reading", [_heading(result, name) for name in columns], rows)
+
+
+def _heading(result: xr.Dataset, name: str) -> str:
+    units = result[name].attrs.get("units", "")
+    return f"{name} [{units}]" if units else name
 
 
 def fit_tables(result: xr.Dataset) -> list[Table]:
     """Return what a fit found as tables: its models, and their parameters."""
-    whole = _with_models(result)
-    return [_fitted_models(whole), _fitted_parameters(whole)]
+    fits = _with_models(result)
+    return [_model_table(fits), _fitted_table(fits)]
 
 
 def fit_notes(result: xr.Dataset) -> list[str]:
-    """Return what is to be said of a fit besides its tables: wins of models, minima, what did not converge."""
-    from sigcube.analysis import bootstrap_win_rate, wins
-
-    whole = _with_models(result)
-    models = [str(name) for name in whole["model"].values]
-    notes: list[str] = []
-    if len(models) > 1 and _per_system(whole):
-        by = "chi2_red" if "chi2_red" in whole else "rms"
-        for first, second in combinations(models, 2):
-            rate = bootstrap_win_rate(whole, first, second, by=by) if whole.sizes[_per_system(whole)[0]] > 1 else ""
-            notes.append(f"{wins(whole, first, second, by=by)}; bootstrap over systems {rate}".removesuffix(" "))
-    several, failed = int((whole["n_minima"] > 1).sum()), int((~whole["converged"]).sum())
+    """Return what else there is to say of a fit: wins of models, several minima, what did not converge."""
+    fits = _with_models(result)
+    dims, notes = _system_dims(fits), []
+    if dims:
+        by = "chi2_red" if "chi2_red" in fits else "rms"
+        for first, second in combinations(map(str, fits["model"].values), 2):
+            rate = bootstrap_win_rate(fits, first, second, by=by) if fits.sizes[dims[0]] > 1 else ""
+            notes.append(f"{wins(fits, first, second, by=by)}; bootstrap over systems {rate}".removesuffix(" "))
+    several, failed = int((fits["n_minima"] > 1).sum()), int((~fits["converged"]).sum())
     if several:
-        notes.append(f"{several} of {whole['n_minima'].size} fits have more than one minimum; the lowest is taken")
+        notes.append(f"{several} of {fits['n_minima'].size} fits have more than one minimum; the lowest is taken")
     if failed:
-        notes.append(f"caution: {failed} of {whole['converged'].size} fits did not converge, or have no finite value")
+        notes.append(f"caution: {failed} of {fits['converged'].size} fits did not converge, or have no finite value")
     return notes
 
 
@@ -147,69 +211,73 @@ def _with_models(result: xr.Dataset) -> xr.Dataset:
     return result if "model" in result.dims else result.expand_dims("model")
 
 
-def _per_system(whole: xr.Dataset) -> list[str]:
-    return [str(dim) for dim in whole["n_points"].dims if dim != "model"]
+def _system_dims(fits: xr.Dataset) -> list[str]:
+    """Return the dimension of the systems; none where a sample was fitted as one."""
+    return [str(dim) for dim in fits["n_points"].dims if dim != "model"]
 
 
-def _fitted_models(whole: xr.Dataset) -> Table:
-    """Return a line for each model: means, medians and sums over systems, or the values of the sample."""
-    from sigcube.analysis import model_summary
-
-    figures = model_summary(whole)
-    if not _per_system(whole):
-        figures = whole[[str(n) for n, v in whole.data_vars.items() if "best" in v.attrs or n in ("aic", "bic")]]
+def _model_table(fits: xr.Dataset) -> Table:
+    """Return a row for each model: means, medians and sums over systems, or the values of the sample."""
+    figures = model_summary(fits)
+    if not _system_dims(fits):
+        figures = fits[[str(n) for n, v in fits.data_vars.items() if "best" in v.attrs or n in ("aic", "bic")]]
     shown = [str(name) for name in figures.data_vars if figures[name].dims == ("model",) and name not in _NOT_SHOWN]
-    table = _table("Models", "model", "parameters", *(_heading(figures, name) for name in shown))
-    for model in whole["model"].values:
-        fitted = _fitted(whole, model)
-        table.add_row(model, ", ".join(fitted), *(number(figures[name].sel(model=model).item()) for name in shown))
-    return table
+    rows = [
+        (model, ", ".join(_fitted(fits, model)), *(number(figures[name].sel(model=model).item()) for name in shown))
+        for model in fits["model"].values
+    ]
+    return table("Models", ("model", "parameters", *(_heading(figures, name) for name in shown)), rows)
 
 
-_NOT_SHOWN = ("chi2_mean", "chi2_median", "n_converged")
-
-
-def _fitted_parameters(whole: xr.Dataset) -> Table:
-    """Return a line for each parameter of each model: where the systems lie, or the value, and the bounds hit."""
-    single = not _per_system(whole)
+def _fitted_table(fits: xr.Dataset) -> Table:
+    """Return a row for each parameter of each model: its values over systems, or its value, and the bounds hit."""
+    single = not _system_dims(fits)
     columns = ("best", "error") if single else ("median", "16 %", "84 %")
-    table = _table("Parameters", "model", "parameter", *columns, "at lower bound", "at upper bound")
-    for model in whole["model"].values:
-        for row, name in enumerate(_fitted(whole, model)):
-            best, error = (whole[each].sel(model=model).values.ravel() for each in (name, f"{name}_error"))
+    rows: list[Sequence[str] | None] = []
+    for model in fits["model"].values:
+        for row, name in enumerate(_fitted(fits, model)):
+            best, error = (fits[each].sel(model=model).values.ravel() for each in (name, f"{name}_error"))
             values = [best[0], error[0]] if single else np.nanquantile(best, [0.5, 0.16, 0.84])
-            sides = whole["at_bound"].sel(model=model, parameter=name).values
-            hits = [str(int((sides == _flag(whole, side)).sum())) for side in ("lower", "upper")]
-            table.add_row("" if row else model, _heading(whole, name), *map(number, values), *hits)
-        table.add_section()
-    return table
+            sides = fits["at_bound"].sel(model=model, parameter=name).values
+            hits = [str(int((sides == _bound_flag(fits, side)).sum())) for side in ("lower", "upper")]
+            rows.append(("" if row else model, _heading(fits, name), *map(number, values), *hits))
+        rows.append(None)
+    return table("Parameters", ("model", "parameter", *columns, "at lower bound", "at upper bound"), rows)
 
 
-def _fitted(whole: xr.Dataset, model: str) -> list[str]:
+def _fitted(fits: xr.Dataset, model: str) -> list[str]:
     """Name the parameters that a model was fitted with."""
-    sides = whole["at_bound"].sel(model=model)
-    fitted = (sides != _flag(whole, "not_fitted")).any([dim for dim in sides.dims if dim != "parameter"])
-    return [str(name) for name in whole["parameter"].values[fitted.values]]
+    sides = fits["at_bound"].sel(model=model)
+    fitted = (sides != _bound_flag(fits, "not_fitted")).any([dim for dim in sides.dims if dim != "parameter"])
+    return [str(name) for name in fits["parameter"].values[fitted.values]]
 
 
-def _flag(whole: xr.Dataset, meaning: str) -> int:
-    return str(whole["at_bound"].attrs["flag_meanings"]).split().index(meaning)
+def _bound_flag(fits: xr.Dataset, meaning: str) -> int:
+    return str(fits["at_bound"].attrs["flag_meanings"]).split().index(meaning)
 
 
-def _axes(result: xr.Dataset) -> list[str]:
-    """Name the axes in the order of the grid's dimensions; a store keeps coordinates by the alphabet."""
-    dims = list(result["status"].dims)
-    named = [(dims.index(c.dims[0]), str(n)) for n, c in result.coords.items() if c.ndim == 1 and c.dims[0] in dims]
-    return [name for _, name in sorted(named)]
-
-
-def _heading(result: xr.Dataset, name: str) -> str:
-    units = result[name].attrs.get("units", "")
-    return escape(f"{name} [{units}]") if units else name
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+def describe_status(status: StoreStatus) -> str:
+    """Return the state of a store as lines of text."""
+    share = f" ({status.done / status.blocks:.0%})" if status.done < status.blocks else ""
+    rows = [
+        ("blocks", f"{count(status.done)} of {count(status.blocks)} done{share}"),
+        ("points", f"{count(status.points_done)} of {count(status.points)} computed"),
+    ]
+    if status.invalid:
+        rows.append(("invalid", f"{count(status.invalid)} grid points where the model is not finite"))
+    if status.failed or status.killed:
+        rows.append(("failures", f"{status.failed} failed, {status.killed} killed their worker"))
+    if status.evaluations_per_second:
+        rows.append(("speed", f"{count(status.evaluations_per_second)} evaluations/s"))
+    if status.holder is not None:
+        left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
+        state = f"running on {status.holder.host}, process {status.holder.pid}{left}"
+    elif status.todo:
+        state = f"stopped with {plural(status.todo, 'block')} to do; the same sweep command resumes it"
+    else:
+        state = "complete but for the failures; --retry-failed tries them again" if status.errors else "complete"
+    rows.append(("state", state))
+    rows += [("", f"block {entry.block} {entry.status.word}: {entry.error}") for entry in status.errors[:_MOST_ERRORS]]
+    if len(status.errors) > _MOST_ERRORS:
+        rows.append(("", f"and {len(status.errors) - _MOST_ERRORS} more; --json shows all"))
+    return "\n".join(f"  {label:<10}{text}".rstrip() for label, text in rows)

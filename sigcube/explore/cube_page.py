@@ -1,9 +1,8 @@
-"""A page for a cube: what is in it, and the plot a person would want; and a page that leads to those of many."""
+"""A page about a cube: its figures and what it holds; and a page that leads to those of a folder."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import xarray as xr
 
@@ -11,21 +10,21 @@ from sigcube.cube import KINDS, Summary, inspect_cube
 from sigcube.cube.inspection import describe_counts, describe_file
 from sigcube.cube.storage import open_lazily
 from sigcube.errors import DataError
-from sigcube.explore.density import density_cards
+from sigcube.explore import style
+from sigcube.explore.cluster_plots import profile_cards
+from sigcube.explore.galaxy_plots import rotation_cards
 from sigcube.explore.histograms import histogram_cards
-from sigcube.explore.landmark_plot import landmark_cards
+from sigcube.explore.landmark_plots import landmark_cards
 from sigcube.explore.page import Card, CardTable, write_page
-from sigcube.explore.profiles import profile_cards
-from sigcube.explore.rotation import rotation_cards
-from sigcube.explore.style import plain_number, pretty_unit
+from sigcube.explore.star_plots import density_cards
 from sigcube.recipes import load_recipe, recipe_names
 from sigcube.wording import in_one_line, plural
 
-__all__ = ["cube_page", "folder_pages", "index_page"]
+__all__ = ["cube_page", "flag_table", "folder_pages", "index_page", "sample_table"]
 
-# More raw files than this are told by their number.
+# Of more raw files than this, the page says how many there are.
 _MOST_FILES = 4
-#: The plots of each kind of cube; of a kind that has none of its own, histograms.
+#: The figures of each kind of cube; a kind that is not here gets histograms.
 PLOTS: Mapping[str, Callable[[xr.Dataset], list[Card]]] = MappingProxyType(
     {
         "galaxy": rotation_cards,
@@ -55,12 +54,19 @@ def cube_page(path: str | Path, out: str | Path) -> Summary:
     """
     summary = inspect_cube(path)
     plots = PLOTS.get(summary.kind, histogram_cards)(open_lazily(Path(path)))
-    cards = [*plots, _about(summary), _samples(summary), _flags(summary), _ranges(summary)]
+    kind = KINDS[summary.kind].title
+    selections, reasons = "Named selections on the flags.", "Why a sample may leave something out; nothing is dropped."
     write_page(
         out,
-        cards,
+        [
+            *plots,
+            Card("About the data", "", None, table=_about(summary)),
+            Card("Samples", selections, None, table=sample_table(summary), wide=True),
+            Card("Flags", reasons, None, table=flag_table(summary), full=True),
+            Card("Numbers", "The range of every variable.", None, table=_range_table(summary), full=True),
+        ],
         title=summary.title,
-        subtitle=f"{describe_counts(summary.kind, summary.counts)}. {_sentence(KINDS[summary.kind].title)}",
+        subtitle=f"{describe_counts(summary.kind, summary.counts)}. {kind[0].upper()}{kind[1:]}.",
         notes={"cube": str(path), "fingerprint": summary.fingerprint},
         synthetic=summary.synthetic,
     )
@@ -75,7 +81,7 @@ def folder_pages(cubes: Path, out: Path, *, tell: Callable[[str], object], tell_
     cubes, out : Path
         Where the cubes are, and where the pages go.
     tell, tell_fault : callable
-        Take a line for each page, and for each cube that has none.
+        They take a line for each page, and for each cube of which there is none.
 
     Raises
     ------
@@ -132,43 +138,33 @@ def index_page(summaries: Mapping[str, Summary], missing: Mapping[str, str], out
     return write_page(out, cards, title="Cubes", subtitle=holds, notes={}, synthetic=False)
 
 
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _pairs(rows: Sequence[tuple[str, str]]) -> CardTable:
-    return CardTable(("", ""), rows)
-
-
-def _about(summary: Summary) -> Card:
+def _about(summary: Summary) -> CardTable:
+    files = summary.raw_files
+    if len(files) <= _MOST_FILES:
+        raw = [("raw file", describe_file(file)) for file in files]
+    else:
+        official = sum(bool(file["official"]) for file in files)
+        raw = [
+            ("raw files", f"{len(files)}: {files[0]['name']} … {files[-1]['name']}"),
+            ("", f"{official} official, {len(files) - official} unverified"),
+        ]
     rows = [
         ("citation", summary.citation),
         ("licence", summary.licence),
         ("kind", summary.kind),
         ("holds", describe_counts(summary.kind, summary.counts)),
-        *_raw_files(summary.raw_files),
     ]
-    return Card("About the data", "", None, table=_pairs(rows))
+    return CardTable(("", ""), [*rows, *raw])
 
 
-def _raw_files(files: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Name a few files, or say how many there are."""
-    if len(files) <= _MOST_FILES:
-        return [("raw file", describe_file(file)) for file in files]
-    official = sum(bool(file["official"]) for file in files)
-    return [
-        ("raw files", f"{len(files)}: {files[0]['name']} … {files[-1]['name']}"),
-        ("", f"{official} official, {len(files) - official} unverified"),
-    ]
-
-
-def _samples(summary: Summary) -> Card:
+def sample_table(summary: Summary) -> CardTable:
+    """Return how many systems and points each sample of a cube keeps."""
     rows = [(name, f"{kept.systems:,}", f"{kept.points:,}", kept.description) for name, kept in summary.samples.items()]
-    head = ("sample", ">systems", ">points", "what it keeps")
-    return Card("Samples", "Named selections on the flags.", None, table=CardTable(head, rows), wide=True)
+    return CardTable(("sample", ">systems", ">points", "what it keeps"), rows)
 
 
-def _flags(summary: Summary) -> Card:
+def flag_table(summary: Summary) -> CardTable:
+    """Return for how many systems or points each flag of a cube is set."""
     kind = KINDS[summary.kind]
     rows = []
     for name, meanings in summary.flags.items():
@@ -176,15 +172,12 @@ def _flags(summary: Summary) -> Card:
         notes = dict(zip(variable.flags, variable.flag_notes, strict=True))
         noun = "point" if kind.padded and name == kind.point_flag else variable.dims[0]
         rows += [(meaning, plural(n, noun), notes[meaning]) for meaning, n in meanings.items()]
-    table = CardTable(("flag", ">set for", "where"), rows)
-    return Card("Flags", "Why a sample may leave something out; nothing is dropped.", None, table=table, full=True)
+    return CardTable(("flag", ">set for", "where"), rows)
 
 
-def _ranges(summary: Summary) -> Card:
+def _range_table(summary: Summary) -> CardTable:
     rows = []
     for each in summary.ranges:
-        ends = ("–" if end is None else plain_number(end) for end in (each.smallest, each.median, each.largest))
-        unit = f" [{pretty_unit(each.unit)}]" if each.unit else ""
-        rows.append((each.name, f"{each.long_name}{unit}", *ends, f"{each.missing:,}"))
-    head = ("variable", "meaning", ">smallest", ">median", ">largest", ">missing")
-    return Card("Numbers", "The range of every variable.", None, table=CardTable(head, rows), full=True)
+        ends = ("–" if end is None else style.plain_number(end) for end in (each.smallest, each.median, each.largest))
+        rows.append((each.name, style.with_unit(each.long_name, each.unit), *ends, f"{each.missing:,}"))
+    return CardTable(("variable", "meaning", ">smallest", ">median", ">largest", ">missing"), rows)

@@ -1,7 +1,8 @@
 const i = names.indexOf(cb_obj.value);
 selected.indices = [i];
-for (const [renderer, columns] of glyphs) {
-  for (const [property, quantity] of Object.entries(columns)) {
-    renderer.glyph[property] = {field: `${quantity} ${i}`};
-  }
+const data = {};
+for (const [name, values] of Object.entries(all.data)) {
+  data[name] = values.slice(offsets[i], offsets[i + 1]);
 }
+curve.data = data;
+if (line) line.text = facts[i];

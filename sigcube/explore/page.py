@@ -1,15 +1,14 @@
 """A page of cards as one HTML file that needs nothing else: scripts, styles and data are inside."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from sigcube.errors import StoreError
+from sigcube.files import write_file
 
-__all__ = ["Card", "CardTable", "write_page", "write_text"]
+__all__ = ["Card", "CardTable", "write_page", "write_template", "write_text"]
 
 
 @dataclass(frozen=True)
@@ -19,9 +18,9 @@ class CardTable:
     Attributes
     ----------
     head : tuple of str
-        The titles of the columns; one that begins with > has numbers, set to the right.
+        The titles of the columns; one that begins with ``>`` has numbers, aligned to the right.
     rows : sequence of tuple of str
-        The cells. The first of a row may be a text and an address, to make a link of it.
+        The cells. A cell may also be a pair of a text and an address, which becomes a link.
     """
 
     head: tuple[str, ...]
@@ -30,18 +29,18 @@ class CardTable:
 
 @dataclass(frozen=True)
 class Card:
-    """One panel of a page.
+    """One part of a page, on a sheet of its own.
 
     Attributes
     ----------
     title, text : str
         Its heading, and a sentence below it.
     model : bokeh.model.Model or None
-        What it shows.
+        A figure, or several with their menus.
     wide : bool
         Whether it takes two of the three columns.
     table : CardTable or None
-        A table below that.
+        A table, below the figures.
     full : bool
         Whether it takes all three columns.
     """
@@ -85,38 +84,53 @@ def write_page(
     """
     from bokeh.embed import components
     from bokeh.resources import Resources
-    from jinja2 import Environment
 
     drawn = [card.model for card in cards if card.model is not None]
     script, divs = components(tuple(drawn)) if drawn else ("", ())
     rest = iter(divs)
-    parts = ["" if card.model is None else next(rest) for card in cards]
-    template = files("sigcube.explore").joinpath("page.html").read_text(encoding="utf-8")
-    html = (
-        Environment(autoescape=True)
-        .from_string(template)
-        .render(
-            title=title,
-            subtitle=subtitle,
-            cards=list(zip(cards, parts, strict=True)),
-            notes=notes,
-            synthetic=synthetic,
-            # Not `render()`: that adds addresses of whatever else the process has loaded, such as Panel's components.
-            scripts=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw if drawn else (),
-            script=script,
-        )
+    return write_template(
+        path,
+        "page.html",
+        title=title,
+        subtitle=subtitle,
+        cards=[(card, "" if card.model is None else next(rest)) for card in cards],
+        notes=notes,
+        synthetic=synthetic,
+        # Not `render()`: that adds addresses of whatever else the process has loaded, such as Panel's components.
+        libraries=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw if drawn else (),
+        script=script,
     )
-    return write_text(Path(path), html)
+
+
+def write_template(path: str | Path, template: str, **values: Any) -> Path:
+    """Fill in a template of this package, which may extend ``page.html``, and write the page.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; it is replaced in one step.
+    template : str
+        The name of the template. What it inserts is escaped, but for what it marks as safe.
+    **values
+        What it inserts.
+
+    Raises
+    ------
+    StoreError
+        When the file cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    loader = PackageLoader("sigcube.explore", "")
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
+    return write_text(Path(path), environment.get_template(template).render(values))
 
 
 def write_text(path: Path, text: str) -> Path:
     """Write a page in one step."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".partial") as folder:
-            draft = Path(folder, path.name)
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
+        write_file(path, text.encode("utf-8"))
     except OSError as error:
         raise StoreError("the page cannot be written", where=str(path), found=error.strerror) from error
     return path

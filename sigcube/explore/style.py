@@ -1,6 +1,8 @@
-"""The look that all figures share, and the words on their axes."""
+"""The look that all figures and menus share: fonts, colours, ticks, titles with units."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
@@ -12,26 +14,33 @@ __all__ = [
     "FONT",
     "INK",
     "LINES",
+    "MARKER",
     "SOFT",
-    "axis_title",
-    "edges",
+    "buttons",
     "figure",
+    "hover",
     "legend_above",
+    "mark_synthetic",
+    "menu",
+    "on_change",
     "plain_number",
     "plain_ticks",
     "power_ticks",
     "pretty_unit",
+    "script",
+    "titled",
     "value_title",
+    "with_unit",
 ]
 
 INK, SOFT, GRID = "#1c2430", "#5b6675", "#e9ecf0"
-#: Line colours that also colour-blind readers tell apart (after Okabe & Ito), darkest first.
+#: Line colours that colour-blind readers can tell apart (after Okabe & Ito), darkest first.
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4d4d")
-
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FONT = 'Inter, "Helvetica Neue", Helvetica, "Segoe UI", Roboto, "Liberation Sans", "DejaVu Sans", sans-serif'
 
-#: The look of a scale of colours.
+#: The look of a marker that stands out.
+MARKER: Mapping[str, Any] = MappingProxyType({"fill_color": "#ffb000", "line_color": INK, "line_width": 1.4})
+#: The look of a colour bar.
 COLOUR_BAR: Mapping[str, Any] = MappingProxyType(
     {
         "title_text_font": FONT,
@@ -49,12 +58,20 @@ COLOUR_BAR: Mapping[str, Any] = MappingProxyType(
     }
 )
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MENU_CSS = f"""
+:host {{ font-family: {FONT}; font-size: 14px; color: {INK}; }}
+.bk-btn, .bk-input {{ font-size: 14px; border-color: #d5dae1; background-color: #fff; color: {INK}; }}
+.bk-btn {{ padding: 6px 14px; }}
+.bk-btn.bk-active {{ background-color: {INK}; border-color: {INK}; color: #fff; box-shadow: none; }}
+"""
+
 
 def figure(*, height: int, **options: Any) -> Any:
     """Return an empty figure that is as wide as its card."""
     from bokeh.plotting import figure as bokeh_figure
 
-    common = {"sizing_mode": "stretch_width", "min_border_right": 12, "toolbar_location": None}
+    common = {"sizing_mode": "stretch_width", "min_border_right": 12, "toolbar_location": None, "tools": ""}
     plot = bokeh_figure(height=height, **{**common, **options})
     plot.toolbar.logo = None
     plot.outline_line_color = None
@@ -72,20 +89,30 @@ def figure(*, height: int, **options: Any) -> Any:
 
 
 def legend_above(plot: Any) -> None:
-    """Move a figure's legend out of the way of its lines."""
-    for each in tuple(plot.legend):
-        each.orientation = "horizontal"
-        each.label_text_font, each.label_text_font_size, each.label_text_color = FONT, "13px", INK
-        each.background_fill_color = each.border_line_color = None
-        each.glyph_width, each.glyph_height, each.label_standoff, each.spacing, each.padding, each.margin = (
-            22,
-            22,
-            5,
-            16,
-            0,
-            4,
+    """Move the legend of a figure above it, where it hides no lines."""
+    for legend in tuple(plot.legend):
+        legend.update(
+            orientation="horizontal",
+            label_text_font=FONT,
+            label_text_font_size="13px",
+            label_text_color=INK,
+            background_fill_color=None,
+            border_line_color=None,
+            glyph_width=22,
+            glyph_height=22,
+            label_standoff=5,
+            spacing=16,
+            padding=0,
+            margin=4,
         )
-        plot.add_layout(each, "above")
+        plot.add_layout(legend, "above")
+
+
+def hover(plot: Any, renderer: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> None:
+    """Show a tooltip where the mouse points at what a renderer draws."""
+    from bokeh.models import HoverTool
+
+    plot.add_tools(HoverTool(renderers=[renderer], tooltips=list(tooltips), **options))
 
 
 def plain_ticks(axis: Any, *, steps: tuple[int, ...] = (1, 2, 5)) -> None:
@@ -97,32 +124,59 @@ def plain_ticks(axis: Any, *, steps: tuple[int, ...] = (1, 2, 5)) -> None:
 
 
 def power_ticks(axis: Any, low: float, high: float, *, narrow: bool = False) -> None:
-    """Give a logarithmic axis few enough ticks, as powers of ten between two values; fewer along a narrow figure."""
+    """Give a logarithmic axis a few ticks between two values, as powers of ten; fewer in a narrow figure."""
     from bokeh.models import FixedTicker
 
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     steps = (1,) if last - first > 3 else (1, 3) if narrow else (1, 2, 5)
     stride = max(1, (last - first) // 4)
     places = [(step, power) for power in range(first, last + 1, stride) for step in steps]
-    words = {float(f"{step}e{power}"): f"{step}×10{_raised(power)}".removeprefix("1×") for step, power in places}
-    axis.ticker, axis.major_label_overrides = FixedTicker(ticks=list(words)), words
+    labels = {float(f"{step}e{power}"): f"{step}×10{_raised(power)}".removeprefix("1×") for step, power in places}
+    axis.ticker, axis.major_label_overrides = FixedTicker(ticks=list(labels)), labels
 
 
-def pretty_unit(unit: str) -> str:
-    """Write a unit as it is printed.
+def menu(options: Sequence[str], *, start: int = 0) -> Any:
+    """Return a menu; its ``value`` is what is chosen."""
+    from bokeh.models import InlineStyleSheet, Select
 
-    Examples
-    --------
-    >>> pretty_unit("m/s2"), pretty_unit("solLum/pc2"), pretty_unit("")
-    ('m/s²', 'L☉/pc²', '')
+    look = [InlineStyleSheet(css=_MENU_CSS)]
+    return Select(value=options[start], options=list(options), width=190, margin=0, stylesheets=look)
+
+
+def buttons(labels: Sequence[str]) -> Any:
+    """Return buttons of which one is pressed; ``active`` is its index."""
+    from bokeh.models import InlineStyleSheet, RadioButtonGroup
+
+    return RadioButtonGroup(labels=list(labels), active=0, margin=0, stylesheets=[InlineStyleSheet(css=_MENU_CSS)])
+
+
+def titled(title: str, widget: Any) -> Any:
+    """Put a title, which is text and not markup, above a menu or buttons."""
+    from bokeh.layouts import column
+    from bokeh.models import Div
+
+    style = {"font-family": FONT, "font-size": "13px", "color": SOFT}
+    return column(Div(text=escape(title), styles=style, margin=0), widget, spacing=3)
+
+
+def on_change(model: Any, code: str, **arguments: Any) -> None:
+    """Run JavaScript, or a script of this package, when the choice of a menu, buttons or a data source changes.
+
+    The script knows the model as ``cb_obj``, and the arguments by their names.
     """
-    for plain, printed in (("solLum", "L☉"), ("solMass", "M☉"), ("Msun", "M☉"), ("2", "²"), ("3", "³")):
-        unit = unit.replace(plain, printed)
-    return unit
+    from bokeh.models import CustomJS
+
+    chosen = next(name for name in ("active", "value", "indices") if hasattr(model, name))
+    model.js_on_change(chosen, CustomJS(args=arguments, code=script(code) if code.endswith(".js") else code))
+
+
+def script(name: str) -> str:
+    """Return the text of a script of this package."""
+    return files("sigcube.explore").joinpath(name).read_text(encoding="utf-8")
 
 
 def plain_number(value: float) -> str:
-    """Write a number with four digits, and powers of ten as they are printed.
+    """Write a number with four digits, and powers of ten as in print.
 
     Examples
     --------
@@ -137,35 +191,29 @@ def _raised(power: int) -> str:
     return str(power).translate(_RAISED)
 
 
-def axis_title(coord: xr.DataArray) -> str:
-    """Return the title of an axis: its symbol, its meaning, its unit."""
-    symbol, meaning = coord.attrs.get("symbol", str(coord.name)), coord.attrs.get("long_name", "")
-    unit = pretty_unit(coord.attrs.get("units", ""))
-    parts = [symbol, f"({meaning})" if meaning and meaning != symbol else "", f"[{unit}]" if unit else ""]
-    return "  ".join(part for part in parts if part)
-
-
-def value_title(variable: xr.DataArray) -> str:
-    """Return the title of a summary, with its unit."""
-    meaning = variable.attrs.get("long_name", str(variable.name))
-    unit = pretty_unit(variable.attrs.get("units", ""))
-    return f"{meaning} [{unit}]" if unit else meaning
-
-
-def edges(values: np.ndarray) -> tuple[str, float, float]:
-    """Return how an axis is spaced, and the outer edges of its first and last cell.
+def pretty_unit(unit: str) -> str:
+    """Write a unit as in print.
 
     Examples
     --------
-    >>> edges(np.array([1.0, 2.0, 3.0]))
-    ('linear', 0.5, 3.5)
-    >>> scale, low, high = edges(np.array([1.0, 10.0, 100.0]))
-    >>> scale, round(low, 4), round(high, 4)
-    ('log', 0.3162, 316.2278)
+    >>> pretty_unit("m/s2"), pretty_unit("solLum/pc2"), pretty_unit("")
+    ('m/s²', 'L☉/pc²', '')
     """
-    ratio_spaced = bool((values > 0).all()) and np.allclose(np.diff(np.log(values)), np.log(values[1] / values[0]))
-    if ratio_spaced and not np.allclose(np.diff(values), values[1] - values[0]):
-        step = np.sqrt(values[1] / values[0])
-        return "log", float(values[0] / step), float(values[-1] * step)
-    first, last = (values[1] - values[0]) / 2, (values[-1] - values[-2]) / 2
-    return "linear", float(values[0] - first), float(values[-1] + last)
+    for plain, printed in (("solLum", "L☉"), ("solMass", "M☉"), ("Msun", "M☉"), ("2", "²"), ("3", "³")):
+        unit = unit.replace(plain, printed)
+    return unit
+
+
+def with_unit(text: str, unit: str) -> str:
+    """Add a unit in brackets, if there is one."""
+    return f"{text} [{pretty_unit(unit)}]" if unit else text
+
+
+def value_title(variable: xr.DataArray) -> str:
+    """Return what a variable means, with its unit."""
+    return with_unit(variable.attrs.get("long_name", str(variable.name)), variable.attrs.get("units", ""))
+
+
+def mark_synthetic(text: str, cube: xr.Dataset) -> str:
+    """Say in a legend or a title that the data of a cube are synthetic, if they are."""
+    return f"{text} (synthetic)" if cube.attrs["synthetic"] else text

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from sigcube import recipes
-from sigcube.cli import ExitCode, catalogue
-from sigcube.cli.catalogue import cube_tables, dataset_records, dataset_tables, unexpected_counts
+from sigcube.cli import ExitCode
+from sigcube.cli.catalogue import dataset_records, origin, unexpected_counts
+from sigcube.cli.tables import cube_tables, dataset_tables
 from sigcube.cube import KINDS, Counts, Kind, count_cube, inspect_cube, save_cube
 from sigcube.cube.inspection import describe_counts
 from sigcube.errors import FetchError, RawFilesMissing
@@ -96,11 +97,11 @@ def test_where_raw_files_come_from(tmp_path: Path) -> None:
         "doi:10.5281/zenodo.1/a.zip": {"a": first.model_copy(update={"url": "doi:10.5281/zenodo.1/a.zip"})},
         "given by hand, with --data": {"a": by_hand},  # neither an address nor a file beside the recipe
     }
-    for origin, files in cases.items():
-        assert catalogue._origin(recipe.model_copy(update={"files": files, "folder": tmp_path})) == origin
+    for place, files in cases.items():
+        assert origin(recipe.model_copy(update={"files": files, "folder": tmp_path})) == place
     (tmp_path / "mine.csv").touch()
     beside = recipe.model_copy(update={"files": {"a": by_hand}, "folder": tmp_path})
-    assert catalogue._origin(beside) == "shipped with sigcube"
+    assert origin(beside) == "shipped with sigcube"
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -182,7 +183,7 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
         return load_recipe("sparc").model_copy(update={"name": name})
 
     names = ["absent", "wrong", "works"]
-    monkeypatch.setattr(catalogue, "recipe_names", lambda: tuple(names))
+    monkeypatch.setattr(recipes, "recipe_names", lambda: tuple(names))
     monkeypatch.setattr(recipes, "load_recipe", load)
     monkeypatch.setattr(recipes, "ingest", ingest)
 
@@ -200,7 +201,7 @@ def test_all_goes_on_after_what_fails(here: Path, monkeypatch: pytest.MonkeyPatc
         "works: holds 6 galaxies, 19 points; the recipe expects 175 galaxies, 3,391 points",
     ]
     assert shown.stdout == "cubes/works.zarr: a synthetic galaxy cube; samples all, unflagged\n"
-    monkeypatch.setattr(catalogue, "recipe_names", lambda: ("absent", "works"))
+    monkeypatch.setattr(recipes, "recipe_names", lambda: ("absent", "works"))
     again = call("ingest", "--all", "--data", ".")
     assert again.exit_code == 0, "what is not there is no failure"
     assert again.stdout == "cubes/works.zarr: there already; --overwrite makes it again\n"

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from sigcube.cli.tables import best_table, kernel_records, kernel_tables
+from sigcube.cli.catalogue import kernel_records
+from sigcube.cli.tables import best_table, kernel_tables
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
 from tests.results import small_result

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import xarray as xr
 
-from sigcube.cli.progress import describe_status
+from sigcube.cli.tables import describe_status
 from sigcube.engine import Engine
 from sigcube.plan.plan import plan_record
 from sigcube.plan.values import PointStatus

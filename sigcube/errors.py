@@ -168,7 +168,7 @@ _Error = TypeVar("_Error", bound=SigcubeError)
 
 
 def error_from(
-    kind: type[_Error], faults: Sequence[Fault], *, what: str, where: str, hint: str | None = None, more: int = 0
+    kind: type[_Error], faults: Sequence[Fault], *, what: str, where: str | None, hint: str | None = None, more: int = 0
 ) -> _Error:
     """Make one error that tells of all faults of a file, cube or spec at once.
 
@@ -197,7 +197,7 @@ def error_from(
     n = len(faults) + more
     if n == 1:
         (fault,) = faults
-        place = f"{where}, {fault.where}" if fault.where else where
+        place = ", ".join(filter(None, (where, fault.where))) or None
         return kind(f"{what}: {fault.what}", where=place, found=fault.found, expected=fault.expected, hint=hint)
     lines = [str(fault) for fault in faults[:_SHOWN]]
     if n > len(lines):

@@ -1,6 +1,5 @@
 """A page of cards as one HTML file that needs nothing else: scripts, styles and data are inside."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sigcube.errors import StoreError
+from sigcube.files import write_file
 
 __all__ = ["Card", "CardTable", "write_page", "write_text"]
 
@@ -113,10 +113,7 @@ def write_text(path: Path, text: str) -> Path:
     """Write a page in one step."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".partial") as folder:
-            draft = Path(folder, path.name)
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
+        write_file(path, text.encode())
     except OSError as error:
         raise StoreError("the page cannot be written", where=str(path), found=error.strerror) from error
     return path

@@ -1,17 +1,17 @@
 """What is asked of a fit: as a user writes it, and as the rest of sigcube holds it."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.fits.space import SearchSpace
 from sigcube.model.graph import model_choices, model_parameters
-from sigcube.plan.spec import Spec, as_spec_error, make_spec, read_spec_text, spec_to_record
+from sigcube.plan.spec import Spec, make_spec, spec_to_record
+from sigcube.toml import check, read_toml
 
 __all__ = [
     "FitFile",
@@ -79,10 +79,7 @@ def read_fit_file(path: str | Path) -> FitFile:
     SpecError
         When the file is missing, is not TOML, is of a sweep, or holds an unknown key or a value of the wrong type.
     """
-    try:
-        content = tomllib.loads(read_spec_text(path, of="fit"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError("the fit's file is not TOML", where=str(path), found=str(error)) from None
+    content = read_toml(path, folder="sweeps", what="the fit's file")
     if "axes" in content and "model" not in content:
         raise SpecError(
             "this is the spec of a sweep, not of a fit",
@@ -91,10 +88,7 @@ def read_fit_file(path: str | Path) -> FitFile:
             expected="tables [[model]]",
             hint="use `sigcube sweep`",
         )
-    try:
-        return FitFile.model_validate(content)
-    except ValidationError as error:
-        raise as_spec_error(error, str(path), [*FitFile.model_fields, *ModelTable.model_fields]) from None
+    return check(FitFile, content, what="the fit's file is wrong", where=str(path))
 
 
 def check_word(where: str, given: str, valid: Any) -> None:

@@ -7,8 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import xarray as xr
 
-from sigcube.cube.drafts import drafting
-from sigcube.cube.storage import consolidate
+from sigcube.cube.storage import consolidate, write_store
 from sigcube.errors import DataError
 
 __all__ = ["refuse_existing", "save_fit"]
@@ -29,7 +28,7 @@ def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -
         if coord.dtype.kind in "OUT":
             items = np.array([str(item) for item in coord.values.ravel()], dtype=object).reshape(coord.shape)
             plain = plain.assign_coords({name: (coord.dims, items, coord.attrs)})
-    with drafting(path, overwrite=overwrite, replaces=is_fit, what="fit") as draft:
+    with write_store(path, overwrite=overwrite, may_replace=is_fit, what="fit") as draft:
         plain.to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
         consolidate(draft)
     return path

@@ -1,16 +1,13 @@
 """What a recipe says: files, columns, cuts, samples."""
 
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SerializeAsAny,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -21,11 +18,9 @@ from sigcube.errors import Fault, SpecError, did_you_mean, error_from
 from sigcube.readers import READERS, Column, Cuts
 from sigcube.readers.typing import Format
 from sigcube.shipped import shipped, shipped_folder
+from sigcube.toml import find_faults, key_names, parse_toml, read_text
 
 __all__ = ["Contents", "RawFile", "Recipe", "SampleEntry", "load_recipe", "recipe_names"]
-
-# What a recipe knows of itself, and does not say.
-_NOT_KEYS = {"text", "folder"}
 
 
 class _Entry(BaseModel):
@@ -209,87 +204,42 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     SpecError
         With every fault: no such recipe, not TOML, an unknown key, a value that cannot be.
     """
-    path = Path(name_or_path)
+    path, name = Path(name_or_path), str(name_or_path)
     if path.suffix == ".toml":
         if not path.is_file():
             raise SpecError("there is no recipe here", where=str(path))
-        return _parse(_text(path), where=str(path), folder=path.parent)
+        return _parse(read_text(path, what="the recipe"), where=str(path), folder=path.parent)
     texts = shipped("ingest")
-    if str(name_or_path) not in texts:
-        hint = f"{did_you_mean(str(name_or_path), texts)}; or give a path that ends in .toml"
-        raise SpecError(f"there is no recipe {str(name_or_path)!r}", where="recipe", hint=hint)
-    where = f"ingest/{name_or_path}.toml"
-    return _parse(texts[str(name_or_path)], where=where, folder=shipped_folder("ingest"))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError("the recipe cannot be read", where=str(path), found=str(error)) from None
+    if name not in texts:
+        hint = f"{did_you_mean(name, texts)}; or give a path that ends in .toml"
+        raise SpecError(f"there is no recipe {name!r}", where="recipe", hint=hint)
+    return _parse(texts[name], where=f"ingest/{name}.toml", folder=shipped_folder("ingest"))
 
 
 def _parse(text: str, *, where: str, folder: Path) -> Recipe:
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError("this is not TOML", where=where, found=str(error)) from None
-    for key in sorted(_NOT_KEYS & content.keys()):
-        raise SpecError(f"unknown key {key!r}", where=where, hint=did_you_mean(key, _keys(Recipe)))
+    content = parse_toml(text, what="the recipe", where=where)
     if content.get("reader") == "table":
         # One name for the user; each kind has a reader of its own.
         content["reader"] = f"{content.get('kind')}_table"
-    faults: list[Fault] = []
-    entry = READERS.get(str(content.get("reader")))
-    model = entry.cuts if entry else Cuts
-    cuts = _checked(model, content.get("cuts", {}), "cuts", faults) if entry else None
-    # What is wrong beside the cuts is told with them.
-    given = {**content, "cuts": cuts or model.model_construct(), "text": text, "folder": folder}
-    if entry and entry.frame:
-        frame = _checked(entry.frame, content.get("frame", {}), "frame", faults)
-        given["frame"] = frame or entry.frame.model_construct()
-    elif entry and "frame" in content:
-        faults.append(Fault(f"reader {content['reader']!r} has no use for it", "frame"))
-        del given["frame"]
-    recipe = _checked(Recipe, given, "", faults)
+    faults = [
+        Fault(f"unknown key {key!r}, {did_you_mean(key, key_names(Recipe))}", key)
+        for key in ("text", "folder")
+        if key in content
+    ]
+    # Cuts and frame have models of the reader's own. If they are wrong, an unchecked one stands in for them, so that
+    # the other faults of the recipe are found as well.
+    given = {**content, "text": text, "folder": folder, "cuts": Cuts.model_construct()}
+    if (reader := READERS.get(str(content.get("reader")))) is not None:
+        for table, model in (("cuts", reader.cuts), ("frame", reader.frame)):
+            if model is not None:
+                checked, found = find_faults(model, content.get(table, {}))
+                given[table] = checked or model.model_construct()
+                faults += [fault.as_fault(table) for fault in found]
+        if reader.frame is None and "frame" in content:
+            faults.append(Fault(f"reader {content['reader']!r} has no use for it", "frame"))
+            del given["frame"]
+    recipe, found = find_faults(Recipe, given)
+    faults += [fault.as_fault() if fault.key else Fault(fault.message, "recipe") for fault in found]
     if recipe is None or faults:
         raise error_from(SpecError, faults, what="the recipe is wrong", where=where)
     return recipe
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-def _checked(model: type[_Model], content: Any, place: str, faults: list[Fault]) -> _Model | None:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        faults.extend(_fault(detail, model, place) for detail in error.errors(include_url=False))
-        return None
-
-
-def _fault(detail: Mapping[str, Any], model: type[BaseModel], prefix: str) -> Fault:
-    place = ".".join(filter(None, (prefix, *map(str, detail["loc"])))) or "recipe"
-    if detail["type"] == "extra_forbidden":
-        *parents, key = detail["loc"]
-        return Fault(f"unknown key {str(key)!r}, {did_you_mean(str(key), _keys(_model_at(model, parents)))}", place)
-    if detail["type"] == "missing":
-        return Fault("missing", place)
-    found = None if detail["type"] == "value_error" else repr(detail["input"])
-    return Fault(str(detail["msg"]).removeprefix("Value error, "), place, found)
-
-
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [name for name in model.model_fields if name not in _NOT_KEYS]
-
-
-def _model_at(root: type[BaseModel], place: list[Any]) -> type[BaseModel]:
-    """Return the model that describes a place below another, such as ``["files", "curves"]`` in a recipe."""
-    here: Any = root
-    for step in place:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            here = here.model_fields[step].annotation
-        else:
-            here = get_args(here)[1 if get_origin(here) is dict else 0]
-    model: type[BaseModel] = here
-    return model

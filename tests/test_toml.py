@@ -104,9 +104,7 @@ def test_what_is_left_out_of_dumps_is_no_key() -> None:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(
-        SpecError, match=r"the cart cannot be read\n  where: .*a.toml\n  found: No such file.*\n  do: go"
-    ):
+    with pytest.raises(SpecError, match=r"the cart cannot be read\n  where: .*\n  found: No such file.*\n  do: go"):
         read_text(tmp_path / "a.toml", what="the cart", hint="go")
     (tmp_path / "a.toml").write_bytes(b"\xff")
     with pytest.raises(SpecError, match=r"the cart is not TOML\n  where: .*a.toml\n  found: .*0xff"):
@@ -118,5 +116,5 @@ def test_a_file_goes_before_one_that_is_shipped(tmp_path: Path, monkeypatch: pyt
     assert "model" in read_toml("si15_per_galaxy", folder="sweeps", what="it")
     Path("si15_per_galaxy").write_text("mine = 1")
     assert read_toml("si15_per_galaxy", folder="sweeps", what="it") == {"mine": 1}
-    with pytest.raises(SpecError, match="did you mean 'si15_per_galaxy'.*; or give the path of a file"):
+    with pytest.raises(SpecError, match=r"did you mean 'si15_per_galaxy'.*; or give the path of a file"):
         read_toml("si15_per_galxy", folder="sweeps", what="it")

@@ -1,18 +1,11 @@
-"""What a recipe says: files, columns, cuts, samples."""
+"""Recipes as their TOML files say them: raw files, columns, cuts, samples."""
 
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
-from sigcube.cube import KINDS, Kind
+from sigcube.cube import KINDS
 from sigcube.cube.selection import EVERYTHING
 from sigcube.errors import Fault, SpecError, did_you_mean, error_from
 from sigcube.readers import READERS, Column, Cuts
@@ -35,7 +28,7 @@ class RawFile(_Entry):
     name : str
         Its file name.
     url : str
-        Its official address; empty for a file that lies beside the recipe, or that is to be had by hand only.
+        Its official address; empty for a file that lies beside the recipe, or that can only be got by hand.
     sha256 : str
         Checksum of the official file, in hexadecimal; what is downloaded must have one.
     size : int or None
@@ -49,9 +42,9 @@ class RawFile(_Entry):
     extension : int, str or None
         Which of several tables in the file, by place or name.
     parts : str
-        A pattern of the names of several files that hold the rows instead, where those given by hand are such.
+        A pattern of file names: files given by hand that hold the rows between them, instead of the one above.
     query : str
-        In ADQL, what to ask of the TAP service at ``url``; its answer changes, so it has no checksum.
+        A query in ADQL to the TAP service at ``url``; its answer changes, so it has no checksum.
     """
 
     name: str = Field(pattern=r"^[^/\\]+$")
@@ -64,6 +57,11 @@ class RawFile(_Entry):
     extension: int | str | None = None
     parts: str = Field(default="", pattern=r"^[^/\\]*$")
     query: str = ""
+
+    @property
+    def checksum(self) -> str:
+        """Checksum and length of the official file, for messages."""
+        return f"sha256 {self.sha256}" + (f", {self.size} bytes" if self.size else "")
 
     @model_validator(mode="after")
     def _address_with_checksum(self) -> "RawFile":
@@ -90,7 +88,7 @@ class Contents(_Entry):
 
 
 class Recipe(_Entry):
-    """Everything that is needed to make the cube of one dataset.
+    """All that is needed to make the cube of one dataset.
 
     Attributes
     ----------
@@ -99,13 +97,13 @@ class Recipe(_Entry):
     kind : str
         One of `sigcube.cube.KINDS`.
     reader : str
-        One of `sigcube.readers.READERS`; ``table`` stands for the one that reads any table of the kind.
+        One of `sigcube.readers.READERS`; ``table`` in a file means the reader of any table of the kind.
     files : dict of str to RawFile
         The files, by the role they have for the reader.
     cuts : Cuts
         Thresholds of the flags: the reader's own model of them.
     frame : BaseModel or None
-        The frame of coordinates and velocities: the reader's own model of it, if it asks for one.
+        The frame of coordinates and velocities: the reader's own model of it, if the reader has one.
     synthetic : bool
         Whether the data are made up.
     samples : dict of str to SampleEntry
@@ -153,14 +151,24 @@ class Recipe(_Entry):
         if not isinstance(self.frame, entry.frame or type(None)):
             raise ValueError(f"reader {self.reader!r} takes {'a' if entry.frame else 'no'} frame")
         variables = [variable.name for variable in kind.variables]
+        numbers = {variable.name for variable in kind.variables if variable.dtype != "string"}
         for role, file in self.files.items():
-            for column in file.columns:
-                _known(column.variable, [name for name in (kind.system_dim, *variables) if name])
-            _refuse_several(kind, role, file)
+            given = [column.variable for column in file.columns]
+            for name in given:
+                _known(name, [known for known in (kind.system_dim, *variables) if known])
+            for name in sorted(numbers.intersection(given)):
+                # Of several columns of text, the texts are joined.
+                if given.count(name) > 1:
+                    raise ValueError(f"there are {given.count(name)} columns for {name!r} in files.{role}")
         if EVERYTHING in self.samples:
             raise ValueError(f"sample {EVERYTHING!r} is there already: it leaves nothing out")
         for sample in self.samples.values():
-            _known_flags(kind, sample)
+            for flag, excluded in (
+                (kind.point_flag, sample.point_flags_excluded),
+                (kind.system_flag, sample.system_flags_excluded),
+            ):
+                for name in excluded:
+                    _known(name, kind.variable(flag).flags if flag else ())
         return self
 
 
@@ -168,22 +176,6 @@ def _known(name: str, valid: Any) -> str:
     if name not in valid:
         raise ValueError(f"there is no {name!r}; {did_you_mean(name, valid)}")
     return name
-
-
-def _refuse_several(kind: Kind, role: str, file: RawFile) -> None:
-    """Refuse several columns for one variable of numbers: only one of them could be kept; text is joined."""
-    numbers = {variable.name for variable in kind.variables if variable.dtype != "string"}
-    given = [column.variable for column in file.columns]
-    for name in sorted(numbers.intersection(given)):
-        if given.count(name) > 1:
-            raise ValueError(f"there are {given.count(name)} columns for {name!r} in files.{role}")
-
-
-def _known_flags(kind: Kind, sample: SampleEntry) -> None:
-    given = ((kind.point_flag, sample.point_flags_excluded), (kind.system_flag, sample.system_flags_excluded))
-    for flag, names in given:
-        for name in names:
-            _known(name, kind.variable(flag).flags if flag else ())
 
 
 def recipe_names() -> tuple[str, ...]:

@@ -1,9 +1,9 @@
-"""The chunks of a Zarr array, each encoded as its metadata say and put on the disk as one file.
+"""The chunks of a Zarr array, each encoded as the array's metadata say and written to the disk as one file.
 
-Zarr's own way to a chunk, through an event loop and a pool of threads, took a tenth of the time of a sweep.
+Zarr's own way to write a chunk, through an event loop and a pool of threads, took a tenth of the time of a sweep.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -37,9 +37,9 @@ class ChunkFiles:
     dtype : numpy.dtype
         Of its values, little-endian; others are cast to it.
     fill : object
-        What stands in a chunk beyond the end of the array.
+        The value in a chunk beyond the end of the array.
     key : callable
-        Name of the file of a chunk, from its place among the chunks.
+        File name of a chunk, from its indices.
     compressor : numcodecs.Blosc or None
         How its bytes are compressed.
     """
@@ -54,13 +54,14 @@ class ChunkFiles:
 
     @classmethod
     def of(cls, array: zarr.Array[Any], folder: Path) -> Self:
-        """Take from an open array what its files are like.
+        """Return the files of an open array.
 
         Raises
         ------
         StoreError
             Its chunks are encoded in a way that sigcube does not write.
         """
+        # First: what it refuses may have a type without a byte order.
         compressor = _compressor(array, folder)
         return cls(
             folder=folder,
@@ -80,17 +81,23 @@ class ChunkFiles:
         OSError
             The disk is full or gone.
         """
-        folders = {self._write_chunk(chunk, values[_within(chunk, region)]) for chunk in _cut(region, self.chunks)}
+        chunks = [
+            range(each.start // length, -(-each.stop // length))
+            for each, length in zip(region, self.chunks, strict=True)
+        ]
+        folders = set()
+        for indices in product(*chunks):
+            path = self.folder / self.key(indices)
+            if path.parent != self.folder:
+                make_folder(path.parent)
+            part = tuple(
+                slice(index * length - each.start, (index + 1) * length - each.start)
+                for index, length, each in zip(indices, self.chunks, region, strict=True)
+            )
+            write_file(path, self._encode(values[part]))
+            folders.add(path.parent)
         for folder in folders:
             sync(folder)
-
-    def _write_chunk(self, chunk: Region, values: np.ndarray[Any, Any]) -> Path:
-        place = tuple(each.start // unit for each, unit in zip(chunk, self.chunks, strict=True))
-        path = self.folder / self.key(place)
-        if path.parent != self.folder:
-            make_folder(path.parent)
-        write_file(path, self._encode(values))
-        return path.parent
 
     def _encode(self, values: np.ndarray[Any, Any]) -> bytes | memoryview:
         if values.shape != self.chunks:
@@ -103,39 +110,17 @@ class ChunkFiles:
 
 
 def _compressor(array: zarr.Array[Any], folder: Path) -> Blosc | None:
-    codecs = (*array.filters, array.serializer, *array.compressors)
-    if array.shards is not None or not _is_plain(*codecs):
+    first, *rest = codecs = (*array.filters, array.serializer, *array.compressors)
+    is_plain = isinstance(first, BytesCodec) and first.endian in (None, Endian.little)
+    if array.shards is not None or not is_plain or [type(codec) for codec in rest] not in ([], [BloscCodec]):
         raise StoreError(
             "the array is encoded in a way that sigcube does not write",
             where=str(folder),
             found=", ".join(type(codec).__name__ for codec in codecs) + (", in shards" if array.shards else ""),
             expected="numbers in little-endian bytes, as they are or compressed by Blosc",
         )
-    compressor: Any = codecs[-1]
-    if isinstance(compressor, BytesCodec):
+    if not rest:
         return None
-    settings = compressor.to_dict()["configuration"]
+    blosc: Any = rest[0]
+    settings = blosc.to_dict()["configuration"]
     return Blosc(**{**settings, "shuffle": _SHUFFLES[settings["shuffle"]]})
-
-
-def _is_plain(first: object, *rest: object) -> bool:
-    return (
-        isinstance(first, BytesCodec)
-        and first.endian in (None, Endian.little)
-        and [type(codec) for codec in rest] in ([], [BloscCodec])
-    )
-
-
-def _cut(region: Region, chunks: tuple[int, ...]) -> Iterator[Region]:
-    """Cut a region of whole chunks into these."""
-    cuts = (
-        [slice(start, min(start + unit, each.stop)) for start in range(each.start, each.stop, unit)]
-        for each, unit in zip(region, chunks, strict=True)
-    )
-    return product(*cuts)
-
-
-def _within(part: Region, region: Region) -> Region:
-    return tuple(
-        slice(each.start - around.start, each.stop - around.start) for each, around in zip(part, region, strict=True)
-    )

@@ -1,11 +1,11 @@
-"""The exceptions of sigcube, grouped by what a caller would do about them.
+"""The exceptions of sigcube, grouped by what a caller would do about them, and the faults that they report.
 
 ::
 
     SigcubeError
     ├── DataError          a raw file or a cube is not what its recipe or schema says
-    │   └── FetchError     a raw file cannot be had, or did not match its checksum
-    │       └── RawFilesMissing  it is not in the folder, or has no address to be downloaded from
+    │   └── FetchError     a raw file cannot be had, or does not match its checksum
+    │       └── RawFilesMissing  it is not in the folder, and has no address to download it from
     ├── SpecError          a recipe, sweep, axis, label or parameter is misspelt or out of range
     ├── StoreError         a result store cannot be written or read
     │   ├── StoreExists    something is there already
@@ -17,6 +17,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import TypeVar
 
 __all__ = [
@@ -44,11 +45,11 @@ class SigcubeError(Exception):
     Parameters
     ----------
     what : str
-        One sentence that says what is wrong.
+        What is wrong, in one sentence.
     where : str, optional
-        File, table row, spec key or store it was found in.
+        The file, table row, spec key or store.
     found, expected : str, optional
-        The value met, and what would have been right.
+        The value, and what would have been right.
     hint : str, optional
         What to do about it.
     """
@@ -79,7 +80,8 @@ class SigcubeError(Exception):
         return "\n".join([self.what, *(f"  {label}: {text}" for label, text in parts if text is not None)])
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.what, self.where, self.found, self.expected, self.hint))
+        make = partial(type(self), where=self.where, found=self.found, expected=self.expected, hint=self.hint)
+        return (make, (self.what,))
 
 
 class DataError(SigcubeError, ValueError):
@@ -87,11 +89,11 @@ class DataError(SigcubeError, ValueError):
 
 
 class FetchError(DataError):
-    """A download failed, or what arrived did not match its checksum."""
+    """A download failed, or what arrived does not match its checksum."""
 
 
 class RawFilesMissing(FetchError):
-    """A raw file is not in the folder where it was looked for, or has no address to be downloaded from."""
+    """A raw file is not in its folder, and has no address to download it from."""
 
 
 class SpecError(SigcubeError, ValueError):
@@ -103,7 +105,7 @@ class StoreError(SigcubeError):
 
 
 class StoreExists(StoreError):
-    """There is something already where a store shall be made."""
+    """There is already something at the path of a new store."""
 
 
 class StoreInUse(StoreError):
@@ -118,19 +120,8 @@ class ClusterError(SigcubeError):
     """The Dask cluster is not reachable, or was lost while in use."""
 
 
-def _rebuild(
-    kind: type[SigcubeError],
-    what: str,
-    where: str | None,
-    found: str | None,
-    expected: str | None,
-    hint: str | None,
-) -> SigcubeError:
-    return kind(what, where=where, found=found, expected=expected, hint=hint)
-
-
 def did_you_mean(name: object, valid: Iterable[str]) -> str:
-    """Name the nearest valid spelling, and list all of them.
+    """Return a hint on a misspelt name: the nearest valid one, and all of them.
 
     Examples
     --------
@@ -147,7 +138,7 @@ def did_you_mean(name: object, valid: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong in a file, cube or spec: what and where, the value met and what would have been right."""
+    """One thing wrong in a file, cube or spec: what and where, the value, and what would have been right."""
 
     what: str
     where: str = ""
@@ -155,35 +146,35 @@ class Fault:
     expected: str | None = None
 
     def __str__(self) -> str:
-        """Put it on one line."""
-        parts = [
-            f"{self.where}: {self.what}" if self.where else self.what,
-            *([f"found {self.found}"] if self.found is not None else []),
-            *([f"expected {self.expected}"] if self.expected is not None else []),
-        ]
-        return ", ".join(parts)
+        """Return it on one line."""
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        for label, value in (("found", self.found), ("expected", self.expected)):
+            text += f", {label} {value}" if value is not None else ""
+        return text
 
 
 _Error = TypeVar("_Error", bound=SigcubeError)
 
 
 def error_from(
-    kind: type[_Error], faults: Sequence[Fault], *, what: str, where: str, hint: str | None = None, more: int = 0
+    kind: type[_Error], faults: Sequence[Fault], *, what: str, where: str | None, hint: str | None = None, more: int = 0
 ) -> _Error:
-    """Make one error that tells of all faults of a file, cube or spec at once.
+    """Return one error for all faults of a file, cube or spec.
 
     Parameters
     ----------
     kind : type
-        The exception to make.
+        The exception.
     faults : sequence of Fault
         At least one; the first twenty are shown.
-    what, where : str
-        What could not be done for them, and the file, cube or spec that they are in.
+    what : str
+        What is wrong or could not be done.
+    where : str or None
+        The file, cube or spec.
     hint : str, optional
         What to do about them.
     more : int
-        How many faults there are besides those given.
+        Number of faults besides those given.
 
     Examples
     --------
@@ -197,7 +188,7 @@ def error_from(
     n = len(faults) + more
     if n == 1:
         (fault,) = faults
-        place = f"{where}, {fault.where}" if fault.where else where
+        place = ", ".join(filter(None, (where, fault.where))) or None
         return kind(f"{what}: {fault.what}", where=place, found=fault.found, expected=fault.expected, hint=hint)
     lines = [str(fault) for fault in faults[:_SHOWN]]
     if n > len(lines):

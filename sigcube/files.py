@@ -1,39 +1,53 @@
-"""Files that are whole, and on the disk, once they are said to be written."""
+"""Files and folders that appear whole or not at all, and are on the disk once they are said to be written."""
 
 import errno
 import fcntl
+import glob
 import mmap
 import os
+import shutil
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["cache_folder", "make_folder", "sync", "sync_all", "write_all", "write_file"]
+from sigcube.processes import is_abandoned, owner_tag
 
-# Absent where the system has no way past its cache.
+__all__ = [
+    "cache_folder",
+    "find_previous",
+    "make_folder",
+    "sync",
+    "sync_all",
+    "write_all",
+    "write_file",
+    "write_folder",
+]
+
+# 0 where the system cannot write past its page cache.
 _DIRECT = getattr(os, "O_DIRECT", 0)
-# Below this the way past the cache costs more than it saves.
+# Below this size [bytes], writing past the page cache costs more than it saves.
 _LEAST_DIRECT = 2**20
-# Stays in a core's own cache, so that the detour through it costs no memory traffic.
+# Bytes copied at a time to whole pages; small enough to stay in a core's own cache.
 _STAGE = 2**19
-# Said by file systems that have no such thing.
+# What file systems answer if they do not support an operation.
 _REFUSED = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 def cache_folder() -> Path:
-    """Return the folder of downloads and machine code: ``SIGCUBE_CACHE``, else a folder in the system's for caches."""
+    """Return the folder of downloads and machine code: ``SIGCUBE_CACHE``, else one in the user's cache folder."""
     import platformdirs
 
     return Path(os.environ.get("SIGCUBE_CACHE") or platformdirs.user_cache_dir("sigcube"))
 
 
 def write_file(path: Path, data: bytes | memoryview) -> None:
-    """Write a file that appears whole or not at all, its bytes on the disk; `sync` its folder to be sure of its name.
+    """Write a file, or replace it, in one step; its bytes are on the disk. `sync` its folder to be sure of its name.
 
     Parameters
     ----------
     path : Path
-        The file; what is there is replaced. Its folder must exist.
+        The file; its folder must exist.
     data : bytes-like
         Contiguous.
 
@@ -47,28 +61,64 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
         _write_draft(draft, memoryview(data).cast("B"))
         draft.replace(path)
     except BaseException:
-        with suppress(FileNotFoundError):
-            draft.unlink()
+        draft.unlink(missing_ok=True)
         raise
 
 
-def write_all(handle: int, data: bytes | memoryview, *, at: int) -> None:
-    """Write all of some bytes at a place of a file, however many calls it takes.
+@contextmanager
+def write_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a path to make a folder at; if the block succeeds, the folder appears at `path`, on the disk.
+
+    What earlier processes left unfinished is removed first; a folder that one of them had moved aside to replace it,
+    and did not replace, is put back.
 
     Parameters
     ----------
-    handle : int
-        The open file.
-    data : bytes-like
-        Contiguous.
-    at : int
-        Where the first one goes.
+    path : Path
+        The folder.
+    overwrite : bool
+        Whether what is there may be replaced; it stays there until the new folder is complete.
 
     Raises
     ------
+    FileExistsError
+        There is something at `path`, and `overwrite` is false.
     OSError
-        The disk is full or gone; some may be written.
+        The disk is full or gone; what was at `path` is still there.
     """
+    make_folder(path.parent)
+    _clear_abandoned(path)
+    if os.path.lexists(path) and not overwrite:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    working = path.with_name(f".{path.name}.{owner_tag()}.partial")
+    draft, previous = working / "next", working / "previous"
+    working.mkdir()
+    try:
+        yield draft
+        sync_all(draft)
+        try:
+            if overwrite and path.exists():
+                path.rename(previous)
+            draft.rename(path)
+        except BaseException as error:
+            # Also on an interrupt: `previous` is about to be removed with the working folder.
+            if previous.exists() and not path.exists():
+                previous.rename(path)
+            if isinstance(error, OSError) and not overwrite and os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+            raise
+        sync(path.parent)
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
+def find_previous(path: Path) -> Path | None:
+    """Return where an interrupted `write_folder` moved aside what was at a path, if one did."""
+    return next((folder / "previous" for folder in _working_folders(path) if (folder / "previous").exists()), None)
+
+
+def write_all(handle: int, data: bytes | memoryview, *, at: int) -> None:
+    """Write bytes to an open file from the position `at`, in as many calls as it takes."""
     left = memoryview(data).cast("B")
     while left:
         written = os.pwrite(handle, left, at)
@@ -76,13 +126,7 @@ def write_all(handle: int, data: bytes | memoryview, *, at: int) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, where there are none, their names on the disk.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    """
+    """Make a folder, and those above it, unless they exist; their names are on the disk."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for each in missing:
@@ -90,21 +134,10 @@ def make_folder(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Force a file, or the names in a folder, to the disk; a file system may refuse to do so for folders, and is let.
-
-    Parameters
-    ----------
-    path : Path
-        The file or folder.
-
-    Raises
-    ------
-    OSError
-        The disk is gone.
-    """
+    """Flush a file, or the names in a folder, to the disk; a file system that cannot do so for folders is no error."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        _force(handle)
+        _flush(handle)
     except OSError as error:
         if error.errno not in _REFUSED or not path.is_dir():
             raise
@@ -113,15 +146,21 @@ def sync(path: Path) -> None:
 
 
 def sync_all(folder: Path) -> None:
-    """Force a folder and everything in it to the disk.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    """
+    """Flush a folder and everything in it to the disk."""
     for each in [*folder.rglob("*"), folder]:
         sync(each)
+
+
+def _working_folders(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
+
+
+def _clear_abandoned(path: Path) -> None:
+    for folder in _working_folders(path):
+        if is_abandoned(folder, folder.name.removeprefix(f".{path.name}.").removesuffix(".partial")):
+            if (folder / "previous").exists() and not path.exists():
+                (folder / "previous").rename(path)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_draft(path: Path, data: memoryview) -> None:
@@ -129,33 +168,30 @@ def _write_draft(path: Path, data: memoryview) -> None:
     try:
         done = _write_pages(path, data) if _DIRECT and len(data) >= _LEAST_DIRECT else 0
         write_all(handle, data[done:], at=done)
-        _force(handle)
+        _flush(handle)
     finally:
         os.close(handle)
 
 
-def _force(handle: int) -> None:
-    """Force an open file to the disk, where macOS by itself only hands it to the drive."""
-    whole = getattr(fcntl, "F_FULLFSYNC", None)
-    if whole is None:
-        os.fsync(handle)
+def _flush(handle: int) -> None:
+    # On macOS, fsync only hands the data to the drive.
+    if (full_flush := getattr(fcntl, "F_FULLFSYNC", None)) is not None:
+        fcntl.fcntl(handle, full_flush)
     else:
-        fcntl.fcntl(handle, whole)
+        os.fsync(handle)
 
 
 def _write_pages(path: Path, data: memoryview) -> int:
-    """Write whole pages past the system's cache, and return how many bytes: none, where the file system refuses.
+    """Write whole pages past the page cache, and return how many bytes: none if the file system refuses.
 
-    To copy values into a cache that nobody reads, and to force them out of it again, takes a fifth of a block's time.
+    Copying values into a cache that nobody reads, and flushing them out of it, took a fifth of the time of a block.
     """
     done, end = 0, len(data) // mmap.PAGESIZE * mmap.PAGESIZE
+    handle = -1
     try:
         handle = os.open(path, os.O_WRONLY | _DIRECT)
-    except OSError as error:
-        return _unless_refused(error)
-    try:
-        # The device takes bytes from whole pages alone, at which few arrays begin. The stage is not closed by hand,
-        # which fails while a profiler in another thread holds a frame with a part of it.
+        # The device takes bytes from page boundaries only, where few arrays begin. The stage is not closed by hand:
+        # that fails while a profiler in another thread holds a frame that refers to it.
         stage = memoryview(mmap.mmap(-1, _STAGE))
         while done < end:
             size = min(_STAGE, end - done)
@@ -163,13 +199,10 @@ def _write_pages(path: Path, data: memoryview) -> int:
             write_all(handle, stage[:size], at=done)
             done += size
     except OSError as error:
-        return _unless_refused(error)
+        if error.errno not in _REFUSED:
+            raise
+        return 0
     finally:
-        os.close(handle)
+        if handle >= 0:
+            os.close(handle)
     return done
-
-
-def _unless_refused(error: OSError) -> int:
-    if error.errno not in _REFUSED:
-        raise error
-    return 0

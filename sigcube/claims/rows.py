@@ -1,18 +1,18 @@
 """The rows of the ledger, as their files say them."""
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sigcube.claims.quantities import QUANTITIES
 from sigcube.claims.quantities.base import Keys
 from sigcube.claims.verdicts import read_printed
 from sigcube.errors import Fault, SigcubeError, SpecError, did_you_mean, error_from
 from sigcube.shipped import shipped
+from sigcube.toml import check, parse_toml, read_text
 
 __all__ = ["PAPERS", "TEXTS", "Claim", "Paper", "Reading", "load_claims", "parse_reading", "read_claims"]
 
@@ -109,31 +109,15 @@ def parse_reading(given: Any, place: int = 0) -> Reading:
     if not isinstance(given, Mapping):
         raise SpecError("a reading is a table", found=repr(given))
     own = {key: value for key, value in given.items() if key not in _Common.model_fields}
-    common = _checked(_Common, {key: value for key, value in given.items() if key in _Common.model_fields})
+    common = check(_Common, {key: value for key, value in given.items() if key in _Common.model_fields})
     if common.quantity not in QUANTITIES:
         raise SpecError(f"there is no quantity {common.quantity!r}", hint=did_you_mean(common.quantity, QUANTITIES))
-    keys = _checked(QUANTITIES[common.quantity].keys, own, also=_Common.model_fields)
+    keys = check(QUANTITIES[common.quantity].keys, own, also=_Common.model_fields)
     for link in keys.linked():
         if not isinstance(link, str):
             parse_reading(link)
     name = common.name or ("as stated" if place == 0 else f"reading {place + 1}")
     return Reading(name, place == 0 if common.stated is None else common.stated, common.scale, common.quantity, keys)
-
-
-def _checked(model: Any, content: Mapping[str, Any], *, also: Iterable[str] = ()) -> Any:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        # Unknown keys go first, as they explain missing ones.
-        detail = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")[0]
-        key = ".".join(map(str, detail["loc"]))
-        if detail["type"] == "extra_forbidden":
-            hint = did_you_mean(key, [*model.model_fields, *also])
-            raise SpecError(f"unknown key {key!r}", hint=hint) from None
-        if detail["type"] == "missing":
-            raise SpecError(f"key {key!r} is missing", hint="add it") from None
-        what = str(detail["msg"]).removeprefix("Value error, ")
-        raise SpecError(f"key {key!r}: {what}" if key else what, found=repr(detail["input"])) from None
 
 
 def load_claims(files: Iterable[str | Path] = ()) -> tuple[Claim, ...]:
@@ -145,7 +129,7 @@ def load_claims(files: Iterable[str | Path] = ()) -> tuple[Claim, ...]:
         With every fault: of TOML, an unknown key or quantity, a missing one, an id that is there twice.
     """
     paths = [Path(file) for file in files]
-    texts = {str(path): _text(path) for path in paths} if paths else _shipped()
+    texts = {str(path): read_text(path, what="the file of claims") for path in paths} if paths else _shipped()
     claims: list[Claim] = []
     faults: list[Fault] = []
     for name, text in texts.items():
@@ -187,18 +171,11 @@ def _shipped() -> dict[str, str]:
     return {f"sweeps/claims/{name}.toml": text for name, text in sorted(shipped("sweeps/claims").items())}
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError("the claims cannot be read", where=str(path), found=str(error)) from None
-
-
 def _parse(text: str, where: str, faults: list[Fault]) -> list[Claim]:
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        faults.append(Fault("this is not TOML", where, str(error)))
+        content = parse_toml(text, what="this", where=where)
+    except SpecError as error:
+        faults.append(Fault(error.what, where, error.found))
         return []
     faults += [
         Fault(f"unknown key {key!r}, {did_you_mean(key, ('paper', 'claim'))}", where)
@@ -220,7 +197,7 @@ def _claim(row: Mapping[str, Any], paper: Any, place: str, faults: list[Fault]) 
         if given.get("paper") not in get_args(Paper):
             hint = did_you_mean(given.get("paper"), get_args(Paper))
             raise SpecError("key 'paper' is missing or unknown", found=repr(given.get("paper")), hint=hint)
-        claim: Claim = _checked(Claim, given)
+        claim = check(Claim, given)
     except SigcubeError as error:
         told = "; ".join(part for part in (error.what, error.where, error.hint) if part)
         faults.append(Fault(told, named, error.found, error.expected))

@@ -4,7 +4,7 @@ A cube is an `xarray.Dataset` stored as Zarr v3, which a plain ``xarray.open_zar
 is declared once, in `KINDS`; validation and documentation derive from that.
 """
 
-from sigcube.cube.inspection import Counts, Kept, Range, Summary, count_cube, inspect_cube, summarise
+from sigcube.cube.inspection import Counts, Range, SampleCounts, Summary, count_cube, inspect_cube, summarise
 from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.schema import COUNT, Kind, Variable, flag_masks
 from sigcube.cube.selection import Packed, Sample, pack, sample_names, samples, select
@@ -15,11 +15,11 @@ __all__ = [
     "COUNT",
     "KINDS",
     "Counts",
-    "Kept",
     "Kind",
     "Packed",
     "Range",
     "Sample",
+    "SampleCounts",
     "Summary",
     "Variable",
     "count_cube",

@@ -1,8 +1,8 @@
-"""A look through a cube on disk, one variable at a time: whether it is whole, and what it holds."""
+"""Summaries of cubes on disk, read one variable at a time: whether they are valid, and what they hold."""
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,15 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.cube.kinds import KINDS, kind_of
-from sigcube.cube.schema import COUNT, Kind, flag_masks
-from sigcube.cube.selection import Sample, samples
+from sigcube.cube.schema import COUNT, flag_masks
+from sigcube.cube.selection import Sample, keep_points, samples
 from sigcube.cube.storage import open_lazily, reading, refuse_invalid
 from sigcube.wording import plural
 
 __all__ = [
     "Counts",
-    "Kept",
     "Range",
+    "SampleCounts",
     "Summary",
     "count_cube",
     "describe_counts",
@@ -37,22 +37,22 @@ _MEDIAN_OF = 1 << 24
 
 @dataclass(frozen=True)
 class Counts:
-    """How many systems, and how many points of them."""
+    """Number of systems, and of their points."""
 
     systems: int
     points: int
 
 
 @dataclass(frozen=True)
-class Kept(Counts):
-    """What a sample keeps, and the sample's own words."""
+class SampleCounts(Counts):
+    """What a sample holds, and its description."""
 
     description: str
 
 
 @dataclass(frozen=True)
 class Range:
-    """What the numbers of a variable are like; None where no point or system has one.
+    """The range of a variable; None where no point or system has a number.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class Summary:
     flags : Mapping
         For each flag variable, how many points or systems each meaning is set for.
     samples : Mapping
-        What each sample keeps.
+        What each sample holds.
     ranges : tuple of Range
         Every number that is no flag and no identifier.
     raw_files : tuple of Mapping
@@ -104,13 +104,13 @@ class Summary:
     synthetic: bool
     counts: Counts
     flags: Mapping[str, Mapping[str, int]]
-    samples: Mapping[str, Kept]
+    samples: Mapping[str, SampleCounts]
     ranges: tuple[Range, ...]
     raw_files: tuple[Mapping[str, Any], ...]
 
 
 def inspect_cube(path: str | Path) -> Summary:
-    """Check a cube on disk against its schema and its fingerprint, and say what it holds.
+    """Check a cube on disk against its schema and its fingerprint, and summarise it.
 
     It is read one variable at a time, so memory goes with the number of points, not with that of variables.
 
@@ -127,7 +127,7 @@ def inspect_cube(path: str | Path) -> Summary:
 
 
 def count_cube(path: str | Path) -> Counts:
-    """Count the systems and the points of a cube on disk, without a look at the rest.
+    """Count the systems and the points of a cube on disk, without reading the rest.
 
     Raises
     ------
@@ -137,13 +137,12 @@ def count_cube(path: str | Path) -> Counts:
     path = Path(path)
     ds = open_lazily(path)
     with reading(path):
-        return _counts(ds, kind_of(ds))
+        return _counts(ds)
 
 
 def summarise(ds: xr.Dataset) -> Summary:
     """Say what a valid cube holds; values are read one variable at a time."""
     kind = kind_of(ds)
-    real = _real(ds, kind)
     return Summary(
         title=ds.attrs["title"],
         kind=kind.name,
@@ -151,64 +150,58 @@ def summarise(ds: xr.Dataset) -> Summary:
         licence=ds.attrs["licence"],
         fingerprint=ds.attrs.get("fingerprint", ""),
         synthetic=bool(ds.attrs["synthetic"]),
-        counts=_counts(ds, kind),
-        flags={name: dict(_flagged(ds[name], kind.padded)) for name in kind.flags},
-        samples={name: _kept(ds, kind, sample) for name, sample in samples(ds).items()},
-        ranges=tuple(_range(array, real) for array in _numbers(ds, kind)),
+        counts=_counts(ds),
+        flags={name: _flagged(ds[name], padded=kind.padded) for name in kind.flags},
+        samples={name: _sample_counts(ds, sample) for name, sample in samples(ds).items()},
+        ranges=_ranges(ds),
         raw_files=tuple(json.loads(ds.attrs["raw_files"])),
     )
 
 
-def _counts(ds: xr.Dataset, kind: Kind) -> Counts:
+def _counts(ds: xr.Dataset) -> Counts:
+    kind = kind_of(ds)
     systems = ds.sizes[kind.system_dim] if kind.system_dim else 1
     return Counts(systems, int(ds[COUNT].sum()) if kind.padded else ds.sizes[kind.dims[0]])
 
 
-def _real(ds: xr.Dataset, kind: Kind) -> npt.NDArray[np.bool_] | None:
-    """Which places hold points; None where all do."""
-    return np.arange(ds.sizes[kind.dims[1]]) < ds[COUNT].values[:, np.newaxis] if kind.padded else None
+def _flagged(flag: xr.DataArray, *, padded: bool) -> dict[str, int]:
+    """Count the points or systems of each flag."""
+    values, masks = flag.values, flag_masks(flag)
+    return {
+        meaning: int(np.count_nonzero(values & np.uint8(mask)))
+        for meaning, mask in masks.items()
+        if not (padded and meaning == "padding")
+    }
 
 
-def _flagged(flag: xr.DataArray, padded: bool) -> Iterator[tuple[str, int]]:
-    for meaning, mask in flag_masks(flag).items():
-        if not (padded and meaning == "padding"):
-            yield meaning, sum(int(np.count_nonzero(part & np.uint8(mask))) for part in _parts(flag))
+def _sample_counts(ds: xr.Dataset, sample: Sample) -> SampleCounts:
+    points, systems = keep_points(ds, sample)
+    kept = points.values.reshape(systems.size, -1)[systems]
+    return SampleCounts(len(kept), int(np.count_nonzero(kept)), sample.description)
 
 
-def _kept(ds: xr.Dataset, kind: Kind, sample: Sample) -> Kept:
-    length = ds.sizes[kind.dims[0]]
-    systems = _without(ds, kind.system_flag, sample.system_flags_excluded, length)
-    padding = ("padding",) if kind.padded else ()
-    points = _without(ds, kind.point_flag, (*padding, *sample.point_flags_excluded), length)
-    if kind.system_dim is None:
-        return Kept(int(points.any()), int(points.sum()), sample.description)
-    per_system = np.where(systems, points.reshape(length, -1).sum(axis=1), 0)
-    return Kept(int((per_system > 0).sum()), int(per_system.sum()), sample.description)
-
-
-def _without(ds: xr.Dataset, name: str | None, excluded: Iterable[str], length: int) -> Any:
-    """Which points or systems have none of some flags."""
-    if name is None:
-        return np.ones(length, dtype=bool)
-    masks = flag_masks(ds[name])
-    mask = np.uint8(sum(masks[meaning] for meaning in excluded))
-    return np.concatenate([(part & mask) == 0 for part in _parts(ds[name])])
-
-
-def _numbers(ds: xr.Dataset, kind: Kind) -> Iterator[xr.DataArray]:
-    """Yield what has a range: numbers along the cube's dimensions, without flags and identifiers."""
-    for name, array in ds.data_vars.items():
-        identifies = str(name).endswith("_id")
-        if array.dtype.kind in "fiu" and array.dims and set(array.dims) <= set(kind.dims):
-            if name not in kind.flags and not identifies:
-                yield array
+def _ranges(ds: xr.Dataset) -> tuple[Range, ...]:
+    """Find the range of each number along the cube's dimensions that is no flag and no identifier."""
+    kind = kind_of(ds)
+    real = np.arange(ds.sizes[kind.dims[1]]) < ds[COUNT].values[:, np.newaxis] if kind.padded else None
+    return tuple(
+        _range(array, real)
+        for name, array in ds.data_vars.items()
+        if array.dtype.kind in "fiu" and array.dims and set(array.dims) <= set(kind.dims)
+        if name not in kind.flags and not str(name).endswith("_id")
+    )
 
 
 def _range(array: xr.DataArray, real: npt.NDArray[np.bool_] | None) -> Range:
-    total = array.size if real is None or array.ndim < 2 else int(real.sum())
+    """Find the range of a variable; of one with padding, only the places that hold points, `real`, count."""
+    inside = real if array.ndim == 2 else None
+    total = array.size if inside is None else int(np.count_nonzero(inside))
     step = math.ceil(total / _MEDIAN_OF)
-    found, spaced, smallest, largest = 0, [], math.inf, -math.inf
-    for values in _finite(array, real):
+    start, found, spaced, smallest, largest = 0, 0, [], math.inf, -math.inf
+    for part in _parts(array):
+        values = part if inside is None else part[inside[start : start + len(part)]]
+        start += len(part)
+        values = values[np.isfinite(values)]
         if values.size:
             smallest, largest = min(smallest, float(values.min())), max(largest, float(values.max()))
             spaced.append(values[-found % step :: step])
@@ -217,16 +210,6 @@ def _range(array: xr.DataArray, real: npt.NDArray[np.bool_] | None) -> Range:
     median = float(np.median(np.concatenate(spaced), overwrite_input=True)) if found else None
     ends = (smallest, median, largest) if found else (None, None, None)
     return Range(name, attrs["units"], attrs["long_name"], found, total - found, *ends)
-
-
-def _finite(array: xr.DataArray, real: npt.NDArray[np.bool_] | None) -> Iterator[npt.NDArray[Any]]:
-    start = 0
-    for part in _parts(array):
-        if real is not None and part.ndim == 2:
-            inside = real[start : start + len(part)]
-            start += len(part)
-            part = part[inside]
-        yield part[np.isfinite(part)]
 
 
 def _parts(array: xr.DataArray) -> Iterator[npt.NDArray[Any]]:
@@ -238,7 +221,7 @@ def _parts(array: xr.DataArray) -> Iterator[npt.NDArray[Any]]:
 
 
 def describe_counts(kind: str, counts: Counts) -> str:
-    """Say how many systems and points a cube or a sample holds.
+    """Return how many systems and points a cube or a sample holds, in words.
 
     Examples
     --------
@@ -252,5 +235,5 @@ def describe_counts(kind: str, counts: Counts) -> str:
 
 
 def describe_file(file: Any) -> str:
-    """Say which raw file it is, and whether it is the official one."""
+    """Return the name of a raw file, and whether it is the official one."""
     return f"{file['name']} ({'official' if file['official'] else 'unverified'})"

@@ -3,17 +3,16 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from sigcube.cube.kinds import kind_of
-from sigcube.cube.schema import Kind, flag_masks
+from sigcube.cube.schema import flag_masks
 from sigcube.errors import DataError, SpecError, did_you_mean
 
-__all__ = ["EVERYTHING", "Packed", "Sample", "pack", "sample_names", "samples", "select"]
+__all__ = ["EVERYTHING", "Packed", "Sample", "keep_points", "pack", "sample_names", "samples", "select"]
 
 #: The sample that every cube has: all systems, and all points.
 EVERYTHING = "all"
@@ -60,23 +59,18 @@ class Packed:
         return int(self.offsets[-1])
 
     def __repr__(self) -> str:
-        """Say what is packed, without the numbers."""
+        """Name what is packed, without the numbers."""
         names = ", ".join([*self.points, *self.per_system])
         return f"Packed({self.n_systems} systems, {self.n_points} points: {names})"
 
 
 def samples(ds: xr.Dataset) -> dict[str, Sample]:
     """Return the samples of a cube, by name; the first is ``"all"``."""
-    declared: dict[str, dict[str, Any]] = json.loads(ds.attrs["samples"])
-    return {EVERYTHING: Sample("all systems and points"), **{name: _sample(each) for name, each in declared.items()}}
-
-
-def _sample(each: Mapping[str, Any]) -> Sample:
-    return Sample(
-        str(each["description"]),
-        tuple(each.get("point_flags_excluded", ())),
-        tuple(each.get("system_flags_excluded", ())),
-    )
+    found = {EVERYTHING: Sample("all systems and points")}
+    for name, each in json.loads(ds.attrs["samples"]).items():
+        points, systems = (tuple(each.get(f"{what}_flags_excluded", ())) for what in ("point", "system"))
+        found[name] = Sample(str(each["description"]), points, systems)
+    return found
 
 
 def sample_names(ds: xr.Dataset) -> tuple[str, ...]:
@@ -107,14 +101,14 @@ def select(ds: xr.Dataset, *, sample: str) -> xr.Dataset:
         If the sample holds nothing.
     """
     kind = kind_of(ds)
-    kept, systems = _choice(ds, sample)
+    points, systems = _choose(ds, sample)
     masked = {
-        name: array.where(kept)
+        name: array.where(points)
         for name, array in ds.data_vars.items()
         if kind.point_dim in array.dims and array.dtype.kind == "f"
     }
     chosen = ds.assign(masked)
-    return chosen.isel({kind.system_dim: systems}) if kind.system_dim else chosen
+    return chosen.isel({kind.system_dim: np.flatnonzero(systems)}) if kind.system_dim else chosen
 
 
 def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, variables: Iterable[str]) -> Packed:
@@ -138,78 +132,74 @@ def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, variables: Iterable[str]) 
     """
     kind = kind_of(ds)
     names = tuple(dict.fromkeys(variables))
-    _refuse_unknown(ds, names)
-    kept, systems = _choice(ds, sample)
-    # A single system has no dimension of its own, and a single point neither.
-    mask = kept.values.reshape(_shape(ds, kind))[systems]
-    points, per_system = {}, {}
-    for name in names:
-        values = ds[name].transpose(*(dim for dim in kind.dims if dim in ds[name].dims)).values
-        if set(ds[name].dims) == set(kind.dims):
-            points[name] = values.reshape(_shape(ds, kind))[systems][mask].astype(np.float64)
-        else:
-            per_system[name] = values[systems].astype(np.float64)
-    offsets = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
-    return Packed(_names(ds, kind, systems), offsets, points, per_system)
-
-
-def _shape(ds: xr.Dataset, kind: Kind) -> tuple[int, int]:
-    """Return numbers of systems and of points a system, padding included."""
-    return (
-        ds.sizes[kind.system_dim] if kind.system_dim else 1,
-        ds.sizes[kind.point_dim] if kind.point_dim else 1,
-    )
-
-
-def _names(ds: xr.Dataset, kind: Kind, systems: npt.NDArray[np.int64]) -> tuple[str, ...]:
-    if kind.system_dim is None:
-        return (str(ds.attrs["title"]),)
-    return tuple(map(str, ds[kind.system_dim].values[systems].tolist()))
-
-
-def _choice(ds: xr.Dataset, sample: str) -> tuple[xr.DataArray, npt.NDArray[np.int64]]:
-    """Which points a sample keeps, over the dimensions of points, and the indices of the systems it keeps any of."""
-    kind = kind_of(ds)
-    chosen = _find(ds, sample)
-    kept = _kept_points(ds, kind, chosen)
-    systems = kept.values.reshape(_shape(ds, kind)).any(axis=1)
-    if kind.system_flag is not None:
-        flag = ds[kind.system_flag]
-        systems &= (flag.values & _mask(flag, chosen.system_flags_excluded)) == 0
-    if not systems.any():
-        raise DataError(f"sample {sample!r} holds no system", where=str(ds.attrs.get("title", "cube")))
-    return kept, np.flatnonzero(systems)
-
-
-def _kept_points(ds: xr.Dataset, kind: Kind, chosen: Sample) -> xr.DataArray:
-    if kind.point_flag is None:
-        return xr.ones_like(ds[kind.system_flag], dtype=bool)
-    flag = ds[kind.point_flag].transpose(*kind.dims)
-    padding = ("padding",) if kind.padded else ()
-    return (flag & _mask(flag, (*padding, *chosen.point_flags_excluded))) == 0
-
-
-def _find(ds: xr.Dataset, sample: str) -> Sample:
-    found = samples(ds)
-    if sample not in found:
-        raise SpecError(f"the cube has no sample {sample!r}", where="sample", hint=did_you_mean(sample, found))
-    return found[sample]
-
-
-def _mask(flag: xr.DataArray, meanings: Iterable[str]) -> np.uint8:
-    masks = flag_masks(flag)
-    return np.uint8(sum({masks[meaning] for meaning in meanings}))
-
-
-def _refuse_unknown(ds: xr.Dataset, names: Iterable[str]) -> None:
-    dims = kind_of(ds).dims
     numeric = [
-        str(name) for name, array in ds.data_vars.items() if array.dtype.kind in "fiub" and set(array.dims) <= set(dims)
+        str(name)
+        for name, array in ds.data_vars.items()
+        if array.dtype.kind in "fiub" and set(array.dims) <= set(kind.dims)
     ]
-    missing = [name for name in names if name not in numeric]
-    if missing:
+    if missing := [name for name in names if name not in numeric]:
         raise DataError(
             f"the cube has no numeric variable {', '.join(map(repr, missing))}",
             where=str(ds.attrs.get("title", "cube")),
             hint=did_you_mean(missing[0], numeric),
         )
+    kept, systems = _choose(ds, sample)
+    # A single system has no dimension of its own, and a single point neither.
+    shape = (systems.size, -1)
+    mask = kept.values.reshape(shape)[systems]
+    points, per_system = {}, {}
+    for name in names:
+        values = ds[name].transpose(*(dim for dim in kind.dims if dim in ds[name].dims)).values
+        if set(ds[name].dims) == set(kind.dims):
+            points[name] = values.reshape(shape)[systems][mask].astype(np.float64)
+        else:
+            per_system[name] = values[systems].astype(np.float64)
+    offsets = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
+    titles = ds[kind.system_dim].values[systems].tolist() if kind.system_dim else [ds.attrs["title"]]
+    return Packed(tuple(map(str, titles)), offsets, points, per_system)
+
+
+def _choose(ds: xr.Dataset, name: str) -> tuple[xr.DataArray, npt.NDArray[np.bool_]]:
+    found = samples(ds)
+    if name not in found:
+        raise SpecError(f"the cube has no sample {name!r}", where="sample", hint=did_you_mean(name, found))
+    points, systems = keep_points(ds, found[name])
+    if not systems.any():
+        raise DataError(f"sample {name!r} holds no system", where=str(ds.attrs.get("title", "cube")))
+    return points, systems
+
+
+def keep_points(ds: xr.Dataset, sample: Sample) -> tuple[xr.DataArray, npt.NDArray[np.bool_]]:
+    """Return which points a sample keeps, and which systems.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A cube.
+    sample : Sample
+        The selection.
+
+    Returns
+    -------
+    points : DataArray of bool
+        Over the dimensions of the points; padding is not kept.
+    systems : ndarray of bool, shape (n_systems,)
+        Those without an excluded flag that have such a point.
+    """
+    kind = kind_of(ds)
+    if kind.point_flag is None:
+        points = xr.ones_like(ds[kind.system_flag], dtype=bool)
+    else:
+        padding = ("padding",) if kind.padded else ()
+        points = _lacks(ds[kind.point_flag], (*padding, *sample.point_flags_excluded)).transpose(*kind.dims)
+    per_system = points.values.reshape(ds.sizes[kind.system_dim] if kind.system_dim else 1, -1)
+    systems: npt.NDArray[np.bool_] = np.any(per_system, axis=1)
+    if kind.system_flag is not None:
+        systems = systems & _lacks(ds[kind.system_flag], sample.system_flags_excluded).values
+    return points, systems
+
+
+def _lacks(flag: xr.DataArray, meanings: Iterable[str]) -> xr.DataArray:
+    """Return where a flag variable has none of some flags."""
+    masks = flag_masks(flag)
+    return (flag & np.uint8(sum({masks[meaning] for meaning in meanings}))) == 0

@@ -1,7 +1,8 @@
 """Cubes on disk: opened and checked, saved whole or not at all."""
 
+import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ import xarray as xr
 import zarr
 from zarr.errors import ZarrUserWarning
 
-from sigcube.cube.drafts import drafting, interrupted
 from sigcube.cube.fingerprints import RunningFingerprint, fingerprint
-from sigcube.cube.kinds import kind_of
+from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.validation import validate, validate_form, validate_values
 from sigcube.errors import DataError, SigcubeError
+from sigcube.files import find_previous, write_folder
 
 __all__ = ["fingerprint", "open_cube", "save_cube"]
 
@@ -127,10 +128,57 @@ def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> P
     ds = ds.assign_attrs(fingerprint=fingerprint(ds))
     validate(ds)
     path = Path(path)
-    with drafting(path, overwrite=overwrite) as draft:
+    with write_store(path, overwrite=overwrite) as draft:
         write(ds, draft)
         consolidate(draft)
     return path
+
+
+@contextmanager
+def write_store(
+    path: Path, *, overwrite: bool, what: str = "cube", may_replace: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
+    """Give a path to write a Zarr store at; if the block succeeds, the store appears at ``path``.
+
+    Parameters
+    ----------
+    path : Path
+        Where the store belongs.
+    overwrite : bool
+        Whether a store that is already there may be replaced.
+    what : str
+        What the store holds, for messages.
+    may_replace : callable, optional
+        Whether what is at a path is such a store; others are never replaced. The default accepts cubes.
+
+    Raises
+    ------
+    DataError
+        If there is something at ``path`` that may not be replaced, or the disk does not take the store.
+    """
+    try:
+        with write_folder(path, overwrite=overwrite) as draft:
+            if path.exists() and not (may_replace or _is_cube)(path):
+                raise DataError(
+                    f"what is here is not a {what}, so it is not overwritten",
+                    where=str(path),
+                    hint="choose another path",
+                )
+            yield draft
+    except FileExistsError as error:
+        hint = "ask for it to be overwritten, or choose another path"
+        raise DataError("there is already something here", where=str(path), hint=hint) from error
+    except OSError as error:
+        raise DataError(f"the {what} could not be saved", where=str(path), found=str(error)) from error
+
+
+def _is_cube(path: Path) -> bool:
+    """Whether a folder says that it is a cube; results have a kind too, but no fingerprint of their own."""
+    try:
+        attrs = json.loads((path / "zarr.json").read_bytes())["attributes"]
+        return attrs["kind"] in KINDS and "fingerprint" in attrs
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def write(ds: xr.Dataset, draft: Path) -> None:
@@ -170,7 +218,7 @@ def _chunks(ds: xr.Dataset, variable: xr.Variable) -> tuple[int, ...]:
 
 
 def _hint_where_missing(path: Path) -> str:
-    aside = interrupted(path)
+    aside = find_previous(path)
     return f"a save was interrupted; the cube as it was is {aside}" if aside else "make it with `sigcube ingest`"
 
 

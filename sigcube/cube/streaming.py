@@ -14,11 +14,10 @@ import zarr
 
 from sigcube.chunks import ChunkFiles
 from sigcube.cube.ahead import ahead
-from sigcube.cube.drafts import drafting
 from sigcube.cube.fingerprints import RunningFingerprint
 from sigcube.cube.kinds import KINDS
 from sigcube.cube.schema import Kind
-from sigcube.cube.storage import chunk_length, consolidate, open_lazily, write
+from sigcube.cube.storage import chunk_length, consolidate, open_lazily, write, write_store
 from sigcube.cube.validation import validate_form, validate_values
 from sigcube.errors import DataError, Fault, error_from
 
@@ -103,7 +102,7 @@ def stream_cube(pieces: Pieces, path: str | Path, *, attrs: Mapping[str, Any], o
         at ``path`` and ``overwrite`` is false, or the disk does not take it.
     """
     path = Path(path)
-    with drafting(path, overwrite=overwrite) as draft:
+    with write_store(path, overwrite=overwrite) as draft:
         writer = _Writer(draft, KINDS[pieces.kind], dict(attrs))
         with ahead(pieces.pieces) as arriving:
             for batch in _batches(arriving, writer.dim, chunk_length()):

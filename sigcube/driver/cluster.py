@@ -25,6 +25,7 @@ from distributed.system import MEMORY_LIMIT
 from distributed.versions import VersionMismatchWarning
 
 from sigcube.errors import ClusterError
+from sigcube.files import write_file
 
 __all__ = ["connect"]
 
@@ -248,7 +249,5 @@ def _serve(*, n_workers: int, folder: str) -> None:
             silence_logs=logging.ERROR,
         ) as cluster,
     ):
-        draft = Path(folder, "address.partial")
-        draft.write_text(cluster.scheduler_address)
-        draft.rename(Path(folder, "address"))
+        write_file(Path(folder, "address"), cluster.scheduler_address.encode())
         sys.stdin.buffer.read()

@@ -130,7 +130,7 @@ def write_text(path: Path, text: str) -> Path:
     """Write a page in one step."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, text.encode("utf-8"))
+        write_file(path, text.encode())
     except OSError as error:
         raise StoreError("the page cannot be written", where=str(path), found=error.strerror) from error
     return path

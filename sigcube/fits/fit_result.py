@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.cube.drafts import drafting
-from sigcube.cube.storage import consolidate
+from sigcube.cube.storage import consolidate, write_store
 from sigcube.errors import DataError, SpecError
 from sigcube.fits.problem import FitSolution, Problem
 from sigcube.model.metrics import Metric
@@ -222,7 +221,7 @@ def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -
     # Zarr v3 has a stable type for `str` objects, none for NumPy's text of fixed width, which `isel` leaves.
     text = {name: coord for name, coord in result.coords.items() if coord.dtype.kind in "OU"}
     plain = {name: (coord.dims, coord.values.astype(object), coord.attrs) for name, coord in text.items()}
-    with drafting(Path(path), overwrite=overwrite, replaces=_is_fit, what="fit") as draft:
+    with write_store(Path(path), overwrite=overwrite, may_replace=_is_fit, what="fit") as draft:
         result.drop_encoding().assign_coords(plain).to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
         consolidate(draft)
 

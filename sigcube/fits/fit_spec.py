@@ -1,19 +1,19 @@
 """The specification of a fit: its TOML file, and its models checked."""
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.fits.search import SearchSpace
 from sigcube.model.record import Parameter
 from sigcube.plan.grid import Axis
-from sigcube.plan.spec import Spec, as_spec_error, make_spec, read_spec_text, spec_to_record
+from sigcube.plan.spec import Spec, make_spec, spec_to_record
+from sigcube.toml import check, read_toml
 
 __all__ = [
     "FitFile",
@@ -78,10 +78,7 @@ def read_fit_file(path: str | Path) -> FitFile:
         When the file is missing, is not TOML, is that of a sweep, holds an unknown key or a value of the wrong type, or
         gives two models the same name.
     """
-    try:
-        content = tomllib.loads(read_spec_text(path, of="fit"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError("the fit's file is not TOML", where=str(path), found=str(error)) from None
+    content = read_toml(path, folder="sweeps", what="the fit's file")
     if "axes" in content and "model" not in content:
         raise SpecError(
             "this is the spec of a sweep, not of a fit",
@@ -90,10 +87,7 @@ def read_fit_file(path: str | Path) -> FitFile:
             expected="tables [[model]]",
             hint="use `sigcube sweep`",
         )
-    try:
-        file = FitFile.model_validate(content)
-    except ValidationError as error:
-        raise as_spec_error(error, str(path), [*FitFile.model_fields, *ModelTable.model_fields]) from None
+    file = check(FitFile, content, what="the fit's file is wrong", where=str(path))
     names = [table.name or table.kernel for table in file.model]
     if twice := [name for name in names if names.count(name) > 1]:
         raise SpecError(

@@ -1,13 +1,12 @@
 """What is asked of a sweep: as a user writes it, as the rest of sigcube holds it, and as a result records it."""
 
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.kernels import find
@@ -17,15 +16,13 @@ from sigcube.model.metrics import Metric, find_metrics
 from sigcube.model.model import Model
 from sigcube.model.record import Frame
 from sigcube.plan.grid import Grid, geomspace, is_list, linspace, make_grid
-from sigcube.shipped import shipped
+from sigcube.toml import check, read_toml
 
 __all__ = [
     "Spec",
     "SpecFile",
-    "as_spec_error",
     "make_spec",
     "read_spec_file",
-    "read_spec_text",
     "spec_from_record",
     "spec_to_record",
 ]
@@ -95,10 +92,7 @@ def read_spec_file(path: str | Path) -> SpecFile:
     SpecError
         When the file is missing, is not TOML, is of a fit, or holds an unknown key or a value of the wrong type.
     """
-    try:
-        content = tomllib.loads(read_spec_text(path, of="sweep"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError("the sweep's file is not TOML", where=str(path), found=str(error)) from None
+    content = read_toml(path, folder="sweeps", what="the sweep's file")
     if "model" in content and "axes" not in content:
         raise SpecError(
             "this is the spec of a fit, not of a sweep",
@@ -107,37 +101,7 @@ def read_spec_file(path: str | Path) -> SpecFile:
             expected="a table [axes]",
             hint="use `sigcube fit`",
         )
-    try:
-        return SpecFile.model_validate(content)
-    except ValidationError as error:
-        raise as_spec_error(error, str(path), SpecFile.model_fields) from None
-
-
-def read_spec_text(path: str | Path, *, of: str) -> str:
-    """Return the text of a spec, of a sweep or a fit: a file's, or that of one that comes with sigcube, by its name.
-
-    Raises
-    ------
-    SpecError
-        When there is neither.
-    """
-    try:
-        texts = {} if Path(path).is_file() else shipped("sweeps")
-        return texts[str(path)] if str(path) in texts else Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        hint = f"{did_you_mean(str(path), shipped('sweeps'))}; or give the path of a file"
-        raise SpecError(f"the {of}'s file cannot be read", where=str(path), found=error.strerror, hint=hint) from None
-
-
-def as_spec_error(error: ValidationError, path: str, keys: Iterable[str]) -> SpecError:
-    """Say the first fault of a file in sigcube's own form; unknown keys go first, as they explain missing ones."""
-    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in faults[0]["loc"])
-    if faults[0]["type"] == "extra_forbidden":
-        return SpecError(f"unknown key {key!r}", where=path, hint=did_you_mean(key.rpartition(".")[2], keys))
-    if faults[0]["type"] == "missing":
-        return SpecError(f"key {key!r} is missing", where=path, hint="add it")
-    return SpecError(f"key {key!r} is wrong", where=path, found=repr(faults[0]["input"]), expected=faults[0]["msg"])
+    return check(SpecFile, content, what="the sweep's file is wrong", where=str(path))
 
 
 def make_spec(

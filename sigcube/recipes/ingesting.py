@@ -1,23 +1,22 @@
-"""Recipe, checked files, reader, cube."""
+"""From a recipe to a cube: files, their checksums, reader, store."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from glob import escape
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
 from sigcube import __version__
 from sigcube.cube import save_cube
-from sigcube.cube.streaming import Pieces, stream_cube
+from sigcube.cube.streaming import stream_cube
 from sigcube.errors import DataError, Fault, RawFilesMissing, error_from
 from sigcube.readers import READERS, Table
 from sigcube.recipes.fetching import fetch
 from sigcube.recipes.recipe import RawFile, Recipe
 
-__all__ = ["ingest"]
+__all__ = ["check_files", "ingest"]
 
 Paths = Mapping[str, tuple[Path, ...]]
 
@@ -37,14 +36,14 @@ def ingest(
     recipe : Recipe
         The dataset.
     data : path-like, optional
-        A folder, searched with all below it, that holds the raw files; they are fetched if it is not given. Of what it
-        lacks, a file without an address is taken from beside the recipe.
+        A folder, searched with all below it, that holds the raw files; they are fetched if it is not given. A file
+        without an address that is not in it is taken from beside the recipe.
     out : path-like, optional
         Where to save the cube, ``cubes/<name>.zarr`` if not given.
     overwrite : bool
         Whether a cube that is already there may be replaced.
     progress : bool
-        Whether downloads tell how far they are.
+        Whether downloads report their progress.
 
     Returns
     -------
@@ -67,22 +66,33 @@ def ingest(
         paths: Paths = {role: (path,) for role, path in fetch(recipe, progress=progress).items()}
     else:
         paths = _find_files(recipe, Path(data))
-    sums = {path: _sha256(path) for found in paths.values() for path in found}
-    _refuse_wrong_sums(recipe, paths, sums)
-    attrs = _attributes(recipe, paths, sums)
-    cube = _read(recipe, paths)
-    if isinstance(cube, xr.Dataset):
-        return save_cube(cube.assign_attrs(attrs), target, overwrite=overwrite)
-    return stream_cube(cube, target, attrs=attrs, overwrite=overwrite)
-
-
-def _read(recipe: Recipe, paths: Paths) -> xr.Dataset | Pieces:
+    sums = _check_sums(recipe, paths)
+    # Keyed by path: a file may have several roles.
+    raw_files = {
+        path: {"name": path.name, "sha256": sums[path], "official": _is_official(recipe, file, path, sums[path])}
+        for role, file in recipe.files.items()
+        for path in paths[role]
+    }
+    attrs = {
+        "title": recipe.title,
+        "kind": recipe.kind,
+        "citation": recipe.citation,
+        "licence": recipe.licence,
+        "recipe": recipe.text,
+        "raw_files": json.dumps(list(raw_files.values())),
+        "samples": json.dumps({name: sample.model_dump() for name, sample in recipe.samples.items()}),
+        "synthetic": int(recipe.synthetic),
+        "sigcube_version": __version__,
+    }
     tables = {
         role: Table(paths[role][0], file.columns, file.format, file.extension, paths[role][1:])
         for role, file in recipe.files.items()
     }
     options = {} if recipe.frame is None else {"frame": recipe.frame}
-    return READERS[recipe.reader].read(tables, cuts=recipe.cuts, **options)
+    cube = READERS[recipe.reader].read(tables, cuts=recipe.cuts, **options)
+    if isinstance(cube, xr.Dataset):
+        return save_cube(cube.assign_attrs(attrs), target, overwrite=overwrite)
+    return stream_cube(cube, target, attrs=attrs, overwrite=overwrite)
 
 
 def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
@@ -108,7 +118,7 @@ def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
         If one is there twice with different content, or has the wrong checksum.
     """
     paths = _find_files(recipe, Path(folder))
-    _refuse_wrong_sums(recipe, paths, {path: _sha256(path) for found in paths.values() for path in found})
+    _check_sums(recipe, paths)
     return {role: found[0] for role, found in paths.items()}
 
 
@@ -120,21 +130,17 @@ def _find_files(recipe: Recipe, folder: Path) -> dict[str, tuple[Path, ...]]:
     if faults:
         kind = DataError if all(there.values()) else RawFilesMissing
         raise error_from(kind, faults, what="the raw files are not to be found", where=str(folder))
-    # Of copies of one file, one.
+    # Of copies of one file, the first.
     return {role: tuple({path.name: path for path in reversed(found)}.values())[::-1] for role, found in there.items()}
 
 
 def _candidates(file: RawFile, recipe: Recipe, folder: Path) -> list[Path]:
-    if found := _files(folder, escape(file.name)):
-        return found
-    if file.parts and (parts := _files(folder, file.parts)):
-        return sorted(parts, key=lambda path: path.name)
+    for pattern in (escape(file.name), file.parts):
+        found = [path for path in folder.rglob(pattern) if path.is_file()] if pattern else []
+        if found:
+            return sorted(found, key=lambda path: (path.name, path))
     beside = recipe.folder / file.name
     return [beside] if not file.url and beside.is_file() else []
-
-
-def _files(folder: Path, pattern: str) -> list[Path]:
-    return sorted(path for path in folder.rglob(pattern) if path.is_file())
 
 
 def _finding_faults(file: RawFile, found: list[Path]) -> list[Fault]:
@@ -150,14 +156,11 @@ def _finding_faults(file: RawFile, found: list[Path]) -> list[Fault]:
     return faults
 
 
-def _refuse_wrong_sums(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -> None:
+def _check_sums(recipe: Recipe, paths: Paths) -> dict[Path, str]:
+    """Return the checksums of all files; a wrong one is an error."""
+    sums = {path: _sha256(path) for found in paths.values() for path in found}
     faults = [
-        Fault(
-            "wrong checksum",
-            str(path),
-            f"sha256 {sums[path]}, {path.stat().st_size} bytes",
-            f"sha256 {file.sha256}" + (f", {file.size} bytes" if file.size else ""),
-        )
+        Fault("wrong checksum", str(path), f"sha256 {sums[path]}, {path.stat().st_size} bytes", file.checksum)
         for role, file in recipe.files.items()
         for path in paths[role]
         if file.sha256 and file.verify == "always" and sums[path] != file.sha256
@@ -165,29 +168,10 @@ def _refuse_wrong_sums(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -
     if faults:
         what, hint = "a raw file is not the official one", "the file is truncated or altered: fetch it again"
         raise error_from(DataError, faults, what=what, where=f"recipe {recipe.name}", hint=hint)
+    return sums
 
 
-def _attributes(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -> dict[str, Any]:
-    # A file may have several roles.
-    raw_files = {
-        path: {"name": path.name, "sha256": sums[path], "official": _official(recipe, file, path, sums[path])}
-        for role, file in recipe.files.items()
-        for path in paths[role]
-    }
-    return {
-        "title": recipe.title,
-        "kind": recipe.kind,
-        "citation": recipe.citation,
-        "licence": recipe.licence,
-        "recipe": recipe.text,
-        "raw_files": json.dumps(list(raw_files.values())),
-        "samples": json.dumps({name: sample.model_dump() for name, sample in recipe.samples.items()}),
-        "synthetic": int(recipe.synthetic),
-        "sigcube_version": __version__,
-    }
-
-
-def _official(recipe: Recipe, file: RawFile, path: Path, found: str) -> bool:
+def _is_official(recipe: Recipe, file: RawFile, path: Path, found: str) -> bool:
     """Whether a file is known to be the official one: by its checksum, or because it lies beside its recipe."""
     if file.sha256:
         return found == file.sha256

@@ -1,4 +1,4 @@
-"""Answers of archives that are asked in ADQL, by the Table Access Protocol (IVOA TAP 1.1, with UWS 1.1 for the job)."""
+"""Queries to archives in ADQL, by the Table Access Protocol (IVOA TAP 1.1, with UWS 1.1 for the job)."""
 
 import hashlib
 import os
@@ -11,8 +11,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from sigcube.errors import FetchError
-from sigcube.recipes.parts import part_of, size_of
-from sigcube.recipes.streams import Bar, stream
+from sigcube.recipes.downloading import Bar, download, partial_file, size_of
 
 __all__ = ["answer_path", "ask"]
 
@@ -21,7 +20,7 @@ _OVER = ("COMPLETED", "ERROR", "ABORTED", "ARCHIVED")
 
 
 def answer_path(folder: Path, name: str, *, url: str, query: str) -> Path:
-    """Return where the answer to a question is kept; another question has another place."""
+    """Return where the answer to a query is kept; another query has another path."""
     return folder / _key(url, query)[:16] / name
 
 
@@ -36,47 +35,46 @@ def ask(
     patience: float = 3600.0,
     first_wait: float = 0.5,
 ) -> None:
-    """Ask an archive, and keep the answer as CSV.
+    """Send a query to an archive, and keep the answer as CSV.
 
-    Nobody knows what the right answer is, so it has no checksum; what can be checked is: it has the columns, and an
-    end.
+    The answer has no known checksum. What can be checked is: it has the columns, and it ends with a line.
 
     Parameters
     ----------
     url : str
         The service, such as ``https://gea.esac.esa.int/tap-server/tap``.
     query : str
-        The question, in ADQL.
+        The query, in ADQL.
     path : Path
         The file to make; it appears whole or not at all.
     labels : sequence of str
         The columns that the answer must have.
     bar : Bar, optional
-        Where to tell how much of the answer has arrived.
+        Where to show progress.
     timeout : float
-        Seconds to wait for a server that says nothing.
+        Seconds to wait for a server that does not answer.
     patience : float
-        Seconds to wait for the archive to be done with its work.
+        Seconds to wait for the archive to finish the job.
     first_wait : float
-        Seconds until it is first asked whether it is; then ever longer.
+        Seconds until its phase is first asked for; the waits then grow.
 
     Raises
     ------
     FetchError
-        If the archive refuses the question, fails at it, or takes too long, or if its answer is no such table.
+        If the archive refuses the query, fails at it or takes too long, or if its answer is not such a table.
     requests.RequestException
         If it cannot be reached, or the download breaks off.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _job(url, query, timeout) as job:
         _await(job, timeout, patience, first_wait)
-        with part_of(path, _key(url, query)) as part:
+        with partial_file(path, _key(url, query)) as part:
             try:
-                stream(f"{job}/results/result", part, bar=bar, timeout=timeout)
+                download(f"{job}/results/result", part, bar=bar, timeout=timeout)
                 _check(part, labels, url)
                 os.replace(part, path)
             finally:
-                # Every job makes its answer anew: the rest of one does not go with the beginning of another.
+                # Every job makes its answer anew: the rest of one does not fit the beginning of another.
                 part.unlink(missing_ok=True)
 
 
@@ -86,7 +84,7 @@ def _key(url: str, query: str) -> str:
 
 @contextmanager
 def _job(url: str, query: str, timeout: float) -> Iterator[str]:
-    """Start a job, and give its address; the archive may forget it afterwards."""
+    """Start a job, and give its address; the job is deleted in the end."""
     import requests
 
     service = f"{url.rstrip('/')}/async"
@@ -104,7 +102,6 @@ def _job(url: str, query: str, timeout: float) -> Iterator[str]:
 
 
 def _await(job: str, timeout: float, patience: float, wait: float) -> None:
-    """Wait until a job is done."""
     deadline = time.monotonic() + patience
     while (phase := _get(f"{job}/phase", timeout).text.strip()) not in _OVER:
         if time.monotonic() + wait > deadline:
@@ -130,12 +127,12 @@ def _get(url: str, timeout: float) -> Any:
 
 
 def _words(text: str) -> str:
-    """Return what a page says, without its marks."""
+    """Return the text of a page, without its tags."""
     return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:300] or "nothing more"
 
 
 def _check(part: Path, labels: Sequence[str], url: str) -> None:
-    """Refuse what is not a whole table with the right columns."""
+    """Refuse an answer that is not a whole table with the right columns."""
     with part.open("rb") as file:
         header = file.readline().decode("utf-8", "replace").strip()
         file.seek(max(0, size_of(part) - 1))

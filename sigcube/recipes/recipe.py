@@ -1,31 +1,19 @@
-"""What a recipe says: files, columns, cuts, samples."""
+"""Recipes as their TOML files say them: raw files, columns, cuts, samples."""
 
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
-from sigcube.cube import KINDS, Kind
+from sigcube.cube import KINDS
 from sigcube.cube.selection import EVERYTHING
 from sigcube.errors import Fault, SpecError, did_you_mean, error_from
 from sigcube.readers import READERS, Column, Cuts
 from sigcube.readers.typing import Format
 from sigcube.shipped import shipped, shipped_folder
+from sigcube.toml import find_faults, key_names, parse_toml, read_text
 
 __all__ = ["Contents", "RawFile", "Recipe", "SampleEntry", "load_recipe", "recipe_names"]
-
-# What a recipe knows of itself, and does not say.
-_NOT_KEYS = {"text", "folder"}
 
 
 class _Entry(BaseModel):
@@ -40,7 +28,7 @@ class RawFile(_Entry):
     name : str
         Its file name.
     url : str
-        Its official address; empty for a file that lies beside the recipe, or that is to be had by hand only.
+        Its official address; empty for a file that lies beside the recipe, or that can only be got by hand.
     sha256 : str
         Checksum of the official file, in hexadecimal; what is downloaded must have one.
     size : int or None
@@ -54,9 +42,9 @@ class RawFile(_Entry):
     extension : int, str or None
         Which of several tables in the file, by place or name.
     parts : str
-        A pattern of the names of several files that hold the rows instead, where those given by hand are such.
+        A pattern of file names: files given by hand that hold the rows between them, instead of the one above.
     query : str
-        In ADQL, what to ask of the TAP service at ``url``; its answer changes, so it has no checksum.
+        A query in ADQL to the TAP service at ``url``; its answer changes, so it has no checksum.
     """
 
     name: str = Field(pattern=r"^[^/\\]+$")
@@ -69,6 +57,11 @@ class RawFile(_Entry):
     extension: int | str | None = None
     parts: str = Field(default="", pattern=r"^[^/\\]*$")
     query: str = ""
+
+    @property
+    def checksum(self) -> str:
+        """Checksum and length of the official file, for messages."""
+        return f"sha256 {self.sha256}" + (f", {self.size} bytes" if self.size else "")
 
     @model_validator(mode="after")
     def _address_with_checksum(self) -> "RawFile":
@@ -95,7 +88,7 @@ class Contents(_Entry):
 
 
 class Recipe(_Entry):
-    """Everything that is needed to make the cube of one dataset.
+    """All that is needed to make the cube of one dataset.
 
     Attributes
     ----------
@@ -104,13 +97,13 @@ class Recipe(_Entry):
     kind : str
         One of `sigcube.cube.KINDS`.
     reader : str
-        One of `sigcube.readers.READERS`; ``table`` stands for the one that reads any table of the kind.
+        One of `sigcube.readers.READERS`; ``table`` in a file means the reader of any table of the kind.
     files : dict of str to RawFile
         The files, by the role they have for the reader.
     cuts : Cuts
         Thresholds of the flags: the reader's own model of them.
     frame : BaseModel or None
-        The frame of coordinates and velocities: the reader's own model of it, if it asks for one.
+        The frame of coordinates and velocities: the reader's own model of it, if the reader has one.
     synthetic : bool
         Whether the data are made up.
     samples : dict of str to SampleEntry
@@ -158,14 +151,24 @@ class Recipe(_Entry):
         if not isinstance(self.frame, entry.frame or type(None)):
             raise ValueError(f"reader {self.reader!r} takes {'a' if entry.frame else 'no'} frame")
         variables = [variable.name for variable in kind.variables]
+        numbers = {variable.name for variable in kind.variables if variable.dtype != "string"}
         for role, file in self.files.items():
-            for column in file.columns:
-                _known(column.variable, [name for name in (kind.system_dim, *variables) if name])
-            _refuse_several(kind, role, file)
+            given = [column.variable for column in file.columns]
+            for name in given:
+                _known(name, [known for known in (kind.system_dim, *variables) if known])
+            for name in sorted(numbers.intersection(given)):
+                # Of several columns of text, the texts are joined.
+                if given.count(name) > 1:
+                    raise ValueError(f"there are {given.count(name)} columns for {name!r} in files.{role}")
         if EVERYTHING in self.samples:
             raise ValueError(f"sample {EVERYTHING!r} is there already: it leaves nothing out")
         for sample in self.samples.values():
-            _known_flags(kind, sample)
+            for flag, excluded in (
+                (kind.point_flag, sample.point_flags_excluded),
+                (kind.system_flag, sample.system_flags_excluded),
+            ):
+                for name in excluded:
+                    _known(name, kind.variable(flag).flags if flag else ())
         return self
 
 
@@ -173,22 +176,6 @@ def _known(name: str, valid: Any) -> str:
     if name not in valid:
         raise ValueError(f"there is no {name!r}; {did_you_mean(name, valid)}")
     return name
-
-
-def _refuse_several(kind: Kind, role: str, file: RawFile) -> None:
-    """Refuse several columns for one variable of numbers: only one of them could be kept; text is joined."""
-    numbers = {variable.name for variable in kind.variables if variable.dtype != "string"}
-    given = [column.variable for column in file.columns]
-    for name in sorted(numbers.intersection(given)):
-        if given.count(name) > 1:
-            raise ValueError(f"there are {given.count(name)} columns for {name!r} in files.{role}")
-
-
-def _known_flags(kind: Kind, sample: SampleEntry) -> None:
-    given = ((kind.point_flag, sample.point_flags_excluded), (kind.system_flag, sample.system_flags_excluded))
-    for flag, names in given:
-        for name in names:
-            _known(name, kind.variable(flag).flags if flag else ())
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -209,87 +196,42 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     SpecError
         With every fault: no such recipe, not TOML, an unknown key, a value that cannot be.
     """
-    path = Path(name_or_path)
+    path, name = Path(name_or_path), str(name_or_path)
     if path.suffix == ".toml":
         if not path.is_file():
             raise SpecError("there is no recipe here", where=str(path))
-        return _parse(_text(path), where=str(path), folder=path.parent)
+        return _parse(read_text(path, what="the recipe"), where=str(path), folder=path.parent)
     texts = shipped("ingest")
-    if str(name_or_path) not in texts:
-        hint = f"{did_you_mean(str(name_or_path), texts)}; or give a path that ends in .toml"
-        raise SpecError(f"there is no recipe {str(name_or_path)!r}", where="recipe", hint=hint)
-    where = f"ingest/{name_or_path}.toml"
-    return _parse(texts[str(name_or_path)], where=where, folder=shipped_folder("ingest"))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError("the recipe cannot be read", where=str(path), found=str(error)) from None
+    if name not in texts:
+        hint = f"{did_you_mean(name, texts)}; or give a path that ends in .toml"
+        raise SpecError(f"there is no recipe {name!r}", where="recipe", hint=hint)
+    return _parse(texts[name], where=f"ingest/{name}.toml", folder=shipped_folder("ingest"))
 
 
 def _parse(text: str, *, where: str, folder: Path) -> Recipe:
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError("this is not TOML", where=where, found=str(error)) from None
-    for key in sorted(_NOT_KEYS & content.keys()):
-        raise SpecError(f"unknown key {key!r}", where=where, hint=did_you_mean(key, _keys(Recipe)))
+    content = parse_toml(text, what="the recipe", where=where)
     if content.get("reader") == "table":
         # One name for the user; each kind has a reader of its own.
         content["reader"] = f"{content.get('kind')}_table"
-    faults: list[Fault] = []
-    entry = READERS.get(str(content.get("reader")))
-    model = entry.cuts if entry else Cuts
-    cuts = _checked(model, content.get("cuts", {}), "cuts", faults) if entry else None
-    # What is wrong beside the cuts is told with them.
-    given = {**content, "cuts": cuts or model.model_construct(), "text": text, "folder": folder}
-    if entry and entry.frame:
-        frame = _checked(entry.frame, content.get("frame", {}), "frame", faults)
-        given["frame"] = frame or entry.frame.model_construct()
-    elif entry and "frame" in content:
-        faults.append(Fault(f"reader {content['reader']!r} has no use for it", "frame"))
-        del given["frame"]
-    recipe = _checked(Recipe, given, "", faults)
+    faults = [
+        Fault(f"unknown key {key!r}, {did_you_mean(key, key_names(Recipe))}", key)
+        for key in ("text", "folder")
+        if key in content
+    ]
+    # Cuts and frame have models of the reader's own. If they are wrong, an unchecked one stands in for them, so that
+    # the other faults of the recipe are found as well.
+    given = {**content, "text": text, "folder": folder, "cuts": Cuts.model_construct()}
+    if (reader := READERS.get(str(content.get("reader")))) is not None:
+        for table, model in (("cuts", reader.cuts), ("frame", reader.frame)):
+            if model is not None:
+                checked, found = find_faults(model, content.get(table, {}))
+                given[table] = checked or model.model_construct()
+                faults += [fault.as_fault(table) for fault in found]
+        if reader.frame is None and "frame" in content:
+            faults.append(Fault(f"reader {content['reader']!r} has no use for it", "frame"))
+            del given["frame"]
+    recipe, found = find_faults(Recipe, given)
+    faults += [fault.as_fault() if fault.key else Fault(fault.message, "recipe") for fault in found]
     if recipe is None or faults:
         raise error_from(SpecError, faults, what="the recipe is wrong", where=where)
     return recipe
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-def _checked(model: type[_Model], content: Any, place: str, faults: list[Fault]) -> _Model | None:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        faults.extend(_fault(detail, model, place) for detail in error.errors(include_url=False))
-        return None
-
-
-def _fault(detail: Mapping[str, Any], model: type[BaseModel], prefix: str) -> Fault:
-    place = ".".join(filter(None, (prefix, *map(str, detail["loc"])))) or "recipe"
-    if detail["type"] == "extra_forbidden":
-        *parents, key = detail["loc"]
-        return Fault(f"unknown key {str(key)!r}, {did_you_mean(str(key), _keys(_model_at(model, parents)))}", place)
-    if detail["type"] == "missing":
-        return Fault("missing", place)
-    found = None if detail["type"] == "value_error" else repr(detail["input"])
-    return Fault(str(detail["msg"]).removeprefix("Value error, "), place, found)
-
-
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [name for name in model.model_fields if name not in _NOT_KEYS]
-
-
-def _model_at(root: type[BaseModel], place: list[Any]) -> type[BaseModel]:
-    """Return the model that describes a place below another, such as ``["files", "curves"]`` in a recipe."""
-    here: Any = root
-    for step in place:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            here = here.model_fields[step].annotation
-        else:
-            here = get_args(here)[1 if get_origin(here) is dict else 0]
-    model: type[BaseModel] = here
-    return model

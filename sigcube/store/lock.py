@@ -9,19 +9,16 @@ modification time of the record is its heartbeat, so both sides of the compariso
 import json
 import os
 import re
-import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from sigcube.errors import StoreError, StoreInUse
+from sigcube.files import write_file
+from sigcube.processes import Process, this_process
 from sigcube.store.faults import disk_fault
 
 __all__ = ["STALE_AFTER", "Holder", "Lock", "current_holder"]
@@ -30,25 +27,19 @@ STALE_AFTER = 60.0
 """Seconds without a heartbeat after which a holder on another machine counts as dead."""
 
 HEARTBEAT = 5.0
-# A start time is counted from the boot time, which moves when the clock is set; beyond this the heartbeat decides.
-_CLOCK_STEP = 2.0
 _NAME = re.compile(r"lock\.(\d{6})")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
-    """Who holds, or held, a lock.
+class Holder(Process):
+    """The process that holds, or held, a lock.
 
     Parameters
     ----------
-    host : str
-        Host name, for people.
-    machine : str
-        Boot and process-id namespace: process ids are comparable only where it is equal.
-    pid : int
-        Process id.
-    started, since : float
-        Unix times [s] at which the process started and the lock was taken.
+    host, machine, pid, started
+        As for `sigcube.processes.Process`.
+    since : float
+        Unix time [s] at which the lock was taken.
     token : str
         Unique for each time a lock is taken.
     released : bool
@@ -57,10 +48,6 @@ class Holder:
         Unix time [s] of the last sign of life.
     """
 
-    host: str
-    machine: str
-    pid: int
-    started: float
     since: float
     token: str
     released: bool = False
@@ -68,13 +55,7 @@ class Holder:
 
     def alive(self, *, now: float, stale_after: float = STALE_AFTER) -> bool:
         """Tell whether the holder still works: by its process on this machine, by its heartbeat elsewhere."""
-        if self.released:
-            return False
-        if self.machine == _machine():
-            started = _started(self.pid)
-            if started is None or abs(started - self.started) < _CLOCK_STEP:
-                return started is not None
-        return now - self.heartbeat < stale_after
+        return not (self.released or self.has_ended(last_seen=self.heartbeat, patience=stale_after, now=now))
 
     def __str__(self) -> str:
         """Name the process, its host and its start, as errors show them."""
@@ -145,8 +126,7 @@ class Lock:
         # A full disk must not hide the error that ended the run; this process's end frees the lock too.
         with suppress(StoreError, OSError):
             self.check()
-            with _written(self._folder, {**_record(self.holder), "released": True}) as draft:
-                os.replace(draft, _file(self._folder, self._number))
+            write_file(_file(self._folder, self._number), _record(replace(self.holder, released=True)))
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT):
@@ -167,20 +147,20 @@ def current_holder(folder: Path) -> Holder | None:
 
 
 def _take(folder: Path, stale_after: float) -> tuple[int, Holder]:
-    me = Holder(
-        host=socket.gethostname(),
-        machine=_machine(),
-        pid=os.getpid(),
-        started=_started(os.getpid()) or 0.0,
-        since=time.time(),
-        token=uuid.uuid4().hex,
-    )
-    with _written(folder, _record(me)) as draft:
+    me = Holder(**asdict(this_process()), since=time.time(), token=uuid.uuid4().hex)
+    draft = folder / f"draft.{uuid.uuid4().hex}.partial"
+    try:
+        try:
+            draft.write_bytes(_record(me))
+        except OSError as error:
+            raise StoreError("the lock cannot be written", where=str(folder), found=str(error)) from error
         newest = _newest(folder)
         if newest and newest[1].alive(now=draft.stat().st_mtime, stale_after=stale_after):
             raise _in_use(folder, newest[1])
         number = newest[0] + 1 if newest else 1
         _link(draft, folder, number, me)
+    finally:
+        draft.unlink(missing_ok=True)
     _confirm(folder, number)
     return number, me
 
@@ -218,21 +198,8 @@ def _in_use(folder: Path, holder: Holder | None) -> StoreInUse:
     )
 
 
-@contextmanager
-def _written(folder: Path, record: dict[str, Any]) -> Iterator[Path]:
-    draft = folder / f"draft.{uuid.uuid4().hex}.partial"
-    try:
-        try:
-            draft.write_text(json.dumps(record))
-        except OSError as error:
-            raise StoreError("the lock cannot be written", where=str(folder), found=str(error)) from error
-        yield draft
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _record(holder: Holder) -> dict[str, Any]:
-    return {key: value for key, value in asdict(holder).items() if key != "heartbeat"}
+def _record(holder: Holder) -> bytes:
+    return json.dumps({key: value for key, value in asdict(holder).items() if key != "heartbeat"}).encode()
 
 
 def _newest(folder: Path) -> tuple[int, Holder] | None:
@@ -263,18 +230,3 @@ def _read(folder: Path, number: int) -> Holder | None:
 
 def _file(folder: Path, number: int) -> Path:
     return folder / f"lock.{number:06d}"
-
-
-def _machine() -> str:
-    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
-    if boot.exists() and namespace.exists():
-        return f"{boot.read_text().strip()} {os.readlink(namespace)}"
-    return f"{socket.gethostname()} {psutil.boot_time():.0f}"
-
-
-def _started(pid: int) -> float | None:
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.Error:
-        return None

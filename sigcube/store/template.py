@@ -10,8 +10,6 @@
 """
 
 import os
-import shutil
-import uuid
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ from zarr.errors import ZarrUserWarning
 
 from sigcube.cube import Packed
 from sigcube.errors import StoreExists
-from sigcube.files import make_folder, sync, sync_all
+from sigcube.files import write_folder
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import ResultVariable
 from sigcube.store.faults import disk_fault
@@ -77,22 +75,13 @@ def create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed) -> None:
         The disk is full or gone.
     """
     target = Path(path)
-    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     try:
-        make_folder(target.parent)
-        _build(draft, plan, inputs)
-        sync_all(draft)
-        draft.rename(target)
-    except OSError as error:
-        if os.path.lexists(target):
-            raise StoreExists(
-                "there is something at this path already", where=str(target), hint="choose another path, or remove it"
-            ) from error
-        raise disk_fault(error, target) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    try:
-        sync(target.parent)
+        with write_folder(target) as draft:
+            _build(draft, plan, inputs)
+    except FileExistsError as error:
+        raise StoreExists(
+            "there is something at this path already", where=str(target), hint="choose another path, or remove it"
+        ) from error
     except OSError as error:
         raise disk_fault(error, target) from error
 

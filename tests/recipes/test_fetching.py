@@ -15,7 +15,7 @@ import pytest
 
 from sigcube.errors import FetchError
 from sigcube.recipes import Recipe, cache_folder, fetch, load_recipe
-from sigcube.recipes.streams import CHUNK
+from sigcube.recipes.downloading import CHUNK
 
 CONTENT = bytes(range(256)) * 2000
 # What arrives is written in pieces, and the last one of a download that breaks off is lost.

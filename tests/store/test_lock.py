@@ -173,12 +173,12 @@ def test_a_file_system_without_hard_links_or_room_is_one_clear_error(
 
 
 def test_a_full_disk_at_the_end_hides_no_other_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Path, text: str) -> int:
+    def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def work() -> None:
         with Lock(folder):
-            monkeypatch.setattr(Path, "write_text", full)
+            monkeypatch.setattr(os, "pwrite", full)
             raise ValueError("what went wrong")
 
     with pytest.raises(ValueError, match="what went wrong"):

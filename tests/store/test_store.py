@@ -17,6 +17,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigcube import files
 from sigcube.errors import StoreError, StoreInUse, StoreMismatch
 from sigcube.plan.values import PointStatus
 from sigcube.store import (
@@ -260,9 +261,15 @@ def test_a_full_disk_leaves_no_half_store(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_at_the_last_step_is_told_as_that(tmp_path: Path) -> None:
-    error = OSError(errno.EIO, os.strerror(errno.EIO))
+    real = files.sync
+
+    def fail_last(path: Path) -> None:
+        if path == tmp_path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(path)
+
     with (
-        mock.patch("sigcube.store.template.sync", side_effect=error),
+        mock.patch("sigcube.files.sync", side_effect=fail_last),
         pytest.raises(StoreError, match=r"the store cannot be written\n(.|\n)*Input/output error"),
     ):
         open_or_create(tmp_path / "r.zarr", plan=PLAN, inputs=packed())

@@ -1,0 +1,123 @@
+"""Which process owns a lock or an unfinished file, and whether that process has ended."""
+
+import hashlib
+import os
+import re
+import socket
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+__all__ = ["Process", "is_abandoned", "owner_tag", "this_process"]
+
+# psutil counts start times from the boot time, which moves when the clock is set.
+_CLOCK_STEP = 2.0
+# HOST.PID.MACHINE-STARTED-RANDOM; drafts of earlier versions are HOST.PID.RANDOM.
+_TAG = re.compile(r"(?P<host>.+)\.(?P<pid>\d+)\.((?P<machine>[0-9a-f]{12})-(?P<started>\d+)-)?[^.]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process, told apart from every other one, also from a later one with the same number.
+
+    Parameters
+    ----------
+    host : str
+        Host name, for people.
+    machine : str
+        Boot and namespace of process numbers: numbers are comparable only where this is equal.
+    pid : int
+        Process number.
+    started : float
+        Unix time [s] at which the process started.
+    """
+
+    host: str
+    machine: str
+    pid: int
+    started: float
+
+    def has_ended(self, *, last_seen: float, patience: float, now: float | None = None) -> bool:
+        """Tell whether the process has ended.
+
+        Parameters
+        ----------
+        last_seen : float
+            Unix time [s] of its last sign of life, such as the modification time of its file.
+        patience : float
+            Seconds without a sign of life after which it counts as ended if its number does not tell: it runs on
+            another machine, or the process of this number started at another time.
+        now : float, optional
+            Unix time [s] to compare with `last_seen`; the present if not given.
+        """
+        if self.machine == _machine():
+            started = _start_of(self.pid)
+            if started is None or abs(started - self.started) < _CLOCK_STEP:
+                return started is None
+        return (time.time() if now is None else now) - last_seen >= patience
+
+
+def this_process() -> Process:
+    """Return the calling process."""
+    pid = os.getpid()
+    return Process(host=socket.gethostname(), machine=_machine(), pid=pid, started=_start_of(pid) or 0.0)
+
+
+def owner_tag() -> str:
+    """Return a unique part of a file name that names the calling process; `is_abandoned` reads it."""
+    me = this_process()
+    return f"{me.host}.{me.pid}.{_digest(me.machine)}-{me.started:.0f}-{uuid.uuid4().hex[:8]}"
+
+
+def is_abandoned(path: Path, tag: str) -> bool:
+    """Tell whether the owner of an unfinished file or folder has ended.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    tag : str
+        The part of its name that `owner_tag` made.
+
+    Returns
+    -------
+    bool
+        False also where nobody can tell: the owner ran on another machine, or the tag is not ours.
+    """
+    parts = _TAG.fullmatch(tag)
+    if parts is None or parts["host"] != socket.gethostname():
+        return False
+    if parts["machine"] not in (None, _digest(_machine())):
+        return False
+    try:
+        written = path.stat().st_mtime
+    except OSError:
+        return False
+    # An old tag does not say when the owner started: it was before it last wrote.
+    pid = int(parts["pid"])
+    started = float(parts["started"]) if parts["started"] else min(written, _start_of(pid) or written)
+    owner = Process(host=parts["host"], machine=_machine(), pid=pid, started=started)
+    return owner.has_ended(last_seen=written, patience=0.0)
+
+
+def _digest(machine: str) -> str:
+    return hashlib.sha256(machine.encode()).hexdigest()[:12]
+
+
+def _machine() -> str:
+    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    if boot.exists() and namespace.exists():
+        return f"{boot.read_text().strip()} {os.readlink(namespace)}"
+    return f"{socket.gethostname()} {psutil.boot_time():.0f}"
+
+
+def _start_of(pid: int) -> float | None:
+    """Return when a running process started; None if there is none of this number, or it has ended as a zombie."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.Error:
+        return None

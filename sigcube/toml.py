@@ -1,0 +1,193 @@
+"""TOML files: read, checked against a pydantic model, and every fault reported in the same words."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from sigcube.errors import Fault, SpecError, did_you_mean, error_from
+from sigcube.shipped import shipped
+
+__all__ = ["KeyFault", "check", "find_faults", "key_names", "parse_toml", "read_text", "read_toml"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class KeyFault:
+    """What is wrong with one key.
+
+    Attributes
+    ----------
+    key : str
+        The key with those of the tables around it, joined by dots; empty for the file as a whole.
+    problem : {"unknown", "missing", "value", "rule"}
+        A key that the model does not have, one that it needs, a value of the wrong type or size, or a rule of the
+        model's own.
+    message : str
+        What pydantic or the rule says.
+    found : str or None
+        The value.
+    hint : str or None
+        What to do about it.
+    """
+
+    key: str
+    problem: Literal["unknown", "missing", "value", "rule"]
+    message: str
+    found: str | None = None
+    hint: str | None = None
+
+    def as_fault(self, table: str = "") -> Fault:
+        """Return a line for a list of faults, where `table` is the place of what was checked."""
+        what = f"{self.message}, {self.hint}" if self.problem == "unknown" else self.message
+        return Fault(what, ".".join(filter(None, (table, self.key))), self.found)
+
+    def as_error(self, where: str | None) -> SpecError:
+        """Return an error of its own, where `where` is the file."""
+        if self.problem == "value" and self.key:
+            what, expected = f"key {self.key!r} is wrong", self.message
+            return SpecError(what, where=where, found=self.found, expected=expected)
+        what = {"missing": f"key {self.key!r} is missing", "unknown": f"unknown key {self.key!r}"}.get(
+            self.problem, f"key {self.key!r}: {self.message}" if self.key else self.message
+        )
+        return SpecError(what, where=where, found=self.found, hint=self.hint)
+
+
+def read_toml(name_or_path: str | Path, *, folder: str, what: str) -> dict[str, Any]:
+    """Read a TOML file, or one that comes with sigcube.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        The file, or the name of one in `folder`.
+    folder : str
+        A folder of `sigcube.shipped.shipped`.
+    what : str
+        What the file is, for messages.
+
+    Raises
+    ------
+    SpecError
+        If it cannot be read, or is not TOML.
+    """
+    texts = {} if Path(name_or_path).is_file() else shipped(folder)
+    if (text := texts.get(str(name_or_path))) is None:
+        hint = f"{did_you_mean(str(name_or_path), texts)}; or give the path of a file"
+        text = read_text(Path(name_or_path), what=what, hint=hint)
+    return parse_toml(text, what=what, where=str(name_or_path))
+
+
+def read_text(path: Path, *, what: str, hint: str | None = None) -> str:
+    """Read the text of a TOML file, which is always UTF-8; `what` and `hint` are for messages.
+
+    Raises
+    ------
+    SpecError
+        If it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{what} is not TOML", where=str(path), found=str(error)) from None
+    except OSError as error:
+        raise SpecError(f"{what} cannot be read", where=str(path), found=error.strerror, hint=hint) from None
+
+
+def parse_toml(text: str, *, what: str, where: str) -> dict[str, Any]:
+    """Parse TOML.
+
+    Raises
+    ------
+    SpecError
+        If it is not TOML, with the line and the column.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{what} is not TOML", where=where, found=str(error)) from None
+
+
+def check(
+    model: type[_Model],
+    content: Any,
+    *,
+    where: str | None = None,
+    what: str = "the keys are wrong",
+    also: Iterable[str] = (),
+) -> _Model:
+    """Return the model of what a file says.
+
+    Parameters
+    ----------
+    model : type
+        A pydantic model.
+    content : object
+        What was parsed.
+    where : str, optional
+        The file.
+    what : str
+        What to call several faults together.
+    also : iterable of str
+        Keys that belong to the table besides those of the model, for the hint on an unknown one.
+
+    Raises
+    ------
+    SpecError
+        With every fault; where there are unknown keys, missing ones are not told, as a misspelt key is both.
+    """
+    checked, faults = find_faults(model, content, also=also)
+    if checked is not None:
+        return checked
+    if any(fault.problem == "unknown" for fault in faults):
+        faults = [fault for fault in faults if fault.problem != "missing"]
+    if len(faults) == 1:
+        raise faults[0].as_error(where)
+    raise error_from(SpecError, [fault.as_fault() for fault in faults], what=what, where=where)
+
+
+def find_faults(
+    model: type[_Model], content: Any, *, also: Iterable[str] = ()
+) -> tuple[_Model, list[KeyFault]] | tuple[None, list[KeyFault]]:
+    """Return the model of what a file says, or None, and all its faults; the parameters are those of `check`."""
+    try:
+        return model.model_validate(content), []
+    except ValidationError as error:
+        return None, [_key_fault(detail, model, also) for detail in error.errors(include_url=False)]
+
+
+def _key_fault(detail: Mapping[str, Any], model: type[BaseModel], also: Iterable[str]) -> KeyFault:
+    *tables, name = detail["loc"] or ("",)
+    key = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "extra_forbidden":
+        hint = did_you_mean(name, [*key_names(_table_model(model, tables)), *also])
+        return KeyFault(key, "unknown", f"unknown key {name!r}", hint=hint)
+    if detail["type"] == "missing":
+        return KeyFault(key, "missing", f"key {name!r} is missing", hint="add it")
+    if detail["type"] == "value_error":
+        return KeyFault(key, "rule", str(detail["msg"]).removeprefix("Value error, "))
+    return KeyFault(key, "value", str(detail["msg"]), found=repr(detail["input"]))
+
+
+def key_names(model: type[BaseModel]) -> list[str]:
+    """Return the keys that a file may have: the fields of a model without those that are left out of its dumps."""
+    return [name for name, field in model.model_fields.items() if not field.exclude]
+
+
+def _table_model(root: type[BaseModel], tables: Sequence[str | int]) -> type[BaseModel]:
+    """Return the model of a table inside another, such as ``["files", "curves"]`` in a recipe."""
+    here: Any = root
+    for step in tables:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = here.model_fields.get(str(step))
+            here = field.annotation if field else None
+        elif arguments := get_args(here):
+            here = arguments[1 if get_origin(here) is dict else 0]
+        if get_origin(here) in (Union, UnionType):
+            # Of an optional table, the table.
+            here = get_args(here)[0]
+    return here if isinstance(here, type) and issubclass(here, BaseModel) else root

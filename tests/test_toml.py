@@ -1,0 +1,120 @@
+"""TOML files, and how their faults are told."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sigcube.errors import SpecError
+from sigcube.toml import check, find_faults, key_names, parse_toml, read_text, read_toml
+
+
+class Wheel(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    radius: float = Field(gt=0.0)
+    spokes: int = 32
+
+
+class Cart(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    colour: Literal["red", "blue"]
+    wheels: dict[str, Wheel]
+    spare: list[Wheel] = []
+    bell: Wheel | None = None
+    text: str = Field(default="", exclude=True)
+
+    @model_validator(mode="after")
+    def _has_wheels(self) -> "Cart":
+        if not self.wheels:
+            raise ValueError("a cart needs wheels")
+        return self
+
+
+GOOD = 'colour = "red"\n[wheels.left]\nradius = 0.3\n'
+
+
+def refused(text: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        check(Cart, parse_toml(text, what="the cart", where="cart.toml"), where="cart.toml", what="the cart is wrong")
+    return str(caught.value)
+
+
+def test_what_is_right_is_the_model() -> None:
+    assert check(Cart, parse_toml(GOOD, what="the cart", where="cart.toml")).wheels["left"].radius == 0.3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colour = ", "the cart is not TOML\n  where: cart.toml\n  found: Invalid value (at end of document)"),
+        ("[wheels.left]\nradius = 1\n", "key 'colour' is missing\n  where: cart.toml\n  do: add it"),
+        (
+            GOOD.replace("red", "green"),
+            "key 'colour' is wrong\n  where: cart.toml\n  found: 'green'\n  expected: Input should be 'red' or 'blue'",
+        ),
+        ('colour = "red"\nwheels = {}\n', "a cart needs wheels\n  where: cart.toml"),
+        (
+            GOOD.replace("left]", "left]\nspoks = 3"),
+            "unknown key 'wheels.left.spoks'\n  where: cart.toml\n  do: did you mean 'spokes'? valid: radius, spokes",
+        ),
+        (
+            f"{GOOD}[[spare]]\nradius = 1\nrim = 2\n",
+            "unknown key 'spare.0.rim'\n  where: cart.toml\n  do: valid: radius, spokes",
+        ),
+        (
+            f"{GOOD}[bell]\nradius = 1\nrim = 2\n",
+            "unknown key 'bell.rim'\n  where: cart.toml\n  do: valid: radius, spokes",
+        ),
+    ],
+)
+def test_one_fault_is_told_in_full(text: str, said: str) -> None:
+    assert refused(text) == said
+
+
+def test_a_misspelt_key_is_one_fault() -> None:
+    said = refused(GOOD.replace("colour", "color"))
+    assert said.startswith("unknown key 'color'\n  where: cart.toml\n  do: did you mean 'colour'?")
+
+
+def test_all_faults_are_told_at_once() -> None:
+    assert refused('colour = 1\n[wheels.left]\nradius = -1\nspokes = "x"\n') == (
+        "the cart is wrong: 3 faults\n  where: cart.toml\n"
+        "  found: colour: Input should be 'red' or 'blue', found 1\n"
+        "         wheels.left.radius: Input should be greater than 0, found -1\n"
+        "         wheels.left.spokes: Input should be a valid integer, unable to parse string as an integer, found 'x'"
+    )
+
+
+def test_keys_that_others_take_are_valid_too() -> None:
+    with pytest.raises(SpecError, match="did you mean 'hub'"):
+        check(Wheel, {"radius": 1.0, "hubb": 1}, also=["hub"])
+
+
+def test_a_list_of_faults_names_the_table_that_was_checked() -> None:
+    wheel, faults = find_faults(Wheel, {"spokes": "x"})
+    assert wheel is None
+    assert [fault.as_fault("wheels.left").where for fault in faults] == ["wheels.left.radius", "wheels.left.spokes"]
+
+
+def test_what_is_left_out_of_dumps_is_no_key() -> None:
+    assert key_names(Cart) == ["colour", "wheels", "spare", "bell"]
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"the cart cannot be read\n  where: .*\n  found: No such file.*\n  do: go"):
+        read_text(tmp_path / "a.toml", what="the cart", hint="go")
+    (tmp_path / "a.toml").write_bytes(b"\xff")
+    with pytest.raises(SpecError, match=r"the cart is not TOML\n  where: .*a.toml\n  found: .*0xff"):
+        read_text(tmp_path / "a.toml", what="the cart")
+
+
+def test_a_file_goes_before_one_that_is_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "model" in read_toml("si15_per_galaxy", folder="sweeps", what="it")
+    Path("si15_per_galaxy").write_text("mine = 1")
+    assert read_toml("si15_per_galaxy", folder="sweeps", what="it") == {"mine": 1}
+    with pytest.raises(SpecError, match=r"did you mean 'si15_per_galaxy'.*; or give the path of a file"):
+        read_toml("si15_per_galxy", folder="sweeps", what="it")

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +11,8 @@ from pydantic import Field
 
 from sigcube.constants import PAPER
 from sigcube.cube import COUNT, KINDS
-from sigcube.readers.padding import labelled
-from sigcube.readers.typing import Cuts
+from sigcube.readers.assembly import flag_bits, labelled
+from sigcube.readers.contract import Cuts
 
 __all__ = ["ClusterCuts", "complete", "flag_clusters", "ways_to"]
 
@@ -21,8 +20,6 @@ FloatArray = npt.NDArray[np.float64]
 Columns = Mapping[str, FloatArray]
 
 _CLUSTER = KINDS["cluster"]
-_POINT_BIT = {meaning: np.uint8(1 << bit) for bit, meaning in enumerate(_CLUSTER.variable("point_flag").flags)}
-_SYSTEM_BIT = {meaning: np.uint8(1 << bit) for bit, meaning in enumerate(_CLUSTER.variable("system_flag").flags)}
 _LN_10 = math.log(10.0)
 
 
@@ -152,29 +149,22 @@ def flag_clusters(ds: xr.Dataset, *, cuts: ClusterCuts) -> xr.Dataset:
         Their thresholds.
     """
     real = np.arange(ds.sizes["radius"]) < ds[COUNT].values[:, np.newaxis]
-    point_flag = np.where(real, 0, _POINT_BIT["padding"]).astype(np.uint8)
-    for meaning, name in {
-        "nonpositive_radius": "r",
-        "nonpositive_baryons": "m_bar",
-        "nonpositive_observed": "m_obs",
-    }.items():
-        point_flag |= np.where(real & (ds[name].values <= 0), _POINT_BIT[meaning], 0).astype(np.uint8)
-    system_flag = np.zeros(ds.sizes["cluster"], dtype=np.uint8)
-    for meaning, wrong in _wrong_systems(ds, real, cuts).items():
-        system_flag |= np.where(wrong, _SYSTEM_BIT[meaning], 0).astype(np.uint8)
-    cut = f"M500 above {cuts.least_m500:g} Msun"
-    return ds.assign(
-        point_flag=labelled(_CLUSTER, "point_flag", point_flag, "derived"),
-        system_flag=labelled(_CLUSTER, "system_flag", system_flag, f"derived: {cut}"),
-    )
-
-
-def _wrong_systems(ds: xr.Dataset, real: npt.NDArray[np.bool_], cuts: ClusterCuts) -> dict[str, Any]:
+    point_flag = {
+        "padding": ~real,
+        "nonpositive_radius": real & (ds["r"].values <= 0),
+        "nonpositive_baryons": real & (ds["m_bar"].values <= 0),
+        "nonpositive_observed": real & (ds["m_obs"].values <= 0),
+    }
     measured = np.logical_and.reduce([np.isfinite(ds[name].values) for name in _CLUSTER.measured])
-    wrong: dict[str, Any] = {"incomplete": (real & ~measured).any(axis=1)}
+    system_flag = {"incomplete": (real & ~measured).any(axis=1)}
     if "redshift_kind" in ds:
-        wrong["no_spectroscopic_redshift"] = ~np.isin(ds["redshift_kind"].values.astype(str), cuts.spectroscopic)
+        kinds = ds["redshift_kind"].values.astype(str)
+        system_flag["no_spectroscopic_redshift"] = ~np.isin(kinds, cuts.spectroscopic)
     if "m500" in ds:
         m500 = ds["m500"].values
-        wrong |= {"no_m500": np.isnan(m500), "low_m500": m500 <= cuts.least_m500}
-    return wrong
+        system_flag |= {"no_m500": np.isnan(m500), "low_m500": m500 <= cuts.least_m500}
+    cut = f"derived: M500 above {cuts.least_m500:g} Msun"
+    flags = (("point_flag", point_flag, "derived"), ("system_flag", system_flag, cut))
+    return ds.assign(
+        {name: labelled(_CLUSTER, name, flag_bits(_CLUSTER, name, found), source) for name, found, source in flags}
+    )

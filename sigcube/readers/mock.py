@@ -15,8 +15,10 @@ from scipy.special import i0e, i1e, k0e, k1e
 
 from sigcube import __version__
 from sigcube.constants import PAPER
+from sigcube.cube import KINDS
 from sigcube.errors import SpecError
-from sigcube.readers.galaxy import GalaxyCuts, assemble, derive
+from sigcube.readers.assembly import pad
+from sigcube.readers.galaxy import GalaxyCuts, derive
 
 __all__ = ["Boost", "freeman_sq", "mock_survey"]
 
@@ -110,7 +112,7 @@ def mock_survey(
     systems = _systems(galaxies, curves["v_true"])
     sources = dict.fromkeys([*curves, *systems], f"synthetic, seed {seed}")
     measured = {name: values for name, values in curves.items() if name != "v_true"}
-    ds = assemble(names, galaxies.n_points, points=measured, systems=systems, sources=sources)
+    ds = pad(KINDS["galaxy"], names, galaxies.n_points, points=measured, systems=systems, sources=sources)
     settings = {"n_galaxies": n_galaxies, "seed": seed, "truth": truth, "noise": noise, "points": points}
     return derive(ds, cuts=cuts).assign_attrs(_attributes({**settings, "cuts": cuts.model_dump()}))
 

@@ -54,23 +54,10 @@ def radius_faults(radii: Sequence[float], where: str) -> Iterator[Fault]:
 
 
 def group(names: npt.NDArray[Any], r: npt.NDArray[np.float64]) -> tuple[list[str], npt.NDArray[np.int64], Any]:
-    """Put the rows of each system together, from the inside out.
+    """Put the rows of each system together, from the inside out, by their names and radii of shape (n,).
 
-    Parameters
-    ----------
-    names : ndarray of str, shape (n,)
-        The system of each row.
-    r : ndarray, shape (n,)
-        Its radius.
-
-    Returns
-    -------
-    labels : list of str
-        The systems, in the order in which they first appear.
-    counts : ndarray of int
-        The number of rows of each.
-    order : ndarray of int, shape (n,)
-        The rows, system after system.
+    Returned are the systems in the order in which they first appear, their numbers of rows, and the order of the rows,
+    system after system.
 
     Examples
     --------

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -88,9 +87,9 @@ def _read_list(table: Table, faults: list[Fault]) -> list[str]:
     """Return the identifiers of VizieR's text: comments, labels, units, dashes, rows."""
     where, wrong = table.path.name, list[Fault]()
     with guarded(table.path):
-        lines = text_lines(table.path.read_bytes(), wrong)
+        lines = text_lines(table.path.read_bytes(), wrong, where=where)
     if wrong:
-        faults += [replace(fault, where=f"{where}, {fault.where}") for fault in wrong]
+        faults += wrong
         return []
     rows = [(n, [cell.strip() for cell in line.split("|")]) for n, line in lines if not line.startswith("#")]
     ruled = [i for i, (_, cells) in enumerate(rows) if all(cell and not cell.strip("-") for cell in cells)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,20 +100,19 @@ def table_reader(kind_name: str, unmeasured: Mapping[str, str]) -> Reader:
     unmeasured : Mapping of str to str
         For each variable that need not be measured, the flag that says so.
     """
-    return partial(_read_systems, kind=KINDS[kind_name], unmeasured=unmeasured)
-
-
-def _read_systems(
-    tables: Mapping[str, Table], *, cuts: NoCuts, kind: Kind, unmeasured: Mapping[str, str]
-) -> xr.Dataset:
+    kind = KINDS[kind_name]
     dim = str(kind.system_dim)
     columns = [dim, *(v.name for v in kind.variables if v.required and not v.flags)]
     needed = [dim, *(name for name in kind.measured if name not in unmeasured)]
-    table, values = _read(tables, kind, columns=columns, needed=needed, unique=dim)
-    unknown = np.full(len(values[dim]), np.nan)
-    meanings = {flag: np.isnan(values.get(name, unknown)) for name, flag in unmeasured.items()}
-    values["system_flag"] = flag_bits(kind, "system_flag", meanings)
-    return flat(kind, values, {**column_sources(table), "system_flag": "derived"})
+
+    def read(tables: Mapping[str, Table], *, cuts: NoCuts) -> xr.Dataset:
+        table, values = _read(tables, kind, columns=columns, needed=needed, unique=dim)
+        unknown = np.full(len(values[dim]), np.nan)
+        meanings = {flag: np.isnan(values.get(name, unknown)) for name, flag in unmeasured.items()}
+        values["system_flag"] = flag_bits(kind, "system_flag", meanings)
+        return flat(kind, values, {**column_sources(table), "system_flag": "derived"})
+
+    return read
 
 
 def _read(

@@ -8,7 +8,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +73,12 @@ def read_sparc(tables: Mapping[str, Table], *, cuts: GalaxyCuts) -> xr.Dataset:
 
 def _read_catalogue(table: Table, faults: list[Fault]) -> Columns:
     where, wrong = table.path.name, list[Fault]()
-    lines = text_lines(table.path.read_bytes(), wrong)
+    lines = text_lines(table.path.read_bytes(), wrong, where=where)
     rules = [i for i, (_, line) in enumerate(lines) if line.startswith("---")]
     if not rules and not wrong:
-        wrong.append(Fault("there is no line of dashes before the rows"))
+        wrong.append(Fault("there is no line of dashes before the rows", where))
     if wrong:
-        faults += [replace(fault, where=", ".join(filter(None, (where, fault.where)))) for fault in wrong]
+        faults += wrong
         return {"galaxy": np.empty(0), "distance": np.empty(0)}
     described = [match.groups() for _, line in lines[: rules[-1]] if (match := _DESCRIPTION.match(line))]
     units = {label: _unit(unit) for unit, label in described if unit != "---"}
@@ -134,13 +134,11 @@ def _read_curves(table: Table, faults: list[Fault]) -> dict[str, _Curve]:
 
 def _read_curve(content: bytes, columns: Sequence[Column], where: str, faults: list[Fault]) -> _Curve:
     wrong: list[Fault] = []
-    lines = text_lines(content, wrong)
+    lines = text_lines(content, wrong, where=where)
     header = [line for _, line in lines if line.startswith("#")]
     distance = _distance(header[0]) if header else np.nan
     labels, units = (line.removeprefix("#").split() for line in (header[1:] if len(header) == 3 else ("", "")))
-    if wrong:
-        wrong = [replace(fault, where=f"{where}, {fault.where}") for fault in wrong]
-    elif len(header) != 3 or not np.isfinite(distance):
+    if not wrong and (len(header) != 3 or not np.isfinite(distance)):
         expected = "three lines: # Distance = … Mpc, labels, units"
         wrong.append(Fault("the header is another", where, repr(header[0]) if header else "no header", expected))
     elif len(labels) != len(units):

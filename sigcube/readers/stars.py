@@ -5,7 +5,7 @@ They are read in chunks, so memory does not depend on how many there are.
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sigcube.cube import KINDS
 from sigcube.cube.ahead import ahead
 from sigcube.cube.streaming import Late, Pieces
+from sigcube.errors import DataError
 from sigcube.readers.assembly import column_sources, flag_bits, flat
 from sigcube.readers.contract import Cuts, check_recipe
-from sigcube.readers.dispersion import Dispersion
 from sigcube.readers.formats import Table, read_chunks
 from sigcube.readers.galactocentric import COORDINATES, ERRORS, MEASURED, GalacticFrame, Transform
 
-__all__ = ["Orientation", "StarCuts", "read_stars", "read_velocities"]
+__all__ = ["Dispersion", "Orientation", "StarCuts", "read_stars", "read_velocities"]
 
 _STAR = KINDS["star"]
 # Stars with none but this flag belong to the disc, and their dispersion is taken.
@@ -213,3 +213,71 @@ def _unlike_disc(stars: Columns, cuts: StarCuts) -> dict[str, npt.NDArray[np.boo
         "outside_radii": (stars["r"] < cuts.radii[0]) | (stars["r"] >= cuts.radii[1]),
         "unlike_rotation": unlike | (v_phi < cuts.v_phi[0]) | (v_phi > cuts.v_phi[1]),
     }
+
+
+class Dispersion:
+    """Standard deviation of v_R in bins of R, interpolated between their centres.
+
+    Stars are added one after another, so that the division into chunks does not change a bit of the result.
+
+    Parameters
+    ----------
+    radii : (float, float)
+        First and last edge of the bins [kpc].
+    width : float
+        Of a bin [kpc]; a whole number of them fills the radii.
+    more_than : int
+        A bin counts if it has more stars than this.
+    """
+
+    def __init__(self, radii: Sequence[float], *, width: float, more_than: int) -> None:
+        count = max(1, round((radii[1] - radii[0]) / width))
+        self._edges = np.linspace(radii[0], radii[1], count + 1)
+        self._more_than = more_than
+        self.counts = np.zeros(count, dtype=np.int64)
+        self._sum, self._squares = np.zeros(count), np.zeros(count)
+
+    def add(self, r: FloatArray, v_r: FloatArray) -> None:
+        """Add stars; those outside the bins are skipped."""
+        inside = (r >= self._edges[0]) & (r < self._edges[-1])
+        bins = np.searchsorted(self._edges, r[inside], side="right") - 1
+        np.add.at(self.counts, bins, 1)
+        np.add.at(self._sum, bins, v_r[inside])
+        np.add.at(self._squares, bins, v_r[inside] ** 2)
+
+    @property
+    def centres(self) -> FloatArray:
+        """The middle of each bin [kpc]."""
+        return np.asarray((self._edges[1:] + self._edges[:-1]) / 2)
+
+    @property
+    def filled(self) -> npt.NDArray[np.bool_]:
+        """Which bins have enough stars."""
+        return self.counts > self._more_than
+
+    @property
+    def values(self) -> FloatArray:
+        """σ_R of each bin [km/s], NaN where it has too few stars."""
+        n = np.where(self.filled, self.counts, 2)
+        # The mean of v_R is small compared with its dispersion, so no digits cancel here.
+        variance = (self._squares - self._sum**2 / n) / (n - 1)
+        return np.where(self.filled, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+
+    def __call__(self, r: FloatArray) -> FloatArray:
+        """Return σ_R at radii: linear between the centres of the bins with enough stars, constant beyond the last ones.
+
+        Raises
+        ------
+        DataError
+            If no bin has enough stars.
+        """
+        if not self.filled.any():
+            raise DataError(
+                "there are too few stars for a dispersion of v_R",
+                where=f"R from {self._edges[0]:g} to {self._edges[-1]:g} kpc, stars without a flag of quality",
+                found=f"at most {self.counts.max()} in a bin",
+                expected=f"more than {self._more_than} in some bin",
+                hint="lower cuts.min_stars of the recipe, or widen the other cuts",
+            )
+        # With a single bin, NumPy returns its value at NaN too.
+        return np.where(np.isnan(r), np.nan, np.interp(r, self.centres[self.filled], self.values[self.filled]))

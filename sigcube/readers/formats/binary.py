@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sigcube.errors import Fault
-from sigcube.readers.formats.cells import Cells
+from sigcube.readers.formats.cells import Cells, Source
 from sigcube.readers.formats.columns import Table
 from sigcube.readers.formats.unpacking import decompressed, guarded, opened, unreadable
 
@@ -21,22 +21,13 @@ _VO_META = b"IVOA.VOTable-Parquet.content"
 _SILENT_LOSSES = ("W18", "W19", "W30", "W46", "W51", "W56")
 
 
-class _NumberedRows:
-    """A table whose rows have numbers only; the libraries refuse malformed ones."""
-
-    faults: Sequence[Fault] = ()
-
-    def places(self, rows: Sequence[int]) -> dict[int, str]:
-        """Name rows, counted from 0."""
-        return {row: f"row {row + 1}" for row in rows}
-
-
-class FitsSource(_NumberedRows):
+class FitsSource(Source):
     """A table extension of a FITS file, mapped into memory."""
 
     def __init__(self, table: Table, stack: ExitStack) -> None:
         from astropy.io import fits
 
+        super().__init__()
         self._path = table.path
         path = stack.enter_context(decompressed(table.path))
         with guarded(table.path), _quiet():
@@ -45,7 +36,7 @@ class FitsSource(_NumberedRows):
             hdus = stack.enter_context(fits.open(file))
             hdu = _extension(hdus, table)
             self._columns = {column.name: column for column in hdu.columns}
-            self.labels: Sequence[str] = [column.name for column in hdu.columns]
+            self.labels = [column.name for column in hdu.columns]
             self.units = {name: str(column.unit) for name, column in self._columns.items() if column.unit}
             self._rows = self._mapped(hdu, path)
 
@@ -69,7 +60,7 @@ class FitsSource(_NumberedRows):
         return np.memmap(path, dtype, "r", offset, (n,)) if n else np.empty(0, dtype)
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield the columns of some rows at a time."""
+        """Yield some columns, at most so many rows at a time."""
         with guarded(self._path):
             for start in range(0, len(self._rows), rows):
                 part = self._rows[start : start + rows]
@@ -110,12 +101,13 @@ def _extension(hdus: Any, table: Table) -> Any:
     return wanted[0]
 
 
-class VoTableSource(_NumberedRows):
+class VoTableSource(Source):
     """A table of a VOTable file, read whole because astropy cannot read one in pieces."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, stack: ExitStack) -> None:
         from astropy.io import votable
 
+        super().__init__()
         with guarded(table.path), opened(table.path) as file, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             tables = list(votable.parse(file, filename=table.path.name, verify="warn").iter_tables())
@@ -129,24 +121,25 @@ class VoTableSource(_NumberedRows):
             faults = [Fault("a cell or row is not what the file declares", found=text) for text in lost]
             raise unreadable(table.path, faults)
         self._array, fields = chosen[0].array, chosen[0].fields
-        self.labels: Sequence[str] = [field.name for field in fields]
+        self.labels = [field.name for field in fields]
         self._ids = {field.name: field.ID for field in fields}
         self.units = {field.name: str(field.unit) for field in fields if field.unit is not None}
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield the columns of some rows at a time."""
+        """Yield some columns, at most so many rows at a time."""
         for start in range(0, len(self._array), rows):
             part = self._array[start : start + rows]
             columns = {label: part[self._ids[label]] for label in labels}
             yield {label: Cells(np.ma.getdata(column), np.ma.getmaskarray(column)) for label, column in columns.items()}
 
 
-class ParquetSource(_NumberedRows):
+class ParquetSource(Source):
     """A Parquet file, read in batches of rows; its units are in what astropy's writers add to it."""
 
     def __init__(self, table: Table, stack: ExitStack) -> None:
         from pyarrow import parquet
 
+        super().__init__()
         self._path = table.path
         path = stack.enter_context(decompressed(table.path))
         with guarded(table.path):
@@ -154,11 +147,11 @@ class ParquetSource(_NumberedRows):
             file = parquet.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
             self._file = stack.enter_context(file)
             schema = self._file.schema_arrow
-            self.labels: Sequence[str] = schema.names
+            self.labels = schema.names
             self.units = _parquet_units(schema.metadata or {})
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield the columns of some rows at a time."""
+        """Yield some columns, at most so many rows at a time."""
         with guarded(self._path):
             for batch in self._file.iter_batches(batch_size=rows, columns=list(labels)):
                 yield {label: _arrow_cells(batch.column(label)) for label in labels}

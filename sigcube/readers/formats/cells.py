@@ -4,7 +4,7 @@ A column comes out as float64 in the cube's unit with NaN for what is missing, a
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,15 @@ import numpy.typing as npt
 from sigcube.errors import Fault
 from sigcube.readers.formats.columns import Column
 
-__all__ = ["Cells", "ColumnFaults", "masked_by", "read_cells"]
+__all__ = ["Cells", "ColumnFaults", "Source", "masked_by", "read_cells"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _NULLS = ("", "null", "NULL")
+_NO_NUMBER = "missing, and a whole number cannot be NaN"
+# What a column of numbers or text may be in a file that has types, as NumPy's letters.
+_TYPES = {"float64": ("numbers", "fiu"), "int64": ("whole numbers", "fiu"), "string": ("text", "USOiu")}
 _WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?", re.ASCII)
 _INT64 = (-(2**63), 2**63 - 1)
 # Beyond this a float64 no longer tells neighbouring whole numbers apart.
@@ -47,22 +50,32 @@ class Cells:
         return not isinstance(self.values, np.ndarray)
 
 
-class ColumnFaults:
-    """The first wrong cells of a column, and how many there are in all.
+class Source:
+    """An open file: its labels in order, the units that it gives by label, and the rows that are malformed."""
 
-    Parameters
-    ----------
-    label : str
-        The column.
-    most : int or None
-        How many to describe; all if None.
-    """
+    labels: Sequence[str]
+    units: Mapping[str, str]
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+        """Yield some columns, at most so many rows at a time."""
+        raise NotImplementedError
+
+    def places(self, rows: Sequence[int]) -> dict[int, str]:
+        """Name rows, counted from 0, for messages."""
+        return {row: f"row {row + 1}" for row in rows}
+
+
+class ColumnFaults:
+    """The first wrong cells of a column, at most ``most`` of each kind, and how many there are in all."""
 
     def __init__(self, label: str, most: int | None) -> None:
-        self.label = label
         self.count = 0
         #: Rows, counted from 0, and their faults; row -1 stands for the whole column.
         self.first: list[tuple[int, Fault]] = []
+        self._place = f"column {label}"
         self._most = most
         self._rows: set[int] = set()
 
@@ -73,14 +86,14 @@ class ColumnFaults:
         rows = [row for row in np.flatnonzero(bad).tolist() if row not in self._rows]
         self._rows.update(rows)
         self.count += len(rows)
-        place = f"column {self.label}"
-        self.first += [(row, Fault(what, place, found(row) if found else None, expected)) for row in rows[: self._most]]
+        for row in rows[: self._most]:
+            self.first.append((row, Fault(what, self._place, found(row) if found else None, expected)))
 
     def add_column(self, found: str, expected: str) -> None:
         """Add that the whole column is of another type."""
         self._rows.add(-1)
         self.count += 1
-        self.first.append((-1, Fault("the column holds something else", f"column {self.label}", found, expected)))
+        self.first.append((-1, Fault("the column holds something else", self._place, found, expected)))
 
 
 def read_cells(
@@ -106,12 +119,17 @@ def read_cells(
     ndarray
         float64 with NaN for what is missing, int64, or str objects.
     """
+    if dtype not in ("float64", "string"):
+        dtype = "int64"
+    if not cells.are_text and (cells.values.ndim != 1 or cells.values.dtype.kind not in _TYPES[dtype][1]):
+        faults.add_column(_form(cells.values), _TYPES[dtype][0])
+        cells = Cells(np.zeros(len(cells.values), dtype=dtype if dtype != "string" else "U1"))
     if dtype == "string":
         return _strings(cells, faults)
-    if dtype.startswith(("int", "uint")):
+    if dtype == "int64":
         whole = _whole_numbers(cells, faults)
         if column.missing is not None:
-            _add_missing(whole == column.missing, faults, found=lambda row: f"{whole[row]}")
+            faults.add(whole == column.missing, _NO_NUMBER, lambda row: f"{whole[row]}", "a number")
         _check_range(whole, column, faults)
         return whole
     values = _numbers(cells, faults)
@@ -144,21 +162,12 @@ def _check_range(values: npt.NDArray[Any], column: Column, faults: ColumnFaults)
         faults.add(outside, "out of range", lambda row: f"{values[row]}", f"{low:g} to {high:g}")
 
 
-def _add_missing(
-    missing: BoolArray, faults: ColumnFaults, found: Callable[[int], str] = lambda row: "no value"
-) -> None:
-    faults.add(missing, "missing, and a whole number cannot be NaN", found, "a number")
-
-
 def _strings(cells: Cells, faults: ColumnFaults) -> npt.NDArray[Any]:
     if cells.are_text:
         import pyarrow.compute as compute
 
         trimmed = compute.utf8_trim_whitespace(cells.values.fill_null(""))
         return np.asarray(trimmed.to_numpy(zero_copy_only=False), dtype=object)
-    if cells.values.ndim != 1 or cells.values.dtype.kind not in "USOiu":
-        faults.add_column(_form(cells.values), "text")
-        return np.full(len(cells.values), "", dtype=object)
     raw = cells.values.tolist()
     texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in raw]
     # Bytes that are not UTF-8 become this character, which no name contains by itself.
@@ -178,11 +187,7 @@ def _form(values: npt.NDArray[Any]) -> str:
 def _numbers(cells: Cells, faults: ColumnFaults) -> FloatArray:
     if cells.are_text:
         return _parsed(cells.values, "float64", faults)
-    values = cells.values
-    if values.ndim != 1 or values.dtype.kind not in "fiu":
-        faults.add_column(_form(values), "numbers")
-        return np.full(len(values), np.nan)
-    numbers = values.astype(np.float64)
+    numbers = cells.values.astype(np.float64)
     if cells.missing is not None:
         numbers[cells.missing] = np.nan
     return np.asarray(numbers)
@@ -190,16 +195,13 @@ def _numbers(cells: Cells, faults: ColumnFaults) -> FloatArray:
 
 def _whole_numbers(cells: Cells, faults: ColumnFaults) -> npt.NDArray[np.int64]:
     if cells.are_text:
-        _add_missing(np.asarray(cells.values.is_null()), faults)
+        faults.add(np.asarray(cells.values.is_null()), _NO_NUMBER, lambda row: "no value", "a number")
         return _parsed(cells.values.fill_null("0"), "int64", faults)
     values = cells.values
-    if values.ndim != 1 or values.dtype.kind not in "fiu":
-        faults.add_column(_form(values), "whole numbers")
-        return np.zeros(len(values), dtype=np.int64)
     missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=np.bool_)
     if cells.missing is not None:
         missing = missing | cells.missing
-    _add_missing(missing, faults)
+    faults.add(missing, _NO_NUMBER, lambda row: "no value", "a number")
     values = np.where(missing, values.dtype.type(0), values)
     if values.dtype.kind == "f":
         faults.add(values != np.rint(values), "not a whole number", lambda row: f"{values[row]}")
@@ -268,7 +270,7 @@ def _parse_float(cell: str) -> float | str:
 
 def _parse_whole(cell: str) -> int | str:
     if cell in _NULLS:
-        return "missing, and a whole number cannot be NaN"
+        return _NO_NUMBER
     if _WHOLE.fullmatch(cell):
         value = int(cell.partition(".")[0])
         return value if _INT64[0] <= value <= _INT64[1] else "out of range of a 64-bit integer"

@@ -2,10 +2,11 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 from sigcube.errors import Fault
-from sigcube.readers.formats.cells import Cells
+from sigcube.readers.formats.cells import Cells, Source
 from sigcube.readers.formats.columns import Table
 from sigcube.readers.formats.unpacking import guarded, opened, unreadable
 
@@ -14,21 +15,22 @@ __all__ = ["BlankSource", "CdsSource", "RowSource", "text_lines"]
 _DASHES = {"-", "--", "---", "----"}
 
 
-def text_lines(content: bytes, faults: list[Fault]) -> list[tuple[int, str]]:
-    """Return the lines of a text file with their numbers, from 1, without empty ones and those that are not UTF-8."""
+def text_lines(content: bytes, faults: list[Fault], *, where: str = "") -> list[tuple[int, str]]:
+    """Return the lines of a file with their numbers, from 1, without empty ones; a fault for those not in UTF-8."""
     lines = []
     for number, raw in enumerate(content.splitlines(), start=1):
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            faults.append(Fault("this is not UTF-8 text", f"line {number}", f"byte {raw[error.start]:#04x}"))
+            place = f"{where}, line {number}" if where else f"line {number}"
+            faults.append(Fault("this is not UTF-8 text", place, f"byte {raw[error.start]:#04x}"))
             continue
         if line.strip():
             lines.append((number, line))
     return lines
 
 
-class RowSource:
+class RowSource(Source):
     """Rows that are split into cells before they are read, held in memory.
 
     Parameters
@@ -37,17 +39,12 @@ class RowSource:
         The columns.
     units : Mapping of str to str
         The units that the file gives, by label.
-
-    Attributes
-    ----------
-    faults : list of Fault
-        Lines that are malformed.
     """
 
     def __init__(self, labels: Sequence[str], units: Mapping[str, str]) -> None:
+        super().__init__()
         self.labels = labels
         self.units = units
-        self.faults: list[Fault] = []
         self._lines: list[int] = []
         self._rows: list[Sequence[str]] = []
 
@@ -65,7 +62,7 @@ class RowSource:
         self._rows.append(cells)
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield the columns of some rows at a time."""
+        """Yield some columns, at most so many rows at a time."""
         import pyarrow as pa
 
         at = {label: self.labels.index(label) for label in labels}
@@ -91,7 +88,7 @@ class RowSource:
 class BlankSource(RowSource):
     """Columns separated by blanks, in the order of the recipe; lines that begin with ``#`` are skipped."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, stack: ExitStack) -> None:
         super().__init__([column.label for column in table.columns if column.label], {})
         for number, line in self.lines_of(table):
             if not line.lstrip().startswith("#"):
@@ -112,7 +109,7 @@ class _CdsColumn(Protocol):
 class CdsSource(RowSource):
     """A file of the CDS, cut at the bytes that its ReadMe gives; the ReadMe is read by astropy."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, stack: ExitStack) -> None:
         columns = _described(table)
         super().__init__([column.name for column in columns], {c.name: str(c.unit or "") for c in columns})
         starts = {column.start for column in columns}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sigcube.cube import Kind
 from sigcube.errors import Fault, did_you_mean
 from sigcube.readers.formats.binary import FitsSource, ParquetSource, VoTableSource
-from sigcube.readers.formats.cells import Cells, ColumnFaults, masked_by, read_cells
+from sigcube.readers.formats.cells import Cells, ColumnFaults, Source, masked_by, read_cells
 from sigcube.readers.formats.columns import Column, Table
 from sigcube.readers.formats.fixed import BlankSource, CdsSource, RowSource
 from sigcube.readers.formats.text import TextSource
@@ -26,28 +26,15 @@ _SUFFIXES = {
     **{".parquet": "parquet", ".pq": "parquet"},
 }
 _STARTS = {b"SIMPLE  =": "fits", b"PAR1": "parquet", b"<?xml": "votable", b"<VOTABLE": "votable", b"# %ECSV": "ecsv"}
+_SOURCES: Mapping[str, Callable[[Table, ExitStack], Source]] = {
+    **{"fits": FitsSource, "votable": VoTableSource, "parquet": ParquetSource},
+    **{"cds": CdsSource, "blanks": BlankSource},
+}
 _PACKED = (".gz", ".bz2", ".xz")
 _MASK = ".mask"
 _MOST = 20
 
 Chunk = dict[str, npt.NDArray[Any]]
-
-
-class _Source(Protocol):
-    """An open file: its labels in order, the units it gives by label, its rows, and which of them are malformed."""
-
-    @property
-    def labels(self) -> Sequence[str]: ...
-
-    @property
-    def units(self) -> Mapping[str, str]: ...
-
-    @property
-    def faults(self) -> Sequence[Fault]: ...
-
-    def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]: ...
-
-    def places(self, rows: Sequence[int]) -> Mapping[int, str]: ...
 
 
 def read_chunks(table: Table, *, kind: Kind, needed: Collection[str] = (), rows: int = 2**17) -> Iterator[Chunk]:
@@ -147,19 +134,9 @@ def read_rows(
     return chunk
 
 
-def _open(table: Table, stack: ExitStack) -> _Source:
+def _open(table: Table, stack: ExitStack) -> Source:
     form = _format(table)
-    if form == "fits":
-        return FitsSource(table, stack)
-    if form == "votable":
-        return VoTableSource(table)
-    if form == "cds":
-        return CdsSource(table)
-    if form == "blanks":
-        return BlankSource(table)
-    if form == "parquet":
-        return ParquetSource(table, stack)
-    return TextSource(table, form)
+    return _SOURCES[form](table, stack) if form in _SOURCES else TextSource(table, form)
 
 
 def _format(table: Table) -> str:
@@ -191,7 +168,7 @@ class _Parser:
     """
 
     def __init__(
-        self, source: _Source, columns: Sequence[Column], kind: Kind, needed: Collection[str], *, most: int | None
+        self, source: Source, columns: Sequence[Column], kind: Kind, needed: Collection[str], *, most: int | None
     ) -> None:
         self.header_faults: list[Fault] = []
         self.n_rows = 0
@@ -257,19 +234,14 @@ class _Parser:
                 values = np.array([" ".join(both).strip() for both in pairs], dtype=object)
             chunk[column.variable] = values
         for variable in self._needed:
-            column, dtype = next((column, dtype) for column, dtype, _ in self._plans if column.variable == variable)
-            self._check_needed(variable, dtype, chunk[variable], wrong[column.label])
+            values, column = chunk[variable], next(column for column, *_ in self._plans if column.variable == variable)
+            if variable == self._kind.system_dim:
+                wrong[column.label].add(values == "", f"the {variable} has no name", None)
+            elif values.dtype == np.float64:
+                wrong[column.label].add(np.isnan(values), f"{variable} is missing", None, "a number")
         located, more = self._located(wrong.values())
         self.n_rows += n
         return chunk, located, more
-
-    def _check_needed(self, variable: str, dtype: str, values: npt.NDArray[Any], faults: ColumnFaults) -> None:
-        if variable == self._kind.system_dim:
-            faults.add(values == "", f"the {variable} has no name", None)
-        elif dtype == "string":
-            faults.add(values == "", f"{variable} is missing", None, "text")
-        elif dtype == "float64":
-            faults.add(np.isnan(values), f"{variable} is missing", None, "a number")
 
     def _located(self, columns: Collection[ColumnFaults]) -> tuple[list[Fault], int]:
         count = sum(column.count for column in columns)

@@ -3,12 +3,12 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sigcube.errors import DataError, Fault
-from sigcube.readers.formats.cells import Cells
+from sigcube.readers.formats.cells import Cells, Source
 from sigcube.readers.formats.columns import Table
 from sigcube.readers.formats.unpacking import guarded, opened, unreadable
 
@@ -20,7 +20,7 @@ _MOST = 20
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
-class TextSource:
+class TextSource(Source):
     """A CSV, TSV or ECSV file, compressed or not.
 
     Lines above the labels that begin with ``#`` are skipped; in ECSV they are the header. A row is a line.
@@ -33,11 +33,10 @@ class TextSource:
         Its format; a CSV file that begins as ECSV does is ECSV.
     """
 
-    faults: Sequence[Fault] = ()
-
     def __init__(self, table: Table, form: str) -> None:
+        super().__init__()
         self._path = table.path
-        self.units: Mapping[str, str] = {}
+        self.units = {}
         comments: list[str] = []
         with guarded(self._path), opened(self._path) as stream:
             for number, raw in enumerate(stream, start=1):
@@ -74,7 +73,7 @@ class TextSource:
         return unreadable(self._path, [Fault(what, where, found, expected)])
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield the columns of some rows at a time."""
+        """Yield some columns, at most so many rows at a time."""
         with guarded(self._path), opened(self._path) as stream:
             for _ in range(self._header_lines):
                 stream.readline()

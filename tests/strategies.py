@@ -6,7 +6,9 @@ import numpy as np
 import xarray as xr
 from hypothesis import strategies as st
 
-from sigcube.readers.galaxy import GalaxyCuts, assemble, derive
+from sigcube.cube import KINDS
+from sigcube.readers.assembly import pad
+from sigcube.readers.galaxy import GalaxyCuts, derive
 
 __all__ = ["described", "galaxy_cubes"]
 
@@ -57,6 +59,5 @@ def galaxy_cubes(draw: st.DrawFn) -> xr.Dataset:
     }
     systems = {"r_disk": np.full(len(names), 2.0)}
     sources = dict.fromkeys([*points, *systems], "a test")
-    return described(
-        derive(assemble(names, counts, points=points, systems=systems, sources=sources), cuts=GalaxyCuts())
-    )
+    ds = pad(KINDS["galaxy"], names, counts, points=points, systems=systems, sources=sources)
+    return described(derive(ds, cuts=GalaxyCuts()))

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from sigcube.readers.clusters import ClusterCuts
+from sigcube.readers.contract import Cuts, Reader, ReaderEntry
+from sigcube.readers.dynpop import PopulationCuts, read_dynpop
+from sigcube.readers.formats import Column, Table
 from sigcube.readers.galactocentric import GalacticFrame
 from sigcube.readers.galaxy import GalaxyCuts
 from sigcube.readers.generic import (
@@ -16,10 +19,8 @@ from sigcube.readers.generic import (
 )
 from sigcube.readers.landmarks import LandmarkCuts, read_landmarks
 from sigcube.readers.milky_way_curve import read_milky_way_curve
-from sigcube.readers.populations import PopulationCuts, read_dynpop
 from sigcube.readers.sparc import read_sparc
 from sigcube.readers.stars import Orientation, StarCuts, read_stars, read_velocities
-from sigcube.readers.typing import Column, Cuts, Reader, ReaderEntry, Table
 
 __all__ = ["READERS", "Column", "Cuts", "Reader", "ReaderEntry", "Table"]
 

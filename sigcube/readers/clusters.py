@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +11,8 @@ from pydantic import Field
 
 from sigcube.constants import PAPER
 from sigcube.cube import COUNT, KINDS
-from sigcube.readers.padding import labelled
-from sigcube.readers.typing import Cuts
+from sigcube.readers.assembly import flag_bits, labelled
+from sigcube.readers.contract import Cuts
 
 __all__ = ["ClusterCuts", "complete", "flag_clusters", "ways_to"]
 
@@ -21,8 +20,6 @@ FloatArray = npt.NDArray[np.float64]
 Columns = Mapping[str, FloatArray]
 
 _CLUSTER = KINDS["cluster"]
-_POINT_BIT = {meaning: np.uint8(1 << bit) for bit, meaning in enumerate(_CLUSTER.variable("point_flag").flags)}
-_SYSTEM_BIT = {meaning: np.uint8(1 << bit) for bit, meaning in enumerate(_CLUSTER.variable("system_flag").flags)}
 _LN_10 = math.log(10.0)
 
 
@@ -46,15 +43,7 @@ class ClusterCuts(Cuts):
 
 
 def ways_to(side: str, cuts: ClusterCuts) -> tuple[tuple[str, ...], ...]:
-    """Return the sets of variables of which each gives the acceleration and the mass of a side.
-
-    Parameters
-    ----------
-    side : {"bar", "obs"}
-        The baryons, or what is observed.
-    cuts : ClusterCuts
-        Whether M500 will do.
-    """
+    """Return the sets of variables each of which gives acceleration and mass of the baryons or of what is observed."""
     ways: list[tuple[str, ...]] = [(f"log_g_{side}",), (f"g_{side}",), (f"m_{side}",)]
     if side == "bar":
         ways += [("m_gas", "m_star")] + ([("m500",)] if cuts.baryons_per_m500 is not None else [])
@@ -64,7 +53,7 @@ def ways_to(side: str, cuts: ClusterCuts) -> tuple[tuple[str, ...], ...]:
 def complete(
     points: Columns, *, cuts: ClusterCuts, sources: Mapping[str, str]
 ) -> tuple[dict[str, FloatArray], dict[str, str]]:
-    """Add the accelerations and masses that the source does not list, with their errors, and say where they are from.
+    """Add the accelerations and masses that the source does not list, with their errors, and how they follow.
 
     A logarithm gives g = 10^log g and e_g = g ln 10 e_log; masses are added, their errors in quadrature; g = G M/r²
     with the constants of the papers (SI §2).
@@ -83,50 +72,35 @@ def complete(
     points : dict of str to ndarray
         With ``g_bar``, ``g_obs``, ``m_bar`` and ``m_obs``.
     sources : dict of str to str
-        With theirs.
+        With those of what was added.
     """
-    whole, told = dict(points), dict(sources)
+    found, told = dict(points), dict(sources)
 
-    def add(name: str, values: FloatArray, source: str) -> None:
-        if name not in whole:
-            whole[name], told[name] = values, f"derived: {source}"
+    def add(name: str, source: str, inputs: tuple[str, ...], formula: Callable[..., FloatArray]) -> None:
+        if name not in found and all(each in found for each in inputs):
+            found[name], told[name] = formula(*(found[each] for each in inputs)), f"derived: {source}"
 
     per_mass = _acceleration_of_a_solar_mass(points["r"])
     for side in ("bar", "obs"):
-        way = next(way for way in ways_to(side, cuts) if all(name in whole for name in way))
-        _from_way(way, whole, cuts, add)
-        g, m = f"g_{side}", f"m_{side}"
-        for have, want, factor in ((m, g, per_mass), (g, m, 1.0 / per_mass)):
-            if have in whole and want not in whole:
-                if f"e_{have}" in whole:
-                    add(f"e_{want}", whole[f"e_{have}"] * factor, f"{have}, G M/r²")
-                add(want, whole[have] * factor, f"{have}, G M/r²")
-    return whole, told
-
-
-def _from_way(
-    way: tuple[str, ...], whole: Columns, cuts: ClusterCuts, add: Callable[[str, FloatArray, str], None]
-) -> None:
-    first = way[0]
-    errors = [f"e_{name}" for name in way]
-    if first.startswith("log_"):
-        g = _ten_to(whole[first])
-        add(first.removeprefix("log_"), g, f"10^{first}")
-        if errors[0] in whole:
-            add(f"e_{first.removeprefix('log_')}", g * _LN_10 * whole[errors[0]], f"g ln 10 {errors[0]}")
-    elif first == "m500":
-        share = float(cuts.baryons_per_m500 or 0.0)
-        add("m_bar", share * whole["m500"], f"{share:g} M500")
-        if errors[0] in whole:
-            add("e_m_bar", share * whole[errors[0]], f"{share:g} e_M500")
-    elif len(way) > 1:
-        add("m_bar", whole[way[0]] + whole[way[1]], " + ".join(way))
-        if all(error in whole for error in errors):
-            add(
-                "e_m_bar",
-                np.sqrt(whole[errors[0]] ** 2 + whole[errors[1]] ** 2),
-                f"{' and '.join(errors)} in quadrature",
-            )
+        g, m, log = f"g_{side}", f"m_{side}", f"log_g_{side}"
+        way = next(way for way in ways_to(side, cuts) if all(name in found for name in way))
+        if way == (log,):
+            add(g, f"10^{log}", (log,), _ten_to)
+            add(f"e_{g}", f"g ln 10 e_{log}", (g, f"e_{log}"), lambda g, e_log: g * _LN_10 * e_log)
+        elif way == ("m500",):
+            share = float(cuts.baryons_per_m500 or 0.0)
+            add(m, f"{share:g} M500", way, lambda m500, share=share: share * m500)
+            add(f"e_{m}", f"{share:g} e_M500", ("e_m500",), lambda e_m500, share=share: share * e_m500)
+        elif way == ("m_gas", "m_star"):
+            add(m, "m_gas + m_star", way, np.add)
+            source = "e_m_gas and e_m_star in quadrature"
+            add(f"e_{m}", source, ("e_m_gas", "e_m_star"), lambda gas, star: np.sqrt(gas**2 + star**2))
+        for given, other, factor in ((m, g, per_mass), (g, m, 1.0 / per_mass)):
+            if other not in found:
+                for error in ("e_", ""):
+                    source = f"{given}, G M/r²"
+                    add(error + other, source, (error + given,), lambda values, factor=factor: values * factor)
+    return found, told
 
 
 def _ten_to(exponents: FloatArray) -> FloatArray:
@@ -152,29 +126,22 @@ def flag_clusters(ds: xr.Dataset, *, cuts: ClusterCuts) -> xr.Dataset:
         Their thresholds.
     """
     real = np.arange(ds.sizes["radius"]) < ds[COUNT].values[:, np.newaxis]
-    point_flag = np.where(real, 0, _POINT_BIT["padding"]).astype(np.uint8)
-    for meaning, name in {
-        "nonpositive_radius": "r",
-        "nonpositive_baryons": "m_bar",
-        "nonpositive_observed": "m_obs",
-    }.items():
-        point_flag |= np.where(real & (ds[name].values <= 0), _POINT_BIT[meaning], 0).astype(np.uint8)
-    system_flag = np.zeros(ds.sizes["cluster"], dtype=np.uint8)
-    for meaning, wrong in _wrong_systems(ds, real, cuts).items():
-        system_flag |= np.where(wrong, _SYSTEM_BIT[meaning], 0).astype(np.uint8)
-    cut = f"M500 above {cuts.least_m500:g} Msun"
-    return ds.assign(
-        point_flag=labelled(_CLUSTER, "point_flag", point_flag, "derived"),
-        system_flag=labelled(_CLUSTER, "system_flag", system_flag, f"derived: {cut}"),
-    )
-
-
-def _wrong_systems(ds: xr.Dataset, real: npt.NDArray[np.bool_], cuts: ClusterCuts) -> dict[str, Any]:
+    point_flag = {
+        "padding": ~real,
+        "nonpositive_radius": real & (ds["r"].values <= 0),
+        "nonpositive_baryons": real & (ds["m_bar"].values <= 0),
+        "nonpositive_observed": real & (ds["m_obs"].values <= 0),
+    }
     measured = np.logical_and.reduce([np.isfinite(ds[name].values) for name in _CLUSTER.measured])
-    wrong: dict[str, Any] = {"incomplete": (real & ~measured).any(axis=1)}
+    system_flag = {"incomplete": (real & ~measured).any(axis=1)}
     if "redshift_kind" in ds:
-        wrong["no_spectroscopic_redshift"] = ~np.isin(ds["redshift_kind"].values.astype(str), cuts.spectroscopic)
+        kinds = ds["redshift_kind"].values.astype(str)
+        system_flag["no_spectroscopic_redshift"] = ~np.isin(kinds, cuts.spectroscopic)
     if "m500" in ds:
         m500 = ds["m500"].values
-        wrong |= {"no_m500": np.isnan(m500), "low_m500": m500 <= cuts.least_m500}
-    return wrong
+        system_flag |= {"no_m500": np.isnan(m500), "low_m500": m500 <= cuts.least_m500}
+    cut = f"derived: M500 above {cuts.least_m500:g} Msun"
+    flags = (("point_flag", point_flag, "derived"), ("system_flag", system_flag, cut))
+    return ds.assign(
+        {name: labelled(_CLUSTER, name, flag_bits(_CLUSTER, name, found), source) for name, found, source in flags}
+    )

@@ -1,4 +1,4 @@
-"""From what a catalogue measures of a star to cylindrical coordinates about the centre of the Galaxy, with errors."""
+"""From what a catalogue measures of stars to cylindrical galactocentric coordinates, with errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ __all__ = ["COORDINATES", "ERRORS", "MEASURED", "GalacticFrame", "Transform"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: What the coordinates follow from, and the errors that are propagated, as the cube names them.
+#: What the coordinates are computed from, and the errors that are propagated, as the cube names them.
 MEASURED = ("ra", "dec", "parallax", "pm_ra", "pm_dec", "radial_velocity")
 ERRORS = ("e_parallax", "e_pm_ra", "e_pm_dec", "e_radial_velocity")
-#: What a cube of stars cannot be without.
+#: What a cube of stars needs.
 COORDINATES = ("r", "phi", "height", "v_r", "v_phi", "v_z")
 
-# So many stars at a time stay in the processor's cache: more take three times as long.
+# This many stars at a time stay in the processor's cache; all at once take three times as long.
 _TOGETHER = 1 << 14
-# Far enough from the Sun that the matrix has all its digits [kpc].
+# So far from the Sun [kpc] that no digits of the matrix are lost.
 _FAR = 1000.0
 
 
 class GalacticFrame(BaseModel):
-    """Where the Sun is, and how it moves.
+    """The Sun's place and motion.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class GalacticFrame(BaseModel):
 
 @dataclass(frozen=True)
 class Transform:
-    """The way from the sky to the frame of the Galaxy.
+    """The transformation from the sky to the frame of the Galaxy.
 
     The affine map is taken from `astropy.coordinates.Galactocentric`; velocities and errors follow from it. The
     distance is the inverse of the parallax. Errors are those of parallax, proper motion and radial velocity, to first
@@ -115,12 +115,30 @@ class Transform:
             velocity = np.array(self.frame.v_sun)[:, np.newaxis] + stars["radial_velocity"] * outward
             velocity += distance * per_kpc
             r = np.hypot(x, y)
-            cylindrical = _Cylindrical(x / r, y / r)
+            cos, sin = x / r, y / r
+
+            def cylindrical(vector: FloatArray) -> FloatArray:
+                # The disc turns clockwise in astropy's frame: from the Sun, at -x, towards +y.
+                return np.stack([cos * vector[0] + sin * vector[1], sin * vector[0] - cos * vector[1], vector[2]])
+
             found = dict(zip(("v_r", "v_phi", "v_z"), cylindrical(velocity), strict=True))
             found |= {"r": r, "phi": np.degrees(np.arctan2(y, -x)), "height": z, "distance": distance}
             if set(ERRORS) <= stars.keys():
-                seen = [cylindrical(each) for each in (outward, east, north, per_kpc)]
-                found |= self._errors(stars, found, *seen)
+                e_distance = stars["e_parallax"] * distance**2
+                outward, east, north, per_kpc = (cylindrical(each) for each in (outward, east, north, per_kpc))
+                # R and φ turn as the star is moved outward.
+                turn = outward[1] / r
+                slopes = per_kpc + np.stack([found["v_phi"] * turn, -found["v_r"] * turn, np.zeros_like(turn)])
+                across = self.speed * distance
+                variance = (slopes * e_distance) ** 2 + (outward * stars["e_radial_velocity"]) ** 2
+                variance += (east * (across * stars["e_pm_ra"])) ** 2 + (north * (across * stars["e_pm_dec"])) ** 2
+                found |= {
+                    "e_distance": e_distance,
+                    "e_r": np.abs(outward[0]) * e_distance,
+                    "e_phi": np.degrees(np.abs(turn)) * e_distance,
+                    "e_height": np.abs(outward[2]) * e_distance,
+                    **dict(zip(("e_v_r", "e_v_phi", "e_v_z"), np.sqrt(variance), strict=True)),
+                }
         return found
 
     def directions(self, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -132,44 +150,3 @@ class Transform:
         east = matrix[:, :2] @ np.stack([-sin_a, cos_a])
         north = matrix @ np.stack([-sin_d * cos_a, -sin_d * sin_a, cos_d])
         return outward, east, north
-
-    def _errors(
-        self,
-        stars: Mapping[str, FloatArray],
-        found: Mapping[str, FloatArray],
-        outward: FloatArray,
-        east: FloatArray,
-        north: FloatArray,
-        per_kpc: FloatArray,
-    ) -> dict[str, FloatArray]:
-        """Errors, from the directions on the sky and dv/dd, all as components along R, φ and z."""
-        e_distance = stars["e_parallax"] * found["distance"] ** 2
-        # R and φ turn as the star is moved outward.
-        turn = outward[1] / found["r"]
-        slopes = per_kpc + np.stack([found["v_phi"] * turn, -found["v_r"] * turn, np.zeros_like(turn)])
-        across = self.speed * found["distance"]
-        variance = (slopes * e_distance) ** 2 + (outward * stars["e_radial_velocity"]) ** 2
-        variance += (east * (across * stars["e_pm_ra"])) ** 2 + (north * (across * stars["e_pm_dec"])) ** 2
-        e_v_r, e_v_phi, e_v_z = np.sqrt(variance)
-        return {
-            "e_distance": e_distance,
-            "e_r": np.abs(outward[0]) * e_distance,
-            "e_phi": np.degrees(np.abs(turn)) * e_distance,
-            "e_height": np.abs(outward[2]) * e_distance,
-            "e_v_r": e_v_r,
-            "e_v_phi": e_v_phi,
-            "e_v_z": e_v_z,
-        }
-
-
-@dataclass(frozen=True)
-class _Cylindrical:
-    """Components of vectors along R, φ and z, where the star is in the direction (cos, sin) from the axis."""
-
-    cos: FloatArray
-    sin: FloatArray
-
-    def __call__(self, vector: FloatArray) -> FloatArray:
-        # The disc turns clockwise in astropy's frame: from the Sun, at -x, towards +y.
-        x, y, z = vector
-        return np.stack([self.cos * x + self.sin * y, self.sin * x - self.cos * y, z])

@@ -1,12 +1,12 @@
-"""Synthetic surveys: galaxies as SPARC has them, made from a seed, with a true model that is known.
+"""Synthetic surveys of galaxies like those of SPARC, drawn from a seed, with a known true model.
 
 Their relations between size, gas, extent and luminosity are straight lines through the SPARC table in logarithms, with
-its scatter. They say `synthetic` wherever they go.
+its scatter. They are marked as synthetic in title, names, sources and attributes.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,10 @@ from scipy.special import i0e, i1e, k0e, k1e
 
 from sigcube import __version__
 from sigcube.constants import PAPER
+from sigcube.cube import KINDS
 from sigcube.errors import SpecError
-from sigcube.readers.galaxy import GalaxyCuts, assemble, derive
+from sigcube.readers.assembly import pad
+from sigcube.readers.galaxy import GalaxyCuts, derive
 
 __all__ = ["Boost", "freeman_sq", "mock_survey"]
 
@@ -26,8 +28,9 @@ Boost = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 # kpc (km/s)² / Msun
 _G = PAPER.G * PAPER.Msun / PAPER.kpc * 1e-6
-# Helium and metals go with the neutral hydrogen.
+# The gas is neutral hydrogen with helium and metals.
 _GAS_PER_HI = 1.33
+_SYSTEM_VARIABLES = ("distance", "inclination", "luminosity", "r_disk", "m_hi", "r_hi")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class _Galaxies:
     n_points: npt.NDArray[np.int64]
     distance: FloatArray
     inclination: FloatArray
+
+    @property
+    def light_disk(self) -> FloatArray:
+        """Luminosity without the bulge."""
+        return self.luminosity * (1.0 - self.bulge_share)
 
     def per_point(self, values: FloatArray) -> FloatArray:
         """Repeat one value a galaxy for each of its points."""
@@ -100,17 +108,26 @@ def mock_survey(
     >>> mock_survey(n_galaxies=3, seed=1).galaxy.values.tolist()
     ['SYN00001', 'SYN00002', 'SYN00003']
     """
-    _refuse_nonsense(n_galaxies, noise, points)
+    if n_galaxies < 1:
+        raise SpecError("a survey needs galaxies", where="n_galaxies", found=str(n_galaxies), expected="at least 1")
+    if not (np.isfinite(noise) and noise >= 0):
+        raise SpecError("the noise cannot be negative", where="noise", found=str(noise), expected="at least 0")
+    if not 1 <= points[0] <= points[1]:
+        what, expected = "least and greatest number of points", "1 ≤ least ≤ greatest"
+        raise SpecError(what, where="points", found=str(points), expected=expected)
     cuts = cuts or GalaxyCuts()
     rng = np.random.default_rng(seed)
     galaxies = _draw(rng, n_galaxies, points)
-    curves = _curves(rng, galaxies, boost, noise, cuts)
+    curves, v_true = _curves(rng, galaxies, boost, noise, cuts)
+    systems = {
+        **{name: getattr(galaxies, name) for name in _SYSTEM_VARIABLES},
+        "sb_disk_central": galaxies.light_disk / (2.0 * np.pi * (1e3 * galaxies.r_disk) ** 2),
+        "v_flat": v_true[np.cumsum(galaxies.n_points) - 1],
+    }
     width = max(5, len(str(n_galaxies)))
     names = [f"SYN{number:0{width}d}" for number in range(1, n_galaxies + 1)]
-    systems = _systems(galaxies, curves["v_true"])
     sources = dict.fromkeys([*curves, *systems], f"synthetic, seed {seed}")
-    measured = {name: values for name, values in curves.items() if name != "v_true"}
-    ds = assemble(names, galaxies.n_points, points=measured, systems=systems, sources=sources)
+    ds = pad(KINDS["galaxy"], names, galaxies.n_points, points=curves, systems=systems, sources=sources)
     settings = {"n_galaxies": n_galaxies, "seed": seed, "truth": truth, "noise": noise, "points": points}
     return derive(ds, cuts=cuts).assign_attrs(_attributes({**settings, "cuts": cuts.model_dump()}))
 
@@ -136,17 +153,6 @@ def freeman_sq(r: FloatArray, mass: FloatArray, scale: FloatArray) -> FloatArray
     # Scaled by e^±y, which cancel, so that neither factor overflows.
     bessel = i0e(y) * k0e(y) - i1e(y) * k1e(y)
     return np.asarray(2.0 * _G * mass / scale * y**2 * bessel, dtype=np.float64)
-
-
-def _refuse_nonsense(n_galaxies: int, noise: float, points: tuple[int, int]) -> None:
-    if n_galaxies < 1:
-        raise SpecError("a survey needs galaxies", where="n_galaxies", found=str(n_galaxies), expected="at least 1")
-    if not (np.isfinite(noise) and noise >= 0):
-        raise SpecError("the noise cannot be negative", where="noise", found=str(noise), expected="at least 0")
-    if not 1 <= points[0] <= points[1]:
-        raise SpecError(
-            "least and greatest number of points", where="points", found=str(points), expected="1 ≤ least ≤ greatest"
-        )
 
 
 def _draw(rng: np.random.Generator, n: int, points: tuple[int, int]) -> _Galaxies:
@@ -177,19 +183,21 @@ def _draw(rng: np.random.Generator, n: int, points: tuple[int, int]) -> _Galaxie
 
 def _curves(
     rng: np.random.Generator, galaxies: _Galaxies, boost: Boost | None, noise: float, cuts: GalaxyCuts
-) -> dict[str, FloatArray]:
-    """Every point variable, and the true velocity, of shape (n_points,)."""
-    r = _radii(galaxies)
-    r_disk = galaxies.per_point(galaxies.r_disk)
-    light_disk = galaxies.per_point(galaxies.luminosity * (1.0 - galaxies.bulge_share))
+) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Return every point variable, and the true velocity, of shape (n_points,)."""
+    starts = np.cumsum(galaxies.n_points) - galaxies.n_points
+    ranks = np.arange(galaxies.n_points.sum()) - np.repeat(starts, galaxies.n_points) + 1
+    # Evenly spaced out to r_max, one beam apart.
+    r = ranks * galaxies.per_point(galaxies.r_max / galaxies.n_points)
+    r_disk, r_bulge = galaxies.per_point(galaxies.r_disk), galaxies.per_point(galaxies.r_bulge)
+    light_disk = galaxies.per_point(galaxies.light_disk)
     light_bulge = galaxies.per_point(galaxies.luminosity * galaxies.bulge_share)
-    r_bulge = galaxies.per_point(galaxies.r_bulge)
     gas_sq, disk_sq = _gas_sq(galaxies, r), freeman_sq(r, light_disk, r_disk)
     bulge_sq = _G * light_bulge * r**2 / (r**2 + r_bulge**2) ** 1.5
     v_bar_sq = gas_sq + cuts.upsilon_disk * disk_sq + cuts.upsilon_bulge * bulge_sq
     v_true = np.sqrt(np.maximum(v_bar_sq, 0.0) * _boost(boost, r, v_bar_sq, r_disk))
     error = np.maximum(0.5, 0.043 * v_true * np.exp(rng.normal(0.0, 0.8, r.size)))
-    return {
+    curves = {
         "r": r,
         "v_obs": v_true + noise * error * rng.standard_normal(r.size),
         "e_v_obs": error,
@@ -198,19 +206,12 @@ def _curves(
         "v_bul": np.sqrt(bulge_sq),
         "sb_disk": light_disk / (2.0 * np.pi * (1e3 * r_disk) ** 2) * np.exp(-r / r_disk),
         "sb_bul": light_bulge / (np.pi * (1e3 * r_bulge) ** 2) / (1.0 + (r / r_bulge) ** 2) ** 2,
-        "v_true": v_true,
     }
-
-
-def _radii(galaxies: _Galaxies) -> FloatArray:
-    """Evenly spaced out to r_max, one beam apart."""
-    starts = np.cumsum(galaxies.n_points) - galaxies.n_points
-    ranks = np.arange(galaxies.n_points.sum()) - np.repeat(starts, galaxies.n_points) + 1
-    return np.asarray(ranks * galaxies.per_point(galaxies.r_max / galaxies.n_points), dtype=np.float64)
+    return curves, v_true
 
 
 def _gas_sq(galaxies: _Galaxies, r: FloatArray) -> FloatArray:
-    """V² of Σ ∝ e^{−r/R} − h e^{−r/0.4R}: in the hole the gas outside pulls more than that inside."""
+    """Return V² of Σ ∝ e^{−r/R} − h e^{−r/0.4R}, negative in the hole where the gas outside pulls more."""
     scale, hole = 0.3 * galaxies.r_hi, 0.4
     outer = _GAS_PER_HI * galaxies.m_hi / (1.0 - galaxies.gas_hole * hole**2)
     inner = outer * galaxies.gas_hole * hole**2
@@ -221,7 +222,7 @@ def _gas_sq(galaxies: _Galaxies, r: FloatArray) -> FloatArray:
 def _boost(boost: Boost | None, r: FloatArray, v_bar_sq: FloatArray, r_disk: FloatArray) -> FloatArray:
     if boost is None:
         return np.ones_like(r)
-    # Where gas pulls outwards no model says anything; those points are flagged.
+    # No model is defined where gas pulls outwards; those points are flagged.
     inwards = v_bar_sq > 0
     g = v_bar_sq[inwards] * 1e6 / (r[inwards] * PAPER.kpc)
     sigma = np.ones(inwards.shape)
@@ -231,17 +232,6 @@ def _boost(boost: Boost | None, r: FloatArray, v_bar_sq: FloatArray, r_disk: Flo
         found = f"{wrong.sum()} of {wrong.size} points"
         raise SpecError("the boost is not positive and finite", where="boost", found=found)
     return sigma
-
-
-def _systems(galaxies: _Galaxies, v_true: FloatArray) -> dict[str, FloatArray]:
-    drawn = asdict(galaxies)
-    last = np.cumsum(galaxies.n_points) - 1
-    light_disk = galaxies.luminosity * (1.0 - galaxies.bulge_share)
-    return {
-        **{name: drawn[name] for name in ("distance", "inclination", "luminosity", "r_disk", "m_hi", "r_hi")},
-        "sb_disk_central": light_disk / (2.0 * np.pi * (1e3 * galaxies.r_disk) ** 2),
-        "v_flat": v_true[last],
-    }
 
 
 def _attributes(settings: dict[str, object]) -> dict[str, object]:

@@ -1,6 +1,6 @@
-"""Synthetic stars: files as Gaia would give them, of an exponential disc that rotates, made from a seed.
+"""Synthetic stars: files like those of Gaia, of a rotating exponential disc, drawn from a seed.
 
-They say `synthetic` in their first line, and their truth is known: see `Disc`.
+They say `synthetic` in their first line. The disc behind them is known: see `Disc`.
 """
 
 import gzip
@@ -18,6 +18,7 @@ from sigcube.readers.galactocentric import GalacticFrame, Transform
 __all__ = ["Disc", "mock_stars"]
 
 FloatArray = npt.NDArray[np.float64]
+Chunk = dict[str, npt.NDArray[Any]]
 
 _ROWS = 1 << 17
 _SPREAD = 0x9E3779B97F4A7C15
@@ -105,8 +106,8 @@ def mock_stars(path: str | Path, *, n_stars: int, seed: int, disc: Disc | None =
     return path
 
 
-def _draw(rng: np.random.Generator, disc: Disc, start: int, n: int) -> dict[str, npt.NDArray[Any]]:
-    """Draw stars, and what is measured of them."""
+def _draw(rng: np.random.Generator, disc: Disc, start: int, n: int) -> Chunk:
+    """Draw stars and what Gaia would measure of them."""
     position, velocity = _phase_space(rng, disc, n)
     sky = _observe(position, velocity, Transform(disc.frame))
     errors = {
@@ -120,7 +121,9 @@ def _draw(rng: np.random.Generator, disc: Disc, start: int, n: int) -> dict[str,
     unseen = rng.random(n) < 0.01
     for each in (measured, errors):
         each["radial_velocity"] = np.where(unseen, np.nan, each["radial_velocity"])
-    columns: dict[str, npt.NDArray[Any]] = {"source_id": _identifiers(start, n), "ra": sky["ra"], "dec": sky["dec"]}
+    # An odd factor modulo 2⁶² keeps numbers different, and makes them as long as Gaia's.
+    numbers = np.arange(start + 1, start + n + 1, dtype=np.uint64) * np.uint64(_SPREAD) & np.uint64((1 << 62) - 1)
+    columns: dict[str, Any] = {"source_id": numbers.astype(np.int64), "ra": sky["ra"], "dec": sky["dec"]}
     for name, values in measured.items():
         columns |= {name: values, f"{name}_error": errors[name]}
     return {
@@ -128,12 +131,6 @@ def _draw(rng: np.random.Generator, disc: Disc, start: int, n: int) -> dict[str,
         "ruwe": np.exp(rng.normal(0.0, 0.12, n)),
         "phot_g_mean_mag": np.clip(10.0 + 5.0 * np.log10(sky["distance"]) + rng.normal(0.0, 1.0, n), 2.0, 20.0),
     }
-
-
-def _identifiers(start: int, n: int) -> npt.NDArray[np.int64]:
-    """Return different numbers that need all 62 bits: times an odd number, modulo 2⁶²."""
-    spread = np.arange(start + 1, start + n + 1, dtype=np.uint64) * np.uint64(_SPREAD)
-    return (spread & np.uint64((1 << 62) - 1)).astype(np.int64)
 
 
 def _phase_space(rng: np.random.Generator, disc: Disc, n: int) -> tuple[FloatArray, FloatArray]:
@@ -151,7 +148,7 @@ def _phase_space(rng: np.random.Generator, disc: Disc, n: int) -> tuple[FloatArr
 
 
 def _observe(position: FloatArray, velocity: FloatArray, transform: Transform) -> dict[str, FloatArray]:
-    """Return what is seen from the Sun: `Transform` backwards."""
+    """Return what is seen from the Sun: the inverse of `Transform`."""
     matrix, offset = transform.affine
     seen = np.linalg.solve(matrix, position - offset[:, np.newaxis])
     distance = np.sqrt((seen**2).sum(axis=0))
@@ -170,7 +167,7 @@ def _observe(position: FloatArray, velocity: FloatArray, transform: Transform) -
     }
 
 
-def _write_csv(path: Path, chunks: Iterator[dict[str, npt.NDArray[Any]]], seed: int) -> None:
+def _write_csv(path: Path, chunks: Iterator[Chunk], seed: int) -> None:
     from pyarrow import csv
 
     opener: Any = gzip.open if path.suffix == ".gz" else open
@@ -181,7 +178,7 @@ def _write_csv(path: Path, chunks: Iterator[dict[str, npt.NDArray[Any]]], seed: 
             csv.write_csv(_arrow(chunk), file, csv.WriteOptions(include_header=False))
 
 
-def _write_parquet(path: Path, chunks: Iterator[dict[str, npt.NDArray[Any]]], seed: int) -> None:
+def _write_parquet(path: Path, chunks: Iterator[Chunk], seed: int) -> None:
     from pyarrow import parquet
 
     first = _arrow(next(chunks)).replace_schema_metadata({"comment": f"synthetic stars, seed {seed}"})
@@ -191,7 +188,7 @@ def _write_parquet(path: Path, chunks: Iterator[dict[str, npt.NDArray[Any]]], se
             writer.write_table(_arrow(chunk))
 
 
-def _arrow(chunk: dict[str, npt.NDArray[Any]]) -> Any:
+def _arrow(chunk: Chunk) -> Any:
     import pyarrow as pa
 
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in chunk.items()})

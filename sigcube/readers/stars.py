@@ -7,8 +7,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -19,26 +17,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sigcube.cube import KINDS
 from sigcube.cube.ahead import ahead
 from sigcube.cube.streaming import Late, Pieces
-from sigcube.errors import Fault, SpecError, error_from
-from sigcube.readers.dispersion import Dispersion
+from sigcube.errors import DataError
+from sigcube.readers.assembly import column_sources, flag_bits, flat
+from sigcube.readers.contract import Cuts, check_recipe
+from sigcube.readers.formats import Table, read_chunks
 from sigcube.readers.galactocentric import COORDINATES, ERRORS, MEASURED, GalacticFrame, Transform
-from sigcube.readers.padding import labelled
-from sigcube.readers.tabular import chunks
-from sigcube.readers.typing import Cuts, Table
 
-__all__ = ["Orientation", "StarCuts", "read_stars", "read_velocities"]
+__all__ = ["Dispersion", "Orientation", "StarCuts", "read_stars", "read_velocities"]
 
 _STAR = KINDS["star"]
-_BIT = {meaning: np.uint8(1 << bit) for bit, meaning in enumerate(_STAR.variable("point_flag").flags)}
-# Of stars that have one of these, the dispersion says nothing about the disc.
-_NOT_OF_THE_DISC = ("incomplete", "bad_parallax", "high_ruwe", "off_plane", "unlike_rotation")
-_MASK = np.uint8(sum(int(_BIT[meaning]) for meaning in _NOT_OF_THE_DISC))
+# Stars with none but this flag belong to the disc, and their dispersion is taken.
+_OUTSIDE = np.uint8(1 << _STAR.variable("point_flag").flags.index("outside_radii"))
 
 _ROLE = "stars"
 _FOR_STARS = ("source_id", *MEASURED, *ERRORS, "ruwe")
 _FOR_VELOCITIES = ("source_id", "r", "height", "v_r", "v_phi", "v_z")
-_DERIVED = ("sigma_r", "point_flag")
-_DERIVED_FROM_MEASURED = (*COORDINATES, *(f"e_{name}" for name in COORDINATES), "distance", "e_distance")
+_FROM_MEASURED = (*COORDINATES, *(f"e_{name}" for name in COORDINATES), "distance", "e_distance")
 
 FloatArray = npt.NDArray[np.float64]
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -115,85 +109,66 @@ def read_stars(tables: Mapping[str, Table], *, cuts: StarCuts, frame: GalacticFr
     """Read stars as Gaia measures them (role ``stars``), and put them into the frame of the Galaxy.
 
     The distance is the inverse of the parallax; a star without a value that its coordinates need, or with a parallax
-    that is not positive, keeps its row without coordinates.
-
-    Parameters
-    ----------
-    tables : Mapping of str to Table
-        One table, which may come in several files.
-    cuts : StarCuts
-        Thresholds of the flags.
-    frame : GalacticFrame
-        The Sun.
-
-    Returns
-    -------
-    Pieces
-        The star cube in pieces, in the order of the files. Faults of the files are raised as they are met.
-
-    Raises
-    ------
-    SpecError
-        If the recipe lacks the table, or a column that the cube cannot be without.
+    that is not positive, keeps its row without coordinates. The table may come in several files, whose order the cube
+    keeps. Parameters, result and errors are those of `Reader`, and ``frame`` is the Sun's place and motion.
     """
-    _refuse_recipe(tables, _FOR_STARS, (*_DERIVED, *_DERIVED_FROM_MEASURED))
+    check_recipe(tables, "of stars", _STAR, {_ROLE: _FOR_STARS}, derived=_FROM_MEASURED)
+    transform = Transform(frame)
     sun = f"R0 = {frame.r_sun:g} kpc, z = {frame.z_sun:g} kpc, v = {frame.v_sun} km/s"
     derived = f"derived: distance 1/parallax, astropy Galactocentric with the Sun at {sun}"
-    return _read(tables[_ROLE], cuts, derived, partial(_measured, transform=Transform(frame), cuts=cuts))
+
+    def make(columns: Columns) -> Columns:
+        found = transform(columns)
+        coordinates = _blanked(found)
+        complete = np.logical_and.reduce([np.isfinite(columns[name]) for name in (*ERRORS, "ruwe")])
+        with np.errstate(all="ignore"):
+            meanings = {
+                "incomplete": ~(complete & np.isfinite(coordinates["r"])),
+                "bad_parallax": columns["parallax"] / columns["e_parallax"] < cuts.min_parallax_over_error,
+                "high_ruwe": columns["ruwe"] > cuts.max_ruwe,
+                **_unlike_disc(coordinates, cuts),
+            }
+        return {**found, **coordinates, "point_flag": flag_bits(_STAR, "point_flag", meanings)}
+
+    return _pieces(tables[_ROLE], cuts, column_sources(tables[_ROLE]), derived, make)
 
 
 def read_velocities(tables: Mapping[str, Table], *, cuts: StarCuts, frame: Orientation) -> Pieces:
-    """Read stars whose cylindrical coordinates and velocities the file gives (role ``stars``).
+    """Read stars whose cylindrical coordinates and velocities are in the file (role ``stars``).
 
-    Parameters
-    ----------
-    tables : Mapping of str to Table
-        One table, which may come in several files.
-    cuts : StarCuts
-        Thresholds of the flags.
-    frame : Orientation
-        Which sign v_φ has in the file.
-
-    Returns
-    -------
-    Pieces
-        The star cube in pieces, v_φ positive with the rotation.
-
-    Raises
-    ------
-    SpecError
-        If the recipe lacks the table, or a column that the cube cannot be without.
+    The table may come in several files, whose order the cube keeps. In the cube, v_φ is positive with the rotation.
+    Parameters, result and errors are those of `Reader`, and ``frame`` is the sign of v_φ in the file.
     """
-    _refuse_recipe(tables, _FOR_VELOCITIES, _DERIVED)
-    turned = frame.v_phi == "against"
-    make = partial(_given, turned=turned, cuts=cuts)
-    notes = {"v_phi": ", negated: positive against the rotation there"} if turned else {}
-    return _read(tables[_ROLE], cuts, "derived: thresholds of the recipe", make, notes)
+    check_recipe(tables, "of stars", _STAR, {_ROLE: _FOR_VELOCITIES})
+    sources = column_sources(tables[_ROLE])
+    against = frame.v_phi == "against"
+    if against:
+        sources["v_phi"] += ", negated: positive against the rotation there"
+
+    def make(columns: Columns) -> Columns:
+        coordinates = _blanked({**columns, "v_phi": -columns["v_phi"] if against else columns["v_phi"]})
+        meanings = {"incomplete": ~np.isfinite(coordinates["r"]), **_unlike_disc(coordinates, cuts)}
+        return {**coordinates, "point_flag": flag_bits(_STAR, "point_flag", meanings)}
+
+    return _pieces(tables[_ROLE], cuts, sources, "derived: thresholds of the recipe", make)
 
 
-def _read(
-    table: Table,
-    cuts: StarCuts,
-    derived: str,
-    make: Callable[[Columns], Columns],
-    notes: Mapping[str, str] = MappingProxyType({}),
+def _pieces(
+    table: Table, cuts: StarCuts, sources: Mapping[str, str], derived: str, make: Callable[[Columns], Columns]
 ) -> Pieces:
+    """Return the cube in pieces, each the columns of the file and what is made of them, in the order of the schema."""
     dispersion = Dispersion(cuts.radii, width=cuts.bin_width, more_than=cuts.min_stars)
-    sources = {
-        column.variable: f"{_files(table)}, column {column.label}{notes.get(column.variable, '')}"
-        for column in table.columns
-    }
+    names = [variable.name for variable in _STAR.variables]
     rows = _Rows(table)
 
     def pieces() -> Iterator[xr.Dataset]:
         with ahead(rows) as arriving:
             for columns in arriving:
                 stars = {**columns, **make(columns)}
-                disc = (stars["point_flag"] & _MASK) == 0
+                disc = (stars["point_flag"] & ~_OUTSIDE) == 0
                 dispersion.add(stars["r"][disc], stars["v_r"][disc])
-                yield xr.Dataset(
-                    {name: labelled(_STAR, name, stars[name], sources.get(name, derived)) for name in _order(stars)}
-                )
+                there = {name: stars[name] for name in names if name in stars}
+                yield flat(_STAR, there, {name: sources.get(name, derived) for name in there})
 
     bins = f"bins of {cuts.bin_width:g} kpc with more than {cuts.min_stars} stars of the disc, interpolated"
     attrs = _STAR.variable("sigma_r").attrs(source=f"derived: standard deviation of v_r in {bins}")
@@ -212,7 +187,7 @@ class _Rows:
         read = 0
         for path in self.table.paths:
             self._starts.append(read)
-            for columns in chunks(replace(self.table, path=path, others=()), kind=_STAR):
+            for columns in read_chunks(replace(self.table, path=path, others=()), kind=_STAR):
                 read += columns["source_id"].size
                 yield columns
 
@@ -220,46 +195,6 @@ class _Rows:
         """Name the file and row of a star, from 1."""
         file = bisect_right(self._starts, index) - 1
         return f"{self.table.paths[file].name} row {index - self._starts[file] + 1}"
-
-
-def _refuse_recipe(tables: Mapping[str, Table], needed: Sequence[str], derived: Sequence[str]) -> None:
-    given = [column.variable for table in tables.values() for column in table.columns]
-    faults = [Fault("missing", f"files.{_ROLE}")] if _ROLE not in tables else []
-    faults += [Fault("the reader has no use for it", f"files.{role}") for role in tables if role != _ROLE]
-    faults += [Fault(f"no column for {name!r}", f"files.{_ROLE}.columns") for name in needed if name not in given]
-    faults += [Fault(f"{name!r} is derived, not read", f"files.{_ROLE}.columns") for name in derived if name in given]
-    if faults:
-        raise error_from(SpecError, faults, what="the recipe does not fit the reader", where="a reader of stars")
-
-
-def _files(table: Table) -> str:
-    first, *others = table.paths
-    return f"{first.name} and {len(others)} more" if others else first.name
-
-
-def _order(stars: Columns) -> list[str]:
-    """Return what there is, in the order of the schema."""
-    return [variable.name for variable in _STAR.variables if variable.name in stars]
-
-
-def _measured(columns: Columns, *, transform: Transform, cuts: StarCuts) -> Columns:
-    found = transform(columns)
-    complete = np.logical_and.reduce([np.isfinite(columns[name]) for name in (*ERRORS, "ruwe")])
-    coordinates = _blanked(found)
-    complete &= np.isfinite(coordinates["r"])
-    with np.errstate(all="ignore"):
-        doubtful = {
-            "incomplete": ~complete,
-            "bad_parallax": columns["parallax"] / columns["e_parallax"] < cuts.min_parallax_over_error,
-            "high_ruwe": columns["ruwe"] > cuts.max_ruwe,
-        }
-    return {**found, **coordinates, "point_flag": _flag({**doubtful, **_unlike_disc(coordinates, cuts)})}
-
-
-def _given(columns: Columns, *, turned: bool, cuts: StarCuts) -> Columns:
-    coordinates = _blanked({**columns, "v_phi": -columns["v_phi"] if turned else columns["v_phi"]})
-    doubtful = {"incomplete": ~np.isfinite(coordinates["r"])}
-    return {**coordinates, "point_flag": _flag({**doubtful, **_unlike_disc(coordinates, cuts)})}
 
 
 def _blanked(stars: Columns) -> dict[str, FloatArray]:
@@ -280,8 +215,69 @@ def _unlike_disc(stars: Columns, cuts: StarCuts) -> dict[str, npt.NDArray[np.boo
     }
 
 
-def _flag(meanings: Mapping[str, npt.NDArray[np.bool_]]) -> npt.NDArray[np.uint8]:
-    flag = np.zeros(next(iter(meanings.values())).shape, dtype=np.uint8)
-    for meaning, found in meanings.items():
-        flag[found] |= _BIT[meaning]
-    return flag
+class Dispersion:
+    """Standard deviation of v_R in bins of R, interpolated between their centres.
+
+    Stars are added one after another, so that the division into chunks does not change a bit of the result.
+
+    Parameters
+    ----------
+    radii : (float, float)
+        First and last edge of the bins [kpc].
+    width : float
+        Of a bin [kpc]; a whole number of them fills the radii.
+    more_than : int
+        A bin counts if it has more stars than this.
+    """
+
+    def __init__(self, radii: Sequence[float], *, width: float, more_than: int) -> None:
+        count = max(1, round((radii[1] - radii[0]) / width))
+        self._edges = np.linspace(radii[0], radii[1], count + 1)
+        self._more_than = more_than
+        self.counts = np.zeros(count, dtype=np.int64)
+        self._sum, self._squares = np.zeros(count), np.zeros(count)
+
+    def add(self, r: FloatArray, v_r: FloatArray) -> None:
+        """Add stars; those outside the bins are skipped."""
+        inside = (r >= self._edges[0]) & (r < self._edges[-1])
+        bins = np.searchsorted(self._edges, r[inside], side="right") - 1
+        np.add.at(self.counts, bins, 1)
+        np.add.at(self._sum, bins, v_r[inside])
+        np.add.at(self._squares, bins, v_r[inside] ** 2)
+
+    @property
+    def centres(self) -> FloatArray:
+        """The middle of each bin [kpc]."""
+        return np.asarray((self._edges[1:] + self._edges[:-1]) / 2)
+
+    @property
+    def filled(self) -> npt.NDArray[np.bool_]:
+        """Which bins have enough stars."""
+        return self.counts > self._more_than
+
+    @property
+    def values(self) -> FloatArray:
+        """σ_R of each bin [km/s], NaN where it has too few stars."""
+        n = np.where(self.filled, self.counts, 2)
+        # The mean of v_R is small compared with its dispersion, so no digits cancel here.
+        variance = (self._squares - self._sum**2 / n) / (n - 1)
+        return np.where(self.filled, np.sqrt(np.maximum(variance, 0.0)), np.nan)
+
+    def __call__(self, r: FloatArray) -> FloatArray:
+        """Return σ_R at radii: linear between the centres of the bins with enough stars, constant beyond the last ones.
+
+        Raises
+        ------
+        DataError
+            If no bin has enough stars.
+        """
+        if not self.filled.any():
+            raise DataError(
+                "there are too few stars for a dispersion of v_R",
+                where=f"R from {self._edges[0]:g} to {self._edges[-1]:g} kpc, stars without a flag of quality",
+                found=f"at most {self.counts.max()} in a bin",
+                expected=f"more than {self._more_than} in some bin",
+                hint="lower cuts.min_stars of the recipe, or widen the other cuts",
+            )
+        # With a single bin, NumPy returns its value at NaN too.
+        return np.where(np.isnan(r), np.nan, np.interp(r, self.centres[self.filled], self.values[self.filled]))

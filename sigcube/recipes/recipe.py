@@ -9,7 +9,7 @@ from sigcube.cube import KINDS
 from sigcube.cube.selection import EVERYTHING
 from sigcube.errors import Fault, SpecError, did_you_mean, error_from
 from sigcube.readers import READERS, Column, Cuts
-from sigcube.readers.typing import Format
+from sigcube.readers.formats import Format
 from sigcube.shipped import shipped, shipped_folder
 from sigcube.toml import find_faults, key_names, parse_toml, read_text
 
@@ -38,7 +38,7 @@ class RawFile(_Entry):
     columns : tuple of Column
         What its columns are, in order.
     format : str or None
-        The format of a table whose first bytes and name do not tell: one of `sigcube.readers.typing.FORMATS`.
+        The format of a table whose first bytes and name do not tell: one of `sigcube.readers.formats.FORMATS`.
     extension : int, str or None
         Which of several tables in the file, by place or name.
     parts : str

@@ -10,7 +10,7 @@ from typing import Any
 
 from astropy.table import Table as AstropyTable
 
-from sigcube.readers.typing import Column
+from sigcube.readers.formats import Column
 
 __all__ = ["FORMATS", "columns", "packed", "write_csv", "write_table"]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigcube.errors import DataError
-from sigcube.readers.dispersion import Dispersion
+from sigcube.readers.stars import Dispersion
 
 
 def some_stars(n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:

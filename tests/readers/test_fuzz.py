@@ -26,8 +26,7 @@ from hypothesis import strategies as st
 from sigcube.cube import KINDS, validate
 from sigcube.errors import DataError, SpecError
 from sigcube.readers import READERS
-from sigcube.readers.tabular import whole
-from sigcube.readers.typing import Column, Table
+from sigcube.readers.formats import Column, Table, read_table
 from sigcube.recipes import Recipe, ingest, load_recipe
 from tests.readers.cds_files import CdsFiles
 from tests.readers.sparc_files import SparcFiles
@@ -207,7 +206,7 @@ def text_case(folder: Path, suffix: str, delimiter: str, head: str, case: Rows, 
     if cut:
         content = content[: draw.draw(st.integers(0, len(content)))]
     path.write_bytes(content)
-    same(outcome(lambda: whole(Table(path, given_columns(case.unit)), kind=GALAXY)), expected, prefix=cut)
+    same(outcome(lambda: read_table(Table(path, given_columns(case.unit)), kind=GALAXY)), expected, prefix=cut)
 
 
 @many
@@ -233,7 +232,7 @@ def test_ecsv(case: Rows, draw: st.DataObject, file_unit: str, folder: Path) -> 
     path = folder / "t.ecsv"
     cut = case.change == "cut"
     path.write_bytes(content[: draw.draw(st.integers(0, len(content)))] if cut else content)
-    same(outcome(lambda: whole(Table(path, given_columns(case.unit)), kind=GALAXY)), expected, prefix=cut)
+    same(outcome(lambda: read_table(Table(path, given_columns(case.unit)), kind=GALAXY)), expected, prefix=cut)
 
 
 numbers = st.floats(0, 1000, allow_subnormal=False).map(lambda x: Cell(repr(x), x))
@@ -287,7 +286,7 @@ def test_fits(case: Rows, other: bytes, flips: list[tuple[float, int]], folder: 
             content[int(place * start)] = byte
     path = folder / "t.fits"
     path.write_bytes(content)
-    found = outcome(lambda: whole(Table(path, given_columns(case.unit)), kind=GALAXY))
+    found = outcome(lambda: read_table(Table(path, given_columns(case.unit)), kind=GALAXY))
     sound(found) if weak else same(found, expected)
 
 
@@ -334,7 +333,7 @@ def test_votable(case: Rows, draw: st.DataObject, folder: Path) -> None:
         content, prefix = content.replace(b"\xce\xa9", b"\xff\xfe"), True
     path = folder / "t.vot"
     path.write_bytes(content)
-    found = outcome(lambda: whole(Table(path, given_columns(case.unit)), kind=GALAXY))
+    found = outcome(lambda: read_table(Table(path, given_columns(case.unit)), kind=GALAXY))
     if prefix and found is not None:
         return sound(found)
     return same(found, expected, prefix=prefix)
@@ -376,7 +375,7 @@ def test_parquet(case: Rows, draw: st.DataObject, folder: Path) -> None:
         else:
             content, expected = content[: draw.draw(st.integers(0, len(content) - 1))], None
         path.write_bytes(content)
-    found = outcome(lambda: whole(Table(path, given_columns(case.unit)), kind=GALAXY))
+    found = outcome(lambda: read_table(Table(path, given_columns(case.unit)), kind=GALAXY))
     sound(found) if weak else same(found, expected)
 
 

@@ -3,7 +3,9 @@ import pytest
 import xarray as xr
 from hypothesis import given
 
-from sigcube.readers.galaxy import GalaxyCuts, assemble, derive
+from sigcube.cube import KINDS
+from sigcube.readers.assembly import pad
+from sigcube.readers.galaxy import GalaxyCuts, derive
 from tests.strategies import galaxy_cubes
 
 
@@ -25,9 +27,8 @@ def _one(
         "v_bul": np.full(n, v_bul),
     }
     sources = dict.fromkeys([*points, "r_disk"], "a test")
-    return derive(
-        assemble(["G"], [n], points=points, systems={"r_disk": [3.0]}, sources=sources), cuts=GalaxyCuts()
-    ).isel(galaxy=0)
+    ds = pad(KINDS["galaxy"], ["G"], [n], points=points, systems={"r_disk": [3.0]}, sources=sources)
+    return derive(ds, cuts=GalaxyCuts()).isel(galaxy=0)
 
 
 SIX = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]

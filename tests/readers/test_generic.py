@@ -98,8 +98,11 @@ def test_galaxies_of_every_format(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"eV": [3.0, np.nan, 2.0, 2.0, 2.5] * u.km / u.s}, r"e_v_obs is missing\n  where: .*line \d+\n  expected: a"),
-        ({"name": ["B", "", "B", "A", "A"]}, r"the galaxy has no name\n  where: .*line \d+$"),
+        (
+            {"eV": [3.0, np.nan, 2.0, 2.0, 2.5] * u.km / u.s},
+            r"e_v_obs is missing\n  where: .*line \d+, column eV\n  expected: a",
+        ),
+        ({"name": ["B", "", "B", "A", "A"]}, r"the galaxy has no name\n  where: .*line \d+, column name$"),
         ({"R": [3000.0, 1000.0, 1500.0, 1000.0, 3.0] * u.pc}, r"A has two rows at one radius\n.*\n  found: 1"),
         (
             {"R": [3.0, 1.0, 1.5, 1.0, 3.0] * u.kpc},
@@ -123,14 +126,16 @@ def test_places_are_those_of_the_file(form: str, place: str, tmp_path: Path) -> 
     with pytest.raises(DataError, match="3 faults") as caught:
         make(tmp_path, "galaxy", file, GALAXIES)
     said = str(caught.value)
-    for row, what in zip(rows, ("e_v_obs is missing", "e_v_obs is missing", "the galaxy has no name"), strict=True):
-        assert f"{place} {row}: {what}" in said
+    for row, what in zip(
+        rows, ("eV: e_v_obs is missing", "eV: e_v_obs is missing", "name: the galaxy has no name"), strict=True
+    ):
+        assert f"{place} {row}, column {what}" in said
 
 
 def test_faults_beyond_the_first_twenty_are_counted(tmp_path: Path) -> None:
     lines = ["name,R,V,eV,Vd", *(f"A,{1000 + i},40,,30" for i in range(25))]
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"25 faults(.*\n)*.*line 21: e_v_obs is missing(.*\n)*.*and 5 more"):
+    with pytest.raises(DataError, match=r"25 faults(.*\n)*.*line 21, column eV: e_v_obs is missing(.*\n)*.*and 5 more"):
         make(tmp_path, "galaxy", "a.csv", GALAXIES)
 
 

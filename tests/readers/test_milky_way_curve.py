@@ -117,11 +117,11 @@ def test_it_packs_like_any_galaxy(cube: xr.Dataset) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("v_c_kms,", "v_kms,", r"column v_c_kms is missing"),
-        ("R_kpc,v_c_kms", "v_c_kms,R_kpc", r"the columns are others"),
-        ("226.83,1.91", "226.83", r"wrong number of columns\n  where: .*curve.csv line 2\n  found: 2"),
-        ("226.83", "nan", r"not a finite number"),
-        ("226.83", "", r"not a number"),
+        ("v_c_kms,", "v_kms,", r"column 'v_c_kms' is missing"),
+        ("R_kpc,v_c_kms", "v_c_kms,R_kpc", r"the radius does not increase"),
+        ("226.83,1.91", "226.83", r"wrong number of cells\n  where: .*curve.csv, line 2\n  found: 2"),
+        ("226.83", "nan", r"v_obs is missing\n  where: .*curve.csv, line 2, column v_c_kms\n  expected: a number"),
+        ("226.83", "", r"v_obs is missing"),
         ("226.83", "2268.3", r"out of range\n(.*\n)*  found: 2268.3"),
         ("1.91", "-1.91", r"out of range"),
         ("5.74", "5.27", r"the radius does not increase\n(.*\n)*  found: 5.27"),

@@ -13,10 +13,10 @@ from astropy.table import Table as AstropyTable
 from sigcube.cube import KINDS, flag_masks, open_cube, pack, sample_names, save_cube, validate
 from sigcube.cube.streaming import stream_cube
 from sigcube.errors import DataError, SpecError
+from sigcube.readers.formats import Column, Table
 from sigcube.readers.galactocentric import COORDINATES, GalacticFrame
 from sigcube.readers.mock_stars import mock_stars
 from sigcube.readers.stars import Orientation, StarCuts, read_stars, read_velocities
-from sigcube.readers.typing import Column, Table
 from sigcube.recipes import Recipe, ingest, load_recipe
 from tests.readers.astropy_stars import astropy_way
 from tests.readers.tables import FORMATS, packed, write_table
@@ -336,7 +336,7 @@ def test_columns_that_the_reader_cannot_do_without(survey: Path) -> None:
     table = Table(survey, tuple(column for column in COLUMNS if column.variable not in ("ruwe", "dec")))
     with pytest.raises(SpecError, match=r"2 faults\n(.*\n)*.*no column for 'dec'\n.*no column for 'ruwe'"):
         read_stars({"stars": table}, cuts=StarCuts(), frame=FRAME)
-    with pytest.raises(SpecError, match=r"files.stars: missing\n"):
+    with pytest.raises(SpecError, match=r"missing\n  where: reader of stars, files.stars"):
         read_stars({}, cuts=StarCuts(), frame=FRAME)
 
 

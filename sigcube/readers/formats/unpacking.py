@@ -1,4 +1,4 @@
-"""Files as readers open them: unpacked on the way, and with one clear error for whatever a library says of them."""
+"""Opens raw files, compressed or not, and turns whatever a library raises about one into one clear error."""
 
 import bz2
 import gzip
@@ -12,21 +12,21 @@ from typing import Any
 
 from sigcube.errors import DataError, Fault, SigcubeError, error_from
 
-__all__ = ["guarded", "opened", "unpacked", "unreadable"]
+__all__ = ["decompressed", "guarded", "opened", "unreadable"]
 
-_PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 
 
 def opened(path: Path) -> Any:
-    """Open a file for reading bytes; one packed by gzip, bzip2 or xz is unpacked as it is read."""
-    opener = _packing(path)
+    """Open a file for reading bytes; one compressed by gzip, bzip2 or xz is decompressed as it is read."""
+    opener = _opener(path)
     return opener(path, "rb") if opener else path.open("rb")
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
-    """Give a file that libraries can map into memory: itself, or for a packed one a copy in a folder of its own."""
-    if _packing(path) is None:
+def decompressed(path: Path) -> Iterator[Path]:
+    """Give a file that can be mapped into memory: the file itself, or a temporary copy if it is compressed."""
+    if _opener(path) is None:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="sigcube-") as folder:
@@ -36,15 +36,15 @@ def unpacked(path: Path) -> Iterator[Path]:
         yield copy
 
 
-def _packing(path: Path) -> Any:
+def _opener(path: Path) -> Any:
     with path.open("rb") as file:
         start = file.read(8)
-    return next((opener for magic, opener in _PACKED.items() if start.startswith(magic)), None)
+    return next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), None)
 
 
 @contextmanager
 def guarded(path: Path) -> Iterator[None]:
-    """Tell whatever a library raises about a file as a fault of the file."""
+    """Turn whatever a library raises about a file into a `DataError`."""
     try:
         yield
     except SigcubeError:
@@ -53,10 +53,9 @@ def guarded(path: Path) -> Iterator[None]:
         said = " ".join(str(error).split()) or "nothing more"
         unopened = isinstance(error, OSError) and error.errno is not None
         what = "the file cannot be opened" if unopened else "the file is truncated or damaged"
-        fault = Fault(what, found=f"{type(error).__name__}: {said[:300]}")
-        raise unreadable(path, [fault]) from error
+        raise unreadable(path, [Fault(what, found=f"{type(error).__name__}: {said[:300]}")]) from error
 
 
 def unreadable(path: Path, faults: Sequence[Fault], *, more: int = 0) -> DataError:
-    """Make the error of a table that cannot be read; ``more`` faults are counted, not told."""
+    """Return the error of a table that cannot be read; ``more`` faults are counted only."""
     return error_from(DataError, faults, what="the table cannot be read", where=str(path), more=more)

@@ -15,7 +15,7 @@ from sigcube.cube import open_cube, save_cube, select
 from sigcube.cube.validation import validate
 from sigcube.errors import DataError, Fault, SpecError
 from sigcube.readers import Table
-from sigcube.readers.populations import PopulationCuts, _read_list, read_dynpop
+from sigcube.readers.dynpop import PopulationCuts, _read_list, read_dynpop
 from sigcube.recipes import ingest, load_recipe
 from tests.readers.dynpop_files import COUNTER_ROTATORS, HEADER, ROWS, vizier_text, write_dynpop
 
@@ -121,7 +121,7 @@ def test_it_survives_a_round_trip(cube: xr.Dataset, tmp_path: Path) -> None:
         ({"units": {"DA": "furlongs"}}, r"column DA"),
         ({"models": 7}, r"the extensions differ in rows\n(.*\n)*  found: 8 galaxies and 7 models"),
         ({"rows": (*ROWS, ROWS[0])}, r"7443-12701 is there 2 times"),
-        ({"rows": (*ROWS, ("", "1-7", 0.1, 1))}, r"a name is empty"),
+        ({"rows": (*ROWS, ("", "1-7", 0.1, 1))}, r"the galaxy has no name\n  where: .*row 9, column plateifu"),
         ({"rows": (*ROWS, ("9000-1", "n/a", 0.1, 1))}, r"not an identifier\n  where: .* row 9, column mangaid"),
         ({"rows": (*ROWS, ("1-999999", "1-8", 0.1, 1))}, r"an observation is named like a galaxy of the list"),
         ({"rows": (*ROWS, ("9000-1", "1-7", np.inf, 1))}, r"not a finite number"),
@@ -140,11 +140,15 @@ def test_wrong_catalogues_are_told(fits: dict[str, Any], message: str, tmp_path:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("\nMaNGAId  |", "\nMaNGA    |", r"column MaNGAId is missing\n(.*\n)*  found: MaNGA RAJ2000"),
-        ("|RAJ2000  |", "|MaNGAId  |", r"column MaNGAId is there 2 times"),
+        (
+            "\nMaNGAId  |",
+            "\nMaNGA    |",
+            r"column 'MaNGAId' is missing\n(.*\n)*  expected: did you mean 'MaNGA'.* RAJ2000",
+        ),
+        ("|RAJ2000  |", "|MaNGAId  |", r"column 'MaNGAId' is there 2 times"),
         ("---------|---------|-----\n", "", r"there is not one line of dashes"),
         ("1-38062  ", "1-113520 ", r"1-113520 is there 2 times"),
-        ("1-38062  |", "", r"wrong number of columns\n  where: .*line 21\n  found: 2\n  expected: 3"),
+        ("1-38062  |", "", r"wrong number of cells\n  where: .*line 21\n  found: 2\n  expected: 3"),
         ("1-38062  ", "NGC 4550 ", r"not an identifier\n  where: .*line 21, column MaNGAId\n  found: 'NGC 4550'"),
         ("1-38062  ", "         ", r"not an identifier\n(.*\n)*  found: ''"),
         ("1-38062  ", "1-38٠62  ", r"not an identifier"),
@@ -165,12 +169,12 @@ def test_files_that_break_off(tmp_path: Path) -> None:
         with pytest.raises(DataError):
             read_dynpop(_tables(tmp_path), cuts=PopulationCuts())
     (tmp_path / FITS).write_bytes(whole)
-    with pytest.raises(DataError, match=r"wrong number of columns\n  where: .*line 21"):
+    with pytest.raises(DataError, match=r"wrong number of cells\n  where: .*line 21"):
         _read(tmp_path, text=vizier_text()[: vizier_text().index("1-38062") + 9])
-    for text, message in (("", "column MaNGAId is missing"), (HEADER, "there are no rows")):
+    for text, message in (("", "column 'MaNGAId' is missing"), (HEADER, "there are no rows")):
         with pytest.raises(DataError, match=message):
             _read(tmp_path, text=text)
-    with pytest.raises(DataError, match=r"this is not a text file"):
+    with pytest.raises(DataError, match=r"this is not UTF-8 text"):
         _read(tmp_path, text=vizier_text().encode("utf-16"))
 
 

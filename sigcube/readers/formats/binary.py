@@ -1,4 +1,4 @@
-"""FITS, VOTable and Parquet: tables whose cells are numbers already."""
+"""FITS, VOTable and Parquet: tables whose cells are already numbers."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,50 +9,39 @@ from typing import Any
 import numpy as np
 
 from sigcube.errors import Fault
-from sigcube.readers.cells import Cells
-from sigcube.readers.files import guarded, opened, unpacked, unreadable
-from sigcube.readers.typing import Table
+from sigcube.readers.formats.cells import Cells, Source
+from sigcube.readers.formats.columns import Table
+from sigcube.readers.formats.unpacking import decompressed, guarded, opened, unreadable
 
 __all__ = ["FitsSource", "ParquetSource", "VoTableSource"]
 
 _TABLE_META = b"table_meta_yaml"
 _VO_META = b"IVOA.VOTable-Parquet.content"
-# What astropy's reader of VOTables only warns of: other counts of rows or columns, numbers that it makes fit.
+# What astropy's reader of VOTables only warns about: other counts of rows or columns, numbers that it changes to fit.
 _SILENT_LOSSES = ("W18", "W19", "W30", "W46", "W51", "W56")
 
 
-class _Source:
-    """A table whose rows are known by their numbers; a library refuses those that are not whole."""
-
-    def row_faults(self) -> tuple[list[Fault], int]:
-        """Return none: there is no such row."""
-        return [], 0
-
-    def places(self, rows: Sequence[int]) -> dict[int, str]:
-        """Say where rows are."""
-        return {row: f"row {row + 1}" for row in rows}
-
-
-class FitsSource(_Source):
-    """A table extension of a FITS file, mapped into memory; a packed file is unpacked into a temporary one first."""
+class FitsSource(Source):
+    """A table extension of a FITS file, mapped into memory."""
 
     def __init__(self, table: Table, stack: ExitStack) -> None:
         from astropy.io import fits
 
+        super().__init__()
         self._path = table.path
-        path = stack.enter_context(unpacked(table.path))
+        path = stack.enter_context(decompressed(table.path))
         with guarded(table.path), _quiet():
             # Astropy does not close a file whose header it cannot read.
             file = stack.enter_context(path.open("rb"))
             hdus = stack.enter_context(fits.open(file))
             hdu = _extension(hdus, table)
             self._columns = {column.name: column for column in hdu.columns}
-            self.labels: Sequence[str] = [column.name for column in hdu.columns]
+            self.labels = [column.name for column in hdu.columns]
             self.units = {name: str(column.unit) for name, column in self._columns.items() if column.unit}
             self._rows = self._mapped(hdu, path)
 
     def _mapped(self, hdu: Any, path: Path) -> Any:
-        """Map the rows as they lie in the file; those of an ASCII table, which are small, are parsed by astropy."""
+        """Map the rows of the file into memory; an ASCII table, which is small, is parsed by astropy."""
         from astropy.io import fits
 
         offset, there = hdu.fileinfo()["datLoc"], path.stat().st_size
@@ -71,7 +60,7 @@ class FitsSource(_Source):
         return np.memmap(path, dtype, "r", offset, (n,)) if n else np.empty(0, dtype)
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield the columns of some rows at a time."""
+        """Yield some columns, at most so many rows at a time."""
         with guarded(self._path):
             for start in range(0, len(self._rows), rows):
                 part = self._rows[start : start + rows]
@@ -88,13 +77,13 @@ class FitsSource(_Source):
 
 
 def _scaled(values: Any, scale: float, zero: Any) -> Any:
-    """Apply TSCAL and TZERO; half the range of an integer added to it makes it one without a sign."""
+    """Apply TSCAL and TZERO; a zero of half an integer's range makes it unsigned."""
     if values.dtype.kind not in "iuf" or (scale == 1.0 and zero == 0):
         return values
     if scale == 1.0 and values.dtype.kind == "i" and zero == 2 ** (8 * values.dtype.itemsize - 1):
         unsigned = np.dtype(f"u{values.dtype.itemsize}")
         return values.astype(unsigned) + unsigned.type(zero)
-    # Single precision times a factor is still single, and the last digits of a tenth are lost.
+    # In single precision, the product would lose digits.
     return np.multiply(values, scale, dtype=np.float64) + float(zero)
 
 
@@ -112,60 +101,57 @@ def _extension(hdus: Any, table: Table) -> Any:
     return wanted[0]
 
 
-class VoTableSource(_Source):
-    """A table of a VOTable file, which is read whole: astropy has no way to read one in pieces."""
+class VoTableSource(Source):
+    """A table of a VOTable file, read whole because astropy cannot read one in pieces."""
 
     def __init__(self, table: Table, stack: ExitStack) -> None:
         from astropy.io import votable
 
-        self._path = table.path
+        super().__init__()
         with guarded(table.path), opened(table.path) as file, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             tables = list(votable.parse(file, filename=table.path.name, verify="warn").iter_tables())
-            chosen = self._chosen(tables, table)
+            here = table.extension
+            chosen = [t for place, t in enumerate(tables) if here is None or here in (place, t.ID, t.name)]
+            if not chosen:
+                what = "there is no table" if here is None else f"there is no table {here!r}"
+                raise unreadable(table.path, [Fault(what, found=f"{len(tables)} tables")])
         lost = [str(w.message) for w in caught if w.category.__name__ in _SILENT_LOSSES]
         if lost:
             faults = [Fault("a cell or row is not what the file declares", found=text) for text in lost]
             raise unreadable(table.path, faults)
-        self._array = chosen.array
-        self.labels: Sequence[str] = [field.name for field in chosen.fields]
-        self._ids = {field.name: field.ID for field in chosen.fields}
-        self.units = {field.name: str(field.unit) for field in chosen.fields if field.unit is not None}
-
-    def _chosen(self, tables: list[Any], table: Table) -> Any:
-        here = table.extension
-        wanted = [t for place, t in enumerate(tables) if here is None or here in (place, t.ID, t.name)]
-        if not wanted:
-            what = "there is no table" if here is None else f"there is no table {here!r}"
-            raise unreadable(self._path, [Fault(what, found=f"{len(tables)} tables")])
-        return wanted[0]
+        self._array, fields = chosen[0].array, chosen[0].fields
+        self.labels = [field.name for field in fields]
+        self._ids = {field.name: field.ID for field in fields}
+        self.units = {field.name: str(field.unit) for field in fields if field.unit is not None}
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield the columns of some rows at a time."""
+        """Yield some columns, at most so many rows at a time."""
         for start in range(0, len(self._array), rows):
             part = self._array[start : start + rows]
             columns = {label: part[self._ids[label]] for label in labels}
             yield {label: Cells(np.ma.getdata(column), np.ma.getmaskarray(column)) for label, column in columns.items()}
 
 
-class ParquetSource(_Source):
-    """A Parquet file, read by batches of rows; units are those that astropy's writers leave in it."""
+class ParquetSource(Source):
+    """A Parquet file, read in batches of rows; its units are in what astropy's writers add to it."""
 
     def __init__(self, table: Table, stack: ExitStack) -> None:
         from pyarrow import parquet
 
+        super().__init__()
         self._path = table.path
-        path = stack.enter_context(unpacked(table.path))
+        path = stack.enter_context(decompressed(table.path))
         with guarded(table.path):
-            # What is read ahead into a buffer stays there until the file is closed.
+            # A buffer that is filled in advance would be held until the file is closed.
             file = parquet.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
             self._file = stack.enter_context(file)
             schema = self._file.schema_arrow
-            self.labels: Sequence[str] = schema.names
+            self.labels = schema.names
             self.units = _parquet_units(schema.metadata or {})
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield the columns of some rows at a time."""
+        """Yield some columns, at most so many rows at a time."""
         with guarded(self._path):
             for batch in self._file.iter_batches(batch_size=rows, columns=list(labels)):
                 yield {label: _arrow_cells(batch.column(label)) for label in labels}
@@ -214,7 +200,7 @@ def _parquet_units(metadata: Mapping[bytes, bytes]) -> dict[str, str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep to ourselves what astropy remarks about the form of a file; what matters is checked."""
+    """Ignore astropy's remarks about the form of a file; what matters is checked."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

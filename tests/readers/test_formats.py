@@ -15,8 +15,7 @@ from pyarrow import csv, parquet
 
 from sigcube.cube import KINDS
 from sigcube.errors import DataError
-from sigcube.readers.tabular import chunks, whole
-from sigcube.readers.typing import Column, Table
+from sigcube.readers.formats import Column, Table, read_chunks, read_table
 from tests.readers.tables import FORMATS, columns, packed, write_csv, write_table
 
 STAR, GALAXY = KINDS["star"], KINDS["galaxy"]
@@ -53,19 +52,19 @@ def _check_stars(read: dict[str, Any]) -> None:
 def test_every_format_gives_the_same_numbers(form: str, suffix: str, tmp_path: Path) -> None:
     path = write_table(tmp_path, form, stars())
     path = packed(path, suffix) if suffix else path
-    _check_stars(whole(Table(path, STAR_COLUMNS), kind=STAR))
+    _check_stars(read_table(Table(path, STAR_COLUMNS), kind=STAR))
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_recipe_may_name_the_format(form: str, tmp_path: Path) -> None:
     path = write_table(tmp_path, form, stars()).rename(tmp_path / "table.dat")
-    _check_stars(whole(Table(path, STAR_COLUMNS, format=form), kind=STAR))  # type: ignore[arg-type]
+    _check_stars(read_table(Table(path, STAR_COLUMNS, format=form), kind=STAR))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 100])
 @pytest.mark.parametrize("form", FORMATS)
 def test_chunks_have_at_most_so_many_rows(form: str, rows: int, tmp_path: Path) -> None:
-    parts = list(chunks(Table(write_table(tmp_path, form, stars()), STAR_COLUMNS), kind=STAR, rows=rows))
+    parts = list(read_chunks(Table(write_table(tmp_path, form, stars()), STAR_COLUMNS), kind=STAR, rows=rows))
     assert [part["ra"].size for part in parts][:-1] == [rows] * (len(parts) - 1)
     _check_stars({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
@@ -74,7 +73,7 @@ def test_chunks_have_at_most_so_many_rows(form: str, rows: int, tmp_path: Path) 
 def test_numbers_are_in_the_unit_of_the_cube(form: str, tmp_path: Path) -> None:
     table = AstropyTable({"R": [1.0, 2.5] * u.pc, "V": [3.0, 4.0] * u.km / u.s})
     path = write_table(tmp_path, form, table)
-    read = whole(Table(path, columns(("R", "r", "pc"), ("V", "v_obs", "km/s"))), kind=GALAXY)
+    read = read_table(Table(path, columns(("R", "r", "pc"), ("V", "v_obs", "km/s"))), kind=GALAXY)
     assert read["r"].tolist() == pytest.approx([1e-3, 2.5e-3], rel=1e-15)
     assert read["v_obs"].tolist() == [3.0, 4.0]
 
@@ -82,12 +81,12 @@ def test_numbers_are_in_the_unit_of_the_cube(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["ecsv", "fits", "votable", "parquet"])
 def test_the_unit_of_the_file_is_believed_or_compared(form: str, tmp_path: Path) -> None:
     path = write_table(tmp_path, form, AstropyTable({"R": [1000.0] * u.pc, "T": [1.0] * u.K}))
-    assert whole(Table(path, columns(("R", "r"))), kind=GALAXY)["r"].tolist() == pytest.approx([1.0])
-    assert whole(Table(path, columns(("R", "r", "1e-3 kpc"))), kind=GALAXY)["r"].tolist() == pytest.approx([1.0])
+    assert read_table(Table(path, columns(("R", "r"))), kind=GALAXY)["r"].tolist() == pytest.approx([1.0])
+    assert read_table(Table(path, columns(("R", "r", "1e-3 kpc"))), kind=GALAXY)["r"].tolist() == pytest.approx([1.0])
     with pytest.raises(DataError, match=r"the unit is another\n.*column R\n  found: 'pc'\n  expected: 'kpc'"):
-        whole(Table(path, columns(("R", "r", "kpc"))), kind=GALAXY)
+        read_table(Table(path, columns(("R", "r", "kpc"))), kind=GALAXY)
     with pytest.raises(DataError, match=r"the unit cannot be converted to 'kpc'\n.*column T\n  found: 'K'"):
-        whole(Table(path, columns(("T", "r"))), kind=GALAXY)
+        read_table(Table(path, columns(("T", "r"))), kind=GALAXY)
 
 
 def test_a_unit_that_nobody_knows_is_told_beside_that_of_the_recipe(tmp_path: Path) -> None:
@@ -95,29 +94,29 @@ def test_a_unit_that_nobody_knows_is_told_beside_that_of_the_recipe(tmp_path: Pa
     with pytest.raises(
         DataError, match=r"column R\n  found: 'kilopc' in the file, 'kpc' in the recipe \('kilopc' did no"
     ):
-        whole(Table(tmp_path / "t.fits", columns(("R", "r", "kpc"))), kind=GALAXY)
+        read_table(Table(tmp_path / "t.fits", columns(("R", "r", "kpc"))), kind=GALAXY)
 
 
 def test_constants_that_are_wrong_are_told_apart(tmp_path: Path) -> None:
     path = write_table(tmp_path, "csv", AstropyTable({"V": [1.0]}))
     given = (Column(variable="r", constant="x"), Column(variable="v_gas", constant="y"))
     with pytest.raises(DataError, match=r"2 faults\n(.*\n)*.*column r \(constant\): .*\n.*column v_gas \(constant\): "):
-        whole(Table(path, (*given, *columns(("V", "v_obs", "km/s")))), kind=GALAXY)
+        read_table(Table(path, (*given, *columns(("V", "v_obs", "km/s")))), kind=GALAXY)
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_whole_number_that_stands_for_no_value(form: str, tmp_path: Path) -> None:
     path = write_table(tmp_path, form, AstropyTable({"T": [3, -9]}))
     with pytest.raises(DataError, match=r"missing, and a whole number cannot be NaN\n  where: .*column T"):
-        whole(Table(path, columns(("T", "hubble_type"), hubble_type={"missing": -9})), kind=GALAXY)
+        read_table(Table(path, columns(("T", "hubble_type"), hubble_type={"missing": -9})), kind=GALAXY)
 
 
 @pytest.mark.parametrize("form", ["csv", "fits", "parquet"])
 def test_somebody_must_give_the_unit(form: str, tmp_path: Path) -> None:
     path = write_table(tmp_path, form, AstropyTable({"R": [1.0], "Z": [2.0]}))
     with pytest.raises(DataError, match=r"neither the file nor the recipe gives a unit\n.*column R\n.*unit = 'kpc'"):
-        whole(Table(path, columns(("R", "r"))), kind=GALAXY)
-    assert whole(Table(path, columns(("Z", "redshift"))), kind=KINDS["cluster"])["redshift"].tolist() == [2.0]
+        read_table(Table(path, columns(("R", "r"))), kind=GALAXY)
+    assert read_table(Table(path, columns(("Z", "redshift"))), kind=KINDS["cluster"])["redshift"].tolist() == [2.0]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -125,11 +124,11 @@ def test_text_and_missing_columns(form: str, tmp_path: Path) -> None:
     # A FITS file holds ASCII.
     second = 'O, "q"' if form == "fits" else 'Ωmega, "q"'
     path = write_table(tmp_path, form, AstropyTable({"name": ["NGC 1", second], "D": [1.0, 2.0] * u.Mpc}))
-    read = whole(Table(path, columns(("name", "galaxy"), ("D", "distance", "Mpc"))), kind=GALAXY)
+    read = read_table(Table(path, columns(("name", "galaxy"), ("D", "distance", "Mpc"))), kind=GALAXY)
     assert read["galaxy"].tolist() == ["NGC 1", second]
     assert read["galaxy"].dtype == object
     with pytest.raises(DataError, match=r"column 'Name' is missing\n.*\n  expected: did you mean 'name'\?"):
-        whole(Table(path, columns(("Name", "galaxy"))), kind=GALAXY)
+        read_table(Table(path, columns(("Name", "galaxy"))), kind=GALAXY)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -147,7 +146,7 @@ def test_values_that_cannot_be(form: str, tmp_path: Path) -> None:
     if in_text:
         place, first = "line", next(n for n, line in enumerate(path.read_text().splitlines(), 2) if line[0] != "#")
     with pytest.raises(DataError, match=r"5 faults") as caught:
-        whole(Table(path, given), kind=GALAXY)
+        read_table(Table(path, given), kind=GALAXY)
     said = str(caught.value)
     assert f"{place} {first + 1}, column R: not a finite number, found inf" in said
     assert f"{place} {first + 1}, column T: not a whole number" in said
@@ -158,7 +157,7 @@ def test_values_that_cannot_be(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["ecsv", "fits", "parquet"])
 def test_a_mask_written_as_a_column_of_its_own(form: str, tmp_path: Path) -> None:
     table = AstropyTable({"R": [1.0, 2.0] * u.kpc, "R.mask": [False, True]})
-    read = whole(Table(write_table(tmp_path, form, table), columns(("R", "r"))), kind=GALAXY)
+    read = read_table(Table(write_table(tmp_path, form, table), columns(("R", "r"))), kind=GALAXY)
     np.testing.assert_array_equal(read["r"], [1.0, np.nan])
 
 
@@ -170,7 +169,7 @@ def test_constants(tmp_path: Path) -> None:
         Column(variable="r_disk", constant=500.0, unit="pc"),
         Column(variable="galaxy", constant="mine"),
     )
-    read = whole(Table(path, given), kind=GALAXY)
+    read = read_table(Table(path, given), kind=GALAXY)
     assert read["v_gas"].tolist() == [0.0, 0.0]
     assert read["r_disk"].tolist() == [0.5, 0.5]
     assert read["galaxy"].tolist() == ["mine", "mine"]
@@ -192,7 +191,7 @@ CSV: dict[str, tuple[str | bytes, list[float]]] = {
 @pytest.mark.parametrize("case", CSV)
 def test_csv_as_it_is_about(case: str, tmp_path: Path) -> None:
     text, expected = CSV[case]
-    np.testing.assert_array_equal(whole(Table(write_csv(tmp_path, text), RV), kind=GALAXY)["r"], expected)
+    np.testing.assert_array_equal(read_table(Table(write_csv(tmp_path, text), RV), kind=GALAXY)["r"], expected)
 
 
 BAD_CSV: dict[str, tuple[str | bytes, str]] = {
@@ -229,16 +228,16 @@ BAD_CSV: dict[str, tuple[str | bytes, str]] = {
 def test_csv_that_is_wrong(case: str, tmp_path: Path) -> None:
     text, message = BAD_CSV[case]
     with pytest.raises(DataError, match=r"the table cannot be read: (\n|.)*" + message):
-        whole(Table(write_csv(tmp_path, text), RV), kind=GALAXY)
+        read_table(Table(write_csv(tmp_path, text), RV), kind=GALAXY)
 
 
 def test_whole_numbers_in_text(tmp_path: Path) -> None:
     given = columns(("T", "hubble_type"))
     good = write_csv(tmp_path, "T\n 7\n3.0\n-0\n")
-    assert whole(Table(good, given), kind=GALAXY)["hubble_type"].tolist() == [7, 3, 0]
+    assert read_table(Table(good, given), kind=GALAXY)["hubble_type"].tolist() == [7, 3, 0]
     bad = write_csv(tmp_path, "T,x\n0x10,\n9223372036854775808,\n4.5,\n,\n1e3,\nx,\n")
     with pytest.raises(DataError, match="6 faults") as caught:
-        whole(Table(bad, given), kind=GALAXY)
+        read_table(Table(bad, given), kind=GALAXY)
     said = [line.partition("column T: ")[2] for line in str(caught.value).splitlines() if "column T" in line]
     assert said == [
         "not a number, found '0x10'",
@@ -253,17 +252,17 @@ def test_whole_numbers_in_text(tmp_path: Path) -> None:
 def test_a_float_is_no_identifier(tmp_path: Path) -> None:
     path = write_table(tmp_path, "fits", AstropyTable({"source_id": [4161585441691080448.0, 12.0]}))
     with pytest.raises(DataError, match=r"a float cannot hold this whole number\n.*row 1, column source_id"):
-        whole(Table(path, columns(("source_id", "source_id"))), kind=STAR)
+        read_table(Table(path, columns(("source_id", "source_id"))), kind=STAR)
 
 
 def test_many_faults_are_counted(tmp_path: Path) -> None:
     path = write_csv(tmp_path, "R,V\n" + "x,y\n" * 500)
     with pytest.raises(DataError, match=r"1000 faults(.*\n)*.*and 980 more") as caught:
-        whole(Table(path, RV), kind=GALAXY)
+        read_table(Table(path, RV), kind=GALAXY)
     assert len(str(caught.value).splitlines()) == 23
     path = write_csv(tmp_path, "R,V\n" + "1,2,3\n" * 500)
     with pytest.raises(DataError, match=r"500 faults(.*\n)*.*and 480 more"):
-        whole(Table(path, RV), kind=GALAXY)
+        read_table(Table(path, RV), kind=GALAXY)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -279,7 +278,7 @@ def test_a_file_that_is_cut_off(form: str, suffix: str, tmp_path: Path) -> None:
         # After a whole line nothing shows in a text file that there were more.
         path.write_bytes(content[: int(len(content) * part)].rstrip(b"\r\n"))
         with pytest.raises(DataError, match=r"(truncated or damaged|no end|wrong number of cells)"):
-            whole(Table(path, RV), kind=GALAXY)
+            read_table(Table(path, RV), kind=GALAXY)
 
 
 def test_extensions_of_fits(tmp_path: Path) -> None:
@@ -290,12 +289,12 @@ def test_extensions_of_fits(tmp_path: Path) -> None:
     fits.HDUList(hdus).writeto(tmp_path / "t.fits")
     given = columns(("R", "r", "kpc"))
     read = {
-        extension: whole(Table(tmp_path / "t.fits", given, extension=extension), kind=GALAXY)["r"].tolist()
+        extension: read_table(Table(tmp_path / "t.fits", given, extension=extension), kind=GALAXY)["r"].tolist()
         for extension in (None, 1, "SECOND", 2)
     }
     assert read == {None: [1.0], 1: [1.0], "SECOND": [2.0], 2: [2.0]}
     with pytest.raises(DataError, match=r"there is no table extension 'THIRD'\n.*\n  found: 1 FIRST, 2 SECOND"):
-        whole(Table(tmp_path / "t.fits", given, extension="THIRD"), kind=GALAXY)
+        read_table(Table(tmp_path / "t.fits", given, extension="THIRD"), kind=GALAXY)
 
 
 def test_scaled_and_null_columns_of_fits(tmp_path: Path) -> None:
@@ -304,7 +303,7 @@ def test_scaled_and_null_columns_of_fits(tmp_path: Path) -> None:
     hdu = fits.BinTableHDU.from_columns([scaled, counted])
     hdu.header.update({"TSCAL1": 0.5, "TZERO1": 10.0, "TNULL1": -1})
     hdu.writeto(tmp_path / "t.fits")
-    read = whole(Table(tmp_path / "t.fits", RV), kind=GALAXY)
+    read = read_table(Table(tmp_path / "t.fits", RV), kind=GALAXY)
     np.testing.assert_array_equal(read["r"], [10.5, 11.0, np.nan])
     np.testing.assert_array_equal(read["v_obs"], [5.0, np.nan, 7.0])
 
@@ -313,7 +312,7 @@ def test_scaled_numbers_of_single_precision_keep_their_digits(tmp_path: Path) ->
     hdu = fits.BinTableHDU.from_columns([fits.Column("R", "E", unit="kpc", array=np.arange(4, dtype=np.float32))])
     hdu.header.update({"TSCAL1": 0.1, "TZERO1": 1.0})
     hdu.writeto(tmp_path / "t.fits")
-    read = whole(Table(tmp_path / "t.fits", columns(("R", "r", "kpc"))), kind=GALAXY)["r"]
+    read = read_table(Table(tmp_path / "t.fits", columns(("R", "r", "kpc"))), kind=GALAXY)["r"]
     assert read.tolist() == AstropyTable.read(tmp_path / "t.fits")["R"].tolist() == [1.0 + 0.1 * i for i in range(4)]
 
 
@@ -321,14 +320,18 @@ def test_integers_without_a_sign_and_truths_in_fits(tmp_path: Path) -> None:
     table = AstropyTable({"T": np.array([0, 40000, 65535], dtype=np.uint16), "B": [True, False, True]})
     table["U"] = np.array([0, 2**63 - 1, 2**64 - 1], dtype=np.uint64)
     path = write_table(tmp_path, "fits", table)
-    assert whole(Table(path, columns(("T", "hubble_type"))), kind=GALAXY)["hubble_type"].tolist() == [0, 40000, 65535]
-    assert whole(Table(path, columns(("T", "r", "kpc"))), kind=GALAXY)["r"].tolist() == [0.0, 40000.0, 65535.0]
+    assert read_table(Table(path, columns(("T", "hubble_type"))), kind=GALAXY)["hubble_type"].tolist() == [
+        0,
+        40000,
+        65535,
+    ]
+    assert read_table(Table(path, columns(("T", "r", "kpc"))), kind=GALAXY)["r"].tolist() == [0.0, 40000.0, 65535.0]
     with pytest.raises(
         DataError, match=r"out of range of a 64-bit integer\n.*row 3, column U\n  found: 184467440737095516"
     ):
-        whole(Table(path, columns(("U", "hubble_type"))), kind=GALAXY)
+        read_table(Table(path, columns(("U", "hubble_type"))), kind=GALAXY)
     with pytest.raises(DataError, match=r"the column holds something else\n.*column B\n  found: true and false"):
-        whole(Table(path, columns(("B", "hubble_type"))), kind=GALAXY)
+        read_table(Table(path, columns(("B", "hubble_type"))), kind=GALAXY)
 
 
 def test_an_ascii_table_of_fits(tmp_path: Path) -> None:
@@ -336,7 +339,7 @@ def test_an_ascii_table_of_fits(tmp_path: Path) -> None:
         [fits.Column("R", "F8.3", unit="kpc", array=np.array([1.5, 2.5])), fits.Column("N", "A3", array=["abc", "d"])]
     )
     hdu.writeto(tmp_path / "t.fits")
-    read = whole(Table(tmp_path / "t.fits", columns(("R", "r"), ("N", "galaxy"))), kind=GALAXY)
+    read = read_table(Table(tmp_path / "t.fits", columns(("R", "r"), ("N", "galaxy"))), kind=GALAXY)
     assert (read["r"].tolist(), read["galaxy"].tolist()) == ([1.5, 2.5], ["abc", "d"])
 
 
@@ -344,26 +347,26 @@ def test_columns_of_something_else(tmp_path: Path) -> None:
     table = AstropyTable({"R": np.ones((2, 3)), "V": ["a", "b"]})
     path = write_table(tmp_path, "fits", table)
     with pytest.raises(DataError, match=r"2 faults") as caught:
-        whole(Table(path, RV), kind=GALAXY)
+        read_table(Table(path, RV), kind=GALAXY)
     assert "column R: the column holds something else, found 3 values a row, expected numbers" in str(caught.value)
     assert "column V: the column holds something else, found text, expected numbers" in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the file cannot be opened\n.*none.csv\n  found: FileNotFoundError"):
-        whole(Table(tmp_path / "none.csv", RV), kind=GALAXY)
+        read_table(Table(tmp_path / "none.csv", RV), kind=GALAXY)
 
 
 def test_a_file_of_no_known_format(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"unknown format\n.*\n  found: t.dat\n  expected: format = csv, "):
-        whole(Table(write_csv(tmp_path, "R,V\n1,2\n", name="t.dat"), RV), kind=GALAXY)
+        read_table(Table(write_csv(tmp_path, "R,V\n1,2\n", name="t.dat"), RV), kind=GALAXY)
 
 
 def test_votables_that_astropy_would_mend(tmp_path: Path) -> None:
     path = write_table(tmp_path, "votable", AstropyTable({"R": [1.0, 2.0] * u.kpc, "T": np.array([1, 2], dtype="i2")}))
     text = path.read_text()
     given = columns(("R", "r"), ("T", "hubble_type"))
-    assert whole(Table(path, given), kind=GALAXY)["hubble_type"].tolist() == [1, 2]
+    assert read_table(Table(path, given), kind=GALAXY)["hubble_type"].tolist() == [1, 2]
     for old, new in (
         ("<TD>2</TD>\n     </TR>", "<TD>70000</TD>\n     </TR>"),
         ("<TABLE>", '<TABLE nrows="3">'),
@@ -374,12 +377,12 @@ def test_votables_that_astropy_would_mend(tmp_path: Path) -> None:
         assert old in text
         path.write_text(text.replace(old, new, 1))
         with pytest.raises(DataError, match=r"the table cannot be read"):
-            whole(Table(path, given), kind=GALAXY)
+            read_table(Table(path, given), kind=GALAXY)
 
 
 def test_real_stars_to_the_last_digit(shared_data: Path) -> None:
     path = shared_data / "gaia" / "gaia_dr3_L000-030.csv.gz"
-    read = whole(Table(path, STAR_COLUMNS), kind=STAR)
+    read = read_table(Table(path, STAR_COLUMNS), kind=STAR)
     expected = pd.read_csv(path)
     assert read["source_id"].tolist() == expected["source_id"].tolist()
     np.testing.assert_array_equal(read["parallax"], expected["parallax"])
@@ -390,10 +393,10 @@ import resource, sys
 from pathlib import Path
 from tests.readers.tables import columns
 from sigcube.cube import KINDS
-from sigcube.readers.tabular import chunks
-from sigcube.readers.typing import Table
+from sigcube.readers.formats import read_chunks
+from sigcube.readers.formats import Table
 given = columns(("source_id", "source_id"), ("ra", "ra", "deg"), ("parallax", "parallax", "mas"))
-rows = sum(part["ra"].size for part in chunks(Table(Path(sys.argv[1]), given), kind=KINDS["star"]))
+rows = sum(part["ra"].size for part in read_chunks(Table(Path(sys.argv[1]), given), kind=KINDS["star"]))
 print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

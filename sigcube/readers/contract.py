@@ -1,0 +1,149 @@
+"""What a reader is, and the check that a recipe gives it what it needs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import xarray as xr
+from pydantic import BaseModel, ConfigDict
+
+from sigcube.cube import Kind
+from sigcube.cube.streaming import Pieces
+from sigcube.errors import Fault, SpecError, error_from
+from sigcube.readers.formats import Table
+
+__all__ = ["Cuts", "Reader", "ReaderEntry", "check_recipe"]
+
+
+class Cuts(BaseModel):
+    """The thresholds of a reader's flags, which drop nothing. Each reader declares its own."""
+
+    # TOML can write nan and inf, and no value compares with nan.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Reader(Protocol):
+    """Turns raw files into the variables of a cube.
+
+    A reader converts units, sets the flags and derives what the schema asks for. It drops no rows, opens no network
+    connection and writes nothing. Title, citation, samples and the like are added afterwards, from the recipe.
+    """
+
+    def __call__(self, tables: Mapping[str, Table], *, cuts: Any) -> xr.Dataset | Pieces:
+        """Read.
+
+        Parameters
+        ----------
+        tables : Mapping of str to Table
+            The files, by the roles that the recipe gives them.
+        cuts : Cuts
+            Thresholds of the flags, of the type that the reader declares.
+
+        Returns
+        -------
+        Dataset or Pieces
+            The variables of a cube; in pieces if the dataset may be larger than memory. Faults of the files are then
+            raised while the pieces are read.
+
+        Raises
+        ------
+        DataError
+            With every fault of the files.
+        SpecError
+            If the recipe lacks a file, or a column that the cube needs.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ReaderEntry:
+    """A reader and what a recipe that names it must say.
+
+    Attributes
+    ----------
+    read : Reader
+        The reader; if it has a frame, it takes that as ``frame``.
+    cuts : type of Cuts
+        What the recipe's ``[cuts]`` may hold.
+    kind : str
+        The kind of cube that it makes.
+    frame : type of BaseModel, or None
+        What the recipe's ``[frame]`` may hold, if the reader has one.
+    """
+
+    read: Callable[..., xr.Dataset | Pieces]
+    cuts: type[Cuts]
+    kind: str
+    frame: type[BaseModel] | None = None
+
+
+def check_recipe(
+    tables: Mapping[str, Table],
+    reader: str,
+    kind: Kind,
+    needed: Mapping[str, Sequence[str]],
+    *,
+    either: Sequence[Sequence[Sequence[str]]] = (),
+    derived: Sequence[str] = (),
+    optional: Sequence[str] = (),
+) -> None:
+    """Refuse a recipe whose files and columns are not those that a reader needs.
+
+    Parameters
+    ----------
+    tables : Mapping of str to Table
+        The files of the recipe, by role.
+    reader : str
+        The reader, for the message.
+    kind : Kind
+        The kind of cube that it makes.
+    needed : Mapping of str to sequence of str
+        For each role, the variables that must have a column.
+    either : sequence
+        Further needs: for each, sets of variables of which one must be complete.
+    derived : sequence of str
+        Variables that the reader derives, besides those that every cube has and no column is needed for.
+    optional : sequence of str
+        Roles that may be missing.
+
+    Raises
+    ------
+    SpecError
+        With every fault of the recipe.
+    """
+    read = {name for names in needed.values() for name in names} | {n for ways in either for way in ways for n in way}
+    ours = {variable.name for variable in kind.variables if variable.required}.difference(read).union(derived)
+    units = {variable.name: variable.unit for variable in kind.variables}
+    faults = [
+        Fault("the reader has no use for it", f"files.{role}") for role in tables if role not in (*needed, *optional)
+    ]
+    for role, names in needed.items():
+        if role not in tables:
+            faults.append(Fault("missing", f"files.{role}"))
+            continue
+        place, columns = f"files.{role}.columns", tables[role].columns
+        given = {column.variable for column in columns}
+        faults += [Fault(f"no column for {name!r}", place) for name in names if name not in given]
+        faults += [Fault(f"{name!r} is derived, not read", place) for name in sorted(given & ours)]
+        for ways in either:
+            if not any(given.issuperset(way) for way in ways):
+                faults.append(
+                    Fault("a column is missing", place, expected="; or ".join(" and ".join(way) for way in ways))
+                )
+        for column in columns:
+            unit = units.get(column.variable, "")
+            if column.says_unit and not _converts(column.unit, unit):
+                where = f"{place}, {column.label or column.variable}"
+                faults.append(Fault("the unit cannot be converted", where, repr(column.unit), f"one like {unit!r}"))
+    if faults:
+        raise error_from(SpecError, faults, what="the recipe does not fit the reader", where=f"reader {reader}")
+
+
+def _converts(unit: str, other: str) -> bool:
+    from astropy.units import Unit
+
+    try:
+        Unit(unit).to(Unit(other), 1.0)
+    except (ValueError, TypeError):
+        return False
+    return True

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sigcube.claims.ledger import Entry
-from sigcube.claims.rows import PAPERS, TEXTS, Claim
+from sigcube.claims.rows import TEXTS, Claim
 from sigcube.claims.verdicts import Verdict, read_printed
 from sigcube.errors import SpecError, did_you_mean
 
@@ -58,16 +58,6 @@ _STYLES: Mapping[str, str] = MappingProxyType(
         FAILED: "bold red",
     }
 )
-_SHORT_PAPERS: Mapping[str, str] = MappingProxyType(
-    {
-        "sigma_gravity": "main",
-        "supplementary_information": "SI",
-        "cmsi": "CMSI",
-        "mass_coherence": "mass coherence",
-        "microphysics": "microphysics",
-    }
-)
-
 #: What a value can rest on, from the strongest test of a theory to none.
 BASES = (
     "data and a model",
@@ -95,15 +85,16 @@ def choose_claims(claims: Sequence[Claim], *, wanted: str | None = None, paper: 
     wanted : str, optional
         An id, ``sparc.mean_rms.mond``, or the beginning of some, ``sparc.``.
     paper : str, optional
-        One of `sigcube.claims.PAPERS`.
+        The name of one.
 
     Raises
     ------
     SpecError
         If there is none: with the nearest.
     """
-    if paper is not None and paper not in PAPERS:
-        raise SpecError(f"there is no paper {paper!r}", where="--paper", hint=did_you_mean(paper, PAPERS))
+    papers = {claim.paper for claim in claims}
+    if paper is not None and paper not in papers:
+        raise SpecError(f"there is no paper {paper!r}", where="--paper", hint=did_you_mean(paper, papers))
     chosen = [claim for claim in claims if paper is None or claim.paper == paper]
     if wanted is None:
         return tuple(chosen)
@@ -184,7 +175,7 @@ def count_line(entries: Sequence[Entry]) -> str:
 
 def place_of(claim: Claim) -> str:
     """Say where a number is printed."""
-    paper = _SHORT_PAPERS[claim.paper]
+    paper = claim.source.short
     return claim.where if claim.where.lower().startswith(paper.lower()) else f"{paper} {claim.where}"
 
 
@@ -292,7 +283,7 @@ def explain(entry: Entry) -> str:
     lines = [
         claim.id,
         f"  {claim.statement}",
-        f"  {PAPERS[claim.paper]}, {claim.where}",
+        f"  {claim.source.title}, {claim.where}",
         f"  published  {published_text(claim)}",
         f"  found      {found_text(entry)}",
         f"  verdict    {symbol(verdict_of(entry))} {verdict_text(entry)}",

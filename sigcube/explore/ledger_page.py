@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sigcube import __version__
-from sigcube.claims import PAPERS, Entry, Verdict
+from sigcube.claims import Entry, Verdict
+from sigcube.claims.rows import Paper
 from sigcube.claims.verdicts import read_printed
 from sigcube.claims.wording import (
     BASES,
@@ -86,11 +87,12 @@ def _summary(entries: Iterable[Entry]) -> list[dict[str, Any]]:
 
 
 def _papers(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    there = {key: [entry for entry in entries if entry.claim.paper == key] for key in PAPERS}
+    there: dict[Paper, list[Entry]] = {}
+    for entry in entries:
+        there.setdefault(entry.claim.source, []).append(entry)
     return [
-        {"key": key, "title": PAPERS[key], "number": len(own), "summary": _summary(own)}
-        for key, own in there.items()
-        if own
+        {"key": paper.name, "title": paper.title, "number": len(own), "summary": _summary(own)}
+        for paper, own in there.items()
     ]
 
 
@@ -151,7 +153,7 @@ def _sort_keys(entry: Entry) -> dict[str, Any]:
     compared = printed is not None and value is not None and entry.verdict in (*_COMPARED,)
     return {
         "id": claim.id,
-        "where": f"{list(PAPERS).index(claim.paper)} {claim.where}",
+        "where": f"{claim.source.order} {claim.where}",
         "published": published,
         "found": value,
         "deviation": abs(printed.deviation(value)) if compared and printed and value is not None else None,

@@ -9,7 +9,8 @@ True
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sigcube.claims.ledger import Entry, Outcome, evaluate_claims, judge
+from sigcube.claims.computing import Outcome
+from sigcube.claims.ledger import Entry, evaluate_claims, judge
 from sigcube.claims.quantities.at_points import point_cube
 from sigcube.claims.rows import Claim, Reading, load_claims, read_claims, shipped_papers
 from sigcube.claims.verdicts import Verdict

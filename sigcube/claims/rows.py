@@ -49,10 +49,16 @@ from sigcube.claims.verdicts import read_printed
 from sigcube.errors import Fault, SigcubeError, SpecError, did_you_mean, error_from
 from sigcube.shipped import shipped
 
-__all__ = ["TEXTS", "Claim", "Paper", "Reading", "load_claims", "parse_reading", "read_claims", "shipped_papers"]
-
-#: Quantities whose published text need not be a number, and which have no value.
-TEXTS = ("assumption", "printed")
+__all__ = [
+    "Claim",
+    "Paper",
+    "Reading",
+    "load_claims",
+    "parse_reading",
+    "read_claims",
+    "shipped_papers",
+    "split_link",
+]
 
 _FOLDER = "sweeps/claims"
 
@@ -102,6 +108,11 @@ class Reading:
     quantity: str
     keys: Keys
 
+    @property
+    def numeric(self) -> bool:
+        """Whether it has a value."""
+        return QUANTITIES[self.quantity].numeric
+
 
 class _Common(BaseModel):
     """The keys that every reading has."""
@@ -138,7 +149,7 @@ class Claim(BaseModel):
         names = [reading.name for reading in self.reading]
         if len(set(names)) < len(names):
             raise ValueError(f"readings need names of their own: {', '.join(names)}")
-        if not any(reading.quantity in TEXTS for reading in self.reading):
+        if all(reading.numeric for reading in self.reading):
             read_printed(self.published)
         elif len({reading.quantity for reading in self.reading}) > 1:
             raise ValueError("an assumption, or another printed number, is the only kind of reading of its row")
@@ -348,12 +359,17 @@ def _merged(inherited: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
+def split_link(link: str) -> tuple[str, str]:
+    """Split a link, ``"id"`` or ``"id / reading"``, into the id of a claim and the name of a reading or nothing."""
+    name, _, reading = link.partition("/")
+    return name.strip(), reading.strip()
+
+
 def _dangling(claims: Mapping[str, Claim]) -> list[Fault]:
     """Find links to claims, or to readings of them, that are not there."""
     faults = []
     for claim in claims.values():
-        for link in _links(claim):
-            name, _, wanted = (part.strip() for part in link.partition("/"))
+        for name, wanted in map(split_link, _links(claim)):
             known = [reading.name for reading in claims[name].reading] if name in claims else []
             if name not in claims:
                 faults.append(Fault(f"it needs claim {name!r}, {did_you_mean(name, claims)}", claim.id))

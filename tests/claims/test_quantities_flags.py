@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sigcube.claims.quantities.flags import UnflaggedKeys, unflagged
+from sigcube.claims.quantities.from_data import UnflaggedKeys, unflagged
 from sigcube.errors import SpecError
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 import xarray as xr
 
-from sigcube.claims.quantities.pairs import PairedKeys, paired
+from sigcube.claims.quantities.swept import PairedKeys, paired
 from sigcube.cube import select
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sigcube.claims.quantities.versus import VersusKeys, versus
+from sigcube.claims.quantities.at_points import VersusKeys, versus
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
 

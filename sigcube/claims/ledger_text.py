@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -10,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from sigcube.claims.ledger import Entry
-from sigcube.claims.rows import TEXTS, Claim
+from sigcube.claims.rows import Claim
 from sigcube.claims.verdicts import Verdict, read_printed
 from sigcube.errors import SpecError, did_you_mean
+from sigcube.wording import plural
 
 __all__ = [
     "BASES",
@@ -28,34 +30,26 @@ __all__ = [
     "explain",
     "find_verdict",
     "found_text",
+    "place_of",
+    "published_text",
     "symbol",
+    "verdict_of",
     "verdict_text",
 ]
 
 #: What stands in place of a verdict where a computation failed.
 FAILED = "evaluation failed"
-_SYMBOLS: Mapping[str, str] = MappingProxyType(
+# The sign of each verdict, and its colour: colours alone do not tell them apart for everyone.
+_SIGNS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        Verdict.REPRODUCES: "✓",
-        Verdict.CONVENTION: "≈",
-        Verdict.DIFFERS: "✗",
-        Verdict.CANNOT: "?",
-        Verdict.ASSUMED: "∘",
-        Verdict.AGREES: "=",
-        Verdict.CONTRADICTS: "≠",
-        FAILED: "!",
-    }
-)
-_STYLES: Mapping[str, str] = MappingProxyType(
-    {
-        Verdict.REPRODUCES: "green",
-        Verdict.CONVENTION: "cyan",
-        Verdict.DIFFERS: "red",
-        Verdict.CANNOT: "yellow",
-        Verdict.ASSUMED: "dim",
-        Verdict.AGREES: "green",
-        Verdict.CONTRADICTS: "magenta",
-        FAILED: "bold red",
+        Verdict.REPRODUCES: ("✓", "green"),
+        Verdict.CONVENTION: ("≈", "cyan"),
+        Verdict.DIFFERS: ("✗", "red"),
+        Verdict.CANNOT: ("?", "yellow"),
+        Verdict.ASSUMED: ("∘", "dim"),
+        Verdict.AGREES: ("=", "green"),
+        Verdict.CONTRADICTS: ("≠", "magenta"),
+        FAILED: ("!", "bold red"),
     }
 )
 #: What a value can rest on, from the strongest test of a theory to none.
@@ -69,8 +63,7 @@ BASES = (
     "nothing: a file is missing",
     "nothing: a failure",
 )
-# Quantities without a kernel, and a dataset that holds what the papers themselves say of single objects.
-_WITHOUT_MODEL = frozenset({"cube", "unflagged", "correlation", "populations", "expression"})
+# A dataset that holds what the papers themselves say of single objects: no data to test them with.
 _PRINTED_DATA = "landmarks"
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -81,11 +74,11 @@ def choose_claims(claims: Sequence[Claim], *, wanted: str | None = None, paper: 
     Parameters
     ----------
     claims : sequence of Claim
-        Among which.
+        All claims.
     wanted : str, optional
         An id, ``sparc.mean_rms.mond``, or the beginning of some, ``sparc.``.
     paper : str, optional
-        The name of one.
+        The name of a paper.
 
     Raises
     ------
@@ -95,29 +88,30 @@ def choose_claims(claims: Sequence[Claim], *, wanted: str | None = None, paper: 
     papers = {claim.paper for claim in claims}
     if paper is not None and paper not in papers:
         raise SpecError(f"there is no paper {paper!r}", where="--paper", hint=did_you_mean(paper, papers))
-    chosen = [claim for claim in claims if paper is None or claim.paper == paper]
+    chosen = tuple(claim for claim in claims if paper is None or claim.paper == paper)
     if wanted is None:
-        return tuple(chosen)
+        return chosen
     stem = wanted.removesuffix(".")
     found = tuple(claim for claim in chosen if claim.id == stem or claim.id.startswith(f"{stem}."))
     if not found:
-        raise SpecError(f"there is no claim {wanted!r}", where="ID", hint=_nearest(stem, chosen))
+        # There are too many ids to list all of them.
+        parts = [claim.id.split(".") for claim in chosen]
+        ids = dict.fromkeys(".".join(each[:n]) for each in parts for n in (len(each), 1, 2))
+        near = ", ".join(map(repr, get_close_matches(stem, ids, n=3, cutoff=0.5)))
+        beginnings = ", ".join(sorted({each[0] for each in parts}))
+        hint = f"{f'did you mean {near}? ' if near else ''}ids begin with: {beginnings}"
+        raise SpecError(f"there is no claim {wanted!r}", where="ID", hint=hint)
     return found
 
 
-def _nearest(wanted: str, claims: Iterable[Claim]) -> str:
-    """Name the nearest id, or beginning of some; there are too many to list."""
-    from difflib import get_close_matches
-
-    ids = [claim.id for claim in claims]
-    beginnings = list(dict.fromkeys(".".join(each.split(".")[:n]) for n in (1, 2) for each in ids))
-    near = get_close_matches(wanted, [*ids, *beginnings], n=3, cutoff=0.5)
-    first = f"did you mean {', '.join(map(repr, near))}? " if near else ""
-    return f"{first}ids begin with: {', '.join(sorted({each.partition('.')[0] for each in ids}))}"
-
-
 def find_verdict(name: str) -> str:
-    """Return the verdict that a short name stands for, such as ``convention`` or ``cannot``."""
+    """Return the verdict that a short name stands for, such as ``convention`` or ``cannot``.
+
+    Raises
+    ------
+    SpecError
+        If there is none.
+    """
     names = {verdict.name.lower(): str(verdict) for verdict in Verdict} | {"failed": FAILED}
     if name in names.values():
         return name
@@ -132,7 +126,7 @@ def verdict_of(entry: Entry) -> str:
 
 
 def basis(entry: Entry) -> str:
-    """Say what the value that decides rests on: that a sum is right is not that a theory is.
+    """Say what the decisive value rests on: that a sum is right does not make a theory right.
 
     Returns
     -------
@@ -150,19 +144,18 @@ def basis(entry: Entry) -> str:
     found = None if entry.decisive is None else entry.outcomes[entry.decisive].found
     if entry.verdict in fixed or found is None:
         return fixed.get(entry.verdict, missing)
-    has_data, has_model = bool(set(found.datasets) - {_PRINTED_DATA}), bool(found.quantities - _WITHOUT_MODEL)
-    if has_data:
-        return data_and_model if has_model else data
-    return model if has_model else arithmetic
+    if set(found.datasets) - {_PRINTED_DATA}:
+        return data_and_model if found.uses_model else data
+    return model if found.uses_model else arithmetic
 
 
 def symbol(verdict: str) -> str:
-    """Return the sign of a verdict: colours are not all there is to tell them apart."""
-    return _SYMBOLS[verdict]
+    """Return the sign of a verdict."""
+    return _SIGNS[verdict][0]
 
 
 def counts(entries: Iterable[Entry]) -> dict[str, int]:
-    """Count the claims under each verdict, in the order of `Verdict`; verdicts that are nowhere are left out."""
+    """Count the claims under each verdict, in the order of `Verdict`; verdicts without a claim are left out."""
     verdicts = [verdict_of(entry) for entry in entries]
     return {str(each): verdicts.count(each) for each in (*Verdict, FAILED) if each in verdicts}
 
@@ -170,7 +163,7 @@ def counts(entries: Iterable[Entry]) -> dict[str, int]:
 def count_line(entries: Sequence[Entry]) -> str:
     """Say how many claims have which verdict."""
     parts = "; ".join(f"{symbol(verdict)} {number} {verdict}" for verdict, number in counts(entries).items())
-    return f"{len(entries)} published {'number' if len(entries) == 1 else 'numbers'}: {parts}"
+    return f"{plural(len(entries), 'published number')}: {parts}"
 
 
 def place_of(claim: Claim) -> str:
@@ -186,94 +179,83 @@ def published_text(claim: Claim) -> str:
     return f"{claim.published} {unit}".strip()
 
 
-def found_text(entry: Entry, place: int | None = None) -> str:
+def found_text(entry: Entry, index: int | None = None) -> str:
     """Write what a reading gives, with the digits that are printed; by default the one that decides."""
-    at = entry.decisive if place is None else place
+    at = entry.decisive if index is None else index
     if entry.verdict in (Verdict.AGREES, Verdict.CONTRADICTS) and at is not None:
         return str(getattr(entry.claim.reading[at].keys, "value", ""))
     value = entry.value(at)
     return "–" if value is None else read_printed(entry.claim.published).show(value)
 
 
-def deviation_text(entry: Entry, place: int) -> str:
-    """Say how far a reading's value is from what is printed: relative, or absolute from a printed zero.
-
-    Where the digits are the same there is nothing to say.
-    """
-    value = entry.value(place)
-    if value is None or entry.claim.reading[place].quantity in ("printed", "assumption"):
+def deviation_text(entry: Entry, index: int) -> str:
+    """Say how far a reading's value is from what is printed: relative, or absolute from a printed zero."""
+    value = entry.value(index)
+    if value is None or not entry.claim.reading[index].numeric:
         return ""
     printed = read_printed(entry.claim.published)
-    far = printed.deviation(value)
+    deviation = printed.deviation(value)
     if not printed.low and not printed.high:
-        return f"{far:+.2g}".replace("-", "−")
-    # Two digits of 99.7 would be written 1e+02.
-    per_cent = f"{100.0 * far:+,.0f} %" if abs(far) >= 0.095 else f"{100.0 * far:+.2g} %"
-    return per_cent.replace("-", "−") if far else "0 %"
+        text = f"{deviation:+.2g}"
+    elif not deviation:
+        text = "0 %"
+    else:
+        # Two digits of 99.7 would be written 1e+02.
+        text = f"{100.0 * deviation:+,.0f} %" if abs(deviation) >= 0.095 else f"{100.0 * deviation:+.2g} %"
+    return text.replace("-", "−")
 
 
 def verdict_text(entry: Entry) -> str:
     """Say the verdict, with what it rests on."""
-    claim, at = entry.claim, entry.decisive
-    if entry.verdict is None:
+    verdict, at, readings = entry.verdict, entry.decisive, entry.claim.reading
+    if verdict is None:
         return f"{FAILED}: {entry.failures[0]}"
-    if entry.verdict is Verdict.CANNOT:
-        return f"{entry.verdict}: {next(o.message for o in entry.outcomes if o.kind == 'missing')}"
-    if entry.verdict is Verdict.ASSUMED:
-        return f"{entry.verdict}: {getattr(claim.reading[0].keys, 'because', '')}"
-    if entry.verdict in (Verdict.AGREES, Verdict.CONTRADICTS) and at is not None:
-        joined = "with " if entry.verdict is Verdict.AGREES else ""
-        return f"{entry.verdict} {joined}what is printed in {getattr(claim.reading[at].keys, 'where', '')}"
-    if entry.verdict is Verdict.CONVENTION and at is not None:
-        return f"{entry.verdict}: {claim.reading[at].name}"
-    if entry.verdict is Verdict.DIFFERS and at is not None:
-        return f"{entry.verdict}, by {deviation_text(entry, at)}{_nearest_text(entry)}"
-    return str(entry.verdict)
-
-
-def _nearest_text(entry: Entry) -> str:
-    if entry.nearest is None or entry.nearest == entry.decisive:
-        return ""
-    name = entry.claim.reading[entry.nearest].name
-    return f"; nearest: {found_text(entry, entry.nearest)}, {deviation_text(entry, entry.nearest)} ({name})"
+    if verdict is Verdict.CANNOT:
+        return f"{verdict}: {next(outcome.message for outcome in entry.outcomes if outcome.kind == 'missing')}"
+    if verdict is Verdict.REPRODUCES or at is None:
+        return str(verdict)
+    if verdict is Verdict.ASSUMED:
+        return f"{verdict}: {getattr(readings[at].keys, 'because', '')}"
+    if verdict in (Verdict.AGREES, Verdict.CONTRADICTS):
+        joined = "with " if verdict is Verdict.AGREES else ""
+        return f"{verdict} {joined}what is printed in {getattr(readings[at].keys, 'where', '')}"
+    if verdict is Verdict.CONVENTION:
+        return f"{verdict}: {readings[at].name}"
+    text = f"{verdict}, by {deviation_text(entry, at)}"
+    near = entry.nearest
+    if near is None or near == at:
+        return text
+    return f"{text}; nearest: {found_text(entry, near)}, {deviation_text(entry, near)} ({readings[near].name})"
 
 
 def claim_table(entries: Iterable[Entry]) -> Table:
     """Return the ledger as a table for a terminal."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name, options in (
-        ("id", {"overflow": "fold"}),
-        ("where", {"overflow": "fold"}),
-        ("published", {"justify": "right", "overflow": "fold"}),
-        ("found", {"justify": "right", "overflow": "fold"}),
-        ("verdict", {"overflow": "fold", "ratio": 1}),
-    ):
-        table.add_column(name, **options)
+    for name in ("id", "where", "published", "found"):
+        table.add_column(name, justify="right" if name in ("published", "found") else "left", overflow="fold")
+    table.add_column("verdict", overflow="fold", ratio=1)
     for entry in entries:
-        verdict = verdict_of(entry)
-        told = f"[{_STYLES[verdict]}]{symbol(verdict)} {escape(verdict_text(entry))}[/]"
+        sign, colour = _SIGNS[verdict_of(entry)]
         cells = (entry.claim.id, place_of(entry.claim), published_text(entry.claim), found_text(entry))
-        table.add_row(*map(escape, cells), told)
+        table.add_row(*map(escape, cells), f"[{colour}]{sign} {escape(verdict_text(entry))}[/]")
     return table
 
 
-def evidence(entry: Entry, place: int) -> list[tuple[str, str]]:
+def evidence(entry: Entry, index: int) -> list[tuple[str, str]]:
     """Return what a reading's value rests on, as pairs of a name and a text."""
-    reading, outcome, claim_id = entry.claim.reading[place], entry.outcomes[place], entry.claim.id
+    reading, outcome, found = entry.claim.reading[index], entry.outcomes[index], entry.outcomes[index].found
     rows = [("stated by the text", "yes" if reading.stated else "no"), ("quantity", reading.quantity)]
-    if outcome.found is None:
-        return [*rows, ("missing" if outcome.kind == "missing" else "failed", outcome.message)]
-    found = outcome.found
-    value = entry.value(place)
+    if found is None:
+        return [*rows, (outcome.kind, outcome.message)]
+    value = entry.value(index)
     if value is not None:
-        rows.append(("value", f"{value:.10g} {entry.claim.unit}".strip()))
-        rows.append(("deviation", deviation_text(entry, place)))
+        rows += [("value", f"{value:.10g} {entry.claim.unit}".strip()), ("deviation", deviation_text(entry, index))]
     if reading.scale != 1.0:
         rows.append(("scaled by", f"{reading.scale:g}"))
-    rows += [(name, text) for name, text in found.details.items()]
+    rows += found.details.items()
     rows += [(f"data: {name}", mark) for name, mark in found.datasets.items()]
-    if reading.quantity not in TEXTS:
-        rows.append(("again", found.command or f"sigcube claims {claim_id} --explain"))
+    if reading.numeric:
+        rows.append(("again", found.command or f"sigcube claims {entry.claim.id} --explain"))
     return [(name, text) for name, text in rows if text]
 
 
@@ -290,18 +272,15 @@ def explain(entry: Entry) -> str:
         f"  rests on   {basis(entry)}",
         *([f"  note       {claim.note}"] if claim.note else []),
     ]
-    for place, reading in enumerate(claim.reading):
-        lines += ["", f"  reading {place + 1}: {reading.name}"]
-        rows = evidence(entry, place)
+    for index, reading in enumerate(claim.reading):
+        lines += ["", f"  reading {index + 1}: {reading.name}"]
+        rows = evidence(entry, index)
         width = max(len(name) for name, _ in rows)
         lines += [f"    {name:<{width}}  {text}" for name, text in rows]
-        found = entry.outcomes[place].found
+        found = entry.outcomes[index].found
         if found is not None and found.spec:
-            lines += [
-                "    its spec, to be saved as SPEC.toml:",
-                "",
-                *(f"      {line}" for line in found.spec.split("\n")),
-            ]
+            lines += ["    its spec, to be saved as SPEC.toml:", ""]
+            lines += [f"      {line}" for line in found.spec.split("\n")]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -311,32 +290,26 @@ def entry_record(entry: Entry) -> dict[str, Any]:
     return {
         "id": claim.id,
         "paper": claim.paper,
-        "where": claim.where,
-        "statement": claim.statement,
-        "published": claim.published,
-        "unit": claim.unit,
-        "note": claim.note,
+        **{key: getattr(claim, key) for key in ("where", "statement", "published", "unit", "note")},
         "found": entry.value(),
         "verdict": verdict_of(entry),
         "why": verdict_text(entry),
         "basis": basis(entry),
-        "readings": [_reading_record(entry, place) for place in range(len(claim.reading))],
+        "readings": [_reading_record(entry, index) for index in range(len(claim.reading))],
     }
 
 
-def _reading_record(entry: Entry, place: int) -> dict[str, Any]:
-    reading, outcome = entry.claim.reading[place], entry.outcomes[place]
+def _reading_record(entry: Entry, index: int) -> dict[str, Any]:
+    reading, outcome = entry.claim.reading[index], entry.outcomes[index]
     found = outcome.found
     return {
-        "name": reading.name,
-        "stated": reading.stated,
-        "quantity": reading.quantity,
+        **{key: getattr(reading, key) for key in ("name", "stated", "quantity")},
         "keys": reading.keys.model_dump(mode="json", exclude_defaults=True),
         "scale": reading.scale,
-        "value": entry.value(place),
+        "value": entry.value(index),
         "message": outcome.message,
-        "datasets": {} if found is None else dict(found.datasets),
-        "spec": "" if found is None else found.spec,
-        "command": "" if found is None else found.command,
-        "details": {} if found is None else dict(found.details),
+        "datasets": dict(found.datasets) if found else {},
+        "spec": found.spec if found else "",
+        "command": found.command if found else "",
+        "details": dict(found.details) if found else {},
     }

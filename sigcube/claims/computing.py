@@ -55,12 +55,12 @@ class Worker:
     ----------
     cubes : Cubes
         The cubes of datasets.
-    links : callable
+    linked : callable
         Returns what a linked reading or claim came to.
     """
 
     cubes: Cubes
-    links: Callable[[Any], Found] = _no_links
+    linked: Callable[[Any], Found] = _no_links
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def cube(self, dataset: str) -> xr.Dataset:
@@ -72,10 +72,6 @@ class Worker:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
-
-    def linked(self, link: Any) -> Found:
-        """Return what a linked reading or claim came to."""
-        return self.links(link)
 
     def compute(self, reading: Reading) -> Outcome:
         """Compute a reading, unscaled; whatever goes wrong is an outcome too."""

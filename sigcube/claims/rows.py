@@ -1,27 +1,7 @@
 """The rows of the ledger, read from TOML.
 
-A file names the paper that its numbers are printed in, and holds a row for each number::
-
-    paper = "sigma_gravity"
-
-    [defaults.sweep]
-    dataset = "sparc"
-    kernel = "sigma"
-
-    [[claim]]
-    id = "sparc.mean_rms.sigma"
-    where = "§4.1, table"
-    statement = "Mean RMS over 171 galaxies"
-    published = "17.75"
-    unit = "km/s"
-    quantity = "sweep"
-    take = "rms_mean"
-
-    [[claim.reading]]
-    name = "R_d at the largest V_disk"
-    settings = { scale_length = "disk_peak" }
-
-A reading is one way to compute the number. Its keys come from three places, the nearest of which wins:
+A reading is one way to compute the number of a claim. Its keys come from three places, the nearest of which wins. There
+is an example in ``sweeps/claims/README.md``.
 
 1. ``[defaults.sweep]`` has keys for every reading of that quantity in the file, also for those within ``let``.
 2. The first reading is written into the claim, and is named "as stated" unless it has a ``name``. (For a quantity with
@@ -319,7 +299,7 @@ def _check_defaults(defaults: Any) -> None:
 
 
 def _claim(row: Mapping[str, Any], defaults: Mapping[str, Any], papers: Mapping[str, Paper]) -> Claim:
-    if row["paper"] not in papers:
+    if (paper := papers.get(str(row["paper"]))) is None:
         hint = did_you_mean(row["paper"], papers)
         raise SpecError("key 'paper' is missing or unknown", found=repr(row["paper"]), hint=hint)
     first = {key: value for key, value in row.items() if key not in _OF_CLAIMS}
@@ -335,7 +315,7 @@ def _claim(row: Mapping[str, Any], defaults: Mapping[str, Any], papers: Mapping[
         Claim,
         {
             **{key: row[key] for key in _OF_CLAIMS & row.keys() - {"paper"}},
-            "source": papers[row["paper"]],
+            "source": paper,
             "reading": [parse_reading(_with_defaults(table, defaults), i) for i, table in enumerate(tables)],
         },
     )

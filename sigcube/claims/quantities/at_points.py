@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
-from sigcube.claims.quantities.base import Context, Found, Quantity, ReducedKeys, Settings, selected
-from sigcube.cube import KINDS
+from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings
+from sigcube.cube import KINDS, select
 from sigcube.errors import SpecError
 from sigcube.kernels import find
 
@@ -57,7 +57,10 @@ class TermKeys(ReducedKeys):
 
 def term(keys: TermKeys, context: Context) -> Found:
     """Compute the term by broadcasting, and take a value of it."""
-    cube = point_cube(keys.kind, keys.at) if keys.dataset is None else selected(keys, context)
+    if keys.dataset is None:
+        cube = point_cube(keys.kind, keys.at)
+    else:
+        cube = select(context.cube(keys.dataset), sample=keys.sample)
     values = term_values(keys.kernel, cube, keys.term, keys.settings)
     details = {"term": keys.term}
     if keys.system is not None:
@@ -122,24 +125,18 @@ def _python(keys: TermKeys) -> str:
     return f"import sigcube; from sigcube.cube import select; cube = {chosen}; {compute}"
 
 
-class VersusKeys(ReducedKeys):
+class VersusKeys(ModelKeys, ReducedKeys):
     """A statistic of the relative difference of two models over the points of a sample, with no data between them.
 
     Attributes
     ----------
-    dataset, sample : str
-        The points.
-    kernel, settings, term
-        The model, and its term: ``predicted``, ``boost`` …
+    term : str
+        ``predicted``, ``boost`` …
     reference : dict
         The other model, as in a sweep: its ``kernel`` and its settings.
     """
 
-    dataset: str
-    kernel: str
     reference: Settings
-    sample: str = "all"
-    settings: Settings = Field(default={})
     term: str = "predicted"
     statistic: str | None = "median"
 
@@ -150,7 +147,7 @@ def versus(keys: VersusKeys, context: Context) -> Found:
     name = other.pop("kernel", None)
     if not isinstance(name, str):
         raise SpecError("the reference names no kernel", where="reference", found=repr(keys.reference))
-    cube = selected(keys, context)
+    cube = keys.selected(context)
     ratio = term_values(keys.kernel, cube, keys.term, keys.settings) / term_values(name, cube, keys.term, other)
     value = keys.reduced(keys.of_system(abs(ratio - 1.0)), keys.term)
     return Found(value, details={"term": keys.term, "points": str(int(np.isfinite(ratio.values).sum()))})

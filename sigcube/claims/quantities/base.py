@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import xarray as xr
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from sigcube.claims.quantities.reductions import reduce
 from sigcube.cube import KINDS, select
@@ -13,15 +13,15 @@ from sigcube.errors import SpecError, did_you_mean
 
 __all__ = [
     "Context",
-    "Evaluate",
     "Found",
     "Keys",
+    "ModelKeys",
     "Quantity",
     "ReducedKeys",
+    "SampleKeys",
     "Settings",
     "joined_specs",
     "linked_value",
-    "selected",
 ]
 
 Settings = dict[str, str | float]
@@ -75,6 +75,24 @@ class Keys(BaseModel):
     def linked(self) -> tuple[Any, ...]:
         """Return the readings, and the ids of claims, that the value is made of."""
         return ()
+
+
+class SampleKeys(Keys):
+    """Keys that name a dataset, and a sample of it."""
+
+    dataset: str
+    sample: str = "all"
+
+    def selected(self, context: "Context") -> xr.Dataset:
+        """Return the sample."""
+        return select(context.cube(self.dataset), sample=self.sample)
+
+
+class ModelKeys(SampleKeys):
+    """Keys that name a sample, and a model: a kernel, and the settings that are not its defaults."""
+
+    kernel: str
+    settings: Settings = Field(default={})
 
 
 class ReducedKeys(Keys):
@@ -136,12 +154,8 @@ class Context(Protocol):
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Make something, or return what was made under that key before in this process."""
 
-    def linked(self, link: Any) -> Found:
+    def linked(self, link: Any, /) -> Found:
         """Return what a linked reading or claim came to, scaled."""
-
-
-# Takes the keys of its own quantity.
-Evaluate = Callable[[Any, Context], "Found | float"]
 
 
 @dataclass(frozen=True)
@@ -161,14 +175,9 @@ class Quantity:
     """
 
     keys: type[Keys]
-    evaluate: Evaluate
+    evaluate: Callable[[Any, Context], Found | float]
     uses_model: bool = False
     numeric: bool = True
-
-
-def selected(keys: Any, context: Context) -> xr.Dataset:
-    """Return the sample of the dataset that keys name."""
-    return select(context.cube(keys.dataset), sample=keys.sample)
 
 
 def linked_value(link: Any, context: Context) -> Found:

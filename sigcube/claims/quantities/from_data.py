@@ -7,28 +7,24 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from sigcube.analysis import compare
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, ReducedKeys, selected
+from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, ReducedKeys, SampleKeys
 from sigcube.cube import flag_masks, kind_of, pack
 from sigcube.errors import DataError, SpecError, did_you_mean
 
 __all__ = ["QUANTITIES", "UnflaggedKeys", "unflagged", "variable_of"]
 
 
-class CubeKeys(ReducedKeys):
+class CubeKeys(SampleKeys, ReducedKeys):
     """A statistic of a cube's variable over a sample.
 
     Attributes
     ----------
-    dataset, sample : str
-        The systems and points.
     variable, over : str or None
         The variable, and one that it is divided by, value by value.
     statistic
         Also ``systems`` or ``points``, which count those of the sample and need no variable.
     """
 
-    dataset: str
-    sample: str = "all"
     variable: str | None = None
     over: str | None = None
 
@@ -46,7 +42,7 @@ def cube_statistic(keys: CubeKeys, context: Context) -> Found:
         packed = pack(context.cube(keys.dataset), sample=keys.sample, variables=())
         count = packed.n_systems if keys.statistic == "systems" else packed.n_points
         return Found(float(count), command=command, details={"counted": str(keys.statistic)})
-    chosen = selected(keys, context)
+    chosen = keys.selected(context)
     values = variable_of(chosen, keys.variable)
     if keys.over is not None:
         values = values / variable_of(chosen, keys.over)
@@ -105,17 +101,15 @@ def unflagged(keys: UnflaggedKeys, context: Context) -> Found:
     return Found(float(count), command=f"sigcube check cubes/{keys.dataset}.zarr", details={"flagged": names})
 
 
-class PopulationsKeys(Keys):
+class PopulationsKeys(SampleKeys):
     """The Mann–Whitney test of a group of systems against the rest: see `sigcube.analysis.compare`.
 
     ``take`` is one of its results: p_value, mean_group, mean_rest, median_group, median_rest, n_group, n_rest.
     """
 
-    dataset: str
     take: Literal[
         "p_value", "mean_group", "mean_rest", "median_group", "median_rest", "n_group", "n_rest", "statistic"
     ] = "p_value"
-    sample: str = "all"
     value: str = "f_dm"
     group: str = "counter_rotating"
     alternative: Literal["less", "greater", "two-sided"] = "less"
@@ -133,13 +127,11 @@ def populations(keys: PopulationsKeys, context: Context) -> Found:
     return Found(float(getattr(test, keys.take)), details={"test": str(test)})
 
 
-class CorrelationKeys(Keys):
+class CorrelationKeys(SampleKeys):
     """The correlation of two variables of a cube over the systems or points of a sample."""
 
-    dataset: str
     x: str
     y: str
-    sample: str = "all"
     method: Literal["pearson", "spearman"] = "pearson"
     take: Literal["r", "p_value"] = "r"
     log: list[Literal["x", "y"]] = Field(default=[])
@@ -149,7 +141,7 @@ def correlation(keys: CorrelationKeys, context: Context) -> Found:
     """Correlate what is finite in both."""
     from scipy.stats import pearsonr, spearmanr
 
-    chosen = selected(keys, context)
+    chosen = keys.selected(context)
     both = xr.broadcast(variable_of(chosen, keys.x), variable_of(chosen, keys.y))
     x, y = (np.asarray(each.values, dtype=np.float64).ravel() for each in both)
     x, y = (np.log10(each) if name in keys.log else each for name, each in (("x", x), ("y", y)))

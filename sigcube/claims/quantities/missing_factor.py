@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 from pydantic import Field, model_validator
 
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, Settings, selected
+from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, Settings
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.kernels import KERNELS, find
 
@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 _TAKES = ("rms", "correlation", "number", "share", "share_of_median")
 
 
-class MissingFactorKeys(Keys):
+class MissingFactorKeys(ModelKeys):
     """A model of F against F of the galaxies (mass coherence).
 
     The notes define neither A_emp, nor the sample of 158 galaxies, nor the loss of their fits.
@@ -50,9 +50,7 @@ class MissingFactorKeys(Keys):
 
     dataset: str = "sparc"
     sample: str = "paper171"
-    kernel: str
     term: str = "missing"
-    settings: Settings = Field(default={})
     take: str = "rms"
     fit: list[str] = Field(default=[])
     loss: Literal["linear", "soft_l1"] = "linear"
@@ -83,7 +81,7 @@ class MissingFactorKeys(Keys):
 
 def missing_factor(keys: MissingFactorKeys, context: Context) -> Found:
     """Compute F of the galaxies, and what is asked of the model."""
-    chosen = selected(keys, context)
+    chosen = keys.selected(context)
     of_factor = {"dataset", "sample", "amplitude", "points", "rough", "baryons", "least_points"}
     key = f"missing factor {keys.model_dump_json(include=of_factor)}"
     factor = context.once(key, lambda: _factor(keys, chosen))

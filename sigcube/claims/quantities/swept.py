@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from sigcube.analysis.best import best_index
 from sigcube.claims.as_toml import toml_text
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, ReducedKeys, Settings, joined_specs
+from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings, joined_specs
 from sigcube.claims.quantities.from_data import variable_of
 from sigcube.cube import kind_of
 from sigcube.errors import SpecError, did_you_mean
@@ -34,14 +34,13 @@ _USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _CONSTANTS = "constants"
 
 
-class SweepKeys(ReducedKeys):
+class SweepKeys(ModelKeys, ReducedKeys):
     """A sweep of a kernel over a sample, and what to take of its result.
 
     Attributes
     ----------
-    dataset, sample, kernel, settings, reference, metrics, fitted, axes
-        As in a sweep's file; ``settings`` are its parameters, ``dataset`` is the name of a recipe. Without ``axes`` the
-        model is evaluated once.
+    reference, metrics, fitted, axes
+        As in a sweep's file, whose parameters are the ``settings``. Without ``axes`` the model is evaluated once.
     take : str
         A variable of the result, or an axis (with ``best``).
     best : str or None
@@ -50,11 +49,7 @@ class SweepKeys(ReducedKeys):
         A point of the grid, by axis.
     """
 
-    dataset: str
-    kernel: str
     take: str
-    sample: str = "all"
-    settings: Settings = Field(default={})
     reference: Settings | None = None
     metrics: list[str] | None = None
     fitted: int = 0
@@ -143,13 +138,11 @@ def _in_words(keys: SweepKeys) -> str:
     return " ".join(parts)
 
 
-class PairedKeys(Keys):
+class PairedKeys(ModelKeys):
     """A metric of each system under a model and under another.
 
     Attributes
     ----------
-    dataset, sample, kernel, settings
-        As for ``sweep``.
     reference : dict
         The other model: its kernel, and its settings.
     metric : str
@@ -162,11 +155,7 @@ class PairedKeys(Keys):
         Only systems whose variable is within two ends, both included: ``{ hubble_type = [0, 3] }``.
     """
 
-    dataset: str
-    kernel: str
     reference: Settings
-    sample: str = "all"
-    settings: Settings = Field(default_factory=dict)
     metric: str = "rms"
     take: Literal["wins", "difference"] = "wins"
     systems: list[str] = Field(default_factory=list)

@@ -5,7 +5,7 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from sigcube.claims.quantities.at_points import term_values
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, Settings, selected
+from sigcube.claims.quantities.base import Context, Found, Keys, ModelKeys, Quantity, Settings
 from sigcube.claims.quantities.from_data import variable_of
 from sigcube.errors import SpecError
 
@@ -81,31 +81,25 @@ def _with_baryons(row: xr.Dataset, factor: float) -> xr.Dataset:
     return row.assign({**grown, "newton": row["newton"] * factor ** row["power"]})
 
 
-class SlopeKeys(Keys):
+class SlopeKeys(ModelKeys):
     """The exponent of a power law: of the least squares of a logarithm over another, over the systems of a sample.
 
     Attributes
     ----------
-    dataset, sample, x
-        The systems, and the variable on the x axis.
-    kernel, term, settings
-        What is on the y axis: a term of a kernel.
+    x, term : str
+        The variable of the cube on the x axis, and the term of the kernel on the y axis.
     inverse : bool
         Fit x over y instead, and take one over that slope.
     """
 
-    dataset: str
     x: str
-    kernel: str
     term: str
-    sample: str = "all"
-    settings: Settings = Field(default_factory=dict)
     inverse: bool = False
 
 
 def slope(keys: SlopeKeys, context: Context) -> Found:
     """Fit the line."""
-    chosen = selected(keys, context)
+    chosen = keys.selected(context)
     y = term_values(keys.kernel, chosen, keys.term, keys.settings)
     x, y = xr.broadcast(variable_of(chosen, keys.x), y)
     positive = np.isfinite(x.values) & np.isfinite(y.values) & (x.values > 0) & (y.values > 0)

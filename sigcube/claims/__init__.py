@@ -6,9 +6,13 @@
 True
 """
 
-from sigcube.claims.ledger import Entry, Outcome, evaluate_claims, judge
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sigcube.claims.computing import Outcome
+from sigcube.claims.ledger import Entry, evaluate_claims, judge
 from sigcube.claims.quantities.at_points import point_cube
-from sigcube.claims.rows import PAPERS, Claim, Reading, load_claims, read_claims
+from sigcube.claims.rows import Claim, Reading, load_claims, read_claims, shipped_papers
 from sigcube.claims.verdicts import Verdict
 
 __all__ = [
@@ -24,3 +28,14 @@ __all__ = [
     "point_cube",
     "read_claims",
 ]
+
+if TYPE_CHECKING:
+    #: The titles of the papers, by the names that rows and commands give them.
+    PAPERS: Mapping[str, str]
+
+
+def __getattr__(name: str) -> Mapping[str, str]:
+    # The papers are named in files, and nothing is read on import.
+    if name == "PAPERS":
+        return {paper.name: paper.title for paper in shipped_papers().values()}
+    raise AttributeError(f"module 'sigcube.claims' has no attribute {name!r}")

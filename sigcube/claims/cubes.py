@@ -1,4 +1,4 @@
-"""A cube for a dataset: one that is there, or one made from raw files that are there; never from the network."""
+"""The cubes of datasets: those that are there, or made from raw files that are there; never from the network."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ class Cubes:
     Attributes
     ----------
     folder : Path
-        Where cubes are, and where those go that are made.
+        Where the cubes are, and where new ones go.
     data : Path or None
         A folder with raw files; what it lacks is looked for among earlier downloads.
     """
@@ -29,9 +29,12 @@ class Cubes:
     data: Path | None = None
     _open: dict[str, xr.Dataset] = field(default_factory=dict, repr=False)
 
-    def path(self, name: str) -> Path:
-        """Return where the cube of a dataset is."""
-        return self.folder / f"{name}.zarr"
+    def open(self, name: str) -> xr.Dataset:
+        """Open the cube of a dataset, once a process; it is made if need be."""
+        if name not in self._open:
+            self.make(name)
+            self._open[name] = open_cube(self._path(name))
+        return self._open[name]
 
     def make(self, name: str) -> bool:
         """Make the cube of a dataset unless it is there; return whether it was made.
@@ -43,56 +46,45 @@ class Cubes:
         DataError
             If they are, and are not what they should be.
         """
-        if self.path(name).exists():
+        out = self._path(name)
+        if out.exists():
             return False
         recipe = load_recipe(name)
-        self._ingest(recipe)
-        return True
-
-    def _ingest(self, recipe: Recipe) -> None:
-        out = self.path(recipe.name)
         self.folder.mkdir(parents=True, exist_ok=True)
         if all(not file.url and (recipe.folder / file.name).is_file() for file in recipe.files.values()):
+            # Small tables lie beside their recipe, and are fetched from there.
             fetch(recipe, progress=False)
             ingest(recipe, out=out, progress=False)
-            return
-        for folder in (self.data, cache_folder() / recipe.name):
+            return True
+        for folder in (self.data, cache_folder() / name):
             if folder is not None and folder.is_dir():
                 try:
                     ingest(recipe, data=folder, out=out, progress=False)
                 except RawFilesMissing:
                     continue
-                return
+                return True
+        by_hand = any(not file.url for file in recipe.files.values())
+        first = "get them by hand, and name" if by_hand else f"sigcube fetch {name}, or name"
         raise RawFilesMissing(
             f"needs {missing_files(recipe, self.data)}",
-            where=str(self.data or cache_folder() / recipe.name),
-            hint=_what_to_do(recipe),
+            where=str(self.data or cache_folder() / name),
+            hint=f"{first} their folder with --data",
         )
 
-    def open(self, name: str) -> xr.Dataset:
-        """Open the cube of a dataset, once a process; it is made if need be."""
-        if name not in self._open:
-            self.make(name)
-            self._open[name] = open_cube(self.path(name))
-        return self._open[name]
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.zarr"
 
 
 def missing_files(recipe: Recipe, data: Path | None) -> str:
     """Say which raw files of a recipe are nowhere, and where each comes from."""
     folders = [folder for folder in (data, cache_folder() / recipe.name, recipe.folder) if folder and folder.is_dir()]
-    origins = {file.name: file.url or recipe.citation for file in recipe.files.values()}
-    patterns = {file.name: (file.name, file.parts) for file in recipe.files.values()}
-    gone = [
+    # A file that is read in several ways is named once.
+    files = {file.name: file for file in recipe.files.values()}
+    missing = [
         name
-        for name, wanted in patterns.items()
-        if not any(pattern and any(folder.rglob(pattern)) for pattern in wanted for folder in folders)
+        for name, file in files.items()
+        if not any(pattern and any(folder.rglob(pattern)) for pattern in (name, file.parts) for folder in folders)
     ]
-    wanted = tuple(gone or origins)
-    told = "; ".join(dict.fromkeys(origins[name] for name in wanted))
-    return f"{' and '.join(wanted)} of {recipe.name} (from {told})"
-
-
-def _what_to_do(recipe: Recipe) -> str:
-    by_hand = any(not file.url for file in recipe.files.values())
-    fetched = "get them by hand, and name" if by_hand else f"sigcube fetch {recipe.name}, or name"
-    return f"{fetched} their folder with --data"
+    named = missing or list(files)
+    sources = "; ".join(dict.fromkeys(files[name].url or recipe.citation for name in named))
+    return f"{' and '.join(named)} of {recipe.name} (from {sources})"

@@ -5,12 +5,11 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 from sigcube.constants import PAPER
 from sigcube.errors import SpecError, did_you_mean
 
-__all__ = ["CONSTANT_NAMES", "calculate", "names_in"]
+__all__ = ["calculate"]
 
 _OPERATORS: Mapping[type, Callable[[float, float], float]] = MappingProxyType(
     {
@@ -18,7 +17,7 @@ _OPERATORS: Mapping[type, Callable[[float, float], float]] = MappingProxyType(
         ast.Sub: operator.sub,
         ast.Mult: operator.mul,
         ast.Div: operator.truediv,
-        # A power of whole numbers as Python has it may be as long as memory, one of a negative number complex.
+        # Python's own power makes whole numbers that fill the memory, and complex ones of negative numbers.
         ast.Pow: math.pow,
     }
 )
@@ -34,8 +33,8 @@ _FUNCTIONS: Mapping[str, Callable[..., float]] = MappingProxyType(
         "max": max,
     }
 )
-#: What a formula may name without saying what it is: π, and the constants as the papers round them.
-CONSTANT_NAMES: Mapping[str, float] = MappingProxyType(
+# What a formula may name without defining it: π, and the constants as the papers round them.
+_CONSTANTS: Mapping[str, float] = MappingProxyType(
     {
         "pi": math.pi,
         **{name: getattr(PAPER, name) for name in ("c", "H0", "G", "Msun", "kpc", "AU", "G_galactic", "g_dagger")},
@@ -43,75 +42,52 @@ CONSTANT_NAMES: Mapping[str, float] = MappingProxyType(
 )
 
 
-def names_in(formula: str) -> frozenset[str]:
-    """Return the names that a formula uses and that are neither functions nor constants.
+def calculate(formula: str, values: Mapping[str, float]) -> float:
+    """Calculate a formula.
+
+    Parameters
+    ----------
+    formula : str
+        Arithmetic.
+    values : Mapping
+        What its names stand for; they go before the constants.
 
     Raises
     ------
     SpecError
-        If it is no formula, or holds more than arithmetic.
-    """
-    tree = _parse(formula)
-    _check(tree, formula)
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return frozenset(names - set(_FUNCTIONS) - set(CONSTANT_NAMES))
-
-
-def calculate(formula: str, values: Mapping[str, float]) -> float:
-    """Calculate a formula.
+        If it is more than arithmetic, names something unknown, or has no value.
 
     Examples
     --------
     >>> round(calculate("sqrt(3) * L ** 0.25", {"L": 16.0}), 4)
     3.4641
     """
-    tree = _parse(formula)
-    _check(tree, formula)
     try:
-        return float(_value(tree, {**CONSTANT_NAMES, **values}))
-    except (ArithmeticError, ValueError) as error:
+        tree = ast.parse(formula, mode="eval").body
+    except SyntaxError as error:
+        raise SpecError("this is not a formula", where="formula", found=repr(formula), expected=error.msg) from None
+    try:
+        return float(_value(tree, {**_CONSTANTS, **values}))
+    except SpecError:
+        raise
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise SpecError("the formula has no value here", where="formula", found=f"{formula}: {error}") from None
 
 
-def _parse(formula: str) -> ast.expr:
-    try:
-        return ast.parse(formula, mode="eval").body
-    except SyntaxError as error:
-        raise SpecError("this is not a formula", where="formula", found=repr(formula), expected=error.msg) from None
-
-
-def _check(node: ast.expr, formula: str) -> None:
-    """Refuse whatever is not arithmetic."""
+def _value(node: ast.expr, values: Mapping[str, float]) -> float:
     match node:
         case ast.BinOp(left, op, right) if type(op) in _OPERATORS:
-            parts: list[ast.expr] = [left, right]
-        case ast.UnaryOp(op, operand) if type(op) in _SIGNS:
-            parts = [operand]
-        case ast.Call(ast.Name(name), args, []) if name in _FUNCTIONS:
-            parts = args
-        case ast.Constant(value) if isinstance(value, int | float) and not isinstance(value, bool):
-            parts = []
-        case ast.Name():
-            parts = []
-        case _:
-            found = f"{ast.unparse(node)!r} in {formula!r}"
-            hint = f"+ - * / **, numbers, names and {did_you_mean('', _FUNCTIONS)}"
-            raise SpecError("a formula holds arithmetic alone", where="formula", found=found, hint=hint)
-    for part in parts:
-        _check(part, formula)
-
-
-def _value(node: ast.expr, values: Mapping[str, float]) -> Any:
-    match node:
-        case ast.BinOp(left, op, right):
             return _OPERATORS[type(op)](_value(left, values), _value(right, values))
-        case ast.UnaryOp(op, operand):
+        case ast.UnaryOp(op, operand) if type(op) in _SIGNS:
             return _SIGNS[type(op)](_value(operand, values))
-        case ast.Call(ast.Name(name), args, _):
+        case ast.Call(ast.Name(name), args, []) if name in _FUNCTIONS:
             return _FUNCTIONS[name](*(_value(arg, values) for arg in args))
-        case ast.Constant(value):
+        case ast.Constant(value) if isinstance(value, int | float) and not isinstance(value, bool):
             return value
         case ast.Name(name) if name in values:
             return values[name]
+        case ast.Name(name):
+            raise SpecError("the formula names something unknown", where="formula", found=name)
         case _:
-            raise SpecError("the formula names something unknown", where="formula", found=ast.unparse(node))
+            hint = f"+ - * / **, numbers, names and {did_you_mean('', _FUNCTIONS)}"
+            raise SpecError("a formula holds arithmetic alone", where="formula", found=ast.unparse(node), hint=hint)

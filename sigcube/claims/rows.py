@@ -1,11 +1,27 @@
-"""The rows of the ledger, as their files say them."""
+"""The rows of the ledger, read from TOML.
 
-from collections.abc import Iterable, Mapping, Sequence
+A reading is one way to compute the number of a claim. Its keys come from three places, the nearest of which wins. There
+is an example in ``sweeps/claims/README.md``.
+
+1. ``[defaults.sweep]`` has keys for every reading of that quantity in the file, also for those within ``let``.
+2. The first reading is written into the claim, and is named "as stated" unless it has a ``name``. (For a quantity with
+   a key ``where`` of its own, such as ``printed``, it is the first ``[[claim.reading]]``.)
+3. A further ``[[claim.reading]]`` starts from the first one, all but ``name`` and ``stated``, and says what differs.
+   If it has a ``quantity``, it starts from the defaults of the file alone.
+
+A table, such as ``settings``, is merged with the inherited one key by key; any other value replaces it.
+
+One file of each paper introduces it, ``paper = { name = "cmsi", title = "CMSI", order = 3 }``; nothing else needs to
+know of it.
+"""
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sigcube.claims.quantities import QUANTITIES
 from sigcube.claims.quantities.base import Keys
@@ -14,29 +30,49 @@ from sigcube.errors import Fault, SigcubeError, SpecError, did_you_mean, error_f
 from sigcube.shipped import shipped
 from sigcube.toml import check, parse_toml, read_text
 
-__all__ = ["PAPERS", "TEXTS", "Claim", "Paper", "Reading", "load_claims", "parse_reading", "read_claims"]
+__all__ = [
+    "Claim",
+    "Paper",
+    "Reading",
+    "load_claims",
+    "parse_reading",
+    "read_claims",
+    "shipped_papers",
+    "split_link",
+]
 
-Paper = Literal["sigma_gravity", "supplementary_information", "cmsi", "mass_coherence", "microphysics"]
-#: The titles of the papers, by the names that rows give them.
-PAPERS: Mapping[str, str] = {
-    "sigma_gravity": "Σ-Gravity: main paper",
-    "supplementary_information": "Σ-Gravity: supplementary information",
-    "cmsi": "CMSI",
-    "mass_coherence": "Mass coherence",
-    "microphysics": "Microphysics",
-}
-#: Quantities whose published text need not be a number, and which have no value.
-TEXTS = ("assumption", "printed")
+_FOLDER = "sweeps/claims"
+
+
+class Paper(BaseModel):
+    """A paper whose numbers the ledger holds.
+
+    Attributes
+    ----------
+    name, title : str
+        As rows and commands call it, and in full.
+    short : str
+        The title in a word or two, for tables; the title by default.
+    order : int
+        Where its rows come in the ledger: papers with small numbers go first.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    short: str = Field(default_factory=lambda given: given.get("title", ""))
+    order: int = 1000
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One way of understanding a claim.
+    """One way to understand a claim, and so to compute its number.
 
     Attributes
     ----------
     name : str
-        Its convention, in a few words.
+        The convention that it follows, in a few words.
     stated : bool
         Whether the text says so itself.
     scale : float
@@ -44,7 +80,7 @@ class Reading:
     quantity : str
         One of `sigcube.claims.quantities.QUANTITIES`.
     keys : Keys
-        What that needs to know.
+        The keys of that quantity.
     """
 
     name: str
@@ -52,6 +88,11 @@ class Reading:
     scale: float
     quantity: str
     keys: Keys
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it has a value."""
+        return QUANTITIES[self.quantity].numeric
 
 
 class _Common(BaseModel):
@@ -66,12 +107,12 @@ class _Common(BaseModel):
 
 
 class Claim(BaseModel):
-    """A published number: where it stands, what it is of, its digits, and the readings under which it is computed."""
+    """A published number: where it is printed, what it is of, its digits, and the readings that compute it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     id: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")
-    paper: Paper
+    source: Paper
     where: str = Field(min_length=1)
     statement: str = Field(min_length=1)
     published: str = Field(min_length=1)
@@ -79,27 +120,29 @@ class Claim(BaseModel):
     note: str = ""
     reading: tuple[Reading, ...] = Field(min_length=1)
 
-    @field_validator("reading", mode="before")
-    @classmethod
-    def _parsed(cls, given: Any) -> tuple[Reading, ...]:
-        if not isinstance(given, Sequence) or isinstance(given, str):
-            raise ValueError("readings are tables, [[claim.reading]]")
-        return tuple(each if isinstance(each, Reading) else parse_reading(each, i) for i, each in enumerate(given))
+    @property
+    def paper(self) -> str:
+        """The name of the paper."""
+        return self.source.name
 
     @model_validator(mode="after")
     def _consistent(self) -> "Claim":
         names = [reading.name for reading in self.reading]
         if len(set(names)) < len(names):
             raise ValueError(f"readings need names of their own: {', '.join(names)}")
-        if not any(reading.quantity in TEXTS for reading in self.reading):
+        if all(reading.numeric for reading in self.reading):
             read_printed(self.published)
         elif len({reading.quantity for reading in self.reading}) > 1:
             raise ValueError("an assumption, or another printed number, is the only kind of reading of its row")
         return self
 
 
-def parse_reading(given: Any, place: int = 0) -> Reading:
-    """Check a reading's keys: those that all have, and those of its quantity.
+_OF_CLAIMS = frozenset({*Claim.model_fields, "paper"} - {"source"})
+_OF_READINGS = frozenset(_Common.model_fields)
+
+
+def parse_reading(given: Any, index: int = 0) -> Reading:
+    """Check the keys of a reading: those that every reading has, and those of its quantity.
 
     Raises
     ------
@@ -108,16 +151,20 @@ def parse_reading(given: Any, place: int = 0) -> Reading:
     """
     if not isinstance(given, Mapping):
         raise SpecError("a reading is a table", found=repr(given))
-    own = {key: value for key, value in given.items() if key not in _Common.model_fields}
-    common = check(_Common, {key: value for key, value in given.items() if key in _Common.model_fields})
+    common = check(_Common, {key: value for key, value in given.items() if key in _OF_READINGS})
     if common.quantity not in QUANTITIES:
         raise SpecError(f"there is no quantity {common.quantity!r}", hint=did_you_mean(common.quantity, QUANTITIES))
-    keys = check(QUANTITIES[common.quantity].keys, own, also=_Common.model_fields)
+    own = {key: value for key, value in given.items() if key not in _OF_READINGS}
+    keys = check(QUANTITIES[common.quantity].keys, own, also=_OF_READINGS)
     for link in keys.linked():
         if not isinstance(link, str):
             parse_reading(link)
-    name = common.name or ("as stated" if place == 0 else f"reading {place + 1}")
-    return Reading(name, place == 0 if common.stated is None else common.stated, common.scale, common.quantity, keys)
+    name = common.name or ("as stated" if index == 0 else f"reading {index + 1}")
+    return Reading(name, index == 0 if common.stated is None else common.stated, common.scale, common.quantity, keys)
+
+
+def _unknown_key(key: str, known: Iterable[str]) -> SpecError:
+    return SpecError(f"unknown key {key!r}", hint=did_you_mean(key, known))
 
 
 def load_claims(files: Iterable[str | Path] = ()) -> tuple[Claim, ...]:
@@ -128,38 +175,43 @@ def load_claims(files: Iterable[str | Path] = ()) -> tuple[Claim, ...]:
     SpecError
         With every fault: of TOML, an unknown key or quantity, a missing one, an id that is there twice.
     """
-    paths = [Path(file) for file in files]
-    texts = {str(path): read_text(path, what="the file of claims") for path in paths} if paths else _shipped()
-    claims: list[Claim] = []
-    faults: list[Fault] = []
-    for name, text in texts.items():
-        claims += _parse(text, name, faults)
-    claims_by_id: dict[str, Claim] = {}
+    texts = {str(file): read_text(Path(file), what="the file of claims") for file in files}
+    given = bool(texts)
+    texts = texts or {f"{_FOLDER}/{name}.toml": text for name, text in sorted(shipped(_FOLDER).items())}
+    claims, faults = _parse(texts)
+    by_id: dict[str, Claim] = {}
     for claim in claims:
-        if claim.id in claims_by_id:
+        if claim.id in by_id:
             faults.append(Fault("the id is there twice", claim.id))
-        claims_by_id[claim.id] = claim
-    # Ids of other files are known only where all are there.
-    faults += [] if paths else _dangling(claims_by_id)
+        by_id[claim.id] = claim
+    if not given:
+        # A file of one's own may link to rows that come with sigcube.
+        faults += _dangling(by_id)
     if not claims and not faults:
         faults.append(Fault("there is no [[claim]]", ""))
     if faults:
         raise _refusal(faults, texts)
-    order = list(PAPERS)
-    return tuple(sorted(claims, key=lambda claim: order.index(claim.paper)))
+    return tuple(sorted(claims, key=lambda claim: (claim.source.order, claim.paper)))
 
 
 def read_claims(text: str, where: str = "claims") -> tuple[Claim, ...]:
     """Read rows from TOML text."""
-    faults: list[Fault] = []
-    claims = _parse(text, where, faults)
+    claims, faults = _parse({where: text})
     if faults:
         raise _refusal(faults, [where])
     return tuple(claims)
 
 
+def shipped_papers() -> dict[str, Paper]:
+    """Return the papers that the files of sigcube introduce, by name and in their order."""
+    # What introduces a paper stands before the first table, so the rows need not be parsed.
+    heads = [tomllib.loads(text.partition("\n[")[0]).get("paper") for text in shipped(_FOLDER).values()]
+    papers = [Paper.model_validate(head) for head in heads if isinstance(head, dict)]
+    return {paper.name: paper for paper in sorted(papers, key=lambda paper: paper.order)}
+
+
 def _refusal(faults: Sequence[Fault], files: Iterable[str]) -> SpecError:
-    """Tell of all faults; a single one that says itself in which file it is needs no list of them."""
+    """Tell of all faults; a single one that names its file needs no list of files."""
     names = list(files)
     where = ", ".join(names)
     if len(faults) == 1 and any(faults[0].where.startswith(name) for name in names):
@@ -167,65 +219,131 @@ def _refusal(faults: Sequence[Fault], files: Iterable[str]) -> SpecError:
     return error_from(SpecError, faults, what="the ledger's rows are wrong", where=where)
 
 
-def _shipped() -> dict[str, str]:
-    return {f"sweeps/claims/{name}.toml": text for name, text in sorted(shipped("sweeps/claims").items())}
+def _parse(texts: Mapping[str, str]) -> tuple[list[Claim], list[Fault]]:
+    """Read the rows of files, and collect what is wrong with them."""
+    contents: dict[str, dict[str, Any]] = {}
+    papers = shipped_papers()
+    faults: list[Fault] = []
+    for where, text in texts.items():
+        try:
+            content = parse_toml(text, what="this", where=where)
+        except SpecError as error:
+            faults.append(Fault(error.what, where, error.found))
+            continue
+        try:
+            if isinstance(content.get("paper"), dict):
+                paper = check(Paper, content["paper"])
+                papers[paper.name] = paper
+                content["paper"] = paper.name
+            contents[where] = content
+        except SpecError as error:
+            faults.append(_fault(error, f"{where}, paper"))
+    claims = [claim for where, content in contents.items() for claim in _rows(content, where, papers, faults)]
+    return claims, faults
 
 
-def _parse(text: str, where: str, faults: list[Fault]) -> list[Claim]:
-    try:
-        content = parse_toml(text, what="this", where=where)
-    except SpecError as error:
-        faults.append(Fault(error.what, where, error.found))
-        return []
-    faults += [
-        Fault(f"unknown key {key!r}, {did_you_mean(key, ('paper', 'claim'))}", where)
-        for key in content
-        if key not in ("paper", "claim")
-    ]
-    rows = content.get("claim", [])
+def _rows(content: Mapping[str, Any], where: str, papers: Mapping[str, Paper], faults: list[Fault]) -> Iterator[Claim]:
+    known = ("paper", "defaults", "claim")
+    faults += [Fault(f"unknown key {key!r}, {did_you_mean(key, known)}", where) for key in content if key not in known]
+    rows, defaults = content.get("claim", []), content.get("defaults", {})
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         faults.append(Fault("rows are tables, each headed [[claim]]", where, repr(rows)))
-        return []
-    claims = [_claim(row, content.get("paper"), f"{where}, row {i}", faults) for i, row in enumerate(rows, 1)]
-    return [claim for claim in claims if claim is not None]
-
-
-def _claim(row: Mapping[str, Any], paper: Any, place: str, faults: list[Fault]) -> Claim | None:
-    named = f"{place} ({row['id']})" if isinstance(row.get("id"), str) else place
+        return
     try:
-        given = {**({"paper": paper} if paper is not None else {}), **row}
-        if given.get("paper") not in get_args(Paper):
-            hint = did_you_mean(given.get("paper"), get_args(Paper))
-            raise SpecError("key 'paper' is missing or unknown", found=repr(given.get("paper")), hint=hint)
-        claim = check(Claim, given)
-    except SigcubeError as error:
-        told = "; ".join(part for part in (error.what, error.where, error.hint) if part)
-        faults.append(Fault(told, named, error.found, error.expected))
-        return None
+        _check_defaults(defaults)
+    except SpecError as error:
+        faults.append(_fault(error, f"{where}, defaults"))
+        return
+    for number, row in enumerate(rows, 1):
+        try:
+            yield _claim({"paper": content.get("paper"), **row}, defaults, papers)
+        except SigcubeError as error:
+            named = f" ({row['id']})" if isinstance(row.get("id"), str) else ""
+            faults.append(_fault(error, f"{where}, row {number}{named}"))
+
+
+def _fault(error: SigcubeError, where: str) -> Fault:
+    told = "; ".join(part for part in (error.what, error.where, error.hint) if part)
+    return Fault(told, where, error.found, error.expected)
+
+
+def _check_defaults(defaults: Any) -> None:
+    if not isinstance(defaults, dict) or not all(isinstance(keys, dict) for keys in defaults.values()):
+        raise SpecError("defaults are tables, each headed [defaults.QUANTITY]", found=repr(defaults))
+    for quantity, keys in defaults.items():
+        if quantity not in QUANTITIES:
+            raise SpecError(f"there is no quantity {quantity!r}", hint=did_you_mean(quantity, QUANTITIES))
+        known = {*QUANTITIES[quantity].keys.model_fields, *_OF_READINGS} - {"quantity"}
+        for key in keys:
+            if key not in known:
+                raise _unknown_key(key, known)
+
+
+def _claim(row: Mapping[str, Any], defaults: Mapping[str, Any], papers: Mapping[str, Paper]) -> Claim:
+    if (paper := papers.get(str(row["paper"]))) is None:
+        hint = did_you_mean(row["paper"], papers)
+        raise SpecError("key 'paper' is missing or unknown", found=repr(row["paper"]), hint=hint)
+    first = {key: value for key, value in row.items() if key not in _OF_CLAIMS}
+    if first and "quantity" not in first:
+        raise _unknown_key(next(iter(first)), [*_OF_CLAIMS, "quantity"])
+    others = row.get("reading", [])
+    if not isinstance(others, list) or not all(isinstance(each, dict) for each in others):
+        raise SpecError("key 'reading': readings are tables, [[claim.reading]]", found=repr(others))
+    tables = [first, *others] if first else others
+    inherited = {key: value for key, value in next(iter(tables), {}).items() if key not in ("name", "stated")}
+    tables = [each if "quantity" in each else _merged(inherited, each) for each in tables]
+    claim: Claim = check(
+        Claim,
+        {
+            **{key: row[key] for key in _OF_CLAIMS & row.keys() - {"paper"}},
+            "source": paper,
+            "reading": [parse_reading(_with_defaults(table, defaults), i) for i, table in enumerate(tables)],
+        },
+    )
     return claim
 
 
+def _with_defaults(value: Any, defaults: Mapping[str, Any]) -> Any:
+    """Fill a reading, and the readings within it, from the defaults of their quantities."""
+    if not isinstance(value, Mapping):
+        return value
+    table = {key: _with_defaults(each, defaults) for key, each in value.items()}
+    return _merged(defaults.get(str(table.get("quantity")), {}), table)
+
+
+def _merged(inherited: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inherited keys overridden by one's own; tables are merged in the same way."""
+    merged = {**inherited, **own}
+    for key in inherited.keys() & own.keys():
+        if isinstance(inherited[key], Mapping) and isinstance(own[key], Mapping):
+            merged[key] = _merged(inherited[key], own[key])
+    return merged
+
+
+def split_link(link: str) -> tuple[str, str]:
+    """Split a link, ``"id"`` or ``"id / reading"``, into the id of a claim and the name of a reading or nothing."""
+    name, _, reading = link.partition("/")
+    return name.strip(), reading.strip()
+
+
 def _dangling(claims: Mapping[str, Claim]) -> list[Fault]:
-    """Find links to claims, or readings of them, that are not there."""
+    """Find links to claims, or to readings of them, that are not there."""
     faults = []
     for claim in claims.values():
-        for link in _links(claim):
-            name, _, reading = (part.strip() for part in link.partition("/"))
+        for name, wanted in map(split_link, _links(claim)):
+            known = [reading.name for reading in claims[name].reading] if name in claims else []
             if name not in claims:
                 faults.append(Fault(f"it needs claim {name!r}, {did_you_mean(name, claims)}", claim.id))
-            elif reading and reading not in [each.name for each in claims[name].reading]:
-                known = [each.name for each in claims[name].reading]
-                faults.append(Fault(f"{name} has no reading {reading!r}, {did_you_mean(reading, known)}", claim.id))
+            elif wanted and wanted not in known:
+                faults.append(Fault(f"{name} has no reading {wanted!r}, {did_you_mean(wanted, known)}", claim.id))
     return faults
 
 
-def _links(claim: Claim) -> list[str]:
-    found: list[str] = []
+def _links(claim: Claim) -> Iterator[str]:
     waiting = list(claim.reading)
     while waiting:
         for link in waiting.pop().keys.linked():
             if isinstance(link, str):
-                found.append(link)
+                yield link
             else:
                 waiting.append(parse_reading(link))
-    return found

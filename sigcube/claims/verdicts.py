@@ -1,5 +1,6 @@
 """Whether a number that was computed is the number that is printed: pure, from the printed characters."""
 
+import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,8 +10,6 @@ from typing import Literal
 from sigcube.errors import SpecError
 
 __all__ = ["Printed", "Verdict", "agree", "read_printed"]
-
-Form = Literal["number", "range", "bound"]
 
 
 class Verdict(StrEnum):
@@ -31,8 +30,6 @@ class Printed:
 
     Attributes
     ----------
-    text : str
-        As printed.
     form : {"number", "range", "bound"}
         What it is.
     low, high : Decimal or None
@@ -43,8 +40,7 @@ class Printed:
         Whether it is printed with a power of ten.
     """
 
-    text: str
-    form: Form
+    form: Literal["number", "range", "bound"]
     low: Decimal | None
     high: Decimal | None
     step: Decimal
@@ -56,24 +52,22 @@ class Printed:
         A value halfway between two roundings matches both: which one an author's program would print is unknown. A
         value lies in a range, or keeps a bound, if it does so once rounded to the printed digits.
         """
-        if not _is_finite(value):
-            return False
-        found, half = Decimal(value), self.step / 2
-        above = self.low is None or found >= self.low - half
-        return above and (self.high is None or found <= self.high + half)
+        return math.isfinite(value) and self.holds(Decimal(value), margin=self.step / 2)
+
+    def holds(self, value: Decimal, *, margin: Decimal) -> bool:
+        """Whether a value lies between the ends, or outside by no more than a margin."""
+        above = self.low is None or value >= self.low - margin
+        return above and (self.high is None or value <= self.high + margin)
 
     def deviation(self, value: float) -> float:
         """Return how far a value is from the nearest printed one, relative to that; absolute where that is zero."""
-        nearest = self._nearest(Decimal(value))
-        gap = float(Decimal(value) - nearest)
+        found = nearest = Decimal(value)
+        if self.low is not None:
+            nearest = max(nearest, self.low)
+        if self.high is not None:
+            nearest = min(nearest, self.high)
+        gap = float(found - nearest)
         return gap / abs(float(nearest)) if nearest else gap
-
-    def _nearest(self, found: Decimal) -> Decimal:
-        if self.low is not None and found < self.low:
-            return self.low
-        if self.high is not None and found > self.high:
-            return self.high
-        return found
 
     def show(self, value: float) -> str:
         """Write a value with as many digits as are printed.
@@ -84,7 +78,7 @@ class Printed:
         >>> [read_printed(text).show(value) for text, value in pairs]
         ['17.50', '1.77e-9', '1e-7']
         """
-        if not _is_finite(value):
+        if not math.isfinite(value):
             return str(value)
         decimals = max(0, -int(self.step.adjusted()))
         if self.scientific and value:
@@ -95,10 +89,6 @@ class Printed:
         if float(text) == 0.0:
             return text.lstrip("-") if value == 0.0 else _short(f"{value:.3g}")
         return text
-
-
-def _is_finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")
 
 
 def _short(text: str) -> str:
@@ -122,7 +112,7 @@ def read_printed(text: str) -> Printed:
     text : str
         ``17.75``, ``≈ 8.45``, ``+74``, ``28,368``, ``1.77e-9``, ``1.77×10⁻⁹``, ``55.4 ± 3.8`` (whose first number is
         what is claimed), ``1.6–2.3``, ``< 1e-10``, ``≲ 0.10``, ``≪ 1e-10`` (taken as at most a tenth); a ``%`` behind
-        it is read over.
+        it is ignored.
 
     Raises
     ------
@@ -136,13 +126,13 @@ def read_printed(text: str) -> Printed:
         is_high = _BOUNDS[sign] == "high"
         # A strict or a strong bound has no digits to round to.
         step = _step(number) if sign in "≤≥≲≳" else Decimal(0)
-        return Printed(text, "bound", None if is_high else end, end if is_high else None, step, "e" in bound[2])
+        return Printed("bound", None if is_high else end, end if is_high else None, step, "e" in bound[2])
     if ends := re.fullmatch(rf"({_NUMBER}) ?(?:–|—|…|\.\.\.| to ) ?({_NUMBER})", plain):
         low, high = sorted((_decimal(ends[1]), _decimal(ends[2])))
-        return Printed(text, "range", low, high, max(_step(low), _step(high)), "e" in ends[0])
+        return Printed("range", low, high, max(_step(low), _step(high)), "e" in ends[0])
     if one := re.fullmatch(rf"({_NUMBER})(?: ?± ?{_NUMBER})?", plain):
         number = _decimal(one[1])
-        return Printed(text, "number", number, number, _step(number), "e" in one[1])
+        return Printed("number", number, number, _step(number), "e" in one[1])
     raise SpecError(
         "this is not a number as papers print them",
         where="published",
@@ -180,23 +170,10 @@ def agree(one: str, other: str) -> bool:
         first, second = read_printed(one), read_printed(other)
     except SpecError:
         return " ".join(one.lower().split()) == " ".join(other.lower().split())
-    if first.form != second.form:
-        return _within(first, second)
-    half = max(first.step, second.step) / 2
-    return _near(first.low, second.low, half) and _near(first.high, second.high, half)
-
-
-def _within(first: Printed, second: Printed) -> bool:
-    """Whether a number lies in a range or keeps a bound."""
-    number, other = (first, second) if first.form == "number" else (second, first)
-    half = max(first.step, second.step) / 2
-    if number.form != "number" or number.low is None:
-        return False
-    above = other.low is None or number.low >= other.low - half
-    return above and (other.high is None or number.low <= other.high + half)
-
-
-def _near(one: Decimal | None, other: Decimal | None, half: Decimal) -> bool:
-    if one is None or other is None:
-        return one is other
-    return abs(one - other) <= half
+    margin = max(first.step, second.step) / 2
+    if first.form == second.form:
+        ends = ((first.low, second.low), (first.high, second.high))
+        return all(a is b if a is None or b is None else abs(a - b) <= margin for a, b in ends)
+    # A number may lie in a range, or keep a bound; a range and a bound are never the same.
+    number, interval = (first, second) if first.form == "number" else (second, first)
+    return number.form == "number" and number.low is not None and interval.holds(number.low, margin=margin)

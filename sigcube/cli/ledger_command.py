@@ -27,7 +27,7 @@ def claims(
     ] = None,
     cubes: CubeFolder = Path("cubes"),
     explain: Annotated[
-        bool, typer.Option("--explain", help="Tell each reading, what it rests on and how to compute it again.")
+        bool, typer.Option("--explain", help="Show each reading, what it rests on and how to compute it again.")
     ] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page instead of printing a table.")] = None,
     as_json: AsJson = False,
@@ -37,65 +37,64 @@ def claims(
     ] = None,
     file: Annotated[
         list[Path] | None,
-        typer.Option(metavar="TOML", help="Rows of your own, instead of those that come with sigcube."),
+        typer.Option(metavar="TOML", help="Your own rows, instead of those that come with sigcube."),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; all cores by default.")] = None,
 ) -> None:
     """Recompute published numbers, and say of each whether it comes out; a verdict is a finding, not a failure."""
     from sigcube.claims import evaluate_claims, load_claims
-    from sigcube.claims.wording import choose_claims, find_verdict, verdict_of
+    from sigcube.claims.ledger_text import choose_claims, find_verdict, verdict_of
 
-    kept = None if verdict is None else find_verdict(verdict)
+    wanted_verdict = None if verdict is None else find_verdict(verdict)
     every = load_claims(file or ())
     chosen = choose_claims(every, wanted=wanted, paper=paper)
-    with _interruptible(), _progress() as on_progress:
-        entries = evaluate_claims(
-            chosen,
-            cubes=cubes,
-            data=data,
-            workers=workers or min(os.cpu_count() or 1, len(chosen)),
-            among=every,
-            on_progress=on_progress,
-        )
-    shown = [entry for entry in entries if kept is None or verdict_of(entry) == kept]
-    _tell(shown, explain=explain, html=html, as_json=as_json)
-    _exit_on_failures(entries)
+    try:
+        with _progress() as on_progress:
+            entries = evaluate_claims(
+                chosen,
+                cubes=cubes,
+                data=data,
+                workers=workers or min(os.cpu_count() or 1, len(chosen)),
+                among=every,
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt:
+        stderr_console().print("interrupted; the cubes that were made are kept, the values are not")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    shown = [entry for entry in entries if wanted_verdict in (None, verdict_of(entry))]
+    _show(shown, explain=explain, html=html, as_json=as_json)
+    # A defect of sigcube or of a row, and no finding.
+    failures = [failure for entry in entries for failure in entry.failures]
+    for failure in failures:
+        typer.echo(f"evaluation failed: {failure}", err=True)
+    if failures:
+        raise typer.Exit(ExitCode.REFUSED)
 
 
-def _tell(entries: "list[Entry]", *, explain: bool, html: Path | None, as_json: bool) -> None:
-    from sigcube.claims.wording import claim_table, count_line, entry_record
-    from sigcube.claims.wording import explain as explanation
+def _show(entries: "list[Entry]", *, explain: bool, html: Path | None, as_json: bool) -> None:
+    from sigcube.claims import ledger_text
 
     if html is not None:
         from sigcube.explore.ledger_page import claims_page
 
         claims_page(entries, html)
     if as_json:
-        typer.echo(json.dumps([entry_record(entry) for entry in entries], indent=2, ensure_ascii=False))
+        records = [ledger_text.entry_record(entry) for entry in entries]
+        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
     elif explain:
         for entry in entries:
-            typer.echo(explanation(entry))
+            typer.echo(ledger_text.explain(entry))
     elif html is None:
-        stdout_console().print(claim_table(entries))
+        stdout_console().print(ledger_text.claim_table(entries))
     if not as_json:
-        typer.echo(count_line(entries))
+        typer.echo(ledger_text.count_line(entries))
     if html is not None:
         typer.echo(str(html), err=as_json)
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Say what an interrupted ledger leaves: no part of it is a ledger."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        stderr_console().print("interrupted; of what was computed the cubes that were made are kept")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-
-
-@contextmanager
 def _progress() -> "Iterator[Callable[[int, int, str], None] | None]":
-    """Give what shows how many computations are done; on a terminal alone."""
+    """Give what shows how many computations are done, on a terminal only."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = stderr_console()
@@ -106,13 +105,4 @@ def _progress() -> "Iterator[Callable[[int, int, str], None] | None]":
         TextColumn("computing"), BarColumn(bar_width=None), MofNCompleteColumn(), console=console, transient=True
     ) as bar:
         task = bar.add_task("claims", total=None)
-        yield lambda done, total, _what: bar.update(task, completed=done, total=total)
-
-
-def _exit_on_failures(entries: "tuple[Entry, ...]") -> None:
-    """Name all that failed: a defect of sigcube or of a row, and no finding."""
-    failures = [failure for entry in entries for failure in entry.failures]
-    if failures:
-        for failure in failures:
-            typer.echo(f"evaluation failed: {failure}", err=True)
-        raise typer.Exit(ExitCode.REFUSED)
+        yield lambda done, total, _quantity: bar.update(task, completed=done, total=total)

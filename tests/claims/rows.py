@@ -1,12 +1,14 @@
-"""Rows of a ledger for tests, built from tables of readings."""
+"""Rows of a ledger for tests, built from tables of readings, and what a quantity is computed in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
+
+import xarray as xr
 
 from sigcube.claims import Claim, read_claims
 from sigcube.claims.as_toml import toml_text
 
-__all__ = ["claim_of", "row"]
+__all__ = ["OneCube", "claim_of", "row"]
 
 
 def row(*readings: Mapping[str, Any], published: str = "1", id: str = "a.one") -> str:
@@ -27,3 +29,26 @@ def _inline(reading: Mapping[str, Any]) -> str:
         toml_text({"x": [value]}).replace("x = [", f"{key} = ", 1).rstrip()[:-1] + "\n"
         for key, value in reading.items()
     )
+
+
+class OneCube:
+    """A context with one cube, whatever dataset is asked for, and without links."""
+
+    def __init__(self, cube: xr.Dataset) -> None:
+        self._cube = cube
+        self._made: dict[Hashable, Any] = {}
+
+    def cube(self, dataset: str) -> xr.Dataset:
+        return self._cube
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def linked(self, link: Any) -> Any:
+        raise AssertionError(link)
+
+    @property
+    def made(self) -> int:
+        return len(self._made)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sigcube import claims
 from sigcube.claims import Claim, load_claims, read_claims
 from sigcube.errors import SpecError
 from sigcube.shipped import shipped_folder
@@ -142,5 +143,116 @@ def test_every_shipped_file_parses(path: Path) -> None:
 
 
 def test_all_shipped_rows_are_one_ledger_whose_links_lead_somewhere() -> None:
-    claims = load_claims()
-    assert len({claim.id for claim in claims}) == len(claims) >= 150
+    rows = load_claims()
+    assert len({claim.id for claim in rows}) == len(rows) >= 150
+
+
+HEAD = """
+paper = "cmsi"
+
+[defaults.sweep]
+dataset = "sparc"
+kernel = "sigma"
+settings = { window = "none" }
+"""
+SWEPT = """
+[[claim]]
+id = "a.b"
+where = "Test results"
+statement = "a number"
+published = "17.75"
+unit = "km/s"
+quantity = "sweep"
+settings = { A = 1.0 }
+take = "rms_mean"
+scale = 2.0
+"""
+
+
+def keys(claim: Claim) -> list[dict[str, object]]:
+    return [reading.keys.model_dump(exclude_defaults=True) for reading in claim.reading]
+
+
+def test_a_claim_with_a_quantity_is_its_own_first_reading_and_a_file_has_defaults() -> None:
+    claim = one(HEAD + SWEPT)
+    (reading,) = claim.reading
+    assert (reading.name, reading.stated, reading.scale, claim.unit) == ("as stated", True, 2.0, "km/s")
+    settings = {"window": "none", "A": 1.0}
+    assert keys(claim) == [{"dataset": "sparc", "kernel": "sigma", "take": "rms_mean", "settings": settings}]
+
+
+def test_a_further_reading_says_what_differs_from_the_first() -> None:
+    more = """
+[[claim.reading]]
+name = "another amplitude"
+settings = { A = 2.0 }
+
+[[claim.reading]]
+name = "another amplitude and scale length"
+settings = { scale_length = "disk_peak" }
+kernel = "mond"
+"""
+    claim = one(f'{HEAD}{SWEPT}name = "the text"\nstated = false\n{more}')
+    assert claim.reading[0].name == "the text"
+    assert [each.stated for each in claim.reading] == [False, False, False]
+    assert [each.scale for each in claim.reading] == [2.0, 2.0, 2.0]
+    first, second, third = keys(claim)
+    assert second == {**first, "settings": {"window": "none", "A": 2.0}}
+    # The third starts from the first, not from the second.
+    assert third == {**first, "kernel": "mond", "settings": {"window": "none", "A": 1.0, "scale_length": "disk_peak"}}
+
+
+def test_a_reading_with_a_quantity_stands_by_itself() -> None:
+    claim = one(f'{HEAD}{SWEPT}\n[[claim.reading]]\nquantity = "sweep"\ntake = "bias_mean"\n')
+    settings = {"window": "none"}
+    assert keys(claim)[1] == {"dataset": "sparc", "kernel": "sigma", "take": "bias_mean", "settings": settings}
+    assert claim.reading[1].scale == 1.0
+
+
+def test_defaults_reach_the_readings_within_a_formula() -> None:
+    row = ROW.partition("[[claim]]")[2].replace("8.875", '{ quantity = "sweep", take = "rms_mean" }')
+    (only,) = keys(one(f"{HEAD}\n[[claim]]{row}"))
+    assert only["let"] == {
+        "x": {
+            "quantity": "sweep",
+            "take": "rms_mean",
+            "dataset": "sparc",
+            "kernel": "sigma",
+            "settings": {"window": "none"},
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (HEAD.replace("kernel", "kernl") + SWEPT, r"(?s)unknown key 'kernl'.*did you mean 'kernel'"),
+        (HEAD.replace("sweep", "swep") + SWEPT, r"no quantity 'swep'"),
+        ("defaults = 3" + HEAD.partition("[defaults")[0] + SWEPT, r"headed \[defaults.QUANTITY\]"),
+        (HEAD + SWEPT.replace("take", "tak"), r"(?s)unknown key 'tak'.*did you mean 'take'"),
+        (HEAD + SWEPT.replace("quantity", "quantty"), r"(?s)unknown key 'quantty'.*did you mean 'quantity'"),
+        (f"{HEAD}{SWEPT}\n[[claim.reading]]\ntak = 3\n", r"(?s)unknown key 'tak'.*did you mean 'take'"),
+        (f"{HEAD}{SWEPT}\n[claim.reading]\ntake = 'A'\n", r"\[\[claim.reading\]\]"),
+    ],
+)
+def test_what_is_wrong_with_inherited_keys_is_told(text: str, words: str) -> None:
+    with pytest.raises(SpecError, match=words) as caught:
+        read_claims(text, "rows.toml")
+    assert "rows.toml" in str(caught.value)
+
+
+def test_a_file_introduces_its_paper(tmp_path: Path) -> None:
+    new = ROW.replace('"cmsi"', '{ name = "new", title = "A new paper" }', 1)
+    (tmp_path / "new.toml").write_text(new.replace("a.b", "a.c"), encoding="utf-8")
+    (tmp_path / "known.toml").write_text(ROW, encoding="utf-8")
+    known, claim = load_claims([tmp_path / "new.toml", tmp_path / "known.toml"])
+    assert (claim.paper, claim.source.title, claim.source.short) == ("new", "A new paper", "A new paper")
+    assert (known.paper, known.source.short) == ("cmsi", "CMSI")
+    with pytest.raises(SpecError, match=r"rows.toml, paper(.|\n)*|key 'title' is missing"):
+        one(new.replace("title", "titel"))
+
+
+def test_the_papers_that_come_with_sigcube_have_titles() -> None:
+    names = ["sigma_gravity", "supplementary_information", "cmsi", "mass_coherence", "microphysics"]
+    assert list(claims.PAPERS) == names
+    assert claims.PAPERS["supplementary_information"] == "Σ-Gravity: supplementary information"

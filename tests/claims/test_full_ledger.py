@@ -42,8 +42,8 @@ def test_most_claims_are_computed(ledger: Mapping[str, Entry]) -> None:
 def test_each_value_of_a_dataset_has_its_fingerprint(ledger: Mapping[str, Entry]) -> None:
     for entry in ledger.values():
         for reading, outcome in zip(entry.claim.reading, entry.outcomes, strict=True):
-            if outcome.found is not None and reading.keys.uses():
-                assert set(outcome.found.datasets) >= set(reading.keys.uses()), entry.claim.id
+            if outcome.found is not None and reading.keys.datasets():
+                assert set(outcome.found.datasets) >= set(reading.keys.datasets()), entry.claim.id
 
 
 def test_the_page_of_all_is_written(ledger: Mapping[str, Entry], tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from sigcube.claims import Claim, Entry, Outcome, Verdict, evaluate_claims, judge, read_claims
 from sigcube.claims.cubes import Cubes, missing_files
+from sigcube.claims.ledger_text import basis
 from sigcube.claims.quantities import swept as sweeps_module
 from sigcube.claims.quantities.base import Found
-from sigcube.claims.wording import basis
 from sigcube.cube import save_cube
 from sigcube.recipes import load_recipe
 from tests.claims.rows import claim_of, row

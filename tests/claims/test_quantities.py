@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.stats import mannwhitneyu, pearsonr, spearmanr
 
 from sigcube import Fit, Sweep, kernels, linspace
-from sigcube.claims import Outcome, evaluate_claims
+from sigcube.claims import Outcome, evaluate_claims, quantities
 from sigcube.claims.quantities import QUANTITIES
 from sigcube.constants import CODATA, PAPER
 from sigcube.cube import KINDS, pack, save_cube, select
@@ -216,3 +216,12 @@ def test_every_quantity_describes_its_keys_and_its_function() -> None:
     for name, quantity in QUANTITIES.items():
         assert quantity.keys.__doc__, name
         assert quantity.evaluate.__doc__, name
+
+
+def test_a_module_in_the_folder_is_all_that_a_quantity_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = quantities.base.Quantity(quantities.base.Keys, lambda *_: 1.0)
+    monkeypatch.setattr(quantities.composed, "QUANTITIES", {"new": own})
+    assert quantities._declared()["new"] is own
+    monkeypatch.setattr(quantities.composed, "QUANTITIES", {"sweep": own})
+    with pytest.raises(ImportError, match="declare sweep"):
+        quantities._declared()

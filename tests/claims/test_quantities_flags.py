@@ -1,41 +1,23 @@
 """Systems counted by their flags."""
 
-from collections.abc import Hashable
-from typing import Any
-
 import numpy as np
 import pytest
 import xarray as xr
 
-from sigcube.claims.quantities.flags import UnflaggedKeys, unflagged
+from sigcube.claims.quantities.from_data import UnflaggedKeys, unflagged
 from sigcube.errors import SpecError
-
-
-class One:
-    """A context with one cube."""
-
-    def __init__(self, cube: xr.Dataset) -> None:
-        self._cube = cube
-
-    def cube(self, dataset: str) -> xr.Dataset:
-        return self._cube
-
-    def once(self, key: Hashable, make: Any) -> Any:
-        return make()
-
-    def linked(self, link: Any) -> Any:
-        raise AssertionError(link)
+from tests.claims.rows import OneCube
 
 
 @pytest.fixture(scope="module")
-def context(mock_cube: xr.Dataset) -> One:
+def context(mock_cube: xr.Dataset) -> OneCube:
     """Of 40 galaxies the second has a flag at one point, and the fourth two points."""
     flag, points = mock_cube["point_flag"].copy(deep=True), mock_cube["n_points"].copy(deep=True)
     masks = dict(zip(flag.attrs["flag_meanings"].split(), flag.attrs["flag_masks"], strict=True))
     flag[:] = flag & np.uint8(masks["padding"])
     flag[1, 0] = np.uint8(masks["negative_vbar"])
     points[3] = 2
-    return One(mock_cube.assign(point_flag=flag, n_points=points).assign_attrs(fingerprint="of it"))
+    return OneCube(mock_cube.assign(point_flag=flag, n_points=points))
 
 
 @pytest.mark.parametrize(
@@ -47,15 +29,15 @@ def context(mock_cube: xr.Dataset) -> One:
         (["nonpositive_radius"], 3, 39),  # other flags are not asked about
     ],
 )
-def test_count(context: One, flags: list[str], least: int, count: int) -> None:
+def test_count(context: OneCube, flags: list[str], least: int, count: int) -> None:
     assert unflagged(UnflaggedKeys(dataset="sparc", flags=flags, least_points=least), context).value == count
 
 
-def test_the_flagged_are_named(context: One, mock_cube: xr.Dataset) -> None:
+def test_the_flagged_are_named(context: OneCube, mock_cube: xr.Dataset) -> None:
     found = unflagged(UnflaggedKeys(dataset="sparc", flags=["negative_vbar"]), context)
     assert found.details["flagged"] == str(mock_cube["galaxy"].values[1])
 
 
-def test_an_unknown_flag_is_refused(context: One) -> None:
+def test_an_unknown_flag_is_refused(context: OneCube) -> None:
     with pytest.raises(SpecError, match=r"there is no flag 'negative_vbr'(.|\n)*negative_vbar"):
         unflagged(UnflaggedKeys(dataset="sparc", flags=["negative_vbr"]), context)

@@ -1,6 +1,5 @@
 """Two models side by side, system by system."""
 
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -8,40 +7,18 @@ import numpy.typing as npt
 import pytest
 import xarray as xr
 
-from sigcube.claims.quantities.pairs import PairedKeys, paired
+from sigcube.claims.quantities.swept import PairedKeys, paired
 from sigcube.cube import select
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
+from tests.claims.rows import OneCube
 
 Both = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
-class One:
-    """A context with one cube, that counts what is made."""
-
-    def __init__(self, cube: xr.Dataset) -> None:
-        self._cube = cube
-        self._made: dict[Hashable, Any] = {}
-
-    def cube(self, dataset: str) -> xr.Dataset:
-        return self._cube
-
-    def once(self, key: Hashable, make: Any) -> Any:
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
-
-    def linked(self, link: Any) -> Any:
-        raise AssertionError(link)
-
-    @property
-    def made(self) -> int:
-        return len(self._made)
-
-
 @pytest.fixture(scope="module")
-def context(mock_cube: xr.Dataset) -> One:
-    return One(mock_cube)
+def context(mock_cube: xr.Dataset) -> OneCube:
+    return OneCube(mock_cube)
 
 
 LIGHT, HEAVY = {"upsilon_disk": 0.45}, {"upsilon_disk": 0.55}
@@ -62,7 +39,7 @@ def keys(**given: Any) -> PairedKeys:
     return PairedKeys.model_validate({"dataset": "mock", "sample": "unflagged", **models, **given})
 
 
-def test_wins_and_difference_of_all(context: One, by_hand: Both) -> None:
+def test_wins_and_difference_of_all(context: OneCube, by_hand: Both) -> None:
     light, heavy = by_hand
     assert paired(keys(), context).value == pytest.approx((light < heavy).mean())
     assert paired(keys(take="difference"), context).value == pytest.approx((light - heavy).mean())
@@ -70,14 +47,14 @@ def test_wins_and_difference_of_all(context: One, by_hand: Both) -> None:
     assert context.made == 2
 
 
-def test_of_two_that_are_named(context: One, mock_cube: xr.Dataset, by_hand: Both) -> None:
+def test_of_two_that_are_named(context: OneCube, mock_cube: xr.Dataset, by_hand: Both) -> None:
     names = [str(name) for name in mock_cube.galaxy.values[[3, 7]]]
     found = paired(keys(take="difference", systems=names), context)
     assert found.value == pytest.approx((by_hand[0] - by_hand[1])[[3, 7]].mean())
     assert found.details["systems"] == "2"
 
 
-def test_of_those_within_two_ends(context: One, mock_cube: xr.Dataset, by_hand: Both) -> None:
+def test_of_those_within_two_ends(context: OneCube, mock_cube: xr.Dataset, by_hand: Both) -> None:
     points = np.sort(mock_cube["n_points"].values)
     # Both ends are systems' own values, and count.
     low, high = float(points[5]), float(points[20])
@@ -87,7 +64,7 @@ def test_of_those_within_two_ends(context: One, mock_cube: xr.Dataset, by_hand: 
     assert found.details["systems"] == str(chosen.sum())
 
 
-def test_the_specs_of_both_are_told(context: One) -> None:
+def test_the_specs_of_both_are_told(context: OneCube) -> None:
     spec = paired(keys(), context).spec
     assert "upsilon_disk = 0.45" in spec
     assert "upsilon_disk = 0.55" in spec
@@ -100,7 +77,7 @@ def test_the_specs_of_both_are_told(context: One) -> None:
         ({"where": {"n_points": (-2.0, -1.0)}}, "there is no system to compare"),
     ],
 )
-def test_nobody_is_refused(context: One, given: dict[str, Any], message: str) -> None:
+def test_nobody_is_refused(context: OneCube, given: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         paired(keys(**given), context)
 

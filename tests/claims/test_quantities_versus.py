@@ -1,35 +1,19 @@
 """Two models held against each other, point by point."""
 
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from sigcube.claims.quantities.versus import VersusKeys, versus
+from sigcube.claims.quantities.at_points import VersusKeys, versus
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
-
-
-class One:
-    """A context with one cube."""
-
-    def __init__(self, cube: xr.Dataset) -> None:
-        self._cube = cube.assign_attrs(fingerprint="of it")
-
-    def cube(self, dataset: str) -> xr.Dataset:
-        return self._cube
-
-    def once(self, key: Hashable, make: Any) -> Any:
-        return make()
-
-    def linked(self, link: Any) -> Any:
-        raise AssertionError(link)
+from tests.claims.rows import OneCube
 
 
 def compared(cube: xr.Dataset, **keys: Any) -> float:
-    return versus(VersusKeys(dataset="mock", sample="unflagged", kernel="sigma", **keys), One(cube)).value
+    return versus(VersusKeys(dataset="mock", sample="unflagged", kernel="sigma", **keys), OneCube(cube)).value
 
 
 def test_a_model_does_not_differ_from_itself(mock_cube: xr.Dataset) -> None:

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from sigcube.claims import evaluate_claims
-from sigcube.claims.wording import choose_claims, deviation_text, find_verdict
+from sigcube.claims.ledger_text import choose_claims, deviation_text, find_verdict
 from sigcube.cli import ExitCode
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError

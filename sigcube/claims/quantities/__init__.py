@@ -1,37 +1,27 @@
-"""Every way of computing a number of the ledger, by the name that a row gives it."""
+"""The ways to compute a number of the ledger, by the name that a row gives them.
+
+Each module of this folder declares its own in ``QUANTITIES``; a new one needs no entry anywhere else.
+"""
 
 from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 from types import MappingProxyType
 
-from sigcube.claims.quantities.at_points import POINTS
 from sigcube.claims.quantities.base import Quantity
-from sigcube.claims.quantities.composed import COMPOSED
-from sigcube.claims.quantities.field_equation import FIELD
-from sigcube.claims.quantities.fitted import FITS
-from sigcube.claims.quantities.flags import FLAGS
-from sigcube.claims.quantities.from_data import DATA
-from sigcube.claims.quantities.light import LENSING
-from sigcube.claims.quantities.missing_factor import MISSING_FACTOR
-from sigcube.claims.quantities.pairs import PAIRS
-from sigcube.claims.quantities.swept import SWEEPS
-from sigcube.claims.quantities.tully_fisher import TULLY_FISHER
-from sigcube.claims.quantities.versus import VERSUS
 
 __all__ = ["QUANTITIES"]
 
-QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
-    {
-        **SWEEPS,
-        **DATA,
-        **FITS,
-        **FLAGS,
-        **POINTS,
-        **LENSING,
-        **MISSING_FACTOR,
-        **VERSUS,
-        **FIELD,
-        **PAIRS,
-        **TULLY_FISHER,
-        **COMPOSED,
-    }
-)
+
+def _declared() -> Mapping[str, Quantity]:
+    found: dict[str, Quantity] = {}
+    for module in iter_modules(__path__):
+        declared = getattr(import_module(f"{__name__}.{module.name}"), "QUANTITIES", {})
+        if twice := found.keys() & declared.keys():
+            raise ImportError(f"two modules of {__name__} declare {', '.join(sorted(twice))}")
+        found |= declared
+    return MappingProxyType(found)
+
+
+#: Every quantity, by name.
+QUANTITIES = _declared()

@@ -1,23 +1,20 @@
 """Numbers that a kernel's terms give: at a point that a row describes, at a system, or over a sample."""
 
 from collections.abc import Hashable, Mapping
-from types import MappingProxyType
 
 import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity
-from sigcube.claims.quantities.from_data import of_system
-from sigcube.claims.quantities.reductions import reduce
+from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings
 from sigcube.cube import KINDS, select
 from sigcube.errors import SpecError
 from sigcube.kernels import find
 
-__all__ = ["POINTS", "TermKeys", "point_cube", "term_values"]
+__all__ = ["QUANTITIES", "VersusKeys", "point_cube", "term_values", "versus"]
 
 
-class TermKeys(Keys):
+class TermKeys(ReducedKeys):
     """A term of a kernel: its boost, its prediction, or any other by name.
 
     Attributes
@@ -33,25 +30,19 @@ class TermKeys(Keys):
         The kind of cube that such a point belongs to.
     dataset, sample, system, point
         Or where to take the point from: a system, and which of its points where it has several (0 is the first).
-    statistic, within, percentile
-        How several values become one.
     over : dict or None
-        Settings that differ in what each value is divided by, the same term under those; ``"default"`` leaves one out.
+        Settings that differ in the term that each value is divided by; ``"default"`` leaves one out.
     """
 
     kernel: str
     term: str = "boost"
-    settings: dict[str, str | float] = Field(default={})
+    settings: Settings = Field(default={})
     at: dict[str, float] = Field(default={})
     kind: str = "landmark"
     dataset: str | None = None
     sample: str = "all"
-    system: str | None = None
     point: int | None = None
-    statistic: str | None = None
-    within: list[float] | None = None
-    percentile: float = 50.0
-    over: dict[str, str | float] | None = None
+    over: Settings | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> "TermKeys":
@@ -59,35 +50,52 @@ class TermKeys(Keys):
             raise ValueError("give either a point, with at, or a dataset")
         return self
 
-    def company(self) -> Hashable:
+    def batch(self) -> Hashable:
         """Keep what compiles the same terms together."""
         return ("term", self.kernel, self.dataset)
 
 
 def term(keys: TermKeys, context: Context) -> Found:
     """Compute the term by broadcasting, and take a value of it."""
-    marks: dict[str, str] = {}
     if keys.dataset is None:
         cube = point_cube(keys.kind, keys.at)
     else:
-        whole = context.cube(keys.dataset)
-        marks = {keys.dataset: str(whole.attrs["fingerprint"])}
-        cube = select(whole, sample=keys.sample)
+        cube = select(context.cube(keys.dataset), sample=keys.sample)
     values = term_values(keys.kernel, cube, keys.term, keys.settings)
+    details = {"term": keys.term}
+    if keys.system is not None:
+        details["system"] = keys.system
+    if keys.point is not None:
+        details["point"] = str(keys.point)
+    if keys.statistic is not None:
+        details["statistic"] = keys.statistic_text()
     if keys.over is not None:
         other = {name: value for name, value in {**keys.settings, **keys.over}.items() if value != "default"}
         values = values / term_values(keys.kernel, cube, keys.term, other)
-    return Found(_take(keys, cube, values), marks, command=_python(keys), details=_in_words(keys))
+        details["over the same with"] = ", ".join(f"{name} = {value}" for name, value in keys.over.items())
+    # A term that depends on parameters alone is one number, whichever system is named.
+    if values.ndim:
+        values = keys.of_system(values)
+    if keys.point is not None and values.ndim:
+        values = values.isel({values.dims[-1]: keys.point})
+    value = keys.reduced(values, keys.term, hint="name a system, one of its points, or a statistic")
+    return Found(value, command=_python(keys), details=details)
 
 
 def point_cube(kind: str, at: Mapping[str, float]) -> xr.Dataset:
-    """Return a cube of one point with these variables; of a landmark's others, what stands for none of it."""
+    """Return a cube of one point with these variables; of a landmark's others, the neutral values.
+
+    Raises
+    ------
+    SpecError
+        If there is no such kind.
+    """
     if kind not in KINDS:
         raise SpecError(f"there is no kind of cube {kind!r}", where="kind", found=kind, expected=", ".join(KINDS))
     declared = {variable.name: variable.dims for variable in KINDS[kind].variables}
     dims = KINDS[kind].dims
-    given = {"g_ext": 0.0, "z": 0.0, "D": 0.0, "L": 1.0, "power": 1.0, "newton": 1.0} if kind == "landmark" else {}
-    values = {**given, "r": 1.0, **at}
+    neutral = {"g_ext": 0.0, "z": 0.0, "D": 0.0, "L": 1.0, "power": 1.0, "newton": 1.0} if kind == "landmark" else {}
+    values = {**neutral, "r": 1.0, **at}
     arrays = {
         name: (own := declared.get(name, dims), np.full((1,) * len(own), value)) for name, value in values.items()
     }
@@ -106,37 +114,8 @@ def term_values(kernel: str, cube: xr.Dataset, term: str, settings: Mapping[str,
     return values if isinstance(values, xr.DataArray) else xr.DataArray(float(values))
 
 
-def _take(keys: TermKeys, cube: xr.Dataset, values: xr.DataArray) -> float:
-    if keys.system is not None and values.ndim:
-        values = of_system(values, cube, keys.system)
-    if keys.point is not None and values.ndim:
-        values = values.isel({values.dims[-1]: keys.point})
-    if keys.statistic is not None:
-        return reduce(values.values, keys.statistic, within=keys.within, percentile=keys.percentile)
-    if values.size != 1:
-        hint = "name a system, one of its points, or a statistic"
-        raise SpecError(f"{keys.term} has {values.size} values here", where="term", hint=hint)
-    return float(values.values.ravel()[0])
-
-
-def _in_words(keys: TermKeys) -> dict[str, str]:
-    """Say what of the values is taken."""
-    words = {"term": keys.term}
-    if keys.system is not None:
-        words["system"] = keys.system
-    if keys.point is not None:
-        words["point"] = str(keys.point)
-    if keys.statistic is not None:
-        rank = f" {keys.percentile:g}" if keys.statistic == "percentile" else ""
-        ends = f" within {keys.within[0]:g} to {keys.within[1]:g}" if keys.within else ""
-        words["statistic"] = f"{keys.statistic}{rank}{ends}"
-    if keys.over is not None:
-        words["over the same with"] = ", ".join(f"{name} = {value}" for name, value in keys.over.items())
-    return words
-
-
 def _python(keys: TermKeys) -> str:
-    """Write what gives the values, in Python."""
+    """Write the Python that gives the values."""
     settings = "".join(f", {name}={value!r}" for name, value in keys.settings.items())
     compute = f"sigcube.kernels[{keys.kernel!r}].compute(cube, {keys.term!r}{settings})"
     if keys.dataset is None:
@@ -146,5 +125,33 @@ def _python(keys: TermKeys) -> str:
     return f"import sigcube; from sigcube.cube import select; cube = {chosen}; {compute}"
 
 
-_TERM = Quantity(TermKeys, term)
-POINTS: Mapping[str, Quantity] = MappingProxyType({"boost": _TERM, "kernel": _TERM})
+class VersusKeys(ModelKeys, ReducedKeys):
+    """A statistic of the relative difference of two models over the points of a sample, with no data between them.
+
+    Attributes
+    ----------
+    term : str
+        ``predicted``, ``boost`` …
+    reference : dict
+        The other model, as in a sweep: its ``kernel`` and its settings.
+    """
+
+    reference: Settings
+    term: str = "predicted"
+    statistic: str | None = "median"
+
+
+def versus(keys: VersusKeys, context: Context) -> Found:
+    """Compute the term of both, and reduce their relative differences."""
+    other = dict(keys.reference)
+    name = other.pop("kernel", None)
+    if not isinstance(name, str):
+        raise SpecError("the reference names no kernel", where="reference", found=repr(keys.reference))
+    cube = keys.selected(context)
+    ratio = term_values(keys.kernel, cube, keys.term, keys.settings) / term_values(name, cube, keys.term, other)
+    value = keys.reduced(keys.of_system(abs(ratio - 1.0)), keys.term)
+    return Found(value, details={"term": keys.term, "points": str(int(np.isfinite(ratio.values).sum()))})
+
+
+_TERM = Quantity(TermKeys, term, uses_model=True)
+QUANTITIES = {"boost": _TERM, "kernel": _TERM, "versus": Quantity(VersusKeys, versus, uses_model=True)}

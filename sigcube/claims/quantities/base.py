@@ -1,13 +1,30 @@
-"""What a way of computing a number declares: its keys in a row, and its function."""
+"""What the ways to compute a number share: the keys of their rows, what they are given, and what they return."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import xarray as xr
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Context", "Evaluate", "Found", "Keys", "Quantity"]
+from sigcube.claims.quantities.reductions import reduce
+from sigcube.cube import KINDS, select
+from sigcube.errors import SpecError, did_you_mean
+
+__all__ = [
+    "Context",
+    "Found",
+    "Keys",
+    "ModelKeys",
+    "Quantity",
+    "ReducedKeys",
+    "SampleKeys",
+    "Settings",
+    "joined_specs",
+    "linked_value",
+]
+
+Settings = dict[str, str | float]
 
 
 @dataclass(frozen=True)
@@ -19,15 +36,15 @@ class Found:
     value : float
         In the quantity's own unit.
     datasets : Mapping
-        The fingerprint of each cube that was used, by dataset.
+        The fingerprint of each cube that linked values rest on, by dataset; the ledger adds the quantity's own.
     spec : str
         A sweep or fit that gives the value, as TOML that can be saved and run; empty where there is none.
     command : str
         What runs it.
     details : Mapping
         What else a reader should know.
-    quantities : frozenset of str
-        The names of the quantities that it is made of; the ledger fills in a reading's own.
+    uses_model : bool
+        Whether a model is behind a linked value; the ledger adds whether the quantity uses one.
     """
 
     value: float
@@ -35,7 +52,7 @@ class Found:
     spec: str = ""
     command: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
-    quantities: frozenset[str] = frozenset()
+    uses_model: bool = False
 
 
 class Keys(BaseModel):
@@ -43,25 +60,93 @@ class Keys(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: How long it takes, about, in seconds: what takes longest begins first.
-    effort: ClassVar[float] = 1.0
+    #: About how long it takes, in seconds: the longest computations start first.
+    seconds: ClassVar[float] = 1.0
 
-    def uses(self) -> tuple[str, ...]:
+    def datasets(self) -> tuple[str, ...]:
         """Return the datasets that are needed."""
         dataset = getattr(self, "dataset", None)
         return (dataset,) if isinstance(dataset, str) else ()
 
-    def company(self) -> Hashable:
-        """Return what readings have in common that one process should evaluate: they share compiled loops, say."""
-        return (type(self).__name__, *self.uses())
+    def batch(self) -> Hashable:
+        """Return what readings have in common that should be computed in one process, to compile their loop once."""
+        return (type(self).__name__, *self.datasets())
 
     def linked(self) -> tuple[Any, ...]:
         """Return the readings, and the ids of claims, that the value is made of."""
         return ()
 
 
+class SampleKeys(Keys):
+    """Keys that name a dataset, and a sample of it."""
+
+    dataset: str
+    sample: str = "all"
+
+    def selected(self, context: "Context") -> xr.Dataset:
+        """Return the sample."""
+        return select(context.cube(self.dataset), sample=self.sample)
+
+
+class ModelKeys(SampleKeys):
+    """Keys that name a sample, and a model: a kernel, and the settings that are not its defaults."""
+
+    kernel: str
+    settings: Settings = Field(default={})
+
+
+class ReducedKeys(Keys):
+    """Keys that make one value of several.
+
+    Attributes
+    ----------
+    system : str or None
+        The system whose value is taken.
+    statistic, within, percentile
+        How several values become one: see `sigcube.claims.quantities.reductions.reduce`.
+    """
+
+    system: str | None = None
+    statistic: str | None = None
+    within: list[float] | None = None
+    percentile: float = 50.0
+
+    def of_system(self, values: xr.DataArray) -> xr.DataArray:
+        """Return the values of the system; all of them where none is named."""
+        if self.system is None:
+            return values
+        dims = [dim for dim in values.dims if dim in {kind.system_dim for kind in KINDS.values()}]
+        if not dims:
+            raise SpecError("there is no value of each system here", where="system", found=self.system)
+        names = [str(name) for name in values[dims[0]].values]
+        if self.system not in names:
+            hint = did_you_mean(self.system, names)
+            raise SpecError(f"there is no {dims[0]} {self.system!r} here", where="system", hint=hint)
+        return values.isel({dims[0]: names.index(self.system)})
+
+    def reduced(self, values: xr.DataArray, name: str, *, hint: str = "name a system, or a statistic") -> float:
+        """Return the statistic of the values, or the only one.
+
+        Raises
+        ------
+        SpecError
+            If there are several and no statistic.
+        """
+        if self.statistic is not None:
+            return reduce(values.values, self.statistic, within=self.within, percentile=self.percentile)
+        if values.size != 1:
+            raise SpecError(f"{name} has {values.size} values here", where="statistic", hint=hint)
+        return float(values.values.ravel()[0])
+
+    def statistic_text(self) -> str:
+        """Write the statistic with its percentile or its ends."""
+        rank = f" {self.percentile:g}" if self.statistic == "percentile" else ""
+        ends = f" within {self.within[0]:g} to {self.within[1]:g}" if self.within else ""
+        return f"{self.statistic}{rank}{ends}"
+
+
 class Context(Protocol):
-    """What an evaluator may ask for."""
+    """What a quantity may ask for while it is computed."""
 
     def cube(self, dataset: str) -> xr.Dataset:
         """Open a dataset's cube, once a process."""
@@ -69,17 +154,40 @@ class Context(Protocol):
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Make something, or return what was made under that key before in this process."""
 
-    def linked(self, link: Any) -> Found:
+    def linked(self, link: Any, /) -> Found:
         """Return what a linked reading or claim came to, scaled."""
-
-
-# Keys of any one quantity come in, which its registry entry knows.
-Evaluate = Callable[[Any, Context], "Found | float"]
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One way of computing a number: the model of its keys, and the function of these and of a context."""
+    """A way to compute a number.
+
+    Attributes
+    ----------
+    keys : type
+        The keys that a row gives it.
+    evaluate : callable
+        What computes it, from these keys and a context.
+    uses_model : bool
+        Whether its value is that of a model: data alone, and arithmetic alone, are evidence of another kind.
+    numeric : bool
+        Whether it has a value. What has none may stand for a published text that is no number.
+    """
 
     keys: type[Keys]
-    evaluate: Evaluate
+    evaluate: Callable[[Any, Context], Found | float]
+    uses_model: bool = False
+    numeric: bool = True
+
+
+def linked_value(link: Any, context: Context) -> Found:
+    """Return a number as it is, and what any other link came to."""
+    return Found(float(link)) if isinstance(link, int | float) else context.linked(link)
+
+
+def joined_specs(specs: list[str]) -> str:
+    """Return the only spec, or all of them one after another, each to be saved by itself."""
+    unique = list(dict.fromkeys(filter(None, specs)))
+    if len(unique) <= 1:
+        return "".join(unique)
+    return "\n".join(f"# {i} of {len(unique)}, each a file of its own\n{spec}" for i, spec in enumerate(unique, 1))

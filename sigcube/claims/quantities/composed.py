@@ -1,22 +1,20 @@
-"""Numbers made of others: arithmetic, another printed number, a parameter's default, and what is assumed."""
+"""Numbers that need no cube: arithmetic, functions of a boost, defaults, and what the papers only state."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from sigcube.claims.formula import calculate
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity
+from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, joined_specs, linked_value
 from sigcube.claims.verdicts import read_printed
 from sigcube.constants import CONSTANTS
-from sigcube.errors import SpecError, did_you_mean
-from sigcube.kernels import find
+from sigcube.errors import FetchError, SpecError, did_you_mean
+from sigcube.kernels import find, lensing
 
-__all__ = ["COMPOSED", "Assumption", "Expression", "PrintedElsewhere"]
+__all__ = ["QUANTITIES"]
 
 
-class Expression(Keys):
+class ExpressionKeys(Keys):
     """Arithmetic of numbers, constants, and what ``let`` names.
 
     In ``let`` a number is itself, a text is the id of another claim (its first reading; ``"id / name"`` for another),
@@ -31,57 +29,39 @@ class Expression(Keys):
         return tuple(value for value in self.let.values() if not isinstance(value, int | float))
 
 
-def expression(keys: Expression, context: Context) -> Found:
+def expression(keys: ExpressionKeys, context: Context) -> Found:
     """Calculate the formula."""
-    parts = {
-        name: Found(float(value)) if isinstance(value, int | float) else context.linked(value)
-        for name, value in keys.let.items()
-    }
-    value = calculate(keys.formula, {name: part.value for name, part in parts.items()})
-    specs = [part.spec for part in parts.values() if part.spec]
-    shown = {name: f"{part.value:.10g}" for name, part in parts.items()}
-    datasets = {name: mark for part in parts.values() for name, mark in part.datasets.items()}
-    commands = list(dict.fromkeys(part.command for part in parts.values() if part.command))
-    made_of = frozenset().union(*(part.quantities for part in parts.values()))
-    return Found(value, datasets, _joined(specs), "; ".join(commands), {"formula": keys.formula, **shown}, made_of)
+    parts = {name: linked_value(value, context) for name, value in keys.let.items()}
+    return Found(
+        calculate(keys.formula, {name: part.value for name, part in parts.items()}),
+        {name: mark for part in parts.values() for name, mark in part.datasets.items()},
+        joined_specs([part.spec for part in parts.values()]),
+        "; ".join(dict.fromkeys(part.command for part in parts.values() if part.command)),
+        {"formula": keys.formula, **{name: f"{part.value:.10g}" for name, part in parts.items()}},
+        any(part.uses_model for part in parts.values()),
+    )
 
 
-def _joined(specs: list[str]) -> str:
-    """Return the only spec, or all of them one after another, each to be saved by itself."""
-    unique = list(dict.fromkeys(specs))
-    if len(unique) <= 1:
-        return "".join(unique)
-    return "\n".join(f"# {i} of {len(unique)}, each a file of its own\n{spec}" for i, spec in enumerate(unique, 1))
+class LensingKeys(Keys):
+    """A function of `sigcube.kernels.lensing` at a boost Σ: a number, or a reading or claim as in an expression."""
+
+    function: Literal["slip", "lensing_over_dynamics", "theta_renormalised", "dynamical_boost", "lensing_boost"]
+    boost: Any
+
+    def linked(self) -> tuple[Any, ...]:
+        """Return the reading that Σ comes from, if it is one."""
+        return () if isinstance(self.boost, int | float) else (self.boost,)
 
 
-class PrintedElsewhere(Keys):
-    """The number that the papers print in another place for the same thing."""
-
-    value: str
-    where: str
-
-
-def printed_elsewhere(keys: PrintedElsewhere, _: Context) -> Found:
-    """Return the number, or NaN for a text; the verdict goes by the printed characters."""
-    try:
-        low = read_printed(keys.value).low
-    except SpecError:
-        low = None
-    return Found(float("nan") if low is None else float(low), details={"printed": keys.value, "where": keys.where})
+def lensing_function(keys: LensingKeys, context: Context) -> Found:
+    """Evaluate the function."""
+    boost = linked_value(keys.boost, context)
+    value = float(getattr(lensing, keys.function)(boost.value))
+    call = f"from sigcube.kernels import lensing; lensing.{keys.function}({boost.value!r})"
+    return Found(value, boost.datasets, boost.spec, call, {"boost": f"{boost.value:.10g}"})
 
 
-class Assumption(Keys):
-    """What the papers put in, and do not get out."""
-
-    because: str
-
-
-def assumption(keys: Assumption, _: Context) -> Found:
-    """Return no value: there is none to compute."""
-    return Found(float("nan"), details={"because": keys.because})
-
-
-class Default(Keys):
+class DefaultKeys(Keys):
     """The default of a kernel's parameter."""
 
     kernel: str
@@ -96,7 +76,7 @@ class Default(Keys):
         return name
 
 
-def default(keys: Default, _: Context) -> Found:
+def default(keys: DefaultKeys, _: Context) -> Found:
     """Return the default."""
     parameters = {parameter.name: parameter for parameter in find(keys.kernel).parameters}
     if keys.parameter not in parameters:
@@ -106,11 +86,50 @@ def default(keys: Default, _: Context) -> Found:
     return Found(value, command=f"sigcube kernels {keys.kernel}")
 
 
-COMPOSED: Mapping[str, Quantity] = MappingProxyType(
-    {
-        "expression": Quantity(Expression, expression),
-        "printed": Quantity(PrintedElsewhere, printed_elsewhere),
-        "assumption": Quantity(Assumption, assumption),
-        "default": Quantity(Default, default),
-    }
-)
+class PrintedKeys(Keys):
+    """The number that the papers print in another place for the same thing."""
+
+    value: str
+    where: str
+
+
+def printed(keys: PrintedKeys, _: Context) -> Found:
+    """Return the number, or NaN for a text; the verdict goes by the printed characters."""
+    try:
+        low = read_printed(keys.value).low
+    except SpecError:
+        low = None
+    return Found(float("nan") if low is None else float(low), details={"printed": keys.value, "where": keys.where})
+
+
+class AssumptionKeys(Keys):
+    """What the papers assume and do not derive."""
+
+    because: str
+
+
+def assumption(keys: AssumptionKeys, _: Context) -> Found:
+    """Return no value: there is none to compute."""
+    return Found(float("nan"), details={"because": keys.because})
+
+
+class UnavailableKeys(Keys):
+    """A number that needs a file which the papers name, or describe, and did not publish: no dataset has it."""
+
+    file: str
+    of: str
+
+
+def unavailable(keys: UnavailableKeys, _: Context) -> Found:
+    """Say what is missing."""
+    raise FetchError(f"needs {keys.file}, {keys.of}", hint="it is in none of the datasets of sigcube")
+
+
+QUANTITIES = {
+    "expression": Quantity(ExpressionKeys, expression),
+    "lensing": Quantity(LensingKeys, lensing_function, uses_model=True),
+    "default": Quantity(DefaultKeys, default, uses_model=True),
+    "printed": Quantity(PrintedKeys, printed, numeric=False),
+    "assumption": Quantity(AssumptionKeys, assumption, numeric=False),
+    "unavailable": Quantity(UnavailableKeys, unavailable),
+}

@@ -9,7 +9,7 @@ from pydantic import Field
 from sigcube import field
 from sigcube.claims.quantities.base import Context, Found, Keys, Quantity
 
-__all__ = ["FIELD", "FieldKeys"]
+__all__ = ["QUANTITIES"]
 
 _SOURCES: Mapping[str, Callable[..., field.Source]] = MappingProxyType(
     {"exponential": field.exponential, "kuzmin": field.kuzmin, "plummer": field.plummer, "hernquist": field.hernquist}
@@ -39,7 +39,7 @@ class FieldKeys(Keys):
     take: Literal["deviation", "deviation_outside", "boost", "boost_algebraic", "v", "v_algebraic"] = "deviation"
 
 
-def solved(keys: FieldKeys, _: Context) -> Found:
+def solution_value(keys: FieldKeys, _: Context) -> Found:
     """Solve the field equation, and take the value at the radius."""
     source = _SOURCES[keys.shape](**keys.of)
     found = field.solve(source, kernel=keys.kernel, R=[keys.R], **keys.settings)
@@ -47,8 +47,9 @@ def solved(keys: FieldKeys, _: Context) -> Found:
     settings = "".join(f", {name}={value!r}" for name, value in keys.settings.items())
     call = f"field.solve(field.{keys.shape}({numbers}), kernel={keys.kernel!r}, R=[{keys.R!r}]{settings})"
     value = float(found[keys.take].values.ravel()[0])
-    shown = {"source": source.title, "take": keys.take}
-    return Found(value, command=f"from sigcube import field; {call}", details=shown)
+    return Found(
+        value, command=f"from sigcube import field; {call}", details={"source": source.title, "take": keys.take}
+    )
 
 
-FIELD: Mapping[str, Quantity] = MappingProxyType({"field": Quantity(FieldKeys, solved)})
+QUANTITIES = {"field": Quantity(FieldKeys, solution_value, uses_model=True)}

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import xarray as xr
@@ -11,19 +10,24 @@ from pydantic import Field, model_validator
 
 from sigcube.analysis import bootstrap_win_rate, wins
 from sigcube.claims.as_toml import toml_text
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity
-from sigcube.claims.quantities.reductions import reduce
+from sigcube.claims.quantities.base import Context, Found, Quantity, ReducedKeys
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.fits import Fit
 from sigcube.fits.fit_spec import read_fit_file
 
-__all__ = ["FITS", "FitKeys"]
+__all__ = ["QUANTITIES"]
 
 _WINS = ("first_wins", "second_wins", "ties", "rate")
-_BOOTSTRAP = ("bootstrap_rate", "bootstrap_error", "bootstrap_low", "bootstrap_high")
+# What is taken, and the name that `bootstrap_win_rate` has for it.
+_BOOTSTRAP = {
+    "bootstrap_rate": "rate",
+    "bootstrap_error": "standard_error",
+    "bootstrap_low": "low",
+    "bootstrap_high": "high",
+}
 
 
-class FitKeys(Keys):
+class FitKeys(ReducedKeys):
     """A fit of models to a sample, and what to take of its result.
 
     Attributes
@@ -40,11 +44,9 @@ class FitKeys(Keys):
         The model whose values are taken, and one by whose values each is divided.
     first, second, by, margin, relative
         The two models that are compared: see `sigcube.analysis.wins`.
-    system, statistic, within, percentile
-        How several values become one.
     """
 
-    effort: ClassVar[float] = 20.0
+    seconds: ClassVar[float] = 20.0
 
     take: str
     spec: str | None = None
@@ -61,10 +63,6 @@ class FitKeys(Keys):
     by: str = "chi2_red"
     margin: float = 0.0
     relative: float = 0.0
-    system: str | None = None
-    statistic: str | None = None
-    within: list[float] | None = None
-    percentile: float = 50.0
 
     @model_validator(mode="after")
     def _one_fit(self) -> "FitKeys":
@@ -76,36 +74,44 @@ class FitKeys(Keys):
             raise ValueError(f"{self.take} needs the names of two models, first and second")
         return self
 
-    def uses(self) -> tuple[str, ...]:
+    def datasets(self) -> tuple[str, ...]:
         """Return the dataset, which a spec names by its cube."""
         return (self.dataset or Path(read_fit_file(str(self.spec)).cube).stem,)
 
-    def company(self) -> Hashable:
+    def batch(self) -> Hashable:
         """Keep what needs the same fit together."""
         return ("fit", json.dumps(_request(self), sort_keys=True))
 
 
 def fit(keys: FitKeys, context: Context) -> Found:
     """Run the fit, once for all readings that ask for the same, and take a value of it."""
-    (dataset,) = keys.uses()
-    cube = context.cube(dataset)
+    (dataset,) = keys.datasets()
     request = _request(keys)
-    result = context.once(keys.company(), lambda: Fit(cube, **request).run())
+    result = context.once(keys.batch(), lambda: Fit(context.cube(dataset), **request).run())
+    if keys.take in (*_WINS, *_BOOTSTRAP):
+        details = {"take": f"{keys.take} of {keys.first} against {keys.second} by {keys.by}"}
+        value = _compared(keys, result)
+    else:
+        values = _of_model(result, keys.take, keys.model)
+        words = [*([f"{keys.statistic} of"] if keys.statistic else []), keys.take]
+        words += [f"of {each}" for each in (keys.model, keys.system) if each]
+        if keys.over is not None:
+            values = values / _of_model(result, keys.take, keys.over)
+            words.append(f"over that of {keys.over}")
+        details = {"take": " ".join(words)}
+        value = keys.reduced(keys.of_system(values), keys.take, hint="name a model, a system or a statistic")
     command = f"sigcube fit {keys.spec}" if keys.spec else "sigcube fit SPEC.toml"
-    marks = {dataset: str(cube.attrs["fingerprint"])}
-    return Found(_take(keys, result), marks, _file(dataset, request), command, {"take": _in_words(keys)})
+    return Found(value, spec=_file(dataset, request), command=command, details=details)
 
 
 def _request(keys: FitKeys) -> dict[str, Any]:
     """Return the arguments of the fit, always in the same form."""
+    plain = {"sample", "scope", "objective", "metrics"}
     if keys.spec is None:
-        plain = {"sample": keys.sample, "scope": keys.scope, "objective": keys.objective, "metrics": keys.metrics}
-        return {**plain, "models": keys.models}
+        return {**keys.model_dump(include=plain), "models": keys.models}
     file = read_fit_file(keys.spec)
-    return {
-        **file.model_dump(include={"sample", "scope", "objective", "metrics"}),
-        "models": {str(each.name or each.kernel): each.model_dump(exclude={"name"}) for each in file.model},
-    }
+    models = {str(each.name or each.kernel): each.model_dump(exclude={"name"}) for each in file.model}
+    return {**file.model_dump(include=plain), "models": models}
 
 
 def _file(dataset: str, request: Mapping[str, Any]) -> str:
@@ -116,30 +122,12 @@ def _file(dataset: str, request: Mapping[str, Any]) -> str:
     return text + "".join(f"\n[[model]]\n{table}" for table in tables)
 
 
-def _take(keys: FitKeys, result: xr.Dataset) -> float:
-    """Find the value that a reading means."""
+def _compared(keys: FitKeys, result: xr.Dataset) -> float:
+    """Hold the two models against each other."""
+    tie: dict[str, Any] = {"by": keys.by, "margin": keys.margin, "relative": keys.relative}
     if keys.take in _WINS:
-        return float(getattr(wins(result, keys.first, keys.second, **_tie(keys)), keys.take))
-    if keys.take in _BOOTSTRAP:
-        rate = bootstrap_win_rate(result, keys.first, keys.second, **_tie(keys))
-        name = {"bootstrap_error": "standard_error"}.get(keys.take, keys.take.removeprefix("bootstrap_"))
-        return float(getattr(rate, name))
-    values = _of_model(result, keys.take, keys.model)
-    if keys.over is not None:
-        values = values / _of_model(result, keys.take, keys.over)
-    if keys.system is not None:
-        values = _of_system(values, keys.system)
-    if keys.statistic is not None:
-        return reduce(values.values, keys.statistic, within=keys.within, percentile=keys.percentile)
-    if values.size != 1:
-        hint = "name a model, a system or a statistic"
-        raise SpecError(f"{keys.take} has {values.size} values here", where="take", hint=hint)
-    return float(values.values.ravel()[0])
-
-
-def _tie(keys: FitKeys) -> dict[str, Any]:
-    """Return by what two models are compared, and what is a tie."""
-    return {"by": keys.by, "margin": keys.margin, "relative": keys.relative}
+        return float(getattr(wins(result, keys.first, keys.second, **tie), keys.take))
+    return float(getattr(bootstrap_win_rate(result, keys.first, keys.second, **tie), _BOOTSTRAP[keys.take]))
 
 
 def _of_model(result: xr.Dataset, name: str, model: str | None) -> xr.DataArray:
@@ -155,23 +143,4 @@ def _of_model(result: xr.Dataset, name: str, model: str | None) -> xr.DataArray:
     return values.isel(model=models.index(model))
 
 
-def _of_system(values: xr.DataArray, system: str) -> xr.DataArray:
-    dims = [dim for dim in values.dims if dim != "model"]
-    names = [str(name) for name in values[dims[0]].values] if dims else []
-    if system not in names:
-        raise SpecError(f"there is no system {system!r} here", where="system", hint=did_you_mean(system, names))
-    return values.isel({dims[0]: names.index(system)})
-
-
-def _in_words(keys: FitKeys) -> str:
-    """Say what of the result is taken."""
-    if keys.take in (*_WINS, *_BOOTSTRAP):
-        return f"{keys.take} of {keys.first} against {keys.second} by {keys.by}"
-    parts = [f"{keys.statistic} of"] if keys.statistic else []
-    parts.append(keys.take)
-    parts += [f"of {each}" for each in (keys.model, keys.system) if each]
-    parts += [f"over that of {keys.over}"] if keys.over else []
-    return " ".join(parts)
-
-
-FITS: Mapping[str, Quantity] = MappingProxyType({"fit": Quantity(FitKeys, fit)})
+QUANTITIES = {"fit": Quantity(FitKeys, fit, uses_model=True)}

@@ -1,8 +1,6 @@
 """The missing factor of mass coherence: F = A_emp/K_rough of each galaxy, and how well a model of F gives it."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -10,22 +8,20 @@ import numpy.typing as npt
 import xarray as xr
 from pydantic import Field, model_validator
 
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity
-from sigcube.cube import select
-from sigcube.errors import FetchError, SpecError, did_you_mean
+from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, Settings
+from sigcube.errors import SpecError, did_you_mean
 from sigcube.kernels import KERNELS, find
 
-__all__ = ["MISSING_FACTOR"]
+__all__ = ["QUANTITIES"]
 
 FloatArray = npt.NDArray[np.float64]
-Settings = dict[str, str | float]
 _TAKES = ("rms", "correlation", "number", "share", "share_of_median")
 
 
-class MissingFactorKeys(Keys):
+class MissingFactorKeys(ModelKeys):
     """A model of F against F of the galaxies (mass coherence).
 
-    The notes say neither what A_emp is, nor which 158 galaxies they have, nor what their fits make least.
+    The notes define neither A_emp, nor the sample of 158 galaxies, nor the loss of their fits.
 
     Attributes
     ----------
@@ -37,26 +33,24 @@ class MissingFactorKeys(Keys):
     fit : list of str
         The parameters that are free; the others are as they are set.
     loss : {"linear", "soft_l1"}
-        What the fit makes least: the sum of squares, or one that outliers weigh less in.
+        The loss of the fit: the sum of squares, or one in which outliers weigh less.
     amplitude : {"least_squares", "mean"}
         A_emp of a galaxy: that of A × Burr(R) which is nearest to V_obs²/V_bar² − 1, or the mean of the latter.
     points : {"all", "boosted"}
-        From which points: all, or those with V_obs above V_bar.
+        Which points count: all, or those with V_obs above V_bar.
     rough : dict
         Settings of ``roughness``, which gives K_rough.
     baryons : dict
         The gas and the mass-to-light ratios of V_bar.
     within : pair of float, optional
-        Galaxies whose F is between these ends alone, both included.
+        Only galaxies whose F is between these ends, both included.
     least_points : int
-        Galaxies with so many points alone.
+        Only galaxies with at least so many points.
     """
 
     dataset: str = "sparc"
     sample: str = "paper171"
-    kernel: str
     term: str = "missing"
-    settings: Settings = Field(default={})
     take: str = "rms"
     fit: list[str] = Field(default=[])
     loss: Literal["linear", "soft_l1"] = "linear"
@@ -80,35 +74,28 @@ class MissingFactorKeys(Keys):
             raise ValueError("within needs two ends")
         return self
 
-    def company(self) -> Hashable:
+    def batch(self) -> Hashable:
         """Keep what compiles the same terms together."""
         return ("missing_factor", self.dataset)
 
 
 def missing_factor(keys: MissingFactorKeys, context: Context) -> Found:
     """Compute F of the galaxies, and what is asked of the model."""
-    cube = context.cube(keys.dataset)
-    chosen = select(cube, sample=keys.sample)
-    factor = context.once(_factor_key(keys), lambda: _galaxies(keys, chosen))
-    kept = np.isfinite(factor)
+    chosen = keys.selected(context)
+    of_factor = {"dataset", "sample", "amplitude", "points", "rough", "baryons", "least_points"}
+    key = f"missing factor {keys.model_dump_json(include=of_factor)}"
+    factor = context.once(key, lambda: _factor(keys, chosen))
+    wanted = np.isfinite(factor)
     if keys.within is not None:
-        kept &= (factor >= keys.within[0]) & (factor <= keys.within[1])
-    model = _Model(keys, chosen.isel(galaxy=np.flatnonzero(kept)), factor[kept])
-    values = model.fitted() if keys.fit else {}
-    found = values[keys.take] if keys.take in values else model.measure(keys.take, values)
-    shown = {name: f"{value:.6g}" for name, value in values.items()}
-    details = {"galaxies": str(int(kept.sum())), "mean F": f"{factor[kept].mean():.4g}", **shown}
-    return Found(found, {keys.dataset: str(cube.attrs["fingerprint"])}, details=details)
+        wanted &= (factor >= keys.within[0]) & (factor <= keys.within[1])
+    cube, factor = chosen.isel(galaxy=np.flatnonzero(wanted)), factor[wanted]
+    fitted = _fit(keys, cube, factor) if keys.fit else {}
+    value = fitted[keys.take] if keys.take in fitted else _measure(keys, cube, factor, fitted)
+    shown = {name: f"{value:.6g}" for name, value in fitted.items()}
+    return Found(value, details={"galaxies": str(factor.size), "mean F": f"{factor.mean():.4g}", **shown})
 
 
-def _factor_key(keys: MissingFactorKeys) -> str:
-    told = keys.model_dump_json(
-        include={"dataset", "sample", "amplitude", "points", "rough", "baryons", "least_points"}
-    )
-    return f"missing factor {told}"
-
-
-def _galaxies(keys: MissingFactorKeys, cube: xr.Dataset) -> FloatArray:
+def _factor(keys: MissingFactorKeys, cube: xr.Dataset) -> FloatArray:
     """Return F = A_emp/K_rough of each galaxy, NaN where it is left out; shape ``(n_galaxies,)``."""
     enhancement = (cube["v_obs"] / KERNELS["newton"].predict(cube, **keys.baryons)) ** 2 - 1.0
     shape = KERNELS["burr"].boost(cube) - 1.0
@@ -124,64 +111,41 @@ def _galaxies(keys: MissingFactorKeys, cube: xr.Dataset) -> FloatArray:
     return np.asarray((amplitude / rough).where(enough).values, dtype=np.float64)
 
 
-@dataclass
-class _Model:
-    """What a kernel says of F, for the galaxies that are kept."""
-
-    keys: MissingFactorKeys
-    cube: xr.Dataset
-    factor: FloatArray
-
-    def predict(self, values: Mapping[str, float]) -> FloatArray:
-        settings = {**self.keys.settings, **values}
-        found = find(self.keys.kernel).compute(self.cube, self.keys.term, **settings)
-        return np.asarray(found.values, dtype=np.float64)
-
-    def measure(self, take: str, values: Mapping[str, float]) -> float:
-        if take == "number":
-            return float(self.factor.size)
-        if take == "share":
-            return float(np.mean(1.0 / self.factor))
-        if take == "share_of_median":
-            return float(1.0 / np.median(self.factor))
-        predicted = self.predict(values)
-        if take == "correlation":
-            return float(np.corrcoef(predicted, self.factor)[0, 1])
-        return float(np.sqrt(np.mean((predicted - self.factor) ** 2)))
-
-    def fitted(self) -> dict[str, float]:
-        """Return the free parameters at the least loss, from their defaults on and within their bounds."""
-        from scipy.optimize import least_squares
-
-        own = {parameter.name: parameter for parameter in find(self.keys.kernel).parameters}
-        start = np.array([float(own[name].default) for name in self.keys.fit])  # type: ignore[arg-type]
-        low, high = (np.array([own[name].bounds[end] for name in self.keys.fit]) for end in (0, 1))
-
-        def residuals(scaled: FloatArray) -> FloatArray:
-            return self.predict(dict(zip(self.keys.fit, scaled * start, strict=True))) - self.factor
-
-        bounds = (low / start, high / start)
-        best = least_squares(residuals, np.ones(start.size), bounds=bounds, loss=self.keys.loss)
-        if not best.success:
-            raise SpecError("the fit did not end", where="fit", found=best.message)
-        return dict(zip(self.keys.fit, (best.x * start).tolist(), strict=True))
+def _predict(keys: MissingFactorKeys, cube: xr.Dataset, fitted: Mapping[str, float]) -> FloatArray:
+    found = find(keys.kernel).compute(cube, keys.term, **{**keys.settings, **fitted})
+    return np.asarray(found.values, dtype=np.float64)
 
 
-class UnavailableKeys(Keys):
-    """What a number needs and no dataset holds: a file that the papers name, or describe, and did not publish."""
+def _measure(keys: MissingFactorKeys, cube: xr.Dataset, factor: FloatArray, fitted: Mapping[str, float]) -> float:
+    match keys.take:
+        case "number":
+            return float(factor.size)
+        case "share":
+            return float(np.mean(1.0 / factor))
+        case "share_of_median":
+            return float(1.0 / np.median(factor))
+        case "correlation":
+            return float(np.corrcoef(_predict(keys, cube, fitted), factor)[0, 1])
+        case _:
+            return float(np.sqrt(np.mean((_predict(keys, cube, fitted) - factor) ** 2)))
 
-    file: str
-    of: str
+
+def _fit(keys: MissingFactorKeys, cube: xr.Dataset, factor: FloatArray) -> dict[str, float]:
+    """Return the free parameters at the least loss, from their defaults on and within their bounds."""
+    from scipy.optimize import least_squares
+
+    own = {parameter.name: parameter for parameter in find(keys.kernel).parameters}
+    start = np.array([float(own[name].default) for name in keys.fit])  # type: ignore[arg-type]
+    low, high = (np.array([own[name].bounds[end] for name in keys.fit]) for end in (0, 1))
+
+    def residuals(scaled: FloatArray) -> FloatArray:
+        return _predict(keys, cube, dict(zip(keys.fit, scaled * start, strict=True))) - factor
+
+    bounds = (low / start, high / start)
+    best = least_squares(residuals, np.ones(start.size), bounds=bounds, loss=keys.loss)
+    if not best.success:
+        raise SpecError("the fit did not end", where="fit", found=best.message)
+    return dict(zip(keys.fit, (best.x * start).tolist(), strict=True))
 
 
-def unavailable(keys: UnavailableKeys, _: Context) -> Found:
-    """Say what is missing."""
-    raise FetchError(f"needs {keys.file}, {keys.of}", hint="it is in none of the datasets of sigcube")
-
-
-MISSING_FACTOR: Mapping[str, Quantity] = MappingProxyType(
-    {
-        "missing_factor": Quantity(MissingFactorKeys, missing_factor),
-        "unavailable": Quantity(UnavailableKeys, unavailable),
-    }
-)
+QUANTITIES = {"missing_factor": Quantity(MissingFactorKeys, missing_factor, uses_model=True)}

@@ -1,26 +1,27 @@
-"""Numbers that a sweep gives: at one point of a model, or at the best of a grid."""
+"""Numbers that sweeps give: of one model, at one point or at the best of a grid, and of two models system by system."""
 
 import json
 from collections.abc import Hashable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
 from sigcube.analysis.best import best_index
 from sigcube.claims.as_toml import toml_text
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity
-from sigcube.claims.quantities.reductions import reduce
+from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings, joined_specs
+from sigcube.claims.quantities.from_data import variable_of
 from sigcube.cube import kind_of
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.model.frames import FRAMES
 from sigcube.model.metrics import METRICS
 from sigcube.sweep import Sweep
 
-__all__ = ["SWEEPS", "SweepKeys"]
+__all__ = ["QUANTITIES", "PairedKeys", "paired"]
 
-# All that rows ask of a kind of cube, at once: readings that differ in what they take share one sweep, and one loop.
+# All metrics that rows ask of a kind of cube: readings that take different ones share one sweep, and one loop.
 _USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "galaxy": ("rms", "bias", "chi2_red", "scatter_v", "scatter_g", "scatter_g_rms"),
@@ -29,45 +30,32 @@ _USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "landmark": ("ratio", "scatter"),
     }
 )
-# Two numbers as an axis need not be compiled for one another; this one changes no model.
+# A sweep needs an axis; this one, of a single label, changes no model.
 _CONSTANTS = "constants"
 
 
-class SweepKeys(Keys):
+class SweepKeys(ModelKeys, ReducedKeys):
     """A sweep of a kernel over a sample, and what to take of its result.
 
     Attributes
     ----------
-    dataset, sample, kernel, settings, reference, metrics, fitted, axes
-        As in a sweep's file; ``settings`` are its parameters, ``dataset`` is the name of a recipe. Without ``axes`` the
-        model is evaluated once.
+    reference, metrics, fitted, axes
+        As in a sweep's file, whose parameters are the ``settings``. Without ``axes`` the model is evaluated once.
     take : str
         A variable of the result, or an axis (with ``best``).
     best : str or None
         A summary whose best point on the grid is taken.
     at : dict
         A point of the grid, by axis.
-    system : str or None
-        The system whose value is taken.
-    statistic, within, percentile
-        How several values become one: see `sigcube.claims.quantities.reductions.reduce`.
     """
 
-    dataset: str
-    kernel: str
     take: str
-    sample: str = "all"
-    settings: dict[str, str | float] = Field(default={})
-    reference: dict[str, str | float] | None = None
+    reference: Settings | None = None
     metrics: list[str] | None = None
     fitted: int = 0
     axes: dict[str, Any] = Field(default={})
     best: str | None = None
-    at: dict[str, str | float] = Field(default={})
-    system: str | None = None
-    statistic: str | None = None
-    within: list[float] | None = None
-    percentile: float = 50.0
+    at: Settings = Field(default={})
 
     @model_validator(mode="after")
     def _win_rate_against_something(self) -> "SweepKeys":
@@ -75,7 +63,7 @@ class SweepKeys(Keys):
             raise ValueError("win_rate needs a reference")
         return self
 
-    def company(self) -> Hashable:
+    def batch(self) -> Hashable:
         """Keep what compiles the same loop together: labels decide it, numbers do not."""
         labels = {name: value for name, value in self.settings.items() if isinstance(value, str)}
         return ("sweep", self.dataset, self.sample, self.kernel, json.dumps(labels, sort_keys=True))
@@ -83,32 +71,18 @@ class SweepKeys(Keys):
 
 def sweep(keys: SweepKeys, context: Context) -> Found:
     """Run the sweep, once for all readings that ask for the same, and take a value of it."""
-    cube = context.cube(keys.dataset)
-    request = _request(keys, kind_of(cube).name)
-    result = context.once(_key(keys.dataset, request), lambda: Sweep(cube, **request).compute())
-    file = {"cube": f"cubes/{keys.dataset}.zarr", **request}
-    return Found(
-        _take(keys, result),
-        {keys.dataset: str(result.attrs["cube_fingerprint"])},
-        toml_text({key: value for key, value in file.items() if value is not None}),
-        "sigcube sweep SPEC.toml",
-        {"take": _in_words(keys)},
-    )
-
-
-def _key(dataset: str, request: Mapping[str, Any]) -> str:
-    return json.dumps([dataset, request], sort_keys=True)
-
-
-def _request(keys: SweepKeys, kind: str) -> dict[str, Any]:
-    """Return the arguments of the sweep, always in the same form."""
+    kind = kind_of(context.cube(keys.dataset)).name
+    system_dim = FRAMES[kind].system_dim if kind in FRAMES else None
+    metrics = keys.metrics
+    if metrics is None:
+        taken = [name for name in METRICS if keys.take in (name, f"{name}_mean", f"{name}_median")]
+        metrics = list(dict.fromkeys([*_USUAL.get(kind, ()), *taken]))
     settings = dict(keys.settings)
     axes = dict(keys.axes) or {_CONSTANTS: [settings.pop(_CONSTANTS, "paper")]}
-    system_dim = FRAMES[kind].system_dim if kind in FRAMES else None
-    return {
+    request = {
         "sample": keys.sample,
         "kernel": keys.kernel,
-        "metrics": _metrics(keys, kind),
+        "metrics": metrics,
         "keep": [system_dim] if system_dim else [],
         "dtype": "float64",
         "fitted": keys.fitted,
@@ -116,60 +90,45 @@ def _request(keys: SweepKeys, kind: str) -> dict[str, Any]:
         "reference": keys.reference,
         "axes": axes,
     }
+    result = _run(keys.dataset, request, context)
+    value = _take(keys, result)
+    return Found(
+        value, spec=_spec(keys.dataset, request), command="sigcube sweep SPEC.toml", details={"take": _in_words(keys)}
+    )
 
 
-def _metrics(keys: SweepKeys, kind: str) -> list[str]:
-    """Return the metrics that are usual for the kind, with the one that is taken."""
-    if keys.metrics is not None:
-        return keys.metrics
-    usual = list(_USUAL.get(kind, ()))
-    wanted = [name for name in METRICS if keys.take in (name, f"{name}_mean", f"{name}_median")]
-    return list(dict.fromkeys([*usual, *wanted]))
+def _run(dataset: str, request: Mapping[str, Any], context: Context) -> xr.Dataset:
+    """Run a sweep, or return the result of an equal one."""
+    key = json.dumps([dataset, request], sort_keys=True)
+    result: xr.Dataset = context.once(key, lambda: Sweep(context.cube(dataset), **request).compute())
+    return result
+
+
+def _spec(dataset: str, request: Mapping[str, Any]) -> str:
+    file = {"cube": f"cubes/{dataset}.zarr", **request}
+    return toml_text({key: value for key, value in file.items() if value is not None})
 
 
 def _take(keys: SweepKeys, result: xr.Dataset) -> float:
     """Find the value that a reading means."""
-    chosen = result.sel({name: value for name, value in keys.at.items()})
-    if keys.best is not None:
-        place = best_index(_variable(chosen, keys.best))
-        if place is None:
-            raise SpecError("no point of the grid has a finite value", where="best", found=keys.best)
-        chosen = chosen.isel(place)
-    values = _variable(chosen, keys.take)
-    if keys.system is not None:
-        values = _of_system(values, keys.system)
-    if keys.statistic is not None:
-        return reduce(values.values, keys.statistic, within=keys.within, percentile=keys.percentile)
-    if values.size != 1:
-        hint = "name a system, a statistic, the best point, or at which point"
-        raise SpecError(f"{keys.take} has {values.size} values here", where="take", hint=hint)
-    return float(values.values.ravel()[0])
-
-
-def _variable(result: xr.Dataset, name: str) -> xr.DataArray:
     known = [str(each) for each in (*result.data_vars, *result.coords)]
-    if name not in known:
-        raise SpecError(f"the result has no {name!r}", where="take", hint=did_you_mean(name, known))
-    return result[name]
-
-
-def _of_system(values: xr.DataArray, system: str) -> xr.DataArray:
-    dims = [dim for dim in values.dims if dim in ("galaxy", "cluster", "landmark")]
-    if not dims:
-        raise SpecError(f"{values.name} has no value of each system", where="system", found=system)
-    names = [str(name) for name in values[dims[0]].values]
-    if system not in names:
-        raise SpecError(f"there is no {dims[0]} {system!r} here", where="system", hint=did_you_mean(system, names))
-    return values.isel({dims[0]: names.index(system)})
+    for name in (keys.best, keys.take):
+        if name is not None and name not in known:
+            raise SpecError(f"the result has no {name!r}", where="take", hint=did_you_mean(name, known))
+    chosen = result.sel(keys.at)
+    if keys.best is not None:
+        index = best_index(chosen[keys.best])
+        if index is None:
+            raise SpecError("no point of the grid has a finite value", where="best", found=keys.best)
+        chosen = chosen.isel(index)
+    hint = "name a system, a statistic, the best point, or at which point"
+    return keys.reduced(keys.of_system(chosen[keys.take]), keys.take, hint=hint)
 
 
 def _in_words(keys: SweepKeys) -> str:
-    """Say what of the result is taken."""
     parts = [keys.take]
     if keys.statistic is not None:
-        ends = f" within {keys.within[0]:g} to {keys.within[1]:g}" if keys.within else ""
-        rank = f" {keys.percentile:g}" if keys.statistic == "percentile" else ""
-        parts.insert(0, f"{keys.statistic}{rank}{ends} of")
+        parts.insert(0, f"{keys.statistic_text()} of")
     if keys.system is not None:
         parts.append(f"of {keys.system}")
     if keys.best is not None:
@@ -179,4 +138,84 @@ def _in_words(keys: SweepKeys) -> str:
     return " ".join(parts)
 
 
-SWEEPS: Mapping[str, Quantity] = MappingProxyType({"sweep": Quantity(SweepKeys, sweep)})
+class PairedKeys(ModelKeys):
+    """A metric of each system under a model and under another.
+
+    Attributes
+    ----------
+    reference : dict
+        The other model: its kernel, and its settings.
+    metric : str
+        What both are measured by; less is better.
+    take : {"wins", "difference"}
+        The share of systems where the model's metric is the smaller, or the mean of how much larger it is.
+    systems : list of str
+        Only these systems.
+    where : dict
+        Only systems whose variable is within two ends, both included: ``{ hubble_type = [0, 3] }``.
+    """
+
+    reference: Settings
+    metric: str = "rms"
+    take: Literal["wins", "difference"] = "wins"
+    systems: list[str] = Field(default_factory=list)
+    where: dict[str, tuple[float, float]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _a_model_to_compare_with(self) -> "PairedKeys":
+        if "kernel" not in self.reference:
+            raise ValueError("the reference needs a kernel")
+        return self
+
+    def batch(self) -> Hashable:
+        """Keep what compiles the same loop together."""
+        return ("paired", self.dataset, self.sample, self.kernel)
+
+
+def paired(keys: PairedKeys, context: Context) -> Found:
+    """Compare the two models over the systems that are wanted."""
+    cube = context.cube(keys.dataset)
+    dim = str(kind_of(cube).system_dim)
+    other = {name: value for name, value in keys.reference.items() if name != "kernel"}
+    requests = [
+        {
+            "sample": keys.sample,
+            "kernel": kernel,
+            "metrics": [keys.metric],
+            "keep": [dim],
+            "dtype": "float64",
+            "parameters": settings,
+            "axes": {_CONSTANTS: ["paper"]},
+        }
+        for kernel, settings in ((keys.kernel, keys.settings), (keys.reference["kernel"], other))
+    ]
+    results = [_run(keys.dataset, request, context) for request in requests]
+    names = _wanted(keys, cube, [str(name) for name in results[0][dim].values])
+    ours, theirs = (result[keys.metric].sel({dim: names}).values.reshape(len(names)) for result in results)
+    both = np.isfinite(ours) & np.isfinite(theirs)
+    if not both.any():
+        raise SpecError("there is no system to compare", where="systems", found=", ".join(names) or "none")
+    ours, theirs = ours[both], theirs[both]
+    value = float((ours < theirs).mean() if keys.take == "wins" else (ours - theirs).mean())
+    specs = joined_specs([_spec(keys.dataset, request) for request in requests])
+    details = {"systems": str(int(both.sum())), "take": f"{keys.take} of {keys.metric}"}
+    return Found(value, spec=specs, command="sigcube sweep SPEC.toml", details=details)
+
+
+def _wanted(keys: PairedKeys, cube: xr.Dataset, names: list[str]) -> list[str]:
+    """Return the names of the systems that a row is about, in the order of the cube."""
+    dim = str(kind_of(cube).system_dim)
+    if unknown := [name for name in keys.systems if name not in names]:
+        hint = did_you_mean(unknown[0], names)
+        raise SpecError(f"there is no {dim} {unknown[0]!r} here", where="systems", hint=hint)
+    names = [name for name in names if not keys.systems or name in keys.systems]
+    for variable, (low, high) in keys.where.items():
+        values = variable_of(cube, variable).sel({dim: names}).values
+        names = [name for name, value in zip(names, values, strict=True) if low <= value <= high]
+    return names
+
+
+QUANTITIES = {
+    "sweep": Quantity(SweepKeys, sweep, uses_model=True),
+    "paired": Quantity(PairedKeys, paired, uses_model=True),
+}

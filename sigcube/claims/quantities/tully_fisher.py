@@ -1,25 +1,20 @@
 """Numbers of the baryonic Tully–Fisher relation: the mass that a velocity asks for, and slopes."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
 from sigcube.claims.quantities.at_points import term_values
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity
+from sigcube.claims.quantities.base import Context, Found, Keys, ModelKeys, Quantity, Settings
 from sigcube.claims.quantities.from_data import variable_of
-from sigcube.cube import select
 from sigcube.errors import SpecError
-from sigcube.kernels import find
 
-__all__ = ["TULLY_FISHER", "BalanceKeys", "SlopeKeys"]
+__all__ = ["QUANTITIES", "BalanceKeys", "SlopeKeys", "balance", "slope"]
 
-# Of the baryons of a landmark, to find those that it would take.
+# Between these multiples of a landmark's baryons the mass is searched.
 _LEAST, _MOST = 1e-6, 1e6
 
-# Laws whose Newtonian prediction grows with the mass, as M to the power of Σ that the observable goes with.
+# Laws whose Newtonian prediction grows with the mass, as the power of M that the observable has of Σ.
 _GROW = ("velocity", "dispersion", "acceleration", "mass")
 
 
@@ -40,7 +35,7 @@ class BalanceKeys(Keys):
     dataset: str
     kernel: str
     systems: list[str]
-    settings: dict[str, str | float] = Field(default_factory=dict)
+    settings: Settings = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _some(self) -> "BalanceKeys":
@@ -54,13 +49,12 @@ def balance(keys: BalanceKeys, context: Context) -> Found:
     whole = context.cube(keys.dataset)
     rows = [whole.sel(landmark=[name]) for name in keys.systems]
     factors = [_factor(row, keys) for row in rows]
-    marks = {keys.dataset: str(whole.attrs["fingerprint"])}
-    shown = {name: f"{factor:.4f} of its baryons" for name, factor in zip(keys.systems, factors, strict=True)}
+    details = {name: f"{factor:.4f} of its baryons" for name, factor in zip(keys.systems, factors, strict=True)}
     if len(rows) == 1:
-        return Found(factors[0], marks, details=shown)
+        return Found(factors[0], details=details)
     masses = [factor * float(row["m_bar"].values[0]) for factor, row in zip(factors, rows, strict=True)]
     observed = [float(row["observed"].values[0]) for row in rows]
-    return Found(_slope(np.array(observed), np.array(masses)), marks, details=shown)
+    return Found(_slope(np.array(observed), np.array(masses)), details=details)
 
 
 def _factor(row: xr.Dataset, keys: BalanceKeys) -> float:
@@ -87,48 +81,41 @@ def _with_baryons(row: xr.Dataset, factor: float) -> xr.Dataset:
     return row.assign({**grown, "newton": row["newton"] * factor ** row["power"]})
 
 
-class SlopeKeys(Keys):
+class SlopeKeys(ModelKeys):
     """The exponent of a power law: of the least squares of a logarithm over another, over the systems of a sample.
 
     Attributes
     ----------
-    dataset, sample, x
-        The systems, and the variable on the x axis.
-    kernel, term, settings
-        What is on the y axis: a term of a kernel.
+    x, term : str
+        The variable of the cube on the x axis, and the term of the kernel on the y axis.
     inverse : bool
         Fit x over y instead, and take one over that slope.
     """
 
-    dataset: str
     x: str
-    kernel: str
     term: str
-    sample: str = "all"
-    settings: dict[str, str | float] = Field(default_factory=dict)
     inverse: bool = False
 
 
 def slope(keys: SlopeKeys, context: Context) -> Found:
     """Fit the line."""
-    whole = context.cube(keys.dataset)
-    chosen = select(whole, sample=keys.sample)
-    find(keys.kernel)
+    chosen = keys.selected(context)
     y = term_values(keys.kernel, chosen, keys.term, keys.settings)
     x, y = xr.broadcast(variable_of(chosen, keys.x), y)
-    kept = np.isfinite(x.values) & np.isfinite(y.values) & (x.values > 0) & (y.values > 0)
-    if kept.sum() < 3:
-        raise SpecError("a line needs three systems", where="sample", found=str(int(kept.sum())))
-    shown = {"systems": str(int(kept.sum())), "x": keys.x, "y": f"{keys.term} of {keys.kernel}"}
-    marks = {keys.dataset: str(whole.attrs["fingerprint"])}
-    values = x.values[kept], y.values[kept]
-    return Found(1.0 / _slope(*reversed(values)) if keys.inverse else _slope(*values), marks, details=shown)
+    positive = np.isfinite(x.values) & np.isfinite(y.values) & (x.values > 0) & (y.values > 0)
+    n_systems = int(positive.sum())
+    if n_systems < 3:
+        raise SpecError("a line needs three systems", where="sample", found=str(n_systems))
+    details = {"systems": str(n_systems), "x": keys.x, "y": f"{keys.term} of {keys.kernel}"}
+    values = x.values[positive], y.values[positive]
+    return Found(1.0 / _slope(*reversed(values)) if keys.inverse else _slope(*values), details=details)
 
 
 def _slope(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.polyfit(np.log10(x), np.log10(y), 1)[0])
 
 
-TULLY_FISHER: Mapping[str, Quantity] = MappingProxyType(
-    {"balance": Quantity(BalanceKeys, balance), "slope": Quantity(SlopeKeys, slope)}
-)
+QUANTITIES = {
+    "balance": Quantity(BalanceKeys, balance, uses_model=True),
+    "slope": Quantity(SlopeKeys, slope, uses_model=True),
+}

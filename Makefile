@@ -36,7 +36,7 @@ test: setup  ## run every test, the slowest first, on all cores
 	$(PYTEST) $(WORKERS)
 
 fuzz: setup  ## feed the readers ten times as many broken files as `make test` does
-	SIGCUBE_FUZZ=3000 $(PYTEST) tests/readers/test_fuzz.py tests/readers/test_stars_fuzz.py $(WORKERS)
+	SIGCUBE_FUZZ=3000 $(PYTEST) tests/readers $(WORKERS) -k "fuzz or malformed"
 
 lint: setup  ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -35,3 +35,11 @@ def test_every_kernel_has_a_counterpart() -> None:
 def test_every_window_and_every_interpolation_has_one(kernel: str, choice: str) -> None:
     labels = next(found.options for found in KERNELS[kernel].choices if found.name == choice)
     assert {case.labels[choice] for case in READINGS if case.kernel == kernel} == set(labels)
+
+
+def test_the_c_leaves_subnormal_numbers_alone(tmp_path: Path) -> None:
+    """By gcc's -ffast-math they would be zero from then on, in whatever else this process does."""
+    cube = mock_survey(n_galaxies=2, seed=6, points=(5, 9))
+    case = READINGS[0]
+    c_sums(case, case.job(cube, lengths=(2, 2), sample="all"), tmp_path)()
+    assert np.float64(5e-324) * np.float64(1.0) > 0.0

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import struct
 import tempfile
 import zipfile
@@ -33,18 +32,17 @@ from sigcube.recipes import Recipe, ingest, load_recipe
 from tests.readers.cds_files import CdsFiles
 from tests.readers.sparc_files import SparcFiles
 from tests.readers.tables import columns, write_table
+from tests.strategies import BROKEN_FILES
 
 pytestmark = pytest.mark.slow
 
-# Drawn anew in every run; `make fuzz` draws more.
-CASES = int(os.environ.get("SIGCUBE_FUZZ", "300"))
 many = settings(
-    max_examples=CASES,
+    max_examples=BROKEN_FILES,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-few = settings(many, max_examples=CASES // 10)
+few = settings(many, max_examples=BROKEN_FILES // 10)
 
 GALAXY = KINDS["galaxy"]
 NAN = math.nan

@@ -23,11 +23,10 @@ from sigcube.readers.stars import Orientation, StarCuts, read_stars, read_veloci
 from sigcube.readers.typing import Column, Table
 from sigcube.recipes import load_recipe
 from tests.readers.astropy_stars import astropy_way
+from tests.strategies import BROKEN_FILES
 
 pytestmark = pytest.mark.slow
 
-# Drawn anew in every run; `make fuzz` draws more.
-CASES = int(os.environ.get("SIGCUBE_FUZZ", "300"))
 
 GAIA = load_recipe("gaia").files["stars"].columns
 CROSS_MATCH = load_recipe("eilers_cross_match").files["stars"].columns
@@ -231,7 +230,7 @@ def compare_columns(cube: xr.Dataset, case: Case) -> None:
             np.testing.assert_array_equal(cube[column.variable].values, values)
 
 
-@settings(max_examples=CASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=BROKEN_FILES, suppress_health_check=list(HealthCheck))
 @given(case=cases(GAIA), save=st.integers(0, 9).map(lambda n: n == 9))
 def test_files_like_those_of_gaia(case: Case, save: bool) -> None:
     cube = attempt(case, read_stars, FRAME, save=save)
@@ -253,7 +252,7 @@ def test_files_like_those_of_gaia(case: Case, save: bool) -> None:
     assert all(np.isnan(cube[name].values[~complete]).all() for name in COORDINATES)
 
 
-@settings(max_examples=CASES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=BROKEN_FILES, suppress_health_check=list(HealthCheck))
 @given(case=cases(CROSS_MATCH), save=st.integers(0, 9).map(lambda n: n == 9))
 def test_files_like_the_cross_match(case: Case, save: bool) -> None:
     cube = attempt(case, read_velocities, Orientation(v_phi="against"), save=save)

@@ -1,4 +1,5 @@
 # Two commands set everything up on a machine with Python >= 3.11 and make: `make demo` and `make test`.
+# While you work, `make check` runs in a minute what needs no long compilation, no cluster and no browser.
 # Another interpreter: `PYTHON=python3.12 make test`.
 
 PYTHON ?= python3
@@ -6,9 +7,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -q
+# Groups of tests, as tests/conftest.py makes and orders them, over several processes.
+WORKERS := -n auto --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench docs lock clean
+.PHONY: help setup demo check test fuzz lint types bench docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,10 +29,14 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup  ## sweep a mock survey, compare real systems, write two pages into demo/
 	@$(BIN)/sigcube demo --out demo
 
-test: setup  ## run every test, the quick ones first
-	$(PYTEST) -m "not slow and not cluster and not browser" -n auto
-	$(PYTEST) -m "slow and not cluster and not browser" -n auto --dist loadgroup
-	$(PYTEST) -m "cluster or browser" -n 2 --dist loadfile
+check: setup  ## run the quick tests of every room, within a minute: for the inner loop
+	$(PYTEST) -m "not slow and not cluster and not browser" $(WORKERS)
+
+test: setup  ## run every test, the slowest first, on all cores
+	$(PYTEST) $(WORKERS)
+
+fuzz: setup  ## feed the readers ten times as many broken files as `make test` does
+	SIGCUBE_FUZZ=3000 $(PYTEST) tests/readers $(WORKERS) -k "fuzz or malformed"
 
 lint: setup  ## ruff: rules and format
 	$(BIN)/ruff check .

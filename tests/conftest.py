@@ -1,16 +1,19 @@
 """Fixtures that every room's tests share."""
 
+import gc
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import xarray as xr
+from distributed import Client
 from hypothesis import HealthCheck, settings
 
 from sigcube.claims import Entry, evaluate_claims, load_claims
 from sigcube.cube import open_cube
+from sigcube.driver.cluster import connect
 from sigcube.readers.mock import mock_survey
 from sigcube.recipes import ingest, load_recipe
 from tests.browser import BROWSER, Shoot, open_page
@@ -22,6 +25,8 @@ settings.load_profile("sigcube")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep machine code beside pytest's own cache, for all processes and runs: its names tell all that decides it."""
+    # Compiling makes millions of objects that live on: collecting in between is a fifth of its time.
+    gc.set_threshold(200_000, 50, 100)
     assert config.cache is not None
     os.environ["SIGCUBE_COMPILED"] = str(config.cache.mkdir("compiled"))
 
@@ -78,10 +83,20 @@ def gaia_cube(gaia_path: Path) -> xr.Dataset:
 
 @pytest.fixture(scope="session")
 def ledger(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Entry]:
-    """Every claim that comes with sigcube, judged, by its id: no cube is there before."""
+    """Every claim that comes with sigcube, judged, by its id: no cube is there before.
+
+    In this process, which has compiled much of it already, or will use it again.
+    """
     folder = tmp_path_factory.mktemp("ledger")
-    entries = evaluate_claims(load_claims(), cubes=folder / "cubes", data=shared_data, workers=2)
+    entries = evaluate_claims(load_claims(), cubes=folder / "cubes", data=shared_data)
     return {entry.claim.id: entry for entry in entries}
+
+
+@pytest.fixture(scope="session")
+def local_client() -> Iterator[Client]:
+    """Two Dask workers on this machine, for every test that needs no cluster of its own."""
+    with connect(workers=2) as connected:
+        yield connected
 
 
 @pytest.fixture(scope="session")
@@ -95,12 +110,41 @@ def shoot() -> Shoot:
     return open_page
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one process more than there are cores: tests of clusters and browsers wait for the most part."""
+    return (os.cpu_count() or 1) + 1
+
+
+# What takes longest goes first, so that no process is left alone with it at the end.
+FIRST = (
+    "local_client",
+    "ledger",
+    "test_kills.py",
+    "test_sweeps.py",
+    "kernels",
+    "test_fuzz.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group what shares something dear, for runs in several processes: the ledger, or what a file's tests make."""
+    places = {name: place for place, name in enumerate(FIRST)}
+    groups: dict[str, list[pytest.Item]] = {}
     for item in items:
-        needs_ledger = "ledger" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("ledger" if needs_ledger else item.path.name))
-        if needs_ledger:
-            # A hundred models are compiled, and pairs of models fitted to every galaxy.
-            item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.timeout(1500))
+        groups.setdefault(_group(item), []).append(item)
+    for group, members in groups.items():
+        for item in members:
+            item.add_marker(pytest.mark.xdist_group(group))
+            if group == "ledger":
+                # A hundred models are compiled, and pairs of models fitted to every galaxy.
+                item.add_marker(pytest.mark.slow)
+    ordered = sorted(groups, key=lambda group: places.get(group, len(places)))
+    items[:] = [item for group in ordered for item in groups[group]]
+
+
+def _group(item: pytest.Item) -> str:
+    names = getattr(item, "fixturenames", ())
+    shared = next((name for name in ("ledger", "local_client") if name in names), None)
+    # The tests of kernels compile the same terms.
+    return shared or ("kernels" if item.path.parent.name == "kernels" else item.path.name)

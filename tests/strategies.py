@@ -1,6 +1,7 @@
 """Hypothesis strategies: small galaxy cubes of every shape."""
 
 import json
+import os
 
 import numpy as np
 import xarray as xr
@@ -10,7 +11,10 @@ from sigcube.cube import KINDS
 from sigcube.readers.assembly import pad
 from sigcube.readers.galaxy import GalaxyCuts, derive
 
-__all__ = ["described", "galaxy_cubes"]
+__all__ = ["BROKEN_FILES", "described", "galaxy_cubes"]
+
+#: How many broken files a run feeds to each reader, drawn anew in every run; `make fuzz` feeds more.
+BROKEN_FILES = int(os.environ.get("SIGCUBE_FUZZ", "300"))
 
 _SAMPLES = {
     "clean": {

@@ -3,7 +3,6 @@
 import json
 import shutil
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from distributed import Client
 
 import sigcube
 from sigcube.cube import fingerprint, open_cube, save_cube
-from sigcube.driver.cluster import connect
 from sigcube.engine import Engine
 from sigcube.errors import DataError, SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.plan.plan import Block
@@ -49,15 +47,9 @@ def same_bits(one: xr.Dataset, other: xr.Dataset) -> None:
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with connect(workers=2) as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def result_path(mock_cube: xr.Dataset, client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def result_path(mock_cube: xr.Dataset, local_client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("results") / "first.zarr"
-    sweep_of(mock_cube).run(path, client=client)
+    sweep_of(mock_cube).run(path, client=local_client)
     return path
 
 
@@ -122,33 +114,33 @@ def test_plain_xarray_opens_the_result_with_units_and_labels(result_path: Path) 
 
 
 @pytest.mark.cluster
-def test_a_finished_sweep_runs_nothing_again(mock_cube: xr.Dataset, client: Client, result_path: Path) -> None:
+def test_a_finished_sweep_runs_nothing_again(mock_cube: xr.Dataset, local_client: Client, result_path: Path) -> None:
     before = (result_path / "journal" / "blocks.jsonl").read_bytes()
     events: list[str] = []
-    sweep_of(mock_cube).run(result_path, client=client, on_event=lambda event: events.append(event.kind))
+    sweep_of(mock_cube).run(result_path, client=local_client, on_event=lambda event: events.append(event.kind))
     assert not events
     assert read_journal(result_path / "journal").entries
     assert (result_path / "journal" / "blocks.jsonl").read_bytes() == before
 
 
 @pytest.mark.cluster
-def test_rerun_makes_the_same_bits(client: Client, result_path: Path) -> None:
-    report = rerun(result_path, client=client)
+def test_rerun_makes_the_same_bits(local_client: Client, result_path: Path) -> None:
+    report = rerun(result_path, client=local_client)
     assert report.identical
     assert report.compared == len(read_journal(result_path / "journal").entries)
     same_bits(open_result(report.path), open_result(result_path))
     with pytest.raises(SpecError, match="made again already"):
-        rerun(result_path, client=client)
+        rerun(result_path, client=local_client)
 
 
 @pytest.mark.cluster
-def test_rerun_of_a_kernel_of_ones_own(mock_cube: xr.Dataset, client: Client, tmp_path: Path) -> None:
+def test_rerun_of_a_kernel_of_ones_own(mock_cube: xr.Dataset, local_client: Client, tmp_path: Path) -> None:
     Sweep(mock_cube, kernel=FRAGILE, axes={"A": [0.0, 1.0]}, sample="unflagged").run(
-        tmp_path / "own.zarr", client=client
+        tmp_path / "own.zarr", client=local_client
     )
     with pytest.raises(SpecError, match="there is no kernel 'fragile'"):
-        rerun(tmp_path / "own.zarr", client=client)
-    assert rerun(tmp_path / "own.zarr", own_kernels={"fragile": FRAGILE}, client=client).identical
+        rerun(tmp_path / "own.zarr", client=local_client)
+    assert rerun(tmp_path / "own.zarr", own_kernels={"fragile": FRAGILE}, client=local_client).identical
 
 
 def test_a_result_is_not_compared_with_itself(tmp_path: Path) -> None:
@@ -191,11 +183,11 @@ def test_a_store_of_other_data_is_refused(mock_cube: xr.Dataset, result_path: Pa
 
 @pytest.mark.cluster
 def test_blocks_that_raise_or_kill_are_recorded_and_the_rest_completes(
-    mock_cube: xr.Dataset, client: Client, tmp_path: Path
+    mock_cube: xr.Dataset, local_client: Client, tmp_path: Path
 ) -> None:
     axes = {"A": [0.0, 1.0, 2.0, 3.0], "b": sigcube.linspace(0, 1, 60_000)}
     result = Sweep(mock_cube, sample="unflagged", kernel=FRAGILE, axes=axes).run(
-        tmp_path / "fragile.zarr", client=client
+        tmp_path / "fragile.zarr", client=local_client
     )
     statuses = {a: set(np.unique(result.status.sel(A=a))) for a in axes["A"]}
     assert statuses == {0.0: {1}, 1.0: {1}, 2.0: {3}, 3.0: {4}}
@@ -208,10 +200,10 @@ def test_blocks_that_raise_or_kill_are_recorded_and_the_rest_completes(
 
 
 @pytest.mark.cluster
-def test_fail_fast_stops_and_names_the_block(mock_cube: xr.Dataset, client: Client, tmp_path: Path) -> None:
+def test_fail_fast_stops_and_names_the_block(mock_cube: xr.Dataset, local_client: Client, tmp_path: Path) -> None:
     sweep = Sweep(mock_cube, kernel=FRAGILE, axes={"A": [2.0, 1.0], "b": sigcube.linspace(0, 1, 60_000)})
     with pytest.raises(SigcubeError, match=r"block \d+ failed, and the run stops as asked\n +where: A = 2"):
-        sweep.run(tmp_path / "fast.zarr", client=client, fail_fast=True)
+        sweep.run(tmp_path / "fast.zarr", client=local_client, fail_fast=True)
 
 
 def test_a_spec_file_says_the_same_as_python(mock_cube: xr.Dataset, tmp_path: Path) -> None:

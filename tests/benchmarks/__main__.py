@@ -14,7 +14,15 @@ from unittest.mock import patch
 import sigcube
 from sigcube.cube import pack
 from sigcube.recipes import ingest, load_recipe
-from tests.benchmarks import bench_engine, bench_kernels, bench_scaling, bench_stars, bench_sweep, bench_vecmath
+from tests.benchmarks import (
+    bench_engine,
+    bench_kernels,
+    bench_scaling,
+    bench_stars,
+    bench_sweep,
+    bench_tables,
+    bench_vecmath,
+)
 from tests.benchmarks.harness import Part, compiler, file_system, machine, table, versions
 from tests.benchmarks.work import SAMPLE
 
@@ -56,6 +64,7 @@ def _everything(cube, folder: Path, *, quick: bool) -> tuple[list[Part], dict[st
         "sweep": bench_sweep,
         "scaling": bench_scaling,
         "stars": bench_stars,
+        "tables": bench_tables,
     }
     for name, bench in benches.items():
         print(f"{name} ...", file=sys.stderr, flush=True)

@@ -20,7 +20,7 @@ from sigcube.readers.galactocentric import GalacticFrame
 from sigcube.readers.mock_stars import mock_stars
 from tests.benchmarks.harness import Part, table
 
-__all__ = ["run"]
+__all__ = ["peak", "run"]
 
 MIB = 1 << 20
 _ROOT = Path(__file__).parents[2]
@@ -128,7 +128,7 @@ def _measure(way: str, path: Path, *, rounds: int) -> tuple[float, int]:
     return min(seconds), max(peaks)
 
 
-def _peak() -> int:
+def peak() -> int:
     """Return the largest resident set of this program [bytes]; getrusage would count that of the parent before it."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", status)[1])
@@ -137,4 +137,4 @@ def _peak() -> int:
 if __name__ == "__main__":
     START = perf_counter()
     WAYS[sys.argv[1]](Path(sys.argv[2]))
-    print(json.dumps([perf_counter() - START, _peak()]))
+    print(json.dumps([perf_counter() - START, peak()]))

@@ -74,6 +74,6 @@ def test_rows_test_themselves_once_their_file_is_supplied(
 ) -> None:
     claims = [entry.claim for entry in ledger.values()]
     untested = [claim for claim in claims if ledger[claim.id].verdict is Verdict.CANNOT]
-    judged = evaluate_claims(untested, cubes=tmp_path, data=supplied, workers=2, among=claims)
+    judged = evaluate_claims(untested, cubes=tmp_path, data=supplied, among=claims)
     assert [failure for entry in judged for failure in entry.failures] == []
     assert {entry.claim.id for entry in judged if entry.verdict is Verdict.CANNOT} <= UNPUBLISHED

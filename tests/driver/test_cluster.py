@@ -2,12 +2,11 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -30,12 +29,6 @@ with connect(workers=2) as client:
 """
 
 
-@pytest.fixture(scope="module")
-def local() -> Iterator[Client]:
-    with connect(workers=2) as client:
-        yield client
-
-
 def script(folder: Path, body: str) -> subprocess.Popen[str]:
     """Start a user's script that has no main guard."""
     path = folder / "script.py"
@@ -52,20 +45,20 @@ def worker_pids(process: subprocess.Popen[str]) -> list[int]:
     return [int(each) for each in process.stdout.readline().split()]
 
 
-def test_a_local_cluster_has_the_workers_asked_for_one_thread_each(local: Client) -> None:
-    assert list(local.nthreads().values()) == [1, 1]
-    assert len(set(local.run(os.getpid).values())) == 2
+def test_a_local_cluster_has_the_workers_asked_for_one_thread_each(local_client: Client) -> None:
+    assert list(local_client.nthreads().values()) == [1, 1]
+    assert len(set(local_client.run(os.getpid).values())) == 2
 
 
-def test_workers_run_one_thread_in_every_library_and_keep_their_heap(local: Client) -> None:
+def test_workers_run_one_thread_in_every_library_and_keep_their_heap(local_client: Client) -> None:
     names = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
-    found = local.run(lambda: [os.environ.get(name) for name in names])
+    found = local_client.run(lambda: [os.environ.get(name) for name in names])
     assert list(found.values()) == [["1", "1", "268435456"]] * 2
 
 
-def test_workers_have_a_memory_limit(local: Client) -> None:
+def test_workers_have_a_memory_limit(local_client: Client) -> None:
     total = psutil.virtual_memory().total
-    limits = [worker["memory_limit"] for worker in local.scheduler_info(n_workers=-1)["workers"].values()]
+    limits = [worker["memory_limit"] for worker in local_client.scheduler_info(n_workers=-1)["workers"].values()]
     assert len(limits) == 2
     assert all(0 < limit <= total / 2 for limit in limits)
 
@@ -115,28 +108,14 @@ def test_an_interrupt_reaches_the_client_alone(tmp_path: Path) -> None:
     assert output.count("tcp://") == 2, "both workers are still there"
 
 
-def test_nobody_at_the_address_is_one_clear_error_in_bounded_time() -> None:
-    began = time.monotonic()
-    with (
-        pytest.raises(ClusterError, match=r"no Dask scheduler answers\n.*tcp://127.0.0.1:9\n"),
-        connect("tcp://127.0.0.1:9"),
-    ):
-        pass
-    assert time.monotonic() - began < 20
-
-
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "tcp://127.0.0.1:notaport"])
-def test_a_refused_connection_leaves_no_event_loop_for_the_garbage_collector(address: str) -> None:
+def test_nobody_at_the_address_is_one_clear_error(address: str) -> None:
+    """And leaves no event loop for the garbage collector."""
     before = set(threading.enumerate())
-    with pytest.raises(ClusterError), connect(address):
+    message = rf"no Dask scheduler answers\n.*{re.escape(address)}\n"
+    with pytest.raises(ClusterError, match=message), connect(address):
         pass
     assert set(threading.enumerate()) <= before
-
-
-@pytest.mark.parametrize("address", ["nonsense://x", "tcp://127.0.0.1:notaport"])
-def test_a_malformed_address_is_the_same_clear_error(address: str) -> None:
-    with pytest.raises(ClusterError, match="no Dask scheduler answers"), connect(address):
-        pass
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,6 @@ pytestmark = pytest.mark.cluster
 N = 10
 
 
-@pytest.fixture(scope="module")
-def local() -> Iterator[Client]:
-    with connect(workers=2) as client:
-        yield client
-
-
 @pytest.fixture(autouse=True)
 def _prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Journal more often than usual, so that a test can act at a certain block."""
@@ -135,13 +129,13 @@ def at(count: int, action: Callable[[], Any]) -> Callable[[Event], None]:
 # Blocks
 
 
-def test_all_blocks_are_done_once_and_told_after_the_journal_knew(local: Client, sweep: Sweep) -> None:
+def test_all_blocks_are_done_once_and_told_after_the_journal_knew(local_client: Client, sweep: Sweep) -> None:
     def check(event: Event) -> None:
         if event.kind == "done":
             assert event.entry is not None
             assert event.entry.block in sweep.done()
 
-    progress = sweep.run(local, watch=check)
+    progress = sweep.run(local_client, watch=check)
     assert (progress.done, progress.ended, progress.blocks, progress.points) == (N, N, N, 8 * N)
     assert sorted(executed(sweep.log)) == list(range(N))
     assert_whole(sweep.path, N)
@@ -151,25 +145,25 @@ def test_all_blocks_are_done_once_and_told_after_the_journal_knew(local: Client,
     assert all(entry.n_invalid == 1 and len(entry.digest) == 32 and entry.seconds > 0 for entry in entries.values())
 
 
-def test_a_finished_store_is_left_as_it_is(local: Client, sweep: Sweep) -> None:
-    sweep.run(local)
-    sweep.run(local)
+def test_a_finished_store_is_left_as_it_is(local_client: Client, sweep: Sweep) -> None:
+    sweep.run(local_client)
+    sweep.run(local_client)
     assert len(executed(sweep.log)) == N
 
 
-def test_blocks_in_flight_are_few(local: Client, sweep: Sweep) -> None:
+def test_blocks_in_flight_are_few(local_client: Client, sweep: Sweep) -> None:
     most = 0
 
     def watch(event: Event) -> None:
         nonlocal most
         most = max(most, event.progress.in_flight)
 
-    sweep.run(local, watch=watch, seconds=0.05)
+    sweep.run(local_client, watch=watch, seconds=0.05)
     assert 0 < most <= 3 * 2
 
 
-def test_a_block_that_raises_is_failed_and_the_rest_completes(local: Client, sweep: Sweep) -> None:
-    progress = sweep.run(local, raises=(2, 5))
+def test_a_block_that_raises_is_failed_and_the_rest_completes(local_client: Client, sweep: Sweep) -> None:
+    progress = sweep.run(local_client, raises=(2, 5))
     assert (progress.done, progress.failed) == (N - 2, 2)
     assert_whole(sweep.path, N, but={2: 3, 5: 3})
     entry = read_journal(sweep.path / "journal").entries[5]
@@ -178,45 +172,45 @@ def test_a_block_that_raises_is_failed_and_the_rest_completes(local: Client, swe
     assert "cluster_helpers.py" in entry.error
 
 
-def test_failed_blocks_are_retried_when_asked_only(local: Client, sweep: Sweep) -> None:
-    sweep.run(local, raises=(2,))
-    sweep.run(local)
+def test_failed_blocks_are_retried_when_asked_only(local_client: Client, sweep: Sweep) -> None:
+    sweep.run(local_client, raises=(2,))
+    sweep.run(local_client)
     assert executed(sweep.log).count(2) == 1
-    sweep.run(local, retry_failed=True)
+    sweep.run(local_client, retry_failed=True)
     assert executed(sweep.log).count(2) == 2
     assert_whole(sweep.path, N)
 
 
-def test_fail_fast_stops_at_once_with_the_block_and_its_parameters(local: Client, sweep: Sweep) -> None:
+def test_fail_fast_stops_at_once_with_the_block_and_its_parameters(local_client: Client, sweep: Sweep) -> None:
     with pytest.raises(SigcubeError, match=r"block 0 failed(.|\n)*= geometric … power, A = 0.2 …(.|\n)*no model"):
-        sweep.run(local, raises=(0,), fail_fast=True, seconds=0.05)
+        sweep.run(local_client, raises=(0,), fail_fast=True, seconds=0.05)
     assert len(executed(sweep.log)) <= 3 * 2 + 2
     assert read_journal(sweep.path / "journal").blocks(PointStatus.FAILED) == {0}
     assert status(sweep.path).holder is None
 
 
-def test_a_full_disk_ends_the_run_with_one_error_and_resumes(local: Client, sweep: Sweep) -> None:
+def test_a_full_disk_ends_the_run_with_one_error_and_resumes(local_client: Client, sweep: Sweep) -> None:
     def loss() -> None:
         with pytest.raises(StoreError, match="the disk is full"):
-            sweep.run(local, full_disk=(4,))
+            sweep.run(local_client, full_disk=(4,))
         assert 4 not in sweep.done()
         assert not read_journal(sweep.path / "journal").blocks(PointStatus.FAILED, PointStatus.KILLED)
 
-    sweep.finish_after(loss, local)
+    sweep.finish_after(loss, local_client)
 
 
-def test_a_store_in_use_is_refused(local: Client, sweep: Sweep) -> None:
-    sweep.run(local)
+def test_a_store_in_use_is_refused(local_client: Client, sweep: Sweep) -> None:
+    sweep.run(local_client)
     with open_or_create(sweep.path, plan=FakePlan(N), inputs=packed()), pytest.raises(StoreInUse, match="another run"):
-        sweep.run(local)
+        sweep.run(local_client)
 
 
-def test_a_function_that_workers_cannot_import_is_a_fault_of_the_cluster(local: Client, sweep: Sweep) -> None:
+def test_a_function_that_workers_cannot_import_is_a_fault_of_the_cluster(local_client: Client, sweep: Sweep) -> None:
     with (
         open_or_create(sweep.path, plan=FakePlan(N), inputs=packed()) as store,
         pytest.raises(ClusterError, match="a worker cannot run sigcube's blocks"),
     ):
-        run_blocks(local, store, FakePlan(N), task=fake_task, payload=Unreadable())
+        run_blocks(local_client, store, FakePlan(N), task=fake_task, payload=Unreadable())
     assert not read_journal(sweep.path / "journal").entries
 
 
@@ -234,8 +228,8 @@ def _explode() -> None:
 # Workers
 
 
-def test_a_block_that_kills_its_worker_is_killed_and_no_neighbour_blamed(local: Client, sweep: Sweep) -> None:
-    progress = sweep.run(local, kills=(3,), seconds=0.02)
+def test_a_block_that_kills_its_worker_is_killed_and_no_neighbour_blamed(local_client: Client, sweep: Sweep) -> None:
+    progress = sweep.run(local_client, kills=(3,), seconds=0.02)
     assert (progress.done, progress.killed, progress.failed) == (N - 1, 1, 0)
     assert_whole(sweep.path, N, but={3: 4})
     entry = read_journal(sweep.path / "journal").entries[3]
@@ -244,25 +238,25 @@ def test_a_block_that_kills_its_worker_is_killed_and_no_neighbour_blamed(local: 
     assert sweep.kinds()["suspect"] >= 1
 
 
-def test_a_block_whose_worker_died_once_is_done(local: Client, sweep: Sweep) -> None:
-    progress = sweep.run(local, kills=(3,), die_once=str(sweep.folder / "died"))
+def test_a_block_whose_worker_died_once_is_done(local_client: Client, sweep: Sweep) -> None:
+    progress = sweep.run(local_client, kills=(3,), die_once=str(sweep.folder / "died"))
     assert (progress.done, progress.killed) == (N, 0)
     assert_whole(sweep.path, N)
 
 
-def test_fail_fast_also_stops_for_a_killed_worker(local: Client, sweep: Sweep) -> None:
+def test_fail_fast_also_stops_for_a_killed_worker(local_client: Client, sweep: Sweep) -> None:
     with pytest.raises(SigcubeError, match=r"block 0 killed its worker"):
-        sweep.run(local, kills=(0,), fail_fast=True, seconds=0.05)
+        sweep.run(local_client, kills=(0,), fail_fast=True, seconds=0.05)
     assert read_journal(sweep.path / "journal").blocks(PointStatus.KILLED) == {0}
 
 
 @pytest.mark.parametrize("moment", [1, 6])
-def test_killed_workers_are_outlived(local: Client, sweep: Sweep, moment: int) -> None:
+def test_killed_workers_are_outlived(local_client: Client, sweep: Sweep, moment: int) -> None:
     def kill() -> None:
-        for pid in local.run(os.getpid).values():
+        for pid in local_client.run(os.getpid).values():
             os.kill(pid, signal.SIGKILL)
 
-    sweep.run(local, watch=at(moment, kill), seconds=0.05)
+    sweep.run(local_client, watch=at(moment, kill), seconds=0.05)
     assert_whole(sweep.path, N)
     assert sweep.done() == set(range(N))
 
@@ -288,7 +282,7 @@ def test_workers_may_join_and_leave(stock: StockCluster, sweep: Sweep) -> None:
 
 @pytest.mark.parametrize("moment", [0, 5])
 def test_a_killed_scheduler_is_one_clear_error_and_the_same_command_finishes(
-    stock: StockCluster, local: Client, sweep: Sweep, moment: int
+    stock: StockCluster, local_client: Client, sweep: Sweep, moment: int
 ) -> None:
     def loss() -> None:
         with (
@@ -298,7 +292,7 @@ def test_a_killed_scheduler_is_one_clear_error_and_the_same_command_finishes(
             sweep.run(client, watch=at(moment, stock.scheduler.kill), seconds=0.1)
         assert len(sweep.done()) < N
 
-    sweep.finish_after(loss, local)
+    sweep.finish_after(loss, local_client)
 
 
 def test_a_scheduler_that_hangs_is_lost_in_bounded_time(
@@ -331,7 +325,7 @@ def test_a_cluster_without_workers_is_waited_for_and_given_up(
 @pytest.mark.parametrize("moment", [0, 4])
 @pytest.mark.parametrize("where", ["stock", "own"])
 def test_a_killed_client_is_resumed_at_once(
-    request: pytest.FixtureRequest, local: Client, sweep: Sweep, moment: int, where: str
+    request: pytest.FixtureRequest, local_client: Client, sweep: Sweep, moment: int, where: str
 ) -> None:
     address = request.getfixturevalue("stock").address if where == "stock" else None
 
@@ -340,13 +334,13 @@ def test_a_killed_client_is_resumed_at_once(
             until(lambda: sweep.path.exists() and len(executed(sweep.log)) > moment, what="blocks begun")
             assert status(sweep.path).holder is not None, "readable while it runs"
             with pytest.raises(StoreInUse, match=f"process {process.pid} on"):
-                sweep.run(local)
+                sweep.run(local_client)
             process.kill()
             process.wait()
         assert len(sweep.done()) < N
         _settled(sweep)
 
-    sweep.finish_after(loss, local)
+    sweep.finish_after(loss, local_client)
 
 
 def _settled(sweep: Sweep) -> None:
@@ -354,7 +348,7 @@ def _settled(sweep: Sweep) -> None:
     until(lambda: time.time() - sweep.log.stat().st_mtime > 0.5, what="end of the blocks in flight")
 
 
-def test_an_interrupt_is_journalled_and_frees_the_store(local: Client, sweep: Sweep) -> None:
+def test_an_interrupt_is_journalled_and_frees_the_store(local_client: Client, sweep: Sweep) -> None:
     def loss() -> None:
         with client_process(sweep.path, sweep.behaviour(seconds=0.1), scheduler=None) as process:
             until(lambda: len(executed(sweep.log)) > 3, what="blocks begun")
@@ -364,7 +358,7 @@ def test_an_interrupt_is_journalled_and_frees_the_store(local: Client, sweep: Sw
         assert status(sweep.path).holder is None
         assert 0 < len(sweep.done()) < N
 
-    sweep.finish_after(loss, local)
+    sweep.finish_after(loss, local_client)
 
 
 def test_the_pace_counts_from_the_first_blocks_since_workers_compile_before() -> None:

@@ -18,6 +18,7 @@ from sigcube.readers import Table
 from sigcube.readers.dynpop import PopulationCuts, _read_list, read_dynpop
 from sigcube.recipes import ingest, load_recipe
 from tests.readers.dynpop_files import COUNTER_ROTATORS, HEADER, ROWS, vizier_text, write_dynpop
+from tests.strategies import BROKEN_FILES
 
 RECIPE = load_recipe("manga_dynpop")
 FITS, LIST = RECIPE.files["galaxies"].name, RECIPE.files["counter_rotators"].name
@@ -246,7 +247,7 @@ def _right_or_refused(folder: Path, text: bytes) -> None:
     validate(ds.assign_attrs(kind="population", raw_files="[]", samples="{}", synthetic=0, **described))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=BROKEN_FILES, deadline=None)
 @given(
     rows=st.lists(st.sampled_from(COUNTER_ROTATORS) | _ROW, max_size=4),
     cut=st.integers(0, 900) | st.none(),
@@ -270,7 +271,7 @@ def test_malformed_lists_give_identifiers_or_faults(
         assert all(re.fullmatch("[0-9]+-[0-9]+", name) for name in names)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=BROKEN_FILES // 3, deadline=None)
 @given(
     cut=st.integers(0, 40000) | st.none(),
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=3),

@@ -1,4 +1,4 @@
-"""Thousands of broken tables for every reader: what comes out is what was written, or one error, and nothing else."""
+"""Broken tables by the thousand for all readers: what comes out is what was written, or one error, and nothing else."""
 
 import hashlib
 import json
@@ -31,17 +31,17 @@ from sigcube.recipes import Recipe, ingest, load_recipe
 from tests.readers.cds_files import CdsFiles
 from tests.readers.sparc_files import SparcFiles
 from tests.readers.tables import columns, write_table
+from tests.strategies import BROKEN_FILES
 
 pytestmark = pytest.mark.slow
 
-CASES = 2000
 many = settings(
-    max_examples=CASES,
+    max_examples=BROKEN_FILES,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-few = settings(many, max_examples=60)
+few = settings(many, max_examples=BROKEN_FILES // 10)
 
 GALAXY = KINDS["galaxy"]
 NAN = math.nan

@@ -15,6 +15,7 @@ from sigcube.errors import DataError, SpecError
 from sigcube.readers import Table
 from sigcube.readers.landmarks import LAWS, LandmarkCuts, read_landmarks
 from sigcube.recipes import ingest, load_recipe
+from tests.strategies import BROKEN_FILES
 
 RECIPE = load_recipe("landmarks")
 COLUMNS = RECIPE.files["table"].columns
@@ -322,7 +323,7 @@ def _edited(edits: list[tuple[str, int, int, str]]) -> bytes:
     return content
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=BROKEN_FILES, deadline=None)
 @given(edits=st.lists(_EDIT, min_size=1, max_size=3))
 def test_malformed_tables_give_a_right_cube_or_one_error(edits: list[tuple[str, int, int, str]], folder: Path) -> None:
     path = folder / "landmarks.csv"

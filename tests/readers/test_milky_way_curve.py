@@ -14,6 +14,7 @@ from sigcube.readers import Table
 from sigcube.readers.galaxy import GalaxyCuts
 from sigcube.readers.milky_way_curve import read_milky_way_curve
 from sigcube.recipes import ingest, load_recipe
+from tests.strategies import BROKEN_FILES
 
 RECIPE = load_recipe("eilers2019")
 COLUMNS = RECIPE.files["curve"].columns
@@ -160,7 +161,7 @@ _CELL = st.one_of(
 )
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=BROKEN_FILES, deadline=None)
 @given(
     cells=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), _CELL), max_size=3),
     cut=st.integers(0, len(SMALL)) | st.none(),

@@ -1,4 +1,4 @@
-"""Thousands of tables of stars, most of them spoilt: a right cube, or one error that says where, and nothing else."""
+"""Tables of stars by the hundred, most of them spoilt: a right cube, or one error that says where, and nothing else."""
 
 import gzip
 import json
@@ -23,8 +23,10 @@ from sigcube.readers.galactocentric import COORDINATES, MEASURED, GalacticFrame
 from sigcube.readers.stars import Orientation, StarCuts, read_stars, read_velocities
 from sigcube.recipes import load_recipe
 from tests.readers.astropy_stars import astropy_way
+from tests.strategies import BROKEN_FILES
 
 pytestmark = pytest.mark.slow
+
 
 GAIA = load_recipe("gaia").files["stars"].columns
 CROSS_MATCH = load_recipe("eilers_cross_match").files["stars"].columns
@@ -228,7 +230,7 @@ def compare_columns(cube: xr.Dataset, case: Case) -> None:
             np.testing.assert_array_equal(cube[column.variable].values, values)
 
 
-@settings(max_examples=2000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=BROKEN_FILES, suppress_health_check=list(HealthCheck))
 @given(case=cases(GAIA), save=st.integers(0, 9).map(lambda n: n == 9))
 def test_files_like_those_of_gaia(case: Case, save: bool) -> None:
     cube = attempt(case, read_stars, FRAME, save=save)
@@ -250,7 +252,7 @@ def test_files_like_those_of_gaia(case: Case, save: bool) -> None:
     assert all(np.isnan(cube[name].values[~complete]).all() for name in COORDINATES)
 
 
-@settings(max_examples=2000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=BROKEN_FILES, suppress_health_check=list(HealthCheck))
 @given(case=cases(CROSS_MATCH), save=st.integers(0, 9).map(lambda n: n == 9))
 def test_files_like_the_cross_match(case: Case, save: bool) -> None:
     cube = attempt(case, read_velocities, Orientation(v_phi="against"), save=save)

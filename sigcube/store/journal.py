@@ -7,8 +7,9 @@ header that names the run, so that `status` needs no other file. A line that a c
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -154,19 +155,12 @@ class JournalWriter:
 
 
 def write_header(folder: Path, header: Header) -> None:
-    """Begin a journal.
-
-    Parameters
-    ----------
-    folder : Path
-        The ``journal`` folder.
-    header : Header
-        The run it belongs to.
-    """
+    """Begin the journal of a run in its ``journal`` folder."""
     record = {
         "format": FORMAT,
         "identity": dict(header.identity),
-        "block_points": _runs(header.block_points),
+        # Run lengths: almost all blocks are of one size, and there may be thousands.
+        "block_points": [[len([*equal]), size] for size, equal in groupby(header.block_points)],
         "data_points": header.data_points,
     }
     with open(folder / _FILE, "xb") as file:
@@ -176,12 +170,7 @@ def write_header(folder: Path, header: Header) -> None:
 
 
 def read_journal(folder: Path) -> Journal:
-    """Read a journal, also one that is being written.
-
-    Parameters
-    ----------
-    folder : Path
-        The ``journal`` folder.
+    """Read the journal in a ``journal`` folder, also while it is being written.
 
     Raises
     ------
@@ -251,14 +240,3 @@ def _damaged(path: Path, number: int, found: str) -> StoreError:
 
 def _line(kind: str, record: Mapping[str, Any]) -> str:
     return json.dumps({"kind": kind, **record}) + "\n"
-
-
-def _runs(counts: Iterable[int]) -> list[list[int]]:
-    """Run lengths: almost all blocks are of one size, and there may be thousands."""
-    runs: list[list[int]] = []
-    for count in counts:
-        if runs and runs[-1][1] == count:
-            runs[-1][0] += 1
-        else:
-            runs.append([1, count])
-    return runs

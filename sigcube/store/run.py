@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -93,13 +93,10 @@ class RunStore:
 
     def close(self) -> None:
         """Write what is recorded, and let the lock go."""
-        try:
+        with ExitStack() as stack:
+            stack.callback(self._lock.release)
+            stack.callback(self._journal.close)
             self.flush()
-        finally:
-            try:
-                self._journal.close()
-            finally:
-                self._lock.release()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +166,12 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     """
     target = Path(path).resolve()
     if not os.path.lexists(target):
-        _create_or_find(target, plan, inputs)
+        try:
+            create(target, plan=plan, inputs=inputs)
+        except StoreExists:
+            # Of two runs that start at once, one makes the store; the other finds it, and then its lock.
+            if not journal_folder(target).exists():
+                raise
     folder = journal_folder(target)
     _compare(target, read_journal(folder).header.identity, plan.identity)
     lock = Lock(folder)
@@ -218,15 +220,6 @@ def status(path: str | os.PathLike[str]) -> StoreStatus:
         holder=holder,
         errors=tuple(journal.entries[index] for index in sorted(failed | killed)),
     )
-
-
-def _create_or_find(target: Path, plan: Plan, inputs: Packed) -> None:
-    """Of two runs that start at once, one makes the store; the other finds it, and then its lock."""
-    try:
-        create(target, plan=plan, inputs=inputs)
-    except StoreExists:
-        if not journal_folder(target).exists():
-            raise
 
 
 def _compare(target: Path, stored: Mapping[str, str], wanted: Mapping[str, str]) -> None:

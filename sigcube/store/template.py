@@ -10,7 +10,6 @@
 """
 
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,9 @@ import numpy as np
 import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
-from zarr.errors import ZarrUserWarning
 
 from sigcube.cube import Packed
+from sigcube.cube.storage import consolidate
 from sigcube.errors import StoreExists
 from sigcube.files import write_folder
 from sigcube.plan.plan import Plan
@@ -92,36 +91,18 @@ def journal_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def stamp(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Tell one store from a later one at the same path, for caches of open handles.
-
-    Parameters
-    ----------
-    path : path-like
-        The store.
-    """
+    """Tell one store from a later one at the same path, for caches of open handles."""
     status = os.stat(Path(path) / "zarr.json")
     return status.st_ino, status.st_mtime_ns
 
 
 def read_attrs(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read the attributes of a store.
-
-    Parameters
-    ----------
-    path : path-like
-        The store.
-    """
+    """Read the attributes of a store."""
     return dict(zarr.open_group(str(path), mode="r").attrs)
 
 
 def read_inputs(path: str | os.PathLike[str]) -> Packed:
-    """Read the packed points that the sweep sees.
-
-    Parameters
-    ----------
-    path : path-like
-        The store.
-    """
+    """Read the packed points that the sweep sees."""
     with np.load(journal_folder(path) / _INPUTS, allow_pickle=False) as held:
         return Packed(
             systems=tuple(str(name) for name in held["systems"]),
@@ -132,39 +113,26 @@ def read_inputs(path: str | os.PathLike[str]) -> Packed:
 
 
 def read_layout(path: str | os.PathLike[str]) -> "StoreLayout":
-    """Read what the driver planned to be in a store.
-
-    Parameters
-    ----------
-    path : path-like
-        The store.
-    """
+    """Read what the driver planned to be in a store."""
     attrs: Mapping[str, Any] = zarr.open_group(str(path), path="journal", mode="r").attrs.asdict()
     return StoreLayout(dims=tuple(attrs["dims"]), arrays={name: tuple(dims) for name, dims in attrs["arrays"].items()})
 
 
 def _build(draft: Path, plan: Plan, inputs: Packed) -> None:
-    coords = xr.Dataset(coords=plan.coords, attrs=plan.attrs)
-    _as_strings(coords).to_zarr(draft, mode="w-", consolidated=False, zarr_format=3)
+    template = xr.Dataset(coords=plan.coords, attrs=plan.attrs)
+    # Labels as Zarr's own strings: NumPy's text of fixed width has no stable specification in Zarr v3.
+    labels = {name: each.astype(object) for name, each in template.coords.items() if each.dtype.kind == "U"}
+    template.assign_coords(labels).to_zarr(draft, mode="w-", consolidated=False, zarr_format=3)
     root = zarr.open_group(str(draft), mode="r+", use_consolidated=False)
     for variable in plan.variables:
         _array(root, variable)
     arrays = {each.name: list(each.dims) for each in plan.variables}
     root.create_group("journal", attributes={"dims": list(plan.dims), "arrays": arrays})
-    _consolidate(draft)
+    consolidate(draft)
     _write_inputs(journal_folder(draft) / _INPUTS, inputs)
-    write_header(journal_folder(draft), _header(plan, inputs))
-
-
-def _header(plan: Plan, inputs: Packed) -> Header:
     sizes = tuple(block.size for block in plan.blocks)
-    return Header(identity=plan.identity, block_points=sizes, data_points=int(inputs.offsets[-1]))
-
-
-def _as_strings(dataset: xr.Dataset) -> xr.Dataset:
-    """Labels as Zarr's own `string`: NumPy's fixed width has no stable specification in Zarr v3."""
-    wide = {name: each.astype(object) for name, each in dataset.coords.items() if each.dtype.kind == "U"}
-    return dataset.assign_coords(wide)
+    header = Header(identity=plan.identity, block_points=sizes, data_points=int(inputs.offsets[-1]))
+    write_header(journal_folder(draft), header)
 
 
 def _array(root: zarr.Group, variable: ResultVariable) -> None:
@@ -177,16 +145,14 @@ def _array(root: zarr.Group, variable: ResultVariable) -> None:
         chunk_key_encoding={"name": "default", "separator": "."},
         dtype=dtype,
         fill_value=np.nan if dtype.kind == "f" else 0,
-        compressors=_codec(dtype) if variable.compressed else None,
+        # lz4 costs least, 2 GB/s a core: a higher level saves 4 % of the size, zstd none, at half the speed. Smooth
+        # values shuffled by the cache's size are a little smaller than in the library's own blocks, and no slower.
+        compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle", typesize=dtype.itemsize, blocksize=2**17)
+        if variable.compressed
+        else None,
         dimension_names=variable.dims,
         attributes=dict(variable.attrs),
     )
-
-
-def _codec(dtype: np.dtype[Any]) -> BloscCodec:
-    """Choose what costs least: 2 GB/s a core; a higher level saves 4 % of the size, zstd none, at half the speed."""
-    # Smooth values shuffled by the cache's size are a little smaller than in the library's own blocks, and no slower.
-    return BloscCodec(cname="lz4", clevel=1, shuffle="shuffle", typesize=dtype.itemsize, blocksize=2**17)
 
 
 def _write_inputs(path: Path, inputs: Packed) -> None:
@@ -199,10 +165,3 @@ def _write_inputs(path: Path, inputs: Packed) -> None:
 
 def _under(held: Mapping[str, np.ndarray[Any, Any]], name: str) -> dict[str, np.ndarray[Any, Any]]:
     return {key.partition("/")[2]: held[key] for key in sorted(held) if key.startswith(f"{name}/")}
-
-
-def _consolidate(path: Path) -> None:
-    with warnings.catch_warnings():
-        # Not yet in the Zarr v3 specification, but without it a plain `xr.open_zarr` warns; other readers ignore it.
-        warnings.filterwarnings("ignore", message="Consolidated metadata", category=ZarrUserWarning)
-        zarr.consolidate_metadata(str(path))

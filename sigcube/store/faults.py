@@ -11,15 +11,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def disk_fault(error: OSError, path: Path) -> StoreError:
-    """Turn an error of the operating system into one that says what to do.
-
-    Parameters
-    ----------
-    error : OSError
-        What the operating system said.
-    path : Path
-        The file or store it concerns.
-    """
+    """Turn an error of the operating system, about a file or a store, into one that says what to do."""
     what = "the disk is full" if error.errno in _FULL else "the store cannot be written"
     return StoreError(
         what,

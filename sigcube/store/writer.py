@@ -73,17 +73,7 @@ def write_block(path: str, block: Block, arrays: Mapping[str, np.ndarray[Any, An
 
 
 def mark_block(path: str, block: Block, status: PointStatus) -> None:
-    """Give every grid point of a block one status.
-
-    Parameters
-    ----------
-    path : str
-        The store, as an absolute path.
-    block : Block
-        Its regions of the grid.
-    status : PointStatus
-        The status.
-    """
+    """Give every grid point of a block one status."""
     targets = _targets(path)
     values = np.full((1,) * len(targets.layout.dims), status, dtype=targets.arrays[STATUS].dtype)
     for region in block.regions:

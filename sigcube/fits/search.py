@@ -32,12 +32,12 @@ Function = Callable[[FloatArray], float]
 
 # Ratios of neighbours in a geometric axis differ by rounding alone.
 _SAME_RATIO = 1e-9
-# Half the step of a derivative: its cube and the rounding of a residual cost the same number of digits.
+# Half the step of a central difference: near the cube root of the rounding, where truncation costs as many digits.
 _STEP = 1e-5
 # Relative change of the sum and of the position, and the gradient, at which a descent stops; then those of `polish`.
 _TOLERANCE, _POLISHED = 1e-8, 1e-11
 _MOST_EVALUATIONS = 1000
-# How often `polish` begins anew at most, and the relative gain below which it stops.
+# How often `polish` restarts at most, and the relative gain below which it stops.
 _MOST_RESTARTS = 8
 _GAIN = 1e-9
 # Positions nearer than this are one minimum. So are two between which the objective rises by no more than this share.

@@ -13,6 +13,7 @@ from sigcube.fits.fit_spec import FitModel, Objective, Scope, check_word, in_key
 from sigcube.fits.problem import FitSolution, Problem
 from sigcube.model.frames import frame_of
 from sigcube.model.kernel import Kernel
+from sigcube.model.metrics import Metric
 from sigcube.plan.bind import plan_cube
 
 __all__ = ["Fit"]
@@ -47,8 +48,9 @@ class Fit:
     objective : {"chi2", "rms"}
         What is minimised: χ² with the errors of the data, or the RMS residual. The RMS of a sample is the mean over its
         systems.
-    metrics : sequence of str
-        Further metrics of the best model, such as ``"scatter_g"``: names in `sigcube.model.metrics.METRICS`.
+    metrics : sequence of str or Metric
+        Further metrics of the best model, such as ``"scatter_g"``: names in `sigcube.model.metrics.METRICS`, or records
+        of one's own.
     title : str, optional
         Title of the result.
 
@@ -81,7 +83,7 @@ class Fit:
         sample: str = "all",
         scope: Scope = "system",
         objective: Objective = "chi2",
-        metrics: Sequence[str] = (),
+        metrics: Sequence[str | Metric] = (),
         title: str | None = None,
     ) -> None:
         check_word("scope", scope, Scope)
@@ -97,7 +99,7 @@ class Fit:
         self._record = {
             "scope": scope,
             "objective": objective,
-            "metrics": list(metrics),
+            "metrics": [metric if isinstance(metric, str) else metric.name for metric in metrics],
             "sample": sample,
             "models": [model.record() for model in made],
         }

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.fits.search import SearchSpace
+from sigcube.model.metrics import Metric
 from sigcube.model.record import Parameter
 from sigcube.plan.grid import Axis
 from sigcube.plan.spec import Spec, make_spec, spec_to_record
@@ -135,7 +136,7 @@ class FitModel:
 
 
 def make_model(
-    name: str, table: Mapping[str, Any], *, kind: str, objective: Objective, metrics: Sequence[str]
+    name: str, table: Mapping[str, Any], *, kind: str, objective: Objective, metrics: Sequence[str | Metric]
 ) -> FitModel:
     """Check one model of a fit, given as a table of ``kernel``, ``parameters`` and ``settings``.
 

@@ -134,3 +134,13 @@ def test_refused(cube: xr.Dataset, make: object, message: str) -> None:
     with pytest.raises(SpecError, match=re.escape(message)):
         planned(cube, kernel="newton", axes={"upsilon_disk": [0.5]}, metrics=[make()])  # type: ignore[operator]
     assert "skewness_at" not in METRICS
+
+
+def test_a_fit_measures_it_at_the_best_model(cube: xr.Dataset, tmp_path: Path) -> None:
+    axes = {"A": sigcube.linspace(0.01, 5.0, 11)}
+    fit = sigcube.Fit(cube, sample="unflagged", kernel="sigma", parameters=axes, metrics=[SKEWNESS])
+    found = fit.run(tmp_path / "fit.zarr")
+    best = {"A": ("case", [float(found.A[0])])}
+    swept = sigcube.Sweep(cube, sample="unflagged", kernel="sigma", axes=best, metrics=[SKEWNESS], keep=["galaxy"])
+    np.testing.assert_allclose(found.skewness_at[0], swept.compute().skewness_at[0, 0], rtol=1e-5)
+    assert found.skewness_at.attrs["units"] == "1/Mpc"

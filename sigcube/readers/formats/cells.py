@@ -99,25 +99,10 @@ class ColumnFaults:
 def read_cells(
     cells: Cells, column: Column, *, dtype: str, convert: Callable[[FloatArray], FloatArray], faults: ColumnFaults
 ) -> npt.NDArray[Any]:
-    """Read some rows of a column.
+    """Read some rows of a column as the recipe describes it, for a variable of a type of the cube.
 
-    Parameters
-    ----------
-    cells : Cells
-        The rows.
-    column : Column
-        What the recipe says.
-    dtype : {"float64", "int64", "string"}
-        What the cube holds; other integers are read as int64.
-    convert : callable
-        From the file's unit to the cube's.
-    faults : ColumnFaults
-        Receives the cells that are wrong; the values returned for them mean nothing.
-
-    Returns
-    -------
-    ndarray
-        float64 with NaN for what is missing, int64, or str objects.
+    ``convert`` goes from the file's unit to the cube's. The values of cells that are wrong mean nothing. Integers of
+    all sizes are read as int64.
     """
     if dtype not in ("float64", "string"):
         dtype = "int64"

@@ -60,27 +60,11 @@ def pad(
     systems: Mapping[str, Any],
     sources: Mapping[str, str],
 ) -> xr.Dataset:
-    """Pad points that lie end to end, and label everything.
+    """Pad points that lie end to end, system after system, and label everything.
 
-    Parameters
-    ----------
-    kind : Kind
-        The kind of cube.
-    names : sequence of str, length n_systems
-        The systems.
-    counts : array_like of int, shape (n_systems,)
-        Number of points of each.
-    points : Mapping of str to ndarray, shape (n_points,)
-        Point variables in the cube's units, system after system.
-    systems : Mapping of str to array_like, shape (n_systems,)
-        System variables in the cube's units.
-    sources : Mapping of str to str
-        Where each variable is from.
-
-    Returns
-    -------
-    Dataset
-        The variables and ``n_points``; flags and derived variables are still missing.
+    ``names``, ``counts`` and the variables of ``systems`` have shape (n_systems,), those of ``points`` shape
+    (n_points,), all in the cube's units; ``sources`` says where each is from. ``n_points`` is added, the flags and the
+    derived variables are not.
     """
     counts = np.asarray(counts, dtype=np.int64)
     real = np.arange(counts.max()) < counts[:, np.newaxis]

@@ -12,7 +12,7 @@ from sigcube.cube.streaming import Pieces
 from sigcube.errors import Fault, SpecError, error_from
 from sigcube.readers.formats import Table, converter
 
-__all__ = ["Cuts", "Reader", "ReaderEntry", "check_recipe"]
+__all__ = ["Cuts", "NoCuts", "Reader", "ReaderEntry", "check_recipe"]
 
 
 class Cuts(BaseModel):
@@ -20,6 +20,10 @@ class Cuts(BaseModel):
 
     # TOML can write nan and inf, and no value compares with nan.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NoCuts(Cuts):
+    """No thresholds."""
 
 
 class Reader(Protocol):
@@ -92,7 +96,7 @@ def check_recipe(
     Parameters
     ----------
     tables, reader, kind
-        The files of the recipe by role, and the reader and its kind of cube.
+        The files of the recipe by role, the reader and its kind of cube.
     needed : Mapping of str to sequence of str
         For each role, the variables that must have a column.
     either : sequence

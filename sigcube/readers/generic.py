@@ -13,19 +13,15 @@ from sigcube.cube import KINDS, Kind
 from sigcube.errors import Fault
 from sigcube.readers.assembly import column_sources, flag_bits, flat, pad, repeated
 from sigcube.readers.clusters import ClusterCuts, complete, flag_clusters, ways_to
-from sigcube.readers.contract import Cuts, Reader, check_recipe
+from sigcube.readers.contract import Cuts, NoCuts, Reader, check_recipe
 from sigcube.readers.formats import Table, read_table, unreadable
 from sigcube.readers.galaxy import GalaxyCuts, derive
 
-__all__ = ["NoCuts", "TableStarCuts", "read_cluster_table", "read_galaxy_table", "read_star_table", "table_reader"]
+__all__ = ["TableStarCuts", "read_cluster_table", "read_galaxy_table", "read_star_table", "table_reader"]
 
 Columns = dict[str, npt.NDArray[Any]]
 
 _ROLE = "table"
-
-
-class NoCuts(Cuts):
-    """No thresholds."""
 
 
 class TableStarCuts(Cuts):
@@ -91,14 +87,9 @@ def read_star_table(tables: Mapping[str, Table], *, cuts: TableStarCuts) -> xr.D
 
 
 def table_reader(kind_name: str, unmeasured: Mapping[str, str]) -> Reader:
-    """Return a reader of systems of one row each (role ``table``).
+    """Return a reader of systems of one row each (role ``table``) for cubes of a kind.
 
-    Parameters
-    ----------
-    kind_name : str
-        The kind of cube.
-    unmeasured : Mapping of str to str
-        For each variable that need not be measured, the flag that says so.
+    ``unmeasured`` gives for each variable that need not be measured the flag of the systems without it.
     """
     kind = KINDS[kind_name]
     dim = str(kind.system_dim)

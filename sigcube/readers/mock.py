@@ -155,7 +155,7 @@ def _draw(rng: np.random.Generator, n: int, points: tuple[int, int]) -> dict[str
         "r_max": np.clip(around(5.7, 0.26), 2.0, 30.0) * r_disk,
         "n_points": np.clip(np.rint(counts), *points).astype(np.int64),
         "distance": np.clip(around(15.0, 0.45), 1.0, 130.0),
-        # Discs lie at random, and nobody measures the rotation of a face-on one.
+        # Discs are oriented at random, but rotation cannot be measured in a face-on one.
         "inclination": np.degrees(np.arccos(rng.uniform(0.0, np.cos(np.radians(20.0)), n))),
     }
 

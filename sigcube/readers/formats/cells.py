@@ -205,7 +205,10 @@ def _parsed(texts: Any, dtype: str, faults: ColumnFaults) -> npt.NDArray[Any]:
     import pyarrow.compute as compute
 
     for simplified in (False, True):
-        plain = _trimmed(texts) if simplified else texts
+        plain = texts
+        if simplified:
+            trimmed = compute.utf8_trim_whitespace(texts)
+            plain = compute.if_else(compute.is_in(trimmed, pa.array(_NULLS)), pa.scalar(None, pa.string()), trimmed)
         try:
             numbers = compute.cast(plain, pa.type_for_alias(dtype))
         except pa.ArrowInvalid:
@@ -217,14 +220,6 @@ def _parsed(texts: Any, dtype: str, faults: ColumnFaults) -> npt.NDArray[Any]:
             break
         return np.asarray(numbers.to_numpy(zero_copy_only=False, writable=True))
     return _parsed_one_by_one(texts, dtype, faults)
-
-
-def _trimmed(texts: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as compute
-
-    trimmed = compute.utf8_trim_whitespace(texts)
-    return compute.if_else(compute.is_in(trimmed, pa.array(_NULLS)), pa.scalar(None, pa.string()), trimmed)
 
 
 def _parsed_one_by_one(texts: Any, dtype: str, faults: ColumnFaults) -> npt.NDArray[Any]:

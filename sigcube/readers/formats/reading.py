@@ -69,7 +69,8 @@ def read_chunks(table: Table, *, kind: Kind, needed: Collection[str] = (), rows:
         a row with the wrong number of cells, text that is not UTF-8, a file that is truncated or damaged, no rows.
     """
     with ExitStack() as stack:
-        source = _open(table, stack)
+        form = _format(table)
+        source = _SOURCES[form](table, stack) if form in _SOURCES else TextSource(table, form)
         parser = _Parser(source, table.columns, kind, needed, most=_MOST)
         if parser.header_faults:
             raise unreadable(table.path, parser.header_faults)
@@ -114,11 +115,6 @@ def read_rows(
             found = [Fault("there are no rows")]
     faults += [replace(fault, where=", ".join(filter(None, (where, fault.where)))) for fault in found]
     return chunk
-
-
-def _open(table: Table, stack: ExitStack) -> Source:
-    form = _format(table)
-    return _SOURCES[form](table, stack) if form in _SOURCES else TextSource(table, form)
 
 
 def _format(table: Table) -> str:

@@ -4,20 +4,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from sigcube.readers.clusters import ClusterCuts
-from sigcube.readers.contract import Cuts, Reader, ReaderEntry
+from sigcube.readers.contract import Cuts, NoCuts, Reader, ReaderEntry
 from sigcube.readers.dynpop import PopulationCuts, read_dynpop
 from sigcube.readers.formats import Column, Table
 from sigcube.readers.galactocentric import GalacticFrame
 from sigcube.readers.galaxy import GalaxyCuts
 from sigcube.readers.generic import (
-    NoCuts,
     TableStarCuts,
     read_cluster_table,
     read_galaxy_table,
     read_star_table,
     table_reader,
 )
-from sigcube.readers.landmarks import LandmarkCuts, read_landmarks
+from sigcube.readers.landmarks import read_landmarks
 from sigcube.readers.milky_way_curve import read_milky_way_curve
 from sigcube.readers.sparc import read_sparc
 from sigcube.readers.stars import Orientation, StarCuts, read_stars, read_velocities
@@ -33,7 +32,7 @@ READERS: Mapping[str, ReaderEntry] = MappingProxyType(
         "landmark_table": ReaderEntry(
             read=table_reader("landmark", {"observed": "not_observed"}), cuts=NoCuts, kind="landmark"
         ),
-        "landmarks": ReaderEntry(read=read_landmarks, cuts=LandmarkCuts, kind="landmark"),
+        "landmarks": ReaderEntry(read=read_landmarks, cuts=NoCuts, kind="landmark"),
         "milky_way_curve": ReaderEntry(read=read_milky_way_curve, cuts=GalaxyCuts, kind="galaxy"),
         "population_table": ReaderEntry(
             read=table_reader("population", {"f_dm": "unmodelled"}), cuts=NoCuts, kind="population"

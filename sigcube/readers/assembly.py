@@ -17,9 +17,7 @@ __all__ = [
     "column_sources",
     "flag_bits",
     "flat",
-    "group",
     "labelled",
-    "one_per_system",
     "pad",
     "radius_faults",
     "repeated",
@@ -53,36 +51,6 @@ def radius_faults(radii: Sequence[float], where: str) -> Iterator[Fault]:
             yield Fault("the radius does not increase", f"{where}, row {row}", f"{outer:g}", f"above {inner:g}")
 
 
-def group(names: npt.NDArray[Any], r: npt.NDArray[np.float64]) -> tuple[list[str], npt.NDArray[np.int64], Any]:
-    """Put the rows of each system together, from the inside out, by their names and radii of shape (n,).
-
-    Returned are the systems in the order in which they first appear, their numbers of rows, and the order of the rows,
-    system after system.
-
-    Examples
-    --------
-    >>> group(np.array(["b", "a", "b"]), np.array([2.0, 1.0, 1.0]))
-    (['b', 'a'], array([2, 1]), array([2, 0, 1]))
-    """
-    ranks: dict[str, int] = {}
-    system = np.array([ranks.setdefault(str(name), len(ranks)) for name in names], dtype=np.int64)
-    return list(ranks), np.bincount(system, minlength=len(ranks)), np.lexsort((r, system))
-
-
-def one_per_system(
-    values: npt.NDArray[Any], name: str, labels: Sequence[str], counts: npt.NDArray[np.int64], faults: list[Fault]
-) -> npt.NDArray[Any]:
-    """Return the one value that all rows of a system share, rows being in groups; a fault if they differ."""
-    starts = np.cumsum(counts) - counts
-    first: npt.NDArray[Any] = values[starts]
-    again = np.repeat(first, counts)
-    differs = (values != again) & ~((values != values) & (again != again))
-    for label, wrong in zip(labels, np.logical_or.reduceat(differs, starts), strict=True):
-        if wrong:
-            faults.append(Fault(f"{name} differs between the rows of {label}", expected="one value for all of them"))
-    return first
-
-
 def pad(
     kind: Kind,
     names: Sequence[str],
@@ -92,27 +60,11 @@ def pad(
     systems: Mapping[str, Any],
     sources: Mapping[str, str],
 ) -> xr.Dataset:
-    """Pad points that lie end to end, and label everything.
+    """Pad points that lie end to end, system after system, and label everything.
 
-    Parameters
-    ----------
-    kind : Kind
-        The kind of cube.
-    names : sequence of str, length n_systems
-        The systems.
-    counts : array_like of int, shape (n_systems,)
-        Number of points of each.
-    points : Mapping of str to ndarray, shape (n_points,)
-        Point variables in the cube's units, system after system.
-    systems : Mapping of str to array_like, shape (n_systems,)
-        System variables in the cube's units.
-    sources : Mapping of str to str
-        Where each variable is from.
-
-    Returns
-    -------
-    Dataset
-        The variables and ``n_points``; flags and derived variables are still missing.
+    ``names``, ``counts`` and the variables of ``systems`` have shape (n_systems,), those of ``points`` shape
+    (n_points,), all in the cube's units; ``sources`` says where each is from. ``n_points`` is added, the flags and the
+    derived variables are not.
     """
     counts = np.asarray(counts, dtype=np.int64)
     real = np.arange(counts.max()) < counts[:, np.newaxis]
@@ -125,18 +77,9 @@ def pad(
 
 
 def flat(kind: Kind, values: Mapping[str, Any], sources: Mapping[str, str], *, name: str = "") -> xr.Dataset:
-    """Label variables of full shape.
+    """Label variables of full shape, in the cube's units, from their sources.
 
-    Parameters
-    ----------
-    kind : Kind
-        The kind of cube.
-    values : Mapping of str to array_like
-        Variables in the cube's units, and the names of the systems by their dimension.
-    sources : Mapping of str to str
-        Where each variable is from.
-    name : str
-        What the names of the systems are, in words; the dimension if empty.
+    Among ``values`` are the names of the systems, by their dimension; ``name`` says what they are, if not that.
     """
     dim = kind.system_dim
     variables = {key: labelled(kind, key, array, sources[key]) for key, array in values.items() if key != dim}

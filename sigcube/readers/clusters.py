@@ -34,7 +34,7 @@ class ClusterCuts(Cuts):
         Where the source gives M500 alone: the mass of the baryons within the radius, as a share of it. The papers take
         0.4 · 0.15 within 200 kpc (SI §3.2).
     spectroscopic : tuple of str
-        What the column ``redshift_kind`` says of a spectroscopic redshift; clusters with another word are flagged.
+        The words by which the column ``redshift_kind`` marks a spectroscopic redshift; other clusters are flagged.
     """
 
     least_m500: float = Field(default=0.0, ge=0)
@@ -61,24 +61,17 @@ def complete(
     Parameters
     ----------
     points : Mapping of str to ndarray, shape (n,)
-        Variables of the rows in the cube's units; ``m500`` may be among them.
+        Variables of the rows in the cube's units, with those of one of the `ways_to` each side; maybe ``m500``.
     cuts : ClusterCuts
         The share of the baryons in M500.
     sources : Mapping of str to str
         Where they are from.
-
-    Returns
-    -------
-    points : dict of str to ndarray
-        With ``g_bar``, ``g_obs``, ``m_bar`` and ``m_obs``.
-    sources : dict of str to str
-        With those of what was added.
     """
-    found, told = dict(points), dict(sources)
+    found, origins = dict(points), dict(sources)
 
     def add(name: str, source: str, inputs: tuple[str, ...], formula: Callable[..., FloatArray]) -> None:
         if name not in found and all(each in found for each in inputs):
-            found[name], told[name] = formula(*(found[each] for each in inputs)), f"derived: {source}"
+            found[name], origins[name] = formula(*(found[each] for each in inputs)), f"derived: {source}"
 
     per_mass = _acceleration_of_a_solar_mass(points["r"])
     for side in ("bar", "obs"):
@@ -100,7 +93,7 @@ def complete(
                 for error in ("e_", ""):
                     source = f"{given}, G M/r²"
                     add(error + other, source, (error + given,), lambda values, factor=factor: values * factor)
-    return found, told
+    return found, origins
 
 
 def _ten_to(exponents: FloatArray) -> FloatArray:
@@ -116,15 +109,7 @@ def _acceleration_of_a_solar_mass(r: FloatArray) -> FloatArray:
 
 
 def flag_clusters(ds: xr.Dataset, *, cuts: ClusterCuts) -> xr.Dataset:
-    """Add the flags; a variable that the source does not have flags nothing.
-
-    Parameters
-    ----------
-    ds : Dataset
-        Padded, with all that `complete` gives.
-    cuts : ClusterCuts
-        Their thresholds.
-    """
+    """Add the flags to a padded cube with all that `complete` gives; what the source does not have flags nothing."""
     real = np.arange(ds.sizes["radius"]) < ds[COUNT].values[:, np.newaxis]
     point_flag = {
         "padding": ~real,

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from sigcube.cube import Kind
 from sigcube.cube.streaming import Pieces
 from sigcube.errors import Fault, SpecError, error_from
-from sigcube.readers.formats import Table
+from sigcube.readers.formats import Table, converter
 
-__all__ = ["Cuts", "Reader", "ReaderEntry", "check_recipe"]
+__all__ = ["Cuts", "NoCuts", "Reader", "ReaderEntry", "check_recipe"]
 
 
 class Cuts(BaseModel):
@@ -20,6 +20,10 @@ class Cuts(BaseModel):
 
     # TOML can write nan and inf, and no value compares with nan.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NoCuts(Cuts):
+    """No thresholds."""
 
 
 class Reader(Protocol):
@@ -91,12 +95,8 @@ def check_recipe(
 
     Parameters
     ----------
-    tables : Mapping of str to Table
-        The files of the recipe, by role.
-    reader : str
-        The reader, for the message.
-    kind : Kind
-        The kind of cube that it makes.
+    tables, reader, kind
+        The files of the recipe by role, the reader and its kind of cube.
     needed : Mapping of str to sequence of str
         For each role, the variables that must have a column.
     either : sequence
@@ -132,18 +132,10 @@ def check_recipe(
                 )
         for column in columns:
             unit = units.get(column.variable, "")
-            if column.says_unit and not _converts(column.unit, unit):
+            try:
+                converter(column.unit if column.says_unit else unit, unit)
+            except (ValueError, TypeError):
                 where = f"{place}, {column.label or column.variable}"
                 faults.append(Fault("the unit cannot be converted", where, repr(column.unit), f"one like {unit!r}"))
     if faults:
         raise error_from(SpecError, faults, what="the recipe does not fit the reader", where=f"reader {reader}")
-
-
-def _converts(unit: str, other: str) -> bool:
-    from astropy.units import Unit
-
-    try:
-        Unit(unit).to(Unit(other), 1.0)
-    except (ValueError, TypeError):
-        return False
-    return True

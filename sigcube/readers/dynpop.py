@@ -17,7 +17,7 @@ __all__ = ["PopulationCuts", "read_dynpop"]
 
 _POPULATION = KINDS["population"]
 _NEEDED = {"galaxies": ("galaxy", "survey_id"), "models": ("f_dm",), "counter_rotators": ("survey_id",)}
-# The catalogue of targets and the object in it: MaNGA numbers galaxies thus (Wake+ 2017).
+# MaNGA numbers galaxies by the catalogue of targets and the object in it (Wake+ 2017).
 _MANGA_ID = re.compile(r"[0-9]+-[0-9]+")
 
 

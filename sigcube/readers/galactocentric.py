@@ -85,17 +85,9 @@ class Transform:
         return float((u.kpc * u.mas / u.yr).to(u.km / u.s, equivalencies=u.dimensionless_angles()))
 
     def __call__(self, stars: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-        """Return coordinates, distance, and the errors of all of them.
+        """Return coordinates, distance, and the errors of all of them, not finite where something is missing.
 
-        Parameters
-        ----------
-        stars : Mapping of str to ndarray, shape (n,)
-            `MEASURED` and their errors, in the cube's units; errors are propagated where there are any.
-
-        Returns
-        -------
-        dict of str to ndarray, shape (n,)
-            In the cube's units; not finite where something is missing.
+        Of ``stars``, `MEASURED` is read, and `ERRORS` where given, all of shape (n,) and in the cube's units.
         """
         known = [name for name in (*MEASURED, *ERRORS) if name in stars]
         whole: dict[str, FloatArray] = {}

@@ -33,16 +33,9 @@ class GalaxyCuts(Cuts):
 
 
 def derive(ds: xr.Dataset, *, cuts: GalaxyCuts) -> xr.Dataset:
-    """Add the flags and what follows from the good points, those without a flag.
+    """Add the flags to padded raw variables, and what follows from the good points, those without a flag.
 
-    Scale lengths and the share of the bulge are defined in SI §3.1, §5 and §13.3.
-
-    Parameters
-    ----------
-    ds : Dataset
-        Padded raw variables, with ``r_disk``.
-    cuts : GalaxyCuts
-        Thresholds of the flags.
+    Scale lengths and the share of the bulge are defined in SI §3.1, §5 and §13.3; one of them is ``r_disk``.
     """
     real = np.arange(ds.sizes["radius"]) < ds[COUNT].values[:, np.newaxis]
     v_gas, v_disk, v_bul = (ds[name].values for name in ("v_gas", "v_disk", "v_bul"))

@@ -11,21 +11,17 @@ from pydantic import Field
 
 from sigcube.cube import KINDS, Kind
 from sigcube.errors import Fault
-from sigcube.readers.assembly import column_sources, flag_bits, flat, group, one_per_system, pad, repeated
+from sigcube.readers.assembly import column_sources, flag_bits, flat, pad, repeated
 from sigcube.readers.clusters import ClusterCuts, complete, flag_clusters, ways_to
-from sigcube.readers.contract import Cuts, Reader, check_recipe
+from sigcube.readers.contract import Cuts, NoCuts, Reader, check_recipe
 from sigcube.readers.formats import Table, read_table, unreadable
 from sigcube.readers.galaxy import GalaxyCuts, derive
 
-__all__ = ["NoCuts", "TableStarCuts", "read_cluster_table", "read_galaxy_table", "read_star_table", "table_reader"]
+__all__ = ["TableStarCuts", "read_cluster_table", "read_galaxy_table", "read_star_table", "table_reader"]
 
 Columns = dict[str, npt.NDArray[Any]]
 
 _ROLE = "table"
-
-
-class NoCuts(Cuts):
-    """No thresholds."""
 
 
 class TableStarCuts(Cuts):
@@ -91,14 +87,9 @@ def read_star_table(tables: Mapping[str, Table], *, cuts: TableStarCuts) -> xr.D
 
 
 def table_reader(kind_name: str, unmeasured: Mapping[str, str]) -> Reader:
-    """Return a reader of systems of one row each (role ``table``).
+    """Return a reader of systems of one row each (role ``table``) for cubes of a kind.
 
-    Parameters
-    ----------
-    kind_name : str
-        The kind of cube.
-    unmeasured : Mapping of str to str
-        For each variable that need not be measured, the flag that says so.
+    ``unmeasured`` gives for each variable that need not be measured the flag of the systems without it.
     """
     kind = KINDS[kind_name]
     dim = str(kind.system_dim)
@@ -138,18 +129,25 @@ def _read(
 def _grouped(values: Columns, table: Table, kind: Kind) -> tuple[list[str], npt.NDArray[np.int64], Columns, Columns]:
     """Put the rows of each system together; what belongs to a system must be the same in all its rows."""
     dim = str(kind.system_dim)
-    names, counts, order = group(values[dim], values["r"])
+    names = list(dict.fromkeys(values[dim].tolist()))
+    ranks = {name: rank for rank, name in enumerate(names)}
+    system_of_row = np.array([ranks[name] for name in values[dim]], dtype=np.int64)
+    order = np.lexsort((values["r"], system_of_row))
+    counts, system_of_row = np.bincount(system_of_row), system_of_row[order]
     rows = {name: column[order] for name, column in values.items() if name != dim}
     points = {name: column for name, column in rows.items() if kind.variable(name).dims == kind.dims}
-    system_of_row = np.repeat(np.arange(len(names)), counts)
     same = (np.diff(system_of_row) == 0) & (np.diff(points["r"]) == 0)
     faults = [
         Fault(f"{names[system_of_row[row]]} has two rows at one radius", found=f"{points['r'][row]:g}")
         for row in np.flatnonzero(same).tolist()
     ]
-    systems = {
-        name: one_per_system(column, name, names, counts, faults) for name, column in rows.items() if name not in points
-    }
+    systems = {name: column[np.cumsum(counts) - counts] for name, column in rows.items() if name not in points}
+    for name, first in systems.items():
+        both = rows[name], np.repeat(first, counts)
+        differs = (both[0] != both[1]) & ~((both[0] != both[0]) & (both[1] != both[1]))
+        for system in np.unique(system_of_row[differs]).tolist():
+            what = f"{name} differs between the rows of {names[system]}"
+            faults.append(Fault(what, expected="one value for all of them"))
     if faults:
         raise unreadable(table.path, faults)
     return names, counts, points, systems

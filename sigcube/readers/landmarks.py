@@ -12,10 +12,10 @@ from sigcube.constants import PAPER
 from sigcube.cube import KINDS
 from sigcube.errors import Fault
 from sigcube.readers.assembly import column_sources, flag_bits, flat, repeated
-from sigcube.readers.contract import Cuts, check_recipe
+from sigcube.readers.contract import NoCuts, check_recipe
 from sigcube.readers.formats import Table, read_table, unreadable
 
-__all__ = ["LAWS", "LandmarkCuts", "Law", "read_landmarks"]
+__all__ = ["LAWS", "Law", "read_landmarks"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -56,11 +56,7 @@ LAWS: Mapping[str, Law] = {
 }
 
 
-class LandmarkCuts(Cuts):
-    """Landmarks have no thresholds: the table itself says what is observed and what is printed."""
-
-
-def read_landmarks(tables: Mapping[str, Table], *, cuts: LandmarkCuts) -> xr.Dataset:
+def read_landmarks(tables: Mapping[str, Table], *, cuts: NoCuts) -> xr.Dataset:
     """Read a table of landmarks (role ``table``).
 
     A landmark has a radius ``r``, or a ``separation`` in AU, and a mass ``m_bar`` or an acceleration ``g_bar``; of each

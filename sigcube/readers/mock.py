@@ -5,8 +5,8 @@ its scatter. They are marked as synthetic in title, names, sources and attribute
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,32 +31,6 @@ _G = PAPER.G * PAPER.Msun / PAPER.kpc * 1e-6
 # The gas is neutral hydrogen with helium and metals.
 _GAS_PER_HI = 1.33
 _SYSTEM_VARIABLES = ("distance", "inclination", "luminosity", "r_disk", "m_hi", "r_hi")
-
-
-@dataclass(frozen=True)
-class _Galaxies:
-    """What is drawn for each galaxy: lengths [kpc], luminosities [solLum], masses [Msun], all of shape (n,)."""
-
-    luminosity: FloatArray
-    bulge_share: FloatArray
-    r_disk: FloatArray
-    r_bulge: FloatArray
-    m_hi: FloatArray
-    r_hi: FloatArray
-    gas_hole: FloatArray
-    r_max: FloatArray
-    n_points: npt.NDArray[np.int64]
-    distance: FloatArray
-    inclination: FloatArray
-
-    @property
-    def light_disk(self) -> FloatArray:
-        """Luminosity without the bulge."""
-        return self.luminosity * (1.0 - self.bulge_share)
-
-    def per_point(self, values: FloatArray) -> FloatArray:
-        """Repeat one value a galaxy for each of its points."""
-        return np.repeat(values, self.n_points)
 
 
 def mock_survey(
@@ -119,15 +93,16 @@ def mock_survey(
     rng = np.random.default_rng(seed)
     galaxies = _draw(rng, n_galaxies, points)
     curves, v_true = _curves(rng, galaxies, boost, noise, cuts)
+    counts = galaxies["n_points"]
     systems = {
-        **{name: getattr(galaxies, name) for name in _SYSTEM_VARIABLES},
-        "sb_disk_central": galaxies.light_disk / (2.0 * np.pi * (1e3 * galaxies.r_disk) ** 2),
-        "v_flat": v_true[np.cumsum(galaxies.n_points) - 1],
+        **{name: galaxies[name] for name in _SYSTEM_VARIABLES},
+        "sb_disk_central": galaxies["light_disk"] / (2.0 * np.pi * (1e3 * galaxies["r_disk"]) ** 2),
+        "v_flat": v_true[np.cumsum(counts) - 1],
     }
     width = max(5, len(str(n_galaxies)))
     names = [f"SYN{number:0{width}d}" for number in range(1, n_galaxies + 1)]
     sources = dict.fromkeys([*curves, *systems], f"synthetic, seed {seed}")
-    ds = pad(KINDS["galaxy"], names, galaxies.n_points, points=curves, systems=systems, sources=sources)
+    ds = pad(KINDS["galaxy"], names, counts, points=curves, systems=systems, sources=sources)
     settings = {"n_galaxies": n_galaxies, "seed": seed, "truth": truth, "noise": noise, "points": points}
     return derive(ds, cuts=cuts).assign_attrs(_attributes({**settings, "cuts": cuts.model_dump()}))
 
@@ -155,44 +130,53 @@ def freeman_sq(r: FloatArray, mass: FloatArray, scale: FloatArray) -> FloatArray
     return np.asarray(2.0 * _G * mass / scale * y**2 * bessel, dtype=np.float64)
 
 
-def _draw(rng: np.random.Generator, n: int, points: tuple[int, int]) -> _Galaxies:
+def _draw(rng: np.random.Generator, n: int, points: tuple[int, int]) -> dict[str, npt.NDArray[Any]]:
+    """Return what is drawn for each galaxy: lengths [kpc], luminosities [solLum], masses [Msun], all of shape (n,)."""
+
     def around(median: FloatArray | float, dex: float) -> FloatArray:
         return np.asarray(median * 10.0 ** rng.normal(0.0, dex, n))
 
     log_luminosity = np.clip(rng.normal(9.6, 1.05, n), 7.0, 11.6)
-    x = log_luminosity - 9.5
+    luminosity, x = 10.0**log_luminosity, log_luminosity - 9.5
     r_disk = around(10.0 ** (0.271 + 0.254 * x), 0.2)
     m_hi = around(10.0 ** (9.075 + 0.544 * x), 0.347)
     has_bulge = rng.random(n) < np.clip((log_luminosity - 10.0) / 1.8, 0.0, 0.8)
     counts = around(15.0 * 10.0 ** (0.15 * x), 0.27)
-    return _Galaxies(
-        luminosity=10.0**log_luminosity,
-        bulge_share=np.where(has_bulge, rng.beta(2.0, 6.0, n), 0.0),
-        r_disk=r_disk,
-        r_bulge=around(0.25 * r_disk, 0.15),
-        m_hi=m_hi,
-        r_hi=around(10.0 ** (1.229 + 0.524 * (np.log10(m_hi) - 9.5)), 0.07),
-        gas_hole=rng.uniform(0.0, 1.2, n),
-        r_max=np.clip(around(5.7, 0.26), 2.0, 30.0) * r_disk,
-        n_points=np.clip(np.rint(counts), *points).astype(np.int64),
-        distance=np.clip(around(15.0, 0.45), 1.0, 130.0),
-        # Discs lie at random, and nobody measures the rotation of a face-on one.
-        inclination=np.degrees(np.arccos(rng.uniform(0.0, np.cos(np.radians(20.0)), n))),
-    )
+    bulge_share = np.where(has_bulge, rng.beta(2.0, 6.0, n), 0.0)
+    return {
+        "luminosity": luminosity,
+        "light_disk": luminosity * (1.0 - bulge_share),
+        "light_bulge": luminosity * bulge_share,
+        "r_disk": r_disk,
+        "r_bulge": around(0.25 * r_disk, 0.15),
+        "m_hi": m_hi,
+        "r_hi": around(10.0 ** (1.229 + 0.524 * (np.log10(m_hi) - 9.5)), 0.07),
+        "gas_hole": rng.uniform(0.0, 1.2, n),
+        "r_max": np.clip(around(5.7, 0.26), 2.0, 30.0) * r_disk,
+        "n_points": np.clip(np.rint(counts), *points).astype(np.int64),
+        "distance": np.clip(around(15.0, 0.45), 1.0, 130.0),
+        # Discs are oriented at random, but rotation cannot be measured in a face-on one.
+        "inclination": np.degrees(np.arccos(rng.uniform(0.0, np.cos(np.radians(20.0)), n))),
+    }
 
 
 def _curves(
-    rng: np.random.Generator, galaxies: _Galaxies, boost: Boost | None, noise: float, cuts: GalaxyCuts
+    rng: np.random.Generator,
+    galaxies: Mapping[str, npt.NDArray[Any]],
+    boost: Boost | None,
+    noise: float,
+    cuts: GalaxyCuts,
 ) -> tuple[dict[str, FloatArray], FloatArray]:
     """Return every point variable, and the true velocity, of shape (n_points,)."""
-    starts = np.cumsum(galaxies.n_points) - galaxies.n_points
-    ranks = np.arange(galaxies.n_points.sum()) - np.repeat(starts, galaxies.n_points) + 1
+    counts = galaxies["n_points"]
+    per_point = {name: np.repeat(values, counts) for name, values in galaxies.items()}
+    ranks = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + 1
     # Evenly spaced out to r_max, one beam apart.
-    r = ranks * galaxies.per_point(galaxies.r_max / galaxies.n_points)
-    r_disk, r_bulge = galaxies.per_point(galaxies.r_disk), galaxies.per_point(galaxies.r_bulge)
-    light_disk = galaxies.per_point(galaxies.light_disk)
-    light_bulge = galaxies.per_point(galaxies.luminosity * galaxies.bulge_share)
-    gas_sq, disk_sq = _gas_sq(galaxies, r), freeman_sq(r, light_disk, r_disk)
+    r = ranks * np.repeat(galaxies["r_max"] / counts, counts)
+    r_disk, r_bulge, light_disk, light_bulge = (
+        per_point[name] for name in ("r_disk", "r_bulge", "light_disk", "light_bulge")
+    )
+    gas_sq, disk_sq = _gas_sq(per_point, r), freeman_sq(r, light_disk, r_disk)
     bulge_sq = _G * light_bulge * r**2 / (r**2 + r_bulge**2) ** 1.5
     v_bar_sq = gas_sq + cuts.upsilon_disk * disk_sq + cuts.upsilon_bulge * bulge_sq
     v_true = np.sqrt(np.maximum(v_bar_sq, 0.0) * _boost(boost, r, v_bar_sq, r_disk))
@@ -210,13 +194,12 @@ def _curves(
     return curves, v_true
 
 
-def _gas_sq(galaxies: _Galaxies, r: FloatArray) -> FloatArray:
+def _gas_sq(per_point: Mapping[str, npt.NDArray[Any]], r: FloatArray) -> FloatArray:
     """Return V² of Σ ∝ e^{−r/R} − h e^{−r/0.4R}, negative in the hole where the gas outside pulls more."""
-    scale, hole = 0.3 * galaxies.r_hi, 0.4
-    outer = _GAS_PER_HI * galaxies.m_hi / (1.0 - galaxies.gas_hole * hole**2)
-    inner = outer * galaxies.gas_hole * hole**2
-    whole = freeman_sq(r, galaxies.per_point(outer), galaxies.per_point(scale))
-    return whole - freeman_sq(r, galaxies.per_point(inner), galaxies.per_point(hole * scale))
+    scale, hole = 0.3 * per_point["r_hi"], 0.4
+    outer = _GAS_PER_HI * per_point["m_hi"] / (1.0 - per_point["gas_hole"] * hole**2)
+    inner = outer * per_point["gas_hole"] * hole**2
+    return freeman_sq(r, outer, scale) - freeman_sq(r, inner, hole * scale)
 
 
 def _boost(boost: Boost | None, r: FloatArray, v_bar_sq: FloatArray, r_disk: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ They say `synthetic` in their first line. The disc behind them is known: see `Di
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -93,16 +94,12 @@ def mock_stars(path: str | Path, *, n_stars: int, seed: int, disc: Disc | None =
     path = Path(path)
     if n_stars < 1:
         raise SpecError("a survey needs stars", where="n_stars", found=str(n_stars), expected="at least 1")
-    rng, disc = np.random.default_rng(seed), disc or Disc()
-    starts = range(0, n_stars, _ROWS)
-    chunks = (_draw(rng, disc, start, min(_ROWS, n_stars - start)) for start in starts)
-    if path.name.endswith(".parquet"):
-        _write_parquet(path, chunks, seed)
-    elif path.name.endswith((".csv", ".csv.gz")):
-        _write_csv(path, chunks, seed)
-    else:
+    if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
         expected = "a name that ends in .csv, .csv.gz or .parquet"
         raise SpecError("no such kind of file", where="path", found=path.name, expected=expected)
+    rng, disc = np.random.default_rng(seed), disc or Disc()
+    starts = range(0, n_stars, _ROWS)
+    _write(path, (_draw(rng, disc, start, min(_ROWS, n_stars - start)) for start in starts), seed)
     return path
 
 
@@ -167,28 +164,20 @@ def _observe(position: FloatArray, velocity: FloatArray, transform: Transform) -
     }
 
 
-def _write_csv(path: Path, chunks: Iterator[Chunk], seed: int) -> None:
-    from pyarrow import csv
+def _write(path: Path, chunks: Iterator[Chunk], seed: int) -> None:
+    import pyarrow as pa
+    from pyarrow import csv, parquet
 
+    comment = f"synthetic stars, seed {seed}"
+    tables = (pa.table({name: pa.array(a, from_pandas=True) for name, a in chunk.items()}) for chunk in chunks)
+    first = next(tables)
+    if path.suffix == ".parquet":
+        with parquet.ParquetWriter(path, first.schema.with_metadata({"comment": comment})) as writer:
+            for table in chain([first], tables):
+                writer.write_table(table)
+        return
     opener: Any = gzip.open if path.suffix == ".gz" else open
     with opener(path, "wb") as file:
-        for number, chunk in enumerate(chunks):
-            if number == 0:
-                file.write(f"# synthetic stars, seed {seed}\n{','.join(chunk)}\n".encode())
-            csv.write_csv(_arrow(chunk), file, csv.WriteOptions(include_header=False))
-
-
-def _write_parquet(path: Path, chunks: Iterator[Chunk], seed: int) -> None:
-    from pyarrow import parquet
-
-    first = _arrow(next(chunks)).replace_schema_metadata({"comment": f"synthetic stars, seed {seed}"})
-    with parquet.ParquetWriter(path, first.schema) as writer:
-        writer.write_table(first)
-        for chunk in chunks:
-            writer.write_table(_arrow(chunk))
-
-
-def _arrow(chunk: Chunk) -> Any:
-    import pyarrow as pa
-
-    return pa.table({name: pa.array(values, from_pandas=True) for name, values in chunk.items()})
+        file.write(f"# {comment}\n{','.join(first.column_names)}\n".encode())
+        for table in chain([first], tables):
+            csv.write_csv(table, file, csv.WriteOptions(include_header=False))

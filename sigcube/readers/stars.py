@@ -1,4 +1,4 @@
-"""Stars of the Milky Way: as Gaia measures them, or with velocities that somebody else has worked out.
+"""Stars of the Milky Way, as Gaia measures them or with velocities in the file.
 
 They are read in chunks, so memory does not depend on how many there are.
 """
@@ -6,7 +6,7 @@ They are read in chunks, so memory does not depend on how many there are.
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -87,7 +87,7 @@ class StarCuts(Cuts):
 
 
 class Orientation(BaseModel):
-    """The frame of velocities that somebody else has worked out.
+    """The frame of velocities that are in the file.
 
     Attributes
     ----------
@@ -159,10 +159,22 @@ def _pieces(
     """Return the cube in pieces, each the columns of the file and what is made of them, in the order of the schema."""
     dispersion = Dispersion(cuts.radii, width=cuts.bin_width, more_than=cuts.min_stars)
     names = [variable.name for variable in _STAR.variables]
-    rows = _Rows(table)
+    starts: list[int] = []
+
+    def rows() -> Iterator[Columns]:
+        n = 0
+        for path in table.paths:
+            starts.append(n)
+            for columns in read_chunks(replace(table, path=path, others=()), kind=_STAR):
+                n += columns["source_id"].size
+                yield columns
+
+    def place(star: int) -> str:
+        file = bisect_right(starts, star) - 1
+        return f"{table.paths[file].name} row {star - starts[file] + 1}"
 
     def pieces() -> Iterator[xr.Dataset]:
-        with ahead(rows) as arriving:
+        with ahead(rows()) as arriving:
             for columns in arriving:
                 stars = {**columns, **make(columns)}
                 disc = (stars["point_flag"] & ~_OUTSIDE) == 0
@@ -173,28 +185,7 @@ def _pieces(
     bins = f"bins of {cuts.bin_width:g} kpc with more than {cuts.min_stars} stars of the disc, interpolated"
     attrs = _STAR.variable("sigma_r").attrs(source=f"derived: standard deviation of v_r in {bins}")
     late = Late("sigma_r", "r", dispersion, attrs)
-    return Pieces(pieces(), "star", late=(late,), unique="source_id", place=rows.place)
-
-
-@dataclass
-class _Rows:
-    """Chunks of all files of a table, and which row of which file a star is."""
-
-    table: Table
-    _starts: list[int] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[Columns]:
-        read = 0
-        for path in self.table.paths:
-            self._starts.append(read)
-            for columns in read_chunks(replace(self.table, path=path, others=()), kind=_STAR):
-                read += columns["source_id"].size
-                yield columns
-
-    def place(self, index: int) -> str:
-        """Name the file and row of a star, from 1."""
-        file = bisect_right(self._starts, index) - 1
-        return f"{self.table.paths[file].name} row {index - self._starts[file] + 1}"
+    return Pieces(pieces(), "star", late=(late,), unique="source_id", place=place)
 
 
 def _blanked(stars: Columns) -> dict[str, FloatArray]:

@@ -382,3 +382,22 @@ def test_real_stars_to_the_last_digit(shared_data: Path) -> None:
     expected = pd.read_csv(path)
     assert read["source_id"].tolist() == expected["source_id"].tolist()
     np.testing.assert_array_equal(read["parallax"], expected["parallax"])
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_rows_arrive_before_the_end_of_the_file_is_read(form: str, tmp_path: Path) -> None:
+    n, path = 400_000, tmp_path / f"t.{form}"
+    table = pa.table({"source_id": np.arange(n), "ra": np.linspace(0.0, 359.0, n), "parallax": np.ones(n)})
+    if form == "csv":
+        csv.write_csv(table, path)
+        path.write_bytes(path.read_bytes() + b"1,2\n")
+    else:
+        parquet.write_table(table, path, row_group_size=2**17, use_dictionary=False, write_page_checksum=True)
+        last = parquet.ParquetFile(path).metadata.row_group(3).column(1)
+        content = bytearray(path.read_bytes())
+        content[last.data_page_offset + last.total_compressed_size // 2] ^= 1
+        path.write_bytes(content)
+    arriving = read_chunks(Table(path, STAR_COLUMNS), kind=STAR)
+    assert next(arriving)["ra"].size == 2**17
+    with pytest.raises(DataError, match=r"truncated or damaged|wrong number of cells"):
+        list(arriving)

@@ -13,7 +13,8 @@ from sigcube.constants import PAPER
 from sigcube.cube import open_cube, pack, save_cube
 from sigcube.errors import DataError, SpecError
 from sigcube.readers import Table
-from sigcube.readers.landmarks import LAWS, LandmarkCuts, read_landmarks
+from sigcube.readers.contract import NoCuts
+from sigcube.readers.landmarks import LAWS, read_landmarks
 from sigcube.recipes import ingest, load_recipe
 from tests.strategies import BROKEN_FILES
 
@@ -38,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _read(text: str | bytes, folder: Path) -> xr.Dataset:
     path = folder / "landmarks.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_landmarks({"table": Table(path, COLUMNS)}, cuts=LandmarkCuts())
+    return read_landmarks({"table": Table(path, COLUMNS)}, cuts=NoCuts())
 
 
 def _row(name: str) -> dict[str, str]:
@@ -269,20 +270,20 @@ def test_recipes_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "landmarks.csv"
     path.write_text(TEXT, encoding="utf-8")
     with pytest.raises(SpecError, match=r"files.table"):
-        read_landmarks({}, cuts=LandmarkCuts())
+        read_landmarks({}, cuts=NoCuts())
     with pytest.raises(SpecError, match=r"no column for 'reference'"):
-        read_landmarks({"table": Table(path, COLUMNS[:-1])}, cuts=LandmarkCuts())
+        read_landmarks({"table": Table(path, COLUMNS[:-1])}, cuts=NoCuts())
     for unit in ("solMass", "kpcc"):
         wrong = tuple(c.model_copy(update={"unit": unit}) if c.variable == "r" else c for c in COLUMNS)
         with pytest.raises(SpecError, match=rf"the unit cannot be converted\n(.*\n)*  found: '{unit}'"):
-            read_landmarks({"table": Table(path, wrong)}, cuts=LandmarkCuts())
+            read_landmarks({"table": Table(path, wrong)}, cuts=NoCuts())
 
 
 def test_units_of_the_recipe_are_converted(tmp_path: Path, cube: xr.Dataset) -> None:
     path = tmp_path / "landmarks.csv"
     path.write_text(TEXT.replace(",0.71,,2e7,", ",710,,2e7,"), encoding="utf-8")
     columns = tuple(c.model_copy(update={"unit": "pc"}) if c.variable == "r" else c for c in COLUMNS)
-    ds = read_landmarks({"table": Table(path, columns)}, cuts=LandmarkCuts())
+    ds = read_landmarks({"table": Table(path, columns)}, cuts=NoCuts())
     assert float(ds.sel(landmark="Fornax").r) == pytest.approx(0.71, rel=1e-15)
     assert float(ds.sel(landmark="Fornax").newton) == pytest.approx(float(_of(cube, "Fornax").newton), rel=1e-14)
 
@@ -329,7 +330,7 @@ def test_malformed_tables_give_a_right_cube_or_one_error(edits: list[tuple[str, 
     path = folder / "landmarks.csv"
     path.write_bytes(_edited(edits))
     try:
-        ds = read_landmarks({"table": Table(path, COLUMNS)}, cuts=LandmarkCuts())
+        ds = read_landmarks({"table": Table(path, COLUMNS)}, cuts=NoCuts())
     except DataError:
         return
     measured = ds.drop_vars(["observed", "e_observed", "redshift", "separation", "m_bar"])

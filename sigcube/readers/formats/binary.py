@@ -46,10 +46,8 @@ class FitsSource(Source):
 
         offset, there = hdu.fileinfo()["datLoc"], path.stat().st_size
         if offset + hdu.size > there:
-            expected = f"at least {offset + hdu.size}"
-            raise unreadable(
-                self._path, [Fault("the file is truncated or damaged", found=f"{there} bytes", expected=expected)]
-            )
+            found, expected = f"{there} bytes", f"at least {offset + hdu.size}"
+            raise unreadable(self._path, [Fault("the file is truncated or damaged", "", found, expected)])
         if isinstance(hdu, fits.TableHDU):
             return hdu.data
         width, dtype = hdu.header["NAXIS1"], hdu.columns.dtype.newbyteorder(">")
@@ -164,21 +162,18 @@ def _arrow_cells(array: Any) -> Cells:
     kind = array.type
     if pa.types.is_dictionary(kind):
         array, kind = array.dictionary_decode(), kind.value_type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return Cells(array.fill_null("").to_numpy(zero_copy_only=False).astype(object), _null(array))
     if pa.types.is_decimal(kind):
         array, kind = compute.cast(array, pa.float64()), pa.float64()
-    if pa.types.is_floating(kind):
-        return Cells(array.to_numpy(zero_copy_only=False), _null(array))
+    missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return Cells(array.fill_null("").to_numpy(zero_copy_only=False).astype(object), missing)
     if pa.types.is_integer(kind):
-        return Cells(array.fill_null(0).to_numpy(zero_copy_only=False), _null(array))
+        return Cells(array.fill_null(0).to_numpy(zero_copy_only=False), missing)
     if pa.types.is_boolean(kind):
         return Cells(array.fill_null(True).to_numpy(zero_copy_only=False))
+    if pa.types.is_floating(kind):
+        return Cells(array.to_numpy(zero_copy_only=False), missing)
     return Cells(np.full(len(array), None, dtype=object), np.ones(len(array), dtype=np.bool_))
-
-
-def _null(array: Any) -> Any:
-    return array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
 
 
 def _parquet_units(metadata: Mapping[bytes, bytes]) -> dict[str, str]:

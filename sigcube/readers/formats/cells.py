@@ -99,25 +99,10 @@ class ColumnFaults:
 def read_cells(
     cells: Cells, column: Column, *, dtype: str, convert: Callable[[FloatArray], FloatArray], faults: ColumnFaults
 ) -> npt.NDArray[Any]:
-    """Read some rows of a column.
+    """Read some rows of a column as the recipe describes it, for a variable of a type of the cube.
 
-    Parameters
-    ----------
-    cells : Cells
-        The rows.
-    column : Column
-        What the recipe says.
-    dtype : {"float64", "int64", "string"}
-        What the cube holds; other integers are read as int64.
-    convert : callable
-        From the file's unit to the cube's.
-    faults : ColumnFaults
-        Receives the cells that are wrong; the values returned for them mean nothing.
-
-    Returns
-    -------
-    ndarray
-        float64 with NaN for what is missing, int64, or str objects.
+    ``convert`` goes from the file's unit to the cube's. The values of cells that are wrong mean nothing. Integers of
+    all sizes are read as int64.
     """
     if dtype not in ("float64", "string"):
         dtype = "int64"
@@ -220,7 +205,10 @@ def _parsed(texts: Any, dtype: str, faults: ColumnFaults) -> npt.NDArray[Any]:
     import pyarrow.compute as compute
 
     for simplified in (False, True):
-        plain = _trimmed(texts) if simplified else texts
+        plain = texts
+        if simplified:
+            trimmed = compute.utf8_trim_whitespace(texts)
+            plain = compute.if_else(compute.is_in(trimmed, pa.array(_NULLS)), pa.scalar(None, pa.string()), trimmed)
         try:
             numbers = compute.cast(plain, pa.type_for_alias(dtype))
         except pa.ArrowInvalid:
@@ -232,14 +220,6 @@ def _parsed(texts: Any, dtype: str, faults: ColumnFaults) -> npt.NDArray[Any]:
             break
         return np.asarray(numbers.to_numpy(zero_copy_only=False, writable=True))
     return _parsed_one_by_one(texts, dtype, faults)
-
-
-def _trimmed(texts: Any) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as compute
-
-    trimmed = compute.utf8_trim_whitespace(texts)
-    return compute.if_else(compute.is_in(trimmed, pa.array(_NULLS)), pa.scalar(None, pa.string()), trimmed)
 
 
 def _parsed_one_by_one(texts: Any, dtype: str, faults: ColumnFaults) -> npt.NDArray[Any]:

@@ -1,12 +1,14 @@
 """What a recipe says about a raw table: its file and its columns."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
-__all__ = ["FORMATS", "Column", "Format", "Table"]
+__all__ = ["FORMATS", "Column", "Format", "Table", "converter", "same_unit", "unchanged"]
 
 Format = Literal["csv", "tsv", "ecsv", "fits", "votable", "parquet", "cds", "blanks"]
 
@@ -93,3 +95,26 @@ class Table:
     def name(self) -> str:
         """The file's name, and how many others there are."""
         return f"{self.path.name} and {len(self.others)} more" if self.others else self.path.name
+
+
+def same_unit(one: str, other: str) -> bool:
+    """Whether two units are the same; ValueError if astropy does not know one."""
+    from astropy.units import Unit
+
+    return bool(Unit(one) == Unit(other))
+
+
+def converter(unit: str, cube_unit: str) -> Callable[[Any], Any]:
+    """Return what converts numbers between units; ValueError if astropy cannot."""
+    from astropy.units import Unit
+
+    if same_unit(unit, cube_unit):
+        return unchanged
+    here, there = Unit(unit), Unit(cube_unit)
+    here.to(there, 1.0)
+    return lambda values: np.asarray(here.to(there, values), dtype=np.float64)
+
+
+def unchanged(values: Any) -> Any:
+    """Return values as they are."""
+    return values

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any
 
 from sigcube.errors import Fault
 from sigcube.readers.formats.cells import Cells, Source
@@ -95,17 +95,6 @@ class BlankSource(RowSource):
                 self.add(number, line.split())
 
 
-class _CdsColumn(Protocol):
-    """What astropy makes of a line of a ReadMe."""
-
-    name: str
-    start: int
-    end: int
-    unit: Any
-    raw_type: str
-    null: str
-
-
 class CdsSource(RowSource):
     """A file of the CDS, cut at the bytes that its ReadMe gives; the ReadMe is read by astropy."""
 
@@ -125,7 +114,7 @@ class CdsSource(RowSource):
             if len(self.faults) == before:
                 self.add(number, cells)
 
-    def _cell(self, column: _CdsColumn, line: bytes, number: int, starts: set[int]) -> str:
+    def _cell(self, column: Any, line: bytes, number: int, starts: set[int]) -> str:
         place = f"line {number}, column {column.name}"
         try:
             cell = line[column.start : column.end].decode().strip()
@@ -150,7 +139,7 @@ class CdsSource(RowSource):
         return cell
 
 
-def _described(table: Table) -> Sequence[_CdsColumn]:
+def _described(table: Table) -> Sequence[Any]:
     from astropy.io import ascii
 
     if table.readme is None:
@@ -162,7 +151,7 @@ def _described(table: Table) -> Sequence[_CdsColumn]:
         reader = ascii.Cds(readme=str(table.readme))
         reader.data.table_name = table.path.name
         reader.header.get_cols([])
-        columns: Sequence[_CdsColumn] = reader.header.cols
+        columns: Sequence[Any] = reader.header.cols
     if not columns:
         raise unreadable(table.readme, [Fault(f"no columns of {table.path.name} are described")])
     return columns

@@ -12,7 +12,7 @@ from sigcube.cube import Kind
 from sigcube.errors import Fault, did_you_mean
 from sigcube.readers.formats.binary import FitsSource, ParquetSource, VoTableSource
 from sigcube.readers.formats.cells import Cells, ColumnFaults, Source, masked_by, read_cells
-from sigcube.readers.formats.columns import Column, Table
+from sigcube.readers.formats.columns import Column, Table, converter, same_unit, unchanged
 from sigcube.readers.formats.fixed import BlankSource, CdsSource, RowSource
 from sigcube.readers.formats.text import TextSource
 from sigcube.readers.formats.unpacking import guarded, opened, unreadable
@@ -69,7 +69,8 @@ def read_chunks(table: Table, *, kind: Kind, needed: Collection[str] = (), rows:
         a row with the wrong number of cells, text that is not UTF-8, a file that is truncated or damaged, no rows.
     """
     with ExitStack() as stack:
-        source = _open(table, stack)
+        form = _format(table)
+        source = _SOURCES[form](table, stack) if form in _SOURCES else TextSource(table, form)
         parser = _Parser(source, table.columns, kind, needed, most=_MOST)
         if parser.header_faults:
             raise unreadable(table.path, parser.header_faults)
@@ -99,26 +100,8 @@ def read_rows(
 ) -> Chunk:
     """Read rows that are already split into cells, by the rules of `read_chunks`.
 
-    Parameters
-    ----------
-    source : RowSource
-        The rows.
-    columns : sequence of Column
-        Their columns.
-    kind : Kind
-        The kind of cube.
-    where : str
-        The file, for messages.
-    faults : list of Fault
-        Receives every fault.
-    needed : collection of str
-        Variables that must have a value in every row.
-
-    Returns
-    -------
-    dict of str to ndarray
-        As `read_chunks` yields it. Rows with the wrong number of cells are left out; values of cells that are wrong
-        mean nothing.
+    Every fault is appended to ``faults``, its place beginning with ``where``. Rows with the wrong number of cells are
+    left out, and the values of cells that are wrong mean nothing.
     """
     parser = _Parser(source, columns, kind, needed, most=None)
     chunk: Chunk = {column.variable: np.empty(0) for column in columns}
@@ -132,11 +115,6 @@ def read_rows(
             found = [Fault("there are no rows")]
     faults += [replace(fault, where=", ".join(filter(None, (where, fault.where)))) for fault in found]
     return chunk
-
-
-def _open(table: Table, stack: ExitStack) -> Source:
-    form = _format(table)
-    return _SOURCES[form](table, stack) if form in _SOURCES else TextSource(table, form)
 
 
 def _format(table: Table) -> str:
@@ -199,24 +177,24 @@ class _Parser:
         if dtype != "float64":
             if column.unit:
                 self.header_faults.append(Fault(f"{column.variable} has no unit", where, repr(column.unit)))
-            return _unchanged
+            return unchanged
         if column.constant is not None and not column.says_unit:
-            return _unchanged
+            return unchanged
         if file_unit is None and not column.says_unit and cube_unit:
             fault = Fault("neither the file nor the recipe gives a unit", where, expected=f"unit = {cube_unit!r}")
             self.header_faults.append(fault)
-            return _unchanged
+            return unchanged
         unit = column.unit if column.says_unit or file_unit is None else file_unit
         try:
-            if file_unit is not None and column.says_unit and not _same(file_unit, column.unit):
+            if file_unit is not None and column.says_unit and not same_unit(file_unit, column.unit):
                 self.header_faults.append(Fault("the unit is another", where, repr(file_unit), repr(column.unit)))
-            return _factor(unit, cube_unit)
+            return converter(unit, cube_unit)
         except ValueError as error:
             both = file_unit is not None and column.says_unit
             units = f"{file_unit!r} in the file, {column.unit!r} in the recipe" if both else repr(unit)
             found = f"{units} ({' '.join(str(error).split())[:120]})"
             self.header_faults.append(Fault(f"the unit cannot be converted to {cube_unit!r}", where, found))
-            return _unchanged
+            return unchanged
 
     def parse(self, batch: Mapping[str, Cells]) -> tuple[Chunk, list[Fault], int]:
         """Return the variables of a batch, its faults, and how many faults there are besides those."""
@@ -254,24 +232,3 @@ class _Parser:
             for row, fault in first
         ]
         return located, count - len(located)
-
-
-def _unchanged(values: Any) -> Any:
-    return values
-
-
-def _same(one: str, other: str) -> bool:
-    from astropy.units import Unit
-
-    return bool(Unit(one) == Unit(other))
-
-
-def _factor(unit: str, cube_unit: str) -> Callable[[Any], Any]:
-    """Return what converts numbers between units; ValueError if astropy cannot."""
-    from astropy.units import Unit
-
-    here, there = Unit(unit), Unit(cube_unit)
-    if here == there:
-        return _unchanged
-    here.to(there, 1.0)
-    return lambda values: np.asarray(here.to(there, values), dtype=np.float64)

@@ -84,7 +84,15 @@ class TextSource(Source):
             for batch in _regrouped(self._arrow_batches(counted, labels), rows):
                 n += batch.num_rows
                 yield {label: Cells(batch[str(self.labels.index(label))].combine_chunks()) for label in labels}
-            self._check_lines(n, counted)
+            faults = []
+            if not counted.ended:
+                what, expected = "the last line has no end: the file may be cut off", "a line feed after the last row"
+                faults.append(Fault(what, expected=expected))
+            if n != counted.lines:
+                what, found = "a quotation mark is not closed on its line", f"{counted.lines} lines with {n} rows"
+                faults.append(Fault(what, found=found, expected="a row a line"))
+            if faults:
+                raise unreadable(self._path, faults)
 
     def _arrow_batches(self, stream: Any, labels: Sequence[str]) -> Iterator[Any]:
         import pyarrow as pa
@@ -121,17 +129,6 @@ class TextSource(Source):
         faults = [Fault("wrong number of cells", f"line {line}", str(found), expected) for line, found in wrong[:_MOST]]
         if faults:
             raise unreadable(self._path, faults, more=len(wrong) - len(faults))
-
-    def _check_lines(self, rows: int, counted: "_LineCounter") -> None:
-        faults = []
-        if not counted.ended:
-            expected = "a line feed after the last row"
-            faults.append(Fault("the last line has no end: the file may be cut off", expected=expected))
-        if rows != counted.lines:
-            found = f"{counted.lines} lines with {rows} rows"
-            faults.append(Fault("a quotation mark is not closed on its line", found=found, expected="a row a line"))
-        if faults:
-            raise unreadable(self._path, faults)
 
     def _numbered_rows(self) -> Iterator[tuple[int, int]]:
         """Yield the line and the number of cells of each row."""

@@ -17,8 +17,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sigcube.cube import KINDS
-from sigcube.cube.ahead import ahead
-from sigcube.cube.streaming import Late, Pieces
+from sigcube.cube.streaming import Late, Pieces, prefetch
 from sigcube.errors import Fault, SpecError, error_from
 from sigcube.readers.dispersion import Dispersion
 from sigcube.readers.galactocentric import COORDINATES, ERRORS, MEASURED, GalacticFrame, Transform
@@ -186,7 +185,7 @@ def _read(
     rows = _Rows(table)
 
     def pieces() -> Iterator[xr.Dataset]:
-        with ahead(rows) as arriving:
+        with prefetch(rows) as arriving:
             for columns in arriving:
                 stars = {**columns, **make(columns)}
                 disc = (stars["point_flag"] & _MASK) == 0

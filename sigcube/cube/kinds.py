@@ -61,7 +61,7 @@ GALAXY = Kind(
             padding="after the last point of a galaxy: no point at all",
             nonpositive_radius="the radius is not above 0",
             nonpositive_v_obs="the observed velocity is not above 0",
-            negative_vbar="V_bar² is not above 0 at the mass-to-light ratios of the cuts: the gas pulls outwards the most",
+            negative_vbar="V_bar² is not above 0 at the mass-to-light ratios of the cuts: the gas pulls outwards",
         ),
         _galaxy.flag(
             "system_flag",

@@ -67,7 +67,7 @@ def open_cube(path: str | Path) -> xr.Dataset:
 
 
 def open_lazily(path: Path) -> xr.Dataset:
-    """Open a cube unchecked: values are read when they are needed, and not kept."""
+    """Open a cube without checks: values are read whenever they are needed."""
     if not path.exists():
         previous = find_previous(path)
         aside = f"a save was interrupted; the cube as it was is {previous}"
@@ -123,7 +123,7 @@ def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> P
     Parameters
     ----------
     ds : Dataset
-        A cube; its fingerprint is made anew.
+        A cube; its fingerprint is computed again.
     path : path-like
         The folder to make.
     overwrite : bool

@@ -228,7 +228,7 @@ def _batches(pieces: Iterable[xr.Dataset], dim: str, length: int) -> Iterator[xr
 
 def _refuse_repeated(writer: _Writer, name: str, place: Callable[[int], str]) -> None:
     """Refuse identifiers that several points have; they are compared a part at a time."""
-    # A power of two, so that bits tell the parts apart: a remainder takes longer than all else.
+    # A power of two, so that bits select a part: a remainder takes longer than all else.
     bits = math.ceil(math.log2(max(1.0, writer.length / _SORTED)))
 
     def repeated_in(part: int) -> npt.NDArray[Any]:

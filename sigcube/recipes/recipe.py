@@ -38,9 +38,9 @@ class RawFile(_Entry):
     columns : tuple of Column
         What its columns are, in order.
     format : str or None
-        The format of a table whose first bytes and name do not tell: one of `sigcube.readers.typing.FORMATS`.
+        The format of a table that its first bytes and name do not show: one of `sigcube.readers.typing.FORMATS`.
     extension : int, str or None
-        Which of several tables in the file, by place or name.
+        Which of several tables in the file, by number or name.
     parts : str
         A pattern of file names: files given by hand that hold the rows between them, instead of the one above.
     query : str

@@ -49,13 +49,14 @@ class KeyFault:
 
     def as_error(self, where: str | None) -> SpecError:
         """Return it as an error; `where` is the file."""
-        if self.problem == "value" and self.key:
+        what, expected = f"key {self.key!r}: {self.message}" if self.key else self.message, None
+        if self.problem == "unknown":
+            what = f"unknown key {self.key!r}"
+        elif self.problem == "missing":
+            what = f"key {self.key!r} is missing"
+        elif self.problem == "value" and self.key:
             what, expected = f"key {self.key!r} is wrong", self.message
-            return SpecError(what, where=where, found=self.found, expected=expected)
-        what = {"missing": f"key {self.key!r} is missing", "unknown": f"unknown key {self.key!r}"}.get(
-            self.problem, f"key {self.key!r}: {self.message}" if self.key else self.message
-        )
-        return SpecError(what, where=where, found=self.found, hint=self.hint)
+        return SpecError(what, where=where, found=self.found, expected=expected, hint=self.hint)
 
 
 def read_toml(name_or_path: str | Path, *, folder: str, what: str) -> dict[str, Any]:

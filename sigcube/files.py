@@ -15,6 +15,7 @@ from sigcube.processes import is_abandoned, owner_tag
 
 __all__ = [
     "cache_folder",
+    "clear_abandoned",
     "find_previous",
     "make_folder",
     "sync",
@@ -87,7 +88,7 @@ def write_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         The disk is full or gone; what was at `path` is still there.
     """
     make_folder(path.parent)
-    _clear_abandoned(path)
+    clear_abandoned(path)
     if os.path.lexists(path) and not overwrite:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     working = path.with_name(f".{path.name}.{owner_tag()}.partial")
@@ -115,6 +116,15 @@ def write_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 def find_previous(path: Path) -> Path | None:
     """Return where an interrupted `write_folder` moved aside what was at a path, if one did."""
     return next((folder / "previous" for folder in _working_folders(path) if (folder / "previous").exists()), None)
+
+
+def clear_abandoned(path: Path) -> None:
+    """Remove what ended processes left of `write_folder`, first putting back a folder that one had moved aside."""
+    for folder in _working_folders(path):
+        if is_abandoned(folder, folder.name.removeprefix(f".{path.name}.").removesuffix(".partial")):
+            if (folder / "previous").exists() and not path.exists():
+                (folder / "previous").rename(path)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_all(handle: int, data: bytes | memoryview, *, at: int) -> None:
@@ -153,14 +163,6 @@ def sync_all(folder: Path) -> None:
 
 def _working_folders(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
-
-
-def _clear_abandoned(path: Path) -> None:
-    for folder in _working_folders(path):
-        if is_abandoned(folder, folder.name.removeprefix(f".{path.name}.").removesuffix(".partial")):
-            if (folder / "previous").exists() and not path.exists():
-                (folder / "previous").rename(path)
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_draft(path: Path, data: memoryview) -> None:

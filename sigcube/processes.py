@@ -1,4 +1,4 @@
-"""Which process owns a lock or an unfinished file, and whether that process has ended."""
+"""Which process owns a lock or an unfinished file, and whether it has ended."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ _TAG = re.compile(r"(?P<host>.+)\.(?P<pid>\d+)\.((?P<machine>[0-9a-f]{12})-(?P<s
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process, told apart from every other one, also from a later one with the same number.
+    """A process, distinct from every other one, also from a later one with the same number.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ class Process:
         last_seen : float
             Unix time [s] of its last sign of life, such as the modification time of its file.
         patience : float
-            Seconds without a sign of life after which it counts as ended if its number does not tell: it runs on
-            another machine, or the process of this number started at another time.
+            Seconds without a sign of life after which it counts as ended, where its number does not decide: it runs
+            on another machine, or the process of this number started at another time.
         now : float, optional
-            Unix time [s] to compare with `last_seen`; the present if not given.
+            Unix time [s] to compare with `last_seen`; the current one if not given.
         """
         if self.machine == _machine():
             started = _start_of(self.pid)
@@ -85,7 +85,7 @@ def is_abandoned(path: Path, tag: str) -> bool:
     Returns
     -------
     bool
-        False also where nobody can tell: the owner ran on another machine, or the tag is not ours.
+        False also where that is not known: the owner ran on another machine, or the tag has another form.
     """
     parts = _TAG.fullmatch(tag)
     if parts is None or parts["host"] != socket.gethostname():

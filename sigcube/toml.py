@@ -1,4 +1,4 @@
-"""TOML files: read, checked against a pydantic model, and every fault reported in the same words."""
+"""TOML files: read, checked against a pydantic model, and every fault reported in the same form."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,12 +24,12 @@ class KeyFault:
     Attributes
     ----------
     key : str
-        The key with those of the tables around it, joined by dots; empty for the file as a whole.
+        The key after those of the tables around it, joined by dots; empty for the file as a whole.
     problem : {"unknown", "missing", "value", "rule"}
-        A key that the model does not have, one that it needs, a value of the wrong type or size, or a rule of the
-        model's own.
+        The model does not have the key, the file lacks it, its value has the wrong type or size, or a validator of
+        the model refuses it.
     message : str
-        What pydantic or the rule says.
+        The words of pydantic or of the validator.
     found : str or None
         The value.
     hint : str or None
@@ -43,19 +43,20 @@ class KeyFault:
     hint: str | None = None
 
     def as_fault(self, table: str = "") -> Fault:
-        """Return a line for a list of faults, where `table` is the place of what was checked."""
+        """Return it for a list of faults; `table` holds what was checked."""
         what = f"{self.message}, {self.hint}" if self.problem == "unknown" else self.message
         return Fault(what, ".".join(filter(None, (table, self.key))), self.found)
 
     def as_error(self, where: str | None) -> SpecError:
-        """Return an error of its own, where `where` is the file."""
-        if self.problem == "value" and self.key:
+        """Return it as an error; `where` is the file."""
+        what, expected = f"key {self.key!r}: {self.message}" if self.key else self.message, None
+        if self.problem == "unknown":
+            what = f"unknown key {self.key!r}"
+        elif self.problem == "missing":
+            what = f"key {self.key!r} is missing"
+        elif self.problem == "value" and self.key:
             what, expected = f"key {self.key!r} is wrong", self.message
-            return SpecError(what, where=where, found=self.found, expected=expected)
-        what = {"missing": f"key {self.key!r} is missing", "unknown": f"unknown key {self.key!r}"}.get(
-            self.problem, f"key {self.key!r}: {self.message}" if self.key else self.message
-        )
-        return SpecError(what, where=where, found=self.found, hint=self.hint)
+        return SpecError(what, where=where, found=self.found, expected=expected, hint=self.hint)
 
 
 def read_toml(name_or_path: str | Path, *, folder: str, what: str) -> dict[str, Any]:
@@ -64,11 +65,11 @@ def read_toml(name_or_path: str | Path, *, folder: str, what: str) -> dict[str, 
     Parameters
     ----------
     name_or_path : str or path-like
-        The file, or the name of one in `folder`.
+        The path, or the name of one in `folder`.
     folder : str
         A folder of `sigcube.shipped.shipped`.
     what : str
-        What the file is, for messages.
+        What to call the file in messages.
 
     Raises
     ------
@@ -120,25 +121,25 @@ def check(
     what: str = "the keys are wrong",
     also: Iterable[str] = (),
 ) -> _Model:
-    """Return the model of what a file says.
+    """Return the content of a file as a model.
 
     Parameters
     ----------
     model : type
         A pydantic model.
     content : object
-        What was parsed.
+        The content.
     where : str, optional
         The file.
     what : str
-        What to call several faults together.
+        The headline of an error with several faults.
     also : iterable of str
-        Keys that belong to the table besides those of the model, for the hint on an unknown one.
+        Valid keys besides those of the model, for the hint on an unknown one.
 
     Raises
     ------
     SpecError
-        With every fault; where there are unknown keys, missing ones are not told, as a misspelt key is both.
+        With every fault. Next to unknown keys, missing ones are not reported: a misspelt key is both.
     """
     checked, faults = find_faults(model, content, also=also)
     if checked is not None:
@@ -153,7 +154,7 @@ def check(
 def find_faults(
     model: type[_Model], content: Any, *, also: Iterable[str] = ()
 ) -> tuple[_Model, list[KeyFault]] | tuple[None, list[KeyFault]]:
-    """Return the model of what a file says, or None, and all its faults; the parameters are those of `check`."""
+    """Return the content as a model, or None, and all its faults; the parameters are those of `check`."""
     try:
         return model.model_validate(content), []
     except ValidationError as error:

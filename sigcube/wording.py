@@ -1,4 +1,4 @@
-"""Numbers, times and errors in words: what people want to read, with units, in few digits."""
+"""Numbers, times and errors as text for people: with units, in few digits."""
 
 from textwrap import shorten
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["count", "duration", "in_one_line", "number", "plural", "size"]
 
 
 def count(value: float) -> str:
-    """Write a count with three digits and a prefix.
+    """Format a count with three digits and a prefix.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def count(value: float) -> str:
 
 
 def size(n_bytes: float) -> str:
-    """Write a number of bytes.
+    """Format a number of bytes.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def size(n_bytes: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time.
+    """Format a time span.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def duration(seconds: float) -> str:
 
 
 def number(value: Any) -> str:
-    """Write a value of a parameter or a metric with four digits; labels as they are.
+    """Format a value of a parameter or a metric with four digits; labels stay as they are.
 
     Examples
     --------
@@ -70,13 +70,13 @@ def number(value: Any) -> str:
 
 
 def in_one_line(error: SigcubeError) -> str:
-    """Say what is wrong, and where, in a line of bounded length."""
+    """Format an error as one line of bounded length: what is wrong, and where."""
     parts = (error.what, error.where and f"in {error.where}", error.found and f"found {error.found}")
     return shorten("; ".join(part for part in parts if part), width=240, placeholder=" …")
 
 
 def plural(number: int, noun: str) -> str:
-    """Write a number of things.
+    """Format a number with its noun.
 
     Examples
     --------

@@ -134,7 +134,7 @@ def test_bytes_go_to_their_place(tmp_path: Path) -> None:
     assert path.read_bytes() == b"0123abc789"
 
 
-def test_a_folder_is_forced_to_the_disk_with_all_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_flushed_to_the_disk_with_all_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_bytes(b"c")
     forced = []
@@ -154,7 +154,7 @@ def refuse_folders(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     monkeypatch.setattr("sigcube.files.os.fsync", fsync)
 
 
-def test_a_file_system_that_cannot_force_folders_is_let(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_that_cannot_flush_folders_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse_folders(monkeypatch, errno.EINVAL)
     sync(tmp_path)
     refuse_folders(monkeypatch, errno.EIO)
@@ -162,7 +162,7 @@ def test_a_file_system_that_cannot_force_folders_is_let(tmp_path: Path, monkeypa
         sync(tmp_path)
 
 
-def test_a_file_that_cannot_be_forced_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_flushed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_handle: int) -> None:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 

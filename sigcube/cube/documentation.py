@@ -1,11 +1,11 @@
-"""The schemas in words, made from the kinds themselves: ``python -m sigcube.cube.documentation > cubes/README.md``."""
+"""The documentation of the schemas, made from them: ``python -m sigcube.cube.documentation > cubes/README.md``."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from textwrap import fill
 
 from sigcube.cube.kinds import KINDS
-from sigcube.cube.schema import COUNT, Kind, Variable
+from sigcube.cube.schema import COUNT, Kind
 
 __all__ = ["documentation"]
 
@@ -101,10 +101,25 @@ def _section(kind: Kind) -> Iterator[str]:
     yield ""
     yield _wrapped(f"{_dims(kind)} {_finite(kind)}")
     yield ""
-    for heading, variables in _groups(kind):
-        yield from _table(heading, variables)
-    for name in kind.flags:
-        yield from _flags(kind.variable(name))
+    for heading, required in (("In every cube of the kind:", True), ("Where the source has it:", False)):
+        variables = [variable for variable in kind.variables if variable.required == required]
+        rows = [
+            (
+                f"`{variable.name}`",
+                ", ".join(variable.dims),
+                variable.dtype,
+                variable.unit or "–",
+                variable.long_name + (f"; not below {variable.least:g}" if variable.least > float("-inf") else ""),
+            )
+            for variable in variables
+        ]
+        if rows:
+            yield from _table(heading, "| variable | dimensions | type | unit | meaning |", "| --- " * 5 + "|", rows)
+    for variable in map(kind.variable, kind.flags):
+        bits = zip(variable.flags, variable.flag_notes, strict=True)
+        rows_of_bits = [(str(1 << bit), f"`{meaning}`", note) for bit, (meaning, note) in enumerate(bits)]
+        heading = f"Bits of `{variable.name}`, {variable.long_name}:"
+        yield from _table(heading, "| mask | flag | set where |", "| ---: | --- | --- |", rows_of_bits)
 
 
 def _dims(kind: Kind) -> str:
@@ -112,7 +127,7 @@ def _dims(kind: Kind) -> str:
         system, point = kind.dims
         return (
             f"Two dimensions: `{system}`, a coordinate of names, no two alike, and `{point}`, the place of a point in "
-            f"its {system}. Systems have different numbers of points, `{COUNT}`; behind the last one there is padding: "
+            f"its {system}. Systems have different numbers of points, `{COUNT}`; after the last one there is padding: "
             f"NaN, with the bit `padding` of `{kind.point_flag}`."
         )
     (dim,) = kind.dims
@@ -128,45 +143,17 @@ def _finite(kind: Kind) -> str:
     return f"Finite for {unless}: {names}.{order}"
 
 
-def _groups(kind: Kind) -> Iterator[tuple[str, list[Variable]]]:
-    always = [variable for variable in kind.variables if variable.required]
-    yield "In every cube of the kind:", always
-    if rest := [variable for variable in kind.variables if not variable.required]:
-        yield "Where the source has it:", rest
-
-
-def _table(heading: str, variables: Iterable[Variable]) -> Iterator[str]:
-    yield heading
-    yield ""
-    yield "| variable | dimensions | type | unit | meaning |"
-    yield "| --- | --- | --- | --- | --- |"
-    for variable in variables:
-        dims, unit = ", ".join(variable.dims), variable.unit or "–"
-        cells = (f"`{variable.name}`", dims, variable.dtype, unit, f"{variable.long_name}{_least(variable)}")
-        yield f"| {' | '.join(_escaped(cell) for cell in cells)} |"
-    yield ""
-
-
-def _least(variable: Variable) -> str:
-    return f"; not below {variable.least:g}" if variable.least > float("-inf") else ""
-
-
-def _flags(variable: Variable) -> Iterator[str]:
-    yield f"Bits of `{variable.name}`, {variable.long_name}:"
-    yield ""
-    yield "| mask | flag | set where |"
-    yield "| ---: | --- | --- |"
-    for bit, (meaning, note) in enumerate(zip(variable.flags, variable.flag_notes, strict=True)):
-        yield f"| {1 << bit} | `{meaning}` | {_escaped(note)} |"
+def _table(heading: str, head: str, rule: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield from (heading, "", head, rule)
+    for row in rows:
+        # A bar in a cell would end it.
+        cells = [cell.replace("|", r"\|") for cell in row]
+        yield f"| {' | '.join(cells)} |"
     yield ""
 
 
 def _wrapped(text: str) -> str:
     return fill(text, width=120, break_long_words=False, break_on_hyphens=False)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", r"\|")
 
 
 if __name__ == "__main__":

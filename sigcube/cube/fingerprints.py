@@ -1,4 +1,4 @@
-"""Fingerprints: the SHA-256 of what a cube holds, of all of it or of pieces that come one after another."""
+"""The fingerprint of a cube: a SHA-256 of its content, of all of it at once or of pieces one after another."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ _SLAB = 1 << 19
 class RunningFingerprint:
     """The fingerprint of a cube whose rows come in pieces.
 
-    Each variable has a digest of its own over its bytes, and the fingerprint is a digest over name, dimensions, type,
-    shape and digest of all of them; so it does not matter how the rows are divided.
+    Each variable has a digest over its bytes, and the fingerprint is a digest over the name, dimensions, type, shape
+    and digest of each; so it does not depend on how the rows are divided.
     """
 
     def __init__(self) -> None:
@@ -27,10 +27,13 @@ class RunningFingerprint:
     def add(self, name: str, variable: xr.Variable) -> None:
         """Add a variable, or its next rows along its first dimension."""
         if name not in self._heads:
+            dtype = "string" if variable.dtype.kind in "OUT" else variable.dtype.newbyteorder("<").str
             self._digests[name] = hashlib.sha256()
-            self._heads[name] = ([str(dim) for dim in variable.dims], _dtype(variable), [0, *variable.shape[1:]])
-        self._heads[name][2][0] += variable.shape[0] if variable.ndim else 1
-        for start in range(0, variable.shape[0] if variable.ndim else 1, step := _rows(variable)):
+            self._heads[name] = ([str(dim) for dim in variable.dims], dtype, [0, *variable.shape[1:]])
+        rows = variable.shape[0] if variable.ndim else 1
+        self._heads[name][2][0] += rows
+        step = max(1, _SLAB * rows // max(1, variable.size))
+        for start in range(0, rows, step):
             part = variable[start : start + step] if variable.ndim else variable
             self._digests[name].update(_content(np.asarray(part.values)))
 
@@ -43,8 +46,8 @@ class RunningFingerprint:
 def fingerprint(ds: xr.Dataset) -> str:
     """Return the SHA-256 of a cube's content.
 
-    It covers name, dimensions, type, shape and bytes of every variable and coordinate, and no attribute. What is not
-    loaded is read a little at a time.
+    It covers the name, dimensions, type, shape and bytes of every variable and coordinate, and no attribute. What is
+    not loaded is read in parts.
     """
     running = RunningFingerprint()
     for name, variable in ds.variables.items():
@@ -52,16 +55,8 @@ def fingerprint(ds: xr.Dataset) -> str:
     return running.hexdigest()
 
 
-def _rows(variable: xr.Variable) -> int:
-    return max(1, _SLAB * variable.shape[0] // max(1, variable.size)) if variable.ndim else 1
-
-
-def _dtype(variable: xr.Variable) -> str:
-    return "string" if variable.dtype.kind in "OUT" else variable.dtype.newbyteorder("<").str
-
-
 def _content(values: Any) -> Any:
     if values.dtype.kind in "OUT":
-        # An item a line: a line break within one is escaped.
+        # One item per line; a line break in an item is escaped.
         return "".join(json.dumps(str(item)) + "\n" for item in values.ravel()).encode()
     return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).reshape(-1).view(np.uint8)

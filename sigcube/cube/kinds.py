@@ -1,6 +1,6 @@
 """What each kind of cube holds, declared once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,16 +12,26 @@ from sigcube.errors import DataError, did_you_mean
 __all__ = ["KINDS", "kind_of"]
 
 
-def _along(*dims: str) -> Callable[..., Variable]:
-    """Return a short way to declare variables of the same dimensions."""
+class _Along:
+    """Declares variables of the same dimensions."""
 
-    def declare(name: str, unit: str, long_name: str, **rest: Any) -> Variable:
-        return Variable(name, dims, unit, long_name, **rest)
+    def __init__(self, *dims: str) -> None:
+        self.dims = dims
 
-    return declare
+    def __call__(self, name: str, unit: str, long_name: str, dtype: str = "float64", **rest: Any) -> Variable:
+        return Variable(name, self.dims, unit, long_name, dtype, **rest)
+
+    def optional(self, name: str, unit: str, long_name: str, dtype: str = "float64", **rest: Any) -> Variable:
+        """Declare a variable that not every cube of the kind has."""
+        return self(name, unit, long_name, dtype, required=False, **rest)
+
+    def flag(self, name: str, subject: str, **meanings: str) -> Variable:
+        """Declare a flag variable: the meaning of each bit, lowest first, and where the bit is set."""
+        long_name, notes = f"why a sample may leave {subject} out", tuple(meanings.values())
+        return self(name, "", long_name, "uint8", flags=tuple(meanings), flag_notes=notes)
 
 
-_point, _galaxy = _along("galaxy", "radius"), _along("galaxy")
+_point, _galaxy = _Along("galaxy", "radius"), _Along("galaxy")
 
 GALAXY = Kind(
     name="galaxy",
@@ -43,33 +53,23 @@ GALAXY = Kind(
         _point("v_gas", "km/s", "velocity due to the gas, negative where it pulls outwards"),
         _point("v_disk", "km/s", "velocity due to the stellar disc at M/L = 1"),
         _point("v_bul", "km/s", "velocity due to the bulge at M/L = 1"),
-        _point("sb_disk", "solLum/pc2", "surface brightness of the disc at 3.6 µm", required=False),
-        _point("sb_bul", "solLum/pc2", "surface brightness of the bulge at 3.6 µm", required=False),
-        _point(
+        _point.optional("sb_disk", "solLum/pc2", "surface brightness of the disc at 3.6 µm"),
+        _point.optional("sb_bul", "solLum/pc2", "surface brightness of the bulge at 3.6 µm"),
+        _point.flag(
             "point_flag",
-            "",
-            "why a sample may leave a point out",
-            dtype="uint8",
-            flags=("padding", "nonpositive_radius", "nonpositive_v_obs", "negative_vbar"),
-            flag_notes=(
-                "behind the last point of a galaxy: no point at all",
-                "the radius is not above 0",
-                "the observed velocity is not above 0",
-                "V_bar² is not above 0 at the mass-to-light ratios of the recipe: the gas pulls outwards the most",
-            ),
+            "a point",
+            padding="after the last point of a galaxy: no point at all",
+            nonpositive_radius="the radius is not above 0",
+            nonpositive_v_obs="the observed velocity is not above 0",
+            negative_vbar="V_bar² is not above 0 at the mass-to-light ratios of the cuts: the gas pulls outwards",
         ),
-        _galaxy(
+        _galaxy.flag(
             "system_flag",
-            "",
-            "why a sample may leave a galaxy out",
-            dtype="uint8",
-            flags=("too_few_rows", "too_few_points"),
-            flag_notes=(
-                "fewer rows in the raw file than the recipe asks for",
-                "fewer points without a flag than the recipe asks for",
-            ),
+            "a galaxy",
+            too_few_rows="fewer rows in the raw file than the recipe asks for",
+            too_few_points="fewer points without a flag than the recipe asks for",
         ),
-        _galaxy(COUNT, "", "number of points in the raw file", dtype="int64"),
+        _galaxy(COUNT, "", "number of points in the raw file", "int64"),
         _galaxy("r_disk", "kpc", "scale length of the stellar disc at 3.6 µm"),
         _galaxy("scale_length_third_point", "kpc", "R[N//3] of the kept points"),
         _galaxy("scale_length_disk_peak", "kpc", "radius of the largest |V_disk| of the kept points"),
@@ -79,39 +79,37 @@ GALAXY = Kind(
         _galaxy("v_gas_max", "km/s", "largest |V_gas| of the kept points"),
         _galaxy("v_disk_max", "km/s", "largest |V_disk| of the kept points"),
         _galaxy("v_bul_max", "km/s", "largest |V_bul| of the kept points"),
-        _galaxy(
+        _galaxy.optional(
             "hubble_type",
             "",
             "Hubble type: 0 S0, 1 Sa, 2 Sab, 3 Sb, 4 Sbc, 5 Sc, 6 Scd, 7 Sd, 8 Sdm, 9 Sm, 10 Im, 11 BCD",
-            dtype="int64",
-            required=False,
+            "int64",
         ),
-        _galaxy("distance", "Mpc", "distance", required=False),
-        _galaxy("e_distance", "Mpc", "error of the distance", required=False),
-        _galaxy(
+        _galaxy.optional("distance", "Mpc", "distance"),
+        _galaxy.optional("e_distance", "Mpc", "error of the distance"),
+        _galaxy.optional(
             "distance_method",
             "",
             "distance from: 1 Hubble flow, 2 TRGB, 3 Cepheids, 4 Ursa Major cluster, 5 supernovae",
-            dtype="int64",
-            required=False,
+            "int64",
         ),
-        _galaxy("inclination", "deg", "inclination", required=False),
-        _galaxy("e_inclination", "deg", "error of the inclination", required=False),
-        _galaxy("luminosity", "solLum", "luminosity at 3.6 µm", required=False),
-        _galaxy("e_luminosity", "solLum", "error of the luminosity at 3.6 µm", required=False),
-        _galaxy("r_eff", "kpc", "effective radius at 3.6 µm", required=False),
-        _galaxy("sb_eff", "solLum/pc2", "effective surface brightness at 3.6 µm", required=False),
-        _galaxy("sb_disk_central", "solLum/pc2", "central surface brightness of the disc at 3.6 µm", required=False),
-        _galaxy("m_hi", "solMass", "mass of neutral hydrogen", required=False),
-        _galaxy("r_hi", "kpc", "radius at which neutral hydrogen falls to 1 Msun/pc²", required=False),
-        _galaxy("v_flat", "km/s", "velocity of the flat part", required=False),
-        _galaxy("e_v_flat", "km/s", "error of the velocity of the flat part", required=False),
-        _galaxy("quality", "", "quality of the rotation curve: 1 high, 2 medium, 3 low", dtype="int64", required=False),
-        _galaxy("references", "", "references of the rotation curve", dtype="string", required=False),
+        _galaxy.optional("inclination", "deg", "inclination"),
+        _galaxy.optional("e_inclination", "deg", "error of the inclination"),
+        _galaxy.optional("luminosity", "solLum", "luminosity at 3.6 µm"),
+        _galaxy.optional("e_luminosity", "solLum", "error of the luminosity at 3.6 µm"),
+        _galaxy.optional("r_eff", "kpc", "effective radius at 3.6 µm"),
+        _galaxy.optional("sb_eff", "solLum/pc2", "effective surface brightness at 3.6 µm"),
+        _galaxy.optional("sb_disk_central", "solLum/pc2", "central surface brightness of the disc at 3.6 µm"),
+        _galaxy.optional("m_hi", "solMass", "mass of neutral hydrogen"),
+        _galaxy.optional("r_hi", "kpc", "radius at which neutral hydrogen falls to 1 Msun/pc²"),
+        _galaxy.optional("v_flat", "km/s", "velocity of the flat part"),
+        _galaxy.optional("e_v_flat", "km/s", "error of the velocity of the flat part"),
+        _galaxy.optional("quality", "", "quality of the rotation curve: 1 high, 2 medium, 3 low", "int64"),
+        _galaxy.optional("references", "", "references of the rotation curve", "string"),
     ),
 )
 
-_star = _along("star")
+_star = _Along("star")
 
 STAR = Kind(
     name="star",
@@ -127,53 +125,48 @@ STAR = Kind(
     point_flag="point_flag",
     system_flag=None,
     variables=(
-        _star("source_id", "", "identifier in the catalogue", dtype="int64"),
+        _star("source_id", "", "identifier in the catalogue", "int64"),
         _star("r", "kpc", "cylindrical galactocentric radius R", least=0.0),
-        _star("phi", "deg", "galactocentric azimuth, 0 at the Sun, growing with the rotation", required=False),
+        _star.optional("phi", "deg", "galactocentric azimuth, 0 at the Sun, growing with the rotation"),
         _star("height", "kpc", "height z above the plane"),
         _star("v_r", "km/s", "velocity away from the axis"),
         _star("v_phi", "km/s", "velocity about the axis, positive with the rotation"),
         _star("v_z", "km/s", "velocity out of the plane, northward"),
         _star("sigma_r", "km/s", "dispersion of v_R at the radius of the star"),
-        _star("e_r", "kpc", "error of R", least=0.0, required=False),
-        _star("e_phi", "deg", "error of the azimuth", least=0.0, required=False),
-        _star("e_height", "kpc", "error of z", least=0.0, required=False),
-        _star("e_v_r", "km/s", "error of v_R", least=0.0, required=False),
-        _star("e_v_phi", "km/s", "error of v_φ", least=0.0, required=False),
-        _star("e_v_z", "km/s", "error of v_z", least=0.0, required=False),
-        _star("ra", "deg", "right ascension", required=False),
-        _star("dec", "deg", "declination", required=False),
-        _star("parallax", "mas", "parallax", required=False),
-        _star("e_parallax", "mas", "error of the parallax", required=False),
-        _star("distance", "kpc", "distance from the Sun", required=False),
-        _star("e_distance", "kpc", "error of the distance", required=False),
-        _star("pm_ra", "mas/yr", "proper motion in right ascension, times cos(declination)", required=False),
-        _star("e_pm_ra", "mas/yr", "error of the proper motion in right ascension", required=False),
-        _star("pm_dec", "mas/yr", "proper motion in declination", required=False),
-        _star("e_pm_dec", "mas/yr", "error of the proper motion in declination", required=False),
-        _star("radial_velocity", "km/s", "heliocentric radial velocity", required=False),
-        _star("e_radial_velocity", "km/s", "error of the radial velocity", required=False),
-        _star("ruwe", "", "renormalised unit weight error of the astrometry", required=False),
-        _star("g_mag", "mag", "mean magnitude in the G band", required=False),
-        _star(
+        _star.optional("e_r", "kpc", "error of R", least=0.0),
+        _star.optional("e_phi", "deg", "error of the azimuth", least=0.0),
+        _star.optional("e_height", "kpc", "error of z", least=0.0),
+        _star.optional("e_v_r", "km/s", "error of v_R", least=0.0),
+        _star.optional("e_v_phi", "km/s", "error of v_φ", least=0.0),
+        _star.optional("e_v_z", "km/s", "error of v_z", least=0.0),
+        _star.optional("ra", "deg", "right ascension"),
+        _star.optional("dec", "deg", "declination"),
+        _star.optional("parallax", "mas", "parallax"),
+        _star.optional("e_parallax", "mas", "error of the parallax"),
+        _star.optional("distance", "kpc", "distance from the Sun"),
+        _star.optional("e_distance", "kpc", "error of the distance"),
+        _star.optional("pm_ra", "mas/yr", "proper motion in right ascension, times cos(declination)"),
+        _star.optional("e_pm_ra", "mas/yr", "error of the proper motion in right ascension"),
+        _star.optional("pm_dec", "mas/yr", "proper motion in declination"),
+        _star.optional("e_pm_dec", "mas/yr", "error of the proper motion in declination"),
+        _star.optional("radial_velocity", "km/s", "heliocentric radial velocity"),
+        _star.optional("e_radial_velocity", "km/s", "error of the radial velocity"),
+        _star.optional("ruwe", "", "renormalised unit weight error of the astrometry"),
+        _star.optional("g_mag", "mag", "mean magnitude in the G band"),
+        _star.flag(
             "point_flag",
-            "",
-            "why a sample may leave a star out",
-            dtype="uint8",
-            flags=("incomplete", "bad_parallax", "high_ruwe", "off_plane", "outside_radii", "unlike_rotation"),
-            flag_notes=(
-                "something that the coordinates, their errors or the cuts need is not measured: what needs it is NaN",
-                "the parallax is not above 0, or its error is too large a part of it",
-                "the astrometry fits a single star badly",
-                "too far above or below the plane",
-                "nearer to the axis, or farther from it, than the recipe keeps",
-                "the velocity is not that of a star that rotates with the disc",
-            ),
+            "a star",
+            incomplete="what the coordinates, their errors or the cuts depend on is not measured; what needs it is NaN",
+            bad_parallax="the parallax is not above 0, or its error is too large a part of it",
+            high_ruwe="the astrometry fits a single star badly",
+            off_plane="too far above or below the plane",
+            outside_radii="nearer to the axis, or farther from it, than the recipe keeps",
+            unlike_rotation="the velocity is not that of a star that rotates with the disc",
         ),
     ),
 )
 
-_shell, _cluster = _along("cluster", "radius"), _along("cluster")
+_shell, _cluster = _Along("cluster", "radius"), _Along("cluster")
 
 CLUSTER = Kind(
     name="cluster",
@@ -194,56 +187,46 @@ CLUSTER = Kind(
         _shell("g_obs", "m/s2", "observed acceleration", least=0.0),
         _shell("m_bar", "solMass", "mass of the baryons within the radius", least=0.0),
         _shell("m_obs", "solMass", "observed mass within the radius", least=0.0),
-        _shell("e_g_bar", "m/s2", "error of the acceleration due to the baryons", least=0.0, required=False),
-        _shell("e_g_obs", "m/s2", "error of the observed acceleration", least=0.0, required=False),
-        _shell("e_m_bar", "solMass", "error of the mass of the baryons", least=0.0, required=False),
-        _shell("e_m_obs", "solMass", "error of the observed mass", least=0.0, required=False),
-        _shell("log_g_bar", "dex(m/s2)", "log of the acceleration due to the baryons", required=False),
-        _shell("log_g_obs", "dex(m/s2)", "log of the observed acceleration", required=False),
-        _shell("e_log_g_bar", "dex", "error of the log of the baryonic acceleration", least=0.0, required=False),
-        _shell("e_log_g_obs", "dex", "error of the log of the observed acceleration", least=0.0, required=False),
-        _shell("m_gas", "solMass", "mass of the gas within the radius", required=False),
-        _shell("e_m_gas", "solMass", "error of the mass of the gas", required=False),
-        _shell("m_star", "solMass", "mass of the stars within the radius", required=False),
-        _shell("e_m_star", "solMass", "error of the mass of the stars", required=False),
-        _shell(
+        _shell.optional("e_g_bar", "m/s2", "error of the acceleration due to the baryons", least=0.0),
+        _shell.optional("e_g_obs", "m/s2", "error of the observed acceleration", least=0.0),
+        _shell.optional("e_m_bar", "solMass", "error of the mass of the baryons", least=0.0),
+        _shell.optional("e_m_obs", "solMass", "error of the observed mass", least=0.0),
+        _shell.optional("log_g_bar", "dex(m/s2)", "log of the acceleration due to the baryons"),
+        _shell.optional("log_g_obs", "dex(m/s2)", "log of the observed acceleration"),
+        _shell.optional("e_log_g_bar", "dex", "error of the log of the baryonic acceleration", least=0.0),
+        _shell.optional("e_log_g_obs", "dex", "error of the log of the observed acceleration", least=0.0),
+        _shell.optional("m_gas", "solMass", "mass of the gas within the radius"),
+        _shell.optional("e_m_gas", "solMass", "error of the mass of the gas"),
+        _shell.optional("m_star", "solMass", "mass of the stars within the radius"),
+        _shell.optional("e_m_star", "solMass", "error of the mass of the stars"),
+        _shell.flag(
             "point_flag",
-            "",
-            "why a sample may leave a point out",
-            dtype="uint8",
-            flags=("padding", "nonpositive_radius", "nonpositive_baryons", "nonpositive_observed"),
-            flag_notes=(
-                "behind the last point of a cluster: no point at all",
-                "the radius is not above 0",
-                "the mass of the baryons is not above 0",
-                "the observed mass is not above 0",
-            ),
+            "a point",
+            padding="after the last point of a cluster: no point at all",
+            nonpositive_radius="the radius is not above 0",
+            nonpositive_baryons="the mass of the baryons is not above 0",
+            nonpositive_observed="the observed mass is not above 0",
         ),
-        _cluster(
+        _cluster.flag(
             "system_flag",
-            "",
-            "why a sample may leave a cluster out",
-            dtype="uint8",
-            flags=("no_spectroscopic_redshift", "no_m500", "low_m500", "incomplete"),
-            flag_notes=(
-                "the redshift is photometric, or missing",
-                "M500 is not measured",
-                "M500 is below what the recipe asks for",
-                "something that the accelerations need is not measured",
-            ),
+            "a cluster",
+            no_spectroscopic_redshift="the redshift is photometric, or missing",
+            no_m500="M500 is not measured",
+            low_m500="M500 is below what the recipe asks for",
+            incomplete="something that the accelerations need is not measured",
         ),
-        _cluster(COUNT, "", "number of points of the cluster", dtype="int64"),
-        _cluster("redshift", "", "redshift", required=False),
-        _cluster("redshift_kind", "", "how the source marks a spectroscopic redshift", dtype="string", required=False),
-        _cluster("m500", "solMass", "mass within the radius of 500 times the critical density", required=False),
-        _cluster("e_m500", "solMass", "error of M500", required=False),
-        _cluster("source_gas", "", "where the mass of the gas is from", dtype="string", required=False),
-        _cluster("source_star", "", "where the mass of the stars is from", dtype="string", required=False),
-        _cluster("source_lens", "", "where the observed mass is from", dtype="string", required=False),
+        _cluster(COUNT, "", "number of points of the cluster", "int64"),
+        _cluster.optional("redshift", "", "redshift"),
+        _cluster.optional("redshift_kind", "", "how the source marks a spectroscopic redshift", "string"),
+        _cluster.optional("m500", "solMass", "mass within the radius of 500 times the critical density"),
+        _cluster.optional("e_m500", "solMass", "error of M500"),
+        _cluster.optional("source_gas", "", "where the mass of the gas is from", "string"),
+        _cluster.optional("source_star", "", "where the mass of the stars is from", "string"),
+        _cluster.optional("source_lens", "", "where the observed mass is from", "string"),
     ),
 )
 
-_landmark = _along("landmark")
+_landmark = _Along("landmark")
 
 LANDMARK = Kind(
     name="landmark",
@@ -266,40 +249,32 @@ LANDMARK = Kind(
         _landmark("L", "kpc", "path length through the baryons", least=0.0),
         _landmark("newton", "", "what Newtonian gravity predicts, in the unit of the landmark"),
         _landmark("power", "", "the power of Σ that the observable goes with: 1 acceleration, 0.5 velocity"),
-        _landmark("observed", "", "what is observed, in the unit of the landmark", required=False),
-        _landmark("e_observed", "", "error of what is observed", required=False),
-        _landmark("m_bar", "solMass", "mass of the baryons", required=False),
-        _landmark("redshift", "", "redshift of what is observed", required=False),
-        _landmark("separation", "AU", "distance from the centre where the source gives it in AU", required=False),
-        _landmark(
+        _landmark.optional("observed", "", "what is observed, in the unit of the landmark"),
+        _landmark.optional("e_observed", "", "error of what is observed"),
+        _landmark.optional("m_bar", "solMass", "mass of the baryons"),
+        _landmark.optional("redshift", "", "redshift of what is observed"),
+        _landmark.optional("separation", "AU", "distance from the centre where the source gives it in AU"),
+        _landmark.optional(
             "law",
             "",
             "how newton follows from the baryons: velocity, dispersion, velocity_ratio, acceleration, mass or boost",
-            dtype="string",
-            required=False,
+            "string",
         ),
-        _landmark(
-            "printed", "", "1 where a number that the papers print rests on it, else 0", dtype="int64", required=False
-        ),
-        _landmark("unit", "", "unit of what is observed", dtype="string"),
-        _landmark("quantity", "", "what is observed, in words", dtype="string"),
-        _landmark("group", "", "the test that the landmark belongs to", dtype="string"),
-        _landmark("reference", "", "where the numbers are from", dtype="string"),
-        _landmark(
+        _landmark.optional("printed", "", "1 where a number that the papers print rests on it, else 0", "int64"),
+        _landmark("unit", "", "unit of what is observed", "string"),
+        _landmark("quantity", "", "what is observed, in words", "string"),
+        _landmark("group", "", "the test that the landmark belongs to", "string"),
+        _landmark("reference", "", "where the numbers are from", "string"),
+        _landmark.flag(
             "system_flag",
-            "",
-            "why a sample may leave a landmark out",
-            dtype="uint8",
-            flags=("not_observed", "not_printed"),
-            flag_notes=(
-                "there is a prediction, but no measurement beside it",
-                "no number that the papers print rests on it",
-            ),
+            "a landmark",
+            not_observed="there is a prediction, but no measurement beside it",
+            not_printed="no number that the papers print rests on it",
         ),
     ),
 )
 
-_member = _along("galaxy")
+_member = _Along("galaxy")
 
 POPULATION = Kind(
     name="population",
@@ -314,31 +289,24 @@ POPULATION = Kind(
     system_flag="system_flag",
     variables=(
         _member("f_dm", "", "share of dark matter in the mass within the effective radius"),
-        _member("counter_rotating", "", "1 for a galaxy with counter-rotating stellar discs, else 0", dtype="int64"),
-        _member(
-            "survey_id", "", "identifier of the galaxy in its survey, the same for all its observations", dtype="string"
-        ),
-        _member("log_m_star", "dex(solMass)", "log of the stellar mass, for h = 1", required=False),
-        _member("log_m_total", "dex(solMass)", "log of the mass within the effective radius", required=False),
-        _member("redshift", "", "redshift", required=False),
-        _member("distance", "Mpc", "angular-diameter distance", required=False),
-        _member("sigma_eff", "km/s", "velocity dispersion within the effective radius", required=False),
-        _member("lambda_eff", "", "λ_R, how ordered the rotation within the effective radius is", required=False),
-        _member("inclination", "deg", "inclination", required=False),
-        _member("chi2_dof", "", "χ² of the model a degree of freedom", required=False),
-        _member("quality", "", "quality of the model, as the source grades it", required=False),
-        _member(
+        _member("counter_rotating", "", "1 for a galaxy with counter-rotating stellar discs, else 0", "int64"),
+        _member("survey_id", "", "identifier of the galaxy in its survey, the same for all its observations", "string"),
+        _member.optional("log_m_star", "dex(solMass)", "log of the stellar mass, for h = 1"),
+        _member.optional("log_m_total", "dex(solMass)", "log of the mass within the effective radius"),
+        _member.optional("redshift", "", "redshift"),
+        _member.optional("distance", "Mpc", "angular-diameter distance"),
+        _member.optional("sigma_eff", "km/s", "velocity dispersion within the effective radius"),
+        _member.optional("lambda_eff", "", "λ_R, how ordered the rotation within the effective radius is"),
+        _member.optional("inclination", "deg", "inclination"),
+        _member.optional("chi2_dof", "", "χ² of the model a degree of freedom"),
+        _member.optional("quality", "", "quality of the model, as the source grades it"),
+        _member.flag(
             "system_flag",
-            "",
-            "why a sample may leave a galaxy out",
-            dtype="uint8",
-            flags=("unmodelled", "f_dm_out_of_range", "low_quality", "earlier_observation"),
-            flag_notes=(
-                "there is no share of dark matter: the model failed, or the galaxy is in no table of models",
-                "the share of dark matter is not within 0 … 1",
-                "the quality of the model is below what the recipe asks for",
-                "the galaxy was observed again, and a later row of the table has it too",
-            ),
+            "a galaxy",
+            unmodelled="there is no share of dark matter: the model failed, or the galaxy is in no table of models",
+            f_dm_out_of_range="the share of dark matter is not within 0 … 1",
+            low_quality="the quality of the model is below what the recipe asks for",
+            earlier_observation="the galaxy was observed again, and a later row of the table has it too",
         ),
     ),
 )

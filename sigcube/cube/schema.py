@@ -1,4 +1,4 @@
-"""What a declaration of a kind of cube says."""
+"""The form of a declaration: what a kind of cube has, and what a variable of it has."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import xarray as xr
 
 __all__ = ["COUNT", "Kind", "Variable", "flag_masks"]
 
-#: The variable that holds how many points a system has; the places after them are padding.
+#: The variable that holds the number of points of a system; what follows them is padding.
 COUNT = "n_points"
 
 
@@ -20,13 +20,13 @@ class Variable:
     Attributes
     ----------
     name : str
-        Its key in the cube.
+        Its name in the cube.
     dims : tuple of str
         Its dimensions, in order.
     unit : str
         As astropy parses it; empty for what has none.
     long_name : str
-        The words for an axis title.
+        The title of an axis.
     dtype : str
         NumPy's name, or ``"string"``.
     required : bool
@@ -34,7 +34,7 @@ class Variable:
     flags : tuple of str
         For a flag variable, the meaning of each bit, lowest first.
     flag_notes : tuple of str
-        The same in a sentence each, for people.
+        Where each bit is set, in words.
     least : float
         The least value that a real point or system may have.
     """
@@ -50,7 +50,7 @@ class Variable:
     least: float = -math.inf
 
     def attrs(self, *, source: str) -> dict[str, Any]:
-        """Return the attributes of such a variable that was taken from ``source``."""
+        """Return the attributes of such a variable that comes from ``source``."""
         attrs: dict[str, Any] = {"units": self.unit, "long_name": self.long_name, "source": source}
         if self.flags:
             attrs |= {"flag_masks": [1 << bit for bit in range(len(self.flags))], "flag_meanings": " ".join(self.flags)}
@@ -66,19 +66,19 @@ class Kind:
     name : str
         The cube's attribute ``kind``.
     title : str
-        What it is, in a few words.
+        Its content, in a few words.
     system_dim : str or None
-        The dimension of the systems, a coordinate of unique names; None where all points are of one system.
+        The dimension of the systems, a coordinate of unique names; None if all points are of one system.
     point_dim : str or None
-        The dimension of the points of a system; None where each system is one point.
+        The dimension of the points of a system; None if each system is one point.
     point_flag, system_flag : str or None
-        The variables that hold the bits on which samples are drawn, where there is such a dimension.
+        The variables of flags that samples are drawn on; None if there is no such dimension.
     variables : tuple of Variable
-        Everything with a meaning of its own; a cube may hold more.
+        What has a defined meaning; a cube may hold more.
     ordered : str or None
         The point variable that increases within a system.
     description : str
-        What a user should know before the table of the variables, in a paragraph.
+        A paragraph for the documentation, before the table of the variables.
     """
 
     name: str
@@ -102,7 +102,7 @@ class Kind:
 
     @property
     def padded(self) -> bool:
-        """Whether systems have points of their own, as many as ``n_points`` says, and padding after them."""
+        """Whether systems have different numbers of points, and padding after the last one."""
         return len(self.dims) == 2
 
     @property
@@ -112,7 +112,7 @@ class Kind:
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The point variables that every point must have unless a flag says why not."""
+        """The point variables that are finite for every point, unless a flag says why not."""
         numbers = (v for v in self.variables if v.dtype == "float64" and v.dims == self.dims)
         return tuple(v.name for v in numbers if v.required and not v.flags)
 

@@ -192,8 +192,8 @@ def keep_points(ds: xr.Dataset, sample: Sample) -> tuple[xr.DataArray, npt.NDArr
     else:
         padding = ("padding",) if kind.padded else ()
         points = _lacks(ds[kind.point_flag], (*padding, *sample.point_flags_excluded)).transpose(*kind.dims)
-    per_system = points.values.reshape(ds.sizes[kind.system_dim] if kind.system_dim else 1, -1)
-    systems: npt.NDArray[np.bool_] = np.any(per_system, axis=1)
+    n_systems = ds.sizes[kind.system_dim] if kind.system_dim else 1
+    systems = np.asarray(points.values.reshape(n_systems, -1).any(axis=1))
     if kind.system_flag is not None:
         systems = systems & _lacks(ds[kind.system_flag], sample.system_flags_excluded).values
     return points, systems

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
+from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
 from sigcube.cube.fingerprints import RunningFingerprint, fingerprint
@@ -18,10 +19,21 @@ from sigcube.cube.validation import validate, validate_form, validate_values
 from sigcube.errors import DataError, SigcubeError
 from sigcube.files import find_previous, write_folder
 
-__all__ = ["fingerprint", "open_cube", "save_cube"]
+__all__ = [
+    "chunk_length",
+    "consolidate",
+    "fingerprint",
+    "open_cube",
+    "open_lazily",
+    "reading",
+    "refuse_invalid",
+    "save_cube",
+    "write",
+    "write_store",
+]
 
 _CHUNK_BYTES = 4 << 20
-# A cube above this stays on disk when it is opened, and is looked through in pieces of this many values.
+# A larger cube stays on disk when it is opened, and is checked in pieces of this many values.
 _EAGER_BYTES = 256 << 20
 _PIECE = 1 << 23
 
@@ -37,8 +49,8 @@ def open_cube(path: str | Path) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Validated, and names are `str`. A cube of up to 256 MB is loaded; the values of a larger one are read from disk
-        whenever they are asked for.
+        Validated; texts are `str`. A cube of up to 256 MB is loaded; the values of a larger one are read from disk
+        whenever they are needed.
 
     Raises
     ------
@@ -55,12 +67,18 @@ def open_cube(path: str | Path) -> xr.Dataset:
 
 
 def open_lazily(path: Path) -> xr.Dataset:
-    """Open a cube without a look at its content: values are read when asked for, and not kept."""
+    """Open a cube without checks: values are read whenever they are needed."""
     if not path.exists():
-        raise DataError("there is no cube here", where=str(path), hint=_hint_where_missing(path))
+        previous = find_previous(path)
+        aside = f"a save was interrupted; the cube as it was is {previous}"
+        hint = aside if previous else "make it with `sigcube ingest`"
+        raise DataError("there is no cube here", where=str(path), hint=hint)
     with reading(path):
         ds = _with_plain_strings(xr.open_dataset(path, engine="zarr", chunks=None, cache=False))
-    return _in_order(ds)
+    # A store has no order: the declared variables come first, in that of the schema.
+    declared = [variable.name for variable in kind_of(ds).variables]
+    first = [name for name in declared if name in ds.data_vars]
+    return ds[[*first, *(name for name in ds.data_vars if name not in declared)]]
 
 
 def refuse_invalid(ds: xr.Dataset, path: Path) -> None:
@@ -68,9 +86,8 @@ def refuse_invalid(ds: xr.Dataset, path: Path) -> None:
     try:
         found = _examine(ds)
     except DataError as error:
-        raise DataError(
-            error.what, where=f"{path}, {error.where}", found=error.found, expected=error.expected, hint=error.hint
-        ) from None
+        where = f"{path}, {error.where}"
+        raise DataError(error.what, where=where, found=error.found, expected=error.expected, hint=error.hint) from None
     if found != ds.attrs.get("fingerprint"):
         raise DataError(
             "the cube was altered or damaged after it was saved",
@@ -82,26 +99,20 @@ def refuse_invalid(ds: xr.Dataset, path: Path) -> None:
 
 
 def _examine(ds: xr.Dataset) -> str:
-    """Validate, and return the fingerprint."""
+    """Validate a cube, and return its fingerprint."""
     validate_form(ds)
     first, running = kind_of(ds).dims[0], RunningFingerprint()
     along = [str(name) for name, variable in ds.variables.items() if variable.dims[:1] == (first,)]
-    for start, piece in _pieces(ds[along], first):
+    rows, length = ds[along], ds.sizes[first]
+    step = max(1, _PIECE * length // max(1, sum(variable.size for variable in rows.variables.values())))
+    for start in range(0, max(1, length), step):
+        piece = rows.isel({first: slice(start, start + step)}).load()
         validate_values(piece, start=start)
         for name in along:
             running.add(name, piece.variables[name])
     for name in set(map(str, ds.variables)) - set(along):
         running.add(name, ds.variables[name])
     return running.hexdigest()
-
-
-def _pieces(ds: xr.Dataset, dim: str) -> Iterator[tuple[int, xr.Dataset]]:
-    """Load a cube in pieces of systems or of points, each with where it starts."""
-    length = ds.sizes[dim]
-    values = sum(variable.size for variable in ds.variables.values())
-    step = max(1, _PIECE * length // max(1, values))
-    for start in range(0, max(1, length), step):
-        yield start, ds.isel({dim: slice(start, start + step)}).load()
 
 
 def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -112,7 +123,7 @@ def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> P
     Parameters
     ----------
     ds : Dataset
-        A cube; its fingerprint is made anew.
+        A cube; its fingerprint is computed again.
     path : path-like
         The folder to make.
     overwrite : bool
@@ -183,14 +194,25 @@ def _is_cube(path: Path) -> bool:
 
 def write(ds: xr.Dataset, draft: Path) -> None:
     """Write variables as a new Zarr store, or beside those of a store that is there."""
-    encoding = {str(name): _encoding(ds, array) for name, array in ds.variables.items() if array.ndim}
+    first, *rest = kind_of(ds).dims
+    length = chunk_length(max([1, *(ds.sizes[dim] for dim in rest)]))
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in ds.variables.items():
+        if variable.ndim:
+            chunks = tuple(min(size, length) if dim == first else size for dim, size in variable.sizes.items())
+            encoding[str(name)] = {"chunks": chunks}
+            if variable.dtype.kind in "fiub":
+                # Measured digits hardly compress but for their exponents: with the bytes sorted by place, this is a
+                # little smaller than zstd, written two and read three times as fast.
+                codec = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle")
+                encoding[str(name)]["compressors"] = (codec,)
     ds.to_zarr(draft, mode="a", zarr_format=3, consolidated=False, encoding=encoding)
 
 
 def consolidate(draft: Path) -> None:
-    """Write what is known of all variables in one place."""
+    """Write the metadata of all variables in one place."""
     with warnings.catch_warnings():
-        # Not in the Zarr v3 specification yet, but without it a plain `xarray.open_zarr` warns; others pass over it.
+        # Not in the Zarr v3 specification yet, but without it a plain `xarray.open_zarr` warns; others ignore it.
         warnings.filterwarnings("ignore", message="Consolidated metadata", category=ZarrUserWarning)
         zarr.consolidate_metadata(str(draft))
 
@@ -200,31 +222,9 @@ def chunk_length(width: int = 1) -> int:
     return max(1, _CHUNK_BYTES // (8 * max(1, width)))
 
 
-def _encoding(ds: xr.Dataset, variable: xr.Variable) -> dict[str, Any]:
-    from zarr.codecs import BloscCodec
-
-    encoding: dict[str, Any] = {"chunks": _chunks(ds, variable)}
-    if variable.dtype.kind in "fiub":
-        # Measured digits hardly compress but for their exponents: with the bytes sorted by place this is a little
-        # smaller than zstd, written two and read three times as fast.
-        encoding["compressors"] = (BloscCodec(cname="lz4", clevel=5, shuffle="shuffle"),)
-    return encoding
-
-
-def _chunks(ds: xr.Dataset, variable: xr.Variable) -> tuple[int, ...]:
-    first, *rest = kind_of(ds).dims
-    length = chunk_length(max(1, *(ds.sizes[dim] for dim in rest), 1))
-    return tuple(min(size, length) if dim == first else size for dim, size in variable.sizes.items())
-
-
-def _hint_where_missing(path: Path) -> str:
-    aside = find_previous(path)
-    return f"a save was interrupted; the cube as it was is {aside}" if aside else "make it with `sigcube ingest`"
-
-
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what a damaged store makes zarr, its codecs or xarray raise, which they do not say, into one error."""
+    """Raise one error for whatever zarr, its codecs or xarray raise on a damaged store; they do not document it."""
     try:
         yield
     except SigcubeError:
@@ -233,13 +233,6 @@ def reading(path: Path) -> Iterator[None]:
         raise DataError(
             "this is not a readable cube", where=str(path), found=f"{type(error).__name__}: {error}"
         ) from error
-
-
-def _in_order(ds: xr.Dataset) -> xr.Dataset:
-    """Put the declared variables first, in the order of the schema: a store has none."""
-    declared = [variable.name for variable in kind_of(ds).variables]
-    first = [name for name in declared if name in ds.data_vars]
-    return ds[[*first, *(name for name in ds.data_vars if name not in declared)]]
 
 
 def _with_plain_strings(ds: xr.Dataset) -> xr.Dataset:

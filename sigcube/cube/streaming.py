@@ -1,11 +1,14 @@
 """Cubes that come piece by piece: saved without ever being in memory as a whole, and whole or not at all."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +16,6 @@ import xarray as xr
 import zarr
 
 from sigcube.chunks import ChunkFiles
-from sigcube.cube.ahead import ahead
 from sigcube.cube.fingerprints import RunningFingerprint
 from sigcube.cube.kinds import KINDS
 from sigcube.cube.schema import Kind
@@ -21,19 +23,21 @@ from sigcube.cube.storage import chunk_length, consolidate, open_lazily, write, 
 from sigcube.cube.validation import validate_form, validate_values
 from sigcube.errors import DataError, Fault, error_from
 
-__all__ = ["Late", "Pieces", "stream_cube"]
+__all__ = ["Late", "Pieces", "prefetch", "stream_cube"]
 
-# Identifiers compared at a time, of so many as there may be, and how many times at once.
+# Identifiers are compared in parts of about this many, so many parts at once; so many repeated ones are reported.
 _SORTED = 1 << 22
 _SORTS = 2
-_TOLD = 20
-# Chunks of different variables that are compressed and written at a time, and one of them digested.
-_BESIDE = 3
+_SHOWN = 20
+# Threads that compress, write and digest the chunks of different variables.
+_THREADS = 3
+
+_Piece = TypeVar("_Piece")
 
 
 @dataclass(frozen=True)
 class Late:
-    """A variable that can be told only when all pieces are known.
+    """A variable that can be computed only when all pieces are known.
 
     Attributes
     ----------
@@ -66,9 +70,9 @@ class Pieces:
     late : tuple of Late
         The variables that the pieces lack.
     unique : str or None
-        The variable of whole numbers that no two points have the same of.
+        The variable of integers that identifies a point: no two may be equal.
     place : callable
-        Names where a point is from, by its index.
+        From the index of a point, the file and row that it is from.
     """
 
     pieces: Iterable[xr.Dataset]
@@ -104,22 +108,23 @@ def stream_cube(pieces: Pieces, path: str | Path, *, attrs: Mapping[str, Any], o
     path = Path(path)
     with write_store(path, overwrite=overwrite) as draft:
         writer = _Writer(draft, KINDS[pieces.kind], dict(attrs))
-        with ahead(pieces.pieces) as arriving:
+        with prefetch(pieces.pieces) as arriving:
             for batch in _batches(arriving, writer.dim, chunk_length()):
                 writer.append(batch)
-        writer.refuse_none()
-        writer.settle()
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            completed = beside.submit(writer.complete, pieces.late)
+        if not writer.length:
+            raise DataError(f"there is no {writer.dim}", where=str(attrs.get("title", draft)))
+        writer.resize()
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            completed = pool.submit(writer.complete, pieces.late)
             if pieces.unique is not None:
-                _refuse_twice(writer, pieces.unique, pieces.place)
+                _refuse_repeated(writer, pieces.unique, pieces.place)
             completed.result()
         writer.finish()
     return path
 
 
 class _Writer:
-    """A store in the making."""
+    """A store that is being written."""
 
     def __init__(self, draft: Path, kind: Kind, attrs: dict[str, Any]) -> None:
         self.draft, self.kind = draft, kind
@@ -135,35 +140,30 @@ class _Writer:
         self.length += batch.sizes[self.dim]
 
     def complete(self, variables: Iterable[Late]) -> None:
-        """Add variables of all points, once these are there."""
+        """Add the late variables of all points."""
         for late in variables:
             for start in range(0, self.length, chunk_length()):
-                flags = {name: (self.dim, self.read(name, start)) for name in self.kind.flags}
-                values = late.make(self.read(late.given, start))
+                flags = {name: (self.dim, self._read(name, start)) for name in self.kind.flags}
+                values = late.make(self._read(late.given, start))
                 piece = xr.Dataset({**flags, late.name: (self.dim, values, dict(late.attrs))})
                 self._put(piece, start, only=late.name)
 
-    def settle(self) -> None:
-        """Give the arrays the length that is known now; to do so with every chunk took as long as compressing it."""
+    def resize(self) -> None:
+        """Give the arrays their final length; doing so with every chunk took as long as compressing it."""
         group = self._group()
         for name in self._files:
             array: Any = group[name]
             if array.shape != (self.length,):
                 array.resize((self.length,))
 
-    def read(self, name: str, start: int) -> npt.NDArray[Any]:
-        """Return one chunk of a variable."""
-        array: Any = self._group()[name]
-        return np.asarray(array[start : start + chunk_length()])
-
-    def refuse_none(self) -> None:
-        """Refuse a cube without points."""
-        if not self.length:
-            raise DataError(f"there is no {self.dim}", where=str(self._attrs.get("title", self.draft)))
+    def chunks(self, name: str) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+        """Yield the values of a variable in chunks, each with the index of its first point."""
+        for start in range(0, self.length, chunk_length()):
+            yield start, self._read(name, start)
 
     def finish(self) -> None:
-        """Make a whole cube of it."""
-        self.settle()
+        """Complete the metadata."""
+        self.resize()
         self._group().attrs.update({**self._attrs, "fingerprint": self._running.hexdigest()})
         consolidate(self.draft)
         validate_form(open_lazily(self.draft))
@@ -171,38 +171,37 @@ class _Writer:
     def _group(self) -> zarr.Group:
         return zarr.open_group(str(self.draft), mode="r+", use_consolidated=False)
 
+    def _read(self, name: str, start: int) -> npt.NDArray[Any]:
+        array: Any = self._group()[name]
+        return np.asarray(array[start : start + chunk_length()])
+
     def _put(self, piece: xr.Dataset, start: int, *, only: str | None = None) -> None:
+        """Validate, digest and write a chunk of all variables, or of one beside what validating it needs."""
         piece = piece.assign_attrs(self._attrs)
         validate_values(piece, start=start)
-        piece = piece if only is None else piece[[only]]
+        variables = {str(name): array.variable for name, array in piece.items() if only in (None, name)}
+
+        def digest() -> None:
+            for name, variable in variables.items():
+                self._running.add(name, variable)
+
         # Digests take as long as writing does, and a variable's chunk need not wait for that of another.
-        with ThreadPoolExecutor(max_workers=_BESIDE) as beside:
-            digested = beside.submit(self._digest, piece)
+        with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+            digested = pool.submit(digest)
             if start:
-                self._extend(piece, start, beside)
+                region = (slice(start, start + piece.sizes[self.dim]),)
+                for name in variables.keys() - self._files.keys():
+                    array: Any = self._group()[name]
+                    self._files[name] = ChunkFiles.of(array, self.draft / name)
+                for _ in pool.map(lambda name: self._files[name].write(region, variables[name].values), variables):
+                    pass
             else:
-                write(piece, self.draft)
+                write(piece[list(variables)], self.draft)
             digested.result()
-
-    def _digest(self, piece: xr.Dataset) -> None:
-        for name, variable in piece.variables.items():
-            self._running.add(str(name), variable)
-
-    def _extend(self, piece: xr.Dataset, start: int, beside: Executor) -> None:
-        region = (slice(start, start + piece.sizes[self.dim]),)
-        files = {name: self._files_of(name) for name in map(str, piece.variables)}
-        for _ in beside.map(lambda name: files[name].write(region, piece.variables[name].values), files):
-            pass
-
-    def _files_of(self, name: str) -> ChunkFiles:
-        if name not in self._files:
-            array: Any = self._group()[name]
-            self._files[name] = ChunkFiles.of(array, self.draft / name)
-        return self._files[name]
 
 
 def _batches(pieces: Iterable[xr.Dataset], dim: str, length: int) -> Iterator[xr.Dataset]:
-    """Gather pieces into batches of one length, the last one shorter; each lasts until the next is asked for."""
+    """Gather pieces into batches of one length, the last one shorter; each is valid until the next is asked for."""
     gathered: dict[str, npt.NDArray[Any]] = {}
     attrs: dict[str, dict[str, Any]] = {}
     filled = 0
@@ -227,42 +226,90 @@ def _batches(pieces: Iterable[xr.Dataset], dim: str, length: int) -> Iterator[xr
         yield batch()
 
 
-def _refuse_twice(writer: _Writer, name: str, place: Callable[[int], str]) -> None:
+def _refuse_repeated(writer: _Writer, name: str, place: Callable[[int], str]) -> None:
     """Refuse identifiers that several points have; they are compared a part at a time."""
-    # Halves of halves, to tell parts apart by bits: a remainder takes longer than all else of it.
+    # A power of two, so that bits select a part: a remainder takes longer than all else.
     bits = math.ceil(math.log2(max(1.0, writer.length / _SORTED)))
-    with ThreadPoolExecutor(max_workers=_SORTS) as beside:
-        repeated = beside.map(lambda part: _repeated(writer, name, part, bits), range(1 << bits))
-        twice = np.concatenate(list(repeated))[:_TOLD]
-    if twice.size:
-        faults = [
-            Fault(f"{name} {each} is there {len(found)} times", ", ".join(place(index) for index in found[:2]))
-            for each, found in _places(writer, name, twice).items()
-        ]
-        raise error_from(DataError, faults, what=f"the same {writer.dim} is there twice", where=name)
 
+    def repeated_in(part: int) -> npt.NDArray[Any]:
+        chunks = (values[_part_of(values, bits) == part] for _, values in writer.chunks(name))
+        ordered = np.sort(np.concatenate(list(chunks)))
+        return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
-def _repeated(writer: _Writer, name: str, part: int, bits: int) -> npt.NDArray[Any]:
-    chunks = (values[_part_of(values, bits) == part] for values, _ in _chunks(writer, name))
-    ordered = np.sort(np.concatenate(list(chunks)))
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    with ThreadPoolExecutor(max_workers=_SORTS) as pool:
+        repeated = np.concatenate(list(pool.map(repeated_in, range(1 << bits))))[:_SHOWN]
+    if not repeated.size:
+        return
+    found: dict[int, list[int]] = {int(each): [] for each in repeated}
+    for start, values in writer.chunks(name):
+        for index in np.flatnonzero(np.isin(values, repeated)):
+            found[int(values[index])].append(start + int(index))
+    faults = [
+        Fault(f"{name} {each} is there {len(indices)} times", ", ".join(place(index) for index in indices[:2]))
+        for each, indices in found.items()
+    ]
+    raise error_from(DataError, faults, what=f"the same {writer.dim} is there twice", where=name)
 
 
 def _part_of(values: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint64]:
-    """Spread identifiers over 2**bits parts, evenly however they were given out (Fibonacci hashing)."""
+    """Spread identifiers evenly over 2**bits parts, whatever their pattern (Fibonacci hashing)."""
     spread = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    # In two steps, since a shift by all 64 bits is none.
+    # In two steps: a shift by all 64 bits would leave the value as it is.
     return np.asarray((spread >> np.uint64(1)) >> np.uint64(63 - bits))
 
 
-def _places(writer: _Writer, name: str, wanted: npt.NDArray[Any]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {int(each): [] for each in wanted}
-    for values, start in _chunks(writer, name):
-        for index in np.flatnonzero(np.isin(values, wanted)):
-            found[int(values[index])].append(start + int(index))
-    return found
+@contextmanager
+def prefetch(pieces: Iterable[_Piece]) -> Iterator[Iterator[_Piece]]:
+    """Make pieces in a background thread, one or two before they are asked for.
+
+    What is raised there is raised again here; at the end of the block the thread is stopped.
+
+    Examples
+    --------
+    >>> with prefetch(range(3)) as arriving:
+    ...     list(arriving)
+    [0, 1, 2]
+    """
+    waiting: Queue[_Piece | _End] = Queue(maxsize=1)
+    stopped = Event()
+
+    def put(piece: _Piece | _End) -> None:
+        while not stopped.is_set():
+            with suppress(Full):
+                waiting.put(piece, timeout=0.1)
+                return
+
+    def make() -> None:
+        try:
+            for piece in pieces:
+                put(piece)
+                if stopped.is_set():
+                    return
+            put(_End(None))
+        except BaseException as error:
+            put(_End(error))
+        finally:
+            # What a generator holds, such as a thread of its own, is released now and not when it is collected.
+            if isinstance(pieces, Generator):
+                pieces.close()
+
+    def arriving() -> Iterator[_Piece]:
+        while not isinstance(piece := waiting.get(), _End):
+            yield piece
+        if piece.error is not None:
+            raise piece.error
+
+    thread = Thread(target=make, name="sigcube-pieces", daemon=True)
+    thread.start()
+    try:
+        yield arriving()
+    finally:
+        stopped.set()
+        thread.join()
 
 
-def _chunks(writer: _Writer, name: str) -> Iterator[tuple[npt.NDArray[Any], int]]:
-    for start in range(0, writer.length, chunk_length()):
-        yield writer.read(name, start), start
+@dataclass(frozen=True)
+class _End:
+    """The end of the pieces, and the error that ended them."""
+
+    error: BaseException | None

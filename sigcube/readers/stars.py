@@ -15,8 +15,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sigcube.cube import KINDS
-from sigcube.cube.ahead import ahead
-from sigcube.cube.streaming import Late, Pieces
+from sigcube.cube.streaming import Late, Pieces, prefetch
 from sigcube.errors import DataError
 from sigcube.readers.assembly import column_sources, flag_bits, flat
 from sigcube.readers.contract import Cuts, check_recipe
@@ -174,7 +173,7 @@ def _pieces(
         return f"{table.paths[file].name} row {star - starts[file] + 1}"
 
     def pieces() -> Iterator[xr.Dataset]:
-        with ahead(rows()) as arriving:
+        with prefetch(rows()) as arriving:
             for columns in arriving:
                 stars = {**columns, **make(columns)}
                 disc = (stars["point_flag"] & ~_OUTSIDE) == 0

@@ -69,12 +69,13 @@ def ask(
     with _job(url, query, timeout) as job:
         _await(job, timeout, patience, first_wait)
         with partial_file(path, _key(url, query)) as part:
+            # Every job computes its answer again: the rest of one does not fit the beginning of another.
+            part.unlink(missing_ok=True)
             try:
                 download(f"{job}/results/result", part, bar=bar, timeout=timeout)
                 _check(part, labels, url)
                 os.replace(part, path)
             finally:
-                # Every job makes its answer anew: the rest of one does not fit the beginning of another.
                 part.unlink(missing_ok=True)
 
 
@@ -91,7 +92,7 @@ def _job(url: str, query: str, timeout: float) -> Iterator[str]:
     question = {"REQUEST": "doQuery", "LANG": "ADQL", "FORMAT": "csv", "PHASE": "RUN", "QUERY": query}
     response = requests.post(service, data=question, timeout=timeout, allow_redirects=False)
     if response.status_code not in (201, 302, 303) or "Location" not in response.headers:
-        found = f"{response.status_code} {response.reason}: {_words(response.text)}"
+        found = f"{response.status_code} {response.reason}: {_text_of(response.text)}"
         raise FetchError("the archive does not take the query", where=service, found=found, hint="look at the query")
     job = urljoin(service, response.headers["Location"]).rstrip("/")
     try:
@@ -114,7 +115,7 @@ def _await(job: str, timeout: float, patience: float, wait: float) -> None:
         time.sleep(wait)
         wait = min(1.5 * wait, _LONGEST_WAIT)
     if phase != "COMPLETED":
-        found = f"phase {phase}: {_words(_get(f'{job}/error', timeout).text)}"
+        found = f"phase {phase}: {_text_of(_get(f'{job}/error', timeout).text)}"
         raise FetchError("the archive failed at the query", where=job, found=found, hint="look at the query")
 
 
@@ -126,7 +127,7 @@ def _get(url: str, timeout: float) -> Any:
     return response
 
 
-def _words(text: str) -> str:
+def _text_of(text: str) -> str:
     """Return the text of a page, without its tags."""
     return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:300] or "nothing more"
 

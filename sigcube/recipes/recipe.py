@@ -40,7 +40,7 @@ class RawFile(_Entry):
     format : str or None
         The format of a table whose first bytes and name do not tell: one of `sigcube.readers.formats.FORMATS`.
     extension : int, str or None
-        Which of several tables in the file, by place or name.
+        Which of several tables in the file, by number or name.
     parts : str
         A pattern of file names: files given by hand that hold the rows between them, instead of the one above.
     query : str

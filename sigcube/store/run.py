@@ -1,8 +1,6 @@
 """Open a store for a run: make it or resume it, hold its lock, know what is left to do; and its status for others."""
 
-import glob
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -12,6 +10,7 @@ from typing import Self
 
 from sigcube.cube import Packed
 from sigcube.errors import StoreExists, StoreMismatch
+from sigcube.files import clear_abandoned
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import Block, PointStatus
 from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_journal
@@ -243,23 +242,13 @@ def _shorten(value: str | None) -> str:
 def _sweep_orphans(target: Path) -> None:
     """Remove what killed writers left; only the holder of the lock may, as others' drafts may be in use."""
     for folder, _, names in os.walk(target):
-        # A contender for the lock has a draft here for a moment, and one for the store has one beside it.
+        # A contender for the lock has a draft here for a moment.
         patience = _PATIENCE if Path(folder) == journal_folder(target) else 0.0
-        for name in names:
-            if name.endswith(".partial"):
-                _remove(Path(folder, name), patience)
-    for draft in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
-        _remove(draft, _PATIENCE)
-
-
-def _remove(path: Path, patience: float) -> None:
-    with suppress(FileNotFoundError):
-        if time.time() - path.stat().st_mtime < patience:
-            return
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink()
+        for path in (Path(folder, name) for name in names if name.endswith(".partial")):
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime >= patience:
+                    path.unlink()
+    clear_abandoned(target)
 
 
 def _rate(journal: Journal) -> float:

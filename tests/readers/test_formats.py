@@ -3,11 +3,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn
 from astropy.table import Table as AstropyTable
+from pyarrow import csv, parquet
 
 from sigcube.cube import KINDS
 from sigcube.errors import DataError

@@ -13,7 +13,7 @@ from sigcube.cube import open_cube
 from sigcube.errors import FetchError
 from sigcube.readers.mock_stars import mock_stars
 from sigcube.readers.stars import StarCuts
-from sigcube.recipes import Recipe, fetch, ingest, load_recipe
+from sigcube.recipes import Recipe, fetch, ingest, load_recipe, querying
 from sigcube.recipes.querying import ask
 
 LABELS = ["a", "b"]
@@ -67,8 +67,13 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/tap/async/job1/error":
             self._send(200, b"<VOTABLE><INFO>out of\n memory</INFO></VOTABLE>")
         elif self.path == "/tap/async/job1/results/result":
-            answer = self.server.answer
-            self._send(200, answer[: len(answer) - self.server.cut], length=len(answer))
+            answer, asked = self.server.answer, self.headers.get("Range")
+            if asked:
+                start = int(asked.removeprefix("bytes=").rstrip("-"))
+                rest = {"Content-Range": f"bytes {start}-{len(answer) - 1}/{len(answer)}"}
+                self._send(206, answer[start:], **rest)
+            else:
+                self._send(200, answer[: len(answer) - self.server.cut], length=len(answer))
         else:
             self._send(404, b"")
 
@@ -129,6 +134,14 @@ def test_what_goes_wrong_is_told_and_nothing_is_kept(
         quickly(archive, tmp_path / "t.csv", patience=0.05)
     assert list(tmp_path.iterdir()) == []
     assert archive.takes != 303 or archive.asked[-1][0] == "DELETE"
+
+
+def test_what_is_left_of_another_answer_is_not_continued(archive: Archive, tmp_path: Path) -> None:
+    with querying.partial_file(tmp_path / "t.csv", querying._key(archive.url, "SELECT a, b FROM t")) as part:
+        part.write_bytes(b"a,b\n9")
+    quickly(archive, tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_bytes() == archive.answer
+    assert [each.name for each in tmp_path.iterdir()] == ["t.csv"]
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from sigcube import files
 from sigcube.errors import StoreError, StoreInUse, StoreMismatch
 from sigcube.plan.values import PointStatus
+from sigcube.processes import owner_tag
 from sigcube.store import (
     JournalEntry,
     create,
@@ -285,6 +286,17 @@ def test_orphans_of_killed_writers_are_removed_by_the_next_holder(path: str) -> 
         with pytest.raises(StoreInUse, match="another run"):
             open_or_create(path, plan=PLAN, inputs=packed())
         assert orphan.exists(), "who does not hold the lock removes nothing"
+
+
+def test_drafts_of_a_store_go_when_their_owner_has_ended_and_not_before(path: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    mine = Path(path).with_name(f".{Path(path).name}.{owner_tag()}.partial")
+    left = mine.with_name(mine.name.replace(f".{os.getpid()}.", f".{int(ended.stdout)}."))
+    for draft in (mine, left):
+        draft.mkdir()
+        os.utime(draft, (1e9, 1e9))
+    open_or_create(path, plan=PLAN, inputs=packed()).close()
+    assert (mine.exists(), left.exists()) == (True, False)
 
 
 def test_an_owner_that_lost_its_lock_journals_nothing(path: str) -> None:

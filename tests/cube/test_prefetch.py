@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sigcube.cube.ahead import ahead
+from sigcube.cube.streaming import prefetch
 
 
 def threads() -> list[str]:
@@ -12,7 +12,7 @@ def threads() -> list[str]:
 
 
 def test_pieces_arrive_in_order_and_the_thread_ends() -> None:
-    with ahead(range(100)) as arriving:
+    with prefetch(range(100)) as arriving:
         assert list(arriving) == list(range(100))
     assert threads() == []
 
@@ -23,12 +23,12 @@ def test_what_is_raised_there_is_raised_here_after_what_came_before() -> None:
         raise ValueError("line 2 is wrong")
 
     seen = []
-    with pytest.raises(ValueError, match="line 2 is wrong"), ahead(broken()) as arriving:
+    with pytest.raises(ValueError, match="line 2 is wrong"), prefetch(broken()) as arriving:
         seen.extend(arriving)
     assert threads() == []
 
 
-def test_pieces_are_made_ahead_but_not_without_end() -> None:
+def test_pieces_are_made_in_advance_but_only_a_few() -> None:
     made = []
 
     def pieces() -> Iterator[int]:
@@ -36,7 +36,7 @@ def test_pieces_are_made_ahead_but_not_without_end() -> None:
             made.append(number)
             yield number
 
-    with ahead(pieces()) as arriving:
+    with prefetch(pieces()) as arriving:
         assert next(arriving) == 0
         deadline = time.monotonic() + 10.0
         while len(made) < 3 and time.monotonic() < deadline:
@@ -51,13 +51,13 @@ def test_a_fault_of_the_taker_stops_the_thread_and_those_within() -> None:
 
     def within() -> Iterator[int]:
         try:
-            with ahead(iter(range(10**9))) as arriving:
+            with prefetch(iter(range(10**9))) as arriving:
                 yield from arriving
         finally:
             closed.append(True)
 
     def take_one() -> None:
-        with ahead(within()) as arriving:
+        with prefetch(within()) as arriving:
             next(arriving)
             raise RuntimeError("enough")
 

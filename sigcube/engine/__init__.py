@@ -1,4 +1,4 @@
-"""Kernel × observable × metrics, compiled into one fused loop per reading of the model."""
+"""Kernel, observable and metrics compiled into one fused loop for each section of a plan."""
 
 from sigcube.engine.block import Engine
 from sigcube.engine.points import PointTerms

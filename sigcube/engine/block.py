@@ -1,4 +1,4 @@
-"""A block of a plan, computed: tile by tile, so that memory does not grow with the block."""
+"""The values of a block, computed tile by tile, so that memory does not grow with the block."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain, product
@@ -17,10 +17,11 @@ from sigcube.plan.values import Block, PointStatus, Section
 __all__ = ["Engine"]
 
 FloatArray = npt.NDArray[np.float64]
+Arrays = Mapping[str, npt.NDArray[np.generic]]
 
-# The sums of one system over a tile stay in the innermost caches ...
+# The sums of one system over a tile fit into the innermost caches ...
 _TILE_POINTS = 4096
-# ... and those of all systems within reach of a core.
+# ... and those of all systems into the last one of a core.
 _TILE_VALUES = 2**22
 # A shorter innermost loop does not repay the entry into it.
 _GOOD_ROW = 64
@@ -34,7 +35,7 @@ class Engine:
     plan : Plan
         What to compute.
     packed : Packed
-        The sample, with every variable that the plan's readings name.
+        The sample, with the variables that the plan names as its inputs.
     """
 
     def __init__(self, plan: Plan, packed: Packed) -> None:
@@ -52,22 +53,19 @@ class Engine:
             For each variable of the plan an array of the block's shape, per-system ones with the systems first.
         """
         section = self.plan.sections[block.section]
-        arrays = {
-            v.name: np.empty(
-                (*((len(self.plan.systems),) if len(v.dims) > len(block.shape) else ()), *block.shape), dtype=v.dtype
-            )
-            for v in self.plan.variables
-        }
+        n_systems = self.packed.n_systems
+        arrays: dict[str, npt.NDArray[np.generic]] = {}
+        for v in self.plan.variables:
+            of_systems = (n_systems,) if len(v.dims) > len(block.shape) else ()
+            arrays[v.name] = np.empty((*of_systems, *block.shape), dtype=v.dtype)
         order = self._order(section, block)
-        for tile in _tiles(block, order, self._tile_points(), tuple(self.plan.dims)):
+        points = max(1, min(_TILE_POINTS, _TILE_VALUES // n_systems))
+        for tile in _tiles(block, order, points, tuple(self.plan.dims)):
             self._fill(arrays, section, block, tile, order)
         return arrays
 
-    def _tile_points(self) -> int:
-        return max(1, min(_TILE_POINTS, _TILE_VALUES // self.packed.n_systems))
-
     def _order(self, section: Section, block: Block) -> tuple[str, ...]:
-        """Nest the dimensions as the grid has them, but for the innermost, which should be long."""
+        """Nest the dimensions as the grid has them, except that a long one is innermost."""
         lengths = dict(zip(self.plan.dims, block.shape, strict=True))
         dims = [dim for dim in self.plan.dims if dim in section.model.dims]
         if dims and lengths[dims[-1]] < _GOOD_ROW:
@@ -77,16 +75,10 @@ class Engine:
         return tuple(dims)
 
     def _fill(
-        self,
-        arrays: Mapping[str, npt.NDArray[np.generic]],
-        section: Section,
-        block: Block,
-        tile: Mapping[str, slice],
-        order: tuple[str, ...],
+        self, arrays: Arrays, section: Section, block: Block, tile: Mapping[str, slice], order: tuple[str, ...]
     ) -> None:
-        """Compute one tile and put its values in their places."""
-        sums = evaluate_sums(section.model, self.packed, self._values(section.model, tile), order=order)
-        flat = {name: total.reshape(self.packed.n_systems, -1) for name, total in sums.items()}
+        """Compute one tile, and copy its values to their part of the block."""
+        flat = self._sums(section.model, tile, order)
         lengths = tuple(tile[dim].stop - tile[dim].start for dim in order)
         axes = tuple(order.index(dim) for dim in self.plan.dims if dim in order)
         where = tuple(
@@ -94,35 +86,18 @@ class Engine:
             for dim, part in zip(self.plan.dims, block.tile, strict=True)
         )
         reference = self._reference(section, tile, order, lengths)
-        rows, loose = self._rows(arrays, where, prod(lengths), in_order=axes == tuple(range(len(axes))))
-        for name, values in chain(self._metrics(flat, reference, lengths[-1] if lengths else 1, rows), loose.items()):
+        rows, apart = _find_rows(arrays, where, prod(lengths), in_order=axes == tuple(range(len(axes))))
+        for name, values in chain(self._metrics(flat, reference, lengths[-1] if lengths else 1, rows), apart.items()):
             target = arrays[name][..., *where]
             nested = values.reshape((*values.shape[:-1], *lengths))
-            ahead = nested.ndim - len(lengths)
-            target[...] = nested.transpose(*range(ahead), *(ahead + axis for axis in axes)).reshape(target.shape)
+            leading = nested.ndim - len(lengths)
+            target[...] = nested.transpose(*range(leading), *(leading + axis for axis in axes)).reshape(target.shape)
 
-    @staticmethod
-    def _rows(
-        arrays: Mapping[str, npt.NDArray[np.generic]],
-        where: tuple[slice, ...],
-        points: int,
-        *,
-        in_order: bool,
-    ) -> tuple[dict[str, Rows], dict[str, npt.NDArray[np.generic]]]:
-        """Find room for what is kept of each system: in the block, where a tile lies end to end there, else apart."""
-        rows: dict[str, Rows] = {}
-        loose: dict[str, npt.NDArray[np.generic]] = {}
-        for name, array in arrays.items():
-            if array.ndim == len(where):
-                continue
-            within = _rows_within(array, where) if in_order else None
-            if within is None:
-                loose[name] = np.empty((len(array), points), dtype=array.dtype)
-            rows[name] = within or Rows(loose[name].reshape(-1), 0, points)
-        return rows, loose
-
-    def _values(self, model: BoundModel, tile: Mapping[str, slice]) -> dict[str, FloatArray]:
-        return {name: self._axes[name][tile[dim]] for name, dim in model.swept}
+    def _sums(self, model: BoundModel, tile: Mapping[str, slice], order: tuple[str, ...]) -> dict[str, FloatArray]:
+        """Return a model's sums over a tile, shape ``(n_systems, points of the tile)``."""
+        swept = {name: self._axes[name][tile[dim]] for name, dim in model.swept}
+        sums = evaluate_sums(model, self.packed, swept, order=order)
+        return {name: total.reshape(self.packed.n_systems, -1) for name, total in sums.items()}
 
     def _reference(
         self, section: Section, tile: Mapping[str, slice], order: tuple[str, ...], lengths: tuple[int, ...]
@@ -132,9 +107,9 @@ class Engine:
         if model is None:
             return None
         inner = tuple(dim for dim in order if dim in model.dims)
-        sums = evaluate_sums(model, self.packed, self._values(model, tile), order=inner)
+        sums = self._sums(model, tile, inner)
         rms = next(metric for metric in self.plan.spec.metrics if metric.name == "rms")
-        values = finish_systems(rms, self._counts, (sums["residual_sq"].reshape(self.packed.n_systems, -1),))[0]
+        values = finish_systems(rms, self._counts, (sums["residual_sq"],))[0]
         shape = tuple(n if dim in inner else 1 for dim, n in zip(order, lengths, strict=True))
         whole = np.broadcast_to(values.reshape((-1, *shape)), (self.packed.n_systems, *lengths))
         return np.ascontiguousarray(whole).reshape(self.packed.n_systems, -1)
@@ -142,7 +117,7 @@ class Engine:
     def _metrics(
         self, sums: Mapping[str, FloatArray], reference: FloatArray | None, row: int, rows: Mapping[str, Rows]
     ) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
-        """Yield the summaries of a tile and its status, flat; the values of systems go to their rows on the way."""
+        """Yield the summaries of a tile and its status, flat; the values of systems are stored in their rows."""
         spec = self.plan.spec
         finite = np.ones(next(iter(sums.values())).shape[1], dtype=bool)
         for metric in spec.metrics:
@@ -164,8 +139,24 @@ class Engine:
         yield "status", np.where(finite, PointStatus.DONE, PointStatus.INVALID).astype(np.uint8)
 
 
+def _find_rows(
+    arrays: Arrays, where: tuple[slice, ...], points: int, *, in_order: bool
+) -> tuple[dict[str, Rows], dict[str, npt.NDArray[np.generic]]]:
+    """Return where per-system values go: into the block, if a tile is contiguous there, or into arrays apart."""
+    rows: dict[str, Rows] = {}
+    apart: dict[str, npt.NDArray[np.generic]] = {}
+    for name, array in arrays.items():
+        if array.ndim == len(where):
+            continue
+        within = _rows_within(array, where) if in_order else None
+        if within is None:
+            apart[name] = np.empty((len(array), points), dtype=array.dtype)
+        rows[name] = within or Rows(apart[name].reshape(-1), 0, points)
+    return rows, apart
+
+
 def _rows_within(array: npt.NDArray[np.generic], where: tuple[slice, ...]) -> Rows | None:
-    """Return the rows of a part of an array, one a system, if the part of each lies end to end."""
+    """Return the rows of a part of an array, one per system, or None if they are not contiguous."""
     try:
         part: npt.NDArray[np.generic] = array[:, *where]
         rows, flat = part.reshape((len(array), -1), copy=False), array.reshape(-1, copy=False)
@@ -175,7 +166,7 @@ def _rows_within(array: npt.NDArray[np.generic], where: tuple[slice, ...]) -> Ro
 
 
 def _tiles(block: Block, order: tuple[str, ...], points: int, dims: tuple[str, ...]) -> Iterator[dict[str, slice]]:
-    """Cut a block into tiles of at most so many points, the inner dimensions of the nest kept whole longest."""
+    """Cut a block into tiles of at most so many points, outer dimensions of the nest first."""
     extent = dict(zip(dims, block.tile, strict=True))
     cuts: dict[str, list[slice]] = {}
     for dim in reversed(order):

@@ -156,12 +156,10 @@ def column_medians(values: FloatArray, means: FloatArray, *, row: int = 1) -> Fl
     return medians
 
 
+@helper
 def _keys(bits: Any) -> Any:
     """Turn the bits of floats into integers of the same order, and back: negative floats count downwards."""
     return bits ^ ((bits >> 63) & _POSITIVE)
-
-
-_key = helper(_keys)
 
 
 @compiled
@@ -189,10 +187,10 @@ def _transpose(bits: Any, first: int, width: int, own: Any) -> None:
         for corner in range(0, width, _LINE):
             for j in range(_LINE):
                 for s in range(_LINE):
-                    own[corner + j, start + s] = _key(bits[start + s, first + corner + j])
+                    own[corner + j, start + s] = _keys(bits[start + s, first + corner + j])
     for s in range(squares, bits.shape[0]):
         for j in range(width):
-            own[j, s] = _key(bits[s, first + j])
+            own[j, s] = _keys(bits[s, first + j])
 
 
 @compiled

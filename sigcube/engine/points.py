@@ -1,8 +1,8 @@
-"""A reading's terms at every point of one system, for one combination of parameters: what a minimiser asks for.
+"""The terms of a model at every point of one system, for one combination of parameters, as a minimiser needs them.
 
-The loop of a sweep adds up over points and runs along a grid; a minimiser wants the points themselves, for a few
-numbers at a time, again and again. So here the terms are written one after the other, each over all points of the
-system, and the swept parameters are the elements of one array.
+The loop of a sweep adds up over points and runs along a grid. A minimiser needs the points themselves, for one
+combination of parameters after another. So here the terms are computed one after the other, each over all points of
+the system, and the swept parameters are the elements of one array.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,12 +22,12 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class PointTerms:
-    """Terms of a reading as a function of its swept parameters, point by point.
+    """Terms of a model as a function of its swept parameters, point by point.
 
     Parameters
     ----------
     model : BoundModel
-        The model. Its swept parameters are what a call sets, in the order in which the reading names them.
+        The model. Its swept parameters are what a call sets, in the order in which the model names them.
     packed : Packed
         The systems, with the variables that the terms name.
     names : tuple of str
@@ -39,7 +39,7 @@ class PointTerms:
         graph, fixed = model.graph, dict(model.fixed)
         self._names = names
         self._offsets = packed.offsets
-        self._loop = _loop(graph, swept, names)
+        self._loop = _loop(graph.only(*names), swept)
         self._inputs = (
             *(packed.points[name] for name in graph.points),
             *(packed.per_system[name] for name in graph.systems),
@@ -68,10 +68,9 @@ class PointTerms:
 
 
 @lru_cache(maxsize=256)
-def _loop(graph: Graph, swept: tuple[str, ...], names: tuple[str, ...]) -> Callable[..., None]:
-    part = graph.only(*names)
-    functions = {f"f_{node.name}": inlined(node.function) for node in part.nodes}
-    loop: Callable[..., None] = compiled(define("\n".join(_source(part, swept)), "points", {"np": np, **functions}))
+def _loop(graph: Graph, swept: tuple[str, ...]) -> Callable[..., None]:
+    functions = {f"f_{node.name}": inlined(node.function) for node in graph.nodes}
+    loop: Callable[..., None] = compiled(define("\n".join(_source(graph, swept)), "points", {"np": np, **functions}))
     return loop
 
 

@@ -1,20 +1,15 @@
 """Where each term is computed: a loop nest in which nothing is computed more often than its inputs change.
 
 The nest is systems → points → dimensions of the grid, the last of them innermost, where it vectorises. A term that
-varies with the dimensions D is computed once for each combination of them:
+varies with some of the dimensions is computed once for each combination of their values. Its *outer* dimensions are the
+longest run of dimensions from the outside that it varies with, short of its own innermost one: it is computed within
+their loops. Over its other, *inner* dimensions it has loops of its own, and is stored in a table. So its work is the
+product of the lengths, whatever the order of the dimensions, and its innermost loop vectorises. A term with a single
+consumer that is placed alike joins the consumer's loop, and needs no table.
 
-- its *prefix* is the longest run of outer dimensions that D holds, short of D's own innermost;
-- it is computed inside the loops of the prefix, in a loop nest over the *rest* of D, and kept in a table over the
-  rest.
-
-So the work of a term is the product of the lengths of D, whatever the order of the dimensions, and its innermost loop
-runs along a row that vectorises. A term with a single consumer in the same place joins the consumer's loop and needs
-no table.
-
-A row shorter than a vector would stay scalar. Where the lengths are known and the innermost dimension is short, the
-prefix gives up dimensions until the rest is long enough, and the rest is *flattened*: one loop runs over all of it,
-filled up to whole vectors with its last combination, and what enters is spread out along it beforehand. The sums keep
-their rows.
+A row shorter than a vector would stay scalar. Where the lengths are known and the innermost dimension is short, outer
+dimensions become inner ones until the row is long enough, and it is *flattened*: one loop runs over all combinations,
+padded to whole vectors with the last one, and the inputs are expanded along it beforehand. The sums keep their rows.
 """
 
 from collections.abc import Mapping
@@ -24,25 +19,25 @@ from math import prod
 
 from sigcube.model.graph import Graph, Level, Node
 
-__all__ = ["Place", "Schedule"]
+__all__ = ["Placement", "Schedule"]
 
-# A shorter row leaves too much to the scalar loop behind the vector loop.
+# In a shorter row, too much is left to the scalar loop after the vector loop.
 _GOOD_ROW = 32
 
 
 @dataclass(frozen=True)
-class Place:
-    """Level of the nest, number of grid loops around, dimensions looped over on the spot, and whether by one loop."""
+class Placement:
+    """Level in the nest, number of grid loops around, dimensions of own loops, and whether those are one loop."""
 
     level: Level
     depth: int
-    rest: tuple[str, ...]
+    inner: tuple[str, ...]
     flat: bool = False
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The places of all terms of a graph, for one nesting order of the dimensions.
+    """The placements of all terms of a graph, for one nesting order of the dimensions.
 
     Attributes
     ----------
@@ -53,7 +48,7 @@ class Schedule:
     order : tuple of str
         The dimensions, outermost first; at least one.
     lengths : Mapping
-        The length of each dimension; without them, no row is taken for short.
+        The length of each dimension. A dimension without a length counts as long.
     """
 
     graph: Graph
@@ -82,37 +77,37 @@ class Schedule:
             return Level.POINT
         return Level.SYSTEM if name in self.graph.systems else Level.GLOBAL
 
-    def place(self, name: str) -> Place:
+    def placement(self, name: str) -> Placement:
         """Return where a term is computed."""
-        return self._place(self.level(name), self.dims[name])
+        return self._placement(self.level(name), self.dims[name])
 
     @property
-    def sum_place(self) -> Place:
+    def sum_placement(self) -> Placement:
         """Where the targets are added up: in the innermost loop."""
-        return self._place(Level.POINT, frozenset(self.order))
+        return self._placement(Level.POINT, frozenset(self.order))
 
-    def _place(self, level: Level, dims: frozenset[str]) -> Place:
+    def _placement(self, level: Level, dims: frozenset[str]) -> Placement:
         ordered = tuple(dim for dim in self.order if dim in dims)
         if level is not Level.POINT:
-            return Place(level, 0, ordered)
+            return Placement(level, 0, ordered)
         depth = 0
         while depth < len(ordered) - 1 and ordered[depth] == self.order[depth]:
             depth += 1
         if ordered == self.order or not self._is_short(ordered[-1:]):
-            return Place(level, depth, ordered[depth:])
+            return Placement(level, depth, ordered[depth:])
         while depth > 0 and self._is_short(ordered[depth:]):
             depth -= 1
-        return Place(level, depth, ordered[depth:], flat=True)
+        return Placement(level, depth, ordered[depth:], flat=True)
 
     def _is_short(self, dims: tuple[str, ...]) -> bool:
         return bool(dims) and prod(self.lengths.get(dim, _GOOD_ROW) for dim in dims) < _GOOD_ROW
 
-    def is_spread(self, name: str, place: Place) -> bool:
-        """Return whether a name enters a flattened place as a copy along all of it."""
-        if not place.flat or not self.dims.get(name, frozenset()) & {*place.rest}:
+    def is_expanded(self, name: str, placement: Placement) -> bool:
+        """Return whether a flattened loop reads a name from a copy along all of the loop."""
+        if not placement.flat or not self.dims.get(name, frozenset()) & {*placement.inner}:
             return False
-        own = self.place(name) if name in self.nodes else None
-        return own is None or not own.flat or own.rest != place.rest
+        own = self.placement(name) if name in self.nodes else None
+        return own is None or not own.flat or own.inner != placement.inner
 
     @cached_property
     def consumers(self) -> dict[str, int]:
@@ -124,7 +119,7 @@ class Schedule:
 
     @cached_property
     def gathered(self) -> frozenset[str]:
-        """The terms of points that reductions alone take, which compute them for themselves."""
+        """The terms of points that only reductions use, which compute them for themselves."""
         elsewhere = set(self.graph.targets)
         for node in reversed(self.graph.nodes):
             if node.name in elsewhere and not node.reduces:
@@ -134,18 +129,15 @@ class Schedule:
     @cached_property
     def fused(self) -> frozenset[str]:
         """The terms that are computed inside the loop of their only consumer."""
-        chosen: set[str] = set()
-        for consumer in self.graph.nodes:
-            if not consumer.reduces:
-                chosen.update(name for name in consumer.inputs if self._joins(name, self.place(consumer.name)))
-        chosen.update(name for name in self.graph.targets if self._joins(name, self.sum_place))
-        return frozenset(chosen)
+        placements = [(n.inputs, self.placement(n.name)) for n in self.graph.nodes if not n.reduces]
+        uses = [*placements, (self.graph.targets, self.sum_placement)]
+        return frozenset(name for names, placement in uses for name in names if self._joins(name, placement))
 
-    def _joins(self, name: str, place: Place) -> bool:
+    def _joins(self, name: str, placement: Placement) -> bool:
         node = self.nodes.get(name)
-        if node is None or node.reduces or not place.rest:
+        if node is None or node.reduces or not placement.inner:
             return False
-        return self.consumers[name] == 1 and self.place(name) == place
+        return self.consumers[name] == 1 and self.placement(name) == placement
 
     def chain(self, name: str) -> tuple[Node, ...]:
         """Return the terms fused into a name's loop, in order, the name's own term last."""

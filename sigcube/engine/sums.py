@@ -23,9 +23,9 @@ _ONE_POINT = "one_point"
 
 
 def compile_loop(model: BoundModel, order: tuple[str, ...], lengths: Mapping[str, int]) -> Callable[..., None]:
-    """Compile the loop of a reading for one nesting order.
+    """Compile the loop of a model for one nesting order.
 
-    Readings that differ in values alone share it, and so do lengths that leave the same rows short.
+    Models that differ only in values share it, and so do lengths that leave the same rows short.
     """
     return _loop(model.graph, tuple(model.swept), order, tuple(lengths.items()))
 
@@ -34,7 +34,7 @@ def compile_loop(model: BoundModel, order: tuple[str, ...], lengths: Mapping[str
 def _loop(
     graph: Graph, axes: tuple[tuple[str, str], ...], order: tuple[str, ...], lengths: tuple[tuple[str, int], ...]
 ) -> Callable[..., None]:
-    # Kept for each set of lengths: writing the source takes as long as a million evaluations.
+    # Cached for each set of lengths, since to write the source takes as long as a million evaluations.
     swept = dict(axes) or {_ONE_POINT: _ONE_POINT}
     schedule = Schedule(graph, swept, order or (_ONE_POINT,), dict(lengths))
     return _compile(write_loop(schedule), tuple((node.name, node.function) for node in graph.nodes))
@@ -50,7 +50,7 @@ def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., 
 def evaluate_sums(
     model: BoundModel, packed: Packed, swept: Mapping[str, FloatArray], *, order: tuple[str, ...] | None = None
 ) -> dict[str, FloatArray]:
-    """Add up a reading's targets over the points of each system.
+    """Add up a model's targets over the points of each system.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def evaluate_sums(
     swept : Mapping
         Values of each swept parameter, each of shape ``(length of its dimension,)``.
     order : tuple of str, optional
-        The reading's dimensions, outermost first. The last vectorises, so it should be long.
+        The model's dimensions, outermost first. The last one vectorises, so it should be long.
 
     Returns
     -------

@@ -3,11 +3,11 @@
 The papers derive ∇²Φ = 4πG (3Σ−2) ρ and ∇²Ψ = 4πG (2Σ−1) ρ, and light follows Φ + Ψ. Each function takes a Σ, as
 ``kernel.boost(cube, ...)`` gives it: a number, an array, or a DataArray, whose labels it keeps, in chunks or not.
 
-Three readings of Σ stand side by side there and are not one: the papers compare M_bar Σ with the mass from lensing, the
-renormalised Σ_eff leaves pressure out, and the weak field as derived would have M_dyn = (3Σ−2) M_bar.
+The papers use Σ in three ways that do not agree: they compare M_bar Σ with the mass from lensing, the renormalised
+Σ_eff leaves pressure out, and the weak field as derived would have M_dyn = (3Σ−2) M_bar.
 
-Where Σ ≥ 1 all of these are finite. At Σ = 2/3 the source of Φ vanishes and the two ratios are infinite; below, Φ
-repels, and what is returned is the formula's value, without a meaning.
+Where Σ ≥ 1 all of these are finite. At Σ = 2/3 the source of Φ vanishes and the two ratios are infinite. Below, Φ
+repels, and the values have no meaning.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def slip(boost: Any) -> Any:
     >>> float(slip(2.0))
     0.75
     """
-    return _of(boost, _slip, "gravitational slip η = Ψ/Φ", "main §4.3, SI §11")
+    return _apply(boost, lambda s: (2.0 * s - 1.0) / (3.0 * s - 2.0), "gravitational slip η = Ψ/Φ", "main §4.3, SI §11")
 
 
 def lensing_over_dynamics(boost: Any) -> Any:
@@ -53,7 +53,12 @@ def lensing_over_dynamics(boost: Any) -> Any:
     >>> [float(lensing_over_dynamics(value)) for value in (1.0, 1.5, 2.0)]
     [1.0, 0.9, 0.875]
     """
-    return _of(boost, _lensing_over_dynamics, "mass from lensing over that from dynamics", "main §4.3, SI §11")
+    return _apply(
+        boost,
+        lambda s: ((5.0 * s - 3.0) / 2.0) / (3.0 * s - 2.0),
+        "mass from lensing over that from dynamics",
+        "main §4.3, SI §11",
+    )
 
 
 def theta_renormalised(boost: Any) -> Any:
@@ -66,7 +71,7 @@ def theta_renormalised(boost: Any) -> Any:
     >>> float(theta_renormalised(2.0))
     2.5
     """
-    return _of(boost, _theta_renormalised, "Σ with the contribution of Θ", "main §2.16")
+    return _apply(boost, lambda s: (3.0 * s - 1.0) / 2.0, "Σ with the contribution of Θ", "main §2.16")
 
 
 def dynamical_boost(boost: Any) -> Any:
@@ -79,7 +84,7 @@ def dynamical_boost(boost: Any) -> Any:
     >>> float(dynamical_boost(2.0))
     4.0
     """
-    return _of(boost, _dynamical_boost, "dynamical mass over that of baryons", "main §4.3")
+    return _apply(boost, lambda s: 3.0 * s - 2.0, "dynamical mass over that of baryons", "main §4.3")
 
 
 def lensing_boost(boost: Any) -> Any:
@@ -90,40 +95,17 @@ def lensing_boost(boost: Any) -> Any:
     >>> float(lensing_boost(2.0))
     3.5
     """
-    return _of(boost, _lensing_boost, "mass from lensing over that of baryons", "main §4.3")
+    return _apply(boost, lambda s: (5.0 * s - 3.0) / 2.0, "mass from lensing over that of baryons", "main §4.3")
 
 
-def _slip(boost: Any) -> Any:
-    return (2.0 * boost - 1.0) / _dynamical_boost(boost)
+def _apply(boost: Any, formula: Callable[[Any], Any], long_name: str, source: str) -> Any:
+    def evaluate(values: Any) -> Any:
+        # In float64, where a pole is infinite and is no reason for a warning.
+        with np.errstate(divide="ignore"):
+            return formula(np.asarray(values, dtype=np.float64)[()])
 
-
-def _lensing_over_dynamics(boost: Any) -> Any:
-    return _lensing_boost(boost) / _dynamical_boost(boost)
-
-
-def _theta_renormalised(boost: Any) -> Any:
-    return (3.0 * boost - 1.0) / 2.0
-
-
-def _dynamical_boost(boost: Any) -> Any:
-    return 3.0 * boost - 2.0
-
-
-def _lensing_boost(boost: Any) -> Any:
-    return (5.0 * boost - 3.0) / 2.0
-
-
-def _of(boost: Any, formula: Callable[[Any], Any], long_name: str, source: str) -> Any:
-    value = xr.apply_ufunc(
-        _quietly, boost, kwargs={"formula": formula}, dask="parallelized", output_dtypes=[np.float64]
-    )
+    value = xr.apply_ufunc(evaluate, boost, dask="parallelized", output_dtypes=[np.float64])
     if isinstance(value, xr.DataArray):
         value.name = None
         value.attrs = {"long_name": long_name, "units": "", "source": source}
     return value
-
-
-def _quietly(boost: Any, formula: Callable[[Any], Any]) -> Any:
-    """Evaluate in float64, where a pole is infinite and says nothing."""
-    with np.errstate(divide="ignore"):
-        return formula(np.asarray(boost, dtype=np.float64)[()])

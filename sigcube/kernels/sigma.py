@@ -1,10 +1,10 @@
 """Σ-Gravity: Σ = 1 + A · W · h(g_N), with every reading of the window, the scale length and the amplitude."""
 
 import math
-from operator import attrgetter
 
 import numpy as np
 
+from sigcube.kernels.systems import G_DAGGER
 from sigcube.model.compile import helper
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Choice, Option, Parameter, Reduction
@@ -258,16 +258,7 @@ SIGMA = Kernel(
         Parameter("A", "A", math.exp(0.5 / math.pi), "", (0.0, 100.0), "derived", "main §2.11", "amplitude"),
         Parameter("xi_scale", "x", 0.5 / math.pi, "", (0.0, 100.0), "derived", "main §2.6", "ξ/R_d"),
         Parameter("xi", "ξ", 1.0, "kpc", (1e-3, 1e4), "fitted", "SI §15.1", "coherence scale, given"),
-        Parameter(
-            "g_dagger",
-            "g†",
-            attrgetter("g_dagger"),
-            "m/s2",
-            (1e-13, 1e-7),
-            "derived",
-            "main §2.10",
-            "critical acceleration",
-        ),
+        G_DAGGER,
         Parameter("k", "k", 1.0, "", (0.0, 20.0), "fixed", "SI §14", "exponent of the power window"),
         Parameter("k_xi", "k_ξ", 0.24, "", (0.0, 20.0), "calibrated", "SI §13.2", "ξ in units of σ_eff/Ω_d"),
         Parameter("sigma_v", "σ_v", 20.0, "km/s", (0.0, 1000.0), "fixed", "SI §13.5", "velocity dispersion"),

@@ -1,10 +1,10 @@
-"""Coherence that must survive its way: Σ = 1 + A Φ(r) P(r, g) h(g) (SI §9b)."""
+"""Coherence that must survive on its way: Σ = 1 + A Φ(r) P(r, g) h(g) (SI §9b)."""
 
 import math
-from operator import attrgetter
 
 import numpy as np
 
+from sigcube.kernels.systems import G_DAGGER
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Choice, Option, Parameter
 from sigcube.model.vecmath import exp, expm1, pow
@@ -68,15 +68,6 @@ SURVIVAL = Kernel(
         Parameter("r_0", "r₀", 20.0, "kpc", (1e-3, 1e4), "fitted", "SI §9b", "coherence scale"),
         Parameter("beta", "β", 0.3, "", (0.0, 5.0), "fitted", "SI §9b", "sharpness of the transition in radius"),
         Parameter("alpha", "α", 0.1, "", (0.0, 5.0), "fitted", "SI §9b", "dependence on acceleration"),
-        Parameter(
-            "g_dagger",
-            "g†",
-            attrgetter("g_dagger"),
-            "m/s2",
-            (1e-13, 1e-7),
-            "derived",
-            "main §2.10",
-            "critical acceleration",
-        ),
+        G_DAGGER,
     ),
 )

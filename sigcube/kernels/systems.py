@@ -1,14 +1,16 @@
-"""What systems have as a whole and several models use: the flat velocity, the dispersion, the velocity in a formula.
+"""Choices and parameters that several models share: the flat velocity, the dispersion, the velocity in a formula, g†.
 
-Readings that the papers leave open are choices here, once for all models that share them.
+What the papers leave open is a choice here, once for all models that share it.
 """
+
+from operator import attrgetter
 
 import numpy as np
 
 from sigcube.model.compile import helper
 from sigcube.model.record import Choice, Option, Parameter, Reduction
 
-__all__ = ["DISPERSION", "FLAT_VELOCITY", "SIGMA_V", "VELOCITY", "middle"]
+__all__ = ["DISPERSION", "FLAT_VELOCITY", "G_DAGGER", "SIGMA_V", "VELOCITY", "middle"]
 
 # The papers do not say over how many points; the scripts behind the printed fits take ten.
 _LAST = 10
@@ -16,9 +18,9 @@ _LAST = 10
 
 @helper
 def middle(values: "np.ndarray", upper: bool) -> float:
-    """Return the upper or the lower of the two middle values; they are one where the number is odd. NaN if one is NaN.
+    """Return the upper or the lower of the two middle values, which are one if their number is odd. NaN if one is NaN.
 
-    By ranks, ties told apart by place: systems have tens of points, and nothing need be sorted or copied.
+    By counting ranks, ties in the order of the values: systems have tens of points, and this sorts and copies nothing.
     """
     wanted = values.size // 2 if upper else (values.size - 1) // 2
     found = values[0]
@@ -75,4 +77,7 @@ VELOCITY = Choice(
     },
 )
 
+G_DAGGER = Parameter(
+    "g_dagger", "g†", attrgetter("g_dagger"), "m/s2", (1e-13, 1e-7), "derived", "main §2.10", "critical acceleration"
+)
 SIGMA_V = Parameter("sigma_v", "σ_v", 20.0, "km/s", (1e-3, 1e4), "fixed", "microphysics", "velocity dispersion")

@@ -30,6 +30,7 @@ import llvmlite
 import numba
 import numpy as np
 from numba.core import config, serialize
+from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.environment import lookup_environment
 
@@ -71,25 +72,11 @@ def cache_code(dispatcher: Any) -> Any:
     return dispatcher
 
 
-class _CodeCache:
+class _CodeCache(NullCache):  # type: ignore[misc]
     """What Numba asks for machine code before it compiles, and gives it to afterwards: ``Dispatcher._cache``."""
 
     def __init__(self, dispatcher: Any) -> None:
         self._dispatcher = dispatcher
-        self._enabled = True
-
-    @property
-    def cache_path(self) -> str:
-        return str(code_folder() or "")
-
-    def enable(self) -> None:
-        self._enabled = True
-
-    def disable(self) -> None:
-        self._enabled = False
-
-    def flush(self) -> None:
-        """Do nothing, since no file is ever out of date."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         path = self._path(sig, target_context.codegen())
@@ -112,7 +99,7 @@ class _CodeCache:
                 write_code(path, serialize.dumps(result._reduce()))
 
     def _path(self, sig: Any, codegen: Any) -> Path | None:
-        folder = code_folder() if self._enabled else None
+        folder = code_folder()
         if folder is None or self._hash is None:
             return None
         switches = [getattr(config, name, None) for name in _SWITCHES]

@@ -112,19 +112,10 @@ def ratio(predicted: float, observed: float) -> float:
     return predicted / observed
 
 
+_TERMS = (residual, residual_sq, pull, chi_sq, log_ratio, log_ratio_sq, log_v_ratio_sq, ratio)
+
 #: The terms that metrics add up, and the terms behind them.
-METRIC_TERMS: Mapping[str, Term] = MappingProxyType(
-    {
-        "residual": residual,
-        "residual_sq": residual_sq,
-        "pull": pull,
-        "chi_sq": chi_sq,
-        "log_ratio": log_ratio,
-        "log_ratio_sq": log_ratio_sq,
-        "log_v_ratio_sq": log_v_ratio_sq,
-        "ratio": ratio,
-    }
-)
+METRIC_TERMS: Mapping[str, Term] = MappingProxyType({term.__name__: term for term in _TERMS})
 
 
 def mean(n: float, total: float) -> float:
@@ -157,51 +148,25 @@ def root_mean_square_doubled(n: float, total_sq: float) -> float:
     return 2.0 * np.sqrt(total_sq / n)
 
 
-#: Every metric, by name (main §3.5, SI §5). Of the scatters, the text defines scatter_g_rms and prints scatter_v.
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        metric.name: metric
-        for metric in (
-            Metric("rms", "RMS residual", ("residual_sq",), root_mean_square, "system", None),
-            Metric("bias", "mean residual", ("residual",), mean, "system", None, best="zero"),
-            Metric("chi2", "χ²", ("chi_sq",), itself, "system", ""),
-            Metric("chi2_red", "reduced χ²", ("chi_sq",), mean, "system", "", reduced=True),
-            Metric("ratio", "prediction/observation", ("ratio",), mean, "system", "", best="one"),
-            Metric(
-                "scatter",
-                "scatter of log observation/prediction",
-                ("log_ratio", "log_ratio_sq"),
-                standard_deviation,
-                "pooled",
-                "dex",
-            ),
-            Metric(
-                "scatter_v",
-                "scatter of log V_obs/V_pred",
-                ("log_v_ratio", "log_v_ratio_sq"),
-                standard_deviation,
-                "pooled",
-                "dex",
-            ),
-            Metric(
-                "scatter_g",
-                "scatter of log g_obs/g_pred",
-                ("log_v_ratio", "log_v_ratio_sq"),
-                standard_deviation_doubled,
-                "pooled",
-                "dex",
-            ),
-            Metric(
-                "scatter_g_rms",
-                "RMS of log g_obs/g_pred",
-                ("log_v_ratio_sq",),
-                root_mean_square_doubled,
-                "pooled",
-                "dex",
-            ),
-        )
-    }
+_LOG, _LOG_SQ = "log_ratio", "log_ratio_sq"
+_LOG_V, _LOG_V_SQ = "log_v_ratio", "log_v_ratio_sq"
+_METRICS = (
+    Metric("rms", "RMS residual", ("residual_sq",), root_mean_square, "system", None),
+    Metric("bias", "mean residual", ("residual",), mean, "system", None, best="zero"),
+    Metric("chi2", "χ²", ("chi_sq",), itself, "system", ""),
+    Metric("chi2_red", "reduced χ²", ("chi_sq",), mean, "system", "", reduced=True),
+    Metric("ratio", "prediction/observation", ("ratio",), mean, "system", "", best="one"),
+    # Of the scatters, the text defines scatter_g_rms and prints scatter_v.
+    Metric("scatter", "scatter of log observation/prediction", (_LOG, _LOG_SQ), standard_deviation, "pooled", "dex"),
+    Metric("scatter_v", "scatter of log V_obs/V_pred", (_LOG_V, _LOG_V_SQ), standard_deviation, "pooled", "dex"),
+    Metric(
+        "scatter_g", "scatter of log g_obs/g_pred", (_LOG_V, _LOG_V_SQ), standard_deviation_doubled, "pooled", "dex"
+    ),
+    Metric("scatter_g_rms", "RMS of log g_obs/g_pred", (_LOG_V_SQ,), root_mean_square_doubled, "pooled", "dex"),
 )
+
+#: Every metric, by name (main §3.5, SI §5).
+METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _METRICS})
 
 
 def find_metrics(given: Iterable[str | Metric]) -> tuple[Metric, ...]:

@@ -4,89 +4,89 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigcube.engine.schedule import Place, Schedule
+from sigcube.engine.schedule import Placement, Schedule
 from sigcube.model.graph import Level
 from tests.engine.graphs import SWEPT, graph_of
 
 GLOBAL, SYSTEM, POINT = Level.GLOBAL, Level.SYSTEM, Level.POINT
 
 # One term of each kind; the order of the dimensions is i, j, k, and a, b, c are swept along them, d along j as well.
-PLACES = [
+PLACEMENTS = [
     # nothing swept: once, before all loops
-    (("c0",), Place(GLOBAL, 0, ())),
+    (("c0",), Placement(GLOBAL, 0, ())),
     # swept, but the same for all systems: once, along its row
-    (("a",), Place(GLOBAL, 0, ("i",))),
+    (("a",), Placement(GLOBAL, 0, ("i",))),
     # two parameters along one dimension: one row
-    (("b", "d"), Place(GLOBAL, 0, ("j",))),
+    (("b", "d"), Placement(GLOBAL, 0, ("j",))),
     # a table over both, whatever the order in which they are named
-    (("c", "a"), Place(GLOBAL, 0, ("i", "k"))),
+    (("c", "a"), Placement(GLOBAL, 0, ("i", "k"))),
     # of a system: once a system
-    (("s0",), Place(SYSTEM, 0, ())),
+    (("s0",), Placement(SYSTEM, 0, ())),
     # of a system: no grid loop is open there, so all dimensions are looped over on the spot
-    (("s0", "a", "b"), Place(SYSTEM, 0, ("i", "j"))),
+    (("s0", "a", "b"), Placement(SYSTEM, 0, ("i", "j"))),
     # of a point, not swept: once a point
-    (("p0",), Place(POINT, 0, ())),
+    (("p0",), Placement(POINT, 0, ())),
     # along the outermost dimension alone: a row, filled before its loop is entered
-    (("p0", "a"), Place(POINT, 0, ("i",))),
+    (("p0", "a"), Placement(POINT, 0, ("i",))),
     # along the innermost alone: a row as well, not once for each i and j
-    (("p0", "c"), Place(POINT, 0, ("k",))),
+    (("p0", "c"), Placement(POINT, 0, ("k",))),
     # along the first two: inside the loop over i, a row over j
-    (("p0", "a", "b"), Place(POINT, 1, ("j",))),
+    (("p0", "a", "b"), Placement(POINT, 1, ("j",))),
     # i and k, but not j: inside i, a row over k, filled once for all j
-    (("p0", "a", "c"), Place(POINT, 1, ("k",))),
+    (("p0", "a", "c"), Placement(POINT, 1, ("k",))),
     # j and k, not i: the prefix is empty, so a table over both
-    (("p0", "b", "c"), Place(POINT, 0, ("j", "k"))),
+    (("p0", "b", "c"), Placement(POINT, 0, ("j", "k"))),
     # everything: inside i and j, along k
-    (("p0", "a", "b", "c"), Place(POINT, 2, ("k",))),
+    (("p0", "a", "b", "c"), Placement(POINT, 2, ("k",))),
 ]
 
 
-@pytest.mark.parametrize(("inputs", "place"), PLACES, ids=[" ".join(row[0]) for row in PLACES])
-def test_place(inputs: tuple[str, ...], place: Place) -> None:
+@pytest.mark.parametrize(("inputs", "placement"), PLACEMENTS, ids=[" ".join(row[0]) for row in PLACEMENTS])
+def test_placement(inputs: tuple[str, ...], placement: Placement) -> None:
     schedule = Schedule(graph_of(("t", inputs, False), targets=("t",)), SWEPT, ("i", "j", "k"))
-    assert schedule.place("t") == place
+    assert schedule.placement("t") == placement
 
 
 # The same order, i of length 6, j of 5, k of 4, l of 64.
 FLATTENED = [
     # a single short row: filled up to whole vectors
-    (("p0", "a"), Place(POINT, 0, ("i",), flat=True)),
+    (("p0", "a"), Placement(POINT, 0, ("i",), flat=True)),
     # a long row: left alone
-    (("p0", "e"), Place(POINT, 0, ("l",))),
+    (("p0", "e"), Placement(POINT, 0, ("l",))),
     # two short dimensions from the outside: one row of 30, not 6 of 5
-    (("p0", "a", "b"), Place(POINT, 0, ("i", "j"), flat=True)),
+    (("p0", "a", "b"), Placement(POINT, 0, ("i", "j"), flat=True)),
     # the same where the prefix is empty anyway
-    (("p0", "b", "c"), Place(POINT, 0, ("j", "k"), flat=True)),
+    (("p0", "b", "c"), Placement(POINT, 0, ("j", "k"), flat=True)),
     # 20 are too few, 120 are enough
-    (("p0", "a", "b", "c"), Place(POINT, 0, ("i", "j", "k"), flat=True)),
+    (("p0", "a", "b", "c"), Placement(POINT, 0, ("i", "j", "k"), flat=True)),
     # a long innermost row stays in the loops around it
-    (("p0", "a", "b", "e"), Place(POINT, 2, ("l",))),
+    (("p0", "a", "b", "e"), Placement(POINT, 2, ("l",))),
     # so does the sum's row
-    (("p0", "a", "b", "c", "e"), Place(POINT, 3, ("l",))),
+    (("p0", "a", "b", "c", "e"), Placement(POINT, 3, ("l",))),
     # once a system: not worth it
-    (("s0", "a", "b"), Place(SYSTEM, 0, ("i", "j"))),
+    (("s0", "a", "b"), Placement(SYSTEM, 0, ("i", "j"))),
     # nothing swept
-    (("p0",), Place(POINT, 0, ())),
+    (("p0",), Placement(POINT, 0, ())),
 ]
 
 
-@pytest.mark.parametrize(("inputs", "place"), FLATTENED, ids=[" ".join(row[0]) for row in FLATTENED])
-def test_short_rows_are_flattened(inputs: tuple[str, ...], place: Place) -> None:
+@pytest.mark.parametrize(("inputs", "placement"), FLATTENED, ids=[" ".join(row[0]) for row in FLATTENED])
+def test_short_rows_are_flattened(inputs: tuple[str, ...], placement: Placement) -> None:
     graph = graph_of(("t", inputs, False), targets=("t",))
     schedule = Schedule(graph, {**SWEPT, "e": "l"}, ("i", "j", "k", "l"), {"i": 6, "j": 5, "k": 4, "l": 64})
-    assert schedule.place("t") == place
+    assert schedule.placement("t") == placement
 
 
 def test_the_prefix_gives_up_no_more_dimensions_than_a_good_row_needs() -> None:
     graph = graph_of(("t", ("p0", "a", "b", "c"), False), targets=("t",))
     schedule = Schedule(graph, {**SWEPT, "e": "l"}, ("i", "j", "k", "l"), {"i": 6, "j": 16, "k": 4, "l": 64})
-    assert schedule.place("t") == Place(POINT, 1, ("j", "k"), flat=True)
+    assert schedule.placement("t") == Placement(POINT, 1, ("j", "k"), flat=True)
 
 
 def test_the_row_of_the_sums_is_not_flattened_however_short() -> None:
     graph = graph_of(("t", ("p0", "a", "b", "c"), False), targets=("t",))
     schedule = Schedule(graph, SWEPT, ("i", "j", "k"), {"i": 2, "j": 2, "k": 2})
-    assert schedule.place("t") == schedule.sum_place == Place(POINT, 2, ("k",))
+    assert schedule.placement("t") == schedule.sum_placement == Placement(POINT, 2, ("k",))
 
 
 SPREAD = [
@@ -107,23 +107,23 @@ SPREAD = [
 
 
 @pytest.mark.parametrize(("name", "inputs", "wanted"), SPREAD, ids=[" ".join((row[0], *row[1])) for row in SPREAD])
-def test_what_is_spread_out_along_a_flattened_row(name: str, inputs: tuple[str, ...], wanted: bool) -> None:
+def test_what_is_expanded_out_along_a_flattened_row(name: str, inputs: tuple[str, ...], wanted: bool) -> None:
     before = [("u", inputs, False)] if inputs else []
     graph = graph_of(*before, ("t", (name, "p0", "a", "b"), False), targets=("t",))
     schedule = Schedule(graph, SWEPT, ("i", "j", "k"), {"i": 6, "j": 5, "k": 64})
-    assert schedule.place("t").flat
-    assert schedule.is_spread(name, schedule.place("t")) is wanted
+    assert schedule.placement("t").flat
+    assert schedule.is_expanded(name, schedule.placement("t")) is wanted
 
 
-def test_nothing_is_spread_out_where_no_row_is_flattened() -> None:
+def test_nothing_is_expanded_out_where_no_row_is_flattened() -> None:
     graph = graph_of(("u", ("p0", "a"), False), ("t", ("u", "b"), False), targets=("t",))
     schedule = Schedule(graph, SWEPT, ("i", "j", "k"))
-    assert not any(schedule.is_spread(name, schedule.place("t")) for name in ("u", "b"))
+    assert not any(schedule.is_expanded(name, schedule.placement("t")) for name in ("u", "b"))
 
 
 def test_a_reduction_is_of_its_system() -> None:
     graph = graph_of(("u", ("p0", "b"), False), ("t", ("u", "p1"), True), targets=("t",))
-    assert Schedule(graph, SWEPT, ("i", "j", "k")).place("t") == Place(SYSTEM, 0, ("j",))
+    assert Schedule(graph, SWEPT, ("i", "j", "k")).placement("t") == Placement(SYSTEM, 0, ("j",))
 
 
 FUSED = [
@@ -173,6 +173,6 @@ def test_loops_around_and_on_the_spot_are_the_dimensions_of_the_term(
     order: list[str], inputs: set[str], lengths: dict[str, int]
 ) -> None:
     schedule = Schedule(graph_of(("t", tuple(inputs), False), targets=("t",)), SWEPT, tuple(order), lengths)
-    place = schedule.place("t")
-    assert {*order[: place.depth], *place.rest} == {SWEPT[name] for name in inputs if name in SWEPT}
-    assert place.depth + len(place.rest) == len({SWEPT[name] for name in inputs if name in SWEPT})
+    placement = schedule.placement("t")
+    assert {*order[: placement.depth], *placement.inner} == {SWEPT[name] for name in inputs if name in SWEPT}
+    assert placement.depth + len(placement.inner) == len({SWEPT[name] for name in inputs if name in SWEPT})

@@ -179,8 +179,8 @@ def test_every_term_is_computed_as_often_as_its_inputs_change(
     gathered = behind_reductions(graph)
     for node in graph.nodes:
         once = prod(LENGTHS[dim] for dim in schedule.dims[node.name])
-        if (place := schedule.place(node.name)).flat:
-            row = prod(LENGTHS[dim] for dim in place.rest)
+        if (placement := schedule.placement(node.name)).flat:
+            row = prod(LENGTHS[dim] for dim in placement.inner)
             once = once // row * (-(-row // 8) * 8)
         in_place = once if node.level is not Level.POINT or node.name in needed_by_points(graph) else 0
         assert calls[node.name] == places[node.level] * (in_place + gathered[node.name]), node.name

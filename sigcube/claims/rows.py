@@ -51,7 +51,7 @@ class Paper(BaseModel):
     name, title : str
         As rows and commands call it, and in full.
     short : str
-        The title in a word or two, for tables; the title by default.
+        The title in a word or two, for tables; without it the title stands there.
     order : int
         Where its rows come in the ledger: papers with small numbers go first.
     """
@@ -60,7 +60,7 @@ class Paper(BaseModel):
 
     name: str
     title: str
-    short: str = Field(default_factory=lambda given: given.get("title", ""))
+    short: str = ""
     order: int = 1000
 
 

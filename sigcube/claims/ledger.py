@@ -140,13 +140,12 @@ def _leaves(claims: Iterable[Claim], by_id: Mapping[str, Claim]) -> dict[str, Re
         if key in seen:
             continue
         seen.add(key)
-        links = reading.keys.linked()
-        for link in links:
-            if not isinstance(link, str):
-                waiting.append(parse_reading(link))
+        for link in reading.links:
+            if isinstance(link, Reading):
+                waiting.append(link)
             elif (claim := by_id.get(split_link(link)[0])) is not None:
                 waiting += claim.reading
-        if not links:
+        if not reading.links:
             found[key] = reading
     return found
 

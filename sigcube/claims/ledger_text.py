@@ -168,7 +168,7 @@ def count_line(entries: Sequence[Entry]) -> str:
 
 def place_of(claim: Claim) -> str:
     """Say where a number is printed."""
-    paper = claim.source.short
+    paper = claim.source.short or claim.source.title
     return claim.where if claim.where.lower().startswith(paper.lower()) else f"{paper} {claim.where}"
 
 

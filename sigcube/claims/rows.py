@@ -52,7 +52,7 @@ class Paper(BaseModel):
     name, title : str
         As rows and commands call it, and in full.
     short : str
-        The title in a word or two, for tables; the title by default.
+        The title in a word or two, for tables; without it the title stands there.
     order : int
         Where its rows come in the ledger: papers with small numbers go first.
     """
@@ -61,7 +61,7 @@ class Paper(BaseModel):
 
     name: str
     title: str
-    short: str = Field(default_factory=lambda given: given.get("title", ""))
+    short: str = ""
     order: int = 1000
 
 
@@ -81,6 +81,8 @@ class Reading:
         One of `sigcube.claims.quantities.QUANTITIES`.
     keys : Keys
         The keys of that quantity.
+    links : tuple of str or Reading
+        The ids of claims, and the readings, that the value is made of.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Reading:
     scale: float
     quantity: str
     keys: Keys
+    links: tuple["str | Reading", ...] = ()
 
     @property
     def numeric(self) -> bool:
@@ -156,11 +159,14 @@ def parse_reading(given: Any, index: int = 0) -> Reading:
         raise SpecError(f"there is no quantity {common.quantity!r}", hint=did_you_mean(common.quantity, QUANTITIES))
     own = {key: value for key, value in given.items() if key not in _OF_READINGS}
     keys = check(QUANTITIES[common.quantity].keys, own, also=_OF_READINGS)
-    for link in keys.linked():
-        if not isinstance(link, str):
-            parse_reading(link)
-    name = common.name or ("as stated" if index == 0 else f"reading {index + 1}")
-    return Reading(name, index == 0 if common.stated is None else common.stated, common.scale, common.quantity, keys)
+    return Reading(
+        name=common.name or ("as stated" if index == 0 else f"reading {index + 1}"),
+        stated=index == 0 if common.stated is None else common.stated,
+        scale=common.scale,
+        quantity=common.quantity,
+        keys=keys,
+        links=tuple(link if isinstance(link, str) else parse_reading(link) for link in keys.linked()),
+    )
 
 
 def _unknown_key(key: str, known: Iterable[str]) -> SpecError:
@@ -330,7 +336,7 @@ def _dangling(claims: Mapping[str, Claim]) -> list[Fault]:
     """Find links to claims, or to readings of them, that are not there."""
     faults = []
     for claim in claims.values():
-        for name, wanted in map(split_link, _links(claim)):
+        for name, wanted in map(split_link, _linked_ids(claim.reading)):
             known = [reading.name for reading in claims[name].reading] if name in claims else []
             if name not in claims:
                 faults.append(Fault(f"it needs claim {name!r}, {did_you_mean(name, claims)}", claim.id))
@@ -339,11 +345,9 @@ def _dangling(claims: Mapping[str, Claim]) -> list[Fault]:
     return faults
 
 
-def _links(claim: Claim) -> Iterator[str]:
-    waiting = list(claim.reading)
-    while waiting:
-        for link in waiting.pop().keys.linked():
-            if isinstance(link, str):
-                yield link
-            else:
-                waiting.append(parse_reading(link))
+def _linked_ids(readings: Iterable[Reading]) -> Iterator[str]:
+    for link in (link for reading in readings for link in reading.links):
+        if isinstance(link, str):
+            yield link
+        else:
+            yield from _linked_ids([link])

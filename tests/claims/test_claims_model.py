@@ -6,6 +6,7 @@ import pytest
 
 from sigcube import claims
 from sigcube.claims import Claim, load_claims, read_claims
+from sigcube.claims.ledger_text import place_of
 from sigcube.errors import SpecError
 from sigcube.shipped import shipped_folder
 
@@ -246,9 +247,9 @@ def test_a_file_introduces_its_paper(tmp_path: Path) -> None:
     (tmp_path / "new.toml").write_text(new.replace("a.b", "a.c"), encoding="utf-8")
     (tmp_path / "known.toml").write_text(ROW, encoding="utf-8")
     known, claim = load_claims([tmp_path / "new.toml", tmp_path / "known.toml"])
-    assert (claim.paper, claim.source.title, claim.source.short) == ("new", "A new paper", "A new paper")
-    assert (known.paper, known.source.short) == ("cmsi", "CMSI")
-    with pytest.raises(SpecError, match=r"rows.toml, paper(.|\n)*|key 'title' is missing"):
+    assert (claim.paper, claim.source.title, place_of(claim)) == ("new", "A new paper", "A new paper Test results")
+    assert (known.paper, place_of(known)) == ("cmsi", "CMSI Test results")
+    with pytest.raises(SpecError, match=r"(?s)unknown key 'titel'.*did you mean 'title'"):
         one(new.replace("title", "titel"))
 
 

@@ -1,7 +1,5 @@
 """How far the algebraic relation g = ν g_N is from the papers' field equation."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import Field
@@ -11,10 +9,6 @@ from sigcube.claims.quantities.base import Context, Found, Keys, Quantity
 
 __all__ = ["QUANTITIES"]
 
-_SOURCES: Mapping[str, Callable[..., field.Source]] = MappingProxyType(
-    {"exponential": field.exponential, "kuzmin": field.kuzmin, "plummer": field.plummer, "hernquist": field.hernquist}
-)
-
 
 class FieldKeys(Keys):
     """A value in the mid-plane of a solution: see `sigcube.field.solve`.
@@ -22,7 +16,7 @@ class FieldKeys(Keys):
     Attributes
     ----------
     shape : str
-        What the source is; ``of`` are its numbers, as the function of that name takes them.
+        The function of `sigcube.field` that makes the source; ``of`` are its arguments.
     R : float
         Radius in kpc.
     kernel, settings
@@ -41,15 +35,14 @@ class FieldKeys(Keys):
 
 def solution_value(keys: FieldKeys, _: Context) -> Found:
     """Solve the field equation, and take the value at the radius."""
-    source = _SOURCES[keys.shape](**keys.of)
+    source: field.Source = getattr(field, keys.shape)(**keys.of)
     found = field.solve(source, kernel=keys.kernel, R=[keys.R], **keys.settings)
     numbers = ", ".join(f"{name}={value!r}" for name, value in keys.of.items())
     settings = "".join(f", {name}={value!r}" for name, value in keys.settings.items())
     call = f"field.solve(field.{keys.shape}({numbers}), kernel={keys.kernel!r}, R=[{keys.R!r}]{settings})"
     value = float(found[keys.take].values.ravel()[0])
-    return Found(
-        value, command=f"from sigcube import field; {call}", details={"source": source.title, "take": keys.take}
-    )
+    details = {"source": source.title, "take": keys.take}
+    return Found(value, command=f"from sigcube import field; {call}", details=details)
 
 
 QUANTITIES = {"field": Quantity(FieldKeys, solution_value, uses_model=True)}

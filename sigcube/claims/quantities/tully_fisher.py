@@ -1,4 +1,4 @@
-"""Numbers of the baryonic Tully–Fisher relation: the mass that a velocity asks for, and slopes."""
+"""Numbers of the baryonic Tully–Fisher relation: the mass that a velocity needs under a model, and slopes."""
 
 import numpy as np
 import xarray as xr
@@ -11,18 +11,18 @@ from sigcube.errors import SpecError
 
 __all__ = ["QUANTITIES", "BalanceKeys", "SlopeKeys", "balance", "slope"]
 
-# Between these multiples of a landmark's baryons the mass is searched.
+# The mass is searched between these multiples of a landmark's baryons.
 _LEAST, _MOST = 1e-6, 1e6
 
-# Laws whose Newtonian prediction grows with the mass, as the power of M that the observable has of Σ.
+# Laws whose prediction grows with the mass.
 _GROW = ("velocity", "dispersion", "acceleration", "mass")
 
 
 class BalanceKeys(Keys):
-    """The baryons that a landmark's observed value asks for, over those that it has.
+    """The baryonic mass with which a model predicts a landmark's observed value, over the mass that it has.
 
-    With several systems it is the slope of the logarithm of the former mass over that of the observed value: the
-    exponent of the relation that the model predicts.
+    With several systems, the slope of the logarithm of that mass over the logarithm of the observed value: the exponent
+    of the relation that the model predicts.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ def balance(keys: BalanceKeys, context: Context) -> Found:
 
 
 def _factor(row: xr.Dataset, keys: BalanceKeys) -> float:
-    """By what a landmark's baryons must be multiplied for the model to predict what is observed."""
+    """Return the factor of a landmark's baryons with which the model predicts what is observed."""
     from scipy.optimize import brentq
 
     name, law, observed = str(row["landmark"].values[0]), str(row["law"].values[0]), float(row["observed"].values[0])
@@ -82,7 +82,7 @@ def _with_baryons(row: xr.Dataset, factor: float) -> xr.Dataset:
 
 
 class SlopeKeys(ModelKeys):
-    """The exponent of a power law: of the least squares of a logarithm over another, over the systems of a sample.
+    """The exponent of a power law: the slope of a least-squares line through the logarithms of a sample's systems.
 
     Attributes
     ----------

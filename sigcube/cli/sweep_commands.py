@@ -92,8 +92,9 @@ def sweep(
     print_result(target)
     state = read_status(target)
     if state.failed or state.killed:
-        told = f"{state.failed} blocks failed, {state.killed} killed their worker: sigcube status {target}"
-        typer.echo(told, err=True)
+        typer.echo(
+            f"{state.failed} blocks failed, {state.killed} killed their worker: sigcube status {target}", err=True
+        )
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 

@@ -22,11 +22,8 @@ from sigcube.errors import StoreError
 
 __all__ = ["demo", "fit", "kernels", "map_", "plan", "rerun", "status", "sweep"]
 
-SweepSpec = Annotated[
-    Path, typer.Argument(metavar="SPEC", help="The sweep's TOML file, or the name of one that comes with sigcube.")
-]
-FitSpec = Annotated[
-    Path, typer.Argument(metavar="SPEC", help="The fit's TOML file, or the name of one that comes with sigcube.")
+SpecPath = Annotated[
+    Path, typer.Argument(metavar="SPEC", help="A TOML file, or the name of one that comes with sigcube.")
 ]
 ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
 ResultOut = Annotated[
@@ -49,7 +46,7 @@ def kernels(
         print_tables(kernel_tables(name))
 
 
-def plan(spec: SweepSpec, as_json: AsJson = False) -> None:
+def plan(spec: SpecPath, as_json: AsJson = False) -> None:
     """Show what a sweep would compute and write, and what that costs; nothing is written."""
     from sigcube.plan.report import plan_record
     from sigcube.sweep import Sweep
@@ -59,7 +56,7 @@ def plan(spec: SweepSpec, as_json: AsJson = False) -> None:
 
 
 def sweep(
-    spec: SweepSpec,
+    spec: SpecPath,
     out: ResultOut = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
@@ -160,7 +157,7 @@ def map_(
 
 
 def fit(
-    spec: FitSpec,
+    spec: SpecPath,
     out: ResultOut = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a fit that is already there.")] = False,
 ) -> None:

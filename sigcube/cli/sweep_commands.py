@@ -21,11 +21,8 @@ from sigcube.errors import StoreError
 
 __all__ = ["demo", "fit", "kernels", "map_", "plan", "rerun", "status", "sweep"]
 
-SweepSpec = Annotated[
-    Path, typer.Argument(metavar="SPEC", help="The sweep's TOML file, or the name of one that comes with sigcube.")
-]
-FitSpec = Annotated[
-    Path, typer.Argument(metavar="SPEC", help="The fit's TOML file, or the name of one that comes with sigcube.")
+SpecPath = Annotated[
+    Path, typer.Argument(metavar="SPEC", help="A TOML file, or the name of one that comes with sigcube.")
 ]
 ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
 ResultOut = Annotated[
@@ -48,7 +45,7 @@ def kernels(
         print_tables(kernel_tables(name))
 
 
-def plan(spec: SweepSpec, as_json: AsJson = False) -> None:
+def plan(spec: SpecPath, as_json: AsJson = False) -> None:
     """Show what a sweep would compute and write, and what that costs; nothing is written."""
     from sigcube.plan.plan import plan_record
     from sigcube.sweep import Sweep
@@ -58,7 +55,7 @@ def plan(spec: SweepSpec, as_json: AsJson = False) -> None:
 
 
 def sweep(
-    spec: SweepSpec,
+    spec: SpecPath,
     out: ResultOut = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
@@ -91,8 +88,9 @@ def sweep(
     print_result(target)
     state = read_status(target)
     if state.failed or state.killed:
-        told = f"{state.failed} blocks failed, {state.killed} killed their worker: sigcube status {target}"
-        typer.echo(told, err=True)
+        typer.echo(
+            f"{state.failed} blocks failed, {state.killed} killed their worker: sigcube status {target}", err=True
+        )
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
@@ -159,7 +157,7 @@ def map_(
 
 
 def fit(
-    spec: FitSpec,
+    spec: SpecPath,
     out: ResultOut = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a fit that is already there.")] = False,
 ) -> None:

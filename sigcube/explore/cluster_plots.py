@@ -109,8 +109,8 @@ def _against(
     bars = {"source": points, "color": "#b8c0ca", "line_width": 1.1}
     plot.segment(f"{x}_low", y, f"{x}_high", y, **bars)
     plot.segment(x, f"{y}_low", x, f"{y}_high", **bars)
-    said = [(titles[0], f"@{x}{{0.00e+0}}"), (titles[1], f"@{y}{{0.00e+0}}")]
-    _draw_dots(plot, points, chosen, label, (x, y), said)
+    tooltips = [(titles[0], f"@{x}{{0.00e+0}}"), (titles[1], f"@{y}{{0.00e+0}}")]
+    _draw_dots(plot, points, chosen, label, (x, y), tooltips)
     return plot
 
 

@@ -69,7 +69,7 @@ def rotation_cards(cube: xr.Dataset) -> list[Card]:
     )
     defaults = {parameter.name: parameter.value(PAPER) for parameter in FRAMES["galaxy"].parameters}
     disk, bulge = defaults["upsilon_disk"], defaults["upsilon_bulge"]
-    choice, curve = _choice(shown, _components(shown, disk, bulge), start, overview, line=line, facts=facts)
+    choice, curve = _galaxy_menu(shown, _components(shown, disk, bulge), start, overview, line=line, facts=facts)
     head = row(style.titled("galaxy", choice), line, sizing_mode="stretch_width", spacing=18, margin=(0, 0, 8, 0))
     body = column(head, _curve_plot(curve, style.mark_synthetic("measured", cube)), sizing_mode="stretch_width")
     text = "Measured velocities with their errors, and what gas and stars would give: mass-to-light ratio "
@@ -103,14 +103,12 @@ def comparison_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, be
         The two models whose errors are compared.
     """
     from bokeh.layouts import column
-    from bokeh.models import BasicTickFormatter, ColumnDataSource, FixedTicker
+    from bokeh.models import ColumnDataSource
 
     names = [str(name) for name in cube["galaxy"].values]
     kept = cube["point_flag"] == 0
-    rms = {
-        name: np.sqrt((((models[name] - cube["v_obs"]).where(kept)) ** 2).mean("radius").values)
-        for name in (best, against)
-    }
+    residuals = {name: (models[name] - cube["v_obs"]).where(kept) for name in (best, against)}
+    rms = {name: np.sqrt((residual**2).mean("radius").values) for name, residual in residuals.items()}
     # Start with that well sampled galaxy in which the models differ most.
     sampled = cube[COUNT].values >= np.median(cube[COUNT].values)
     start = int(np.argmax(np.where(sampled, rms[against] - rms[best], -np.inf)))
@@ -118,20 +116,13 @@ def comparison_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, be
     columns = {"r": cube["r"], "v_obs": cube["v_obs"], "low": low, "high": high, **models}
     values = {name: each.where(kept).transpose("galaxy", "radius").values for name, each in columns.items()}
     errors = ColumnDataSource({"x": rms[against], "y": rms[best], "galaxy": names})
-    choice, curve = _choice(cube, values, start, errors)
+    choice, curve = _galaxy_menu(cube, values, start, errors)
     plot = style.figure(height=_HEIGHT, x_axis_label="radius [kpc]", y_axis_label="rotation velocity [km/s]")
     styles = ((style.SOFT, "dashed"), (style.LINES[1], "solid"), (style.LINES[0], "solid"))
     for name, (color, dash) in zip(models, styles, strict=True):
         plot.line("r", name, source=curve, color=color, line_dash=dash, line_width=2.4, legend_label=name)
     _draw_measured(plot, curve, style.mark_synthetic("measured", cube), size=7)
     style.legend_above(plot)
-    ends = 0.8 * min(map(np.nanmin, rms.values())), 1.25 * max(map(np.nanmax, rms.values()))
-    titles = [f"RMS under {name} [km/s]" for name in (against, best)]
-    comparison = _figure_of_all(x_axis_label=titles[0], y_axis_label=titles[1], x_range=ends, y_range=ends)
-    for axis in comparison.axis:
-        axis.formatter, axis.ticker = BasicTickFormatter(), FixedTicker(ticks=[0.5, 1, 2, 5, 10, 20, 50, 100, 200])
-    comparison.line(ends, ends, color=style.SOFT, line_dash="dashed")
-    _draw_all(comparison, errors, [(titles[0], "@x{0.0}"), (titles[1], "@y{0.0}")])
     wins = int((rms[best] < rms[against]).sum())
     return [
         Card(
@@ -143,9 +134,22 @@ def comparison_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, be
         Card(
             "All galaxies",
             f"RMS residual of each galaxy; below the line, {best} is closer: {wins} of {len(names)}. Click to see one.",
-            comparison,
+            _error_plot(errors, best, against),
         ),
     ]
+
+
+def _error_plot(errors: Any, best: str, against: str) -> Any:
+    from bokeh.models import BasicTickFormatter, FixedTicker
+
+    ends = 0.8 * np.nanmin([errors.data["x"], errors.data["y"]]), 1.25 * np.nanmax([errors.data["x"], errors.data["y"]])
+    titles = [f"RMS under {name} [km/s]" for name in (against, best)]
+    plot = _figure_of_all(x_axis_label=titles[0], y_axis_label=titles[1], x_range=ends, y_range=ends)
+    for axis in plot.axis:
+        axis.formatter, axis.ticker = BasicTickFormatter(), FixedTicker(ticks=[0.5, 1, 2, 5, 10, 20, 50, 100, 200])
+    plot.line(ends, ends, color=style.SOFT, line_dash="dashed")
+    _draw_all(plot, errors, [(titles[0], "@x{0.0}"), (titles[1], "@y{0.0}")])
+    return plot
 
 
 def _real(cube: xr.Dataset) -> npt.NDArray[np.bool_]:
@@ -172,7 +176,7 @@ def _components(cube: xr.Dataset, disk: float, bulge: float) -> dict[str, FloatA
     }
 
 
-def _choice(
+def _galaxy_menu(
     cube: xr.Dataset, columns: Mapping[str, FloatArray], start: int, dots: Any, *, line: Any = None, facts: Any = ()
 ) -> tuple[Any, Any]:
     """Return a menu of galaxies and the data of the one that is chosen there, or by a click on its dot.
@@ -240,15 +244,15 @@ def _draw_all(plot: Any, source: Any, tooltips: Sequence[tuple[str, str]]) -> No
 
 def _facts(cube: xr.Dataset, i: int) -> str:
     """Return what the catalogue has of a galaxy, and the flags it carries, as a line of HTML."""
-    said = [f"{int(cube[COUNT].values[i])} points"]
+    facts = [f"{int(cube[COUNT].values[i])} points"]
     for name, meaning in _FACTS.items():
         if name in cube and np.isfinite(value := float(cube[name].values[i])):
             # A variable that is a code explains its values in its long name.
             codes = dict(re.findall(r"\b(\d+) (\w+)", cube[name].attrs["long_name"]))
             unit = style.pretty_unit(cube[name].attrs["units"]).replace("deg", "°")
             number = f"{style.plain_number(value)} {unit}".rstrip().replace(" °", "°")
-            said.append(f"{meaning} {escape(codes.get(f'{value:g}') or number)}")
+            facts.append(f"{meaning} {escape(codes.get(f'{value:g}') or number)}")
     flag = cube["system_flag"]
     bits = zip(flag.attrs["flag_masks"], flag.attrs["flag_meanings"].split(), strict=True)
-    said += [f"<b>{escape(meaning)}</b>" for mask, meaning in bits if int(flag.values[i]) & int(mask)]
-    return " · ".join(said)
+    facts += [f"<b>{escape(meaning)}</b>" for mask, meaning in bits if int(flag.values[i]) & int(mask)]
+    return " · ".join(facts)

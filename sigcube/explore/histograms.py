@@ -58,12 +58,12 @@ def histogram_cards(cube: xr.Dataset) -> list[Card]:
 
 def _groups(cube: xr.Dataset, kept: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[np.bool_]]:
     """Return which systems or points belong to each group, by its name and their number."""
-    said = ", synthetic" if cube.attrs["synthetic"] else ""
+    synthetic = ", synthetic" if cube.attrs["synthetic"] else ""
     groups = {"all": kept}
     if "counter_rotating" in cube:
         rotates = cube["counter_rotating"].values != 0
         groups = {"counter-rotating": kept & rotates, "others": kept & ~rotates}
-    return {f"{name} ({int(own.sum()):,}{said})": own for name, own in groups.items()}
+    return {f"{name} ({int(own.sum()):,}{synthetic})": own for name, own in groups.items()}
 
 
 def _bars(values: Any, every: Any, own: Any) -> dict[str, list[float]]:

@@ -114,8 +114,13 @@ def _draw(plot: Any, source: Any, at: tuple[str, str], *, bars: tuple[str, ...],
     plot.add_layout(Span(location=1.0, dimension=one, line_color=style.SOFT, line_dash="dashed", line_width=1.6))
     plot.segment(*bars, source=source, color="colour", line_width=2)
     dots = plot.scatter(*at, source=source, size=10, color="colour", line_color="#ffffff", **look)
-    said = [("", "@name"), ("", "@quantity"), ("observed / Newtonian", "@ratio{0.00}"), ("g", "@g_bar{0.00e+0} m/s²")]
-    style.hover(plot, dots, said)
+    tooltips = [
+        ("", "@name"),
+        ("", "@quantity"),
+        ("observed / Newtonian", "@ratio{0.00}"),
+        ("g", "@g_bar{0.00e+0} m/s²"),
+    ]
+    style.hover(plot, dots, tooltips)
 
 
 def _table(cube: xr.Dataset) -> CardTable:

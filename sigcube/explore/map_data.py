@@ -15,6 +15,7 @@ from sigcube.explore import style
 
 __all__ = [
     "N_LEVELS",
+    "MapAxes",
     "MapAxis",
     "MapSlice",
     "contour_levels",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+#: x and y.
 MapAxes = tuple["MapAxis", "MapAxis"]
 
 #: How much worse than the best value the contours are [per cent].

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from sigcube.explore import style
-from sigcube.explore.map_data import MapAxis, MapSlice, label_axes, map_slices, pick_axes
+from sigcube.explore.map_data import MapAxes, MapAxis, MapSlice, label_axes, map_slices, pick_axes
 from sigcube.explore.page import Card, write_page
 
 __all__ = ["Mark", "map_page"]
@@ -121,29 +121,16 @@ def _notes(result: xr.Dataset) -> dict[str, str]:
     return {name: text for name, text in notes.items() if text}
 
 
-def _map_cards(
-    result: xr.Dataset, axes: tuple[MapAxis, MapAxis], slices: Sequence[MapSlice], mark: Mark | None
-) -> list[Card]:
+def _map_cards(result: xr.Dataset, axes: MapAxes, slices: Sequence[MapSlice], mark: Mark | None) -> list[Card]:
     """Return a card with the map and its switches, and one with the profiles; they switch together."""
     from bokeh.layouts import column, row
 
     names = label_axes(result, axes)
     # What the switches change, by the names that map_switch.js uses.
     switched: dict[str, Any] = {"mark": None, "marked": []}
-    plot = style.figure(
-        height=_MAP_HEIGHT,
-        x_range=(axes[0].low, axes[0].high),
-        y_range=(axes[1].low, axes[1].high),
-        x_axis_type=axes[0].scale,
-        y_axis_type=axes[1].scale,
-        x_axis_label=axes[0].title,
-        y_axis_label=axes[1].title,
-        tools="pan,wheel_zoom,box_zoom,reset",
-        min_border_right=_BAR_ROOM,
-    )
-    plot.grid.visible = False
+    plot = _map_figure(axes)
     switched |= _draw_image(plot, axes, slices, style.value_title(result[slices[0].value]))
-    switched |= _draw_lines(plot, slices)
+    switched |= _draw_overlay(plot, slices)
     if mark is not None:
         switched |= _draw_mark(plot, mark, axes, slices, names)
     style.legend_above(plot)
@@ -184,7 +171,24 @@ def _map_cards(
     ]
 
 
-def _draw_image(plot: Any, axes: tuple[MapAxis, MapAxis], slices: Sequence[MapSlice], bar_title: str) -> dict[str, Any]:
+def _map_figure(axes: MapAxes) -> Any:
+    x, y = axes
+    plot = style.figure(
+        height=_MAP_HEIGHT,
+        x_range=(x.low, x.high),
+        y_range=(y.low, y.high),
+        x_axis_type=x.scale,
+        y_axis_type=y.scale,
+        x_axis_label=x.title,
+        y_axis_label=y.title,
+        tools="pan,wheel_zoom,box_zoom,reset",
+        min_border_right=_BAR_ROOM,
+    )
+    plot.grid.visible = False
+    return plot
+
+
+def _draw_image(plot: Any, axes: MapAxes, slices: Sequence[MapSlice], bar_title: str) -> dict[str, Any]:
     """Draw the values of the first slice in colours; return what shows another one."""
     from bokeh.models import ColorBar, ColumnDataSource, CustomJSHover, LinearColorMapper
 
@@ -231,7 +235,7 @@ def _limits(shown: MapSlice) -> tuple[float, float]:
     return float(low), float(high if high > low else low + 1.0)
 
 
-def _draw_lines(plot: Any, slices: Sequence[MapSlice]) -> dict[str, Any]:
+def _draw_overlay(plot: Any, slices: Sequence[MapSlice]) -> dict[str, Any]:
     """Draw the contours and the best point of the first slice; return them, with columns for every slice."""
     from bokeh.core.properties import value as literal
     from bokeh.models import ColumnDataSource
@@ -257,7 +261,7 @@ def _draw_lines(plot: Any, slices: Sequence[MapSlice]) -> dict[str, Any]:
 
 
 def _draw_mark(
-    plot: Any, mark: Mark, axes: tuple[MapAxis, MapAxis], slices: Sequence[MapSlice], names: Sequence[str]
+    plot: Any, mark: Mark, axes: MapAxes, slices: Sequence[MapSlice], names: Sequence[str]
 ) -> dict[str, Any]:
     """Draw a point; return it with the slices that it belongs to, by their labels."""
     x, y = (float(mark.at[axis.name]) for axis in axes)

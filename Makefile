@@ -49,7 +49,7 @@ bench: setup  ## speed against other ways of doing the same work; prints the tab
 	$(BIN)/python -m tests.benchmarks
 
 docs: setup  ## write cubes/README.md from the kinds of cubes
-	@$(BIN)/python -m sigcube.cube.documentation > cubes/README.md
+	@$(BIN)/python -m tests.cube_documentation > cubes/README.md
 
 lock:  ## resolve the dependencies anew; run it with the oldest Python that is supported
 	@rm -rf build/lock

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from sigcube.readers.galactocentric import GalacticFrame
-from sigcube.readers.mock_stars import mock_stars
 from tests.benchmarks.harness import Part, table
+from tests.readers.mock_stars import mock_stars
 
 __all__ = ["peak", "run"]
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from sigcube.cube import KINDS, Kind, save_cube, select
-from sigcube.cube.documentation import documentation
+from tests.cube_documentation import documentation
 
 README = Path(__file__).resolve().parents[2] / "cubes" / "README.md"
 

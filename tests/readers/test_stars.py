@@ -15,10 +15,10 @@ from sigcube.cube.streaming import stream_cube
 from sigcube.errors import DataError, SpecError
 from sigcube.readers.formats import Column, Table
 from sigcube.readers.galactocentric import COORDINATES, GalacticFrame
-from sigcube.readers.mock_stars import mock_stars
 from sigcube.readers.stars import Orientation, StarCuts, read_stars, read_velocities
 from sigcube.recipes import Recipe, ingest, load_recipe
 from tests.readers.astropy_stars import astropy_way
+from tests.readers.mock_stars import mock_stars
 from tests.readers.tables import FORMATS, packed, write_table
 
 GAIA = load_recipe("gaia")
@@ -155,7 +155,7 @@ def test_units_of_the_file_are_converted(unit: str, factor: float, survey: Path,
 
 
 def test_the_true_disc_comes_out(tmp_path: Path) -> None:
-    from sigcube.readers.mock_stars import Disc
+    from tests.readers.mock_stars import Disc
 
     disc = Disc()
     path = mock_stars(tmp_path / "gaia_dr3.parquet", n_stars=200_000, seed=9)

@@ -11,10 +11,10 @@ import pytest
 from sigcube.cli.catalogue import unexpected_counts
 from sigcube.cube import open_cube
 from sigcube.errors import FetchError
-from sigcube.readers.mock_stars import mock_stars
 from sigcube.readers.stars import StarCuts
 from sigcube.recipes import Recipe, fetch, ingest, load_recipe, querying
 from sigcube.recipes.querying import ask
+from tests.readers.mock_stars import mock_stars
 
 LABELS = ["a", "b"]
 

@@ -1,4 +1,4 @@
-"""The documentation of the schemas, made from them: ``python -m sigcube.cube.documentation > cubes/README.md``."""
+"""The documentation of the schemas, made from them: ``python -m tests.cube_documentation > cubes/README.md``."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence

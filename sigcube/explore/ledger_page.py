@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from sigcube import __version__
 from sigcube.claims import Entry, Verdict, ledger_text
 from sigcube.claims.verdicts import read_printed
 from sigcube.errors import SpecError
-from sigcube.explore.page import write_text
+from sigcube.explore import style
+from sigcube.explore.page import write_template
 from sigcube.wording import plural
 
 __all__ = ["claims_page"]
@@ -35,8 +35,6 @@ def claims_page(entries: Sequence[Entry], out: str | Path) -> Path:
     StoreError
         If the page cannot be written.
     """
-    from jinja2 import Environment
-
     subtitle = (
         f"{len(entries)} numbers printed in {plural(len({entry.claim.paper for entry in entries}), 'paper')}, each "
         "beside what comes out. A number reproduces when the value rounds to the printed digits. Where the text leaves "
@@ -44,9 +42,9 @@ def claims_page(entries: Sequence[Entry], out: str | Path) -> Path:
         "evidence for a theory: what each value rests on is told apart. A row opens to its evidence."
     )
     bases = _groups(entries, lambda entry: (ledger_text.basis(entry),) * 2)
-    folder = files("sigcube.explore")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    html = environment.from_string(folder.joinpath("claims.html").read_text(encoding="utf-8")).render(
+    return write_template(
+        out,
+        "claims.html",
         title="Published numbers, recomputed",
         subtitle=subtitle,
         summary=_summary(entries),
@@ -60,9 +58,8 @@ def claims_page(entries: Sequence[Entry], out: str | Path) -> Path:
         strip=_strip,
         matches=_matches,
         notes=_notes(entries),
-        script=folder.joinpath("claims.js").read_text(encoding="utf-8"),
+        script=style.script("claims.js"),
     )
-    return write_text(Path(out), html)
 
 
 def _summary(entries: Iterable[Entry]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from sigcube.errors import StoreError
 from sigcube.files import write_file
 
-__all__ = ["Card", "CardTable", "write_page", "write_template", "write_text"]
+__all__ = ["Card", "CardTable", "write_page", "write_template"]
 
 
 @dataclass(frozen=True)
@@ -123,14 +123,10 @@ def write_template(path: str | Path, template: str, **values: Any) -> Path:
 
     loader = PackageLoader("sigcube.explore", "")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
-    return write_text(Path(path), environment.get_template(template).render(values))
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a page in one step."""
+    html, target = environment.get_template(template).render(values), Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, text.encode())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_file(target, html.encode("utf-8"))
     except OSError as error:
-        raise StoreError("the page cannot be written", where=str(path), found=error.strerror) from error
-    return path
+        raise StoreError("the page cannot be written", where=str(target), found=error.strerror) from error
+    return target

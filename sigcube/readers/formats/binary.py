@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sigcube.errors import Fault
-from sigcube.readers.formats.cells import Cells, Source
+from sigcube.readers.formats.cells import Cells, TableSource
 from sigcube.readers.formats.columns import Table
 from sigcube.readers.formats.unpacking import decompressed, guarded, opened, unreadable
 
@@ -21,7 +21,7 @@ _VO_META = b"IVOA.VOTable-Parquet.content"
 _SILENT_LOSSES = ("W18", "W19", "W30", "W46", "W51", "W56")
 
 
-class FitsSource(Source):
+class FitsSource(TableSource):
     """A table extension of a FITS file, mapped into memory."""
 
     def __init__(self, table: Table, stack: ExitStack) -> None:
@@ -99,7 +99,7 @@ def _extension(hdus: Any, table: Table) -> Any:
     return wanted[0]
 
 
-class VoTableSource(Source):
+class VoTableSource(TableSource):
     """A table of a VOTable file, read whole because astropy cannot read one in pieces."""
 
     def __init__(self, table: Table, stack: ExitStack) -> None:
@@ -131,7 +131,7 @@ class VoTableSource(Source):
             yield {label: Cells(np.ma.getdata(column), np.ma.getmaskarray(column)) for label, column in columns.items()}
 
 
-class ParquetSource(Source):
+class ParquetSource(TableSource):
     """A Parquet file, read in batches of rows; its units are in what astropy's writers add to it."""
 
     def __init__(self, table: Table, stack: ExitStack) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sigcube.errors import Fault
 from sigcube.readers.formats.columns import Column
 
-__all__ = ["Cells", "ColumnFaults", "Source", "masked_by", "read_cells"]
+__all__ = ["Cells", "ColumnFaults", "TableSource", "masked_by", "read_cells"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -50,7 +50,7 @@ class Cells:
         return not isinstance(self.values, np.ndarray)
 
 
-class Source:
+class TableSource:
     """An open file: its labels in order, the units that it gives by label, and the rows that are malformed."""
 
     labels: Sequence[str]

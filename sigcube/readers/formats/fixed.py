@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from sigcube.errors import Fault
-from sigcube.readers.formats.cells import Cells, Source
+from sigcube.readers.formats.cells import Cells, TableSource
 from sigcube.readers.formats.columns import Table
 from sigcube.readers.formats.unpacking import guarded, opened, unreadable
 
@@ -30,7 +30,7 @@ def text_lines(content: bytes, faults: list[Fault], *, where: str = "") -> list[
     return lines
 
 
-class RowSource(Source):
+class RowSource(TableSource):
     """Rows that are split into cells before they are read, held in memory.
 
     Parameters

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sigcube.cube import Kind
 from sigcube.errors import Fault, did_you_mean
 from sigcube.readers.formats.binary import FitsSource, ParquetSource, VoTableSource
-from sigcube.readers.formats.cells import Cells, ColumnFaults, Source, masked_by, read_cells
+from sigcube.readers.formats.cells import Cells, ColumnFaults, TableSource, masked_by, read_cells
 from sigcube.readers.formats.columns import Column, Table, converter, same_unit, unchanged
 from sigcube.readers.formats.fixed import BlankSource, CdsSource, RowSource
 from sigcube.readers.formats.text import TextSource
@@ -26,7 +26,7 @@ _SUFFIXES = {
     **{".parquet": "parquet", ".pq": "parquet"},
 }
 _STARTS = {b"SIMPLE  =": "fits", b"PAR1": "parquet", b"<?xml": "votable", b"<VOTABLE": "votable", b"# %ECSV": "ecsv"}
-_SOURCES: Mapping[str, Callable[[Table, ExitStack], Source]] = {
+_SOURCES: Mapping[str, Callable[[Table, ExitStack], TableSource]] = {
     **{"fits": FitsSource, "votable": VoTableSource, "parquet": ParquetSource},
     **{"cds": CdsSource, "blanks": BlankSource},
 }
@@ -146,7 +146,7 @@ class _Parser:
     """
 
     def __init__(
-        self, source: Source, columns: Sequence[Column], kind: Kind, needed: Collection[str], *, most: int | None
+        self, source: TableSource, columns: Sequence[Column], kind: Kind, needed: Collection[str], *, most: int | None
     ) -> None:
         self.header_faults: list[Fault] = []
         self.n_rows = 0

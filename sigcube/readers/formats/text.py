@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sigcube.errors import DataError, Fault
-from sigcube.readers.formats.cells import Cells, Source
+from sigcube.readers.formats.cells import Cells, TableSource
 from sigcube.readers.formats.columns import Table
 from sigcube.readers.formats.unpacking import guarded, opened, unreadable
 
@@ -20,7 +20,7 @@ _MOST = 20
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
-class TextSource(Source):
+class TextSource(TableSource):
     """A CSV, TSV or ECSV file, compressed or not.
 
     Lines above the labels that begin with ``#`` are skipped; in ECSV they are the header. A row is a line.

@@ -45,13 +45,6 @@ def cache_folder() -> Path:
 def write_file(path: Path, data: bytes | memoryview) -> None:
     """Write a file, or replace it, in one step; its bytes are on the disk. `sync` its folder to be sure of its name.
 
-    Parameters
-    ----------
-    path : Path
-        The file; its folder must exist.
-    data : bytes-like
-        Contiguous.
-
     Raises
     ------
     OSError
@@ -70,15 +63,8 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
 def write_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a path to make a folder at; if the block succeeds, the folder appears at `path`, on the disk.
 
-    What earlier processes left unfinished is removed first; a folder that one of them had moved aside to replace it,
-    and did not replace, is put back.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    overwrite : bool
-        Whether what is there may be replaced; it stays there until the new folder is complete.
+    With `overwrite` it may replace what is there, which stays until the new folder is complete. What ended processes
+    left unfinished at `path` is cleared first.
 
     Raises
     ------

@@ -48,10 +48,10 @@ class Process:
         last_seen : float
             Unix time [s] of its last sign of life, such as the modification time of its file.
         patience : float
-            Seconds without a sign of life after which it counts as ended, where its number does not decide: it runs
-            on another machine, or the process of this number started at another time.
+            Seconds without a sign of life after which it counts as ended where its number does not decide: it runs on
+            another machine, or the process of this number started at another time.
         now : float, optional
-            Unix time [s] to compare with `last_seen`; the current one if not given.
+            Unix time [s] to compare with `last_seen`, if not that of this machine.
         """
         if self.machine == _machine():
             started = _start_of(self.pid)
@@ -73,19 +73,9 @@ def owner_tag() -> str:
 
 
 def is_abandoned(path: Path, tag: str) -> bool:
-    """Tell whether the owner of an unfinished file or folder has ended.
+    """Tell whether the owner of an unfinished file or folder has ended, from the `owner_tag` in its name.
 
-    Parameters
-    ----------
-    path : Path
-        The file or folder.
-    tag : str
-        The part of its name that `owner_tag` made.
-
-    Returns
-    -------
-    bool
-        False also where that is not known: the owner ran on another machine, or the tag has another form.
+    False also where that is not known: the owner ran on another machine, or the tag has another form.
     """
     parts = _TAG.fullmatch(tag)
     if parts is None or parts["host"] != socket.gethostname():

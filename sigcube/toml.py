@@ -60,16 +60,7 @@ class KeyFault:
 
 
 def read_toml(name_or_path: str | Path, *, folder: str, what: str) -> dict[str, Any]:
-    """Read a TOML file, or one that comes with sigcube.
-
-    Parameters
-    ----------
-    name_or_path : str or path-like
-        The path, or the name of one in `folder`.
-    folder : str
-        A folder of `sigcube.shipped.shipped`.
-    what : str
-        What to call the file in messages.
+    """Read a TOML file, or one that comes with sigcube, by its name in `folder`; `what` names it in messages.
 
     Raises
     ------
@@ -84,7 +75,7 @@ def read_toml(name_or_path: str | Path, *, folder: str, what: str) -> dict[str, 
 
 
 def read_text(path: Path, *, what: str, hint: str | None = None) -> str:
-    """Read the text of a TOML file, which is always UTF-8; `what` and `hint` are for messages.
+    """Read the text of a TOML file, which is always UTF-8.
 
     Raises
     ------
@@ -121,14 +112,12 @@ def check(
     what: str = "the keys are wrong",
     also: Iterable[str] = (),
 ) -> _Model:
-    """Return the content of a file as a model.
+    """Return the content of a file as a pydantic model.
 
     Parameters
     ----------
-    model : type
-        A pydantic model.
-    content : object
-        The content.
+    model, content
+        The model, and what was parsed.
     where : str, optional
         The file.
     what : str

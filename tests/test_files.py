@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, by whichever way the file system takes them."""
+"""Files and folders appear whole or not at all, by whichever way the file system takes them."""
 
 import errno
 import mmap
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sigcube import files
-from sigcube.files import make_folder, sync, sync_all, write_all, write_file
+from sigcube.files import make_folder, sync, sync_all, write_all, write_file, write_folder
 
 PAGE = mmap.PAGESIZE
 DIRECT = 2**20
@@ -179,3 +179,61 @@ def test_new_folders_are_named_on_the_disk(tmp_path: Path, monkeypatch: pytest.M
     assert sorted(forced) == [tmp_path, tmp_path / "a"]
     make_folder(tmp_path / "a" / "b")
     assert len(forced) == 2, "nothing is new"
+
+
+def fill(path: Path, content: str, **how: bool) -> None:
+    with write_folder(path, **how) as draft:
+        draft.mkdir()
+        (draft / "a").write_text(content)
+
+
+def test_a_folder_appears_at_the_end_of_the_block(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "folder"
+    with write_folder(path) as draft:
+        draft.mkdir()
+        (draft / "a").write_text("one")
+        assert not path.exists()
+    assert (path / "a").read_text() == "one"
+    fill(path, "two", overwrite=True)
+    assert (path / "a").read_text() == "two"
+    assert os.listdir(path.parent) == ["folder"]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_block_that_fails_leaves_what_was_there(overwrite: bool, tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    if overwrite:
+        fill(path, "one")
+
+    def fail() -> None:
+        with write_folder(path, overwrite=overwrite) as draft:
+            draft.mkdir()
+            raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        fail()
+    assert [str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*")] == (
+        ["folder", "folder/a"] if overwrite else []
+    )
+
+
+@pytest.mark.parametrize("meanwhile", [True, False], ids=["meanwhile", "before"])
+def test_what_is_there_is_not_replaced_unasked(meanwhile: bool, tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+
+    def other() -> None:
+        path.mkdir()
+        (path / "theirs").write_text("years of work")
+
+    def ours() -> None:
+        with write_folder(path) as draft:
+            draft.mkdir()
+            if meanwhile:
+                other()
+
+    if not meanwhile:
+        other()
+    with pytest.raises(FileExistsError, match="folder"):
+        ours()
+    assert sorted(os.listdir(tmp_path)) == ["folder"]
+    assert os.listdir(path) == ["theirs"]

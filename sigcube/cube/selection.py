@@ -170,21 +170,9 @@ def _choose(ds: xr.Dataset, name: str) -> tuple[xr.DataArray, npt.NDArray[np.boo
 
 
 def keep_points(ds: xr.Dataset, sample: Sample) -> tuple[xr.DataArray, npt.NDArray[np.bool_]]:
-    """Return which points a sample keeps, and which systems.
+    """Return which points a sample keeps, over the dimensions of points and without padding, and which systems.
 
-    Parameters
-    ----------
-    ds : Dataset
-        A cube.
-    sample : Sample
-        The selection.
-
-    Returns
-    -------
-    points : DataArray of bool
-        Over the dimensions of the points; padding is not kept.
-    systems : ndarray of bool, shape (n_systems,)
-        Those without an excluded flag that have such a point.
+    A system is kept if it has such a point and none of the excluded flags.
     """
     kind = kind_of(ds)
     if kind.point_flag is None:

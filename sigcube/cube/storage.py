@@ -151,16 +151,8 @@ def write_store(
 ) -> Iterator[Path]:
     """Give a path to write a Zarr store at; if the block succeeds, the store appears at ``path``.
 
-    Parameters
-    ----------
-    path : Path
-        Where the store belongs.
-    overwrite : bool
-        Whether a store that is already there may be replaced.
-    what : str
-        What the store holds, for messages.
-    may_replace : callable, optional
-        Whether what is at a path is such a store; others are never replaced. The default accepts cubes.
+    With ``overwrite`` it may replace a store that ``may_replace`` accepts, by default a cube. ``what`` names it in
+    messages.
 
     Raises
     ------

@@ -37,14 +37,9 @@ def validate_form(ds: xr.Dataset) -> None:
 
 
 def validate_values(ds: xr.Dataset, *, start: int = 0) -> None:
-    """Check the values of a dataset of the right form, or of a piece of it.
+    """Check the values of a dataset of the right form, or of a piece of it that begins at ``start``.
 
-    Parameters
-    ----------
-    ds : Dataset
-        All systems or points, or some; of a kind without padding, variables may be absent.
-    start : int
-        Index of the first of them in the whole.
+    Of a kind without padding, a piece may lack variables.
     """
     kind = kind_of(ds)
     faults = [*(_padded_faults(ds, kind) if kind.padded else _flat_faults(ds, kind, start))]

@@ -58,13 +58,7 @@ def partial_file(path: Path, key: str) -> Iterator[Path]:
     """Give a hidden file beside `path` to download into, with what an earlier attempt left in it.
 
     No other process writes it. What is in it at the end waits for the next attempt, unless it was moved or removed.
-
-    Parameters
-    ----------
-    path : Path
-        The file that is wanted.
-    key : str
-        Its checksum, or another name of its content: the next attempt must ask for the same.
+    `key` is the checksum of the file, or another name of its content, as the next attempt must ask for the same.
     """
     stem = f".{path.name}.{key}"
     free, own = path.with_name(f"{stem}.part"), path.with_name(f"{stem}.{owner_tag()}.part")
@@ -93,18 +87,9 @@ def size_of(part: Path) -> int:
 
 
 def download(url: str, part: Path, *, bar: Bar | None, timeout: float) -> None:
-    """Download a file, or over HTTP what is missing of it.
+    """Download a file; over HTTP, what is in `part` already is taken for its beginning, and the rest is added.
 
-    Parameters
-    ----------
-    url : str
-        Its address.
-    part : Path
-        Where to write; over HTTP, what is there already is taken for the beginning of the file.
-    bar : Bar, optional
-        Where to show progress.
-    timeout : float
-        Seconds to wait for a server that does not answer.
+    `timeout` is the time to wait for a server that does not answer [s].
 
     Raises
     ------

@@ -35,28 +35,11 @@ def ask(
     patience: float = 3600.0,
     first_wait: float = 0.5,
 ) -> None:
-    """Send a query to an archive, and keep the answer as CSV.
+    """Send a query in ADQL to the TAP service at `url`, and save the answer as CSV, whole or not at all.
 
-    The answer has no known checksum. What can be checked is: it has the columns, and it ends with a line.
-
-    Parameters
-    ----------
-    url : str
-        The service, such as ``https://gea.esac.esa.int/tap-server/tap``.
-    query : str
-        The query, in ADQL.
-    path : Path
-        The file to make; it appears whole or not at all.
-    labels : sequence of str
-        The columns that the answer must have.
-    bar : Bar, optional
-        Where to show progress.
-    timeout : float
-        Seconds to wait for a server that does not answer.
-    patience : float
-        Seconds to wait for the archive to finish the job.
-    first_wait : float
-        Seconds until its phase is first asked for; the waits then grow.
+    The answer has no known checksum. What can be checked is: it has the columns `labels`, and it ends with a line.
+    `timeout` is the time to wait for a server that does not answer, `patience` that to wait for the archive to finish
+    the job, and `first_wait` that until its phase is first asked for [s]; the waits then grow.
 
     Raises
     ------

@@ -52,13 +52,13 @@ def _check_metrics(spec: Spec) -> None:
     """Refuse metrics made of what this kind of cube does not define, such as velocities where each row has its law."""
     defined = _defined(spec.model)
     terms = terms_of(spec.metrics)
-    if taken := [name for metric in spec.metrics for name in metric.terms if name in defined]:
-        raise SpecError(f"a metric cannot call a term {taken[0]!r}: the model has one", where="metrics")
-    for name in (name for metric in spec.metrics for name in metric.sums):
-        if name not in terms and not callable(spec.model.frame.terms.get(name, name)):
-            raise SpecError(
-                f"a metric adds up terms, and {name!r} is none", where="metrics", hint="add it to its terms"
-            )
+    for metric in (metric for metric in spec.metrics if metric.name not in METRICS):
+        if taken := [name for name in metric.terms if name in defined]:
+            raise SpecError(f"a metric cannot call a term {taken[0]!r}: the model has one", where="metrics")
+        own = {**spec.model.frame.terms, **terms}
+        if unknown := [name for name in metric.sums if not callable(own.get(name))]:
+            hint = "define it among the metric's terms"
+            raise SpecError(f"a metric adds up terms, and {unknown[0]!r} is none", where="metrics", hint=hint)
     known = {**METRICS, **{metric.name: metric for metric in spec.metrics}}.values()
     fitting = [metric.name for metric in known if all(_follows(each, defined, terms) for each in metric.sums)]
     if unfit := [metric.name for metric in spec.metrics if metric.name not in fitting]:

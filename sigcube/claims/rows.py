@@ -15,7 +15,6 @@ One file of each paper introduces it, ``paper = { name = "cmsi", title = "CMSI",
 know of it.
 """
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -211,7 +210,10 @@ def read_claims(text: str, where: str = "claims") -> tuple[Claim, ...]:
 def shipped_papers() -> dict[str, Paper]:
     """Return the papers that the files of sigcube introduce, by name and in their order."""
     # What introduces a paper stands before the first table, so the rows need not be parsed.
-    heads = [tomllib.loads(text.partition("\n[")[0]).get("paper") for text in shipped(_FOLDER).values()]
+    heads = [
+        parse_toml(text.partition("\n[")[0], what="it", where=f"{_FOLDER}/{name}.toml").get("paper")
+        for name, text in shipped(_FOLDER).items()
+    ]
     papers = [Paper.model_validate(head) for head in heads if isinstance(head, dict)]
     return {paper.name: paper for paper in sorted(papers, key=lambda paper: paper.order)}
 
@@ -233,17 +235,13 @@ def _parse(texts: Mapping[str, str]) -> tuple[list[Claim], list[Fault]]:
     for where, text in texts.items():
         try:
             content = parse_toml(text, what="this", where=where)
-        except SpecError as error:
-            faults.append(Fault(error.what, where, error.found))
-            continue
-        try:
             if isinstance(content.get("paper"), dict):
                 paper = check(Paper, content["paper"])
                 papers[paper.name] = paper
                 content["paper"] = paper.name
             contents[where] = content
         except SpecError as error:
-            faults.append(_fault(error, f"{where}, paper"))
+            faults.append(_fault(error, where))
     claims = [claim for where, content in contents.items() for claim in _rows(content, where, papers, faults)]
     return claims, faults
 
@@ -269,7 +267,7 @@ def _rows(content: Mapping[str, Any], where: str, papers: Mapping[str, Paper], f
 
 
 def _fault(error: SigcubeError, where: str) -> Fault:
-    told = "; ".join(part for part in (error.what, error.where, error.hint) if part)
+    told = "; ".join(part for part in (error.what, error.where, error.hint) if part and part != where)
     return Fault(told, where, error.found, error.expected)
 
 
@@ -298,7 +296,7 @@ def _claim(row: Mapping[str, Any], defaults: Mapping[str, Any], papers: Mapping[
     tables = [first, *others] if first else others
     inherited = {key: value for key, value in next(iter(tables), {}).items() if key not in ("name", "stated")}
     tables = [each if "quantity" in each else _merged(inherited, each) for each in tables]
-    claim: Claim = check(
+    return check(
         Claim,
         {
             **{key: row[key] for key in _OF_CLAIMS & row.keys() - {"paper"}},
@@ -306,7 +304,6 @@ def _claim(row: Mapping[str, Any], defaults: Mapping[str, Any], papers: Mapping[
             "reading": [parse_reading(_with_defaults(table, defaults), i) for i, table in enumerate(tables)],
         },
     )
-    return claim
 
 
 def _with_defaults(value: Any, defaults: Mapping[str, Any]) -> Any:

@@ -58,7 +58,11 @@ def code_hash(function: Callable[..., Any]) -> str | None:
 def _collect(function: Any, sources: dict[str, str]) -> None:
     """Add a function's source, and that of the plain or compiled functions it refers to, to the sources found."""
     plain = getattr(function, "py_func", function)
-    if not isinstance(plain, FunctionType) or plain.__module__.partition(".")[0] in ("numpy", "numba", "builtins"):
+    if not isinstance(plain, FunctionType) or (plain.__module__ or "").partition(".")[0] in (
+        "numpy",
+        "numba",
+        "builtins",
+    ):
         return
     source = _source(plain)
     # Two functions may share a name, as lambdas do. A line number would change with what stands above.

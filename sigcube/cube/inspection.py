@@ -176,8 +176,8 @@ def _flagged(flag: xr.DataArray, *, padded: bool) -> dict[str, int]:
 
 def _sample_counts(ds: xr.Dataset, sample: Sample) -> SampleCounts:
     points, systems = keep_points(ds, sample)
-    kept = points.values.reshape(systems.size, -1)[systems]
-    return SampleCounts(len(kept), int(np.count_nonzero(kept)), sample.description)
+    per_system = np.count_nonzero(points.values.reshape(systems.size, -1), axis=1)
+    return SampleCounts(int(np.count_nonzero(systems)), int(per_system[systems].sum()), sample.description)
 
 
 def _ranges(ds: xr.Dataset) -> tuple[Range, ...]:

@@ -81,7 +81,8 @@ def is_abandoned(path: Path, tag: str) -> bool:
     if parts is None or parts["host"] != socket.gethostname():
         return False
     if parts["machine"] not in (None, _digest(_machine())):
-        return False
+        # Another namespace of this host; or this one, before it was booted again, and then no process is left.
+        return bool(float(parts["started"]) < psutil.boot_time() - _CLOCK_STEP)
     try:
         written = path.stat().st_mtime
     except OSError:

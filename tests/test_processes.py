@@ -85,6 +85,12 @@ def test_a_process_of_another_machine_or_namespace_may_live(draft: Path) -> None
     assert not is_abandoned(draft, re.sub(r"\.[0-9a-f]{12}-", ".000000000000-", tag))
 
 
+def test_nothing_runs_on_after_a_reboot(draft: Path) -> None:
+    tag = re.sub(r"\.[0-9a-f]{12}-\d+-", ".000000000000-1000000000-", owner_tag())
+    assert is_abandoned(draft, tag)
+    assert not is_abandoned(draft, tag.replace(HOST, f"not-{HOST}"))
+
+
 @pytest.mark.parametrize("tag", ["", "0123456789abcdef", f"{HOST}.me.abc", f"{HOST}.1"])
 def test_a_name_of_another_form_is_left_alone(draft: Path, tag: str) -> None:
     assert not is_abandoned(draft, tag)

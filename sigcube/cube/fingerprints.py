@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-__all__ = ["RunningFingerprint", "fingerprint"]
+__all__ = ["RunningFingerprint", "fingerprint", "slabs"]
 
 # Values digested at a time.
 _SLAB = 1 << 19
@@ -32,15 +33,21 @@ class RunningFingerprint:
             self._heads[name] = ([str(dim) for dim in variable.dims], dtype, [0, *variable.shape[1:]])
         rows = variable.shape[0] if variable.ndim else 1
         self._heads[name][2][0] += rows
-        step = max(1, _SLAB * rows // max(1, variable.size))
-        for start in range(0, rows, step):
-            part = variable[start : start + step] if variable.ndim else variable
+        for slab in slabs(rows, variable.size, most=_SLAB):
+            part = variable[slab] if variable.ndim else variable
             self._digests[name].update(_content(np.asarray(part.values)))
 
     def hexdigest(self) -> str:
         """Return the fingerprint of what was added so far."""
         entries = [[name, *self._heads[name], self._digests[name].hexdigest()] for name in sorted(self._heads)]
         return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
+
+
+def slabs(length: int, size: int, *, most: int) -> Iterator[slice]:
+    """Divide rows that hold ``size`` values into slices of at most ``most``; without rows, there is one empty slice."""
+    step = max(1, most * length // max(1, size))
+    for start in range(0, max(1, length), step):
+        yield slice(start, start + step)
 
 
 def fingerprint(ds: xr.Dataset) -> str:

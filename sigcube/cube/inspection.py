@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from sigcube.cube.fingerprints import slabs
 from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.schema import COUNT, flag_masks
 from sigcube.cube.selection import Sample, keep_points, samples
@@ -176,8 +177,8 @@ def _flagged(flag: xr.DataArray, *, padded: bool) -> dict[str, int]:
 
 def _sample_counts(ds: xr.Dataset, sample: Sample) -> SampleCounts:
     points, systems = keep_points(ds, sample)
-    kept = points.values.reshape(systems.size, -1)[systems]
-    return SampleCounts(len(kept), int(np.count_nonzero(kept)), sample.description)
+    per_system = np.count_nonzero(points.values.reshape(systems.size, -1), axis=1)
+    return SampleCounts(int(np.count_nonzero(systems)), int(per_system[systems].sum()), sample.description)
 
 
 def _ranges(ds: xr.Dataset) -> tuple[Range, ...]:
@@ -214,10 +215,8 @@ def _range(array: xr.DataArray, real: npt.NDArray[np.bool_] | None) -> Range:
 
 def _parts(array: xr.DataArray) -> Iterator[npt.NDArray[Any]]:
     """Read an array in parts along its first dimension."""
-    length = array.shape[0]
-    step = max(1, _SLAB * length // max(1, array.size))
-    for start in range(0, length, step):
-        yield array.isel({array.dims[0]: slice(start, start + step)}).values
+    for slab in slabs(array.shape[0], array.size, most=_SLAB):
+        yield array.isel({array.dims[0]: slab}).values
 
 
 def describe_counts(kind: str, counts: Counts) -> str:

@@ -13,7 +13,7 @@ import zarr
 from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
-from sigcube.cube.fingerprints import RunningFingerprint, fingerprint
+from sigcube.cube.fingerprints import RunningFingerprint, fingerprint, slabs
 from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.validation import validate, validate_form, validate_values
 from sigcube.errors import DataError, SigcubeError
@@ -103,11 +103,10 @@ def _examine(ds: xr.Dataset) -> str:
     validate_form(ds)
     first, running = kind_of(ds).dims[0], RunningFingerprint()
     along = [str(name) for name, variable in ds.variables.items() if variable.dims[:1] == (first,)]
-    rows, length = ds[along], ds.sizes[first]
-    step = max(1, _PIECE * length // max(1, sum(variable.size for variable in rows.variables.values())))
-    for start in range(0, max(1, length), step):
-        piece = rows.isel({first: slice(start, start + step)}).load()
-        validate_values(piece, start=start)
+    rows = ds[along]
+    for slab in slabs(ds.sizes[first], sum(variable.size for variable in rows.variables.values()), most=_PIECE):
+        piece = rows.isel({first: slab}).load()
+        validate_values(piece, start=slab.start)
         for name in along:
             running.add(name, piece.variables[name])
     for name in set(map(str, ds.variables)) - set(along):

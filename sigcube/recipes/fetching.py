@@ -14,11 +14,9 @@ from sigcube.recipes.recipe import RawFile, Recipe
 
 __all__ = ["fetch"]
 
-_TIMEOUT = 30.0
-
 
 def fetch(
-    recipe: Recipe, *, cache: str | Path | None = None, progress: bool = True, timeout: float = _TIMEOUT
+    recipe: Recipe, *, cache: str | Path | None = None, progress: bool = True, timeout: float = 30.0
 ) -> dict[str, Path]:
     """Download the files of a recipe that are not in the cache yet; files without an address lie beside the recipe.
 

@@ -123,15 +123,27 @@ def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
 
 
 def _find_files(recipe: Recipe, folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Return the files of each role; of copies of one file, the first."""
     if not folder.is_dir():
         raise DataError("this is not a folder", where=str(folder))
-    there = {role: _candidates(file, recipe, folder) for role, file in recipe.files.items()}
-    faults = [fault for role, file in recipe.files.items() for fault in _finding_faults(file, there[role])]
+    there: dict[str, tuple[Path, ...]] = {}
+    faults = []
+    for role, file in recipe.files.items():
+        copies: dict[str, list[Path]] = {}
+        for path in _candidates(file, recipe, folder):
+            copies.setdefault(path.name, []).append(path)
+        if not copies:
+            wanted = f"{file.name} or {file.parts}" if file.parts else file.name
+            faults.append(Fault(f"{wanted} is missing", expected=file.url or "in this folder, or beside the recipe"))
+        for name, paths in copies.items():
+            if len(paths) > 1 and len({_sha256(path) for path in paths}) > 1:
+                what, found = f"{name} is there several times, with different content", ", ".join(map(str, paths))
+                faults.append(Fault(what, found=found, expected="one"))
+        there[role] = tuple(paths[0] for paths in copies.values())
     if faults:
         kind = DataError if all(there.values()) else RawFilesMissing
         raise error_from(kind, faults, what="the raw files are not to be found", where=str(folder))
-    # Of copies of one file, the first.
-    return {role: tuple({path.name: path for path in reversed(found)}.values())[::-1] for role, found in there.items()}
+    return there
 
 
 def _candidates(file: RawFile, recipe: Recipe, folder: Path) -> list[Path]:
@@ -141,19 +153,6 @@ def _candidates(file: RawFile, recipe: Recipe, folder: Path) -> list[Path]:
             return sorted(found, key=lambda path: (path.name, path))
     beside = recipe.folder / file.name
     return [beside] if not file.url and beside.is_file() else []
-
-
-def _finding_faults(file: RawFile, found: list[Path]) -> list[Fault]:
-    if not found:
-        wanted = f"{file.name} or {file.parts}" if file.parts else file.name
-        return [Fault(f"{wanted} is missing", expected=file.url or "in this folder, or beside the recipe")]
-    faults = []
-    for name in sorted({path.name for path in found}):
-        same = [path for path in found if path.name == name]
-        if len(same) > 1 and len({_sha256(path) for path in same}) > 1:
-            places = ", ".join(map(str, same))
-            faults.append(Fault(f"{name} is there several times, with different content", "", places, "one"))
-    return faults
 
 
 def _check_sums(recipe: Recipe, paths: Paths) -> dict[Path, str]:

@@ -94,7 +94,7 @@ def archive() -> Iterator[Archive]:
 
 
 def quickly(archive: Archive, path: Path, **rest: Any) -> None:
-    ask(archive.url, "SELECT a, b FROM t", path, **{"labels": LABELS, "first_wait": 0.01, "timeout": 5.0, **rest})
+    ask(archive.url, "SELECT a, b FROM t", path, **{"labels": LABELS, "first_wait": 0.01, "timeout": 60.0, **rest})
 
 
 def test_an_answer_is_kept(archive: Archive, tmp_path: Path) -> None:
@@ -130,8 +130,10 @@ def test_what_goes_wrong_is_told_and_nothing_is_kept(
 ) -> None:
     for name, value in set_up.items():
         setattr(archive, name, value)
+    # Only the job that never ends is to be given up soon: on a busy machine, the others may take their time.
+    patience = 0.05 if archive.phases == ["QUEUED"] else 60.0
     with pytest.raises(FetchError, match=message):
-        quickly(archive, tmp_path / "t.csv", patience=0.05)
+        quickly(archive, tmp_path / "t.csv", patience=patience)
     assert list(tmp_path.iterdir()) == []
     assert archive.takes != 303 or archive.asked[-1][0] == "DELETE"
 

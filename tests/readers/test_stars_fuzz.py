@@ -152,7 +152,7 @@ def other_bytes(case: Case, draw: st.DrawFn) -> None:
 
 def other_encoding(case: Case, draw: st.DrawFn) -> None:
     encoding = draw(st.sampled_from(["utf-16", "utf-32", "utf-8-sig", "cp500"]))
-    case.content = case.content.decode("utf-8", "replace").encode(encoding)
+    case.content = case.content.decode("utf-8", "replace").encode(encoding, "replace")
 
 
 def packed(case: Case, draw: st.DrawFn) -> None:

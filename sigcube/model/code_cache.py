@@ -35,7 +35,7 @@ from numba.core.compiler import CompileResult
 from numba.core.environment import lookup_environment
 
 from sigcube.files import cache_folder, write_file
-from sigcube.model.code_hash import code_hash
+from sigcube.model.code_hash import RENAMED, code_hash
 
 __all__ = ["cache_code", "code_folder", "read_code", "write_code"]
 
@@ -50,7 +50,7 @@ _SWITCHES = (
     "LLVM_REFPRUNE_PASS LLVM_REFPRUNE_FLAGS NRT_STATS"
 ).split()
 # Functions that were renamed here, and those of Numba's reference counting, which every process has.
-_UNIQUE_NAME = re.compile("_sigcube[0-9a-f]{16}|^NRT_")
+_UNIQUE_NAME = re.compile(f"{RENAMED}[0-9a-f]{{16}}|^NRT_")
 # By file name: equal functions share their code, such as those of a notebook's cell that is run again.
 _loaded: dict[str, Any] = {}
 
@@ -114,7 +114,7 @@ class _CodeCache(NullCache):  # type: ignore[misc]
         """
         found = code_hash(self._dispatcher)
         if found is not None:
-            self._dispatcher.py_func.__qualname__ += f"_sigcube{found[:16]}"
+            self._dispatcher.py_func.__qualname__ += f"{RENAMED}{found[:16]}"
         return found
 
 

@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from numba import types
 
-__all__ = ["code_hash", "source_hash"]
+__all__ = ["RENAMED", "code_hash", "source_hash"]
+
+#: What the names of functions with cached machine code have before the hash at their end.
+RENAMED = "_sigcube"
 
 # Identified by their versions.
 _LIBRARIES = ("numpy", "numba", "llvmlite", "builtins", "math")
@@ -66,7 +69,7 @@ def _collect(function: Any, sources: dict[str, str]) -> None:
         return
     source = _source(plain)
     # Two functions may share a name, as lambdas do. A line number would change with what stands above.
-    name = f"{plain.__module__}.{plain.__qualname__} {_sha256([source])}"
+    name = f"{plain.__module__}.{plain.__qualname__.partition(RENAMED)[0]} {_sha256([source])}"
     if name in sources:
         return
     sources[name] = source

@@ -49,6 +49,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from sigcube.model.code_cache import cache_code
+
 __all__ = ["exp", "expm1", "log", "log1p", "log10", "pow"]
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
@@ -56,7 +58,7 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 def _compiled(function: _Function) -> _Function:
     # forceinline: left as a call, a function this long would keep the caller's loop from vectorising.
-    return cast(_Function, njit(error_model="numpy", forceinline=True)(function))
+    return cast(_Function, cache_code(njit(error_model="numpy", forceinline=True)(function)))
 
 
 def _instruction(argument: Any, result: Any, emit: Callable[[ir.IRBuilder, ir.Value], ir.Value]) -> Any:

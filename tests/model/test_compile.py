@@ -1,0 +1,77 @@
+"""Functions from generated source, and terms as functions of arrays."""
+
+import inspect
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sigcube.kernels import find
+from sigcube.model.code_hash import source_hash
+from sigcube.model.compile import define, ufunc
+from sigcube.model.record import Term
+
+TEXT = "def scaled(x):\n    return factor * x\n"
+
+
+def test_a_generated_function_has_a_source_and_a_module() -> None:
+    scaled = define(TEXT, "scaled", {"factor": 2.0}, module=__name__)
+    assert scaled(3.0) == 6.0
+    assert inspect.getsource(scaled) == TEXT
+    assert scaled.__module__ == __name__
+
+
+def test_its_hash_is_that_of_its_text_and_of_what_it_refers_to() -> None:
+    def hash_of(text: str, factor: float) -> str:
+        return source_hash([define(text, "scaled", {"factor": factor})])
+
+    assert hash_of(TEXT, 2.0) == hash_of(TEXT, 2.0)
+    assert len({hash_of(TEXT, 2.0), hash_of(TEXT, 3.0), hash_of(TEXT.replace("* x", "/ x"), 2.0)}) == 3
+
+
+def test_a_generated_term_of_a_kernel_is_pickled_by_its_name() -> None:
+    by_poles = find("resonance").choices[0].options["exact"].defines["K"]
+    assert pickle.loads(pickle.dumps(by_poles)) is by_poles
+
+
+def ratio(x: float, y: float) -> float:
+    return x / y
+
+
+X = np.array([[1.0, 2.0, 4.0], [8.0, 0.0, np.nan]])
+CASES: list[tuple[str, tuple[Any, ...]]] = [
+    ("numbers", (1.0, 4.0)),
+    ("an array and a number", (X, 4.0)),
+    ("rows and columns", (X[0], X[:, :1])),
+    ("integers", (np.arange(6), 3)),
+    ("single precision", (X.astype(np.float32), np.float32(3.0))),
+    ("strides", (X[:, ::-2], X[::-1, ::2])),
+    ("Fortran's order", (np.asfortranarray(X), X)),
+    ("read-only", (np.broadcast_to(2.0, (2, 3)), X)),
+    ("no elements", (np.empty((0, 3)), X[0])),
+    ("more than a buffer", (np.arange(30_000.0), np.array([[3.0], [7.0]]))),
+]
+
+
+@pytest.mark.parametrize("arguments", [row[1] for row in CASES], ids=[row[0] for row in CASES])
+def test_a_term_broadcasts_as_a_ufunc_of_float64(arguments: tuple[Any, ...]) -> None:
+    found = ufunc(ratio)(*arguments)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = np.true_divide(*(np.asarray(argument, dtype=np.float64)[()] for argument in arguments))
+    np.testing.assert_array_equal(found, expected)
+    assert (np.shape(found), found.dtype, type(found)) == (np.shape(expected), np.float64, type(expected))
+
+
+def test_a_term_of_numbers_without_a_result_is_not_finite() -> None:
+    assert ufunc(ratio)(1.0, 0.0) == np.inf
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="could not be broadcast together"):
+        ufunc(ratio)(X, np.arange(4.0))
+
+
+def test_equal_terms_share_a_function() -> None:
+    term: Term = ratio
+    assert ufunc(term) is ufunc(ratio)

@@ -99,9 +99,10 @@ def build(source: str, flags: Sequence[str], defines: Mapping[str, object], fold
     """Compile a C source of this package, and look up which vector functions its code calls."""
     options = [*flags, *(f"-D{key}={value!r}" if value is not None else f"-D{key}" for key, value in defines.items())]
     target = folder / f"{Path(source).stem}-{abs(hash(tuple(options)))}.so"
-    # With -ffast-math, gcc before 13 adds start-up code by which the whole process takes subnormal numbers for zero.
-    command = ["gcc", *options, "-shared", "-fPIC", "-nostartfiles", str(_SOURCES / source), "-o", str(target), "-lm"]
-    subprocess.run(command, check=True)
+    unlinked = str(target.with_suffix(".o"))
+    subprocess.run(["gcc", *options, "-fPIC", "-c", str(_SOURCES / source), "-o", unlinked], check=True)
+    # Linked without -ffast-math, which would have the library switch off subnormal numbers in the whole process.
+    subprocess.run(["gcc", "-shared", unlinked, "-o", str(target), "-lm"], check=True)
     code = subprocess.run(["objdump", "-d", str(target)], check=True, capture_output=True, text=True).stdout
     vectors = frozenset(re.findall(r"call.*<(_ZGV\w+)@plt>", code))
     return Library(" ".join(options), ctypes.CDLL(str(target)), vectors)

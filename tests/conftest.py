@@ -145,6 +145,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     names = getattr(item, "fixturenames", ())
-    shared = next((name for name in ("ledger", "local_client") if name in names), None)
+    if "ledger" in names:
+        return "ledger"
+    # Killing takes longest of all that has to do with clusters.
+    if "local_client" in names and item.path.name != "test_kills.py":
+        return "local_client"
     # The tests of kernels compile the same terms.
-    return shared or ("kernels" if item.path.parent.name == "kernels" else item.path.name)
+    return "kernels" if item.path.parent.name == "kernels" else item.path.name

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
+from distributed import Client
 from typer.testing import CliRunner, Result
 
 from sigcube import __version__
@@ -60,7 +61,13 @@ def call(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def sigcube(*words: str, cwd: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def scheduler(local_client: Client) -> tuple[str, str]:
+    """The words by which a command runs on a cluster that is there already."""
+    return "--scheduler", local_client.scheduler.address
+
+
+def sigcube(*words: str, cwd: Path, timeout: float = 600) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
     return subprocess.run(_command(*words), cwd=cwd, env=ENV, capture_output=True, text=True, timeout=timeout)
 
@@ -229,9 +236,12 @@ def test_a_sweep_prints_a_table_and_where_the_result_is(swept: Path) -> None:
 
 
 @pytest.mark.cluster
-def test_a_finished_sweep_has_nothing_left_to_do(swept: Path) -> None:
-    again = sigcube("sweep", "spec.toml", "--workers", "1", cwd=swept)
-    assert again.returncode == 0
+def test_a_finished_sweep_has_nothing_left_to_do(
+    swept: Path, scheduler: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(swept)
+    again = call("sweep", "spec.toml", *scheduler)
+    assert again.exit_code == 0
     assert again.stdout == (swept / "stdout").read_text(encoding="utf-8")
     assert "blocks" not in again.stderr
 
@@ -261,23 +271,23 @@ def test_a_map_of_a_result(swept: Path) -> None:
 
 
 @pytest.mark.cluster
-def test_rerun_compares_bits(swept: Path) -> None:
+def test_rerun_compares_bits(swept: Path, scheduler: tuple[str, str]) -> None:
     result = swept / "cubes" / "results" / "spec.zarr"
-    same = sigcube("rerun", str(result), "--workers", "1", cwd=swept)
-    assert same.returncode == 0, same.stderr
+    same = call("rerun", str(result), *scheduler)
+    assert same.exit_code == 0, same.stderr
     assert re.search(r"spec-rerun.zarr: \d+ blocks compared, 0 differ", same.stdout)
-    again = sigcube("rerun", str(result), "--workers", "1", cwd=swept)
-    assert again.returncode == ExitCode.REFUSED
+    again = call("rerun", str(result), *scheduler)
+    assert again.exit_code == ExitCode.REFUSED
     assert "made again already" in again.stderr
     shutil.rmtree(result.with_name("spec-rerun.zarr"))
     journal = result / "journal" / "blocks.jsonl"
     kept = journal.read_text(encoding="utf-8")
     try:
         journal.write_text(re.sub(r'"digest": "....', '"digest": "0000', kept, count=1), encoding="utf-8")
-        other = sigcube("rerun", str(result), "--workers", "1", cwd=swept)
+        other = call("rerun", str(result), *scheduler)
     finally:
         journal.write_text(kept, encoding="utf-8")
-    assert other.returncode == ExitCode.DIFFERENT
+    assert other.exit_code == ExitCode.DIFFERENT
     assert "blocks that differ: " in other.stderr
 
 
@@ -290,20 +300,18 @@ def test_a_store_in_use_is_code_4(folder: Path) -> None:
 
 
 @pytest.mark.cluster
-def test_recorded_failures_are_code_3(folder: Path) -> None:
+def test_recorded_failures_are_code_3(folder: Path, scheduler: tuple[str, str]) -> None:
     """A worker cannot read data that were damaged after planning: its blocks fail, and are recorded."""
     sweep = Sweep.from_toml("spec.toml")
     with open_or_create("broken.zarr", plan=sweep._plan, inputs=sweep._packed):
         pass
     (folder / "broken.zarr" / "journal" / "inputs.npz").write_bytes(b"PK not the data")
-    done = sigcube("sweep", "spec.toml", "--out", "broken.zarr", "--workers", "1", cwd=folder)
-    assert done.returncode == ExitCode.SOME_FAILED, done.stderr
+    done = call("sweep", "spec.toml", "--out", "broken.zarr", *scheduler)
+    assert done.exit_code == ExitCode.SOME_FAILED, done.stderr
     assert re.search(r"block \d+ failed: ", done.stderr)
     assert "--retry-failed" in call("status", "broken.zarr").stdout
-    stopped = sigcube(
-        "sweep", "spec.toml", "--out", "broken.zarr", "--workers", "1", "--retry-failed", "--fail-fast", cwd=folder
-    )
-    assert stopped.returncode == ExitCode.REFUSED
+    stopped = call("sweep", "spec.toml", "--out", "broken.zarr", *scheduler, "--retry-failed", "--fail-fast")
+    assert stopped.exit_code == ExitCode.REFUSED
     assert "the run stops as asked" in stopped.stderr
 
 
@@ -317,21 +325,21 @@ A = { linspace = [0.2, 3.0, 120] }
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_an_interrupt_is_code_130_and_the_same_command_goes_on(folder: Path) -> None:
+def test_an_interrupt_is_code_130_and_the_same_command_goes_on(folder: Path, scheduler: tuple[str, str]) -> None:
     (folder / "spec.toml").write_text(SPEC.split("[axes]")[0] + LONG, encoding="utf-8")
     words = ("sweep", "spec.toml", "--out", "long.zarr", "--workers", "1")
     running = subprocess.Popen(
         _command(*words), cwd=folder, env=ENV, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 600
         journal = folder / "long.zarr" / "journal" / "blocks.jsonl"
         while not (journal.is_file() and '"kind": "block"' in journal.read_text(encoding="utf-8")):
             assert time.monotonic() < deadline
             assert running.poll() is None, running.communicate()
             time.sleep(0.05)
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=60)
+        _, err = running.communicate(timeout=600)
     finally:
         running.kill()
     assert running.returncode == ExitCode.INTERRUPTED, err
@@ -341,8 +349,8 @@ def test_an_interrupt_is_code_130_and_the_same_command_goes_on(folder: Path) -> 
     assert 0 < before["done"] < before["blocks"]
     assert before["holder"] is None
     assert "the same sweep command resumes it" in call("status", "long.zarr").stdout
-    done = sigcube(*words, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    done = call(*words[:-2], *scheduler)
+    assert done.exit_code == 0, done.stderr
     lines = (folder / "long.zarr" / "journal" / "blocks.jsonl").read_text(encoding="utf-8").splitlines()
     blocks = [record["block"] for record in map(json.loads, lines) if record["kind"] == "block"]
     assert sorted(blocks) == list(range(before["blocks"]))

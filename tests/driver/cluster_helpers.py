@@ -153,7 +153,7 @@ def full_disk() -> Iterator[None]:
         yield
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 30.0, what: str = "") -> Any:
+def until(condition: Callable[[], Any], *, seconds: float = 600.0, what: str = "") -> Any:
     """Wait for a condition, for so long at most."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -216,10 +216,14 @@ def client_process(path: Path, payload: Behaviour, *, scheduler: str | None) -> 
 
 
 class StockCluster:
-    """A scheduler and workers started by the stock commands, each ended by its own process id."""
+    """A scheduler and workers started by the stock commands, each ended by its own process id.
 
-    def __init__(self, folder: Path, *, workers: int = 2) -> None:
+    With nannies, each worker has a process that starts it anew when it dies.
+    """
+
+    def __init__(self, folder: Path, *, workers: int = 2, nannies: bool = False) -> None:
         self.folder = folder
+        self.nanny = "--nanny" if nannies else "--no-nanny"
         folder.mkdir()
         self.workers: list[subprocess.Popen[bytes]] = []
         file = folder / "scheduler.json"
@@ -233,12 +237,13 @@ class StockCluster:
     def add_worker(self) -> None:
         self.workers.append(
             self._run(
-                "worker", self.address, "--nthreads", "1", "--no-dashboard", "--local-directory", str(self.folder)
+                *("worker", self.address, "--nthreads", "1", "--no-dashboard"),
+                *("--local-directory", str(self.folder), self.nanny),
             )
         )
 
     def close(self) -> None:
-        """End all at once: a worker process ends with the nanny that started it."""
+        """End all at once: the worker of a nanny ends with it."""
         for process in (*self.workers, self.scheduler):
             process.kill()
             process.wait()

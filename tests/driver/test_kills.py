@@ -1,17 +1,21 @@
 """`kill -9` of each process of a real sweep, at several moments: the same command finishes, with the same bits."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import xarray as xr
+from distributed import Client
+from typer.testing import CliRunner
 
 import sigcube
+from sigcube.cli import app
 from sigcube.cube import save_cube
 from sigcube.errors import StoreError
 from sigcube.readers.mock import mock_survey
@@ -73,7 +77,7 @@ def unbroken(folder: Path) -> xr.Dataset:
 
 @pytest.fixture
 def stock(tmp_path: Path) -> Iterator[StockCluster]:
-    cluster = StockCluster(tmp_path / "cluster")
+    cluster = StockCluster(tmp_path / "cluster", nannies=True)
     try:
         yield cluster
     finally:
@@ -104,12 +108,25 @@ def journalled(out: Path) -> dict[int, str]:
     return {index: entry.digest for index, entry in read_journal(out / "journal").entries.items()}
 
 
-def finish(folder: Path, out: Path, *options: str) -> None:
-    """Run the same command again; every block that was journalled must not be run a second time."""
-    before = journalled(out)
-    with command(folder, out, *options) as process:
-        text, _ = process.communicate(timeout=240)
+def resume(folder: Path, out: Path, client: Client) -> None:
+    """Run the command again, here, on a cluster that is there already."""
+    with contextlib.chdir(folder):
+        words = ["sweep", "spec.toml", "--out", str(out), "--scheduler", client.scheduler.address]
+        again = CliRunner().invoke(app, words)
+    assert again.exit_code == 0, again.output
+
+
+def resume_elsewhere(folder: Path, out: Path) -> None:
+    """Run the very same command again."""
+    with command(folder, out, "--workers", "2") as process:
+        text, _ = process.communicate(timeout=600)
     assert process.returncode == 0, text
+
+
+def finish(out: Path, way: Callable[[], None]) -> None:
+    """Run the command again; no block that was journalled may run a second time."""
+    before = journalled(out)
+    way()
     lines = [line for line in (out / "journal" / "blocks.jsonl").read_text().splitlines() if '"block"' in line]
     entries = [line for line in lines if '"kind": "block"' in line]
     assert len(entries) == len(journalled(out)), "a block was journalled twice"
@@ -124,23 +141,21 @@ def assert_same_bits(out: Path, unbroken: xr.Dataset) -> None:
 
 
 @pytest.mark.parametrize("moment", [-1, 0, 6])
-def test_a_killed_client(folder: Path, unbroken: xr.Dataset, tmp_path: Path, moment: int) -> None:
+def test_a_killed_client(folder: Path, unbroken: xr.Dataset, local_client: Client, tmp_path: Path, moment: int) -> None:
     out = tmp_path / "out.zarr"
     process = command(folder, out, "--workers", "2")
     # -1: before there is a store at all.
     if moment >= 0:
-        until(lambda: done(out) >= moment, seconds=120, what=f"{moment} blocks")
+        until(lambda: done(out) >= moment, seconds=600, what=f"{moment} blocks")
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    until(lambda: not any(child.is_running() for child in children), seconds=30, what="orphans")
-    assert moment < 0 or done(out) < status(out).blocks, "it had ended before the kill"
+    until(lambda: not any(child.is_running() for child in children), seconds=600, what="orphans")
     if moment < 0:
-        with command(folder, out, "--workers", "2") as again:
-            text, _ = again.communicate(timeout=240)
-        assert again.returncode == 0, text
+        resume(folder, out, local_client)
     else:
-        finish(folder, out, "--workers", "2")
+        assert done(out) < status(out).blocks, "it had ended before the kill"
+        finish(out, lambda: resume(folder, out, local_client) if moment == 0 else resume_elsewhere(folder, out))
     assert_same_bits(out, unbroken)
 
 
@@ -148,12 +163,12 @@ def test_a_killed_client(folder: Path, unbroken: xr.Dataset, tmp_path: Path, mom
 def test_a_killed_worker(folder: Path, unbroken: xr.Dataset, tmp_path: Path, stock: StockCluster, moment: int) -> None:
     out = tmp_path / "out.zarr"
     with command(folder, out, "--scheduler", stock.address) as process:
-        until(lambda: done(out) >= moment, seconds=120, what=f"{moment} blocks")
+        until(lambda: done(out) >= moment, seconds=600, what=f"{moment} blocks")
         victim = next(
             child for child in psutil.Process(stock.workers[0].pid).children() if "spawn" in " ".join(child.cmdline())
         )
         victim.send_signal(signal.SIGKILL)
-        text, _ = process.communicate(timeout=240)
+        text, _ = process.communicate(timeout=600)
     # The nanny brings a new worker: the run does not even stop.
     assert process.returncode == 0, text
     assert status(out).done == status(out).blocks
@@ -162,18 +177,18 @@ def test_a_killed_worker(folder: Path, unbroken: xr.Dataset, tmp_path: Path, sto
 
 @pytest.mark.parametrize("moment", [0, 5])
 def test_a_killed_scheduler(
-    folder: Path, unbroken: xr.Dataset, tmp_path: Path, stock: StockCluster, moment: int
+    folder: Path, unbroken: xr.Dataset, local_client: Client, tmp_path: Path, stock: StockCluster, moment: int
 ) -> None:
     out = tmp_path / "out.zarr"
     with command(folder, out, "--scheduler", stock.address) as process:
-        until(lambda: done(out) >= moment, seconds=120, what=f"{moment} blocks")
+        until(lambda: done(out) >= moment, seconds=600, what=f"{moment} blocks")
         stock.scheduler.send_signal(signal.SIGKILL)
-        text, _ = process.communicate(timeout=120)
+        text, _ = process.communicate(timeout=600)
     assert process.returncode == 1, text
     # It may die before the client is through the door.
     assert "the Dask scheduler was lost" in text or "no Dask scheduler answers" in text, text
     assert "Traceback" not in text
-    finish(folder, out, "--workers", "2")
+    finish(out, lambda: resume(folder, out, local_client))
     assert_same_bits(out, unbroken)
 
 
@@ -181,9 +196,9 @@ def test_a_second_run_on_a_store_in_use_is_refused(folder: Path, tmp_path: Path)
     out = tmp_path / "out.zarr"
     first = command(folder, out, "--workers", "1")
     try:
-        until(lambda: done(out) >= 1, seconds=120, what="a block")
+        until(lambda: done(out) >= 1, seconds=600, what="a block")
         with command(folder, out, "--workers", "1") as second:
-            text, _ = second.communicate(timeout=60)
+            text, _ = second.communicate(timeout=600)
         assert second.returncode == 4
         assert f"process {first.pid}" in text
     finally:

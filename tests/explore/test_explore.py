@@ -16,6 +16,7 @@ from sigcube.analysis.best import best_points
 from sigcube.cli import app
 from sigcube.cli.demo import demo_survey, run_demo
 from sigcube.constants import PAPER
+from sigcube.cube import save_cube
 from sigcube.errors import SpecError, StoreError, StoreInUse
 from sigcube.explore import Mark, map_page
 from sigcube.explore.galaxy_plots import comparison_cards
@@ -204,9 +205,14 @@ def test_a_browser_draws_rotation_curves(tmp_path: Path, shoot: Shoot) -> None:
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_the_demonstration_finds_the_true_model_and_draws_it(tmp_path: Path, shoot: Shoot) -> None:
-    for _ in range(2):  # the second replaces what the first left
-        done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--workers", "2"])
-        assert done.exit_code == 0, done.output
+    # What another left here is replaced.
+    for name in ("survey.zarr", "landmarks.zarr"):
+        save_cube(demo_survey(n_galaxies=2), tmp_path / name)
+    (tmp_path / "result.zarr" / "journal").mkdir(parents=True)
+    (tmp_path / "result.zarr" / "old").touch()
+    done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--workers", "2"])
+    assert done.exit_code == 0, done.output
+    assert not (tmp_path / "result.zarr" / "old").exists()
     result = sigcube.open_result(tmp_path / "result.zarr")
     best = min(best_points(result), key=lambda point: point["rms_mean"])
     defaults = {parameter.name: parameter.value(PAPER) for parameter in KERNELS["sigma"].parameters}

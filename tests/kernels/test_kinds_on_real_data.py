@@ -11,6 +11,13 @@ from sigcube.cube import open_cube, pack, select
 from sigcube.kernels import KERNELS
 from sigcube.recipes import ingest, load_recipe
 
+# What is observed, and the dimension along which the points of a system lie.
+OBSERVED = {
+    "galaxy": ("v_obs", ["radius"]),
+    "star": ("v_phi", ["star"]),
+    "cluster": ("g_obs", ["radius"]),
+    "landmark": ("observed", []),
+}
 DATASETS = ("clash", "eilers2019", "gaia", "landmarks", "literature_clusters", "sparc")
 
 
@@ -31,7 +38,7 @@ def _sample(name: str) -> str:
 @pytest.mark.parametrize("name", DATASETS)
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_runs_on_every_dataset_that_has_its_inputs(cubes: dict[str, Path], name: str, kernel: str) -> None:
-    """With its defaults, finite for every system of the sample; else what the cube lacks is named."""
+    """With its defaults, engine and xarray give one answer for all points; else what the cube lacks is named."""
     cube = open_cube(cubes[name])
     axes = {"constants": ["paper", "codata"]}
     try:
@@ -48,6 +55,15 @@ def test_every_kernel_runs_on_every_dataset_that_has_its_inputs(cubes: dict[str,
     here = select(cube, sample=_sample(name))
     predicted = KERNELS[kernel].predict(here)
     assert int(np.isfinite(predicted).sum()) == pack(cube, sample=_sample(name), variables=()).n_points
+    variable, along = OBSERVED[cube.attrs["kind"]]
+    observed = here[variable]
+    expected = {
+        "rms_mean": np.sqrt(((predicted - observed) ** 2).mean(along)).mean(),
+        "ratio_median": (predicted / observed).mean(along).median(),
+        "scatter": np.log10(observed / predicted).std(),
+    }
+    for metric, value in expected.items():
+        assert float(result[metric][0]) == pytest.approx(float(value), rel=1e-9), metric
 
 
 def test_ten_thousand_parameters_over_144000_stars(cubes: dict[str, Path]) -> None:

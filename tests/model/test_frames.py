@@ -76,35 +76,22 @@ def test_what_a_landmark_gives_is_no_parameter(name: str) -> None:
         KERNELS["sigma"].predict(landmarks(), **{name: 1.0})
 
 
-#: Kernels that need nothing of a cube but radius and baryons, and an axis of theirs.
-ANYWHERE: dict[str, dict[str, list[Any]]] = {
-    "newton": {"constants": ["paper"]},
-    "mond": {"a0": [1e-10, 1.2e-10]},
-    "nfw": {"log_m200": [11.0, 12.0]},
-    "burr": {"l_0": [3.0, 5.0]},
-    "sigma": {"g_dagger": [9e-11, 1e-10]},
-    "survival": {"alpha": [0.1, 0.2]},
-    "pairing": {"sigma_c": [20.0, 25.0]},
-    "resonance": {"alpha": [1.5, 2.0]},
-}
-
-
 @pytest.mark.parametrize("kind", MAKERS)
-@pytest.mark.parametrize("kernel", ANYWHERE)
-def test_engine_and_xarray_agree(kind: str, kernel: str) -> None:
-    """The RMS of a sweep is that of the predictions, for each system and overall."""
+def test_engine_and_xarray_agree(kind: str) -> None:
+    """The metrics of a sweep are those of the predictions; for every kernel, on real data, in `tests/kernels`."""
     cube = MAKERS[kind]()
-    metrics = ["rms", "bias", "chi2", "ratio", "scatter"]
-    result = sigcube.Sweep(cube, kernel=kernel, axes=ANYWHERE[kernel], metrics=metrics).compute()
-    name, values = next(iter(ANYWHERE[kernel].items()))
+    axes = {"g_dagger": [9e-11, 1e-10]}
+    result = sigcube.Sweep(
+        cube, kernel="sigma", axes=axes, metrics=["rms", "bias", "chi2", "ratio", "scatter"]
+    ).compute()
     observed, error = {
         "star": ("v_phi", "e_v_phi"),
         "cluster": ("g_obs", "e_g_obs"),
         "landmark": ("observed", "e_observed"),
     }[kind]
-    for value in values:
-        predicted = KERNELS[kernel].predict(cube, **{name: value})
-        here = result.sel({name: value})
+    for value in axes["g_dagger"]:
+        predicted = KERNELS["sigma"].predict(cube, g_dagger=value)
+        here = result.sel(g_dagger=value)
         for metric, expected in expectations(cube, predicted, cube[observed], cube[error]).items():
             assert float(here[metric]) == pytest.approx(expected, rel=1e-12), metric
 

@@ -302,7 +302,7 @@ def _planned(reading: Reading, cube: xr.Dataset, swept: Mapping[str, np.ndarray]
     )
     bare = pack(cube, sample="unflagged", variables=())
     plan = make_plan(spec, systems=bare.systems, n_points=bare.n_points, fewest_points=5, variables=variables_of(cube))
-    return plan.sections[0].reading, pack(cube, sample="unflagged", variables=plan.inputs)
+    return plan.sections[0].model, pack(cube, sample="unflagged", variables=plan.inputs)
 
 
 # The local window

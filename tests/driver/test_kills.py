@@ -12,7 +12,7 @@ import psutil
 import pytest
 import xarray as xr
 from distributed import Client
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import sigcube
 from sigcube.cli import app
@@ -108,11 +108,15 @@ def journalled(out: Path) -> dict[int, str]:
     return {index: entry.digest for index, entry in read_journal(out / "journal").entries.items()}
 
 
+def call(folder: Path, out: Path, *options: str) -> Result:
+    """Run the command in this process."""
+    with contextlib.chdir(folder):
+        return CliRunner().invoke(app, ["sweep", "spec.toml", "--out", str(out), *options])
+
+
 def resume(folder: Path, out: Path, client: Client) -> None:
     """Run the command again, here, on a cluster that is there already."""
-    with contextlib.chdir(folder):
-        words = ["sweep", "spec.toml", "--out", str(out), "--scheduler", client.scheduler.address]
-        again = CliRunner().invoke(app, words)
+    again = call(folder, out, "--scheduler", client.scheduler.address)
     assert again.exit_code == 0, again.output
 
 
@@ -197,10 +201,11 @@ def test_a_second_run_on_a_store_in_use_is_refused(folder: Path, tmp_path: Path)
     first = command(folder, out, "--workers", "1")
     try:
         until(lambda: done(out) >= 1, seconds=600, what="a block")
-        with command(folder, out, "--workers", "1") as second:
-            text, _ = second.communicate(timeout=600)
-        assert second.returncode == 4
-        assert f"process {first.pid}" in text
+        # Else it may be done before the second looks.
+        first.send_signal(signal.SIGSTOP)
+        second = call(folder, out, "--workers", "1")
+        assert second.exit_code == 4, second.output
+        assert f"process {first.pid}" in second.stderr
     finally:
         first.kill()
         first.communicate()

@@ -24,8 +24,10 @@ def _offered() -> Iterator[Kernel]:
         yield from (value for name in module.__all__ if isinstance(value := getattr(module, name), Kernel))
 
 
-#: Every kernel, by name, in the order of the modules.
-KERNELS: Mapping[str, Kernel] = MappingProxyType({kernel.name: kernel for kernel in _offered()})
+#: Every kernel, by name.
+KERNELS: Mapping[str, Kernel] = MappingProxyType(
+    {kernel.name: kernel for kernel in sorted(_offered(), key=lambda kernel: kernel.name)}
+)
 
 
 def find(kernel: str | Kernel) -> Kernel:

@@ -21,6 +21,7 @@ def array_of(folder: Path, **how: Any) -> zarr.Array[Any]:
     return zarr.create_array(folder / "a", overwrite=True, **given)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     shape=st.lists(st.integers(0, 9), min_size=1, max_size=3),

@@ -53,6 +53,7 @@ def result_path(mock_cube: xr.Dataset, local_client: Client, tmp_path_factory: p
     return path
 
 
+@pytest.mark.slow
 def test_compute_gives_the_labelled_grid(mock_cube: xr.Dataset) -> None:
     result = sweep_of(mock_cube).compute()
     assert dict(result.rms.sizes) == {"galaxy": 40, "window": 2, "k": 3, "xi_scale": 6, "A": 20}
@@ -79,6 +80,7 @@ def test_predictions_agree_with_the_kernel_called_by_hand(mock_cube: xr.Dataset)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_axes_that_share_a_dimension_vary_together(mock_cube: xr.Dataset) -> None:
     axes = {
         "A": ("case", [0.5, 1.0, 2.0]),

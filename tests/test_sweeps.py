@@ -16,6 +16,8 @@ from sigcube.recipes import ingest, load_recipe
 from sigcube.sweep import Sweep
 from tests.readers.cds_files import CdsFiles
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).resolve().parents[1] / "sweeps"
 # Specs of fits have no axes; they have tests of their own.
 SPECS = sorted(path for path in FOLDER.glob("*.toml") if "[axes]" in path.read_text(encoding="utf-8"))

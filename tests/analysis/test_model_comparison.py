@@ -93,6 +93,7 @@ def test_paired_tests_see_a_shift_and_no_other() -> None:
     assert (equal.wilcoxon_p, equal.binomial_p) == (1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_a_summary_is_the_means_and_counts_of_the_systems() -> None:
     models = {
         "sigma": {

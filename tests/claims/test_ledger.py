@@ -112,6 +112,7 @@ def test_equal_sweeps_run_once_and_labels_alone_ask_for_another(cubes: Path, mon
     assert entries[2].value() != values(entries[0])[0]
 
 
+@pytest.mark.slow
 def test_several_processes_find_the_same_values(cubes: Path) -> None:
     claims = [
         claim_of(SWEEP, {**SWEEP, "settings": {"window": "none"}}, published="1", id="a.one"),
@@ -264,6 +265,7 @@ def test_what_a_value_rests_on_follows_from_what_computed_it(
     assert basis(judged) == expected
 
 
+@pytest.mark.slow
 def test_an_interrupted_ledger_ends_its_processes_at_once(tmp_path: Path) -> None:
     at = [{"g_bar": g, "r": 8.0} for g in (1e-11, 1e-10, 1e-9)]
     # Each kernel's terms are computed by themselves: three batches.

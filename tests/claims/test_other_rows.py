@@ -135,6 +135,7 @@ class _Holding:
         return make()  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_the_missing_factor_is_that_of_a_loop_over_galaxies(sparc_cube: xr.Dataset) -> None:
     factors = []
     for i in range(sparc_cube.sizes["galaxy"]):

@@ -71,6 +71,7 @@ OF_GRID = {
 }
 
 
+@pytest.mark.slow
 def test_a_sweep_gives_a_point_a_system_a_statistic_and_the_best(cubes: Path, grid: xr.Dataset) -> None:
     here = grid.isel(A=2)
     at = {"at": {"A": 1.0}}
@@ -101,6 +102,7 @@ def test_what_a_sweep_does_not_have_is_told(cubes: Path, keys: dict[str, Any], w
     assert words in message(cubes, **OF_GRID, **keys)
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_taken_is_computed_though_it_is_not_usual(cubes: Path, mock_cube: xr.Dataset) -> None:
     found = value(cubes, **A_NUMBER, quantity="sweep", kernel="newton", take="chi2_median")
     sweep = Sweep(mock_cube, sample="unflagged", kernel="newton", axes={"constants": ["paper"]}, metrics=["chi2"])
@@ -128,6 +130,7 @@ def test_a_cube_gives_counts_and_statistics(cubes: Path, mock_cube: xr.Dataset) 
     assert "values here" in message(cubes, **of, variable="v_obs")
 
 
+@pytest.mark.slow
 def test_a_term_of_a_kernel_at_a_point_and_over_a_sample(cubes: Path, mock_cube: xr.Dataset) -> None:
     g = 9.599e-13
     h = np.sqrt(PAPER.g_dagger / g) * PAPER.g_dagger / (PAPER.g_dagger + g)
@@ -181,6 +184,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 def test_a_fit_gives_a_models_figures_and_two_models_wins(cubes: Path, mock_cube: xr.Dataset) -> None:
     models = {name: {**m, "parameters": dict(m["parameters"])} for name, m in MODELS.items()}
     result = Fit(mock_cube, sample="unflagged", models=models).run()

@@ -86,6 +86,7 @@ def test_what_is_not_there_is_refused_with_the_nearest(folder: Path) -> None:
     assert find_verdict("convention") == find_verdict("reproduces under a convention the text does not state")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_the_spec_that_is_explained_gives_the_value_when_it_is_run() -> None:
     told = json.loads(claims("sparc.rms", "--json"))[0]["readings"][0]

@@ -50,6 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_fit_prints_tables_and_writes_its_result(folder: Path) -> None:
     done = call("fit", "spec.toml")
     assert done.exit_code == 0, done.output

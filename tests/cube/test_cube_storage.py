@@ -22,6 +22,7 @@ from sigcube.errors import DataError
 from tests.strategies import galaxy_cubes
 
 
+@pytest.mark.slow
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ds=galaxy_cubes())
 def test_saving_and_opening_is_the_identity(ds: xr.Dataset, tmp_path: Path) -> None:
@@ -239,6 +240,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_a_whole_cube(mock_cube: xr.Dataset, tmp_path: Path) -> None:
     path = save_cube(mock_cube, tmp_path / "cube.zarr")
     for wait in (0.01, 0.06, 0.13, 0.2):

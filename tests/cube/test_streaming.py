@@ -64,6 +64,7 @@ def save(ds: xr.Dataset, path: Path, *lengths: int, **rest: Any) -> Path:
     return stream_cube(pieces, path, attrs=ATTRS, **rest)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(n=st.integers(1, 40), lengths=st.lists(st.integers(0, 20), max_size=6))
 def test_a_cube_in_pieces_is_the_cube_saved_at_once(n: int, lengths: list[int], tmp_path: Path) -> None:

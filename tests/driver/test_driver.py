@@ -158,7 +158,8 @@ def test_blocks_in_flight_are_few(local_client: Client, sweep: Sweep) -> None:
         nonlocal most
         most = max(most, event.progress.in_flight)
 
-    sweep.run(local_client, watch=watch, seconds=0.05)
+    # Longer than a driver on a busy machine may be away from its loop.
+    sweep.run(local_client, watch=watch, seconds=0.3)
     assert 0 < most <= 3 * 2
 
 

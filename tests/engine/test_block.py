@@ -85,6 +85,7 @@ def test_a_block_is_the_model_against_the_data(survey: xr.Dataset, result: dict[
 # The same bits
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(data=st.data())
 def test_any_cut_of_the_grid_gives_the_same_bits(
@@ -99,6 +100,7 @@ def test_any_cut_of_the_grid_gives_the_same_bits(
         assert_same_bits(whole(cut, packed), result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["window", "upsilon_disk", "xi_scale", "A"])
 def test_any_order_of_the_axes_gives_the_same_bits(
     survey: xr.Dataset, sweep: tuple[Plan, Packed], result: dict[str, np.ndarray], first: str
@@ -160,6 +162,7 @@ def test_axes_along_one_dimension_vary_together(survey: xr.Dataset) -> None:
         assert found[i] == alone["rms_mean"][0]
 
 
+@pytest.mark.slow
 def test_numbers_along_one_dimension_vary_together(survey: xr.Dataset) -> None:
     together = {"A": ("case", [0.5, 1.0]), "xi_scale": ("case", [0.1, 0.2]), "g_ext": [0.0, 1e-11]}
     found = whole(*planned(survey, kernel="sigma", axes=together, metrics=["rms"]))["rms_mean"]
@@ -182,6 +185,7 @@ def test_systems_keep_their_values_in_any_order(survey: xr.Dataset, result: dict
     np.testing.assert_allclose(found["rms_mean"], result["rms_mean"], rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_a_system_may_have_one_point(survey: xr.Dataset) -> None:
     axes = {"window": ["geometric", "dynamical"], "A": [0.5, 1.0]}
     spec = {"kernel": "sigma", "axes": axes, "metrics": ["bias", "rms"], "keep": ["galaxy"], "dtype": "float64"}

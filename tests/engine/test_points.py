@@ -21,6 +21,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "settings", "axes"), CASES)
 def test_points_are_those_of_the_loop_and_of_the_ufuncs(
     mock_cube: xr.Dataset, kernel: str, settings: dict[str, str], axes: dict[str, list[float]]

@@ -102,6 +102,7 @@ def test_the_text_of_a_flattened_row() -> None:
 SHORT_OR_LONG = st.fixed_dictionaries({dim: st.sampled_from([1, 8, 100]) for dim in LENGTHS})
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     graph=graphs(),
@@ -221,6 +222,7 @@ def powers(cube: xr.Dataset) -> tuple[BoundModel, Packed]:
     return plan.sections[0].model, packed
 
 
+@pytest.mark.slow
 def test_a_flattened_row_has_the_bits_of_its_points_one_by_one(mock_cube: xr.Dataset) -> None:
     model, packed = powers(mock_cube)
     order = tuple(POWERS)
@@ -233,6 +235,7 @@ def test_a_flattened_row_has_the_bits_of_its_points_one_by_one(mock_cube: xr.Dat
         np.testing.assert_array_equal(found[:, :, 0, 0], whole[:, i, j, :])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiled_here")
 @pytest.mark.skipif(not get_host_cpu_features().get("fma", False), reason="counts fused multiply-adds of x86-64")
 def test_a_power_along_short_rows_is_packed_code(mock_cube: xr.Dataset) -> None:

@@ -31,6 +31,7 @@ def page_of(result: xr.Dataset, path: Path) -> Path:
     return map_page(result, path, x="xi_scale", y="A", mark=Mark("true model", {**BEST, "window": "power"}))
 
 
+@pytest.mark.slow
 def test_a_page_needs_nothing_from_a_network(tmp_path: Path) -> None:
     # With this loaded, as in many a notebook, bokeh's own resources name a file that the page does not have.
     importlib.import_module("panel.models.esm")

@@ -43,6 +43,7 @@ def test_the_truth_comes_out_of_data_without_noise(A: float, xi: float) -> None:
     assert found.converged.all()
 
 
+@pytest.mark.slow
 @given(log_m200=st.floats(9.0, 13.0), c=st.floats(3.0, 30.0))
 @settings(max_examples=10)
 def test_a_halo_comes_out_too_by_rms_and_for_the_whole_sample(log_m200: float, c: float) -> None:
@@ -55,6 +56,7 @@ def test_a_halo_comes_out_too_by_rms_and_for_the_whole_sample(log_m200: float, c
     assert int(together.n_points) == int(each.n_points.sum())
 
 
+@pytest.mark.slow
 @given(low=st.floats(0.1, 3.0), width=st.floats(0.1, 2.0), truth=st.floats(0.3, 4.5))
 @settings(max_examples=15)
 def test_bounds_are_respected_and_reported(low: float, width: float, truth: float) -> None:
@@ -111,6 +113,7 @@ def test_values_errors_and_covariance_are_those_of_scipys_curve_fit() -> None:
         np.testing.assert_allclose([mine.A_error, mine.xi_error], np.sqrt(np.diag(covariance)), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_what_a_sweep_measures_there() -> None:
     cube = mock_survey(n_galaxies=3, seed=3)
     fit = Fit(cube, kernel="sigma", parameters=AXES, settings=FREE, sample="unflagged", metrics=["bias", "scatter_g"])
@@ -142,6 +145,7 @@ def test_the_mean_rms_of_a_sample_is_at_the_best_of_a_fine_sweep() -> None:
     assert np.isnan([found.A_error, found.aic, found.bic]).all()
 
 
+@pytest.mark.slow
 def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     cube = mock_survey(n_galaxies=3, seed=2)
     models = {

@@ -26,6 +26,7 @@ def fitted(sparc_path: Path, tmp_path_factory: pytest.TempPathFactory) -> xr.Dat
         return Fit.from_toml("si15_per_galaxy").run()
 
 
+@pytest.mark.slow
 def test_every_galaxy_has_a_fit_of_both_models(fitted: xr.Dataset) -> None:
     assert dict(fitted.sizes) == {"model": 2, "galaxy": 171, "parameter": 4, "parameter_": 4}
     assert fitted.converged.all()

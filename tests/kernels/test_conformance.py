@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
@@ -43,8 +43,17 @@ from tests.kernels.readings import (
     system,
 )
 
-every_reading = pytest.mark.parametrize("reading", ALL, ids=str)
-single_choices = pytest.mark.parametrize("reading", SINGLE, ids=str)
+
+def every_reading(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test with every reading: all terms of all kernels are compiled."""
+    return pytest.mark.slow(pytest.mark.parametrize("reading", ALL, ids=str)(test))
+
+
+def single_choices(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test with the readings of which one choice is off its default."""
+    return pytest.mark.slow(pytest.mark.parametrize("reading", SINGLE, ids=str)(test))
+
+
 every_kernel = pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)
 
 

@@ -11,6 +11,8 @@ from sigcube.cube import open_cube, pack, select
 from sigcube.kernels import KERNELS
 from sigcube.recipes import ingest, load_recipe
 
+pytestmark = pytest.mark.slow
+
 # What is observed, and the dimension along which the points of a system lie.
 OBSERVED = {
     "galaxy": ("v_obs", ["radius"]),

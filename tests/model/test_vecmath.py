@@ -134,6 +134,7 @@ def samples(name: str, n: int) -> tuple[np.ndarray, ...]:
     return base, rng.uniform(-746, 710, base.size) / np.log(base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_within_one_ulp_of_the_exact_value(name):
     worst = largest_error(name, *samples(name, 5000))
@@ -398,6 +399,7 @@ ON_X86 = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @ON_X86
 @pytest.mark.parametrize(
     ("processor", "reason"),

@@ -55,6 +55,7 @@ def test_a_plain_grid_needs_no_list_of_readings(mock_cube: xr.Dataset) -> None:
     assert "each galaxy's as float32" in text
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_arrays_of_the_largest_block(mock_cube: xr.Dataset) -> None:
     # More systems than a file holds: a block has the values of all of them.
     sweep = Sweep(mock_cube, kernel="sigma", axes=AXES, sample="unflagged", keep=["galaxy"])

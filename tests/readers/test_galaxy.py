@@ -86,6 +86,7 @@ def test_the_share_of_the_bulge_takes_velocities_unscaled() -> None:
     assert _one(SIX, v_disk=[2] * 6, v_gas=[-1] * 6, v_bul=3.0).f_bulge == pytest.approx(9 / (1 + 4 + 9), rel=1e-15)
 
 
+@pytest.mark.slow
 @given(ds=galaxy_cubes())
 def test_what_is_derived_agrees_with_a_plain_loop(ds: xr.Dataset) -> None:
     for index in range(ds.sizes["galaxy"]):

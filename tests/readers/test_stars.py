@@ -57,6 +57,7 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Real stars
 
 
+@pytest.mark.slow
 def test_every_real_row_is_kept_with_its_number(gaia_cube: xr.Dataset, shared_data: Path) -> None:
     numbers: list[int] = []
     for path in sorted((shared_data / "gaia").glob("gaia_dr3_L*.csv.gz")):
@@ -124,6 +125,7 @@ def test_what_the_real_cube_says_of_its_files(gaia_cube: xr.Dataset) -> None:
 # Synthetic stars
 
 
+@pytest.mark.slow
 def test_all_formats_give_the_same_cube(survey: Path, tmp_path: Path) -> None:
     original = AstropyTable.read(survey, format="ascii.csv", comment="#")
     for column in COLUMNS:

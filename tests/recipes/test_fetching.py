@@ -232,6 +232,7 @@ def _fetch_elsewhere(url: str, cache: Path) -> None:
     fetch(_recipe(url), cache=cache, progress=False)
 
 
+@pytest.mark.slow
 def test_processes_that_fetch_at_once_do_not_harm_each_other(server: Server, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_fetch_elsewhere, args=(server.address("slow"), tmp_path)) for _ in range(3)]
@@ -360,6 +361,7 @@ def test_a_process_with_the_number_of_one_that_is_gone_does_not_own_its_part(ser
     assert server.ranges == [100]
 
 
+@pytest.mark.slow
 def test_processes_that_find_one_part_do_not_harm_each_other(server: Server, tmp_path: Path) -> None:
     _left(tmp_path, CONTENT[:100])
     context = multiprocessing.get_context("spawn")

@@ -112,6 +112,7 @@ def contend(root: str, barrier: Barrier, results: "Queue[tuple[int, bool]]") -> 
             held.release()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stale", [True, False], ids=["stale lock", "no lock"])
 def test_of_several_contenders_exactly_one_wins(tmp_path: Path, stale: bool) -> None:
     pid = dead_pid()

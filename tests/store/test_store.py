@@ -351,6 +351,7 @@ def test_status_of_nothing_is_one_clear_error(tmp_path: Path) -> None:
         status(tmp_path)
 
 
+@pytest.mark.slow
 def test_two_processes_that_start_at_once_share_no_store(tmp_path: Path) -> None:
     code = textwrap.dedent(
         f"""

@@ -98,7 +98,7 @@ class Model:
                 raise SpecError(what, where=name, found=repr(label), hint=did_you_mean(label, options))
         return given
 
-    @property
+    @cached_property
     def values(self) -> dict[str, Any]:
         """The values given for parameters."""
         return {name: value for name, value in self.settings.items() if name not in self.choices}

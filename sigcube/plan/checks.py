@@ -24,7 +24,11 @@ def check_spec(spec: Spec) -> None:
     model, axes = spec.model, {axis.name: axis for axis in spec.grid.axes}
     _check_metrics(spec)
     model.check_names(axes, where="axes")
-    model.check_names(model.settings, where="parameters")
+    for given, where in ((model, "parameters"), (spec.reference, "reference")):
+        if given is not None:
+            given.check_names(given.settings, where=where)
+            for name, value in given.values.items():
+                check_values(given.parameters[name], value, where=f"{where}.{name}")
     if both := sorted({*axes} & {*model.settings}):
         raise SpecError(f"{both[0]!r} is both an axis and held fixed", where="parameters", hint="keep one of the two")
     for name, axis in axes.items():
@@ -35,8 +39,6 @@ def check_spec(spec: Spec) -> None:
             raise SpecError(f"choice {name!r} takes labels", where=where, found=first)
         if name in model.parameters:
             check_values(model.parameters[name], axis.values, where=where)
-    for name, value in model.values.items():
-        check_values(model.parameters[name], value, where=f"parameters.{name}")
     for choice in model.frame.choices:
         units = {option.unit for option in choice.options.values()}
         if len(units) > 1 and choice.name in axes:

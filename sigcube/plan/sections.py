@@ -7,7 +7,7 @@ from typing import Any
 from sigcube.errors import SpecError
 from sigcube.model.graph import Variables
 from sigcube.model.metrics import check_system_variables, sums_of, terms_of
-from sigcube.model.model import BoundModel, check_values
+from sigcube.model.model import BoundModel
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import Section
 
@@ -66,16 +66,14 @@ def _bind_reference(
     """Bind the reference model to the sweep's baryons: a comparison is made at equal mass-to-light ratios."""
     if spec.reference is None:
         return None
-    given, frame = spec.reference.settings, spec.model.frame
+    given, frame = spec.reference, spec.model.frame
     shared = {*(p.name for p in frame.parameters), *(choice.name for choice in frame.choices), "constants"}
     common = {name: value for name, value in settings.items() if name in shared}
-    model = spec.reference.with_settings({**common, **given})
-    model.check_names(model.settings, where="reference")
+    model = given.with_settings({**common, **given.settings})
     follows = {name: dim for name, dim in swept.items() if name in shared and name not in model.settings}
     rms = tuple(metric for metric in spec.metrics if metric.name == "rms")
     bound = model.bind(sums_of(rms), variables=variables, swept=follows, extra=terms_of(rms))
-    for name in (name for name in given if name not in model.labels):
-        check_values(model.parameters[name], given[name], where=f"reference.{name}")
+    for name in given.values:
         if name not in bound.graph.parameters:
             raise SpecError(
                 f"the reference {model.kernel.name} does not use {name!r}",

@@ -144,7 +144,7 @@ def make_spec(
         dtype="float32" if dtype == "float32" else "float64",
         fitted=fitted,
     )
-    if spec.reference is not None and "rms" not in metrics:
+    if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
         raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
     return spec
 

@@ -14,7 +14,7 @@ import numpy as np
 from sigcube import __version__
 from sigcube.constants import CONSTANTS
 from sigcube.model.code_hash import source_hash
-from sigcube.model.metrics import terms_of
+from sigcube.model.metrics import METRICS, terms_of
 from sigcube.model.model import Model
 from sigcube.model.record import Definition, Reduction, Term
 from sigcube.plan.grid import Axis
@@ -140,6 +140,10 @@ def _record(spec: Spec) -> Iterator[str]:
         for parameter in model.parameters.values():
             yield f"{parameter.name} = {[parameter.value(constants) for constants in CONSTANTS.values()]}"
     yield from (f"{name}: {constants}" for name, constants in CONSTANTS.items())
+    # Registered metrics go with the version of sigcube; a user's own may change under one name.
+    for metric in (metric for metric in spec.metrics if metric.name not in METRICS):
+        made_of = metric.sums, metric.system_variables, metric.scope, metric.reduced
+        yield f"metric {metric.name}: {_told(metric.finish)} of {made_of}"
 
 
 def _models(spec: Spec) -> list[Model]:

@@ -43,8 +43,8 @@ class RunStore:
     def __init__(self, path: str, lock: Lock, *, retry_failed: bool) -> None:
         self.path = path
         self._lock = lock
-        self._journal = JournalWriter(journal_folder(path))
         self.before = read_journal(journal_folder(path))
+        self._journal = JournalWriter(journal_folder(path), length=self.before.length)
         settled = self.before.blocks(PointStatus.DONE, *(() if retry_failed else _BAD_ENDS))
         n_blocks = len(self.before.header.block_points)
         self.todo = tuple(index for index in range(n_blocks) if index not in settled)

@@ -78,9 +78,9 @@ def create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed) -> None:
         with write_folder(target) as draft:
             _build(draft, plan, inputs)
     except FileExistsError as error:
-        raise StoreExists(
-            "there is something at this path already", where=str(target), hint="choose another path, or remove it"
-        ) from error
+        # The store, or a file among the folders above it.
+        what, hint = "there is something at this path already", "choose another path, or remove it"
+        raise StoreExists(what, where=str(error.filename or target), hint=hint) from error
     except OSError as error:
         raise disk_fault(error, target) from error
 

@@ -255,6 +255,12 @@ def test_what_is_no_store_is_left_alone(tmp_path: Path, kind: str) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("dear")
+    with pytest.raises(StoreError, match=r"something at this path already\n  where: .*/results\n"):
+        open_or_create(tmp_path / "results" / "r.zarr", plan=PLAN, inputs=packed())
+
+
 def test_a_full_disk_leaves_no_half_store(tmp_path: Path) -> None:
     with full_disk(), pytest.raises(StoreError, match="the disk is full"):
         create(tmp_path / "r.zarr", plan=PLAN, inputs=packed())

@@ -149,8 +149,8 @@ def test_the_end_of_an_array_may_cut_a_shard(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rms": np.zeros((3, 2, 4))}, "'rms' does not fit its place"),  # float64 for float32
-        ({"rms_mean": np.zeros((2, 3))}, "'rms_mean' does not fit its place"),  # another shape
+        ({"rms": np.zeros((3, 2, 4))}, "'rms' does not fit its region"),  # float64 for float32
+        ({"rms_mean": np.zeros((2, 3))}, "'rms_mean' does not fit its region"),  # another shape
         ({"extra": np.zeros(1)}, "arrays are not those of the store"),  # unknown name
     ],
 )

@@ -10,7 +10,7 @@ from sigcube.model.model import Model, check_values
 from sigcube.model.record import Term, inputs_of
 from sigcube.plan.spec import Spec
 
-__all__ = ["check_dims", "check_fitted", "check_spec"]
+__all__ = ["check_dims", "check_spec"]
 
 
 def check_spec(spec: Spec) -> None:
@@ -84,23 +84,6 @@ def _follows(name: str, defined: Collection[str], terms: Mapping[str, Term]) -> 
     if name not in terms:
         return name in defined
     return all(_follows(each, defined, terms) for each in inputs_of(terms[name]))
-
-
-def check_fitted(spec: Spec, fewest_points: int) -> None:
-    """Refuse as many fitted parameters as the smallest system has points, or more.
-
-    Raises
-    ------
-    SpecError
-        With the numbers that leave degrees of freedom.
-    """
-    if not 0 <= spec.fitted < fewest_points:
-        raise SpecError(
-            "fitted parameters leave no degrees of freedom",
-            where="fitted",
-            found=str(spec.fitted),
-            expected=f"0 to {fewest_points - 1}",
-        )
 
 
 def check_dims(spec: Spec, variables: Collection[str]) -> None:

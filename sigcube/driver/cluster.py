@@ -189,7 +189,13 @@ def _local_cluster(n_workers: int) -> Iterator[str]:
         try:
             yield _address(process, folder)
         finally:
-            _stop(process)
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
@@ -205,16 +211,6 @@ def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
         found=lines[-1] if lines else f"nothing for {START_TIMEOUT:.0f} s",
         hint="check memory and open ports of this machine, or give --scheduler the address of a running cluster",
     )
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    process.stdin.close()
-    try:
-        process.wait(STOP_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _serve(*, n_workers: int, folder: str) -> None:

@@ -38,7 +38,7 @@ def on_worker(task: Task, path: str, index: int, payload: Any) -> TaskOutcome:
     worker, began = get_worker().address, time.perf_counter()
     try:
         write = task(path, index, payload)
-        with _beside_the_next():
+        with _write_slot():
             written = write()
     except StoreError as error:
         return TaskOutcome(worker, time.perf_counter() - began, fatal=error)
@@ -50,7 +50,7 @@ def on_worker(task: Task, path: str, index: int, payload: Any) -> TaskOutcome:
 
 
 @contextmanager
-def _beside_the_next() -> Iterator[None]:
+def _write_slot() -> Iterator[None]:
     """Leave the worker's thread to the next block: writing waits for a disk, not for a processor.
 
     As many blocks are written at a time as are computed, lest a slow disk fill the memory with them.

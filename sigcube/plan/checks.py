@@ -6,7 +6,7 @@ from itertools import chain
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError
 from sigcube.model.metrics import METRICS, terms_of
-from sigcube.model.model import Model, check_values
+from sigcube.model.model import check_values
 from sigcube.model.record import Term, inputs_of
 from sigcube.plan.spec import Spec
 
@@ -52,12 +52,16 @@ def check_spec(spec: Spec) -> None:
 
 def _check_metrics(spec: Spec) -> None:
     """Refuse metrics made of what this kind of cube does not define, such as velocities where each row has its law."""
-    defined = _defined(spec.model)
-    terms = terms_of(spec.metrics)
+    # What the model gives under any labels, and what a cube of the kind may hold.
+    model, terms = spec.model, terms_of(spec.metrics)
+    options = (option for choice in model.choices.values() for option in choice.options.values())
+    variables = (variable.name for variable in KINDS[model.frame.kind].variables)
+    given = chain(model.frame.terms, model.kernel.terms, variables, *(option.defines for option in options))
+    defined = frozenset(given)
     for metric in (metric for metric in spec.metrics if metric.name not in METRICS):
         if taken := [name for name in metric.terms if name in defined]:
             raise SpecError(f"a metric cannot call a term {taken[0]!r}: the model has one", where="metrics")
-        own = {**spec.model.frame.terms, **terms}
+        own = {**model.frame.terms, **terms}
         if unknown := [name for name in metric.sums if not callable(own.get(name))]:
             hint = "define it among the metric's terms"
             raise SpecError(f"a metric adds up terms, and {unknown[0]!r} is none", where="metrics", hint=hint)
@@ -65,18 +69,11 @@ def _check_metrics(spec: Spec) -> None:
     fitting = [metric.name for metric in known if all(_follows(each, defined, terms) for each in metric.sums)]
     if unfit := [metric.name for metric in spec.metrics if metric.name not in fitting]:
         raise SpecError(
-            f"metric {unfit[0]!r} does not fit cubes of kind {spec.model.frame.kind!r}",
+            f"metric {unfit[0]!r} does not fit cubes of kind {model.frame.kind!r}",
             where="metrics",
             found=", ".join(unfit),
             expected=", ".join(fitting),
         )
-
-
-def _defined(model: Model) -> frozenset[str]:
-    """Return what the model gives under any labels, and what a cube of the kind may hold."""
-    options = (option for choice in model.choices.values() for option in choice.options.values())
-    variables = (variable.name for variable in KINDS[model.frame.kind].variables)
-    return frozenset(chain(model.frame.terms, model.kernel.terms, variables, *(option.defines for option in options)))
 
 
 def _follows(name: str, defined: Collection[str], terms: Mapping[str, Term]) -> bool:

@@ -160,7 +160,7 @@ class Plan:
 
     def used_dims(self, section: Section) -> tuple[bool, ...]:
         """Tell for each dimension of the grid whether a section computes along it."""
-        return _used_dims(self.spec, section)
+        return section.used_dims(self.dims)
 
     def _lengths(self, section: Section) -> tuple[int, ...]:
         return tuple(n if used else 1 for n, used in zip(self.dims.values(), self.used_dims(section), strict=True))
@@ -216,14 +216,10 @@ def make_plan(
             found=str(spec.fitted),
             expected=f"0 to {fewest_points - 1}",
         )
-    used = [_used_dims(spec, section) for section in sections]
+    used = [section.used_dims(spec.grid.dims) for section in sections]
     layout = lay_out(spec, used=used, n_systems=len(systems), n_points=n_points)
     check_dims(spec, {variable.name for variable in layout.variables})
     return Plan(spec, tuple(systems), n_points, sections, layout, origin or {})
-
-
-def _used_dims(spec: Spec, section: Section) -> tuple[bool, ...]:
-    return tuple(dim in section.model.dims for dim in spec.grid.dims)
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:

@@ -43,7 +43,13 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
         swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at}
         bound = model.bind(sums_of(spec.metrics), variables=variables, swept=swept, extra=terms)
         key = bound, _bind_reference(spec, model.settings, swept, variables)
-        _check_reference_follows(*key)
+        # Its sums would have nothing to be compared with.
+        if key[1] is not None and (alone := set(key[1].dims) - set(bound.dims)):
+            raise SpecError(
+                f"the reference varies along {sorted(alone)[0]!r}, which the model does not use",
+                where="reference",
+                hint="hold that parameter fixed under the reference, or leave the axis out",
+            )
         positions.setdefault(key, []).append(position)
         labels.setdefault(key, model.labels)
     sections = tuple(
@@ -81,16 +87,6 @@ def _bind_reference(
                 found=", ".join(f"{choice}={label}" for choice, label in model.labels.items()),
             )
     return bound
-
-
-def _check_reference_follows(model: BoundModel, reference: BoundModel | None) -> None:
-    """Refuse a reference that varies where the model does not: its sums would have nothing to be compared with."""
-    if reference is not None and (alone := set(reference.dims) - set(model.dims)):
-        raise SpecError(
-            f"the reference varies along {sorted(alone)[0]!r}, which the model does not use",
-            where="reference",
-            hint="hold that parameter fixed under the reference, or leave the axis out",
-        )
 
 
 def _check_all_used(spec: Spec, sections: tuple[Section, ...]) -> None:

@@ -18,14 +18,7 @@ from sigcube.files import write_all
 from sigcube.plan.values import PointStatus
 from sigcube.store.faults import disk_fault
 
-__all__ = [
-    "Header",
-    "Journal",
-    "JournalEntry",
-    "JournalWriter",
-    "read_journal",
-    "write_header",
-]
+__all__ = ["Header", "Journal", "JournalEntry", "JournalWriter", "read_journal", "write_header"]
 
 FORMAT = 1
 _FILE = "blocks.jsonl"

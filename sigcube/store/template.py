@@ -29,16 +29,7 @@ from sigcube.plan.values import ResultVariable
 from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Header, write_header
 
-__all__ = [
-    "STATUS",
-    "StoreLayout",
-    "create",
-    "journal_folder",
-    "read_attrs",
-    "read_inputs",
-    "read_layout",
-    "stamp",
-]
+__all__ = ["STATUS", "StoreLayout", "create", "journal_folder", "read_attrs", "read_inputs", "read_layout", "stamp"]
 
 STATUS = "status"
 """Name of the array that says how each grid point ended."""

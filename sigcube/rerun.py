@@ -1,6 +1,5 @@
 """A result made again from what it holds, and compared with the first, block by block."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from sigcube.errors import SpecError, StoreMismatch
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.values import PointStatus
-from sigcube.store import JournalEntry, read_attrs, read_journal, status
-from sigcube.sweep import Sweep
+from sigcube.store import JournalEntry, read_journal, status
+from sigcube.sweep import Sweep, changed_parts
 
 __all__ = ["RerunReport", "rerun"]
 
@@ -66,39 +65,28 @@ def rerun(
     SpecError
         For a path without a result, the same path twice, or one at which an earlier rerun is finished.
     StoreMismatch
-        When the kernel has changed since.
+        When the kernel, or anything else that decides the bits, has changed since.
     """
     first = Path(path)
     second = Path(out) if out is not None else first.with_name(f"{first.stem}-rerun.zarr")
     if second.resolve() == first.resolve():
-        raise SpecError("a result is not compared with itself", where=str(second), hint="name another place for it")
-    _refuse_finished(second)
+        raise SpecError("a result is not compared with itself", where=str(second), hint="give another path")
+    if second.exists() and status(second).todo == 0:
+        # Nothing would be made again.
+        hint = "remove that result, or give another path"
+        raise SpecError("it has been made again already", where=str(second), hint=hint)
     sweep = Sweep.from_result(first, own_kernels=own_kernels, own_metrics=own_metrics)
-    _refuse_changed(sweep, first)
+    if changed := changed_parts(sweep, first):
+        raise StoreMismatch(
+            f"the result cannot be made again: {', '.join(changed)} changed since",
+            where=str(first),
+            found="; ".join(changed.values()),
+            hint="use the version of sigcube that made it: see its attribute 'versions'",
+        )
     sweep.run(second, **options)
     before, after = _digests(first), _digests(second)
     common = sorted(before.keys() & after.keys())
     return RerunReport(str(second), len(common), tuple(i for i in common if before[i] != after[i]))
-
-
-def _refuse_finished(path: Path) -> None:
-    """Refuse to compare with a second result that an earlier rerun finished: nothing would be made again."""
-    if path.exists() and status(path).todo == 0:
-        raise SpecError(
-            "it has been made again already", where=str(path), hint="remove that result, or name another place for it"
-        )
-
-
-def _refuse_changed(sweep: Sweep, path: Path) -> None:
-    stored = json.loads(read_attrs(path)["identity"])
-    differing = [key for key, value in sweep.plan(probe=False).identity.items() if stored.get(key) != value]
-    if differing:
-        raise StoreMismatch(
-            f"the result cannot be made again: {', '.join(differing)} changed since",
-            where=str(path),
-            found="; ".join(str(stored.get(key)) for key in differing),
-            hint="use the version of sigcube that made it: see its attribute 'versions'",
-        )
 
 
 def _digests(path: Path) -> dict[int, str]:

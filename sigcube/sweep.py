@@ -3,9 +3,10 @@
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ import xarray as xr
 from distributed import Client
 
 from sigcube.cube import Packed, kind_of, open_cube
-from sigcube.driver import run_blocks
+from sigcube.driver import Event, run_blocks
 from sigcube.driver.cluster import connect
 from sigcube.engine import Engine
 from sigcube.errors import SpecError, StoreError, StoreMismatch
@@ -29,14 +30,12 @@ from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
 from sigcube.plan.values import Block, PointStatus, Section
 from sigcube.store import Written, open_or_create, read_attrs, read_inputs, stamp, write_block
 
-__all__ = ["Sweep", "open_result", "run_block"]
+__all__ = ["Sweep", "changed_parts", "open_result", "run_block"]
 
 # Enough for a steady rate, little enough to be done before a person looks up.
 _PROBE_EVALUATIONS = 2**24
 
 _MOST_IN_MEMORY = 4 * 2**30
-
-OnEvent = Callable[..., None]
 
 
 class Sweep:
@@ -106,8 +105,7 @@ class Sweep:
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
         """Read a sweep from its TOML file, or a shipped one by name; its cube counts from the current directory."""
-        file = read_spec_file(path)
-        return cls(**file.model_dump())
+        return cls(**read_spec_file(path).model_dump())
 
     @classmethod
     def from_result(
@@ -152,7 +150,7 @@ class Sweep:
         workers: int | None = None,
         fail_fast: bool = False,
         retry_failed: bool = False,
-        on_event: OnEvent | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> xr.Dataset:
         """Run the sweep, or what is left of it, and open its result.
 
@@ -226,10 +224,9 @@ class Sweep:
         arrays = {v.name: np.empty(v.shape, dtype=v.dtype) for v in plan.variables}
         for block in plan.blocks:
             values = engine.evaluate(block)
-            targets: Iterable[tuple[Any, ...]] = [(..., *region) for region in block.regions]
-            for target in targets:
-                for name, array in arrays.items():
-                    array[target] = values[name]
+            for region, name in product(block.regions, arrays):
+                target: Any = (..., *region)
+                arrays[name][target] = values[name]
         content = {v.name: (v.dims, arrays[v.name], dict(v.attrs)) for v in plan.variables}
         return xr.Dataset(content, plan.coords, plan.attrs)
 
@@ -305,14 +302,19 @@ def _write_block(
 def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
     """Read spec and data from a store, once a process."""
     sweep = Sweep.from_result(path, **(cloudpickle.loads(payload) if payload else {}))
-    stored = json.loads(read_attrs(path)["identity"])
-    if differing := [key for key, value in sweep._plan.identity.items() if stored.get(key) != value]:
+    if changed := changed_parts(sweep, path):
         raise StoreMismatch(
-            f"this worker would compute something else: {', '.join(differing)} differ",
+            f"this worker would compute something else: {', '.join(changed)} differ",
             where=path,
             hint="run the same version of sigcube and of the kernel on the workers and on the client",
         )
     return Engine(sweep._plan, sweep._packed)
+
+
+def changed_parts(sweep: Sweep, path: str | Path) -> dict[str, str]:
+    """Return the parts of a result's identity that a sweep read from it no longer has, as the result has them."""
+    stored = json.loads(read_attrs(path)["identity"])
+    return {key: str(stored.get(key)) for key, part in sweep._plan.identity.items() if stored.get(key) != part}
 
 
 def _result_attrs(path: str | Path) -> dict[str, Any]:

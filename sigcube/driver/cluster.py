@@ -150,35 +150,27 @@ def _note_versions(client: Client) -> None:
         found = client.sync(ask, callback_timeout=CONNECT_TIMEOUT)
     except (OSError, TimeoutError):
         return
-    for package, versions in _differing(found).items():
-        logging.getLogger(__name__).warning("%s differs over the cluster: %s", package, versions)
-
-
-def _differing(versions: Mapping[str, Any]) -> dict[str, str]:
-    nodes = {"client": versions["client"], "scheduler": versions["scheduler"], **versions["workers"]}
-    table: dict[str, dict[str, str]] = {}
-    for node, record in nodes.items():
+    versions: dict[str, dict[str, str]] = {}
+    for node, record in {"client": found["client"], "scheduler": found["scheduler"], **found["workers"]}.items():
         for package, version in record["packages"].items():
-            table.setdefault(package, {})[node] = str(version)
-    return {
-        package: ", ".join(f"{node} {version}" for node, version in each.items())
-        for package, each in table.items()
-        if len(set(each.values())) > 1
-    }
+            versions.setdefault(package, {})[node] = str(version)
+    for package, on_nodes in versions.items():
+        if len(set(on_nodes.values())) > 1:
+            text = ", ".join(f"{node} {version}" for node, version in on_nodes.items())
+            logging.getLogger(__name__).warning("%s differs over the cluster: %s", package, text)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dask's own log lines out of the terminal: what matters in them is raised as an error by sigcube."""
     names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in ("distributed", "tornado")]
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
+    levels = {logger: logger.level for logger in map(logging.getLogger, names)}
+    for logger in levels:
         logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in levels.items():
             logger.setLevel(level)
 
 
@@ -188,25 +180,22 @@ def _local_cluster(n_workers: int) -> Iterator[str]:
         raise ClusterError("a local cluster needs a worker", found=f"workers = {n_workers}", expected="1 or more")
     with tempfile.TemporaryDirectory(prefix="sigcube-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
+        # The child must find what the caller can import, also from a path set at run time.
+        path = [os.path.abspath(each) for each in sys.path]
+        order = json.dumps({"path": path, "n_workers": n_workers, "folder": scratch})
+        command = [sys.executable, "-c", _BOOT, order]
         with open(folder / "log", "wb") as log:
-            process = _start(n_workers, folder, log.fileno())
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
         try:
             yield _address(process, folder)
         finally:
-            _stop(process)
-
-
-def _start(n_workers: int, folder: Path, log: int) -> subprocess.Popen[bytes]:
-    # The child must find what the caller can import, also from a path set at run time.
-    path = [os.path.abspath(each) for each in sys.path]
-    order = json.dumps({"path": path, "n_workers": n_workers, "folder": str(folder)})
-    return subprocess.Popen(
-        [sys.executable, "-c", _BOOT, order],
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
@@ -222,16 +211,6 @@ def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
         found=lines[-1] if lines else f"nothing for {START_TIMEOUT:.0f} s",
         hint="check memory and open ports of this machine, or give --scheduler the address of a running cluster",
     )
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    process.stdin.close()
-    try:
-        process.wait(STOP_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _serve(*, n_workers: int, folder: str) -> None:

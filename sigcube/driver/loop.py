@@ -14,10 +14,9 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 from distributed import Client, Future, KilledWorker
 
 from sigcube.chunks import Region
@@ -94,59 +93,48 @@ def run_blocks(
         client,
         store,
         plan,
-        task=task,
-        payload=payload,
-        todo=store.todo if todo is None else todo,
+        task,
+        payload,
         window_per_thread=window_per_thread,
         fail_fast=fail_fast,
         on_event=on_event or (lambda event: None),
+        todo=deque(store.todo if todo is None else todo),
     )
     return run.go()
 
 
+@dataclass(eq=False)
 class _Run:
     """The state of one call of `run_blocks`."""
 
-    def __init__(
-        self,
-        client: Client,
-        store: RunStore,
-        plan: Plan,
-        *,
-        task: Task,
-        payload: Any,
-        todo: Sequence[int],
-        window_per_thread: int,
-        fail_fast: bool,
-        on_event: Callable[[Event], None],
-    ) -> None:
-        self._client = client
-        self._store = store
-        self._plan = plan
-        self._task = task
-        self._payload = payload
-        self._window_per_thread = window_per_thread
-        self._fail_fast = fail_fast
-        self._on_event = on_event
-        self._todo = deque(todo)
-        self._suspects: deque[int] = deque()
-        self._deaths: dict[int, int] = {}
-        self._in_flight: dict[int, Future] = {}
-        self._ended: queue.SimpleQueue[tuple[int, Future]] = queue.SimpleQueue()
-        self._recorded: list[JournalEntry] = []
-        self._progress = Progress(blocks=len(self._todo))
-        self._told_threads = -1
-        self._name = uuid.uuid4().hex[:12]
-        self._tries = itertools.count()
-        self._began = time.monotonic()
-        self._watched = self._had_workers = self._flushed = self._began
+    client: Client
+    store: RunStore
+    plan: Plan
+    task: Task
+    payload: Any
+    window_per_thread: int
+    fail_fast: bool
+    on_event: Callable[[Event], None]
+    todo: deque[int]
+    suspects: deque[int] = field(default_factory=deque)
+    deaths: dict[int, int] = field(default_factory=dict)
+    in_flight: dict[int, Future] = field(default_factory=dict)
+    ended: queue.SimpleQueue[tuple[int, Future]] = field(default_factory=queue.SimpleQueue)
+    recorded: list[JournalEntry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(blocks=len(self.todo))
+        self.name = uuid.uuid4().hex[:12]
+        self.tries = itertools.count()
+        self.last_threads = -1
+        self.began = self.watched = self.had_workers = self.flushed = time.monotonic()
 
     def go(self) -> Progress:
         try:
-            self._tell("started", text=_dashboard(self._client))
+            self._tell("started", text=_dashboard(self.client))
             self._watch_cluster()
-            self._store.begin_session()
-            while self._todo or self._suspects or self._in_flight:
+            self.store.begin_session()
+            while self.todo or self.suspects or self.in_flight:
                 self._submit_blocks()
                 self._collect_ended()
                 self._watch_cluster()
@@ -155,39 +143,39 @@ class _Run:
             self._abandon()
             raise
         self._tell("finished")
-        return self._progress
+        return self.progress
 
     def _submit_blocks(self) -> None:
         """Top up the window. Suspects run alone: after all others, or before them when the run fails fast."""
-        if self._suspects and (self._fail_fast or not self._todo):
-            if not self._in_flight:
-                self._submit(self._suspects.popleft())
+        if self.suspects and (self.fail_fast or not self.todo):
+            if not self.in_flight:
+                self._submit(self.suspects.popleft())
             return
-        while self._todo and len(self._in_flight) < self._window_per_thread * self._progress.threads:
-            self._submit(self._todo.popleft())
+        while self.todo and len(self.in_flight) < self.window_per_thread * self.progress.threads:
+            self._submit(self.todo.popleft())
 
     def _submit(self, index: int) -> None:
-        future = self._client.submit(
+        future = self.client.submit(
             on_worker,
-            self._task,
-            self._store.path,
+            self.task,
+            self.store.path,
             index,
-            self._payload,
-            key=f"sigcube-{self._name}-{index}-{next(self._tries)}",
+            self.payload,
+            key=f"sigcube-{self.name}-{index}-{next(self.tries)}",
             pure=False,
         )
-        self._in_flight[index] = future
-        future.add_done_callback(lambda ended: self._ended.put((index, ended)))
+        self.in_flight[index] = future
+        future.add_done_callback(lambda ended: self.ended.put((index, ended)))
 
     def _collect_ended(self) -> None:
         """Take in every block that ended, after waiting a moment for the first, and journal from time to time."""
         with contextlib.suppress(queue.Empty):
-            index, future = self._ended.get(timeout=POLL)
+            index, future = self.ended.get(timeout=POLL)
             while True:
-                if self._in_flight.pop(index, None) is not None:
+                if self.in_flight.pop(index, None) is not None:
                     self._collect(index, future)
-                index, future = self._ended.get_nowait()
-        if len(self._recorded) >= FLUSH_AT or time.monotonic() - self._flushed >= FLUSH_EVERY:
+                index, future = self.ended.get_nowait()
+        if len(self.recorded) >= FLUSH_AT or time.monotonic() - self.flushed >= FLUSH_EVERY:
             self._flush()
 
     def _collect(self, index: int, future: Future) -> None:
@@ -207,7 +195,7 @@ class _Run:
             raise _lost(f"{type(error).__name__}: {error}") from error
         if outcome is None:
             # Once more: it writes the same bytes.
-            self._todo.appendleft(index)
+            self.todo.appendleft(index)
         else:
             self._record_outcome(index, outcome)
 
@@ -230,82 +218,82 @@ class _Run:
                 found=f"{type(error).__name__}: {error}",
                 hint="install the same sigcube on every worker",
             ) from error
-        deaths = self._deaths.get(index)
-        self._deaths[index] = 0 if deaths is None else deaths + error.allowed_failures + 1
-        if self._deaths[index] < LONELY_DEATHS:
-            self._suspects.append(index)
+        deaths = self.deaths.get(index)
+        self.deaths[index] = 0 if deaths is None else deaths + error.allowed_failures + 1
+        if self.deaths[index] < LONELY_DEATHS:
+            self.suspects.append(index)
             self._tell("suspect", text=f"a worker died with block {index}")
             return
-        text = f"its worker died {self._deaths[index]} times with no other block near"
+        text = f"its worker died {self.deaths[index]} times with no other block near"
         worker = error.last_worker.address
         self._fail(JournalEntry(block=index, status=PointStatus.KILLED, worker=worker, error=text))
 
     def _fail(self, entry: JournalEntry) -> None:
-        self._store.mark(self._plan.blocks[entry.block], entry.status)
+        self.store.mark(self.plan.blocks[entry.block], entry.status)
         self._record(entry)
-        if self._fail_fast:
+        if self.fail_fast:
             self._flush()
             verb = "failed" if entry.status is PointStatus.FAILED else "killed its worker"
             raise SigcubeError(
                 f"block {entry.block} {verb}, and the run stops as asked",
-                where=_describe_region(self._plan, self._plan.blocks[entry.block].regions[0]),
+                where=_describe_region(self.plan, self.plan.blocks[entry.block].regions[0]),
                 found=entry.error,
                 hint="repair the cause and run with retry-failed, or leave fail-fast out to go on without it",
             )
 
     def _record(self, entry: JournalEntry) -> None:
-        self._store.record(entry)
-        self._recorded.append(entry)
+        self.store.record(entry)
+        self.recorded.append(entry)
 
     def _flush(self) -> None:
         """Force what was recorded to the disk, then tell of it: before, it does not count."""
-        self._flushed = time.monotonic()
-        self._store.flush()
-        recorded, self._recorded = self._recorded, []
+        self.flushed = time.monotonic()
+        self.store.flush()
+        recorded, self.recorded = self.recorded, []
         for entry in recorded:
-            counts = {entry.status.word: getattr(self._progress, entry.status.word) + 1}
-            points = self._plan.blocks[entry.block].size if entry.status is PointStatus.DONE else 0
-            self._progress = replace(self._progress, points=self._progress.points + points, **counts)
+            counts = {entry.status.word: getattr(self.progress, entry.status.word) + 1}
+            points = self.plan.blocks[entry.block].size if entry.status is PointStatus.DONE else 0
+            self.progress = replace(self.progress, points=self.progress.points + points, **counts)
             self._tell(entry.status.word, entry=entry)
 
     def _watch_cluster(self) -> None:
         """See whether the scheduler is there, and how many threads its workers have."""
         now = time.monotonic()
-        if self._client.status != "running":
-            raise _lost(f"the connection is {self._client.status}")
-        if self._progress.threads and now - self._watched < MEMBERS_EVERY:
+        if self.client.status != "running":
+            raise _lost(f"the connection is {self.client.status}")
+        if self.progress.threads and now - self.watched < MEMBERS_EVERY:
             return
-        self._watched = now
+        self.watched = now
         try:
-            members = self._client.sync(self._client.scheduler.ncores, callback_timeout=ANSWER_TIMEOUT)
+            members = self.client.sync(self.client.scheduler.ncores, callback_timeout=ANSWER_TIMEOUT)
         except (OSError, TimeoutError) as error:
             raise _lost(f"{type(error).__name__}: {error}") from error
         threads = sum(members.values())
         if threads:
-            self._had_workers = now
-        elif now - self._had_workers > WORKER_TIMEOUT:
+            self.had_workers = now
+        elif now - self.had_workers > WORKER_TIMEOUT:
             raise ClusterError(
                 f"the cluster has no worker for {WORKER_TIMEOUT:.0f} s",
-                where=self._client.scheduler.address,
+                where=self.client.scheduler.address,
                 hint="start workers with `dask worker ADDRESS`, and run the same command again",
             )
-        if threads != self._told_threads:
-            self._told_threads = threads
-            self._progress = replace(self._progress, threads=threads)
+        if threads != self.last_threads:
+            self.last_threads = threads
+            self.progress = replace(self.progress, threads=threads)
             self._tell("workers" if threads else "waiting")
 
     def _abandon(self) -> None:
         """Let the cluster forget what is in flight, and journal what ended."""
-        if self._client.status == "running":
-            for future in self._in_flight.values():
+        if self.client.status == "running":
+            for future in self.in_flight.values():
                 future.release()
-        self._store.flush()
+        self.store.flush()
 
     def _tell(self, kind: str, *, entry: JournalEntry | None = None, text: str = "") -> None:
-        self._progress = replace(self._progress, in_flight=len(self._in_flight), seconds=time.monotonic() - self._began)
-        if self._progress.ended and not self._progress.warm[0]:
-            self._progress = replace(self._progress, warm=(self._progress.ended, self._progress.seconds))
-        self._on_event(Event(kind=kind, progress=self._progress, entry=entry, text=text))
+        self.progress = replace(self.progress, in_flight=len(self.in_flight), seconds=time.monotonic() - self.began)
+        if self.progress.ended and not self.progress.warm[0]:
+            self.progress = replace(self.progress, warm=(self.progress.ended, self.progress.seconds))
+        self.on_event(Event(kind=kind, progress=self.progress, entry=entry, text=text))
 
 
 def _dashboard(client: Client) -> str:
@@ -318,16 +306,15 @@ def _dashboard(client: Client) -> str:
 
 def _describe_region(plan: Plan, region: Region) -> str:
     """Name the values of the axes in a region of the grid."""
-    return ", ".join(_span(plan, dim, each) for dim, each in zip(plan.dims, region, strict=True))
-
-
-def _span(plan: Plan, dim: str, region: slice) -> str:
-    if dim not in plan.coords:
-        return f"{dim} [{region.start}:{region.stop}]"
-    coord = plan.coords[dim]
-    values = np.asarray(coord[1] if isinstance(coord, tuple) else coord)[region]
-    shown = [each if isinstance(each, str) else f"{each:.6g}" for each in dict.fromkeys((values[0], values[-1]))]
-    return f"{dim} = {' … '.join(shown)}"
+    coords, found = plan.coords, []
+    for dim, part in zip(plan.dims, region, strict=True):
+        if dim in coords:
+            values = coords[dim][1][part]
+            ends = dict.fromkeys((values[0], values[-1]))
+            found.append(f"{dim} = {' … '.join(each if isinstance(each, str) else f'{each:.6g}' for each in ends)}")
+        else:
+            found.append(f"{dim} [{part.start}:{part.stop}]")
+    return ", ".join(found)
 
 
 def _lost(found: str) -> ClusterError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Semaphore
 from typing import Any
 
-from distributed import Status, Worker, get_worker, secede
+from distributed import Status, get_worker, secede
 from distributed.threadpoolexecutor import thread_state
 
 from sigcube.errors import StoreError
@@ -34,52 +34,30 @@ class TaskOutcome:
 
 
 def on_worker(task: Task, path: str, index: int, payload: Any) -> TaskOutcome:
-    """Run one block; what it raises becomes a value, for an exception may not survive the way back.
-
-    Parameters
-    ----------
-    task : callable
-        Computes the block, and returns what writes it.
-    path : str
-        The store.
-    index : int
-        The block.
-    payload : object
-        Handed to the task.
-    """
+    """Run a `Task` on one block; what it raises becomes a value, for an exception may not survive the way back."""
     worker, began = get_worker().address, time.perf_counter()
     try:
         write = task(path, index, payload)
-        with _beside_the_next():
+        with _write_slot():
             written = write()
     except StoreError as error:
         return TaskOutcome(worker, time.perf_counter() - began, fatal=error)
     except Exception as error:
-        return TaskOutcome(worker, time.perf_counter() - began, error=_text(error))
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{type(error).__name__}: {str(error)[:_LONGEST]} ({frame.filename}:{frame.lineno})"
+        return TaskOutcome(worker, time.perf_counter() - began, error=text)
     return TaskOutcome(worker, time.perf_counter() - began, written=written)
 
 
 @contextmanager
-def _beside_the_next() -> Iterator[None]:
+def _write_slot() -> Iterator[None]:
     """Leave the worker's thread to the next block: writing waits for a disk, not for a processor.
 
     As many blocks are written at a time as are computed, lest a slow disk fill the memory with them.
     """
     worker = get_worker()
     with worker.extensions.setdefault("sigcube writes", Semaphore(worker.state.nthreads)):
-        if _may_leave(worker):
+        # Only a thread of Dask's own pool can leave it; a worker that closes holds the lock that leaving needs.
+        if worker.status is Status.running and hasattr(thread_state, "executor"):
             secede()
         yield
-
-
-def _may_leave(worker: Worker) -> bool:
-    """Say whether this is a thread of Dask's own pool, of a worker that does not wait for it in order to close.
-
-    Such a one waits with the lock in hand that leaving needs.
-    """
-    return worker.status is Status.running and hasattr(thread_state, "executor")
-
-
-def _text(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {str(error)[:_LONGEST]} ({frame.filename}:{frame.lineno})"

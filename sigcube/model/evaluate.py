@@ -64,40 +64,37 @@ def _call(*arguments: Any, term: Term) -> Any:
 
 
 def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
-    """Fold the points of each system, padding left out, into one value."""
+    """Reduce the points of each system, padding left out, to one value."""
+    point_dim = kind_of(cube).point_dim
     # Where systems are single points, a dimension of one stands in for that of their points.
-    point_dim = kind_of(cube).point_dim or "point"
-    expanded = [_as_row(argument, point_dim) for argument in (cube["r"], *arguments)]
-    radius, arguments = expanded[0], expanded[1:]
-    along = [isinstance(argument, xr.DataArray) and point_dim in argument.dims for argument in arguments]
+    dim = point_dim or "point"
+    whole = [_with_all_points(argument, point_dim) for argument in (cube["r"], *arguments)]
+    along = [isinstance(argument, xr.DataArray) and dim in argument.dims for argument in whole]
 
-    def fold(r: Any, *values: Any) -> float:
+    def reduce(r: Any, *values: Any) -> float:
         # The radius alone tells padding: a point where a term is undefined is a point all the same.
-        kept = ~np.isnan(r)
-        return float(
-            scalar(node.function)(*(v[kept] if is_array else v for v, is_array in zip(values, along, strict=True)))
-        )
+        is_point = ~np.isnan(r)
+        given = (v[is_point] if is_array else v for v, is_array in zip(values, along[1:], strict=True))
+        return float(scalar(node.function)(*given))
 
-    # Chunked or not, the points of a system must come together.
-    whole = [_unsplit(argument, point_dim) for argument in (radius, *arguments)]
     return xr.apply_ufunc(
-        fold,
+        reduce,
         *whole,
-        input_core_dims=[[point_dim] if is_array else [] for is_array in (True, *along)],
+        input_core_dims=[[dim] if is_array else [] for is_array in along],
         vectorize=True,
         dask="parallelized",
         output_dtypes=[np.float64],
     )
 
 
-def _as_row(argument: Any, point_dim: str) -> Any:
-    lacks = isinstance(argument, xr.DataArray) and point_dim == "point"
-    return argument.expand_dims(point=1) if lacks else argument
-
-
-def _unsplit(argument: Any, dim: str) -> Any:
-    chunked = isinstance(argument, xr.DataArray) and argument.chunks is not None and dim in argument.dims
-    return argument.chunk({dim: -1}) if chunked else argument
+def _with_all_points(argument: Any, point_dim: str | None) -> Any:
+    """Return an argument whose points of a system lie together, chunked or not."""
+    if not isinstance(argument, xr.DataArray):
+        return argument
+    if point_dim is None:
+        return argument.expand_dims(point=1)
+    chunked = argument.chunks is not None and point_dim in argument.dims
+    return argument.chunk({point_dim: -1}) if chunked else argument
 
 
 def _over_points(value: Any, cube: xr.Dataset, attrs: dict[str, str], name: str) -> xr.DataArray:

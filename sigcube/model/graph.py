@@ -87,20 +87,7 @@ def build_graph(
     variables: Variables,
     targets: Iterable[str],
 ) -> Graph:
-    """Find the terms behind the targets.
-
-    Parameters
-    ----------
-    kernel : str
-        Name of the kernel, for messages.
-    definitions : Mapping
-        What each name stands for.
-    parameters : collection of str
-        Names of the parameters.
-    variables : Variables
-        What the cube offers.
-    targets : iterable of str
-        The names wanted.
+    """Find the terms behind the targets, given what each name stands for; the kernel's name is for messages.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A kernel met with a kind of cube, under some labels and values: made once, checked once, passed on."""
+"""A kernel together with a kind of cube, labels and values: made once and passed on."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -98,7 +98,7 @@ class Model:
                 raise SpecError(what, where=name, found=repr(label), hint=did_you_mean(label, options))
         return given
 
-    @property
+    @cached_property
     def values(self) -> dict[str, Any]:
         """The values given for parameters."""
         return {name: value for name, value in self.settings.items() if name not in self.choices}
@@ -136,14 +136,7 @@ class Model:
     ) -> Graph:
         """Return the terms behind some targets, on a cube with the given variables.
 
-        Parameters
-        ----------
-        targets : iterable of str
-            The names wanted.
-        variables : Variables
-            What the cube offers.
-        extra : Mapping, optional
-            Further terms, such as the sums of a metric.
+        Further terms, such as the sums of a metric, are given as `extra`.
 
         Raises
         ------
@@ -195,14 +188,9 @@ class Model:
         swept: Mapping[str, str],
         extra: Mapping[str, Definition] | None = None,
     ) -> BoundModel:
-        """Settle the labels, and tell the parameters that vary along a dimension from those held fixed.
+        """Settle the labels, and separate the parameters that vary along a dimension from those held fixed.
 
-        Parameters
-        ----------
-        targets, variables, extra
-            As for `graph`.
-        swept : Mapping
-            The dimension of each parameter that varies; one that the graph does not use is left out.
+        `swept` names the dimension of each parameter that varies, used or not; the rest is as for `graph`.
         """
         graph = self.graph(targets, variables=variables, extra=extra)
         fixed = {name: float(value) for name, value in self.inputs(graph).items() if name not in swept}

@@ -96,21 +96,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class KernelRecord:
-    """The declaration of a gravity model: what turns baryons into a boost Σ = g_eff / g_N.
-
-    Attributes
-    ----------
-    name, title, source : str
-        The registry key, the name in print, and paper and section.
-    terms : Mapping
-        The formulas, by the name under which others refer to them. One of them is ``boost``.
-    parameters : tuple of Parameter
-        Every number that the terms, under any choice, refer to.
-    choices : tuple of Choice
-        The label axes.
-    smallest_boost : float
-        A bound that Σ keeps everywhere within the parameters' bounds.
-    """
+    """What a gravity model declares; `sigcube.model.kernel.Kernel`, which users make, explains each field."""
 
     name: str
     title: str

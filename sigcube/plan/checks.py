@@ -6,11 +6,11 @@ from itertools import chain
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError
 from sigcube.model.metrics import METRICS, terms_of
-from sigcube.model.model import Model, check_values
+from sigcube.model.model import check_values
 from sigcube.model.record import Term, inputs_of
 from sigcube.plan.spec import Spec
 
-__all__ = ["check_dims", "check_fitted", "check_spec"]
+__all__ = ["check_dims", "check_spec"]
 
 
 def check_spec(spec: Spec) -> None:
@@ -24,7 +24,11 @@ def check_spec(spec: Spec) -> None:
     model, axes = spec.model, {axis.name: axis for axis in spec.grid.axes}
     _check_metrics(spec)
     model.check_names(axes, where="axes")
-    model.check_names(model.settings, where="parameters")
+    for given, where in ((model, "parameters"), (spec.reference, "reference")):
+        if given is not None:
+            given.check_names(given.settings, where=where)
+            for name, value in given.values.items():
+                check_values(given.parameters[name], value, where=f"{where}.{name}")
     if both := sorted({*axes} & {*model.settings}):
         raise SpecError(f"{both[0]!r} is both an axis and held fixed", where="parameters", hint="keep one of the two")
     for name, axis in axes.items():
@@ -35,8 +39,6 @@ def check_spec(spec: Spec) -> None:
             raise SpecError(f"choice {name!r} takes labels", where=where, found=first)
         if name in model.parameters:
             check_values(model.parameters[name], axis.values, where=where)
-    for name, value in model.values.items():
-        check_values(model.parameters[name], value, where=f"parameters.{name}")
     for choice in model.frame.choices:
         units = {option.unit for option in choice.options.values()}
         if len(units) > 1 and choice.name in axes:
@@ -50,12 +52,16 @@ def check_spec(spec: Spec) -> None:
 
 def _check_metrics(spec: Spec) -> None:
     """Refuse metrics made of what this kind of cube does not define, such as velocities where each row has its law."""
-    defined = _defined(spec.model)
-    terms = terms_of(spec.metrics)
+    # What the model gives under any labels, and what a cube of the kind may hold.
+    model, terms = spec.model, terms_of(spec.metrics)
+    options = (option for choice in model.choices.values() for option in choice.options.values())
+    variables = (variable.name for variable in KINDS[model.frame.kind].variables)
+    given = chain(model.frame.terms, model.kernel.terms, variables, *(option.defines for option in options))
+    defined = frozenset(given)
     for metric in (metric for metric in spec.metrics if metric.name not in METRICS):
         if taken := [name for name in metric.terms if name in defined]:
             raise SpecError(f"a metric cannot call a term {taken[0]!r}: the model has one", where="metrics")
-        own = {**spec.model.frame.terms, **terms}
+        own = {**model.frame.terms, **terms}
         if unknown := [name for name in metric.sums if not callable(own.get(name))]:
             hint = "define it among the metric's terms"
             raise SpecError(f"a metric adds up terms, and {unknown[0]!r} is none", where="metrics", hint=hint)
@@ -63,18 +69,11 @@ def _check_metrics(spec: Spec) -> None:
     fitting = [metric.name for metric in known if all(_follows(each, defined, terms) for each in metric.sums)]
     if unfit := [metric.name for metric in spec.metrics if metric.name not in fitting]:
         raise SpecError(
-            f"metric {unfit[0]!r} does not fit cubes of kind {spec.model.frame.kind!r}",
+            f"metric {unfit[0]!r} does not fit cubes of kind {model.frame.kind!r}",
             where="metrics",
             found=", ".join(unfit),
             expected=", ".join(fitting),
         )
-
-
-def _defined(model: Model) -> frozenset[str]:
-    """Return what the model gives under any labels, and what a cube of the kind may hold."""
-    options = (option for choice in model.choices.values() for option in choice.options.values())
-    variables = (variable.name for variable in KINDS[model.frame.kind].variables)
-    return frozenset(chain(model.frame.terms, model.kernel.terms, variables, *(option.defines for option in options)))
 
 
 def _follows(name: str, defined: Collection[str], terms: Mapping[str, Term]) -> bool:
@@ -82,23 +81,6 @@ def _follows(name: str, defined: Collection[str], terms: Mapping[str, Term]) -> 
     if name not in terms:
         return name in defined
     return all(_follows(each, defined, terms) for each in inputs_of(terms[name]))
-
-
-def check_fitted(spec: Spec, fewest_points: int) -> None:
-    """Refuse as many fitted parameters as the smallest system has points, or more.
-
-    Raises
-    ------
-    SpecError
-        With the numbers that leave degrees of freedom.
-    """
-    if not 0 <= spec.fitted < fewest_points:
-        raise SpecError(
-            "fitted parameters leave no degrees of freedom",
-            where="fitted",
-            found=str(spec.fitted),
-            expected=f"0 to {fewest_points - 1}",
-        )
 
 
 def check_dims(spec: Spec, variables: Collection[str]) -> None:

@@ -61,21 +61,16 @@ def geomspace(start: float, stop: float, num: int) -> tuple[float, ...]:
         return (float(start), *inner, float(stop))[:num]
 
 
-def _check_spacing(form: str, start: object, stop: object, num: object) -> None:
-    if wrong := _what_is_wrong(form, start, stop, num):
-        raise SpecError(f"{form} needs start, stop, number", found=f"{start!r}, {stop!r}, {num!r}", expected=wrong)
-
-
-def _what_is_wrong(form: str, start: object, stop: object, num: object) -> str | None:
-    """Say what the arguments of a spacing lack, if anything."""
+def _check_spacing(form: str, start: Any, stop: Any, num: Any) -> None:
+    expected = ""
     if isinstance(num, bool) or not isinstance(num, Integral) or num < 1:
-        return "a whole number of values, above zero"
-    for end in (start, stop):
-        if isinstance(end, bool) or not isinstance(end, Real) or not isfinite(end):
-            return "finite numbers as ends"
-        if form == "geomspace" and end <= 0:
-            return "both ends above zero"
-    return None
+        expected = "a whole number of values, above zero"
+    elif any(isinstance(end, bool) or not isinstance(end, Real) or not isfinite(end) for end in (start, stop)):
+        expected = "finite numbers as ends"
+    elif form == "geomspace" and min(start, stop) <= 0:
+        expected = "both ends above zero"
+    if expected:
+        raise SpecError(f"{form} needs start, stop, number", found=f"{start!r}, {stop!r}, {num!r}", expected=expected)
 
 
 @dataclass(frozen=True)
@@ -186,8 +181,7 @@ def _dim_and_content(name: str, given: Any) -> tuple[Any, Any]:
         if given.ndim != 1:
             raise SpecError(f"axis {name!r} must have one dimension", where=f"axes.{name}", found=f"{given.ndim}")
         return str(given.dims[0]), given.values.tolist()
-    is_pair = isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[0], str) and is_list(given[1])
-    if is_pair:
+    if isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[0], str) and is_list(given[1]):
         return given[0], given[1]
     if not is_list(given):
         raise SpecError(f"axis {name!r} must be a list of values", where=f"axes.{name}", found=repr(given))

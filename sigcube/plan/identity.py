@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from itertools import chain
@@ -14,7 +14,7 @@ import numpy as np
 from sigcube import __version__
 from sigcube.constants import CONSTANTS
 from sigcube.model.code_hash import source_hash
-from sigcube.model.metrics import terms_of
+from sigcube.model.metrics import METRICS, terms_of
 from sigcube.model.model import Model
 from sigcube.model.record import Definition, Reduction, Term
 from sigcube.plan.grid import Axis
@@ -26,16 +26,15 @@ __all__ = ["describe_identity", "result_attrs", "result_coords"]
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
 
 
-def result_coords(spec: Spec, systems: tuple[str, ...], sections: Iterable[Section]) -> dict[str, Any]:
+def result_coords(spec: Spec, systems: tuple[str, ...], sections: Sequence[Section]) -> dict[str, Any]:
     """Return the coordinates of a result: the grid's axes with units, and the names of the systems where kept."""
     coords = {axis.name: (axis.dim, axis.array, _axis_attrs(spec, axis, sections)) for axis in spec.grid.axes}
-    if spec.keep_systems and spec.model.frame.system_dim:
-        attrs = {"units": "", "long_name": spec.model.frame.system_dim, "source": "cube"}
-        coords[spec.model.frame.system_dim] = (spec.model.frame.system_dim, np.array(systems, dtype=object), attrs)
+    if spec.keep_systems and (dim := spec.model.frame.system_dim):
+        coords[dim] = (dim, np.array(systems, dtype=object), {"units": "", "long_name": dim, "source": "cube"})
     return coords
 
 
-def _axis_attrs(spec: Spec, axis: Axis, sections: Iterable[Section]) -> dict[str, Any]:
+def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str, Any]:
     if axis.is_label:
         description = spec.model.choices[axis.name].description
         return {"units": "", "long_name": description, "source": spec.model.kernel.source}
@@ -47,36 +46,29 @@ def _axis_attrs(spec: Spec, axis: Axis, sections: Iterable[Section]) -> dict[str
         "source": parameter.source,
     }
     users = [section for section in sections if axis.name in section.model.graph.parameters]
-    unused = [section for section in sections if section not in users]
-    if unused:
-        where = _labels(spec, users)
+    if len(users) < len(sections):
+        swept = [axis.name for axis in spec.grid.axes if axis.is_label]
+        labels = (", ".join(f"{name}={section.labels[name]}" for name in swept) for section in users)
+        where = " or ".join(dict.fromkeys(labels))
         attrs["comment"] = (
             f"computed for {where}; elsewhere the model does not depend on it, and values repeat along it"
         )
     return attrs
 
 
-def _labels(spec: Spec, sections: Iterable[Section]) -> str:
-    swept = [axis.name for axis in spec.grid.axes if axis.is_label]
-    found = (", ".join(f"{name}={section.labels[name]}" for name in swept) for section in sections)
-    return " or ".join(dict.fromkeys(found))
-
-
 def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ...]) -> dict[str, str]:
     """Say, part by part, what decides the bits of a result and where they lie in it."""
-    record = spec_to_record(spec)
-    plain = {
-        key: json.dumps(record[key], sort_keys=True) for key in ("metrics", "reference", "keep", "dtype", "fitted")
-    }
+    record = hashlib.sha256("\n".join(_record(spec)).encode())
+    given = spec_to_record(spec)
+    settings = ("parameters", "metrics", "reference", "keep", "dtype", "fitted")
     return {
         "sigcube": __version__,
         "kernel": spec.model.kernel.name,
         "kernel source": source_hash(_functions(spec)),
-        "kernel record": _digest("\n".join(_record(spec))),
+        "kernel record": f"sha256 {record.hexdigest()[:16]}",
         **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
         "dimensions": ", ".join(f"{dim} {n}" for dim, n in spec.grid.dims.items()),
-        "parameters": json.dumps(record["parameters"], sort_keys=True),
-        **plain,
+        **{key: json.dumps(given[key], sort_keys=True) for key in settings},
         "data": str(origin.get("data", "")),
         "tile": " × ".join(map(str, tile)),
     }
@@ -99,13 +91,7 @@ def result_attrs(spec: Spec, origin: Mapping[str, Any], identity: Mapping[str, s
         "conventions": "CF flags; units readable by astropy",
         "spec": json.dumps(spec_to_record(spec)),
         "identity": json.dumps(dict(identity)),
-        "versions": json.dumps(
-            {
-                "sigcube": __version__,
-                "python": platform.python_version(),
-                **_library_versions(),
-            }
-        ),
+        "versions": json.dumps({"sigcube": __version__, "python": platform.python_version(), **_library_versions()}),
     }
 
 
@@ -128,30 +114,30 @@ def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
 def _record(spec: Spec) -> Iterator[str]:
     """Say what stands behind each name under each label, and which values hold where none is given."""
     for name, term in chain(spec.model.frame.terms.items(), terms_of(spec.metrics).items()):
-        yield f"{name} = {_told(term)}"
+        yield f"{name} = {_text(term)}"
     for model in _models(spec):
         own = model.kernel.name
         for name, term in model.kernel.terms.items():
-            yield f"{own}: {name} = {_told(term)}"
+            yield f"{own}: {name} = {_text(term)}"
         for choice in model.choices.values():
             yield f"{own}: {choice.name}, {choice.default} by default"
             for label, option in choice.options.items():
-                yield from (f"{choice.name} {label}: {name} = {_told(term)}" for name, term in option.defines.items())
+                yield from (f"{choice.name} {label}: {name} = {_text(term)}" for name, term in option.defines.items())
         for parameter in model.parameters.values():
             yield f"{parameter.name} = {[parameter.value(constants) for constants in CONSTANTS.values()]}"
     yield from (f"{name}: {constants}" for name, constants in CONSTANTS.items())
+    # Registered metrics go with the version of sigcube; a user's own may change under one name.
+    for metric in (metric for metric in spec.metrics if metric.name not in METRICS):
+        made_of = metric.sums, metric.system_variables, metric.scope, metric.reduced
+        yield f"metric {metric.name}: {_text(metric.finish)} of {made_of}"
 
 
 def _models(spec: Spec) -> list[Model]:
     return [spec.model] if spec.reference is None else [spec.model, spec.reference]
 
 
-def _told(term: Definition) -> str:
+def _text(term: Definition) -> str:
     return term if isinstance(term, str) else f"{type(term).__name__} {source_hash([_plain(term)])}"
-
-
-def _digest(text: str) -> str:
-    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _plain(term: Term | Reduction) -> Term:

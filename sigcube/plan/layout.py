@@ -45,14 +45,8 @@ class Layout:
 def lay_out(spec: Spec, *, used: Sequence[Sequence[bool]], n_systems: int, n_points: int) -> Layout:
     """Choose tiles and chunks for the variables of a sweep.
 
-    Parameters
-    ----------
-    spec : Spec
-        What is asked.
-    used : sequence of sequence of bool
-        For each section, which of the grid's dimensions it computes along.
-    n_systems, n_points : int
-        Size of the sample.
+    `used` says for each section which of the grid's dimensions it computes along; the sample has `n_systems` systems
+    and `n_points` points.
     """
     lengths = tuple(1 if dim in spec.grid.label_dims else n for dim, n in spec.grid.dims.items())
     itemsize = np.dtype(spec.dtype).itemsize
@@ -97,38 +91,28 @@ def _largest(lengths: Sequence[int], points: int) -> tuple[int, ...]:
 
 def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: bool) -> list[ResultVariable]:
     grid = spec.grid
-    dims, shape = tuple(grid.dims), grid.shape
+    dims, shape, source = tuple(grid.dims), grid.shape, spec.model.kernel.source
 
-    def summary(name: str, dtype: str, attrs: Mapping[str, Any]) -> ResultVariable:
-        return ResultVariable(name, dims, shape, chunks[1:], dtype, attrs)
-
-    def per_system(name: str, attrs: Mapping[str, Any]) -> ResultVariable:
-        own = (str(spec.model.frame.system_dim), *dims), (n_systems, *shape)
-        return ResultVariable(name, *own, chunks, spec.dtype, attrs, compressed=repeats)
+    def summary(name: str, dtype: str, attrs: Mapping[str, Any], **own: str) -> ResultVariable:
+        return ResultVariable(name, dims, shape, chunks[1:], dtype, {**attrs, **own})
 
     found: list[ResultVariable] = []
     for metric in spec.metrics:
-        attrs = {
-            "units": spec.model.unit if metric.unit is None else metric.unit,
-            "source": spec.model.kernel.source,
-            "best": metric.best,
-        }
+        unit = spec.model.unit if metric.unit is None else metric.unit
+        attrs = {"units": unit, "source": source, "best": metric.best}
         if metric.scope == "pooled":
-            found.append(summary(metric.name, "float64", {**attrs, "long_name": f"{metric.long_name}, all points"}))
+            found.append(summary(metric.name, "float64", attrs, long_name=f"{metric.long_name}, all points"))
             continue
         if spec.keep_systems:
-            found.append(per_system(metric.name, {**attrs, "long_name": metric.long_name}))
+            own = (str(spec.model.frame.system_dim), *dims), (n_systems, *shape), chunks, spec.dtype
+            long_name = {"long_name": metric.long_name}
+            found.append(ResultVariable(metric.name, *own, {**attrs, **long_name}, compressed=repeats))
         for statistic in ("mean", "median"):
-            long_name = f"{metric.long_name}, {statistic} over systems"
-            found.append(summary(f"{metric.name}_{statistic}", "float64", {**attrs, "long_name": long_name}))
+            of_systems = f"{metric.long_name}, {statistic} over systems"
+            found.append(summary(f"{metric.name}_{statistic}", "float64", attrs, long_name=of_systems))
     if spec.reference is not None:
-        long_name = f"fraction of systems with a smaller RMS than {spec.reference.kernel.name}"
-        found.append(
-            summary(
-                "win_rate",
-                "float64",
-                {"units": "", "source": spec.model.kernel.source, "best": "largest", "long_name": long_name},
-            )
-        )
+        better = f"fraction of systems with a smaller RMS than {spec.reference.kernel.name}"
+        attrs = {"units": "", "source": source, "best": "largest"}
+        found.append(summary("win_rate", "float64", attrs, long_name=better))
     found.append(summary("status", "uint8", _STATUS_ATTRS))
     return found

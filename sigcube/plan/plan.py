@@ -6,7 +6,7 @@ written, so that the result is dense and slices as one would expect. Sections wh
 another are computed once as well.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil, prod
@@ -14,8 +14,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from sigcube.chunks import Region
-from sigcube.plan.checks import check_dims, check_fitted
+from sigcube.errors import SpecError
+from sigcube.plan.checks import check_dims
 from sigcube.plan.identity import describe_identity, result_attrs, result_coords
 from sigcube.plan.layout import Layout, lay_out
 from sigcube.plan.spec import Spec
@@ -151,10 +151,8 @@ class Plan:
     def bytes_largest_block(self) -> int:
         """Bytes of the values that a worker holds while it computes the largest block."""
         points = max(self.block(0, section, (0,) * len(self.dims)).size for section in self.sections)
-        sizes = (
-            (len(self.systems) if self.system_dim in v.dims else 1) * np.dtype(v.dtype).itemsize for v in self.variables
-        )
-        return points * sum(sizes)
+        rows = (len(self.systems) if self.system_dim in each.dims else 1 for each in self.variables)
+        return points * sum(n * np.dtype(each.dtype).itemsize for n, each in zip(rows, self.variables, strict=True))
 
     def section_size(self, section: Section) -> int:
         """Return the number of grid points that a section computes."""
@@ -162,7 +160,7 @@ class Plan:
 
     def used_dims(self, section: Section) -> tuple[bool, ...]:
         """Tell for each dimension of the grid whether a section computes along it."""
-        return _used_dims(self.spec, section)
+        return section.used_dims(self.dims)
 
     def _lengths(self, section: Section) -> tuple[int, ...]:
         return tuple(n if used else 1 for n, used in zip(self.dims.values(), self.used_dims(section), strict=True))
@@ -177,16 +175,12 @@ class Plan:
             slice(i * length, min((i + 1) * length, n))
             for i, length, n in zip(position, self.layout.tile, self._lengths(section), strict=True)
         )
-        return Block(index, section.index, tile, tuple(self._regions(section, tile)))
-
-    def _regions(self, section: Section, tile: Region) -> Iterator[Region]:
-        used = dict(zip(self.dims, zip(self.used_dims(section), tile, strict=True), strict=True))
-        for position in section.positions:
-            at = dict(zip(self.spec.grid.label_dims, position, strict=True))
-            yield tuple(
-                slice(at[dim], at[dim] + 1) if dim in at else used[dim][1] if used[dim][0] else slice(0, n)
-                for dim, n in self.dims.items()
-            )
+        # Along a dimension that the section does not use, its values are repeated.
+        whole = zip(self.dims.items(), self.used_dims(section), tile, strict=True)
+        region = {dim: part if used else slice(0, n) for (dim, n), used, part in whole}
+        labels = (zip(self.spec.grid.label_dims, position, strict=True) for position in section.positions)
+        regions = (region | {dim: slice(i, i + 1) for dim, i in label} for label in labels)
+        return Block(index, section.index, tile, tuple(tuple(each.values()) for each in regions))
 
     def __repr__(self) -> str:
         return _describe(self)
@@ -205,31 +199,27 @@ def make_plan(
 
     Parameters
     ----------
-    spec : Spec
-        What is asked.
-    sections : tuple of Section
-        Its sections, as `sigcube.plan.sections.make_sections` returns them.
-    systems : sequence of str
-        Names of the systems in the sample.
-    n_points, fewest_points : int
-        Points of the sample in all, and of its smallest system.
-    origin : Mapping, optional
-        Where the data come from.
+    spec, sections, systems, n_points, origin
+        As for `Plan`; the sections as `sigcube.plan.sections.make_sections` returns them.
+    fewest_points : int
+        Points of the smallest system in the sample.
 
     Raises
     ------
     SpecError
         For a dimension with a name that the result uses itself, and for more fitted parameters than points.
     """
-    check_fitted(spec, fewest_points)
-    used = [_used_dims(spec, section) for section in sections]
+    if not 0 <= spec.fitted < fewest_points:
+        raise SpecError(
+            "fitted parameters leave no degrees of freedom",
+            where="fitted",
+            found=str(spec.fitted),
+            expected=f"0 to {fewest_points - 1}",
+        )
+    used = [section.used_dims(spec.grid.dims) for section in sections]
     layout = lay_out(spec, used=used, n_systems=len(systems), n_points=n_points)
     check_dims(spec, {variable.name for variable in layout.variables})
     return Plan(spec, tuple(systems), n_points, sections, layout, origin or {})
-
-
-def _used_dims(spec: Spec, section: Section) -> tuple[bool, ...]:
-    return tuple(dim in section.model.dims for dim in spec.grid.dims)
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
@@ -258,6 +248,7 @@ def _describe(plan: Plan) -> str:
     repeated = grid.size - plan.points_computed
     rest = f"; {count(repeated)} repeat them" if repeated else ""
     readings = plural(len(plan.sections), "reading")
+    blocks = "1 block" if len(plan.blocks) == 1 else f"{count(len(plan.blocks))} blocks"
     rows = [
         ("data", f"{count(len(plan.systems))} systems, {count(plan.n_points)} points"),
         ("grid", f"{shape} = {count(grid.size)} grid points"),
@@ -265,7 +256,7 @@ def _describe(plan: Plan) -> str:
         *(("", line) for line in _describe_sections(plan)),
         ("metrics", _describe_metrics(plan)),
         ("result", f"{size(plan.bytes)} before compression, {len(plan.variables)} arrays, {count(plan.files)} files"),
-        ("work", f"{count(plan.evaluations)} evaluations in {_blocks(len(plan.blocks))}"),
+        ("work", f"{count(plan.evaluations)} evaluations in {blocks}"),
         ("memory", f"{size(plan.bytes_largest_block)} a worker for the largest block, beside Python's own"),
         ("time", _describe_time(plan)),
     ]
@@ -275,10 +266,6 @@ def _describe(plan: Plan) -> str:
         rows += [("caution", what), ("", "choose a sample without flagged points")]
     lines = [f"  {label:<10}{text}".rstrip() for label, text in rows]
     return "\n".join([f"Plan of a sweep of {kernel.name} ({kernel.title})", *lines])
-
-
-def _blocks(n: int) -> str:
-    return "1 block" if n == 1 else f"{count(n)} blocks"
 
 
 def _describe_sections(plan: Plan) -> Iterable[str]:

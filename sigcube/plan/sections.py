@@ -7,7 +7,7 @@ from typing import Any
 from sigcube.errors import SpecError
 from sigcube.model.graph import Variables
 from sigcube.model.metrics import check_system_variables, sums_of, terms_of
-from sigcube.model.model import BoundModel, check_values
+from sigcube.model.model import BoundModel
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import Section
 
@@ -43,7 +43,13 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
         swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at}
         bound = model.bind(sums_of(spec.metrics), variables=variables, swept=swept, extra=terms)
         key = bound, _bind_reference(spec, model.settings, swept, variables)
-        _check_reference_follows(*key)
+        # Its sums would have nothing to be compared with.
+        if key[1] is not None and (alone := set(key[1].dims) - set(bound.dims)):
+            raise SpecError(
+                f"the reference varies along {sorted(alone)[0]!r}, which the model does not use",
+                where="reference",
+                hint="hold that parameter fixed under the reference, or leave the axis out",
+            )
         positions.setdefault(key, []).append(position)
         labels.setdefault(key, model.labels)
     sections = tuple(
@@ -66,16 +72,14 @@ def _bind_reference(
     """Bind the reference model to the sweep's baryons: a comparison is made at equal mass-to-light ratios."""
     if spec.reference is None:
         return None
-    given, frame = spec.reference.settings, spec.model.frame
+    given, frame = spec.reference, spec.model.frame
     shared = {*(p.name for p in frame.parameters), *(choice.name for choice in frame.choices), "constants"}
     common = {name: value for name, value in settings.items() if name in shared}
-    model = spec.reference.with_settings({**common, **given})
-    model.check_names(model.settings, where="reference")
+    model = given.with_settings({**common, **given.settings})
     follows = {name: dim for name, dim in swept.items() if name in shared and name not in model.settings}
     rms = tuple(metric for metric in spec.metrics if metric.name == "rms")
     bound = model.bind(sums_of(rms), variables=variables, swept=follows, extra=terms_of(rms))
-    for name in (name for name in given if name not in model.labels):
-        check_values(model.parameters[name], given[name], where=f"reference.{name}")
+    for name in given.values:
         if name not in bound.graph.parameters:
             raise SpecError(
                 f"the reference {model.kernel.name} does not use {name!r}",
@@ -83,16 +87,6 @@ def _bind_reference(
                 found=", ".join(f"{choice}={label}" for choice, label in model.labels.items()),
             )
     return bound
-
-
-def _check_reference_follows(model: BoundModel, reference: BoundModel | None) -> None:
-    """Refuse a reference that varies where the model does not: its sums would have nothing to be compared with."""
-    if reference is not None and (alone := set(reference.dims) - set(model.dims)):
-        raise SpecError(
-            f"the reference varies along {sorted(alone)[0]!r}, which the model does not use",
-            where="reference",
-            hint="hold that parameter fixed under the reference, or leave the axis out",
-        )
 
 
 def _check_all_used(spec: Spec, sections: tuple[Section, ...]) -> None:

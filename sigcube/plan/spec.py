@@ -18,14 +18,7 @@ from sigcube.model.record import Frame
 from sigcube.plan.grid import Grid, geomspace, is_list, linspace, make_grid
 from sigcube.toml import check, read_toml
 
-__all__ = [
-    "Spec",
-    "SpecFile",
-    "make_spec",
-    "read_spec_file",
-    "spec_from_record",
-    "spec_to_record",
-]
+__all__ = ["Spec", "SpecFile", "make_spec", "read_spec_file", "spec_from_record", "spec_to_record"]
 
 _SPACINGS = {"linspace": linspace, "geomspace": geomspace}
 
@@ -136,7 +129,7 @@ def make_spec(
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
         raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=hint)
     spec = Spec(
-        model=Model(find(kernel), FRAMES[kind], _settled("parameters", parameters or {})),
+        model=Model(find(kernel), FRAMES[kind], _fixed_values("parameters", parameters or {})),
         grid=make_grid({name: _spaced(name, axis) for name, axis in axes.items()}),
         metrics=find_metrics(metrics),
         reference=_reference(reference, FRAMES[kind]),
@@ -144,16 +137,15 @@ def make_spec(
         dtype="float32" if dtype == "float32" else "float64",
         fitted=fitted,
     )
-    if spec.reference is not None and "rms" not in metrics:
+    if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
         raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
     return spec
 
 
 def _check_list(name: str, given: Any) -> None:
-    if isinstance(given, str):
-        raise SpecError(f"{name} must be a list", where=name, found=repr(given), expected=repr([given]))
     if not is_list(given):
-        raise SpecError(f"{name} must be a list", where=name, found=repr(given))
+        expected = repr([given]) if isinstance(given, str) else None
+        raise SpecError(f"{name} must be a list", where=name, found=repr(given), expected=expected)
 
 
 def _check_table(name: str, given: Any) -> None:
@@ -161,7 +153,7 @@ def _check_table(name: str, given: Any) -> None:
         raise SpecError(f"{name} must be a table of names and values", where=name, found=repr(given))
 
 
-def _settled(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings as plain Python values, which a record can hold; each is a single one."""
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
     for name, value in plain.items():
@@ -178,15 +170,12 @@ def _settled(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _reference(given: str | Kernel | Mapping[str, Any] | None, frame: Frame) -> Model | None:
     if given is None:
         return None
-    if isinstance(given, str | Kernel):
-        return Model(find(given), frame)
-    if not isinstance(given, Mapping):
+    if not isinstance(given, str | Kernel | Mapping):
         raise SpecError("a reference is a kernel, or a table with one", where="reference", found=repr(given))
-    settings = dict(given)
+    settings = dict(given) if isinstance(given, Mapping) else {"kernel": given}
     if "kernel" not in settings:
         raise SpecError("a reference needs a kernel", where="reference", found=", ".join(settings) or "nothing")
-    kernel = find(settings.pop("kernel"))
-    return Model(kernel, frame, _settled("reference", settings))
+    return Model(find(settings.pop("kernel")), frame, _fixed_values("reference", settings))
 
 
 def _spaced(name: str, axis: Any) -> Any:

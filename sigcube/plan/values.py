@@ -1,6 +1,6 @@
 """The values that a plan is made of, and that the engine, the store and the driver pass on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from math import ceil, prod
@@ -52,6 +52,10 @@ class Section:
     positions: tuple[tuple[int, ...], ...]
     model: BoundModel
     reference: BoundModel | None
+
+    def used_dims(self, dims: Iterable[str]) -> tuple[bool, ...]:
+        """Tell for each dimension whether the model is computed along it."""
+        return tuple(dim in self.model.dims for dim in dims)
 
 
 @dataclass(frozen=True)

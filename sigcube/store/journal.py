@@ -18,14 +18,7 @@ from sigcube.files import write_all
 from sigcube.plan.values import PointStatus
 from sigcube.store.faults import disk_fault
 
-__all__ = [
-    "Header",
-    "Journal",
-    "JournalEntry",
-    "JournalWriter",
-    "read_journal",
-    "write_header",
-]
+__all__ = ["Header", "Journal", "JournalEntry", "JournalWriter", "read_journal", "write_header"]
 
 FORMAT = 1
 _FILE = "blocks.jsonl"
@@ -108,14 +101,18 @@ class JournalWriter:
     ----------
     folder : Path
         The ``journal`` folder of a store whose lock is held.
+    length : int
+        Bytes of whole lines, as `read_journal` counts them; what follows is dropped.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, length: int) -> None:
         self._path = folder / _FILE
-        whole = read_journal(folder).length
-        self._handle = os.open(self._path, os.O_WRONLY)
-        os.ftruncate(self._handle, whole)
-        self._end = whole
+        try:
+            self._handle = os.open(self._path, os.O_WRONLY)
+            os.ftruncate(self._handle, length)
+        except OSError as error:
+            raise disk_fault(error, self._path) from error
+        self._end = length
         self._lines: list[str] = []
 
     def append(self, entry: JournalEntry) -> None:
@@ -175,7 +172,7 @@ def read_journal(folder: Path) -> Journal:
     Raises
     ------
     StoreError
-        There is no journal, or a line other than the last is damaged.
+        There is no journal, it is of another version, or a line other than the last is damaged.
     """
     path = folder / _FILE
     try:
@@ -188,34 +185,41 @@ def read_journal(folder: Path) -> Journal:
     records = [_parse(path, number, line) for number, line in enumerate(data[:length].splitlines(), start=1)]
     if not records or records[0].get("kind") != "header":
         raise _damaged(path, 1, "no header")
-    entries = [_entry(path, number, each) for number, each in enumerate(records, start=1) if each["kind"] == "block"]
-    return Journal(
-        header=_header(path, records[0]),
-        entries={entry.block: entry for entry in entries},
-        sessions=tuple(each["at"] for each in records if each["kind"] == "session"),
-        length=length,
-    )
-
-
-def _header(path: Path, record: dict[str, Any]) -> Header:
-    if record.get("format") != FORMAT:
+    if (found := records[0].get("format")) != FORMAT:
         raise StoreError(
             "the store was written by another version of sigcube",
             where=str(path),
-            found=f"journal format {record.get('format')}",
+            found=f"journal format {found}",
             expected=f"journal format {FORMAT}",
             hint="read it with that version, or write to another path",
         )
+    header, entries, sessions = None, {}, []
+    for number, record in enumerate(records, start=1):
+        try:
+            if header is None:
+                header = _header(record)
+            elif record["kind"] == "session":
+                sessions.append(float(record["at"]))
+            else:
+                entry = _entry(record, len(header.block_points))
+                entries[entry.block] = entry
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(path, number, f"{type(error).__name__}: {error}") from error
+    assert header is not None
+    return Journal(header, entries, tuple(sessions), length)
+
+
+def _header(record: Mapping[str, Any]) -> Header:
     points = tuple(count for times, count in record["block_points"] for _ in range(times))
     return Header(identity=record["identity"], block_points=points, data_points=record["data_points"])
 
 
-def _entry(path: Path, number: int, record: dict[str, Any]) -> JournalEntry:
+def _entry(record: Mapping[str, Any], n_blocks: int) -> JournalEntry:
     fields = {key: value for key, value in record.items() if key != "kind"}
-    try:
-        return JournalEntry(**{**fields, "status": _ENDS[fields["status"]]})
-    except (KeyError, TypeError) as error:
-        raise _damaged(path, number, str(error)) from error
+    entry = JournalEntry(**{**fields, "status": _ENDS[fields["status"]]})
+    if entry.block not in range(n_blocks):
+        raise ValueError(f"block {entry.block} of {n_blocks}")
+    return entry
 
 
 def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:

@@ -135,13 +135,7 @@ class Lock:
 
 
 def current_holder(folder: Path) -> Holder | None:
-    """Read who holds the lock of a folder, without taking it; None when it is free.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the records lie.
-    """
+    """Read who holds the lock whose records lie in a folder, without taking it; None when it is free."""
     newest = _newest(folder)
     return newest[1] if newest and newest[1].alive(now=time.time()) else None
 
@@ -161,7 +155,14 @@ def _take(folder: Path, stale_after: float) -> tuple[int, Holder]:
         _link(draft, folder, number, me)
     finally:
         draft.unlink(missing_ok=True)
-    _confirm(folder, number)
+    numbers = _numbers(folder)
+    if (highest := max(numbers)) > number:
+        # Ours went into a gap that a whole take-over left behind: give way.
+        _file(folder, number).unlink(missing_ok=True)
+        raise _in_use(folder, _read(folder, highest))
+    for older in numbers:
+        if older < number:
+            _file(folder, older).unlink(missing_ok=True)
     return number, me
 
 
@@ -176,17 +177,6 @@ def _link(draft: Path, folder: Path, number: int, me: Holder) -> None:
     except OSError as error:
         hint = "the lock is a hard link: keep results on a file system that has them, and has room"
         raise StoreError("the lock cannot be taken", where=str(folder), found=str(error), hint=hint) from error
-
-
-def _confirm(folder: Path, number: int) -> None:
-    """Give way to a higher record: ours went into a gap that a whole take-over left behind."""
-    highest = max(_numbers(folder))
-    if highest > number:
-        _file(folder, number).unlink(missing_ok=True)
-        raise _in_use(folder, _read(folder, highest))
-    for older in _numbers(folder):
-        if older < number:
-            _file(folder, older).unlink(missing_ok=True)
 
 
 def _in_use(folder: Path, holder: Holder | None) -> StoreInUse:

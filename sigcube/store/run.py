@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +42,8 @@ class RunStore:
     def __init__(self, path: str, lock: Lock, *, retry_failed: bool) -> None:
         self.path = path
         self._lock = lock
-        self._journal = JournalWriter(journal_folder(path))
         self.before = read_journal(journal_folder(path))
+        self._journal = JournalWriter(journal_folder(path), length=self.before.length)
         settled = self.before.blocks(PointStatus.DONE, *(() if retry_failed else _BAD_ENDS))
         n_blocks = len(self.before.header.block_points)
         self.todo = tuple(index for index in range(n_blocks) if index not in settled)
@@ -136,23 +135,18 @@ class StoreStatus:
 
 
 def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, retry_failed: bool = False) -> RunStore:
-    """Make a store, or resume one that the same plan made.
+    """Make a store, or resume one that was made with the plan's ``identity``; it is locked.
 
     Parameters
     ----------
     path : path-like
-        Where the store is, or shall be.
+        Where the store is, or will be.
     plan : Plan
-        What to run; its ``identity`` must equal the one that the store was made with.
+        What to run.
     inputs : Packed
-        The points that the sweep sees, kept in a new store.
+        The points that the sweep sees; a new store holds them.
     retry_failed : bool, optional
         Whether to run blocks again that failed or killed their worker.
-
-    Returns
-    -------
-    RunStore
-        The store, locked; its ``todo`` are the blocks to run.
 
     Raises
     ------
@@ -172,10 +166,18 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
             if not journal_folder(target).exists():
                 raise
     folder = journal_folder(target)
-    _compare(target, read_journal(folder).header.identity, plan.identity)
+    stored, wanted = read_journal(folder).header.identity, plan.identity
+    if differing := [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]:
+        raise StoreMismatch(
+            f"the store was made by another sweep: {', '.join(differing)} differ",
+            where=str(target),
+            found="; ".join(f"{key} = {_shorten(stored.get(key))}" for key in differing),
+            expected="; ".join(f"{key} = {_shorten(wanted.get(key))}" for key in differing),
+            hint="write to another path, or move the store away to start anew",
+        )
     lock = Lock(folder)
     try:
-        _sweep_orphans(target)
+        _remove_orphans(target)
         return RunStore(str(target), lock, retry_failed=retry_failed)
     except BaseException:
         lock.release()
@@ -183,12 +185,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
 
 
 def status(path: str | os.PathLike[str]) -> StoreStatus:
-    """Say how far a sweep is; needs no lock, so it works from another shell while the sweep runs.
-
-    Parameters
-    ----------
-    path : path-like
-        The store.
+    """Say how far the sweep of a store is; needs no lock, so it works from another shell while the sweep runs.
 
     Raises
     ------
@@ -200,10 +197,8 @@ def status(path: str | os.PathLike[str]) -> StoreStatus:
     holder = current_holder(folder)
     done, failed, killed = (journal.blocks(each) for each in (PointStatus.DONE, *_BAD_ENDS))
     sizes = journal.header.block_points
-    points_done = sum(sizes[index] for index in done)
     todo = [index for index in range(len(sizes)) if index not in journal.entries]
     rate = _rate(journal)
-    left = sum(sizes[index] for index in todo)
     return StoreStatus(
         blocks=len(sizes),
         done=len(done),
@@ -211,26 +206,14 @@ def status(path: str | os.PathLike[str]) -> StoreStatus:
         killed=len(killed),
         todo=len(todo),
         points=sum(sizes),
-        points_done=points_done,
+        points_done=sum(sizes[index] for index in done),
         invalid=sum(journal.entries[index].n_invalid for index in done),
         evaluations_per_second=rate * journal.header.data_points,
-        seconds_left=left / rate if holder and rate else None,
+        seconds_left=sum(sizes[index] for index in todo) / rate if holder and rate else None,
         heartbeat=holder.heartbeat if holder else None,
         holder=holder,
         errors=tuple(journal.entries[index] for index in sorted(failed | killed)),
     )
-
-
-def _compare(target: Path, stored: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    differing = [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]
-    if differing:
-        raise StoreMismatch(
-            f"the store was made by another sweep: {', '.join(differing)} differ",
-            where=str(target),
-            found="; ".join(f"{key} = {_shorten(stored.get(key))}" for key in differing),
-            expected="; ".join(f"{key} = {_shorten(wanted.get(key))}" for key in differing),
-            hint="write to another path, or move the store away to start anew",
-        )
 
 
 def _shorten(value: str | None) -> str:
@@ -239,7 +222,7 @@ def _shorten(value: str | None) -> str:
     return value if len(value) <= _SHORT else f"{value[: _SHORT - 1]}…"
 
 
-def _sweep_orphans(target: Path) -> None:
+def _remove_orphans(target: Path) -> None:
     """Remove what killed writers left; only the holder of the lock may, as others' drafts may be in use."""
     for folder, _, names in os.walk(target):
         # A contender for the lock has a draft here for a moment.

@@ -29,16 +29,7 @@ from sigcube.plan.values import ResultVariable
 from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Header, write_header
 
-__all__ = [
-    "STATUS",
-    "StoreLayout",
-    "create",
-    "journal_folder",
-    "read_attrs",
-    "read_inputs",
-    "read_layout",
-    "stamp",
-]
+__all__ = ["STATUS", "StoreLayout", "create", "journal_folder", "read_attrs", "read_inputs", "read_layout", "stamp"]
 
 STATUS = "status"
 """Name of the array that says how each grid point ended."""
@@ -55,16 +46,7 @@ class StoreLayout:
 
 
 def create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed) -> None:
-    """Make an empty result store; it appears whole or not at all.
-
-    Parameters
-    ----------
-    path : path-like
-        Where the store shall be.
-    plan : Plan
-        Arrays, coordinates, attributes and identity of the run.
-    inputs : Packed
-        The points that the sweep sees, kept in the store.
+    """Make an empty result store of a plan, with the points that the sweep sees; it appears whole or not at all.
 
     Raises
     ------
@@ -78,9 +60,9 @@ def create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed) -> None:
         with write_folder(target) as draft:
             _build(draft, plan, inputs)
     except FileExistsError as error:
-        raise StoreExists(
-            "there is something at this path already", where=str(target), hint="choose another path, or remove it"
-        ) from error
+        # The store, or a file among the folders above it.
+        what, hint = "there is something at this path already", "choose another path, or remove it"
+        raise StoreExists(what, where=str(error.filename or target), hint=hint) from error
     except OSError as error:
         raise disk_fault(error, target) from error
 
@@ -104,16 +86,15 @@ def read_attrs(path: str | os.PathLike[str]) -> dict[str, Any]:
 def read_inputs(path: str | os.PathLike[str]) -> Packed:
     """Read the packed points that the sweep sees."""
     with np.load(journal_folder(path) / _INPUTS, allow_pickle=False) as held:
-        return Packed(
-            systems=tuple(str(name) for name in held["systems"]),
-            offsets=held["offsets"],
-            points=_under(held, "points"),
-            per_system=_under(held, "per_system"),
-        )
+        columns: dict[str, dict[str, Any]] = {"points": {}, "per_system": {}}
+        for key in sorted(key for key in held if "/" in key):
+            group, _, name = key.partition("/")
+            columns[group][name] = held[key]
+        return Packed(systems=tuple(str(name) for name in held["systems"]), offsets=held["offsets"], **columns)
 
 
-def read_layout(path: str | os.PathLike[str]) -> "StoreLayout":
-    """Read what the driver planned to be in a store."""
+def read_layout(path: str | os.PathLike[str]) -> StoreLayout:
+    """Read which arrays the plan has in a store."""
     attrs: Mapping[str, Any] = zarr.open_group(str(path), path="journal", mode="r").attrs.asdict()
     return StoreLayout(dims=tuple(attrs["dims"]), arrays={name: tuple(dims) for name, dims in attrs["arrays"].items()})
 
@@ -125,17 +106,22 @@ def _build(draft: Path, plan: Plan, inputs: Packed) -> None:
     template.assign_coords(labels).to_zarr(draft, mode="w-", consolidated=False, zarr_format=3)
     root = zarr.open_group(str(draft), mode="r+", use_consolidated=False)
     for variable in plan.variables:
-        _array(root, variable)
+        _create_array(root, variable)
     arrays = {each.name: list(each.dims) for each in plan.variables}
     root.create_group("journal", attributes={"dims": list(plan.dims), "arrays": arrays})
     consolidate(draft)
-    _write_inputs(journal_folder(draft) / _INPUTS, inputs)
+    columns = {
+        f"{group}/{key}": each for group in ("points", "per_system") for key, each in getattr(inputs, group).items()
+    }
+    # One file: as Zarr arrays they would take half the time that a sweep needs to begin.
+    systems = np.array(inputs.systems, dtype=np.str_)
+    np.savez(journal_folder(draft) / _INPUTS, systems=systems, offsets=inputs.offsets, **columns)
     sizes = tuple(block.size for block in plan.blocks)
     header = Header(identity=plan.identity, block_points=sizes, data_points=int(inputs.offsets[-1]))
     write_header(journal_folder(draft), header)
 
 
-def _array(root: zarr.Group, variable: ResultVariable) -> None:
+def _create_array(root: zarr.Group, variable: ResultVariable) -> None:
     dtype = np.dtype(variable.dtype)
     root.create_array(
         variable.name,
@@ -153,15 +139,3 @@ def _array(root: zarr.Group, variable: ResultVariable) -> None:
         dimension_names=variable.dims,
         attributes=dict(variable.attrs),
     )
-
-
-def _write_inputs(path: Path, inputs: Packed) -> None:
-    """Write one file: as Zarr arrays they would take half the time that a sweep needs to begin."""
-    columns = {
-        f"{name}/{key}": values for name in ("points", "per_system") for key, values in getattr(inputs, name).items()
-    }
-    np.savez(path, systems=np.array(inputs.systems, dtype=np.str_), offsets=inputs.offsets, **columns)
-
-
-def _under(held: Mapping[str, np.ndarray[Any, Any]], name: str) -> dict[str, np.ndarray[Any, Any]]:
-    return {key.partition("/")[2]: held[key] for key in sorted(held) if key.startswith(f"{name}/")}

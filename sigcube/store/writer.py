@@ -1,4 +1,4 @@
-"""What a worker does with a finished block: check its place, write whole chunks, and digest the bytes."""
+"""What a worker does with a finished block: check that it fits, write whole chunks, and digest the bytes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,16 +58,19 @@ def write_block(path: str, block: Block, arrays: Mapping[str, np.ndarray[Any, An
         An array is missing, of another shape or type, not on whole chunks, or the disk is full.
     """
     targets = _targets(path)
-    targets.check_names(arrays)
-    # The status comes last, so that who reads it sees the values it speaks of.
-    places = [
-        (name, targets.region(name, region))
-        for name in sorted(targets.arrays, key=lambda name: name == STATUS)
-        for region in block.regions
-    ]
-    for name, region in places:
+    if set(arrays) != set(targets.arrays):
+        raise StoreError(
+            "the block's arrays are not those of the store",
+            where=path,
+            found=", ".join(sorted(arrays)),
+            expected=", ".join(sorted(targets.arrays)),
+        )
+    # The status comes last, so that a reader who sees it also sees the values it speaks of.
+    names = sorted(targets.arrays, key=lambda name: name == STATUS)
+    regions = [(name, targets.region(name, region)) for name in names for region in block.regions]
+    for name, region in regions:
         targets.check(name, region, arrays[name], block=block.index)
-    for name, region in places:
+    for name, region in regions:
         targets.write(name, region, arrays[name])
     return Written(digest_of(arrays, block.regions), int(np.count_nonzero(arrays[STATUS] == PointStatus.INVALID)))
 
@@ -82,17 +85,10 @@ def mark_block(path: str, block: Block, status: PointStatus) -> None:
 
 
 def digest_of(arrays: Mapping[str, np.ndarray[Any, Any]], regions: Sequence[Region]) -> str:
-    """Digest the arrays of a block.
+    """Digest the arrays of a block, little-endian, and the regions of the grid in which they lie.
 
     XXH3 finds every accident at the speed of memory, where sha256 would cost a tenth of the sweep; it is no proof
     against forgery.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        The values, little-endian.
-    regions : sequence of tuple of slice
-        Where they lie in the grid.
 
     Examples
     --------
@@ -122,11 +118,14 @@ class Targets:
         return tuple(own.get(dim, slice(0, size)) for dim, size in sizes)
 
     def check(self, name: str, region: Region, values: np.ndarray[Any, Any], *, block: int) -> None:
-        """Raise unless values have the type and shape of their place, and it is one of whole chunks."""
+        """Raise unless values have the type of the array, and repeat into the region, which is of whole chunks."""
         target, shape = self.arrays[name], _shape(region)
-        if values.dtype != target.dtype or not _repeats(values.shape, shape):
+        fits = len(values.shape) == len(shape) and all(
+            own in (1, n) for own, n in zip(values.shape, shape, strict=True)
+        )
+        if values.dtype != target.dtype or not fits:
             raise StoreError(
-                f"the block's {name!r} does not fit its place",
+                f"the block's {name!r} does not fit its region",
                 where=f"{self.path}, block {block}",
                 found=f"{values.dtype} {values.shape}",
                 expected=f"{target.dtype} {shape}",
@@ -141,21 +140,11 @@ class Targets:
                 )
 
     def write(self, name: str, region: Region, values: np.ndarray[Any, Any]) -> None:
-        """Write values, repeated to fill their place."""
+        """Write values, repeated to fill the region."""
         try:
             self.arrays[name].write(region, np.broadcast_to(values, _shape(region)))
         except OSError as error:
             raise disk_fault(error, Path(self.path)) from error
-
-    def check_names(self, arrays: Mapping[str, object]) -> None:
-        """Raise unless there is one array for each target."""
-        if set(arrays) != set(self.arrays):
-            raise StoreError(
-                "the block's arrays are not those of the store",
-                where=self.path,
-                found=", ".join(sorted(arrays)),
-                expected=", ".join(sorted(self.arrays)),
-            )
 
 
 def _targets(path: str) -> Targets:
@@ -169,19 +158,13 @@ def _targets(path: str) -> Targets:
 def _open(path: str, _: tuple[int, int]) -> Targets:
     """Open the result arrays once a process: opening costs more than writing a small block."""
     layout, root = read_layout(path), zarr.open_group(path, mode="r")
-    arrays = {name: ChunkFiles.of(_array(root, name), Path(path, name)) for name in layout.arrays}
+    arrays = {}
+    for name in layout.arrays:
+        array = root[name]
+        assert isinstance(array, zarr.Array)
+        arrays[name] = ChunkFiles.of(array, Path(path, name))
     return Targets(path, layout, arrays)
-
-
-def _array(root: zarr.Group, name: str) -> zarr.Array[Any]:
-    found = root[name]
-    assert isinstance(found, zarr.Array)
-    return found
 
 
 def _shape(region: Region) -> tuple[int, ...]:
     return tuple(each.stop - each.start for each in region)
-
-
-def _repeats(shape: tuple[int, ...], place: tuple[int, ...]) -> bool:
-    return len(shape) == len(place) and all(own in (1, size) for own, size in zip(shape, place, strict=True))

@@ -146,6 +146,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.code"))
 
 
+@pytest.mark.slow
 def test_a_second_process_compiles_nothing_and_has_the_same_bits(tmp_path: Path) -> None:
     first, second = (run(SWEEP, folder=tmp_path / "c") for _ in range(2))
     assert int(first[0]) > 10
@@ -153,6 +154,7 @@ def test_a_second_process_compiles_nothing_and_has_the_same_bits(tmp_path: Path)
     assert (tmp_path / "c").stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.slow
 def test_several_processes_at_once_write_intact_files(tmp_path: Path) -> None:
     script = OWN.replace("FACTOR", "2.0").replace("STEPS", "[1.0, 5.0]")
     for found in [output(process) for process in [start(script, folder=tmp_path / "c") for _ in range(3)]]:
@@ -161,6 +163,7 @@ def test_several_processes_at_once_write_intact_files(tmp_path: Path) -> None:
     assert files(tmp_path / "c") == sorted((tmp_path / "c").iterdir())
 
 
+@pytest.mark.slow
 def test_changes_of_a_script_are_seen(tmp_path: Path) -> None:
     script = tmp_path / "own.py"
 
@@ -176,6 +179,7 @@ def test_changes_of_a_script_are_seen(tmp_path: Path) -> None:
     assert outcome(2.0, (1.0,)) == ["1.0", "3.0", "5.0", "0"]
 
 
+@pytest.mark.slow
 def test_functions_of_one_name_from_two_processes_are_not_mistaken_for_each_other(tmp_path: Path) -> None:
     # In a process of its own each is the first that is compiled, so that Numba gives all the same name.
     script = OWN.replace("FACTOR", "2.0")

@@ -13,6 +13,7 @@ import xarray as xr
 
 from sigcube.model.code_hash import source_hash
 from sigcube.model.kernel import Kernel
+from sigcube.model.metrics import Metric, itself, mean
 from sigcube.model.record import Choice, Option, Parameter, Reduction
 from sigcube.plan.spec import spec_from_record
 from tests.plan.test_plan import plan
@@ -81,6 +82,22 @@ def test_identity_tells_which_axis_of_labels_lies_along_which_dimension() -> Non
     other = plan(axes={"scale_length": ("a", labels["scale_length"]), "window": ("b", labels["window"])})
     assert one.dims == other.dims
     assert one.identity != other.identity
+
+
+OWN = Metric("own", "own", ("residual",), mean, "system", None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sums": ("residual_sq",)}, {"scope": "pooled"}, {"reduced": True}, {"finish": itself}],
+    ids=lambda change: str(*change),
+)
+def test_identity_tells_a_users_own_metric_from_another_of_its_name(change: dict[str, Any]) -> None:
+    # The registered ones have the functions of both, so that only their use differs.
+    metrics = ["rms", "chi2", "chi2_red"]
+    one = plan(axes=AXES, metrics=[*metrics, OWN]).identity
+    other = plan(axes=AXES, metrics=[*metrics, replace(OWN, **change)]).identity
+    assert {key for key in one if one[key] != other[key]} == {"kernel record"}
 
 
 def test_identity_holds_the_data_but_not_their_titles() -> None:

@@ -256,6 +256,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"parameters": {"k": 1.0}}, "no reading of sigma in this sweep uses 'k'\n  where: parameters.k"),
     # the reference
     ({"reference": {"kernel": "mond", "a0": 5.0}}, "a0 is out of bounds\n  where: reference.a0\n  found: 5"),
+    ({"reference": {"kernel": "mond", "a0": "low"}}, "a0 must be a number\n  where: reference.a0\n  found: 'low'"),
     ({"reference": {"kernel": "mond", "mu": 1}}, "mond has no parameter or choice 'mu'\n  where: reference"),
     ({"reference": {"kernel": "sigma", "k": 2.0}}, "the reference sigma does not use 'k'\n  where: reference.k"),
     ({"reference": {"kernel": "mond", "nu": "rr"}}, "mond has no nu 'rr'"),

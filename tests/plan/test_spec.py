@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
+from sigcube.model.metrics import METRICS
 from sigcube.plan.grid import geomspace, linspace
 from sigcube.plan.spec import SpecFile, make_spec, read_spec_file, spec_from_record, spec_to_record
 
@@ -64,6 +65,10 @@ def test_numpy_scalars_are_the_numbers_that_they_are() -> None:
     )
     assert made.model.settings == {"xi_scale": float(np.float32(0.1)), "z": 1}
     assert spec_from_record(json.loads(json.dumps(spec_to_record(made)))) == made
+
+
+def test_a_reference_goes_with_the_record_of_the_rms() -> None:
+    assert spec(metrics=[METRICS["rms"]], reference="mond") == spec(metrics=["rms"], reference="mond")
 
 
 TABLES = [

@@ -20,8 +20,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def open_writer(folder: Path) -> JournalWriter:
+    return JournalWriter(folder, length=read_journal(folder).length)
+
+
 def append(folder: Path, *entries: JournalEntry) -> None:
-    writer = JournalWriter(folder)
+    writer = open_writer(folder)
     for entry in entries:
         writer.append(entry)
     writer.flush()
@@ -53,7 +57,7 @@ def test_entries_come_back_and_the_last_of_a_block_counts(folder: Path) -> None:
 
 
 def test_nothing_counts_before_the_flush(folder: Path) -> None:
-    writer = JournalWriter(folder)
+    writer = open_writer(folder)
     writer.append(JournalEntry(block=1, status=PointStatus.DONE))
     assert not read_journal(folder).entries
     writer.flush()
@@ -79,7 +83,10 @@ def test_a_torn_last_line_is_dropped_then_overwritten(folder: Path, cut: int) ->
         (2, "\0\0\0\0"),  # a hole left by the file system
         (2, "[1, 2]"),  # JSON, but no record
         (2, '{"kind": "block", "colour": "red"}'),  # a record, but not ours
+        (2, '{"kind": "block", "block": 4, "status": "done"}'),  # a block that the plan does not have
+        (2, '{"kind": "session"}'),  # a session without its time
         (1, '{"kind": "session", "at": 1.0}'),  # no header
+        (1, '{"kind": "header", "format": 1, "identity": {}, "block_points": [[4, 8]]}'),  # half a header
     ],
 )
 def test_damage_is_refused_with_its_line(folder: Path, line: int, text: str) -> None:
@@ -113,7 +120,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was(folder: Path, monkeypatch: pyt
             return real(handle, data[:20], offset)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    writer = JournalWriter(folder)
+    writer = open_writer(folder)
     writer.append(JournalEntry(block=1, status=PointStatus.DONE))
     with monkeypatch.context() as patch:
         patch.setattr("sigcube.files.os.pwrite", half_then_full)
@@ -132,7 +139,7 @@ def test_an_interrupt_in_the_midst_of_a_flush_tears_no_line(folder: Path, monkey
         real(handle, data[:20], offset)
         raise KeyboardInterrupt
 
-    writer = JournalWriter(folder)
+    writer = open_writer(folder)
     writer.append(JournalEntry(block=1, status=PointStatus.DONE))
     with monkeypatch.context() as patch:
         patch.setattr("sigcube.files.os.pwrite", interrupted)

@@ -149,8 +149,8 @@ def test_the_end_of_an_array_may_cut_a_shard(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rms": np.zeros((3, 2, 4))}, "'rms' does not fit its place"),  # float64 for float32
-        ({"rms_mean": np.zeros((2, 3))}, "'rms_mean' does not fit its place"),  # another shape
+        ({"rms": np.zeros((3, 2, 4))}, "'rms' does not fit its region"),  # float64 for float32
+        ({"rms_mean": np.zeros((2, 3))}, "'rms_mean' does not fit its region"),  # another shape
         ({"extra": np.zeros(1)}, "arrays are not those of the store"),  # unknown name
     ],
 )
@@ -253,6 +253,12 @@ def test_what_is_no_store_is_left_alone(tmp_path: Path, kind: str) -> None:
     with pytest.raises(StoreError, match="something at this path already"):
         create(target, plan=PLAN, inputs=packed())
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("dear")
+    with pytest.raises(StoreError, match=r"something at this path already\n  where: .*/results\n"):
+        open_or_create(tmp_path / "results" / "r.zarr", plan=PLAN, inputs=packed())
 
 
 def test_a_full_disk_leaves_no_half_store(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The verb of the ledger: published numbers, recomputed and judged."""
+"""The command of the ledger: published numbers, recomputed and judged."""
 
 import json
 import os
@@ -55,7 +55,8 @@ def claims(
                 cubes=cubes,
                 data=data,
                 workers=workers or min(os.cpu_count() or 1, len(chosen)),
-                among=every,
+                # Rows of one's own may link to those that come with sigcube.
+                among=(*load_claims(), *every) if file else every,
                 on_progress=on_progress,
             )
     except KeyboardInterrupt:

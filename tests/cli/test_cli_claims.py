@@ -113,6 +113,15 @@ def test_a_failure_of_an_evaluation_exits_with_one_and_names_all() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_rows_of_ones_own_may_link_to_those_that_come_with_sigcube() -> None:
+    same = {"quantity": "expression", "formula": "a", "let": {"a": "si.amplitude.base"}}
+    Path("linked.toml").write_text(row(same, id="own.same", published="1.173"), encoding="utf-8")
+    result = call("claims", "--file", "linked.toml", "--workers", "1", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert [each["verdict"] for each in json.loads(result.stdout)] == ["reproduces"]
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_command_of_a_boost_gives_its_value() -> None:
     Path("boost.toml").write_text(row(BOOST), encoding="utf-8")
     result = call("claims", "--file", "boost.toml", "--workers", "1", "--json")

@@ -15,7 +15,7 @@ import xarray as xr
 from sigcube.claims.cubes import Cubes
 from sigcube.claims.quantities import QUANTITIES
 from sigcube.claims.quantities.base import Found
-from sigcube.claims.rows import Reading
+from sigcube.claims.rows import Claim, Reading, parse_reading, split_link
 from sigcube.errors import FetchError, SigcubeError, SpecError
 
 __all__ = ["OnProgress", "Outcome", "Worker", "computation_key", "compute_all"]
@@ -43,10 +43,6 @@ def computation_key(reading: Reading) -> str:
     return json.dumps([reading.quantity, reading.keys.model_dump(mode="json")], sort_keys=True, default=str)
 
 
-def _no_links(link: Any) -> Found:
-    raise SpecError("this quantity has no links", found=repr(link))
-
-
 @dataclass
 class Worker:
     """Computes readings in one process, and keeps what several of them need.
@@ -55,16 +51,20 @@ class Worker:
     ----------
     cubes : Cubes
         The cubes of datasets.
-    linked : callable
-        Returns what a linked reading or claim came to.
+    claims : Mapping
+        The claims that readings may link to, by id.
+    done : dict
+        What was computed before, by `computation_key`.
     """
 
     cubes: Cubes
-    linked: Callable[[Any], Found] = _no_links
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    done: dict[str, Outcome] = field(default_factory=dict)
+    _path: list[str] = field(default_factory=list, repr=False)
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def cube(self, dataset: str) -> xr.Dataset:
-        """Open a dataset's cube."""
+        """Open a dataset's cube, once a process."""
         return self.cubes.open(dataset)
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
@@ -72,6 +72,33 @@ class Worker:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+    def outcome(self, reading: Reading) -> Outcome:
+        """Return what a reading came to, scaled; it is computed unless that was done before."""
+        key = computation_key(reading)
+        if key not in self.done:
+            if key in self._path:
+                raise SpecError("claims are made of one another in a circle", where="let")
+            self._path.append(key)
+            self.done[key] = self.compute(reading)
+            self._path.pop()
+        return self.done[key].scaled(reading.scale)
+
+    def linked(self, link: Any) -> Found:
+        """Return what a linked reading or claim came to, scaled."""
+        outcome = self.outcome(self._reading_of(link) if isinstance(link, str) else parse_reading(link))
+        if outcome.found is None:
+            raise FetchError(outcome.message) if outcome.kind == "missing" else SpecError(outcome.message)
+        return outcome.found
+
+    def _reading_of(self, link: str) -> Reading:
+        name, wanted = split_link(link)
+        if name not in self.claims:
+            raise SpecError(f"there is no claim {name!r}", where="let")
+        for reading in self.claims[name].reading:
+            if wanted in ("", reading.name):
+                return reading
+        raise SpecError(f"{name} has no reading {wanted!r}", where="let")
 
     def compute(self, reading: Reading) -> Outcome:
         """Compute a reading, unscaled; whatever goes wrong is an outcome too."""

@@ -42,14 +42,9 @@ WINDOWS = ["geometric", "power", "local", "none"]
 
 
 def run_demo(out: Path, *, workers: int | None) -> None:
-    """Make the survey, sweep it, print a table and write ``map.html``; then do the same for real systems.
+    """Make the survey, sweep it, print a table and write ``map.html``; then compare models of real systems.
 
-    Parameters
-    ----------
-    out : Path
-        The folder for all of it; an earlier demonstration in it is replaced.
-    workers : int or None
-        Processes of the local cluster.
+    All of it goes into the folder ``out``, where an earlier demonstration is replaced.
     """
     began = time.perf_counter()
     survey = demo_survey()
@@ -83,7 +78,7 @@ def run_demo(out: Path, *, workers: int | None) -> None:
 
 
 def _landmark_table(cube: xr.Dataset) -> Table:
-    """Compare the models with every landmark that has a measurement, by the engine."""
+    """Compare the models with every landmark that has a measurement."""
     ratios = {
         name: Sweep(
             cube, sample="observed", kernel=name, axes={"constants": ["paper"]}, metrics=["ratio"], keep=["landmark"]

@@ -47,14 +47,7 @@ _MOST_ERRORS = 5
 def table(title: str, head: Iterable[str], rows: Iterable[Sequence[object] | None]) -> Table:
     """Make a table for a terminal; nothing in it is taken for markup.
 
-    Parameters
-    ----------
-    title : str
-        A line above it, or an empty string.
-    head : iterable of str
-        Titles of the columns; one that begins with ``>`` is aligned to the right.
-    rows : iterable of sequence
-        The cells; None ends a section.
+    A column whose title begins with ``>`` is aligned to the right. A row that is None ends a section.
     """
     made = Table(
         title=Text(title, style="bold") if title else None,

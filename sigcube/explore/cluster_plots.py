@@ -20,13 +20,7 @@ _RATIO = "observed g / g of the baryons"
 
 
 def profile_cards(cube: xr.Dataset) -> list[Card]:
-    """Return cards with observed against baryonic accelerations and masses, and their ratio along the radius.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A cluster cube.
-    """
+    """Return cards with observed against baryonic accelerations and masses, and their ratio along the radius."""
     from bokeh.layouts import column
     from bokeh.models import ColumnDataSource
 

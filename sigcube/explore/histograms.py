@@ -17,13 +17,7 @@ _BINS = 40
 
 
 def histogram_cards(cube: xr.Dataset) -> list[Card]:
-    """Return a card with the histogram of a variable, which a menu chooses.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A cube of any kind; two groups are drawn apart where it has ``counter_rotating``.
-    """
+    """Return a card with the histogram of a variable, which a menu chooses, apart for each group."""
     from bokeh.layouts import column
     from bokeh.models import ColumnDataSource
 

@@ -248,20 +248,10 @@ def contour_levels(z: FloatArray, *, larger_is_better: bool) -> list[tuple[float
 def trace_contours(
     x: FloatArray, y: FloatArray, z: FloatArray, levels: Sequence[tuple[float, str]]
 ) -> dict[str, list[Any]]:
-    """Find the lines of equal value.
+    """Find the lines at which ``z``, shape ``(y.size, x.size)``, has the levels; each level comes with its text.
 
-    Parameters
-    ----------
-    x, y, z : ndarray
-        Values `z`, shape ``(y.size, x.size)``.
-    levels : sequence of (float, str)
-        Of each line, and its text.
-
-    Returns
-    -------
-    dict
-        Columns of `N_LEVELS` rows: ``xs`` and ``ys`` of the lines, whose pieces are separated by NaN; ``text``, and the
-        place ``x`` and ``y`` where it stands.
+    Returns columns of `N_LEVELS` rows: ``xs`` and ``ys`` of the lines, whose pieces are separated by NaN; ``text``, and
+    the place ``x`` and ``y`` where it stands.
     """
     from contourpy import contour_generator
 

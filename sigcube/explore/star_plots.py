@@ -74,13 +74,7 @@ class StarCounts:
 
 
 def density_cards(cube: xr.Dataset) -> list[Card]:
-    """Return cards with the density of stars over radius and velocity, and over radius and height.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A star cube, which may be lazy: it is read in parts.
-    """
+    """Return cards with the density of stars over radius and velocity, and over radius and height."""
     from bokeh.layouts import column
 
     counted = [count_stars(cube, view.x, view.y, cells=view.cells) for view in _VIEWS]
@@ -104,19 +98,7 @@ def density_cards(cube: xr.Dataset) -> list[Card]:
 def count_stars(cube: xr.Dataset, x: str, y: str, *, cells: tuple[int, int]) -> dict[str, StarCounts]:
     """Count the stars of each sample in cells of two variables; they are read in parts.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A star cube.
-    x, y : str
-        Variables of the stars.
-    cells : (int, int)
-        How many to the right and upwards.
-
-    Returns
-    -------
-    dict
-        By sample: those of the recipe first, then that of all stars.
+    The number of ``cells`` is that along x and along y. The samples of the recipe come first, then that of all stars.
     """
     found, bits = samples(cube), flag_masks(cube["point_flag"])
     order = [*(name for name in found if name != EVERYTHING), EVERYTHING]
@@ -165,7 +147,7 @@ def _medians(counts: FloatArray, edges: FloatArray) -> FloatArray:
 
 
 def _plot(cube: xr.Dataset, view: _View, counted: Mapping[str, StarCounts]) -> tuple[Any, dict[str, Any]]:
-    """Draw the first sample; return the style.figure, and what the script needs to show another one."""
+    """Draw the first sample; return the figure, and what the script needs to show another one."""
     from bokeh.models import ColorBar, ColumnDataSource, LogColorMapper, LogTicker
     from bokeh.palettes import Viridis256
 

@@ -61,20 +61,9 @@ class FitSolution:
 
 
 class Problem:
-    """One model of a fit and the data of the sample.
+    """One model of a fit, the plan of the sweep over its coarse grid, and the data of the sample.
 
-    Parameters
-    ----------
-    model : FitModel
-        The model.
-    plan : Plan
-        Of the sweep over its coarse grid.
-    packed : Packed
-        The sample.
-    scope : {"system", "sample"}
-        Whether each system has parameters of its own.
-    objective : {"chi2", "rms"}
-        What is minimised. The RMS of a sample is the mean of its systems' RMS, as a sweep's ``rms_mean``.
+    The RMS of a sample is the mean of its systems' RMS, as a sweep's ``rms_mean``.
 
     Attributes
     ----------

@@ -186,12 +186,14 @@ def fit_tables(result: xr.Dataset) -> list[Table]:
 def fit_notes(result: xr.Dataset) -> list[str]:
     """Return what else there is to say of a fit: wins of models, several minima, what did not converge."""
     fits = _with_models(result)
-    dims, notes = _system_dims(fits), []
-    if dims:
+    notes = []
+    if _system_dims(fits):
         by = "chi2_red" if "chi2_red" in fits else "rms"
         for first, second in combinations(map(str, fits["model"].values), 2):
-            rate = bootstrap_win_rate(fits, first, second, by=by) if fits.sizes[dims[0]] > 1 else ""
-            notes.append(f"{wins(fits, first, second, by=by)}; bootstrap over systems {rate}".removesuffix(" "))
+            won = wins(fits, first, second, by=by)
+            # A model may have no finite value for some systems, and one system cannot be resampled.
+            rate = f"; bootstrap over systems {bootstrap_win_rate(fits, first, second, by=by)}" if won.n > 1 else ""
+            notes.append(f"{won}{rate}")
     several, failed = int((fits["n_minima"] > 1).sum()), int((~fits["converged"]).sum())
     if several:
         notes.append(f"{several} of {fits['n_minima'].size} fits have more than one minimum; the lowest is taken")

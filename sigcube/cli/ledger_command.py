@@ -1,6 +1,5 @@
 """The command of the ledger: published numbers, recomputed and judged."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sigcube.cli.app import AsJson, CubeFolder, ExitCode, stderr_console, stdout_console
+from sigcube.cli.app import AsJson, CubeFolder, ExitCode, print_json, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from sigcube.claims import Entry
@@ -80,8 +79,7 @@ def _show(entries: "list[Entry]", *, explain: bool, html: Path | None, as_json: 
 
         claims_page(entries, html)
     if as_json:
-        records = [ledger_text.entry_record(entry) for entry in entries]
-        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
+        print_json([ledger_text.entry_record(entry) for entry in entries])
     elif explain:
         for entry in entries:
             typer.echo(ledger_text.explain(entry))

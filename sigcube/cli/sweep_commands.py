@@ -51,7 +51,10 @@ def plan(spec: SpecPath, as_json: AsJson = False) -> None:
     from sigcube.sweep import Sweep
 
     planned = Sweep.from_toml(spec).plan()
-    typer.echo(json.dumps(plan_record(planned), indent=2) if as_json else repr(planned))
+    if as_json:
+        print_json(plan_record(planned))
+    else:
+        typer.echo(repr(planned))
 
 
 def sweep(

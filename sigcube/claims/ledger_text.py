@@ -69,13 +69,7 @@ _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def choose_claims(claims: Sequence[Claim], *, wanted: str | None = None, paper: str | None = None) -> tuple[Claim, ...]:
-    """Return the claims of a paper whose id is ``wanted`` or begins with it, such as ``sparc.``.
-
-    Raises
-    ------
-    SpecError
-        If there is none: with the nearest.
-    """
+    """Return the claims of a paper whose id is ``wanted`` or begins with it; refuse to return none."""
     papers = {claim.paper for claim in claims}
     if paper is not None and paper not in papers:
         raise SpecError(f"there is no paper {paper!r}", where="--paper", hint=did_you_mean(paper, papers))
@@ -96,13 +90,7 @@ def choose_claims(claims: Sequence[Claim], *, wanted: str | None = None, paper: 
 
 
 def find_verdict(name: str) -> str:
-    """Return the verdict that a short name stands for, such as ``convention`` or ``cannot``.
-
-    Raises
-    ------
-    SpecError
-        If there is none.
-    """
+    """Return the verdict that a short name stands for, such as ``convention`` or ``cannot``."""
     names = {verdict.name.lower(): str(verdict) for verdict in Verdict} | {"failed": FAILED}
     if name in names.values():
         return name

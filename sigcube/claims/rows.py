@@ -144,13 +144,7 @@ _OF_READINGS = frozenset(_Common.model_fields)
 
 
 def parse_reading(given: Any, index: int = 0) -> Reading:
-    """Check the keys of a reading: those that every reading has, and those of its quantity.
-
-    Raises
-    ------
-    SpecError
-        Naming the key.
-    """
+    """Check the keys of a reading: those that every reading has, and those of its quantity."""
     if not isinstance(given, Mapping):
         raise SpecError("a reading is a table", found=repr(given))
     common = check(_Common, {key: value for key, value in given.items() if key in _OF_READINGS})

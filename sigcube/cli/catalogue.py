@@ -19,13 +19,7 @@ __all__ = ["dataset_records", "kernel_records", "origin", "status_record", "unex
 
 
 def kernel_records(name: str | None = None) -> list[dict[str, Any]]:
-    """Return one kernel, or all, as JSON-able values.
-
-    Raises
-    ------
-    SpecError
-        For a name that is not a kernel.
-    """
+    """Return one kernel, or all, as JSON-able values."""
     shared = [parameter for frame in FRAMES.values() for parameter in frame.parameters]
     return [
         {

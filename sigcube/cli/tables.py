@@ -69,13 +69,7 @@ def table(title: str, head: Iterable[str], rows: Iterable[Sequence[object] | Non
 
 
 def kernel_tables(name: str | None = None) -> list[Table]:
-    """Return the tables of one kernel, or of all, and of what all kernels share.
-
-    Raises
-    ------
-    SpecError
-        For a name that is not a kernel.
-    """
+    """Return the tables of one kernel, or of all, and of what all kernels share."""
     tables: list[Table] = []
     for kernel in KERNELS.values() if name is None else [find(name)]:
         tables.append(_parameter_table(kernel.parameters, f"{kernel.name}: {kernel.title} ({kernel.source})"))

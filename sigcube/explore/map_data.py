@@ -118,13 +118,7 @@ class MapSlice:
 
 
 def pick_axes(result: xr.Dataset, x: str, y: str) -> MapAxes:
-    """Find the axes of a map.
-
-    Raises
-    ------
-    SpecError
-        For a name that is not a numeric axis, or two axes that share a dimension.
-    """
+    """Find the axes of a map; refuse a name that is no numeric axis, or two axes that share a dimension."""
     axes = _pick_axis(result, "x", x), _pick_axis(result, "y", y)
     if axes[0].dim == axes[1].dim:
         raise SpecError(
@@ -179,11 +173,6 @@ def map_slices(result: xr.Dataset, value: str, axes: MapAxes) -> list[MapSlice]:
     """Return a slice for each choice of labels and each summary that a map can show, the wanted summary first.
 
     Under each choice of labels all slices go through the best point of the wanted summary.
-
-    Raises
-    ------
-    SpecError
-        When the wanted one is not a summary over both axes.
     """
     map_dims = {axis.dim for axis in axes}
     there = [name for name in summaries(result) if map_dims <= set(map(str, result[name].dims))]

@@ -48,13 +48,7 @@ _FIGURES = {
 def fit_result(
     problems: Sequence[Problem], solutions: Sequence[Sequence[FitSolution]], record: Mapping[str, Any]
 ) -> xr.Dataset:
-    """Return what was found for each model and group of systems as a Dataset, as `Fit.run` describes it.
-
-    Raises
-    ------
-    SpecError
-        When a parameter has the name of something else in the result, or two models give it in different units.
-    """
+    """Return what was found for each model and group of systems as a Dataset, as `Fit.run` describes it."""
     first, parameters = problems[0], _parameters(problems)
     system_dim = first.plan.system_dim if first.scope == "system" else None
     dims = ("model", system_dim) if system_dim else ("model",)
@@ -210,14 +204,7 @@ def _pooled(metric: Metric, problem: Problem, solutions: Sequence[FitSolution]) 
 
 
 def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> None:
-    """Save the result of a fit as a Zarr store, whole or not at all.
-
-    Raises
-    ------
-    DataError
-        If there is something at ``path`` and ``overwrite`` is false, if what is there is no fit, or if it cannot be
-        written.
-    """
+    """Save the result of a fit as a Zarr store, whole or not at all; only a fit is replaced, with ``overwrite``."""
     # Zarr v3 has a stable type for `str` objects, none for NumPy's text of fixed width, which `isel` leaves.
     text = {name: coord for name, coord in result.coords.items() if coord.dtype.kind in "OU"}
     plain = {name: (coord.dims, coord.values.astype(object), coord.attrs) for name, coord in text.items()}
@@ -227,13 +214,7 @@ def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -
 
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
-    """Raise what `save_fit` would, before anything is computed.
-
-    Raises
-    ------
-    DataError
-        As `save_fit`.
-    """
+    """Raise what `save_fit` would, before anything is computed."""
     path = Path(path)
     if path.exists() and not overwrite:
         hint = "ask for it to be overwritten, or choose another path"

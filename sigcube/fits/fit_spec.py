@@ -138,13 +138,7 @@ class FitModel:
 def make_model(
     name: str, table: Mapping[str, Any], *, kind: str, objective: Objective, metrics: Sequence[str | Metric]
 ) -> FitModel:
-    """Check one model of a fit, given as a table of ``kernel``, ``parameters`` and ``settings``.
-
-    Raises
-    ------
-    SpecError
-        For a kernel, metric, parameter or axis that does not exist, or an axis that cannot be searched along.
-    """
+    """Check one model of a fit, given as a table of ``kernel``, ``parameters`` and ``settings``."""
     with in_keys_of_a_fit(name):
         spec = make_spec(
             kernel=table["kernel"],

@@ -125,13 +125,7 @@ class ReducedKeys(Keys):
         return values.isel({dims[0]: names.index(self.system)})
 
     def reduced(self, values: xr.DataArray, name: str, *, hint: str = "name a system, or a statistic") -> float:
-        """Return the statistic of the values, or the only one.
-
-        Raises
-        ------
-        SpecError
-            If there are several and no statistic.
-        """
+        """Return the statistic of the values, or the only one; refuse several without a statistic."""
         if self.statistic is not None:
             return reduce(values.values, self.statistic, within=self.within, percentile=self.percentile)
         if values.size != 1:

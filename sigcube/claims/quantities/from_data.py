@@ -53,13 +53,7 @@ def cube_statistic(keys: CubeKeys, context: Context) -> Found:
 
 
 def variable_of(cube: xr.Dataset, name: str) -> xr.DataArray:
-    """Return a variable of numbers.
-
-    Raises
-    ------
-    DataError
-        If the cube has none of this name.
-    """
+    """Return a variable of numbers; refuse a name that the cube does not have."""
     known = [str(each) for each, array in cube.data_vars.items() if array.dtype.kind in "fiub"]
     if name not in known:
         raise DataError(f"the cube has no number {name!r}", where="variable", hint=did_you_mean(name, known))

@@ -75,7 +75,8 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
     system_dim = FRAMES[kind].system_dim if kind in FRAMES else None
     metrics = keys.metrics
     if metrics is None:
-        taken = [name for name in METRICS if keys.take in (name, f"{name}_mean", f"{name}_median")]
+        asked = {keys.take, keys.best}
+        taken = [name for name in METRICS if asked & {name, f"{name}_mean", f"{name}_median"}]
         metrics = list(dict.fromkeys([*_USUAL.get(kind, ()), *taken]))
     settings = dict(keys.settings)
     axes = dict(keys.axes) or {_CONSTANTS: [settings.pop(_CONSTANTS, "paper")]}

@@ -45,20 +45,12 @@ def computation_key(reading: Reading) -> str:
 
 @dataclass
 class Worker:
-    """Computes readings in one process, and keeps what several of them need.
-
-    Attributes
-    ----------
-    cubes : Cubes
-        The cubes of datasets.
-    claims : Mapping
-        The claims that readings may link to, by id.
-    done : dict
-        What was computed before, by `computation_key`.
-    """
+    """Computes readings in one process, and keeps what several of them need."""
 
     cubes: Cubes
+    #: The claims that readings may link to, by id.
     claims: Mapping[str, Claim] = field(default_factory=dict)
+    #: What was computed before, by `computation_key`.
     done: dict[str, Outcome] = field(default_factory=dict)
     _path: list[str] = field(default_factory=list, repr=False)
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)

@@ -15,17 +15,11 @@ __all__ = ["Cubes", "missing_files"]
 
 @dataclass
 class Cubes:
-    """The cubes of datasets, by name.
+    """The cubes of datasets, by name."""
 
-    Attributes
-    ----------
-    folder : Path
-        Where the cubes are, and where new ones go.
-    data : Path or None
-        A folder with raw files; what it lacks is looked for among earlier downloads.
-    """
-
+    #: Where the cubes are, and where new ones go.
     folder: Path
+    #: A folder with raw files; what it lacks is looked for among earlier downloads.
     data: Path | None = None
     _open: dict[str, xr.Dataset] = field(default_factory=dict, repr=False)
 

@@ -44,23 +44,16 @@ _FOLDER = "sweeps/claims"
 
 
 class Paper(BaseModel):
-    """A paper whose numbers the ledger holds.
-
-    Attributes
-    ----------
-    name, title : str
-        As rows and commands call it, and in full.
-    short : str
-        The title in a word or two, for tables; without it the title stands there.
-    order : int
-        Where its rows come in the ledger: papers with small numbers go first.
-    """
+    """A paper whose numbers the ledger holds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    #: As rows and commands call it, and in full.
     name: str
     title: str
+    #: The title in a word or two, for tables; without it the title stands there.
     short: str = ""
+    #: Where its rows come in the ledger: papers with small numbers go first.
     order: int = 1000
 
 

@@ -40,30 +40,18 @@ _PIXELS = 400
 
 @dataclass(frozen=True)
 class MapAxis:
-    """One axis of a map.
+    """One axis of a map."""
 
-    Attributes
-    ----------
-    name, dim : str
-        The coordinate of the result, and its dimension.
-    symbol, title : str
-        What tooltips and the axis say.
-    order : ndarray of int
-        Indices that sort the coordinate.
-    values : ndarray
-        The sorted values.
-    scale : {"linear", "log"}
-        How they are spaced.
-    low, high : float
-        Outer edges of the first and the last cell.
-    """
-
+    #: The coordinate of the result, and its dimension.
     name: str
     dim: str
+    #: What tooltips say, and what the axis says.
     symbol: str
     title: str
+    #: Indices that sort the coordinate, and the sorted values.
     order: npt.NDArray[np.int64]
     values: FloatArray
+    #: How they are spaced, ``linear`` or ``log``, and the outer edges of the first and the last cell.
     scale: str
     low: float
     high: float
@@ -80,28 +68,17 @@ class MapAxis:
 
 @dataclass(frozen=True)
 class MapSlice:
-    """One summary over both axes, under one choice of labels, at the best point of all other axes.
+    """One summary over both axes, under one choice of labels, at the best point of all other axes."""
 
-    Attributes
-    ----------
-    value : str
-        The summary.
-    labels : tuple of str
-        The label on each axis that `label_axes` names.
-    z : ndarray
-        Values, shape ``(y.values.size, x.values.size)``.
-    best : tuple of float
-        x and y of the best point; NaN for an axis along which all values are equal, and where none is finite.
-    contours : Mapping
-        Lines of equal value, see `trace_contours`.
-    larger_is_better : bool
-        Whether the largest value is the best.
-    """
-
+    #: The name of the summary.
     value: str
+    #: The label on each axis that `label_axes` names.
     labels: tuple[str, ...]
+    #: Its values, shape ``(y.values.size, x.values.size)``.
     z: FloatArray
+    #: x and y of the best point; NaN for an axis along which all values are equal, and where none is finite.
     best: tuple[float, float]
+    #: Lines of equal value, see `trace_contours`.
     contours: Mapping[str, list[Any]]
     larger_is_better: bool
 

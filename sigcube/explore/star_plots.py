@@ -51,24 +51,16 @@ _VIEWS = (
 
 @dataclass(frozen=True)
 class StarCounts:
-    """Stars of a sample counted in cells.
+    """Stars of a sample counted in cells."""
 
-    Attributes
-    ----------
-    cells : ndarray, shape (y, x)
-        How many there are.
-    x, y : ndarray
-        Edges of the cells.
-    median : ndarray, shape (x / 5,)
-        Median of y in five columns together, to a fraction of a cell; NaN where there are few stars.
-    inside, total : int
-        How many stars of the sample the cells hold, and how many it has.
-    """
-
+    #: How many there are, shape ``(y, x)``.
     cells: FloatArray
+    #: Edges of the cells.
     x: FloatArray
     y: FloatArray
+    #: Median of y in five columns together, to a fraction of a cell; NaN where there are few stars.
     median: FloatArray
+    #: How many stars of the sample the cells hold, and how many it has.
     inside: int
     total: int
 

@@ -105,23 +105,14 @@ def check_word(key: str, given: str, valid: Any) -> None:
 
 @dataclass(frozen=True)
 class FitModel:
-    """One model of a fit.
+    """One model of a fit."""
 
-    Attributes
-    ----------
-    name : str
-        What it is called in the result.
-    spec : Spec
-        The sweep over its coarse grid.
-    space : SearchSpace
-        The space that the grid spans.
-    parameters : Mapping
-        Those that are fitted, by name.
-    """
-
+    #: What it is called in the result.
     name: str
+    #: The sweep over its coarse grid, and the space that this grid spans.
     spec: Spec
     space: SearchSpace
+    #: The parameters that are fitted, by name.
     parameters: Mapping[str, Parameter]
 
     def record(self) -> dict[str, Any]:

@@ -154,23 +154,15 @@ class Context(Protocol):
 
 @dataclass(frozen=True)
 class Quantity:
-    """A way to compute a number.
+    """A way to compute a number."""
 
-    Attributes
-    ----------
-    keys : type
-        The keys that a row gives it.
-    evaluate : callable
-        What computes it, from these keys and a context.
-    uses_model : bool
-        Whether its value is that of a model: data alone, and arithmetic alone, are evidence of another kind.
-    numeric : bool
-        Whether it has a value. What has none may stand for a published text that is no number.
-    """
-
+    #: The keys that a row gives it.
     keys: type[Keys]
+    #: What computes it, from these keys and a context.
     evaluate: Callable[[Any, Context], Found | float]
+    #: Whether its value is that of a model: data alone, and arithmetic alone, are evidence of another kind.
     uses_model: bool = False
+    #: Whether it has a value. What has none may stand for a published text that is no number.
     numeric: bool = True
 
 

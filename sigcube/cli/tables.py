@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sigcube.analysis import bootstrap_win_rate, model_summary, wins
 from sigcube.analysis.best import best_points, default_summary, summaries
+from sigcube.analysis.model_comparison import metric_names, system_dims
 from sigcube.constants import PAPER
 from sigcube.cube import Summary
 from sigcube.cube.inspection import describe_counts, describe_file
@@ -181,7 +182,7 @@ def fit_notes(result: xr.Dataset) -> list[str]:
     """Return what else there is to say of a fit: wins of models, several minima, what did not converge."""
     fits = _with_models(result)
     notes = []
-    if _system_dims(fits):
+    if system_dims(fits):
         by = "chi2_red" if "chi2_red" in fits else "rms"
         for first, second in combinations(map(str, fits["model"].values), 2):
             won = wins(fits, first, second, by=by)
@@ -200,16 +201,9 @@ def _with_models(result: xr.Dataset) -> xr.Dataset:
     return result if "model" in result.dims else result.expand_dims("model")
 
 
-def _system_dims(fits: xr.Dataset) -> list[str]:
-    """Return the dimension of the systems; none where a sample was fitted as one."""
-    return [str(dim) for dim in fits["n_points"].dims if dim != "model"]
-
-
 def _model_table(fits: xr.Dataset) -> Table:
     """Return a row for each model: means, medians and sums over systems, or the values of the sample."""
-    figures = model_summary(fits)
-    if not _system_dims(fits):
-        figures = fits[[str(n) for n, v in fits.data_vars.items() if "best" in v.attrs or n in ("aic", "bic")]]
+    figures = model_summary(fits) if system_dims(fits) else fits[metric_names(fits)]
     shown = [str(name) for name in figures.data_vars if figures[name].dims == ("model",) and name not in _NOT_SHOWN]
     rows = [
         (model, ", ".join(_fitted(fits, model)), *(number(figures[name].sel(model=model).item()) for name in shown))
@@ -220,7 +214,7 @@ def _model_table(fits: xr.Dataset) -> Table:
 
 def _fitted_table(fits: xr.Dataset) -> Table:
     """Return a row for each parameter of each model: its values over systems, or its value, and the bounds hit."""
-    single = not _system_dims(fits)
+    single = not system_dims(fits)
     columns = ("best", "error") if single else ("median", "16 %", "84 %")
     rows: list[Sequence[str] | None] = []
     for model in fits["model"].values:

@@ -61,20 +61,13 @@ def variable_of(cube: xr.Dataset, name: str) -> xr.DataArray:
 
 
 class UnflaggedKeys(Keys):
-    """The number of systems without a flag.
+    """The number of systems without a flag."""
 
-    Attributes
-    ----------
-    dataset : str
-        A cube whose systems have several points.
-    flags : list of str
-        Meanings of its flag of points, none of which a system may have anywhere.
-    least_points : int
-        Fewest rows that the raw file has of a system.
-    """
-
+    #: A cube whose systems have several points.
     dataset: str
+    #: Meanings of its flag of points, none of which a system may have anywhere.
     flags: list[str]
+    #: Fewest rows that the raw file has of a system.
     least_points: int = 0
 
 

@@ -28,36 +28,27 @@ _COMPARED: Mapping[str, tuple[Callable[..., Any], str]] = {
 
 
 class FitKeys(ReducedKeys):
-    """A fit of models to a sample, and what to take of its result.
-
-    Attributes
-    ----------
-    spec : str or None
-        A fit that comes with sigcube, such as ``si15_per_galaxy``; or else
-    dataset, sample, scope, objective, metrics, models
-        as in a fit's file: ``models`` is a table of ``kernel``, ``parameters`` and ``settings`` by name.
-    take : str
-        A variable of the result; or of two models ``first_wins``, ``second_wins``, ``ties``, ``rate``, and the
-        bootstrap's ``bootstrap_rate``, ``bootstrap_error`` (one standard deviation), ``bootstrap_low`` and
-        ``bootstrap_high`` (95 %).
-    model, over : str or None
-        The model whose values are taken, and one by whose values each is divided.
-    first, second, by, margin, relative
-        The two models that are compared: see `sigcube.analysis.wins`.
-    """
+    """A fit of models to a sample, and what to take of its result."""
 
     seconds: ClassVar[float] = 20.0
 
+    #: A variable of the result; or of two models ``first_wins``, ``second_wins``, ``ties``, ``rate``, and the
+    #: bootstrap's ``bootstrap_rate``, ``bootstrap_error`` (one standard deviation), ``bootstrap_low`` and
+    #: ``bootstrap_high`` (95 %).
     take: str
+    #: A fit that comes with sigcube, such as ``si15_per_galaxy``.
     spec: str | None = None
+    #: Or a fit as in its file: ``models`` is a table of ``kernel``, ``parameters`` and ``settings`` by name.
     dataset: str | None = None
     sample: str = "all"
     scope: Literal["system", "sample"] = "system"
     objective: Literal["chi2", "rms"] = "chi2"
     metrics: list[str] = Field(default=[])
     models: dict[str, dict[str, Any]] = Field(default={})
+    #: The model whose values are taken, and one by whose values each is divided.
     model: str | None = None
     over: str | None = None
+    #: The two models that are compared: see `sigcube.analysis.wins`.
     first: str = ""
     second: str = ""
     by: str = "chi2_red"

@@ -15,16 +15,9 @@ __all__ = ["QUANTITIES", "UnflaggedKeys", "unflagged", "variable_of"]
 
 
 class CubeKeys(SampleKeys, ReducedKeys):
-    """A statistic of a cube's variable over a sample.
+    """A statistic of a cube's variable over a sample; ``systems`` or ``points`` count those and need no variable."""
 
-    Attributes
-    ----------
-    variable, over : str or None
-        The variable, and one that it is divided by, value by value.
-    statistic
-        Also ``systems`` or ``points``, which count those of the sample and need no variable.
-    """
-
+    #: The variable, and one that it is divided by, value by value.
     variable: str | None = None
     over: str | None = None
 

@@ -97,7 +97,7 @@ def far_from_best(array: xr.DataArray) -> npt.NDArray[np.float64]:
 
 
 def best_index(array: xr.DataArray) -> dict[str, int] | None:
-    """Find the best finite value of a summary, as `far_from_best` tells; it is read in parts along its first dimension.
+    """Find the best finite value of a summary, as `far_from_best` measures it, in parts along its first axis.
 
     Returns the index along each dimension, the first among equals, or None if no value is finite.
     """

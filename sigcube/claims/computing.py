@@ -156,7 +156,7 @@ def _in_processes(batches: Sequence[Batch], cubes: Cubes, workers: int) -> Itera
 
 @contextmanager
 def _pool(workers: int, cubes: Cubes) -> Iterator[ProcessPoolExecutor]:
-    """Give new processes, which end at once if this one is interrupted or no longer wants their results."""
+    """Yield a pool of new processes, which end at once if this one is interrupted or stops asking for results."""
     others = set(active_children())
     # Not forked: a library's threads would be gone in the new process, and their locks held for ever.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(cubes,))

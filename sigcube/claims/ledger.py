@@ -1,4 +1,4 @@
-"""The ledger: every row evaluated, each equal computation once, and judged by its printed digits."""
+"""The ledger: rows are evaluated, equal computations once, and judged by their printed digits."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -63,7 +63,7 @@ def claims(
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     shown = [entry for entry in entries if wanted_verdict in (None, verdict_of(entry))]
     _show(shown, explain=explain, html=html, as_json=as_json)
-    # A defect of sigcube or of a row, and no finding.
+    # These are defects of sigcube or of a row, not findings.
     failures = [failure for entry in entries for failure in entry.failures]
     for failure in failures:
         typer.echo(f"evaluation failed: {failure}", err=True)
@@ -93,7 +93,7 @@ def _show(entries: "list[Entry]", *, explain: bool, html: Path | None, as_json: 
 
 @contextmanager
 def _progress() -> "Iterator[Callable[[int, int, str], None] | None]":
-    """Give what shows how many computations are done, on a terminal only."""
+    """Yield a function that shows how many computations are done; None where there is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = stderr_console()

@@ -21,7 +21,7 @@ _MOST_FAILURES = 5
 
 @contextmanager
 def sweep_progress(console: Console, *, data_points: int) -> Iterator[Callable[[Event], None]]:
-    """Give a function for the ``on_event`` of a run: it moves a bar on a terminal, and prints lines elsewhere.
+    """Yield a function for the ``on_event`` of a run: it moves a bar on a terminal, and prints lines elsewhere.
 
     Each grid point is evaluated at ``data_points`` points of data.
     """
@@ -35,7 +35,7 @@ def sweep_progress(console: Console, *, data_points: int) -> Iterator[Callable[[
 
 @contextmanager
 def fit_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function for the ``on_progress`` of a fit: a bar for each model on a terminal, and lines elsewhere."""
+    """Yield a function for the ``on_progress`` of a fit: a bar for each model on a terminal, and lines elsewhere."""
     if not console.is_terminal:
         last = time.monotonic()
 

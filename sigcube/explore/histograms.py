@@ -17,7 +17,7 @@ _BINS = 40
 
 
 def histogram_cards(cube: xr.Dataset) -> list[Card]:
-    """Return a card with the histogram of a variable, which a menu chooses, apart for each group."""
+    """Return a card with the histogram of a variable, which a menu chooses, in each group of systems."""
     from bokeh.layouts import column
     from bokeh.models import ColumnDataSource
 

@@ -1,4 +1,4 @@
-"""Cards of a landmark cube: every test that has a measurement by name, and all of them over the acceleration."""
+"""Cards of a landmark cube: the measured landmarks by name and over the acceleration, and a table of all."""
 
 from typing import Any
 

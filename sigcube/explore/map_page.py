@@ -76,8 +76,8 @@ def map_page(
     path : path-like
         The file to write.
     x, y : str
-        The axes to the right and upwards, numeric. Axes of labels become switches; other numeric axes are held at the
-        best point of each choice of labels.
+        The horizontal and the vertical axis, numeric. Axes of labels become switches; other numeric axes are held at
+        the best point of each choice of labels.
     value : str
         The summary that is shown first; a menu offers the others.
     mark : Mark, optional
@@ -111,7 +111,7 @@ def map_page(
 
 
 def _notes(result: xr.Dataset) -> dict[str, str]:
-    """Return where the numbers come from, as far as the result tells."""
+    """Return where the numbers come from, as far as the result says."""
     notes = {name: str(result.attrs.get(name, "")) for name in ("cube", "sample", "citation")}
     spec = json.loads(result.attrs.get("spec", "{}"))
     versions = json.loads(result.attrs.get("versions", "{}"))

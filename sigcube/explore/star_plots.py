@@ -1,4 +1,4 @@
-"""Cards of a star cube: how many stars there are at each velocity and place, counted beforehand."""
+"""Cards of a star cube: the number of stars in cells of velocity and place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

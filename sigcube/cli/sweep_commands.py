@@ -63,7 +63,7 @@ def sweep(
     scheduler: Scheduler = None,
     workers: Workers = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first block that fails.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try blocks that failed before again.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry the blocks that failed before.")] = False,
 ) -> None:
     """Run a sweep, or what is left of it. After an interrupt or a crash the same command resumes it."""
     from sigcube.cli.progress import sweep_progress

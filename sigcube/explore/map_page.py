@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sigcube.errors import SpecError
 from sigcube.explore import style
 from sigcube.explore.map_data import MapAxes, MapAxis, MapSlice, label_axes, map_slices, pick_axes
 from sigcube.explore.page import Card, write_page
@@ -95,7 +96,8 @@ def map_page(
     Raises
     ------
     SpecError
-        For an axis or a summary that the result does not have, or that no map can show.
+        For an axis or a summary that the result does not have, or that no map can show; or a mark without a value on
+        both axes.
     StoreError
         When the page cannot be written.
     """
@@ -264,6 +266,13 @@ def _draw_mark(
     plot: Any, mark: Mark, axes: MapAxes, slices: Sequence[MapSlice], names: Sequence[str]
 ) -> dict[str, Any]:
     """Draw a point; return it with the slices that it belongs to, by their labels."""
+    if missing := [axis.name for axis in axes if axis.name not in mark.at]:
+        raise SpecError(
+            f"the mark has no value on {missing[0]!r}",
+            where="mark",
+            found=", ".join(mark.at) or "nothing",
+            expected=" and ".join(axis.name for axis in axes),
+        )
     x, y = (float(mark.at[axis.name]) for axis in axes)
     drawn = plot.scatter([x], [y], marker="star", size=22, legend_label=mark.name, **style.MARKER)
     marked = [

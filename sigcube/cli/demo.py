@@ -96,9 +96,9 @@ def _landmark_table(cube: xr.Dataset) -> Table:
     return table("Real systems: prediction over observation", head, rows)
 
 
-def demo_survey(n_galaxies: int = N_GALAXIES, seed: int = SEED) -> xr.Dataset:
+def demo_survey(n_galaxies: int = N_GALAXIES) -> xr.Dataset:
     """Return the synthetic survey, made by `sigma` with the geometric window and the default A, ξ and g†."""
-    return mock_survey(n_galaxies=n_galaxies, seed=seed, boost=_true_boost, truth="sigma, geometric window, defaults")
+    return mock_survey(n_galaxies=n_galaxies, seed=SEED, boost=_true_boost, truth="sigma, geometric window, defaults")
 
 
 def _true_boost(r: FloatArray, g_bar: FloatArray, r_disk: FloatArray) -> FloatArray:

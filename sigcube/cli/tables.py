@@ -152,9 +152,9 @@ def cube_tables(path: object, summary: Summary) -> list[Table]:
     ]
 
 
-def best_table(result: xr.Dataset, *, value: str | None = None) -> Table:
+def best_table(result: xr.Dataset) -> Table:
     """Return `sigcube.analysis.best.best_points` as a table."""
-    value = value or default_summary(result)
+    value = default_summary(result)
     # The store keeps coordinates in alphabetical order; the axes stand in the order of the grid's dimensions.
     dims = list(result["status"].dims)
     axes = [(dims.index(c.dims[0]), str(n)) for n, c in result.coords.items() if c.ndim == 1 and c.dims[0] in dims]

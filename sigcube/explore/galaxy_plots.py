@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.constants import PAPER
-from sigcube.cube import COUNT
+from sigcube.cube import COUNT, flag_masks
 from sigcube.explore import style
 from sigcube.explore.page import Card
 from sigcube.model.frames import FRAMES
@@ -241,6 +241,5 @@ def _facts(cube: xr.Dataset, i: int) -> str:
             number = f"{style.plain_number(value)} {unit}".rstrip().replace(" °", "°")
             facts.append(f"{meaning} {escape(codes.get(f'{value:g}') or number)}")
     flag = cube["system_flag"]
-    bits = zip(flag.attrs["flag_masks"], flag.attrs["flag_meanings"].split(), strict=True)
-    facts += [f"<b>{escape(meaning)}</b>" for mask, meaning in bits if int(flag.values[i]) & int(mask)]
+    facts += [f"<b>{escape(name)}</b>" for name, mask in flag_masks(flag).items() if int(flag.values[i]) & mask]
     return " · ".join(facts)

@@ -15,8 +15,8 @@ import xarray as xr
 from sigcube.claims.cubes import Cubes
 from sigcube.claims.quantities import QUANTITIES
 from sigcube.claims.quantities.base import Found
-from sigcube.claims.rows import Claim, Reading, parse_reading, split_link
-from sigcube.errors import FetchError, SigcubeError, SpecError
+from sigcube.claims.rows import Claim, Reading, nearest_claims, parse_reading, split_link
+from sigcube.errors import FetchError, SigcubeError, SpecError, did_you_mean
 
 __all__ = ["OnProgress", "Outcome", "Worker", "computation_key", "compute_all"]
 
@@ -86,11 +86,11 @@ class Worker:
     def _reading_of(self, link: str) -> Reading:
         name, wanted = split_link(link)
         if name not in self.claims:
-            raise SpecError(f"there is no claim {name!r}", where="let")
-        for reading in self.claims[name].reading:
-            if wanted in ("", reading.name):
-                return reading
-        raise SpecError(f"{name} has no reading {wanted!r}", where="let")
+            raise SpecError(f"there is no claim {name!r}", where="let", hint=nearest_claims(name, self.claims))
+        readings = {reading.name: reading for reading in self.claims[name].reading}
+        if wanted and wanted not in readings:
+            raise SpecError(f"{name} has no reading {wanted!r}", where="let", hint=did_you_mean(wanted, readings))
+        return readings[wanted] if wanted else self.claims[name].reading[0]
 
     def compute(self, reading: Reading) -> Outcome:
         """Compute a reading, unscaled; whatever goes wrong is an outcome too."""

@@ -1,6 +1,5 @@
 """The command of the ledger: published numbers, recomputed and judged."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +40,8 @@ def claims(
     workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; all cores by default.")] = None,
 ) -> None:
     """Recompute published numbers, and say of each whether it comes out; a verdict is a finding, not a failure."""
+    from dask.system import CPU_COUNT  # heeds the limits of a container or a batch job
+
     from sigcube.claims import evaluate_claims, load_claims
     from sigcube.claims.ledger_text import choose_claims, find_verdict, verdict_of
 
@@ -53,7 +54,7 @@ def claims(
                 chosen,
                 cubes=cubes,
                 data=data,
-                workers=workers or min(os.cpu_count() or 1, len(chosen)),
+                workers=workers or min(CPU_COUNT, len(chosen)),
                 # Rows of one's own may link to those that come with sigcube.
                 among=(*load_claims(), *every) if file else every,
                 on_progress=on_progress,

@@ -35,7 +35,7 @@ def claims(
     ] = None,
     file: Annotated[
         list[Path] | None,
-        typer.Option(metavar="TOML", help="Your own rows, instead of those that come with sigcube."),
+        typer.Option(metavar="TOML", help="Your own rows, instead of those of sigcube, to which they may link."),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; all cores by default.")] = None,
 ) -> None:

@@ -73,42 +73,21 @@ def _point(chosen: xr.Dataset, at: dict[str, int], value: str) -> dict[str, Any]
 
 
 def summaries(result: xr.Dataset) -> list[str]:
-    """Return the names of the summaries of a result: the variables with one value at each grid point.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        Of a sweep, with its ``status``.
-    """
+    """Return the names of the summaries of a result: the variables with one value at each grid point."""
     grid = set(result["status"].dims)
     return [str(name) for name, variable in result.data_vars.items() if name != "status" and set(variable.dims) <= grid]
 
 
 def default_summary(result: xr.Dataset) -> str:
-    """Return the name of the summary that is used unless another is chosen: ``rms_mean``, or else the first.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        Of a sweep.
-    """
+    """Return the name of the summary that is used unless another is chosen: ``rms_mean``, or else the first."""
     names = summaries(result)
     return "rms_mean" if "rms_mean" in names else names[0]
 
 
 def far_from_best(array: xr.DataArray) -> npt.NDArray[np.float64]:
-    """Return how far the values of a summary are from the best.
+    """Return how far the values of a summary are from the best: the smaller the better, infinite where not finite.
 
-    Parameters
-    ----------
-    array : xarray.DataArray
-        A summary. Its attribute ``best`` is ``smallest``, ``largest``, ``zero`` or ``one``; a ratio of one half is as
-        far from one as a ratio of two.
-
-    Returns
-    -------
-    ndarray
-        In the shape of the summary; the smaller the better, infinite where a value is not finite.
+    Its attribute ``best`` is ``smallest``, ``largest``, ``zero`` or ``one``; one half is as far from one as two is.
     """
     values = array.values
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -118,17 +97,9 @@ def far_from_best(array: xr.DataArray) -> npt.NDArray[np.float64]:
 
 
 def best_index(array: xr.DataArray) -> dict[str, int] | None:
-    """Find the best finite value of a summary.
+    """Find the best finite value of a summary, as `far_from_best` measures it, in parts along its first axis.
 
-    Parameters
-    ----------
-    array : xarray.DataArray
-        A summary, as for `far_from_best`. It is read in parts along its first dimension.
-
-    Returns
-    -------
-    dict or None
-        The index along each dimension, the first among equals; None if no value is finite.
+    Returns the index along each dimension, the first among equals, or None if no value is finite.
     """
     if not array.ndim:
         return {} if np.isfinite(array.values) else None

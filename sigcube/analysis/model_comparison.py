@@ -8,7 +8,17 @@ import xarray as xr
 
 from sigcube.errors import SpecError, did_you_mean
 
-__all__ = ["PairedTests", "WinRate", "Wins", "bootstrap_win_rate", "model_summary", "paired_tests", "wins"]
+__all__ = [
+    "PairedTests",
+    "WinRate",
+    "Wins",
+    "bootstrap_win_rate",
+    "metric_names",
+    "model_summary",
+    "paired_tests",
+    "system_dims",
+    "wins",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -252,11 +262,11 @@ def _compared(
         if name not in models or "model" not in result.dims:
             what = f"the fit has no model {name!r} among several"
             raise SpecError(what, where="model", hint=did_you_mean(name, models))
-    dims = ("model", *_system_dims(result))
+    dims = ("model", *system_dims(result))
     # A metric that is best at zero or one, such as the bias, has no winner.
     usable = [
         name
-        for name in _metrics(result)
+        for name in metric_names(result)
         if result[name].dims == dims and result[name].attrs.get("best", "smallest") == "smallest"
     ]
     if by not in usable:
@@ -287,9 +297,9 @@ def model_summary(result: xr.Dataset) -> xr.Dataset:
         ``n_systems`` and ``n_converged``, and ``n_lower`` and ``n_upper``, the number of systems whose best value is at
         a bound, over ``parameter``. Metrics over all points are copied.
     """
-    over = _system_dims(result)
+    over = system_dims(result)
     content: dict[str, xr.DataArray] = {}
-    for name in _metrics(result):
+    for name in metric_names(result):
         array = result[name]
         if not set(over) <= set(array.dims):
             content[name] = array
@@ -313,9 +323,11 @@ def model_summary(result: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(content)
 
 
-def _system_dims(result: xr.Dataset) -> list[str]:
+def system_dims(result: xr.Dataset) -> list[str]:
+    """Return the dimension of the systems of a fit; none where a sample was fitted as one."""
     return [str(dim) for dim in result["n_points"].dims if dim != "model"]
 
 
-def _metrics(result: xr.Dataset) -> list[str]:
+def metric_names(result: xr.Dataset) -> list[str]:
+    """Return the names of the metrics of a fit, and of its information criteria."""
     return [str(name) for name, array in result.data_vars.items() if "best" in array.attrs or name in ("aic", "bic")]

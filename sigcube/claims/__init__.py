@@ -1,4 +1,4 @@
-"""The ledger of published numbers: each beside what comes out, with a verdict that is computed.
+"""The ledger of published numbers: each is recomputed, and a verdict says whether it comes out.
 
 >>> from sigcube.claims import load_claims
 >>> claims = load_claims()

@@ -15,8 +15,8 @@ import xarray as xr
 from sigcube.claims.cubes import Cubes
 from sigcube.claims.quantities import QUANTITIES
 from sigcube.claims.quantities.base import Found
-from sigcube.claims.rows import Reading
-from sigcube.errors import FetchError, SigcubeError, SpecError
+from sigcube.claims.rows import Claim, Reading, nearest_claims, parse_reading, split_link
+from sigcube.errors import FetchError, SigcubeError, SpecError, did_you_mean
 
 __all__ = ["OnProgress", "Outcome", "Worker", "computation_key", "compute_all"]
 
@@ -43,28 +43,20 @@ def computation_key(reading: Reading) -> str:
     return json.dumps([reading.quantity, reading.keys.model_dump(mode="json")], sort_keys=True, default=str)
 
 
-def _no_links(link: Any) -> Found:
-    raise SpecError("this quantity has no links", found=repr(link))
-
-
 @dataclass
 class Worker:
-    """Computes readings in one process, and keeps what several of them need.
-
-    Attributes
-    ----------
-    cubes : Cubes
-        The cubes of datasets.
-    linked : callable
-        Returns what a linked reading or claim came to.
-    """
+    """Computes readings in one process, and keeps what several of them need."""
 
     cubes: Cubes
-    linked: Callable[[Any], Found] = _no_links
+    #: The claims that readings may link to, by id.
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    #: What was computed before, by `computation_key`.
+    done: dict[str, Outcome] = field(default_factory=dict)
+    _path: list[str] = field(default_factory=list, repr=False)
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def cube(self, dataset: str) -> xr.Dataset:
-        """Open a dataset's cube."""
+        """Open a dataset's cube, once a process."""
         return self.cubes.open(dataset)
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
@@ -72,6 +64,33 @@ class Worker:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+    def outcome(self, reading: Reading) -> Outcome:
+        """Return what a reading came to, scaled; it is computed unless that was done before."""
+        key = computation_key(reading)
+        if key not in self.done:
+            if key in self._path:
+                raise SpecError("claims are made of one another in a circle", where="let")
+            self._path.append(key)
+            self.done[key] = self.compute(reading)
+            self._path.pop()
+        return self.done[key].scaled(reading.scale)
+
+    def linked(self, link: Any) -> Found:
+        """Return what a linked reading or claim came to, scaled."""
+        outcome = self.outcome(self._reading_of(link) if isinstance(link, str) else parse_reading(link))
+        if outcome.found is None:
+            raise FetchError(outcome.message) if outcome.kind == "missing" else SpecError(outcome.message)
+        return outcome.found
+
+    def _reading_of(self, link: str) -> Reading:
+        name, wanted = split_link(link)
+        if name not in self.claims:
+            raise SpecError(f"there is no claim {name!r}", where="let", hint=nearest_claims(name, self.claims))
+        readings = {reading.name: reading for reading in self.claims[name].reading}
+        if wanted and wanted not in readings:
+            raise SpecError(f"{name} has no reading {wanted!r}", where="let", hint=did_you_mean(wanted, readings))
+        return readings[wanted] if wanted else self.claims[name].reading[0]
 
     def compute(self, reading: Reading) -> Outcome:
         """Compute a reading, unscaled; whatever goes wrong is an outcome too."""
@@ -137,7 +156,7 @@ def _in_processes(batches: Sequence[Batch], cubes: Cubes, workers: int) -> Itera
 
 @contextmanager
 def _pool(workers: int, cubes: Cubes) -> Iterator[ProcessPoolExecutor]:
-    """Give new processes, which end at once if this one is interrupted or no longer wants their results."""
+    """Yield a pool of new processes, which end at once if this one is interrupted or stops asking for results."""
     others = set(active_children())
     # Not forked: a library's threads would be gone in the new process, and their locks held for ever.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(cubes,))

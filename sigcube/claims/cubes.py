@@ -1,4 +1,4 @@
-"""The cubes of datasets: those that are there, or made from raw files that are there; never from the network."""
+"""The cubes of datasets: opened if they exist, else made from raw files on this machine; nothing is downloaded."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,36 +15,30 @@ __all__ = ["Cubes", "missing_files"]
 
 @dataclass
 class Cubes:
-    """The cubes of datasets, by name.
+    """The cubes of datasets, by name."""
 
-    Attributes
-    ----------
-    folder : Path
-        Where the cubes are, and where new ones go.
-    data : Path or None
-        A folder with raw files; what it lacks is looked for among earlier downloads.
-    """
-
+    #: Where the cubes are, and where new ones go.
     folder: Path
+    #: A folder with raw files; what it lacks is looked for among earlier downloads.
     data: Path | None = None
     _open: dict[str, xr.Dataset] = field(default_factory=dict, repr=False)
 
     def open(self, name: str) -> xr.Dataset:
-        """Open the cube of a dataset, once a process; it is made if need be."""
+        """Open the cube of a dataset, once a process; make it if there is none."""
         if name not in self._open:
             self.make(name)
             self._open[name] = open_cube(self._path(name))
         return self._open[name]
 
     def make(self, name: str) -> bool:
-        """Make the cube of a dataset unless it is there; return whether it was made.
+        """Make the cube of a dataset unless it exists; return whether it was made.
 
         Raises
         ------
         RawFilesMissing
-            If raw files are not there: which, and where they come from.
+            If raw files are missing: which, and where they come from.
         DataError
-            If they are, and are not what they should be.
+            If they are not what they should be.
         """
         out = self._path(name)
         if out.exists():
@@ -52,7 +46,7 @@ class Cubes:
         recipe = load_recipe(name)
         self.folder.mkdir(parents=True, exist_ok=True)
         if all(not file.url and (recipe.folder / file.name).is_file() for file in recipe.files.values()):
-            # Small tables lie beside their recipe, and are fetched from there.
+            # Small tables are stored with their recipe, and are fetched from there.
             fetch(recipe, progress=False)
             ingest(recipe, out=out, progress=False)
             return True

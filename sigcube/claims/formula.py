@@ -43,14 +43,7 @@ _CONSTANTS: Mapping[str, float] = MappingProxyType(
 
 
 def calculate(formula: str, values: Mapping[str, float]) -> float:
-    """Calculate a formula.
-
-    Parameters
-    ----------
-    formula : str
-        Arithmetic.
-    values : Mapping
-        What its names stand for; they go before the constants.
+    """Calculate a formula; the values of its names take precedence over the constants of the same name.
 
     Raises
     ------

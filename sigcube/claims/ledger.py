@@ -1,17 +1,14 @@
-"""The ledger: every row evaluated, each equal computation once, and judged by its printed digits."""
+"""The ledger: rows are evaluated, equal computations once, and judged by their printed digits."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sigcube.claims.computing import OnProgress, Outcome, Worker, computation_key, compute_all
 from sigcube.claims.cubes import Cubes
-from sigcube.claims.quantities.base import Found
-from sigcube.claims.rows import Claim, Reading, parse_reading, split_link
+from sigcube.claims.rows import Claim, Reading, split_link
 from sigcube.claims.verdicts import Verdict, agree, read_printed
-from sigcube.errors import FetchError, SpecError
 
 __all__ = ["Entry", "evaluate_claims", "judge"]
 
@@ -125,8 +122,8 @@ def evaluate_claims(
     by_id = {claim.id: claim for claim in (*(among or ()), *claims)}
     datasets = Cubes(Path(cubes), None if data is None else Path(data))
     done = compute_all(_leaves(claims, by_id), datasets, workers=workers, on_progress=on_progress)
-    composer = _Composer(by_id, done, datasets)
-    return tuple(judge(claim, [composer.outcome(reading) for reading in claim.reading]) for claim in claims)
+    worker = Worker(datasets, by_id, done)
+    return tuple(judge(claim, [worker.outcome(reading) for reading in claim.reading]) for claim in claims)
 
 
 def _leaves(claims: Iterable[Claim], by_id: Mapping[str, Claim]) -> dict[str, Reading]:
@@ -148,40 +145,3 @@ def _leaves(claims: Iterable[Claim], by_id: Mapping[str, Claim]) -> dict[str, Re
         if not reading.links:
             found[key] = reading
     return found
-
-
-class _Composer:
-    """Evaluates readings that are made of others, from what those came to."""
-
-    def __init__(self, claims: Mapping[str, Claim], done: dict[str, Outcome], cubes: Cubes) -> None:
-        self._claims = claims
-        self._done = done
-        self._worker = Worker(cubes, self._linked)
-        self._path: list[str] = []
-
-    def outcome(self, reading: Reading) -> Outcome:
-        """Return what a reading came to, scaled."""
-        key = computation_key(reading)
-        if key not in self._done:
-            if key in self._path:
-                raise SpecError("claims are made of one another in a circle", where="let")
-            self._path.append(key)
-            self._done[key] = self._worker.compute(reading)
-            self._path.pop()
-        return self._done[key].scaled(reading.scale)
-
-    def _linked(self, link: Any) -> Found:
-        outcome = self.outcome(self._reading(link) if isinstance(link, str) else parse_reading(link))
-        if outcome.found is None:
-            raise FetchError(outcome.message) if outcome.kind == "missing" else SpecError(outcome.message)
-        return outcome.found
-
-    def _reading(self, link: str) -> Reading:
-        name, wanted = split_link(link)
-        if name not in self._claims:
-            raise SpecError(f"there is no claim {name!r}", where="let")
-        readings = self._claims[name].reading
-        for reading in readings:
-            if wanted in ("", reading.name):
-                return reading
-        raise SpecError(f"{name} has no reading {wanted!r}", where="let")

@@ -69,22 +69,7 @@ _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def choose_claims(claims: Sequence[Claim], *, wanted: str | None = None, paper: str | None = None) -> tuple[Claim, ...]:
-    """Return the claims with an id, or whose ids begin with it, and of a paper.
-
-    Parameters
-    ----------
-    claims : sequence of Claim
-        All claims.
-    wanted : str, optional
-        An id, ``sparc.mean_rms.mond``, or the beginning of some, ``sparc.``.
-    paper : str, optional
-        The name of a paper.
-
-    Raises
-    ------
-    SpecError
-        If there is none: with the nearest.
-    """
+    """Return the claims of a paper whose id is ``wanted`` or begins with it; refuse to return none."""
     papers = {claim.paper for claim in claims}
     if paper is not None and paper not in papers:
         raise SpecError(f"there is no paper {paper!r}", where="--paper", hint=did_you_mean(paper, papers))
@@ -105,13 +90,7 @@ def choose_claims(claims: Sequence[Claim], *, wanted: str | None = None, paper: 
 
 
 def find_verdict(name: str) -> str:
-    """Return the verdict that a short name stands for, such as ``convention`` or ``cannot``.
-
-    Raises
-    ------
-    SpecError
-        If there is none.
-    """
+    """Return the verdict that a short name stands for, such as ``convention`` or ``cannot``."""
     names = {verdict.name.lower(): str(verdict) for verdict in Verdict} | {"failed": FAILED}
     if name in names.values():
         return name
@@ -126,13 +105,7 @@ def verdict_of(entry: Entry) -> str:
 
 
 def basis(entry: Entry) -> str:
-    """Say what the decisive value rests on: that a sum is right does not make a theory right.
-
-    Returns
-    -------
-    str
-        One of `BASES`.
-    """
+    """Return what the decisive value rests on, one of `BASES`: that a sum is right does not make a theory right."""
     data_and_model, data, model, arithmetic, printed, put_in, missing, failed = BASES
     fixed = {
         None: failed,

@@ -17,6 +17,7 @@ know of it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ __all__ = [
     "Paper",
     "Reading",
     "load_claims",
+    "nearest_claims",
     "parse_reading",
     "read_claims",
     "shipped_papers",
@@ -44,23 +46,16 @@ _FOLDER = "sweeps/claims"
 
 
 class Paper(BaseModel):
-    """A paper whose numbers the ledger holds.
-
-    Attributes
-    ----------
-    name, title : str
-        As rows and commands call it, and in full.
-    short : str
-        The title in a word or two, for tables; without it the title stands there.
-    order : int
-        Where its rows come in the ledger: papers with small numbers go first.
-    """
+    """A paper whose numbers the ledger holds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    #: As rows and commands call it, and in full.
     name: str
     title: str
+    #: The title in a word or two, for tables; without it the title stands there.
     short: str = ""
+    #: Where its rows come in the ledger: papers with small numbers go first.
     order: int = 1000
 
 
@@ -144,13 +139,7 @@ _OF_READINGS = frozenset(_Common.model_fields)
 
 
 def parse_reading(given: Any, index: int = 0) -> Reading:
-    """Check the keys of a reading: those that every reading has, and those of its quantity.
-
-    Raises
-    ------
-    SpecError
-        Naming the key.
-    """
+    """Check the keys of a reading: those that every reading has, and those of its quantity."""
     if not isinstance(given, Mapping):
         raise SpecError("a reading is a table", found=repr(given))
     common = check(_Common, {key: value for key, value in given.items() if key in _OF_READINGS})
@@ -329,6 +318,12 @@ def split_link(link: str) -> tuple[str, str]:
     return name.strip(), reading.strip()
 
 
+def nearest_claims(name: str, claims: Mapping[str, Claim]) -> str:
+    """Return a hint on a misspelt id: the nearest ones, as there are too many to list."""
+    near = ", ".join(map(repr, get_close_matches(name, claims)))
+    return f"did you mean {near}?" if near else f"it is none of {len(claims)} ids"
+
+
 def _dangling(claims: Mapping[str, Claim]) -> list[Fault]:
     """Find links to claims, or to readings of them, that are not there."""
     faults = []
@@ -336,7 +331,7 @@ def _dangling(claims: Mapping[str, Claim]) -> list[Fault]:
         for name, wanted in map(split_link, _linked_ids(claim.reading)):
             known = [reading.name for reading in claims[name].reading] if name in claims else []
             if name not in claims:
-                faults.append(Fault(f"it needs claim {name!r}, {did_you_mean(name, claims)}", claim.id))
+                faults.append(Fault(f"it needs claim {name!r}, {nearest_claims(name, claims)}", claim.id))
             elif wanted and wanted not in known:
                 faults.append(Fault(f"{name} has no reading {wanted!r}, {did_you_mean(wanted, known)}", claim.id))
     return faults

@@ -1,4 +1,4 @@
-"""Whether a number that was computed is the number that is printed: pure, from the printed characters."""
+"""Whether a computed number is the printed one, decided by the printed characters alone."""
 
 import math
 import re
@@ -13,7 +13,7 @@ __all__ = ["Printed", "Verdict", "agree", "read_printed"]
 
 
 class Verdict(StrEnum):
-    """What comes of a claim; computed, never written into a row."""
+    """The outcome of a claim; it is computed, never written into a row."""
 
     REPRODUCES = "reproduces"
     CONVENTION = "reproduces under a convention the text does not state"
@@ -159,7 +159,7 @@ def _step(number: Decimal) -> Decimal:
 
 
 def agree(one: str, other: str) -> bool:
-    """Whether two printed numbers are the same, as far as the one with fewer digits tells; else whether two texts are.
+    """Whether two printed numbers agree to the digits of the shorter one; of other texts, whether they are equal.
 
     Examples
     --------

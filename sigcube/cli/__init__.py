@@ -1,7 +1,7 @@
 """The command line: a function for each command, which calls the library and prints.
 
 Exit codes: 0 done; 1 refused or failed, with the reason on the error stream; 2 wrong usage; 3 done, but for blocks that
-failed and are recorded; 4 another process writes the store; 5 made again, and not the same; 130 interrupted.
+failed and are recorded; 4 another process writes the store; 5 a rerun gave other values; 130 interrupted.
 """
 
 from sigcube.cli.app import ExitCode, make_app

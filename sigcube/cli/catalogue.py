@@ -19,13 +19,7 @@ __all__ = ["dataset_records", "kernel_records", "origin", "status_record", "unex
 
 
 def kernel_records(name: str | None = None) -> list[dict[str, Any]]:
-    """Return one kernel, or all, as JSON-able values.
-
-    Raises
-    ------
-    SpecError
-        For a name that is not a kernel.
-    """
+    """Return one kernel, or all, as JSON-able values."""
     shared = [parameter for frame in FRAMES.values() for parameter in frame.parameters]
     return [
         {
@@ -53,10 +47,7 @@ def kernel_records(name: str | None = None) -> list[dict[str, Any]]:
 def dataset_records(folder: str | Path = "cubes") -> list[dict[str, Any]]:
     """Return each dataset that sigcube has a recipe of as JSON-able values.
 
-    Parameters
-    ----------
-    folder : path-like
-        Where the cubes are: what is there is counted, and what is not has the counts that its recipe expects.
+    A cube in the folder is counted; a dataset without one has the counts that its recipe expects.
     """
     records = []
     for recipe in map(load_recipe, recipe_names()):

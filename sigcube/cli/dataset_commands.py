@@ -131,9 +131,9 @@ def show(
 
 
 def _each(name: str | None, every: bool, do: Callable[[str], None]) -> None:
-    """Do something for a dataset, or for all of them; a dataset that fails is told in a line, and the rest go on.
+    """Do something for a dataset, or for all of them; a failure is printed in one line, and the rest go on.
 
-    Raw files that are not there are no failure: datasets without them are skipped.
+    Datasets whose raw files are missing are skipped, which is no failure.
     """
     from sigcube.recipes import recipe_names
     from sigcube.wording import in_one_line

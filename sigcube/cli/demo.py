@@ -42,14 +42,9 @@ WINDOWS = ["geometric", "power", "local", "none"]
 
 
 def run_demo(out: Path, *, workers: int | None) -> None:
-    """Make the survey, sweep it, print a table and write ``map.html``; then do the same for real systems.
+    """Make the survey, sweep it, print a table and write ``map.html``; then compare models of real systems.
 
-    Parameters
-    ----------
-    out : Path
-        The folder for all of it; an earlier demonstration in it is replaced.
-    workers : int or None
-        Processes of the local cluster.
+    All of it goes into the folder ``out``, where an earlier demonstration is replaced.
     """
     began = time.perf_counter()
     survey = demo_survey()
@@ -83,7 +78,7 @@ def run_demo(out: Path, *, workers: int | None) -> None:
 
 
 def _landmark_table(cube: xr.Dataset) -> Table:
-    """Compare the models with every landmark that has a measurement, by the engine."""
+    """Compare the models with every landmark that has a measurement."""
     ratios = {
         name: Sweep(
             cube, sample="observed", kernel=name, axes={"constants": ["paper"]}, metrics=["ratio"], keep=["landmark"]
@@ -101,9 +96,9 @@ def _landmark_table(cube: xr.Dataset) -> Table:
     return table("Real systems: prediction over observation", head, rows)
 
 
-def demo_survey(n_galaxies: int = N_GALAXIES, seed: int = SEED) -> xr.Dataset:
+def demo_survey(n_galaxies: int = N_GALAXIES) -> xr.Dataset:
     """Return the synthetic survey, made by `sigma` with the geometric window and the default A, ξ and g†."""
-    return mock_survey(n_galaxies=n_galaxies, seed=seed, boost=_true_boost, truth="sigma, geometric window, defaults")
+    return mock_survey(n_galaxies=n_galaxies, seed=SEED, boost=_true_boost, truth="sigma, geometric window, defaults")
 
 
 def _true_boost(r: FloatArray, g_bar: FloatArray, r_disk: FloatArray) -> FloatArray:

@@ -1,7 +1,5 @@
-"""The verb of the ledger: published numbers, recomputed and judged."""
+"""The command of the ledger: published numbers, recomputed and judged."""
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sigcube.cli.app import AsJson, CubeFolder, ExitCode, stderr_console, stdout_console
+from sigcube.cli.app import AsJson, CubeFolder, ExitCode, print_json, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from sigcube.claims import Entry
@@ -37,11 +35,13 @@ def claims(
     ] = None,
     file: Annotated[
         list[Path] | None,
-        typer.Option(metavar="TOML", help="Your own rows, instead of those that come with sigcube."),
+        typer.Option(metavar="TOML", help="Your own rows, instead of those of sigcube, to which they may link."),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; all cores by default.")] = None,
 ) -> None:
     """Recompute published numbers, and say of each whether it comes out; a verdict is a finding, not a failure."""
+    from dask.system import CPU_COUNT  # heeds the limits of a container or a batch job
+
     from sigcube.claims import evaluate_claims, load_claims
     from sigcube.claims.ledger_text import choose_claims, find_verdict, verdict_of
 
@@ -54,8 +54,9 @@ def claims(
                 chosen,
                 cubes=cubes,
                 data=data,
-                workers=workers or min(os.cpu_count() or 1, len(chosen)),
-                among=every,
+                workers=workers or min(CPU_COUNT, len(chosen)),
+                # Rows of one's own may link to those that come with sigcube.
+                among=(*load_claims(), *every) if file else every,
                 on_progress=on_progress,
             )
     except KeyboardInterrupt:
@@ -63,7 +64,7 @@ def claims(
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     shown = [entry for entry in entries if wanted_verdict in (None, verdict_of(entry))]
     _show(shown, explain=explain, html=html, as_json=as_json)
-    # A defect of sigcube or of a row, and no finding.
+    # These are defects of sigcube or of a row, not findings.
     failures = [failure for entry in entries for failure in entry.failures]
     for failure in failures:
         typer.echo(f"evaluation failed: {failure}", err=True)
@@ -79,8 +80,7 @@ def _show(entries: "list[Entry]", *, explain: bool, html: Path | None, as_json: 
 
         claims_page(entries, html)
     if as_json:
-        records = [ledger_text.entry_record(entry) for entry in entries]
-        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
+        print_json([ledger_text.entry_record(entry) for entry in entries])
     elif explain:
         for entry in entries:
             typer.echo(ledger_text.explain(entry))
@@ -94,7 +94,7 @@ def _show(entries: "list[Entry]", *, explain: bool, html: Path | None, as_json: 
 
 @contextmanager
 def _progress() -> "Iterator[Callable[[int, int, str], None] | None]":
-    """Give what shows how many computations are done, on a terminal only."""
+    """Yield a function that shows how many computations are done; None where there is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = stderr_console()

@@ -21,19 +21,9 @@ _MOST_FAILURES = 5
 
 @contextmanager
 def sweep_progress(console: Console, *, data_points: int) -> Iterator[Callable[[Event], None]]:
-    """Give a function that shows the events of a run.
+    """Yield a function for the ``on_event`` of a run: it moves a bar on a terminal, and prints lines elsewhere.
 
-    Parameters
-    ----------
-    console : rich.console.Console
-        Where to show them; a bar if it is a terminal.
-    data_points : int
-        Points of data behind each grid point, to tell evaluations from grid points.
-
-    Yields
-    ------
-    callable
-        For the ``on_event`` of a run.
+    Each grid point is evaluated at ``data_points`` points of data.
     """
     if not console.is_terminal:
         yield _SweepProgress(console, data_points)
@@ -45,18 +35,7 @@ def sweep_progress(console: Console, *, data_points: int) -> Iterator[Callable[[
 
 @contextmanager
 def fit_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function that shows how many systems each model of a fit is done with.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-        Where to show it: on a terminal a bar for each model, elsewhere a line now and then.
-
-    Yields
-    ------
-    callable
-        For the ``on_progress`` of a fit.
-    """
+    """Yield a function for the ``on_progress`` of a fit: a bar for each model on a terminal, and lines elsewhere."""
     if not console.is_terminal:
         last = time.monotonic()
 

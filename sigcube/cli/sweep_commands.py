@@ -51,7 +51,10 @@ def plan(spec: SpecPath, as_json: AsJson = False) -> None:
     from sigcube.sweep import Sweep
 
     planned = Sweep.from_toml(spec).plan()
-    typer.echo(json.dumps(plan_record(planned), indent=2) if as_json else repr(planned))
+    if as_json:
+        print_json(plan_record(planned))
+    else:
+        typer.echo(repr(planned))
 
 
 def sweep(
@@ -60,7 +63,7 @@ def sweep(
     scheduler: Scheduler = None,
     workers: Workers = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first block that fails.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try blocks again that failed before.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry the blocks that failed before.")] = False,
 ) -> None:
     """Run a sweep, or what is left of it. After an interrupt or a crash the same command resumes it."""
     from sigcube.cli.progress import sweep_progress
@@ -142,9 +145,9 @@ def rerun(
 
 def map_(
     result: ResultPath,
-    x: Annotated[str, typer.Option(help="The axis to the right.")],
-    y: Annotated[str, typer.Option(help="The axis upwards.")],
-    value: Annotated[str, typer.Option(help="The summary in colours.")] = "rms_mean",
+    x: Annotated[str, typer.Option(help="The horizontal axis.")],
+    y: Annotated[str, typer.Option(help="The vertical axis.")],
+    value: Annotated[str, typer.Option(help="The summary shown in colours.")] = "rms_mean",
     out: Annotated[
         Path | None, typer.Option(metavar="HTML", help="Where the page goes; beside the result by default.")
     ] = None,
@@ -161,7 +164,7 @@ def fit(
     out: ResultOut = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a fit that is already there.")] = False,
 ) -> None:
-    """Fit models to each system, or to a sample as one: a grid, then every minimum of it polished within the bounds."""
+    """Fit models to each system, or to a sample as one: on a grid, then from each of its minima down to a true one."""
     from sigcube.cli.progress import fit_progress
     from sigcube.cli.tables import fit_notes, fit_tables
     from sigcube.fits import Fit

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sigcube.analysis import bootstrap_win_rate, model_summary, wins
 from sigcube.analysis.best import best_points, default_summary, summaries
+from sigcube.analysis.model_comparison import metric_names, system_dims
 from sigcube.constants import PAPER
 from sigcube.cube import Summary
 from sigcube.cube.inspection import describe_counts, describe_file
@@ -47,14 +48,7 @@ _MOST_ERRORS = 5
 def table(title: str, head: Iterable[str], rows: Iterable[Sequence[object] | None]) -> Table:
     """Make a table for a terminal; nothing in it is taken for markup.
 
-    Parameters
-    ----------
-    title : str
-        A line above it, or an empty string.
-    head : iterable of str
-        Titles of the columns; one that begins with ``>`` is aligned to the right.
-    rows : iterable of sequence
-        The cells; None ends a section.
+    A column whose title begins with ``>`` is aligned to the right. A row that is None ends a section.
     """
     made = Table(
         title=Text(title, style="bold") if title else None,
@@ -76,13 +70,7 @@ def table(title: str, head: Iterable[str], rows: Iterable[Sequence[object] | Non
 
 
 def kernel_tables(name: str | None = None) -> list[Table]:
-    """Return the tables of one kernel, or of all, and of what all kernels share.
-
-    Raises
-    ------
-    SpecError
-        For a name that is not a kernel.
-    """
+    """Return the tables of one kernel, or of all, and of what all kernels share."""
     tables: list[Table] = []
     for kernel in KERNELS.values() if name is None else [find(name)]:
         tables.append(_parameter_table(kernel.parameters, f"{kernel.name}: {kernel.title} ({kernel.source})"))
@@ -164,9 +152,9 @@ def cube_tables(path: object, summary: Summary) -> list[Table]:
     ]
 
 
-def best_table(result: xr.Dataset, *, value: str | None = None) -> Table:
+def best_table(result: xr.Dataset) -> Table:
     """Return `sigcube.analysis.best.best_points` as a table."""
-    value = value or default_summary(result)
+    value = default_summary(result)
     # The store keeps coordinates in alphabetical order; the axes stand in the order of the grid's dimensions.
     dims = list(result["status"].dims)
     axes = [(dims.index(c.dims[0]), str(n)) for n, c in result.coords.items() if c.ndim == 1 and c.dims[0] in dims]
@@ -193,12 +181,14 @@ def fit_tables(result: xr.Dataset) -> list[Table]:
 def fit_notes(result: xr.Dataset) -> list[str]:
     """Return what else there is to say of a fit: wins of models, several minima, what did not converge."""
     fits = _with_models(result)
-    dims, notes = _system_dims(fits), []
-    if dims:
+    notes = []
+    if system_dims(fits):
         by = "chi2_red" if "chi2_red" in fits else "rms"
         for first, second in combinations(map(str, fits["model"].values), 2):
-            rate = bootstrap_win_rate(fits, first, second, by=by) if fits.sizes[dims[0]] > 1 else ""
-            notes.append(f"{wins(fits, first, second, by=by)}; bootstrap over systems {rate}".removesuffix(" "))
+            won = wins(fits, first, second, by=by)
+            # A model may have no finite value for some systems, and one system cannot be resampled.
+            rate = f"; bootstrap over systems {bootstrap_win_rate(fits, first, second, by=by)}" if won.n > 1 else ""
+            notes.append(f"{won}{rate}")
     several, failed = int((fits["n_minima"] > 1).sum()), int((~fits["converged"]).sum())
     if several:
         notes.append(f"{several} of {fits['n_minima'].size} fits have more than one minimum; the lowest is taken")
@@ -211,16 +201,9 @@ def _with_models(result: xr.Dataset) -> xr.Dataset:
     return result if "model" in result.dims else result.expand_dims("model")
 
 
-def _system_dims(fits: xr.Dataset) -> list[str]:
-    """Return the dimension of the systems; none where a sample was fitted as one."""
-    return [str(dim) for dim in fits["n_points"].dims if dim != "model"]
-
-
 def _model_table(fits: xr.Dataset) -> Table:
     """Return a row for each model: means, medians and sums over systems, or the values of the sample."""
-    figures = model_summary(fits)
-    if not _system_dims(fits):
-        figures = fits[[str(n) for n, v in fits.data_vars.items() if "best" in v.attrs or n in ("aic", "bic")]]
+    figures = model_summary(fits) if system_dims(fits) else fits[metric_names(fits)]
     shown = [str(name) for name in figures.data_vars if figures[name].dims == ("model",) and name not in _NOT_SHOWN]
     rows = [
         (model, ", ".join(_fitted(fits, model)), *(number(figures[name].sel(model=model).item()) for name in shown))
@@ -231,7 +214,7 @@ def _model_table(fits: xr.Dataset) -> Table:
 
 def _fitted_table(fits: xr.Dataset) -> Table:
     """Return a row for each parameter of each model: its values over systems, or its value, and the bounds hit."""
-    single = not _system_dims(fits)
+    single = not system_dims(fits)
     columns = ("best", "error") if single else ("median", "16 %", "84 %")
     rows: list[Sequence[str] | None] = []
     for model in fits["model"].values:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.cube import COUNT
+from sigcube.cube import COUNT, flag_masks
 from sigcube.explore import style
 from sigcube.explore.page import Card
 
@@ -20,13 +20,7 @@ _RATIO = "observed g / g of the baryons"
 
 
 def profile_cards(cube: xr.Dataset) -> list[Card]:
-    """Return cards with observed against baryonic accelerations and masses, and their ratio along the radius.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A cluster cube.
-    """
+    """Return cards with observed against baryonic accelerations and masses, and their ratio along the radius."""
     from bokeh.layouts import column
     from bokeh.models import ColumnDataSource
 
@@ -65,7 +59,8 @@ def profile_cards(cube: xr.Dataset) -> list[Card]:
 
 def _points(cube: xr.Dataset) -> dict[str, Any]:
     """Return a column for each quantity, over the points of all clusters."""
-    real = (cube["point_flag"].values & 1) == 0
+    flag = cube["point_flag"].values
+    real = (flag & flag_masks(cube["point_flag"])["padding"]) == 0
     data: dict[str, Any] = {name: cube[name].values[real] for name in ("r", "g_bar", "g_obs", "m_bar", "m_obs")}
     for name in ("g_bar", "g_obs", "m_bar", "m_obs"):
         low, high = _error_bars(cube, name)
@@ -73,7 +68,7 @@ def _points(cube: xr.Dataset) -> dict[str, Any]:
     data["ratio"] = data["g_obs"] / data["g_bar"]
     systems = np.array([str(name) for name in cube["cluster"].values], dtype=object)
     data["cluster"] = np.broadcast_to(systems[:, np.newaxis], real.shape)[real]
-    data["state"] = np.where(cube["point_flag"].values[real] == 0, "", "flagged")
+    data["state"] = np.where(flag[real] == 0, "", "flagged")
     return data
 
 

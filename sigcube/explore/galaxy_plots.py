@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.constants import PAPER
-from sigcube.cube import COUNT
+from sigcube.cube import COUNT, flag_masks
 from sigcube.explore import style
 from sigcube.explore.page import Card
 from sigcube.model.frames import FRAMES
@@ -43,13 +43,7 @@ _FACTS = {
 
 
 def rotation_cards(cube: xr.Dataset) -> list[Card]:
-    """Return a card with one galaxy's rotation curve and its components, and one with all galaxies.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A galaxy cube.
-    """
+    """Return a card with one galaxy's rotation curve and its components, and one with all galaxies."""
     from bokeh.layouts import column, row
     from bokeh.models import ColumnDataSource, Div
 
@@ -93,14 +87,8 @@ def rotation_cards(cube: xr.Dataset) -> list[Card]:
 def comparison_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, best: str, against: str) -> list[Card]:
     """Return a card with one galaxy's rotation curve under several models, and one with every galaxy's error under two.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A galaxy cube.
-    models : Mapping
-        Three models: predicted velocities [km/s] over ``(galaxy, radius)``, by name.
-    best, against : str
-        The two models whose errors are compared.
+    ``models`` has the velocities [km/s] over ``(galaxy, radius)`` that three models predict, by name; the errors are
+    those of ``best`` and ``against``.
     """
     from bokeh.layouts import column
     from bokeh.models import ColumnDataSource
@@ -253,6 +241,5 @@ def _facts(cube: xr.Dataset, i: int) -> str:
             number = f"{style.plain_number(value)} {unit}".rstrip().replace(" °", "°")
             facts.append(f"{meaning} {escape(codes.get(f'{value:g}') or number)}")
     flag = cube["system_flag"]
-    bits = zip(flag.attrs["flag_masks"], flag.attrs["flag_meanings"].split(), strict=True)
-    facts += [f"<b>{escape(meaning)}</b>" for mask, meaning in bits if int(flag.values[i]) & int(mask)]
+    facts += [f"<b>{escape(name)}</b>" for name, mask in flag_masks(flag).items() if int(flag.values[i]) & mask]
     return " · ".join(facts)

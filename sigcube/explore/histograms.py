@@ -17,13 +17,7 @@ _BINS = 40
 
 
 def histogram_cards(cube: xr.Dataset) -> list[Card]:
-    """Return a card with the histogram of a variable, which a menu chooses.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A cube of any kind; two groups are drawn apart where it has ``counter_rotating``.
-    """
+    """Return a card with the histogram, by group, of a variable that a menu chooses; nothing where all are flagged."""
     from bokeh.layouts import column
     from bokeh.models import ColumnDataSource
 
@@ -36,6 +30,8 @@ def histogram_cards(cube: xr.Dataset) -> list[Card]:
         for array in cube.data_vars.values()
         if array.dims == kind.dims and array.dtype.kind == "f" and np.isfinite(array.values[kept]).any()
     }
+    if not bars:
+        return []
     titles = {name: style.value_title(cube[name]) for name in bars}
     first = next(iter(bars))
     shown = {group: ColumnDataSource(each) for group, each in bars[first].items()}

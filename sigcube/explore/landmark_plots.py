@@ -1,4 +1,4 @@
-"""Cards of a landmark cube: every test that has a measurement by name, and all of them over the acceleration."""
+"""Cards of a landmark cube: the measured landmarks by name and over the acceleration, and a table of all."""
 
 from typing import Any
 
@@ -14,13 +14,7 @@ _COLOURS = (*style.LINES, "#f0e442", "#999999", "#8c510a")
 
 
 def landmark_cards(cube: xr.Dataset) -> list[Card]:
-    """Return a dot plot of observed over Newtonian values, the same over the acceleration, and a table of all.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A landmark cube.
-    """
+    """Return a dot plot of observed over Newtonian values, the same over the acceleration, and a table of all."""
     from bokeh.models import ColumnDataSource
 
     text = "What Newtonian gravity predicts, and what is observed."

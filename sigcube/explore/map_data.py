@@ -40,30 +40,18 @@ _PIXELS = 400
 
 @dataclass(frozen=True)
 class MapAxis:
-    """One axis of a map.
+    """One axis of a map."""
 
-    Attributes
-    ----------
-    name, dim : str
-        The coordinate of the result, and its dimension.
-    symbol, title : str
-        What tooltips and the axis say.
-    order : ndarray of int
-        Indices that sort the coordinate.
-    values : ndarray
-        The sorted values.
-    scale : {"linear", "log"}
-        How they are spaced.
-    low, high : float
-        Outer edges of the first and the last cell.
-    """
-
+    #: The coordinate of the result, and its dimension.
     name: str
     dim: str
+    #: What tooltips say, and what the axis says.
     symbol: str
     title: str
+    #: Indices that sort the coordinate, and the sorted values.
     order: npt.NDArray[np.int64]
     values: FloatArray
+    #: How they are spaced, ``linear`` or ``log``, and the outer edges of the first and the last cell.
     scale: str
     low: float
     high: float
@@ -80,28 +68,17 @@ class MapAxis:
 
 @dataclass(frozen=True)
 class MapSlice:
-    """One summary over both axes, under one choice of labels, at the best point of all other axes.
+    """One summary over both axes, under one choice of labels, at the best point of all other axes."""
 
-    Attributes
-    ----------
-    value : str
-        The summary.
-    labels : tuple of str
-        The label on each axis that `label_axes` names.
-    z : ndarray
-        Values, shape ``(y.values.size, x.values.size)``.
-    best : tuple of float
-        x and y of the best point; NaN for an axis along which all values are equal, and where none is finite.
-    contours : Mapping
-        Lines of equal value, see `trace_contours`.
-    larger_is_better : bool
-        Whether the largest value is the best.
-    """
-
+    #: The name of the summary.
     value: str
+    #: The label on each axis that `label_axes` names.
     labels: tuple[str, ...]
+    #: Its values, shape ``(y.values.size, x.values.size)``.
     z: FloatArray
+    #: x and y of the best point; NaN for an axis along which all values are equal, and where none is finite.
     best: tuple[float, float]
+    #: Lines of equal value, see `trace_contours`.
     contours: Mapping[str, list[Any]]
     larger_is_better: bool
 
@@ -118,13 +95,7 @@ class MapSlice:
 
 
 def pick_axes(result: xr.Dataset, x: str, y: str) -> MapAxes:
-    """Find the axes of a map.
-
-    Raises
-    ------
-    SpecError
-        For a name that is not a numeric axis, or two axes that share a dimension.
-    """
+    """Find the axes of a map; refuse a name that is no numeric axis, or two axes that share a dimension."""
     axes = _pick_axis(result, "x", x), _pick_axis(result, "y", y)
     if axes[0].dim == axes[1].dim:
         raise SpecError(
@@ -179,11 +150,6 @@ def map_slices(result: xr.Dataset, value: str, axes: MapAxes) -> list[MapSlice]:
     """Return a slice for each choice of labels and each summary that a map can show, the wanted summary first.
 
     Under each choice of labels all slices go through the best point of the wanted summary.
-
-    Raises
-    ------
-    SpecError
-        When the wanted one is not a summary over both axes.
     """
     map_dims = {axis.dim for axis in axes}
     there = [name for name in summaries(result) if map_dims <= set(map(str, result[name].dims))]
@@ -248,20 +214,10 @@ def contour_levels(z: FloatArray, *, larger_is_better: bool) -> list[tuple[float
 def trace_contours(
     x: FloatArray, y: FloatArray, z: FloatArray, levels: Sequence[tuple[float, str]]
 ) -> dict[str, list[Any]]:
-    """Find the lines of equal value.
+    """Find the lines at which ``z``, shape ``(y.size, x.size)``, has the levels; each level comes with its text.
 
-    Parameters
-    ----------
-    x, y, z : ndarray
-        Values `z`, shape ``(y.size, x.size)``.
-    levels : sequence of (float, str)
-        Of each line, and its text.
-
-    Returns
-    -------
-    dict
-        Columns of `N_LEVELS` rows: ``xs`` and ``ys`` of the lines, whose pieces are separated by NaN; ``text``, and the
-        place ``x`` and ``y`` where it stands.
+    Returns columns of `N_LEVELS` rows: ``xs`` and ``ys`` of the lines, whose pieces are separated by NaN; ``text``, and
+    the place ``x`` and ``y`` where it stands.
     """
     from contourpy import contour_generator
 

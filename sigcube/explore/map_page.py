@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sigcube.errors import SpecError
 from sigcube.explore import style
 from sigcube.explore.map_data import MapAxes, MapAxis, MapSlice, label_axes, map_slices, pick_axes
 from sigcube.explore.page import Card, write_page
@@ -76,8 +77,8 @@ def map_page(
     path : path-like
         The file to write.
     x, y : str
-        The axes to the right and upwards, numeric. Axes of labels become switches; other numeric axes are held at the
-        best point of each choice of labels.
+        The horizontal and the vertical axis, numeric. Axes of labels become switches; other numeric axes are held at
+        the best point of each choice of labels.
     value : str
         The summary that is shown first; a menu offers the others.
     mark : Mark, optional
@@ -95,7 +96,8 @@ def map_page(
     Raises
     ------
     SpecError
-        For an axis or a summary that the result does not have, or that no map can show.
+        For an axis or a summary that the result does not have, or that no map can show; or a mark without a value on
+        both axes.
     StoreError
         When the page cannot be written.
     """
@@ -111,7 +113,7 @@ def map_page(
 
 
 def _notes(result: xr.Dataset) -> dict[str, str]:
-    """Return where the numbers come from, as far as the result tells."""
+    """Return where the numbers come from, as far as the result says."""
     notes = {name: str(result.attrs.get(name, "")) for name in ("cube", "sample", "citation")}
     spec = json.loads(result.attrs.get("spec", "{}"))
     versions = json.loads(result.attrs.get("versions", "{}"))
@@ -264,6 +266,13 @@ def _draw_mark(
     plot: Any, mark: Mark, axes: MapAxes, slices: Sequence[MapSlice], names: Sequence[str]
 ) -> dict[str, Any]:
     """Draw a point; return it with the slices that it belongs to, by their labels."""
+    if missing := [axis.name for axis in axes if axis.name not in mark.at]:
+        raise SpecError(
+            f"the mark has no value on {missing[0]!r}",
+            where="mark",
+            found=", ".join(mark.at) or "nothing",
+            expected=" and ".join(axis.name for axis in axes),
+        )
     x, y = (float(mark.at[axis.name]) for axis in axes)
     drawn = plot.scatter([x], [y], marker="star", size=22, legend_label=mark.name, **style.MARKER)
     marked = [

@@ -105,14 +105,7 @@ def write_page(
 def write_template(path: str | Path, template: str, **values: Any) -> Path:
     """Fill in a template of this package, which may extend ``page.html``, and write the page.
 
-    Parameters
-    ----------
-    path : path-like
-        The file; it is replaced in one step.
-    template : str
-        The name of the template. What it inserts is escaped, but for what it marks as safe.
-    **values
-        What it inserts.
+    Values are escaped, except those that the template marks as safe. The file is replaced in one step.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Cards of a star cube: how many stars there are at each velocity and place, counted beforehand."""
+"""Cards of a star cube: the number of stars in cells of velocity and place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,36 +51,22 @@ _VIEWS = (
 
 @dataclass(frozen=True)
 class StarCounts:
-    """Stars of a sample counted in cells.
+    """Stars of a sample counted in cells."""
 
-    Attributes
-    ----------
-    cells : ndarray, shape (y, x)
-        How many there are.
-    x, y : ndarray
-        Edges of the cells.
-    median : ndarray, shape (x / 5,)
-        Median of y in five columns together, to a fraction of a cell; NaN where there are few stars.
-    inside, total : int
-        How many stars of the sample the cells hold, and how many it has.
-    """
-
+    #: How many there are, shape ``(y, x)``.
     cells: FloatArray
+    #: Edges of the cells.
     x: FloatArray
     y: FloatArray
+    #: Median of y in five columns together, to a fraction of a cell; NaN where there are few stars.
     median: FloatArray
+    #: How many stars of the sample the cells hold, and how many it has.
     inside: int
     total: int
 
 
 def density_cards(cube: xr.Dataset) -> list[Card]:
-    """Return cards with the density of stars over radius and velocity, and over radius and height.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A star cube, which may be lazy: it is read in parts.
-    """
+    """Return cards with the density of stars over radius and velocity, and over radius and height."""
     from bokeh.layouts import column
 
     counted = [count_stars(cube, view.x, view.y, cells=view.cells) for view in _VIEWS]
@@ -104,19 +90,7 @@ def density_cards(cube: xr.Dataset) -> list[Card]:
 def count_stars(cube: xr.Dataset, x: str, y: str, *, cells: tuple[int, int]) -> dict[str, StarCounts]:
     """Count the stars of each sample in cells of two variables; they are read in parts.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A star cube.
-    x, y : str
-        Variables of the stars.
-    cells : (int, int)
-        How many to the right and upwards.
-
-    Returns
-    -------
-    dict
-        By sample: those of the recipe first, then that of all stars.
+    The number of ``cells`` is that along x and along y. The samples of the recipe come first, then that of all stars.
     """
     found, bits = samples(cube), flag_masks(cube["point_flag"])
     order = [*(name for name in found if name != EVERYTHING), EVERYTHING]
@@ -165,7 +139,7 @@ def _medians(counts: FloatArray, edges: FloatArray) -> FloatArray:
 
 
 def _plot(cube: xr.Dataset, view: _View, counted: Mapping[str, StarCounts]) -> tuple[Any, dict[str, Any]]:
-    """Draw the first sample; return the style.figure, and what the script needs to show another one."""
+    """Draw the first sample; return the figure, and what the script needs to show another one."""
     from bokeh.models import ColorBar, ColumnDataSource, LogColorMapper, LogTicker
     from bokeh.palettes import Viridis256
 

@@ -24,16 +24,9 @@ _POINT = frozenset({"r", "g_bar"})
 
 
 def nu_of(kernel: Kernel, scales: Mapping[str, float], settings: Mapping[str, Any]) -> Nu:
-    """Return a kernel's boost as a function of radius and acceleration.
+    """Return a kernel's boost, under its settings, as a function of radius and acceleration.
 
-    Parameters
-    ----------
-    kernel : Kernel
-        The model.
-    scales : Mapping
-        The variables of the system that its terms may use, see `Source.scales`.
-    settings : Mapping
-        Its labels and parameters.
+    Its terms may also use the ``scales`` of the system, see `Source.scales`.
 
     Raises
     ------

@@ -30,24 +30,17 @@ class AngularBasis:
     They solve ∫(1−μ²) v' w' dμ = λ ∫v w dμ for every polynomial w of no higher degree. Half of them are the even
     Legendre polynomials, with λ = l(l+1). The others have any slope at μ = 0. The vertical field jumps across a thin
     disc, and a series in even polynomials alone converges slowly there.
-
-    Attributes
-    ----------
-    mu, weight : ndarray, shape (n_nodes,)
-        Gauss nodes on (0, 1) and their weights; twice as many as there are functions.
-    exponent : ndarray, shape (n_modes,)
-        l > 0 with l(l+1) = λ_k. The first is 0, and its function is constant.
-    value, slope : ndarray, shape (n_nodes, n_modes)
-        v_k and v_k' at the nodes, normalised to ∫v_k² dμ = 1.
-    coefficients : ndarray, shape (n_modes, n_modes)
-        Of the functions, in shifted Legendre polynomials.
     """
 
+    #: Gauss nodes on (0, 1) and their weights, shape (n_nodes,); twice as many as there are functions.
     mu: FloatArray
     weight: FloatArray
+    #: l > 0 with l(l+1) = λ_k, shape (n_modes,). The first is 0, and its function is constant.
     exponent: FloatArray
+    #: v_k and v_k' at the nodes, shape (n_nodes, n_modes), normalised to ∫v_k² dμ = 1.
     value: FloatArray
     slope: FloatArray
+    #: Of the functions, in shifted Legendre polynomials: shape (n_modes, n_modes).
     coefficients: FloatArray
 
     def evaluate(self, mu: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -83,20 +76,13 @@ def _shifted_legendre(mu: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
 
 @dataclass(frozen=True)
 class RadialPanels:
-    """Panels of equal width in x = ln r, each with the same Chebyshev–Lobatto nodes, which include both ends.
+    """Panels of equal width in x = ln r, each with the same Chebyshev–Lobatto nodes, which include both ends."""
 
-    Attributes
-    ----------
-    r : ndarray, shape (n_panels, n_nodes)
-        Radii in kpc, ascending.
-    width : float
-        Of a panel, in x.
-    derivative : ndarray, shape (n_nodes, n_nodes)
-        Matrix from values at the nodes of a panel to d/dx there.
-    """
-
+    #: Radii in kpc, ascending, shape (n_panels, n_nodes).
     r: FloatArray
+    #: Of a panel, in x.
     width: float
+    #: Matrix from values at the nodes of a panel to d/dx there, shape (n_nodes, n_nodes).
     derivative: FloatArray
 
     @classmethod
@@ -114,16 +100,10 @@ class RadialPanels:
         return cls(smallest * np.exp(x), width, derivative * (2.0 / width))
 
     def outward(self, rate: FloatArray, source: FloatArray, start: FloatArray) -> FloatArray:
-        """Solve dy/dx = −rate·y + source from the innermost radius.
+        """Solve dy/dx = −rate·y + source from the innermost radius, where y = start.
 
-        Parameters
-        ----------
-        rate : ndarray, shape (n_modes,)
-            Not negative. The method is implicit, so that large rates are stable.
-        source : ndarray, shape (n_panels, n_nodes, n_modes)
-            The right-hand side.
-        start : ndarray, shape (n_modes,)
-            y at the innermost radius.
+        The shape of y and ``source`` is (n_panels, n_nodes, n_modes), that of ``rate`` and ``start`` (n_modes,). Rates
+        are not negative. The method is implicit, so that large ones are stable.
         """
         n = self.derivative.shape[0]
         system = self.derivative[1:, 1:] + rate[:, None, None] * np.eye(n - 1)

@@ -8,7 +8,7 @@ import xarray as xr
 
 from sigcube.cube import kind_of, open_cube
 from sigcube.errors import DataError, SpecError
-from sigcube.fits.fit_result import fit_result, refuse_existing, save_fit
+from sigcube.fits.fit_result import fit_result, fitted_parameters, refuse_existing, save_fit
 from sigcube.fits.fit_spec import FitModel, Objective, Scope, check_word, in_keys_of_a_fit, make_model, read_fit_file
 from sigcube.fits.problem import FitSolution, Problem
 from sigcube.model.frames import frame_of
@@ -96,6 +96,7 @@ class Fit:
             make_model(name, table, kind=kind, objective=objective, metrics=metrics) for name, table in tables.items()
         ]
         self._problems = [self._problem(model, data, title) for model in made]
+        fitted_parameters(self._problems)  # refuses parameters that cannot stand in one result, before the search
         self._record = {
             "scope": scope,
             "objective": objective,

@@ -18,7 +18,7 @@ from sigcube.model.metrics import Metric
 from sigcube.model.record import Parameter
 from sigcube.plan.identity import describe_identity, result_attrs
 
-__all__ = ["fit_result", "refuse_existing", "save_fit"]
+__all__ = ["fit_result", "fitted_parameters", "refuse_existing", "save_fit"]
 
 # Where the best value of a parameter lies, as a CF flag.
 _FLAGS: Mapping[str, int] = MappingProxyType({"inside": 0, "lower": 1, "upper": 2, "not_fitted": 3})
@@ -48,14 +48,8 @@ _FIGURES = {
 def fit_result(
     problems: Sequence[Problem], solutions: Sequence[Sequence[FitSolution]], record: Mapping[str, Any]
 ) -> xr.Dataset:
-    """Return what was found for each model and group of systems as a Dataset, as `Fit.run` describes it.
-
-    Raises
-    ------
-    SpecError
-        When a parameter has the name of something else in the result, or two models give it in different units.
-    """
-    first, parameters = problems[0], _parameters(problems)
+    """Return what was found for each model and group of systems as a Dataset, as `Fit.run` describes it."""
+    first, parameters = problems[0], fitted_parameters(problems)
     system_dim = first.plan.system_dim if first.scope == "system" else None
     dims = ("model", system_dim) if system_dim else ("model",)
     coords = _coords(problems, parameters, system_dim)
@@ -71,14 +65,10 @@ def fit_result(
     }
     best: dict[str, _Variable] = {}
     for i, (name, parameter) in enumerate(parameters.items()):
-        error = f"{name}_error"
-        if {name, error} & {*others, *coords} or error in parameters:
-            what = f"a fitted parameter cannot be called {name!r}"
-            raise SpecError(what, where="parameters", found="a name that the result uses itself")
         attrs = {"units": parameter.unit, "symbol": parameter.symbol, "source": parameter.source}
         best[name] = (dims, table["values"][..., i], {**attrs, "long_name": f"best {parameter.description}"})
         attrs |= {"long_name": f"standard error of {parameter.description}", "comment": _NO_ERROR}
-        best[error] = (dims, table["errors"][..., i], attrs)
+        best[f"{name}_error"] = (dims, table["errors"][..., i], attrs)
     identities = {p.model.name: describe_identity(p.plan.spec, p.plan.origin, ()) for p in problems}
     how = result_attrs(first.plan.spec, first.plan.origin, {})
     how |= {"kind": "fit", "spec": json.dumps(record), "identity": json.dumps(identities)}
@@ -86,8 +76,8 @@ def fit_result(
     return result if len(problems) > 1 else result.isel(model=0)
 
 
-def _parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
-    """Return the parameters of all models, by name."""
+def fitted_parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
+    """Return the parameters of all models, by name; refuse those that cannot stand in one result."""
     found: dict[str, Parameter] = {}
     for problem in problems:
         for name, parameter in problem.model.parameters.items():
@@ -99,6 +89,13 @@ def _parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
                     found=f"[{before.unit}], [{parameter.unit}]",
                     hint="fit them separately",
                 )
+    metrics = (metric.name for metric in problems[0].model.spec.metrics)
+    coords = _coords(problems, found, problems[0].plan.system_dim)
+    used = {"covariance", "at_bound", *metrics, *_FIGURES, *coords}
+    for name in found:
+        if {name, f"{name}_error"} & used or f"{name}_error" in found:
+            what = f"a fitted parameter cannot be called {name!r}"
+            raise SpecError(what, where="parameters", found="a name that the result uses itself")
     return found
 
 
@@ -210,14 +207,7 @@ def _pooled(metric: Metric, problem: Problem, solutions: Sequence[FitSolution]) 
 
 
 def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> None:
-    """Save the result of a fit as a Zarr store, whole or not at all.
-
-    Raises
-    ------
-    DataError
-        If there is something at ``path`` and ``overwrite`` is false, if what is there is no fit, or if it cannot be
-        written.
-    """
+    """Save the result of a fit as a Zarr store, whole or not at all; only a fit is replaced, with ``overwrite``."""
     # Zarr v3 has a stable type for `str` objects, none for NumPy's text of fixed width, which `isel` leaves.
     text = {name: coord for name, coord in result.coords.items() if coord.dtype.kind in "OU"}
     plain = {name: (coord.dims, coord.values.astype(object), coord.attrs) for name, coord in text.items()}
@@ -227,13 +217,7 @@ def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -
 
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
-    """Raise what `save_fit` would, before anything is computed.
-
-    Raises
-    ------
-    DataError
-        As `save_fit`.
-    """
+    """Raise what `save_fit` would, before anything is computed."""
     path = Path(path)
     if path.exists() and not overwrite:
         hint = "ask for it to be overwritten, or choose another path"

@@ -105,23 +105,14 @@ def check_word(key: str, given: str, valid: Any) -> None:
 
 @dataclass(frozen=True)
 class FitModel:
-    """One model of a fit.
+    """One model of a fit."""
 
-    Attributes
-    ----------
-    name : str
-        What it is called in the result.
-    spec : Spec
-        The sweep over its coarse grid.
-    space : SearchSpace
-        The space that the grid spans.
-    parameters : Mapping
-        Those that are fitted, by name.
-    """
-
+    #: What it is called in the result.
     name: str
+    #: The sweep over its coarse grid, and the space that this grid spans.
     spec: Spec
     space: SearchSpace
+    #: The parameters that are fitted, by name.
     parameters: Mapping[str, Parameter]
 
     def record(self) -> dict[str, Any]:
@@ -138,13 +129,7 @@ class FitModel:
 def make_model(
     name: str, table: Mapping[str, Any], *, kind: str, objective: Objective, metrics: Sequence[str | Metric]
 ) -> FitModel:
-    """Check one model of a fit, given as a table of ``kernel``, ``parameters`` and ``settings``.
-
-    Raises
-    ------
-    SpecError
-        For a kernel, metric, parameter or axis that does not exist, or an axis that cannot be searched along.
-    """
+    """Check one model of a fit, given as a table of ``kernel``, ``parameters`` and ``settings``."""
     with in_keys_of_a_fit(name):
         spec = make_spec(
             kernel=table["kernel"],

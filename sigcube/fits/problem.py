@@ -31,50 +31,27 @@ _SINGULAR = 1e-13
 
 @dataclass(frozen=True, eq=False)
 class FitSolution:
-    """The best parameters of the systems that share them.
+    """The best parameters of the systems that share them."""
 
-    Attributes
-    ----------
-    systems : range
-        One system, or all of the sample.
-    n_points : int
-        Number of their points.
-    minimum : Minimum or None
-        The lowest minimum; None where the objective is finite nowhere.
-    n_minima : int
-        Number of distinct minima.
-    values : ndarray, shape (n_parameters,)
-        The parameters at the minimum; NaN where there is none.
-    covariance : ndarray, shape (n_parameters, n_parameters)
-        Of the parameters; NaN where it is unknown.
-    sums : ndarray, shape (n_systems, n_sums)
-        The sums of the metrics at the minimum, for each of the systems.
-    """
-
+    #: One system, or all of the sample, and the number of their points.
     systems: range
     n_points: int
+    #: The lowest minimum; None where the objective is finite nowhere.
     minimum: Minimum | None
+    #: Number of distinct minima.
     n_minima: int
+    #: The parameters at the minimum, shape (n_parameters,); NaN where there is none.
     values: FloatArray
+    #: Of the parameters, shape (n_parameters, n_parameters); NaN where it is unknown.
     covariance: FloatArray
+    #: The sums of the metrics at the minimum, for each of the systems: shape (n_systems, n_sums).
     sums: FloatArray
 
 
 class Problem:
-    """One model of a fit and the data of the sample.
+    """One model of a fit, the plan of the sweep over its coarse grid, and the data of the sample.
 
-    Parameters
-    ----------
-    model : FitModel
-        The model.
-    plan : Plan
-        Of the sweep over its coarse grid.
-    packed : Packed
-        The sample.
-    scope : {"system", "sample"}
-        Whether each system has parameters of its own.
-    objective : {"chi2", "rms"}
-        What is minimised. The RMS of a sample is the mean of its systems' RMS, as a sweep's ``rms_mean``.
+    The RMS of a sample is the mean of its systems' RMS, as a sweep's ``rms_mean``.
 
     Attributes
     ----------

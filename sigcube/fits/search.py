@@ -49,24 +49,16 @@ _BETWEEN = np.concatenate([_HALF := np.geomspace(1e-3, 0.5, 12), 1.0 - _HALF[:-1
 
 @dataclass(frozen=True, eq=False)
 class SearchSpace:
-    """The parameters of a fit between their bounds, linear or logarithmic.
+    """The parameters of a fit between their bounds, linear or logarithmic; arrays have the shape (n_parameters,)."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        The parameters.
-    axes : tuple of ndarray
-        The values of the coarse grid along each, ascending.
-    low, high : ndarray, shape (n_parameters,)
-        The bounds: the least and the largest value of each axis.
-    logarithmic : ndarray of bool, shape (n_parameters,)
-        Which parameters are searched in their logarithm: those whose axis has a constant ratio.
-    """
-
+    #: The names of the parameters.
     names: tuple[str, ...]
+    #: The values of the coarse grid along each, ascending.
     axes: tuple[FloatArray, ...]
+    #: The bounds: the least and the largest value of each axis.
     low: FloatArray
     high: FloatArray
+    #: Which parameters are searched in their logarithm: those whose axis has a constant ratio.
     logarithmic: npt.NDArray[np.bool_]
 
     @classmethod
@@ -143,20 +135,13 @@ def is_geometric(axis: Axis) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
-    """A local minimum of an objective.
+    """A local minimum of an objective."""
 
-    Attributes
-    ----------
-    value : float
-        The objective there.
-    position : ndarray, shape (n_parameters,)
-        In the unit cube.
-    converged : bool
-        Whether the minimiser met its tolerance.
-    """
-
+    #: The objective there.
     value: float
+    #: In the unit cube, shape (n_parameters,).
     position: FloatArray
+    #: Whether the minimiser met its tolerance.
     converged: bool
 
 

@@ -147,6 +147,17 @@ def test_what_is_composed_follows_its_parts_scaled() -> None:
     assert alone.verdict is Verdict.REPRODUCES
 
 
+@pytest.mark.parametrize(
+    ("link", "told"),
+    [("a.onee", "there is no claim 'a.onee' where: let do: did you mean 'a.one'?"), ("a.one / fist", "mean 'first'?")],
+)
+def test_a_link_to_nothing_fails_with_the_nearest(link: str, told: str) -> None:
+    one = claim_of({"quantity": "expression", "name": "first", "formula": "1"})
+    two = claim_of({"quantity": "expression", "formula": "x", "let": {"x": link}}, id="a.two")
+    (entry,) = evaluate_claims([two], among=[one, two])
+    assert told in entry.failures[0]
+
+
 def test_claims_made_of_one_another_in_a_circle_fail_and_are_named() -> None:
     claims = [
         claim_of({"quantity": "expression", "formula": "x", "let": {"x": "a.two"}}, id="a.one"),

@@ -109,6 +109,16 @@ def test_a_metric_that_is_taken_is_computed_though_it_is_not_usual(cubes: Path, 
     assert found == pytest.approx(float(sweep.compute().chi2_median[0]), rel=1e-6)
 
 
+def test_a_metric_whose_best_point_is_taken_is_computed_though_it_is_not_usual(
+    cubes: Path, mock_cube: xr.Dataset
+) -> None:
+    found = value(cubes, **OF_GRID, best="chi2_mean", take="A")
+    sweep = Sweep(
+        mock_cube, sample="unflagged", kernel="sigma", axes={"A": linspace(0.5, 2.0, 7)}, metrics=["chi2"]
+    ).compute()
+    assert found == float(sweep.A[int(sweep.chi2_mean.values.argmin())])
+
+
 def test_a_win_rate_needs_a_reference() -> None:
     with pytest.raises(ValueError, match="win_rate needs a reference"):
         claim_of({"quantity": "sweep", "dataset": "sparc", "kernel": "sigma", "take": "win_rate"})

@@ -114,6 +114,25 @@ def test_a_failure_of_an_evaluation_exits_with_one_and_names_all() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_as_many_processes_start_as_the_process_may_use_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("dask.system.CPU_COUNT", 2)
+    monkeypatch.setattr("sigcube.claims.evaluate_claims", lambda *_, workers, **__: asked.append(workers) or ())
+    assert call("claims", "--file", "rows.toml").exit_code == 0
+    assert call("claims", "sparc.two", "--file", "rows.toml").exit_code == 0
+    assert asked == [2, 1]
+
+
+@pytest.mark.usefixtures("folder")
+def test_rows_of_ones_own_may_link_to_those_that_come_with_sigcube() -> None:
+    same = {"quantity": "expression", "formula": "a", "let": {"a": "si.amplitude.base"}}
+    Path("linked.toml").write_text(row(same, id="own.same", published="1.173"), encoding="utf-8")
+    result = call("claims", "--file", "linked.toml", "--workers", "1", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert [each["verdict"] for each in json.loads(result.stdout)] == ["reproduces"]
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_command_of_a_boost_gives_its_value() -> None:
     Path("boost.toml").write_text(row(BOOST), encoding="utf-8")
     result = call("claims", "--file", "boost.toml", "--workers", "1", "--json")

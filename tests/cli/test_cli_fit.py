@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from typer.testing import CliRunner, Result
 
 from sigcube.cli import ExitCode, app
+from sigcube.cli.tables import fit_notes
 from sigcube.cube import save_cube
 from sigcube.readers.mock import mock_survey
 from sigcube.sweep import open_result
@@ -48,6 +50,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "sweep.toml").write_text(SWEEP, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.mark.parametrize(("missing", "bootstrapped"), [(0, True), (1, True), (2, False)])
+def test_the_win_rate_is_bootstrapped_where_both_models_have_two_values(missing: int, bootstrapped: bool) -> None:
+    rms = np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 4.0]])
+    rms[1, :missing] = np.nan
+    ones = (("model", "galaxy"), np.ones((2, 3), dtype=int))
+    variables = {"rms": (("model", "galaxy"), rms, {"best": "smallest"}), "n_points": ones, "n_minima": ones}
+    fits = xr.Dataset({**variables, "converged": ones}, {"model": ["a", "b"], "galaxy": ["x", "y", "z"]})
+    (note,) = fit_notes(fits.assign(converged=fits["converged"] == 1))
+    assert note.startswith("a against b by rms: ")
+    assert ("bootstrap over systems" in note) is bootstrapped
 
 
 @pytest.mark.slow

@@ -90,6 +90,11 @@ def test_what_no_map_can_show_is_refused(tmp_path: Path, x: str, y: str, value: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_mark_without_a_place_on_the_map_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no value on 'xi_scale'"):
+        map_page(small_result(), tmp_path / "a.html", x="xi_scale", y="A", mark=Mark("true model", {"A": 1.0}))
+
+
 def test_a_page_that_cannot_be_written_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "map.html").mkdir()
     with pytest.raises(StoreError, match="the page cannot be written"):

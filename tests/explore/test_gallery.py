@@ -329,6 +329,12 @@ def test_histograms_are_shares_of_what_has_no_flag() -> None:
     assert legends(histogram_cards(cube.drop_vars("counter_rotating"))[0]) == ["all (3,999, synthetic)"]
 
 
+def test_a_cube_with_flags_everywhere_has_no_histogram() -> None:
+    cube = synthetic_cube(KINDS["population"], systems=5)
+    cube["system_flag"].values[:] = 1
+    assert histogram_cards(cube) == []
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.0, "0"), (-12.345, "-12.35"), (1e-5, "1×10⁻⁵"), (np.float64(6.022e23), "6.022×10²³"), (12345.0, "1.234×10⁴")],

@@ -263,4 +263,11 @@ def test_models_that_cannot_share_a_result_are_refused() -> None:
     clash = sigcube.Parameter("rms", "x", 1.0, "", (0.0, 9.0), "fixed", "a test", "clash")
     rms = sigcube.Kernel("clash", "a clash", "a test", {"boost": lambda rms: 1.0 + rms}, (clash,))
     with pytest.raises(SpecError, match="a fitted parameter cannot be called 'rms'"):
-        Fit(cube, kernel=rms, parameters={"rms": [0.0, 1.0, 2.0]}).run()
+        Fit(cube, kernel=rms, parameters={"rms": [0.0, 1.0, 2.0]})
+    models = {}
+    for name, unit in (("a", "kpc"), ("b", "")):
+        parameter = sigcube.Parameter("x", "x", 1.0, unit, (0.0, 9.0), "fixed", "a test", "a parameter")
+        kernel = sigcube.Kernel(name, "a kernel", "a test", {"boost": lambda x: 1.0 + x}, (parameter,))
+        models[name] = {"kernel": kernel, "parameters": {"x": [0.0, 1.0, 2.0]}}
+    with pytest.raises(SpecError, match="two models give 'x' in different units"):
+        Fit(cube, models=models)

@@ -15,33 +15,21 @@ __all__ = ["QUANTITIES", "VersusKeys", "point_cube", "term_values", "versus"]
 
 
 class TermKeys(ReducedKeys):
-    """A term of a kernel: its boost, its prediction, or any other by name.
-
-    Attributes
-    ----------
-    kernel, settings
-        The model.
-    term : str
-        ``boost``, ``predicted``, ``h``, ``xi``, ``g_bar`` …
-    at : dict
-        The variables of a point that is in no dataset, in the units of cubes of its ``kind``: for a landmark
-        ``{ g_bar = 1e-11, r = 8 }``, for a cluster ``{ m_bar = 1e13, r = 200 }`` with ``observable = "mass"``.
-    kind : str
-        The kind of cube that such a point belongs to.
-    dataset, sample, system, point
-        Or where to take the point from: a system, and which of its points where it has several (0 is the first).
-    over : dict or None
-        Settings that differ in the term that each value is divided by; ``"default"`` leaves one out.
-    """
+    """A term of a kernel at a point, which ``at`` describes, or which is one of a dataset."""
 
     kernel: str
+    #: ``boost``, ``predicted``, ``h``, ``xi``, ``g_bar`` …
     term: str = "boost"
     settings: Settings = Field(default={})
+    #: The variables of a point that is in no dataset, in the units of cubes of its ``kind``: for a landmark
+    #: ``{ g_bar = 1e-11, r = 8 }``, for a cluster ``{ m_bar = 1e13, r = 200 }`` with ``observable = "mass"``.
     at: dict[str, float] = Field(default={})
     kind: str = "landmark"
     dataset: str | None = None
     sample: str = "all"
+    #: Which of a system's points, where it has several; 0 is the first.
     point: int | None = None
+    #: Settings that differ in the term that each value is divided by; ``"default"`` leaves one out.
     over: Settings | None = None
 
     @model_validator(mode="after")
@@ -126,17 +114,11 @@ def _python(keys: TermKeys) -> str:
 
 
 class VersusKeys(ModelKeys, ReducedKeys):
-    """A statistic of the relative difference of two models over the points of a sample, with no data between them.
+    """A statistic of the relative difference of two models over the points of a sample, with no data between them."""
 
-    Attributes
-    ----------
-    term : str
-        ``predicted``, ``boost`` …
-    reference : dict
-        The other model, as in a sweep: its ``kernel`` and its settings.
-    """
-
+    #: The other model, as in a sweep: its ``kernel`` and its settings.
     reference: Settings
+    #: ``predicted``, ``boost`` …
     term: str = "predicted"
     statistic: str | None = "median"
 

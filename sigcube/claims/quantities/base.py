@@ -29,29 +29,19 @@ Settings = dict[str, str | float]
 
 @dataclass(frozen=True)
 class Found:
-    """A value, and what it rests on.
+    """A value, and what it rests on."""
 
-    Attributes
-    ----------
-    value : float
-        In the quantity's own unit.
-    datasets : Mapping
-        The fingerprint of each cube that linked values rest on, by dataset; the ledger adds the quantity's own.
-    spec : str
-        A sweep or fit that gives the value, as TOML that can be saved and run; empty where there is none.
-    command : str
-        What runs it.
-    details : Mapping
-        What else a reader should know.
-    uses_model : bool
-        Whether a model is behind a linked value; the ledger adds whether the quantity uses one.
-    """
-
+    #: In the quantity's own unit.
     value: float
+    #: The fingerprint of each cube that linked values rest on, by dataset; the ledger adds the quantity's own.
     datasets: Mapping[str, str] = field(default_factory=dict)
+    #: A sweep or fit that gives the value, as TOML that can be saved and run; empty where there is none.
     spec: str = ""
+    #: What runs it, or computes the value in another way.
     command: str = ""
+    #: What else a reader should know.
     details: Mapping[str, str] = field(default_factory=dict)
+    #: Whether a model is behind a linked value; the ledger adds whether the quantity uses one.
     uses_model: bool = False
 
 
@@ -96,17 +86,11 @@ class ModelKeys(SampleKeys):
 
 
 class ReducedKeys(Keys):
-    """Keys that make one value of several.
+    """Keys that make one value of several."""
 
-    Attributes
-    ----------
-    system : str or None
-        The system whose value is taken.
-    statistic, within, percentile
-        How several values become one: see `sigcube.claims.quantities.reductions.reduce`.
-    """
-
+    #: The system whose value is taken.
     system: str | None = None
+    #: How several values become one: see `sigcube.claims.quantities.reductions.reduce`.
     statistic: str | None = None
     within: list[float] | None = None
     percentile: float = 50.0
@@ -125,13 +109,7 @@ class ReducedKeys(Keys):
         return values.isel({dims[0]: names.index(self.system)})
 
     def reduced(self, values: xr.DataArray, name: str, *, hint: str = "name a system, or a statistic") -> float:
-        """Return the statistic of the values, or the only one.
-
-        Raises
-        ------
-        SpecError
-            If there are several and no statistic.
-        """
+        """Return the statistic of the values, or the only one; refuse several without a statistic."""
         if self.statistic is not None:
             return reduce(values.values, self.statistic, within=self.within, percentile=self.percentile)
         if values.size != 1:
@@ -160,23 +138,15 @@ class Context(Protocol):
 
 @dataclass(frozen=True)
 class Quantity:
-    """A way to compute a number.
+    """A way to compute a number."""
 
-    Attributes
-    ----------
-    keys : type
-        The keys that a row gives it.
-    evaluate : callable
-        What computes it, from these keys and a context.
-    uses_model : bool
-        Whether its value is that of a model: data alone, and arithmetic alone, are evidence of another kind.
-    numeric : bool
-        Whether it has a value. What has none may stand for a published text that is no number.
-    """
-
+    #: The keys that a row gives it.
     keys: type[Keys]
+    #: What computes it, from these keys and a context.
     evaluate: Callable[[Any, Context], Found | float]
+    #: Whether its value is that of a model: data alone, and arithmetic alone, are evidence of another kind.
     uses_model: bool = False
+    #: Whether it has a value. What has none may stand for a published text that is no number.
     numeric: bool = True
 
 

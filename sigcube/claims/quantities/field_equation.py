@@ -11,25 +11,17 @@ __all__ = ["QUANTITIES"]
 
 
 class FieldKeys(Keys):
-    """A value in the mid-plane of a solution: see `sigcube.field.solve`.
+    """A value in the mid-plane of a solution: see `sigcube.field.solve`."""
 
-    Attributes
-    ----------
-    shape : str
-        The function of `sigcube.field` that makes the source; ``of`` are its arguments.
-    R : float
-        Radius in kpc.
-    kernel, settings
-        The model.
-    take : str
-        A variable of the solution: ``deviation`` is g of the algebraic relation over that of the equation, less one.
-    """
-
+    #: The function of `sigcube.field` that makes the source, and its arguments.
     shape: Literal["exponential", "kuzmin", "plummer", "hernquist"]
     of: dict[str, float]
+    #: Radius in kpc.
     R: float
+    #: The model.
     kernel: str = "sigma"
     settings: dict[str, Any] = Field(default={})
+    #: A variable of the solution: ``deviation`` is g of the algebraic relation over that of the equation, less one.
     take: Literal["deviation", "deviation_outside", "boost", "boost_algebraic", "v", "v_algebraic"] = "deviation"
 
 

@@ -1,7 +1,7 @@
-"""Numbers that a fit gives: of the best models of each system, and of two models held against each other."""
+"""Numbers that a fit gives: of the best models of each system, and of two models that are compared."""
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,47 +17,38 @@ from sigcube.fits.fit_spec import read_fit_file
 
 __all__ = ["QUANTITIES"]
 
-_WINS = ("first_wins", "second_wins", "ties", "rate")
-# What is taken, and the name that `bootstrap_win_rate` has for it.
-_BOOTSTRAP = {
-    "bootstrap_rate": "rate",
-    "bootstrap_error": "standard_error",
-    "bootstrap_low": "low",
-    "bootstrap_high": "high",
+# What is taken of two models: the function that compares them, and the attribute of its result.
+_COMPARED: Mapping[str, tuple[Callable[..., Any], str]] = {
+    **{name: (wins, name) for name in ("first_wins", "second_wins", "ties", "rate")},
+    "bootstrap_rate": (bootstrap_win_rate, "rate"),
+    "bootstrap_error": (bootstrap_win_rate, "standard_error"),
+    "bootstrap_low": (bootstrap_win_rate, "low"),
+    "bootstrap_high": (bootstrap_win_rate, "high"),
 }
 
 
 class FitKeys(ReducedKeys):
-    """A fit of models to a sample, and what to take of its result.
-
-    Attributes
-    ----------
-    spec : str or None
-        A fit that comes with sigcube, such as ``si15_per_galaxy``; or else
-    dataset, sample, scope, objective, metrics, models
-        as in a fit's file: ``models`` is a table of ``kernel``, ``parameters`` and ``settings`` by name.
-    take : str
-        A variable of the result; or of two models ``first_wins``, ``second_wins``, ``ties``, ``rate``, and the
-        bootstrap's ``bootstrap_rate``, ``bootstrap_error`` (one standard deviation), ``bootstrap_low`` and
-        ``bootstrap_high`` (95 %).
-    model, over : str or None
-        The model whose values are taken, and one by whose values each is divided.
-    first, second, by, margin, relative
-        The two models that are compared: see `sigcube.analysis.wins`.
-    """
+    """A fit of models to a sample, and what to take of its result."""
 
     seconds: ClassVar[float] = 20.0
 
+    #: A variable of the result; or of two models ``first_wins``, ``second_wins``, ``ties``, ``rate``, and the
+    #: bootstrap's ``bootstrap_rate``, ``bootstrap_error`` (one standard deviation), ``bootstrap_low`` and
+    #: ``bootstrap_high`` (95 %).
     take: str
+    #: A fit that comes with sigcube, such as ``si15_per_galaxy``.
     spec: str | None = None
+    #: Or a fit as in its file: ``models`` is a table of ``kernel``, ``parameters`` and ``settings`` by name.
     dataset: str | None = None
     sample: str = "all"
     scope: Literal["system", "sample"] = "system"
     objective: Literal["chi2", "rms"] = "chi2"
     metrics: list[str] = Field(default=[])
     models: dict[str, dict[str, Any]] = Field(default={})
+    #: The model whose values are taken, and one by whose values each is divided.
     model: str | None = None
     over: str | None = None
+    #: The two models that are compared: see `sigcube.analysis.wins`.
     first: str = ""
     second: str = ""
     by: str = "chi2_red"
@@ -70,7 +61,7 @@ class FitKeys(ReducedKeys):
             raise ValueError("give either a spec that comes with sigcube, or a dataset and models")
         if self.dataset is not None and not self.models:
             raise ValueError("a fit needs models")
-        if self.take in (*_WINS, *_BOOTSTRAP) and not (self.first and self.second):
+        if self.take in _COMPARED and not (self.first and self.second):
             raise ValueError(f"{self.take} needs the names of two models, first and second")
         return self
 
@@ -88,9 +79,11 @@ def fit(keys: FitKeys, context: Context) -> Found:
     (dataset,) = keys.datasets()
     request = _request(keys)
     result = context.once(keys.batch(), lambda: Fit(context.cube(dataset), **request).run())
-    if keys.take in (*_WINS, *_BOOTSTRAP):
+    if keys.take in _COMPARED:
         details = {"take": f"{keys.take} of {keys.first} against {keys.second} by {keys.by}"}
-        value = _compared(keys, result)
+        compare, attribute = _COMPARED[keys.take]
+        tie = keys.model_dump(include={"by", "margin", "relative"})
+        value = float(getattr(compare(result, keys.first, keys.second, **tie), attribute))
     else:
         values = _of_model(result, keys.take, keys.model)
         words = [*([f"{keys.statistic} of"] if keys.statistic else []), keys.take]
@@ -106,12 +99,8 @@ def fit(keys: FitKeys, context: Context) -> Found:
 
 def _request(keys: FitKeys) -> dict[str, Any]:
     """Return the arguments of the fit, always in the same form."""
-    plain = {"sample", "scope", "objective", "metrics"}
-    if keys.spec is None:
-        return {**keys.model_dump(include=plain), "models": keys.models}
-    file = read_fit_file(keys.spec)
-    models = {str(each.name or each.kernel): each.model_dump(exclude={"name"}) for each in file.model}
-    return {**file.model_dump(include=plain), "models": models}
+    given = keys.model_dump() if keys.spec is None else read_fit_file(keys.spec).arguments()
+    return {key: given[key] for key in ("sample", "scope", "objective", "metrics", "models")}
 
 
 def _file(dataset: str, request: Mapping[str, Any]) -> str:
@@ -120,14 +109,6 @@ def _file(dataset: str, request: Mapping[str, Any]) -> str:
     models = [toml_text({"name": name, **model}) for name, model in request["models"].items()]
     tables = [model.replace("\n[", "\n[model.") for model in models]
     return text + "".join(f"\n[[model]]\n{table}" for table in tables)
-
-
-def _compared(keys: FitKeys, result: xr.Dataset) -> float:
-    """Hold the two models against each other."""
-    tie: dict[str, Any] = {"by": keys.by, "margin": keys.margin, "relative": keys.relative}
-    if keys.take in _WINS:
-        return float(getattr(wins(result, keys.first, keys.second, **tie), keys.take))
-    return float(getattr(bootstrap_win_rate(result, keys.first, keys.second, **tie), _BOOTSTRAP[keys.take]))
 
 
 def _of_model(result: xr.Dataset, name: str, model: str | None) -> xr.DataArray:

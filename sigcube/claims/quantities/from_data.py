@@ -15,16 +15,9 @@ __all__ = ["QUANTITIES", "UnflaggedKeys", "unflagged", "variable_of"]
 
 
 class CubeKeys(SampleKeys, ReducedKeys):
-    """A statistic of a cube's variable over a sample.
+    """A statistic of a cube's variable over a sample; ``systems`` or ``points`` count those and need no variable."""
 
-    Attributes
-    ----------
-    variable, over : str or None
-        The variable, and one that it is divided by, value by value.
-    statistic
-        Also ``systems`` or ``points``, which count those of the sample and need no variable.
-    """
-
+    #: The variable, and one that it is divided by, value by value.
     variable: str | None = None
     over: str | None = None
 
@@ -53,13 +46,7 @@ def cube_statistic(keys: CubeKeys, context: Context) -> Found:
 
 
 def variable_of(cube: xr.Dataset, name: str) -> xr.DataArray:
-    """Return a variable of numbers.
-
-    Raises
-    ------
-    DataError
-        If the cube has none of this name.
-    """
+    """Return a variable of numbers; refuse a name that the cube does not have."""
     known = [str(each) for each, array in cube.data_vars.items() if array.dtype.kind in "fiub"]
     if name not in known:
         raise DataError(f"the cube has no number {name!r}", where="variable", hint=did_you_mean(name, known))
@@ -67,20 +54,13 @@ def variable_of(cube: xr.Dataset, name: str) -> xr.DataArray:
 
 
 class UnflaggedKeys(Keys):
-    """The number of systems without a flag.
+    """The number of systems without a flag."""
 
-    Attributes
-    ----------
-    dataset : str
-        A cube whose systems have several points.
-    flags : list of str
-        Meanings of its flag of points, none of which a system may have anywhere.
-    least_points : int
-        Fewest rows that the raw file has of a system.
-    """
-
+    #: A cube whose systems have several points.
     dataset: str
+    #: Meanings of its flag of points, none of which a system may have anywhere.
     flags: list[str]
+    #: Fewest rows that the raw file has of a system.
     least_points: int = 0
 
 

@@ -22,43 +22,30 @@ class MissingFactorKeys(ModelKeys):
     """A model of F against F of the galaxies (mass coherence).
 
     The notes define neither A_emp, nor the sample of 158 galaxies, nor the loss of their fits.
-
-    Attributes
-    ----------
-    kernel, term, settings
-        What gives F, or what F is correlated with: ``missing`` of ``mass_coherence``, say.
-    take : str
-        ``rms`` of the model less F, their ``correlation``, the ``number`` of galaxies, the mean ``share`` 1/F that
-        K_rough has in A_emp, that of the median F (``share_of_median``), or a fitted parameter of the kernel.
-    fit : list of str
-        The parameters that are free; the others are as they are set.
-    loss : {"linear", "soft_l1"}
-        The loss of the fit: the sum of squares, or one in which outliers weigh less.
-    amplitude : {"least_squares", "mean"}
-        A_emp of a galaxy: that of A × Burr(R) which is nearest to V_obs²/V_bar² − 1, or the mean of the latter.
-    points : {"all", "boosted"}
-        Which points count: all, or those with V_obs above V_bar.
-    rough : dict
-        Settings of ``roughness``, which gives K_rough.
-    baryons : dict
-        The gas and the mass-to-light ratios of V_bar.
-    within : pair of float, optional
-        Only galaxies whose F is between these ends, both included.
-    least_points : int
-        Only galaxies with at least so many points.
     """
 
     dataset: str = "sparc"
     sample: str = "paper171"
+    #: The term of the kernel that gives F, or that F is correlated with: ``missing`` of ``mass_coherence``, say.
     term: str = "missing"
+    #: ``rms`` of the model less F, their ``correlation``, the ``number`` of galaxies, the mean ``share`` 1/F that
+    #: K_rough has in A_emp, that of the median F (``share_of_median``), or a fitted parameter of the kernel.
     take: str = "rms"
+    #: The parameters that are free; the others are as they are set.
     fit: list[str] = Field(default=[])
+    #: The loss of the fit: the sum of squares, or one in which outliers weigh less.
     loss: Literal["linear", "soft_l1"] = "linear"
+    #: A_emp of a galaxy: that of A × Burr(R) which is nearest to V_obs²/V_bar² − 1, or the mean of the latter.
     amplitude: Literal["least_squares", "mean"] = "least_squares"
+    #: Which points count: all, or those with V_obs above V_bar.
     points: Literal["all", "boosted"] = "all"
+    #: Settings of ``roughness``, which gives K_rough.
     rough: Settings = Field(default={})
+    #: The gas and the mass-to-light ratios of V_bar.
     baryons: Settings = Field(default={})
+    #: Only galaxies whose F is between these ends, both included.
     within: list[float] | None = None
+    #: Only galaxies with at least so many points.
     least_points: int = 1
 
     @model_validator(mode="after")

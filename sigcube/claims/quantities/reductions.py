@@ -33,18 +33,10 @@ _WITH_ENDS = ("fraction", "number")
 
 
 def reduce(values: Any, statistic: str, *, within: Sequence[float] | None = None, percentile: float = 50.0) -> float:
-    """Reduce finite values to one number.
+    """Reduce the finite values of an array to one number.
 
-    Parameters
-    ----------
-    values : array
-        Of any shape.
-    statistic : str
-        One of `STATISTICS`, ``percentile``, or ``fraction`` or ``number`` of those within two ends, both included.
-    within : pair of float, optional
-        The ends.
-    percentile : float
-        Which, of 100.
+    The statistic is one of `STATISTICS`, ``percentile``, or ``fraction`` or ``number`` of the values within two ends,
+    both included.
 
     Examples
     --------

@@ -35,26 +35,18 @@ _CONSTANTS = "constants"
 
 
 class SweepKeys(ModelKeys, ReducedKeys):
-    """A sweep of a kernel over a sample, and what to take of its result.
+    """A sweep of a kernel over a sample, and what to take of its result."""
 
-    Attributes
-    ----------
-    reference, metrics, fitted, axes
-        As in a sweep's file, whose parameters are the ``settings``. Without ``axes`` the model is evaluated once.
-    take : str
-        A variable of the result, or an axis (with ``best``).
-    best : str or None
-        A summary whose best point on the grid is taken.
-    at : dict
-        A point of the grid, by axis.
-    """
-
+    #: A variable of the result, or an axis (with ``best``).
     take: str
+    #: As in a sweep's file, whose parameters are the ``settings``. Without ``axes`` the model is evaluated once.
     reference: Settings | None = None
     metrics: list[str] | None = None
     fitted: int = 0
     axes: dict[str, Any] = Field(default={})
+    #: A summary whose best point on the grid is taken.
     best: str | None = None
+    #: A point of the grid, by axis.
     at: Settings = Field(default={})
 
     @model_validator(mode="after")
@@ -75,7 +67,8 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
     system_dim = FRAMES[kind].system_dim if kind in FRAMES else None
     metrics = keys.metrics
     if metrics is None:
-        taken = [name for name in METRICS if keys.take in (name, f"{name}_mean", f"{name}_median")]
+        asked = {keys.take, keys.best}
+        taken = [name for name in METRICS if asked & {name, f"{name}_mean", f"{name}_median"}]
         metrics = list(dict.fromkeys([*_USUAL.get(kind, ()), *taken]))
     settings = dict(keys.settings)
     axes = dict(keys.axes) or {_CONSTANTS: [settings.pop(_CONSTANTS, "paper")]}
@@ -139,26 +132,17 @@ def _in_words(keys: SweepKeys) -> str:
 
 
 class PairedKeys(ModelKeys):
-    """A metric of each system under a model and under another.
+    """A metric of each system under a model and under another."""
 
-    Attributes
-    ----------
-    reference : dict
-        The other model: its kernel, and its settings.
-    metric : str
-        What both are measured by; less is better.
-    take : {"wins", "difference"}
-        The share of systems where the model's metric is the smaller, or the mean of how much larger it is.
-    systems : list of str
-        Only these systems.
-    where : dict
-        Only systems whose variable is within two ends, both included: ``{ hubble_type = [0, 3] }``.
-    """
-
+    #: The other model: its kernel, and its settings.
     reference: Settings
+    #: What both are measured by; less is better.
     metric: str = "rms"
+    #: The share of systems where the model's metric is the smaller, or the mean of how much larger it is.
     take: Literal["wins", "difference"] = "wins"
+    #: Only these systems.
     systems: list[str] = Field(default_factory=list)
+    #: Only systems whose variable is within two ends, both included: ``{ hubble_type = [0, 3] }``.
     where: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -23,17 +23,12 @@ class BalanceKeys(Keys):
 
     With several systems, the slope of the logarithm of that mass over the logarithm of the observed value: the exponent
     of the relation that the model predicts.
-
-    Attributes
-    ----------
-    dataset, kernel, settings
-        The landmarks, and the model.
-    systems : list of str
-        One, or several on one relation.
     """
 
+    #: The landmarks, and the model.
     dataset: str
     kernel: str
+    #: One landmark, or several on one relation.
     systems: list[str]
     settings: Settings = Field(default_factory=dict)
 
@@ -82,18 +77,12 @@ def _with_baryons(row: xr.Dataset, factor: float) -> xr.Dataset:
 
 
 class SlopeKeys(ModelKeys):
-    """The exponent of a power law: the slope of a least-squares line through the logarithms of a sample's systems.
+    """The exponent of a power law: the slope of a least-squares line through the logarithms of a sample's systems."""
 
-    Attributes
-    ----------
-    x, term : str
-        The variable of the cube on the x axis, and the term of the kernel on the y axis.
-    inverse : bool
-        Fit x over y instead, and take one over that slope.
-    """
-
+    #: The variable of the cube on the x axis, and the term of the kernel on the y axis.
     x: str
     term: str
+    #: Fit x over y instead, and take one over that slope.
     inverse: bool = False
 
 

@@ -18,6 +18,9 @@ __all__ = ["compiled", "define", "helper", "inlined", "scalar", "ufunc"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+# Compiled code alone calls what is inlined: wrappers for Python and C would be a sixth of the time to compile.
+_INLINED = {"error_model": "numpy", "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
 
 def compiled(function: Function) -> Function:
     """Compile a function of arrays and numbers. It releases the GIL, and its machine code is cached on disk."""
@@ -57,13 +60,13 @@ def helper(function: Function) -> Function:
 
     It is inlined, and its divisions are not checked: a call or a check keeps a loop from vectorising.
     """
-    return cast(Function, register_jitable(error_model="numpy", forceinline=True)(function))
+    return cast(Function, register_jitable(**_INLINED)(function))
 
 
 @cache
 def inlined(term: Term) -> Any:
     """Compile a term into its callers: left as a call, one with an exp or a pow keeps their loops from vectorising."""
-    return numba.njit(error_model="numpy", nogil=True, forceinline=True)(term)
+    return numba.njit(nogil=True, **_INLINED)(term)
 
 
 @cache

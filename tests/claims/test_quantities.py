@@ -13,6 +13,7 @@ from sigcube.claims import Outcome, evaluate_claims, quantities
 from sigcube.claims.quantities import QUANTITIES
 from sigcube.constants import CODATA, PAPER
 from sigcube.cube import KINDS, pack, save_cube, select
+from sigcube.errors import SpecError
 from tests.claims.rows import claim_of
 from tests.synthetic_cubes import synthetic_cube
 
@@ -117,6 +118,11 @@ def test_a_metric_whose_best_point_is_taken_is_computed_though_it_is_not_usual(
         mock_cube, sample="unflagged", kernel="sigma", axes={"A": linspace(0.5, 2.0, 7)}, metrics=["chi2"]
     ).compute()
     assert found == float(sweep.A[int(sweep.chi2_mean.values.argmin())])
+
+
+def test_a_fit_that_does_not_exist_is_a_fault_of_its_row() -> None:
+    with pytest.raises(SpecError, match=r"(?s)the fit's file cannot be read.*did you mean 'si15_per_galaxy'"):
+        claim_of({"quantity": "fit", "spec": "si15_per_galaxi", "take": "rms", "statistic": "mean"})
 
 
 def test_a_win_rate_needs_a_reference() -> None:

@@ -59,6 +59,12 @@ class FitKeys(ReducedKeys):
     def _one_fit(self) -> "FitKeys":
         if (self.spec is None) == (self.dataset is None):
             raise ValueError("give either a spec that comes with sigcube, or a dataset and models")
+        if self.spec is not None:
+            # Its name is checked with the row: before any row is computed, `datasets` and `batch` read the file.
+            try:
+                read_fit_file(self.spec)
+            except SpecError as error:
+                raise ValueError("; ".join(filter(None, (error.what, error.found, error.hint)))) from None
         if self.dataset is not None and not self.models:
             raise ValueError("a fit needs models")
         if self.take in _COMPARED and not (self.first and self.second):

@@ -9,7 +9,7 @@ from sigcube.errors import SpecError, StoreMismatch
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.values import PointStatus
-from sigcube.store import JournalEntry, read_journal, status
+from sigcube.store import read_journal, status
 from sigcube.sweep import Sweep, changed_parts
 
 __all__ = ["RerunReport", "rerun"]
@@ -84,11 +84,7 @@ def rerun(
             hint="use the version of sigcube that made it: see its attribute 'versions'",
         )
     sweep.run(second, **options)
-    before, after = _digests(first), _digests(second)
+    journals = [read_journal(each / "journal") for each in (first, second)]
+    before, after = ({i: each.entries[i].digest for i in each.blocks(PointStatus.DONE)} for each in journals)
     common = sorted(before.keys() & after.keys())
     return RerunReport(str(second), len(common), tuple(i for i in common if before[i] != after[i]))
-
-
-def _digests(path: Path) -> dict[int, str]:
-    entries: Mapping[int, JournalEntry] = read_journal(path / "journal").entries
-    return {index: entry.digest for index, entry in entries.items() if entry.status is PointStatus.DONE}

@@ -5,14 +5,13 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
 import cloudpickle
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from distributed import Client
 
@@ -286,16 +285,15 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
     store = stamp(path)
     engine = _engine(path, store, payload)
     block = engine.plan.blocks[index]
-    return partial(_write_block, path, store, block, engine.evaluate(block))
+    values = engine.evaluate(block)
 
+    def write() -> Written:
+        if stamp(path) != store:
+            # The client may be dead by now, and another sweep have its store here.
+            raise StoreError("the store was replaced while a block was computed", where=path)
+        return write_block(path, block, values)
 
-def _write_block(
-    path: str, store: tuple[int, int], block: Block, values: Mapping[str, npt.NDArray[np.generic]]
-) -> Written:
-    if stamp(path) != store:
-        # The client may be dead by now, and another sweep have its store here.
-        raise StoreError("the store was replaced while a block was computed", where=path)
-    return write_block(path, block, values)
+    return write
 
 
 @lru_cache(maxsize=2)

@@ -140,7 +140,11 @@ class _Run:
                 self._watch_cluster()
             self._flush()
         except BaseException:
-            self._abandon()
+            # The cluster forgets what is in flight; what ended is journalled.
+            if self.client.status == "running":
+                for future in self.in_flight.values():
+                    future.release()
+            self.store.flush()
             raise
         self._tell("finished")
         return self.progress
@@ -281,13 +285,6 @@ class _Run:
             self.last_threads = threads
             self.progress = replace(self.progress, threads=threads)
             self._tell("workers" if threads else "waiting")
-
-    def _abandon(self) -> None:
-        """Let the cluster forget what is in flight, and journal what ended."""
-        if self.client.status == "running":
-            for future in self.in_flight.values():
-                future.release()
-        self.store.flush()
 
     def _tell(self, kind: str, *, entry: JournalEntry | None = None, text: str = "") -> None:
         self.progress = replace(self.progress, in_flight=len(self.in_flight), seconds=time.monotonic() - self.began)

@@ -45,16 +45,12 @@ def _apply(node: Node, arguments: list[Any], cube: xr.Dataset) -> Any:
     if node.reduces:
         return _reduce(node, arguments, cube)
     if not any(isinstance(argument, xr.DataArray) for argument in arguments):
-        return _once(node.function, arguments)
+        # On numbers the plain function: it gives the same bits, and compiling it would take longer than all the rest.
+        with np.errstate(all="ignore"):
+            return node.function(*(np.float64(argument) for argument in arguments))
     return xr.apply_ufunc(
         _call, *arguments, kwargs={"term": node.function}, dask="parallelized", output_dtypes=[np.float64]
     )
-
-
-def _once(term: Term, arguments: list[Any]) -> Any:
-    """Call a term on numbers as it is: the same bits, and compiling it would take longer than all the rest."""
-    with np.errstate(all="ignore"):
-        return term(*(np.float64(argument) for argument in arguments))
 
 
 def _call(*arguments: Any, term: Term) -> Any:

@@ -84,6 +84,12 @@ GAS = Choice(
     },
 )
 
+
+def _mass_to_light(name: str, symbol: str, default: float, part: str) -> Parameter:
+    description = f"{part} mass-to-light ratio, 3.6 µm"
+    return Parameter(name, symbol, default, "Msun/solLum", (0.0, 20.0), "fixed", "SI §1", description)
+
+
 GALAXY = Frame(
     kind="galaxy",
     system_dim="galaxy",
@@ -98,26 +104,8 @@ GALAXY = Frame(
         "log_v_ratio": whole_log_ratio,
     },
     parameters=(
-        Parameter(
-            "upsilon_disk",
-            "Υ_disk",
-            0.5,
-            "Msun/solLum",
-            (0.0, 20.0),
-            "fixed",
-            "SI §1",
-            "disc mass-to-light ratio, 3.6 µm",
-        ),
-        Parameter(
-            "upsilon_bulge",
-            "Υ_bulge",
-            0.7,
-            "Msun/solLum",
-            (0.0, 20.0),
-            "fixed",
-            "SI §1",
-            "bulge mass-to-light ratio, 3.6 µm",
-        ),
+        _mass_to_light("upsilon_disk", "Υ_disk", 0.5, "disc"),
+        _mass_to_light("upsilon_bulge", "Υ_bulge", 0.7, "bulge"),
     ),
     choices=(GAS,),
     predicted_unit="km/s",

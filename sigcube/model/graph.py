@@ -66,10 +66,6 @@ class Graph:
     parameters: tuple[str, ...]
     constants: tuple[str, ...]
 
-    def node(self, name: str) -> Node | None:
-        """Return the node of that name, or None for a name that enters from outside."""
-        return next((node for node in self.nodes if node.name == name), None)
-
     def only(self, *targets: str) -> "Graph":
         """Return the part of the graph behind some of its terms, with those as its targets."""
         needed = set(targets)

@@ -24,29 +24,12 @@ ORIGIN = ("title", "citation", "licence", "synthetic", "cube", "cube_fingerprint
 
 
 def plan_cube(spec: Spec, cube: xr.Dataset, *, sample: str, title: str | None = None) -> tuple[Plan, Packed]:
-    """Plan a spec on a sample of a cube.
-
-    Parameters
-    ----------
-    spec : Spec
-        What is asked.
-    cube : Dataset
-        The data.
-    sample : str
-        A named selection of the cube.
-    title : str, optional
-        Title of the result.
-
-    Returns
-    -------
-    Plan, Packed
-        The plan, and the sample with the variables that it needs.
+    """Plan a spec on a named sample of a cube; return the plan, and the sample with the variables that it needs.
 
     Raises
     ------
     SpecError, DataError
-        For a sample that does not exist, a cube without one of its dimensions, and whatever of the spec makes no sense
-        on this cube.
+        For a sample that does not exist, a cube without one of its dimensions, and a spec that makes no sense on it.
     """
     if lost := [dim for dim in kind_of(cube).dims if dim not in cube.dims]:
         raise DataError(

@@ -42,14 +42,15 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
         model = spec.model.with_settings({a.name: a.values[at[a.dim]] for a in grid.axes if a.dim in at})
         swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at}
         bound = model.bind(sums_of(spec.metrics), variables=variables, swept=swept, extra=terms)
-        key = bound, _bind_reference(spec, model.settings, swept, variables)
+        reference = _bind_reference(spec, model.settings, swept, variables)
         # Its sums would have nothing to be compared with.
-        if key[1] is not None and (alone := set(key[1].dims) - set(bound.dims)):
+        if reference is not None and (alone := set(reference.dims) - set(bound.dims)):
             raise SpecError(
                 f"the reference varies along {sorted(alone)[0]!r}, which the model does not use",
                 where="reference",
                 hint="hold that parameter fixed under the reference, or leave the axis out",
             )
+        key = bound, reference
         positions.setdefault(key, []).append(position)
         labels.setdefault(key, model.labels)
     sections = tuple(

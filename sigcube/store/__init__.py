@@ -1,6 +1,6 @@
 """The result store: its layout, block writes, journal, lock, and how a run resumes."""
 
-from sigcube.store.journal import Journal, JournalEntry, read_journal
+from sigcube.store.journal import JournalEntry, read_journal
 from sigcube.store.lock import Holder
 from sigcube.store.run import RunStore, StoreStatus, open_or_create, status
 from sigcube.store.template import create, read_attrs, read_inputs, stamp
@@ -8,7 +8,6 @@ from sigcube.store.writer import Written, mark_block, write_block
 
 __all__ = [
     "Holder",
-    "Journal",
     "JournalEntry",
     "RunStore",
     "StoreStatus",

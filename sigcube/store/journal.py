@@ -197,7 +197,8 @@ def read_journal(folder: Path) -> Journal:
     for number, record in enumerate(records, start=1):
         try:
             if header is None:
-                header = _header(record)
+                points = tuple(count for times, count in record["block_points"] for _ in range(times))
+                header = Header(identity=record["identity"], block_points=points, data_points=record["data_points"])
             elif record["kind"] == "session":
                 sessions.append(float(record["at"]))
             else:
@@ -207,11 +208,6 @@ def read_journal(folder: Path) -> Journal:
             raise _damaged(path, number, f"{type(error).__name__}: {error}") from error
     assert header is not None
     return Journal(header, entries, tuple(sessions), length)
-
-
-def _header(record: Mapping[str, Any]) -> Header:
-    points = tuple(count for times, count in record["block_points"] for _ in range(times))
-    return Header(identity=record["identity"], block_points=points, data_points=record["data_points"])
 
 
 def _entry(record: Mapping[str, Any], n_blocks: int) -> JournalEntry:

@@ -20,7 +20,7 @@ from sigcube.engine import evaluate_sums
 from sigcube.errors import DataError, SpecError
 from sigcube.kernels import KERNELS, find
 from sigcube.model.frames import variables_of
-from sigcube.model.graph import Level, Variables
+from sigcube.model.graph import Graph, Level, Node, Variables
 from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
 from sigcube.model.record import Parameter, Reduction
@@ -55,6 +55,10 @@ def single_choices(test: Callable[..., None]) -> Callable[..., None]:
 
 
 every_kernel = pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)
+
+
+def node_of(graph: Graph, name: str) -> Node:
+    return next(node for node in graph.nodes if node.name == name)
 
 
 def parameter(reading: Reading, name: str) -> Parameter:
@@ -126,8 +130,7 @@ def test_solar_system_is_newtonian(reading: Reading) -> None:
 def test_h_at_saturn_is_the_printed_number() -> None:
     # SI §4a, test 5: h = 1.77e-9 at 9.5 AU ... of which 1.77e-9 is (g†/g)^(1/2) g†/(g†+g) with g of the Sun there.
     graph = read(find("sigma"), {}).graph
-    h = graph.node("h")
-    assert h is not None
+    h = node_of(graph, "h")
     g = PAPER.G * PAPER.Msun / (9.5 * PAPER.AU) ** 2
     assert h.function(g, PAPER.g_dagger) == pytest.approx(1.77e-9, rel=5e-3)
 
@@ -283,8 +286,7 @@ _speeds = st.floats(0.1, 1e3)
 @settings(max_examples=200)
 @given(v=_speeds, strength=st.floats(0.0, 50.0), sigma_v=st.one_of(st.just(0.0), st.floats(0.01, 1e3)))
 def test_local_window_is_the_iterated_fixed_point(v: float, strength: float, sigma_v: float) -> None:
-    local = read(find("sigma"), {"window": "local"}).graph.node("W")
-    assert local is not None
+    local = node_of(read(find("sigma"), {"window": "local"}).graph, "W")
     found = local.function(v * v, strength, 1.0, sigma_v)
     iterated = local_window(v * v, strength, sigma_v)
     assume(np.isfinite(iterated))
@@ -295,8 +297,7 @@ def test_local_window_is_the_iterated_fixed_point(v: float, strength: float, sig
 @given(v=_speeds, strength=st.floats(0.0, 1e4), sigma_v=st.floats(0.0, 1e3))
 def test_local_window_solves_its_equation(v: float, strength: float, sigma_v: float) -> None:
     """Also where the iteration takes for ever."""
-    local = read(find("sigma"), {"window": "local"}).graph.node("W")
-    assert local is not None
+    local = node_of(read(find("sigma"), {"window": "local"}).graph, "W")
     w = local.function(v * v, strength, 1.0, sigma_v)
     v_sq = v * v * (1.0 + strength * w)
     assert w == pytest.approx(v_sq / (v_sq + sigma_v * sigma_v), rel=1e-12)

@@ -37,6 +37,8 @@ _CONFIG = {
     # Blocks are alike and come through a small window, so there is nothing to steal.
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 1,
+    # After this time without a worker that died, Dask ends the nanny that is starting it again, and starts no other.
+    "distributed.deploy.lost-worker-timeout": "365 days",
     # By default each process looks at itself up to a hundred times a second; all together take a tenth of a core.
     "distributed.admin.tick.interval": "500ms",
     "distributed.admin.system-monitor.interval": "2s",

@@ -1,6 +1,7 @@
 """A client comes from nothing or from an address, quietly, and leaves no process behind."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -68,6 +69,22 @@ def test_workers_import_what_a_changed_path_offers(tmp_path: Path, monkeypatch: 
     monkeypatch.syspath_prepend(str(tmp_path))
     with connect(workers=1) as client:
         assert client.submit(lambda: __import__("my_kernel_of_today").answer).result(timeout=300) == 42
+
+
+def test_workers_that_die_are_started_again_however_long_that_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Dask's own setting would give them up after 15 s, which a restart on a busy machine may take.
+    monkeypatch.setenv("DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT", "100ms")
+    with connect(workers=2) as client:
+
+        def pids() -> set[int]:
+            with contextlib.suppress(OSError):
+                return set(client.run(os.getpid).values())
+            return set()
+
+        before = pids()
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: len(pids()) == 2 and before.isdisjoint(pids()), seconds=300)
 
 
 def test_a_script_without_a_main_guard_runs_silently_and_leaves_nothing(tmp_path: Path) -> None:

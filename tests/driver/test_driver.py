@@ -422,7 +422,7 @@ def test_a_worker_with_a_pool_of_its_own_does_its_blocks(tmp_path: Path) -> None
             n_workers=1,
             threads_per_worker=1,
             processes=False,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             host="127.0.0.1",
             protocol="tcp://",
             executor=pool,

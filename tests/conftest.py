@@ -127,6 +127,8 @@ FIRST = (
 )
 
 
+# Before the hook of xdist, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group what shares something dear, for runs in several processes: the ledger, or what a file's tests make."""
     places = {name: place for place, name in enumerate(FIRST)}

@@ -50,6 +50,7 @@ def _blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", EXTENDING, flags=re.S)
 
 
+@pytest.mark.slow
 def test_the_model_is_registered_by_its_file_alone(tmp_path: Path) -> None:
     model = _blocks()[0]
     assert len(model.splitlines()) <= 40

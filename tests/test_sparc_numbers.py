@@ -30,6 +30,7 @@ def printed(name: str, value: float) -> str:
     return f"{100 * value:.1f}" if name == "win_rate" else f"{value:.3f}" if "scatter" in name else f"{value:.2f}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kernel", "parameters", "numbers"), PRINTED, ids=[f"{k}-{i}" for i, (k, *_) in enumerate(PRINTED)]
 )

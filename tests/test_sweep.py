@@ -62,6 +62,7 @@ def test_compute_gives_the_labelled_grid(mock_cube: xr.Dataset) -> None:
     np.testing.assert_allclose(result.rms_mean, result.rms.astype(float).mean("galaxy"), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_values_repeat_along_an_axis_that_the_label_does_not_use(mock_cube: xr.Dataset) -> None:
     result = sweep_of(mock_cube).compute()
     geometric, power = result.rms_mean.sel(window="geometric"), result.rms_mean.sel(window="power")
@@ -253,6 +254,7 @@ def test_something_else_than_a_result_is_refused(tmp_path: Path) -> None:
         Sweep.from_result(tmp_path / "other.zarr")
 
 
+@pytest.mark.slow
 def test_a_block_of_a_dead_sweep_is_not_written_into_its_successor(
     mock_cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ def sweep(cube: xr.Dataset, **given: object) -> Sweep:
     )
 
 
+@pytest.mark.slow
 def test_a_variable_that_decides_is_seen(survey: xr.Dataset) -> None:
     found = permutation_control(sweep(survey), variable="scale_length_third_point", n=99)
     assert found.observed < 1e-6 < float(found.shuffled.min())

@@ -78,6 +78,7 @@ def test_two_printed_numbers_are_held_against_each_other(value: str, verdict: Ve
     assert entry.verdict is verdict
 
 
+@pytest.mark.slow
 def test_changing_a_published_digit_changes_the_verdict_through_the_whole_pipeline(cubes: Path) -> None:
     def verdict(published: str) -> Verdict | None:
         (entry,) = evaluate_claims([claim_of(SWEEP, published=published)], cubes=cubes)
@@ -268,6 +269,7 @@ BASED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keys", "expected"), BASED, ids=[f"{b[0]['quantity']}-{b[1]}" for b in BASED])
 def test_what_a_value_rests_on_follows_from_what_computed_it(
     keys: dict[str, object], expected: str, cubes: Path

@@ -90,6 +90,7 @@ def test_a_sweep_gives_a_point_a_system_a_statistic_and_the_best(cubes: Path, gr
     assert value(cubes, **OF_GRID, take="rms_mean", statistic="min") == float(grid.rms_mean.min())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
@@ -221,6 +222,7 @@ def test_a_fit_gives_a_models_figures_and_two_models_wins(cubes: Path, mock_cube
     assert "did you mean 'sigma'" in message(cubes, **of, take="chi2_red", model="sgma", statistic="mean")
 
 
+@pytest.mark.slow
 def test_the_spec_of_a_fit_can_be_run(cubes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of = {**A_NUMBER, "quantity": "fit", "models": MODELS, "take": "A", "model": "sigma", "statistic": "mean"}
     result = outcome(cubes, **of)

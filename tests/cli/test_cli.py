@@ -146,6 +146,7 @@ def test_plan_as_json(folder: Path) -> None:
     assert record["evaluations"] == 25 * record["points"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "old", "new", "said"),
     [
@@ -178,6 +179,7 @@ def test_a_fault_is_one_message_and_code_1(folder: Path, words: list[str], old: 
     assert result.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_fault_is_no_traceback_in_a_process_either(tmp_path: Path) -> None:
     done = sigcube("plan", "absent.toml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (ExitCode.REFUSED, "")

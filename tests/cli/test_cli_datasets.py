@@ -104,6 +104,7 @@ def test_where_raw_files_come_from(tmp_path: Path) -> None:
     assert origin(beside) == "shipped with sigcube"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_check_tells_what_a_cube_holds(kind: Kind, here: Path) -> None:
     save_cube(synthetic_cube(kind), here / "a.zarr")

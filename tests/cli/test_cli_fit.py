@@ -87,6 +87,7 @@ def test_a_fit_prints_tables_and_writes_its_result(folder: Path) -> None:
     assert "this is the result of a fit, not of a sweep" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_fit_of_the_sample_prints_values_and_errors(folder: Path) -> None:
     one = SPEC.partition('[[model]]\nkernel = "burr"')[0]
     (folder / "spec.toml").write_text(f'scope = "sample"\n{one}', encoding="utf-8")
@@ -100,6 +101,7 @@ def test_a_fit_of_the_sample_prints_values_and_errors(folder: Path) -> None:
     assert found.model.item() == "sigma"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "old", "new", "said"),
     [

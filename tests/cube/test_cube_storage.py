@@ -174,6 +174,7 @@ def test_a_result_or_another_store_is_never_overwritten(
     assert zarr.open_group(str(tmp_path / "result.zarr"))["rms"][:].tolist() == [0.0, 1.0, 2.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "there_before"),
     [

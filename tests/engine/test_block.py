@@ -48,6 +48,7 @@ def result(sweep: tuple[Plan, Packed]) -> dict[str, np.ndarray]:
 # Against the model itself
 
 
+@pytest.mark.slow
 def test_a_block_is_the_model_against_the_data(survey: xr.Dataset, result: dict[str, np.ndarray]) -> None:
     """Every value of a sweep, from predictions made by broadcasting and metrics written out in NumPy."""
     cube = select(survey, sample="unflagged")

@@ -50,6 +50,7 @@ def cube(mock_cube: xr.Dataset) -> xr.Dataset:
     return mock_cube.isel(galaxy=slice(0, 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [[], ["galaxy"]], ids=str)
 def test_it_is_what_numpy_makes_of_the_residuals(cube: xr.Dataset, keep: list[str]) -> None:
     plan, packed = planned(

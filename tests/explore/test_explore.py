@@ -157,6 +157,7 @@ def test_rotation_curves_say_whether_they_were_measured(synthetic: int, legend: 
     assert labels == ["newton", "mond", "sigma", legend]
 
 
+@pytest.mark.slow
 def test_a_demonstration_leaves_the_result_of_another_that_still_runs(tmp_path: Path) -> None:
     folder = tmp_path / "result.zarr" / "journal"
     folder.mkdir(parents=True)

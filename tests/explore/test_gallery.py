@@ -61,6 +61,7 @@ def star() -> xr.Dataset:
     return cube
 
 
+@pytest.mark.slow
 @KIND
 def test_a_page_says_what_is_in_the_cube_and_needs_no_network(kind: Kind, tmp_path: Path) -> None:
     page = tmp_path / "pages" / "a.html"

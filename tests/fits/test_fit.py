@@ -190,6 +190,7 @@ def test_what_is_there_is_not_replaced_unasked(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["star", "cluster", "landmark"])
 def test_cubes_of_every_kind_can_be_fitted(kind: str) -> None:
     cube = synthetic_cube(KINDS[kind], systems=8)

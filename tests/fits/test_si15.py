@@ -37,6 +37,7 @@ def test_every_galaxy_has_a_fit_of_both_models(fitted: xr.Dataset) -> None:
     assert int(at_lower) == 97
 
 
+@pytest.mark.slow
 def test_what_comes_out(fitted: xr.Dataset) -> None:
     np.testing.assert_allclose(fitted.chi2_red.mean("galaxy"), [8.69, 4.98], atol=0.005)
     np.testing.assert_allclose(fitted.chi2_red.median("galaxy"), [2.38, 1.28], atol=0.005)

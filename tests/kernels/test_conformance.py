@@ -355,6 +355,7 @@ def _use_duals(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
                 monkeypatch.setattr(module, name, function, raising=False)
 
 
+@pytest.mark.slow
 def test_every_parameter_in_use_changes_something() -> None:
     """A parameter that a graph lists but no formula feels would be swept in vain; off its defaults, each is felt."""
     packed = packed_survey()

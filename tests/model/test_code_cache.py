@@ -231,6 +231,7 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [row[1] for row in DAMAGE], ids=[row[0] for row in DAMAGE])
 def test_a_damaged_file_is_made_again(folder: Path, change: Callable[[bytes], bytes]) -> None:
     assert value() == (36.0, 1)

@@ -76,6 +76,7 @@ def test_what_a_landmark_gives_is_no_parameter(name: str) -> None:
         KERNELS["sigma"].predict(landmarks(), **{name: 1.0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_engine_and_xarray_agree(kind: str) -> None:
     """The metrics of a sweep are those of the predictions; for every kernel, on real data, in `tests/kernels`."""

@@ -68,6 +68,7 @@ EXPECTED: Sequence[tuple[str, str, float, int, int, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expected", EXPECTED, ids=[row[-1] for row in EXPECTED])
 def test_what_becomes_of_each_galaxy(expected: tuple[str, str, float, int, int, str], cube: xr.Dataset) -> None:
     name, identifier, f_dm, counter, flag, _ = expected

@@ -263,6 +263,7 @@ def test_many_faults_are_counted(tmp_path: Path) -> None:
         read_table(Table(path, RV), kind=GALAXY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz"])
 def test_a_file_that_is_cut_off(form: str, suffix: str, tmp_path: Path) -> None:

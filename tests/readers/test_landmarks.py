@@ -324,6 +324,7 @@ def _edited(edits: list[tuple[str, int, int, str]]) -> bytes:
     return content
 
 
+@pytest.mark.slow
 @settings(max_examples=BROKEN_FILES, deadline=None)
 @given(edits=st.lists(_EDIT, min_size=1, max_size=3))
 def test_malformed_tables_give_a_right_cube_or_one_error(edits: list[tuple[str, int, int, str]], folder: Path) -> None:

@@ -141,6 +141,7 @@ def test_all_formats_give_the_same_cube(survey: Path, tmp_path: Path) -> None:
     assert read(parquet, out=tmp_path / "cube.zarr").attrs["fingerprint"] == reference.attrs["fingerprint"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unit", "factor"), [("arcsec", 1e3), ("uas", 1e-3)])
 def test_units_of_the_file_are_converted(unit: str, factor: float, survey: Path, tmp_path: Path) -> None:
     original = AstropyTable.read(survey, format="ascii.csv", comment="#")
@@ -213,6 +214,7 @@ def file_of(folder: Path, *stars: Mapping[str, str], name: str = "gaia_dr3.csv")
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("star", "flags"),
     [

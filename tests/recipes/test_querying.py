@@ -111,6 +111,7 @@ def test_an_answer_is_kept(archive: Archive, tmp_path: Path) -> None:
     assert [verb for verb, _ in archive.asked] == ["POST", "GET", "GET", "GET", "GET", "DELETE"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("set_up", "message"),
     [
@@ -154,6 +155,7 @@ def recipe(archive: Archive) -> Recipe:
     return gaia.model_copy(update={"files": {"stars": file}, "cuts": StarCuts(min_stars=1)})
 
 
+@pytest.mark.slow
 def test_stars_are_fetched_once_and_ingested(
     archive: Archive, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +176,7 @@ def test_stars_are_fetched_once_and_ingested(
     assert again.attrs["fingerprint"] == cube.attrs["fingerprint"]
 
 
+@pytest.mark.slow
 def test_another_question_is_asked_anew(archive: Archive, recipe: Recipe, tmp_path: Path) -> None:
     archive.answer = mock_stars(tmp_path / "s.csv", n_stars=5, seed=1).read_bytes().partition(b"\n")[2]
     one = fetch(recipe, cache=tmp_path / "cache", progress=False)["stars"]
@@ -183,6 +186,7 @@ def test_another_question_is_asked_anew(archive: Archive, recipe: Recipe, tmp_pa
     assert archive.question["QUERY"].startswith("SELECT TOP 5")
 
 
+@pytest.mark.slow
 def test_a_download_that_breaks_off_leaves_nothing(archive: Archive, recipe: Recipe, tmp_path: Path) -> None:
     archive.answer, archive.cut = b"x" * 1000, 500
     with pytest.raises(FetchError, match=r"gaia_dr3.csv could not be downloaded\n(.*\n)*  do: try again later"):

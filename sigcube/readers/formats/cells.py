@@ -4,6 +4,7 @@ A column comes out as float64 in the cube's unit with NaN for what is missing, a
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,7 @@ class Cells:
         return not isinstance(self.values, np.ndarray)
 
 
-class TableSource:
+class TableSource(ABC):
     """An open file: its labels in order, the units that it gives by label, and the rows that are malformed."""
 
     labels: Sequence[str]
@@ -59,9 +60,9 @@ class TableSource:
     def __init__(self) -> None:
         self.faults: list[Fault] = []
 
+    @abstractmethod
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
         """Yield some columns, at most so many rows at a time."""
-        raise NotImplementedError
 
     def places(self, rows: Sequence[int]) -> dict[int, str]:
         """Name rows, counted from 0, for messages."""

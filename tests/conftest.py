@@ -112,8 +112,8 @@ def shoot() -> Shoot:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run a process on each core, and one more where tests of clusters and browsers wait for the most part."""
-    return (os.cpu_count() or 1) + ("not cluster" not in config.option.markexpr)
+    """Run a process on each core, and two more where tests of clusters and browsers wait for the most part."""
+    return (os.cpu_count() or 1) + 2 * ("not cluster" not in config.option.markexpr)
 
 
 # What takes longest goes first, so that no process is left alone with it at the end.

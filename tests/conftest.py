@@ -112,14 +112,14 @@ def shoot() -> Shoot:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run a process on each core, and two more where tests of clusters and browsers wait for the most part."""
-    return (os.cpu_count() or 1) + 2 * ("not cluster" not in config.option.markexpr)
+    """Run a process on each core, and one more where tests of clusters and browsers wait for the most part."""
+    return (os.cpu_count() or 1) + ("not cluster" not in config.option.markexpr)
 
 
 # What takes longest goes first, so that no process is left alone with it at the end.
-FIRST = ("compiling", "local_client", "test_kills.py", "test_fuzz.py")
-# What runs all models is kept together: each process compiles their terms anew, which takes longer than the loops do.
-COMPILING = ("kernels", "test_sweeps.py", "test_published_sparc.py")
+FIRST = ("compiling", "kernels", "local_client", "test_kills.py", "test_fuzz.py")
+# What runs many models is kept together: each process compiles their terms anew, which takes longer than the loops do.
+COMPILING = ("test_sweeps.py", "test_published_sparc.py")
 
 
 # Before the hook of xdist, which reads the groups.
@@ -142,9 +142,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     names = getattr(item, "fixturenames", ())
-    if "ledger" in names or item.path.name in COMPILING or item.path.parent.name in COMPILING:
+    if "ledger" in names or item.path.name in COMPILING:
         return "compiling"
     # Killing takes longest of all that has to do with clusters.
     if "local_client" in names and item.path.name != "test_kills.py":
         return "local_client"
-    return item.path.name
+    # The tests of kernels compile the same terms.
+    return "kernels" if item.path.parent.name == "kernels" else item.path.name

@@ -587,6 +587,7 @@ def test_a_reduction_sees_the_points_that_the_engine_sees() -> None:
     assert np.isnan(single["boost"]).all()
 
 
+@pytest.mark.slow
 def test_padding_and_undefined_points_are_nan_without_a_warning() -> None:
     cube = small_survey().copy(deep=True)
     cube.v_gas[0, 0] = -1e4

@@ -186,6 +186,7 @@ def integral(label: str, point: tuple[float, ...]) -> float:
     return float(term("resonance", "K", {"quadrature": label}, r=r, **at))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", EXACT, ids=str)
 def test_the_resonance_integral_is_that_of_mpmath(point: tuple[float, ...]) -> None:
     r, quality, alpha, lambda_cut = (mp.mpf(x) for x in point)

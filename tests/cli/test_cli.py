@@ -213,6 +213,7 @@ def test_fetch_checks_files_that_are_there(tmp_path: Path) -> None:
     assert "wrong checksum" in result.stderr
 
 
+@pytest.mark.slow
 def test_fetch_and_ingest_take_the_real_files(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,6 +178,7 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
         Sweep.from_result(tmp_path / "fit.zarr")
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_replaced_unasked(tmp_path: Path) -> None:
     cube = mock_survey(n_galaxies=1, seed=2)
     fit = Fit(cube, kernel="sigma", parameters={"A": linspace(0, 5, 5)})

@@ -304,6 +304,7 @@ def test_local_window_solves_its_equation(v: float, strength: float, sigma_v: fl
     assert w == pytest.approx(v_sq / (v_sq + sigma_v * sigma_v), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_without_dispersion_the_local_window_is_open() -> None:
     reading = read(find("sigma"), {"window": "local"})
     without = read(find("sigma"), {"window": "none"})

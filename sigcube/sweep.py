@@ -1,23 +1,22 @@
 """A sweep from its spec to its result cube."""
 
 import contextlib
+import importlib
 import json
+import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import cloudpickle
 import numpy as np
 import xarray as xr
-from distributed import Client
 
 from sigcube.cube import Packed, kind_of, open_cube
-from sigcube.driver import Event, run_blocks
-from sigcube.driver.cluster import connect
+from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.errors import SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
@@ -27,7 +26,10 @@ from sigcube.plan.bind import ORIGIN, plan_cube, plan_packed
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
 from sigcube.plan.values import Block, PointStatus, Section
-from sigcube.store import Written, open_or_create, read_attrs, read_inputs, stamp, write_block
+from sigcube.store import RunStore, Written, open_or_create, read_attrs, read_inputs, stamp, write_block
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["Sweep", "changed_parts", "open_result", "run_block"]
 
@@ -35,6 +37,9 @@ __all__ = ["Sweep", "changed_parts", "open_result", "run_block"]
 _PROBE_EVALUATIONS = 2**24
 
 _MOST_IN_MEMORY = 4 * 2**30
+
+# About the evaluations that one core does while a local cluster starts.
+_MOST_IN_THIS_PROCESS = 2**28
 
 
 class Sweep:
@@ -144,7 +149,7 @@ class Sweep:
         self,
         path: str | Path,
         *,
-        client: Client | None = None,
+        client: "Client | None" = None,
         scheduler: str | None = None,
         workers: int | None = None,
         fail_fast: bool = False,
@@ -162,7 +167,8 @@ class Sweep:
         scheduler : str, optional
             Address of a running scheduler, ``tcp://…``.
         workers : int, optional
-            Size of the local cluster; by default the number of cores.
+            Size of the local cluster; 0 for none, in this process. By default 0 if that is faster for what is left to
+            compute, which then has no defence against a model that crashes its process; else the number of cores.
         fail_fast : bool
             Stop at the first block that fails. Otherwise it is recorded, and the others go on.
         retry_failed : bool
@@ -183,20 +189,42 @@ class Sweep:
             When the cluster is not reachable, or is lost.
         """
         with open_or_create(path, plan=self._plan, inputs=self._packed, retry_failed=retry_failed) as store:
-            if store.todo:
-                own = _own_records(self._plan.spec)
-                cluster = connect(scheduler, workers=workers) if client is None else contextlib.nullcontext(client)
-                with cluster as connected:
-                    run_blocks(
-                        connected,
-                        store,
-                        self._plan,
-                        task=run_block,
-                        payload=cloudpickle.dumps(own) if any(own.values()) else b"",
-                        fail_fast=fail_fast,
-                        on_event=on_event,
-                    )
+            is_small = self._evaluations(store.todo) <= _MOST_IN_THIS_PROCESS
+            if workers == 0 or (is_small and (client, scheduler, workers) == (None, None, None)):
+                self._run_here(store, fail_fast=fail_fast, on_event=on_event)
+            elif store.todo:
+                self._run_on_cluster(
+                    store, client, scheduler=scheduler, workers=workers, fail_fast=fail_fast, on_event=on_event
+                )
         return open_result(path)
+
+    def _evaluations(self, blocks: Sequence[int]) -> int:
+        return sum(self._plan.blocks[index].size for index in blocks) * self._plan.n_points
+
+    def _run_here(self, store: RunStore, **options: Any) -> None:
+        engine = Engine(self._plan, self._packed)
+
+        def compute(path: str, index: int, _: Any) -> Callable[[], Written]:
+            block = self._plan.blocks[index]
+            values = engine.evaluate(block)
+            return lambda: write_block(path, block, values)
+
+        run_blocks_here(store, self._plan, task=compute, **options)
+
+    def _run_on_cluster(
+        self, store: RunStore, client: "Client | None", *, scheduler: str | None, workers: int | None, **options: Any
+    ) -> None:
+        # Dask takes longer to import than a small sweep to run.
+        import cloudpickle
+
+        from sigcube.driver.cluster import connect
+        from sigcube.driver.loop import run_blocks
+
+        own = _own_records(self._plan.spec)
+        payload = cloudpickle.dumps(own) if any(own.values()) else b""
+        cluster = connect(scheduler, workers=workers) if client is None else contextlib.nullcontext(client)
+        with cluster as connected:
+            run_blocks(connected, store, self._plan, task=run_block, payload=payload, **options)
 
     def compute(self) -> xr.Dataset:
         """Evaluate the whole grid here and now, in this process and in memory: for small grids.
@@ -299,7 +327,7 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
 @lru_cache(maxsize=2)
 def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
     """Read spec and data from a store, once a process."""
-    sweep = Sweep.from_result(path, **(cloudpickle.loads(payload) if payload else {}))
+    sweep = Sweep.from_result(path, **(pickle.loads(payload) if payload else {}))
     if changed := changed_parts(sweep, path):
         raise StoreMismatch(
             f"this worker would compute something else: {', '.join(changed)} differ",
@@ -345,8 +373,27 @@ def open_result(path: str | Path) -> xr.Dataset:
         For a path at which there is no result.
     """
     _result_attrs(path)
-    import hvplot.xarray  # noqa: F401 - registers the accessor
-
+    _register_hvplot()
     result: xr.Dataset = xr.open_zarr(path, chunks=None)
     text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
     return result.assign_coords(text)
+
+
+class _HvplotOnFirstUse:
+    """The ``hvplot`` of arrays until hvPlot is imported, which puts its own accessor here.
+
+    Importing it takes longer than a small sweep. Of the classes this is no attribute, so that hvPlot does not warn that
+    it replaces one.
+    """
+
+    def __get__(self, data: Any, kind: type) -> Any:
+        if data is None:
+            raise AttributeError("hvplot")
+        importlib.import_module("hvplot.xarray")
+        return data.hvplot
+
+
+def _register_hvplot() -> None:
+    for kind in (xr.Dataset, xr.DataArray):
+        if "hvplot" not in vars(kind):
+            setattr(kind, "hvplot", _HvplotOnFirstUse())  # noqa: B010 - mypy knows no such attribute

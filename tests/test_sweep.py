@@ -104,6 +104,28 @@ def test_a_run_on_processes_has_the_bits_of_one_computed_here(mock_cube: xr.Data
     same_bits(open_result(result_path), sweep_of(mock_cube).compute())
 
 
+def test_a_small_run_needs_no_cluster_and_has_its_journal_and_bits(
+    mock_cube: xr.Dataset, result_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a cluster was started")
+
+    monkeypatch.setattr("sigcube.driver.cluster.connect", refuse)
+    same_bits(sweep_of(mock_cube).run(tmp_path / "here.zarr"), open_result(result_path))
+    digests = [
+        {index: entry.digest for index, entry in read_journal(path / "journal").entries.items()}
+        for path in (tmp_path / "here.zarr", result_path)
+    ]
+    assert digests[0] == digests[1]
+    with pytest.raises(AssertionError, match="a cluster was started"):
+        sweep_of(mock_cube).run(tmp_path / "asked.zarr", workers=1)
+    # What is large goes to a cluster, unless this process is asked for.
+    monkeypatch.setattr("sigcube.sweep._MOST_IN_THIS_PROCESS", 1000)
+    with pytest.raises(AssertionError, match="a cluster was started"):
+        sweep_of(mock_cube).run(tmp_path / "large.zarr")
+    same_bits(sweep_of(mock_cube).run(tmp_path / "large.zarr", workers=0), open_result(result_path))
+
+
 @pytest.mark.cluster
 def test_plain_xarray_opens_the_result_with_units_and_labels(result_path: Path) -> None:
     with warnings.catch_warnings():

@@ -66,7 +66,12 @@ Scheduler = Annotated[
     typer.Option(metavar="ADDRESS", help="A running Dask scheduler, tcp://…; otherwise a local cluster is started."),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Processes of the local cluster; all cores by default.")
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Processes of the local cluster, 0 for none; by default none for what is small, else all cores.",
+    ),
 ]
 CubeFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where the cubes are.")]
 DataFolder = Annotated[

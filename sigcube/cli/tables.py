@@ -16,7 +16,6 @@ from sigcube.analysis.model_comparison import metric_names, system_dims
 from sigcube.constants import PAPER
 from sigcube.cube import Summary
 from sigcube.cube.inspection import describe_counts, describe_file
-from sigcube.explore.cube_page import flag_table, sample_table
 from sigcube.kernels import KERNELS, find
 from sigcube.model.frames import FRAMES
 from sigcube.model.model import CONSTANTS_CHOICE
@@ -139,6 +138,9 @@ def cube_tables(path: object, summary: Summary) -> list[Table]:
         ("fingerprint", summary.fingerprint),
     ):
         about.add_row(name, Text(text))
+    # Beside what draws the plots of pages, which other commands do not need.
+    from sigcube.explore.cube_page import flag_table, sample_table
+
     flags, samples = flag_table(summary), sample_table(summary)
     ranges = []
     for each in summary.ranges:

@@ -119,13 +119,16 @@ def _form_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
 
 
 def _label_faults(array: xr.DataArray, variable: Variable | None) -> Iterator[Fault]:
-    from astropy.units import Unit
-
     where = f"variable {array.name!r}"
     for key in ("long_name", "source"):
         if not isinstance(array.attrs.get(key), str):
             yield Fault(f"no {key}", where)
     text = array.attrs.get("units")
+    if variable is not None and text == variable.unit:
+        return
+    # For other spellings, and variables of a user's own; importing it takes as long as a small sweep.
+    from astropy.units import Unit
+
     try:
         unit = Unit(text) if isinstance(text, str) else None
     except ValueError:

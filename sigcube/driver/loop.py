@@ -14,15 +14,15 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from distributed import Client, Future, KilledWorker
 
-from sigcube.chunks import Region
 from sigcube.driver.events import Event, Progress
-from sigcube.driver.worker import Task, TaskOutcome, on_worker
-from sigcube.errors import ClusterError, SigcubeError
+from sigcube.driver.recorder import Recorder, Task
+from sigcube.driver.worker import on_worker
+from sigcube.errors import ClusterError
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import PointStatus
 from sigcube.store import JournalEntry, RunStore
@@ -30,8 +30,6 @@ from sigcube.store import JournalEntry, RunStore
 __all__ = ["run_blocks"]
 
 POLL = 0.25
-FLUSH_EVERY = 1.0
-FLUSH_AT = 64
 MEMBERS_EVERY = 2.0
 ANSWER_TIMEOUT = 10.0
 WORKER_TIMEOUT = 300.0
@@ -120,25 +118,31 @@ class _Run:
     deaths: dict[int, int] = field(default_factory=dict)
     in_flight: dict[int, Future] = field(default_factory=dict)
     ended: queue.SimpleQueue[tuple[int, Future]] = field(default_factory=queue.SimpleQueue)
-    recorded: list[JournalEntry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.progress = Progress(blocks=len(self.todo))
+        self.recorder = Recorder(
+            self.store,
+            self.plan,
+            blocks=len(self.todo),
+            fail_fast=self.fail_fast,
+            on_event=self.on_event,
+            in_flight=self.in_flight,
+        )
         self.name = uuid.uuid4().hex[:12]
         self.tries = itertools.count()
-        self.last_threads = -1
-        self.began = self.watched = self.had_workers = self.flushed = time.monotonic()
+        self.threads = -1
+        self.watched = self.had_workers = time.monotonic()
 
     def go(self) -> Progress:
         try:
-            self._tell("started", text=_dashboard(self.client))
+            self.recorder.tell("started", text=_dashboard(self.client))
             self._watch_cluster()
             self.store.begin_session()
             while self.todo or self.suspects or self.in_flight:
                 self._submit_blocks()
                 self._collect_ended()
                 self._watch_cluster()
-            self._flush()
+            self.recorder.flush()
         except BaseException:
             # The cluster forgets what is in flight; what ended is journalled.
             if self.client.status == "running":
@@ -146,8 +150,8 @@ class _Run:
                     future.release()
             self.store.flush()
             raise
-        self._tell("finished")
-        return self.progress
+        self.recorder.tell("finished")
+        return self.recorder.progress
 
     def _submit_blocks(self) -> None:
         """Top up the window. Suspects run alone: after all others, or before them when the run fails fast."""
@@ -155,7 +159,7 @@ class _Run:
             if not self.in_flight:
                 self._submit(self.suspects.popleft())
             return
-        while self.todo and len(self.in_flight) < self.window_per_thread * self.progress.threads:
+        while self.todo and len(self.in_flight) < self.window_per_thread * self.threads:
             self._submit(self.todo.popleft())
 
     def _submit(self, index: int) -> None:
@@ -179,8 +183,7 @@ class _Run:
                 if self.in_flight.pop(index, None) is not None:
                     self._collect(index, future)
                 index, future = self.ended.get_nowait()
-        if len(self.recorded) >= FLUSH_AT or time.monotonic() - self.flushed >= FLUSH_EVERY:
-            self._flush()
+        self.recorder.flush_if_due()
 
     def _collect(self, index: int, future: Future) -> None:
         # Read once: it may change at any moment.
@@ -201,18 +204,7 @@ class _Run:
             # Once more: it writes the same bytes.
             self.todo.appendleft(index)
         else:
-            self._record_outcome(index, outcome)
-
-    def _record_outcome(self, index: int, outcome: TaskOutcome) -> None:
-        """Record a block that was computed, or raised."""
-        if outcome.fatal is not None:
-            raise outcome.fatal
-        where: dict[str, Any] = {"worker": outcome.worker, "seconds": round(outcome.seconds, 6)}
-        if outcome.written is None:
-            self._fail(JournalEntry(block=index, status=PointStatus.FAILED, error=outcome.error, **where))
-            return
-        digest, n_invalid = outcome.written.digest, outcome.written.n_invalid
-        self._record(JournalEntry(block=index, status=PointStatus.DONE, digest=digest, n_invalid=n_invalid, **where))
+            self.recorder.record(index, outcome)
 
     def _judge_death(self, index: int, error: BaseException | None) -> None:
         """Judge a block whose worker died: next to other blocks that proves nothing, so it is tried again alone."""
@@ -226,46 +218,19 @@ class _Run:
         self.deaths[index] = 0 if deaths is None else deaths + error.allowed_failures + 1
         if self.deaths[index] < LONELY_DEATHS:
             self.suspects.append(index)
-            self._tell("suspect", text=f"a worker died with block {index}")
+            self.recorder.tell("suspect", text=f"a worker died with block {index}")
             return
         text = f"its worker died {self.deaths[index]} times with no other block near"
         worker = error.last_worker.address
-        self._fail(JournalEntry(block=index, status=PointStatus.KILLED, worker=worker, error=text))
-
-    def _fail(self, entry: JournalEntry) -> None:
-        self.store.mark(self.plan.blocks[entry.block], entry.status)
-        self._record(entry)
-        if self.fail_fast:
-            self._flush()
-            verb = "failed" if entry.status is PointStatus.FAILED else "killed its worker"
-            raise SigcubeError(
-                f"block {entry.block} {verb}, and the run stops as asked",
-                where=_describe_region(self.plan, self.plan.blocks[entry.block].regions[0]),
-                found=entry.error,
-                hint="repair the cause and run with retry-failed, or leave fail-fast out to go on without it",
-            )
-
-    def _record(self, entry: JournalEntry) -> None:
-        self.store.record(entry)
-        self.recorded.append(entry)
-
-    def _flush(self) -> None:
-        """Force what was recorded to the disk, then tell of it: before, it does not count."""
-        self.flushed = time.monotonic()
-        self.store.flush()
-        recorded, self.recorded = self.recorded, []
-        for entry in recorded:
-            counts = {entry.status.word: getattr(self.progress, entry.status.word) + 1}
-            points = self.plan.blocks[entry.block].size if entry.status is PointStatus.DONE else 0
-            self.progress = replace(self.progress, points=self.progress.points + points, **counts)
-            self._tell(entry.status.word, entry=entry)
+        entry = JournalEntry(block=index, status=PointStatus.KILLED, worker=worker, error=text)
+        self.recorder.record_failure(entry)
 
     def _watch_cluster(self) -> None:
         """See whether the scheduler is there, and how many threads its workers have."""
         now = time.monotonic()
         if self.client.status != "running":
             raise _lost(f"the connection is {self.client.status}")
-        if self.progress.threads and now - self.watched < MEMBERS_EVERY:
+        if self.threads > 0 and now - self.watched < MEMBERS_EVERY:
             return
         self.watched = now
         try:
@@ -281,16 +246,10 @@ class _Run:
                 where=self.client.scheduler.address,
                 hint="start workers with `dask worker ADDRESS`, and run the same command again",
             )
-        if threads != self.last_threads:
-            self.last_threads = threads
-            self.progress = replace(self.progress, threads=threads)
-            self._tell("workers" if threads else "waiting")
-
-    def _tell(self, kind: str, *, entry: JournalEntry | None = None, text: str = "") -> None:
-        self.progress = replace(self.progress, in_flight=len(self.in_flight), seconds=time.monotonic() - self.began)
-        if self.progress.ended and not self.progress.warm[0]:
-            self.progress = replace(self.progress, warm=(self.progress.ended, self.progress.seconds))
-        self.on_event(Event(kind=kind, progress=self.progress, entry=entry, text=text))
+        if threads != self.threads:
+            self.threads = threads
+            self.recorder.set_threads(threads)
+            self.recorder.tell("workers" if threads else "waiting")
 
 
 def _dashboard(client: Client) -> str:
@@ -299,19 +258,6 @@ def _dashboard(client: Client) -> str:
     except (KeyError, OSError, TimeoutError):
         # A scheduler without one, or one that is gone already: the next look at the cluster says so.
         return ""
-
-
-def _describe_region(plan: Plan, region: Region) -> str:
-    """Name the values of the axes in a region of the grid."""
-    coords, found = plan.coords, []
-    for dim, part in zip(plan.dims, region, strict=True):
-        if dim in coords:
-            values = coords[dim][1][part]
-            ends = dict.fromkeys((values[0], values[-1]))
-            found.append(f"{dim} = {' … '.join(each if isinstance(each, str) else f'{each:.6g}' for each in ends)}")
-        else:
-            found.append(f"{dim} [{part.start}:{part.stop}]")
-    return ", ".join(found)
 
 
 def _lost(found: str) -> ClusterError:

@@ -19,8 +19,8 @@ import xarray as xr
 from distributed import Client
 
 import sigcube
-from sigcube.driver import run_blocks
 from sigcube.driver.cluster import connect
+from sigcube.driver.loop import run_blocks
 from sigcube.engine import Engine, evaluate_sums
 from sigcube.readers.mock import mock_survey
 from sigcube.store import Written, open_or_create

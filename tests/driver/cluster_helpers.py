@@ -20,8 +20,9 @@ import numpy as np
 import xarray as xr
 
 from sigcube.cube import Packed
-from sigcube.driver import Event, run_blocks
+from sigcube.driver import Event
 from sigcube.driver.cluster import connect
+from sigcube.driver.loop import run_blocks
 from sigcube.store import Written, open_or_create, write_block
 
 SYSTEMS = ("A1", "NGC 2403", "Ω3")

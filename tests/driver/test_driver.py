@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from distributed import Client, LocalCluster, Status
 
-from sigcube.driver import Event, Progress, run_blocks
+from sigcube.driver import Event, Progress
 from sigcube.driver.cluster import connect
+from sigcube.driver.loop import run_blocks
 from sigcube.driver.worker import on_worker
 from sigcube.errors import ClusterError, SigcubeError, StoreError, StoreInUse
 from sigcube.plan.values import PointStatus
@@ -41,7 +42,7 @@ N = 10
 @pytest.fixture(autouse=True)
 def _prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Journal more often than usual, so that a test can act at a certain block."""
-    monkeypatch.setattr("sigcube.driver.loop.FLUSH_EVERY", 0.05)
+    monkeypatch.setattr("sigcube.driver.recorder.FLUSH_EVERY", 0.05)
 
 
 @pytest.fixture

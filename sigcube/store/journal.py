@@ -23,7 +23,16 @@ from sigcube.files import write_all, write_file
 from sigcube.plan.values import PointStatus
 from sigcube.store.faults import disk_fault
 
-__all__ = ["Header", "Journal", "JournalEntry", "JournalWriter", "drop_damaged_lines", "read_journal", "write_header"]
+__all__ = [
+    "Header",
+    "Journal",
+    "JournalEntry",
+    "JournalWriter",
+    "drop_damaged_lines",
+    "read_journal",
+    "read_undamaged",
+    "write_header",
+]
 
 #: Its lines have checksums, and its header the digests of files; format 1, of older results, has neither.
 FORMAT = 2
@@ -189,40 +198,29 @@ def read_journal(folder: Path) -> Journal:
     StoreError
         There is no journal, it is of another version, or a line other than the last is damaged.
     """
-    journal, faults = _read(folder)
-    for number, found in faults:
+    journal, damaged = read_undamaged(folder)
+    for number, found in damaged.items():
         raise _damaged(folder, number, found)
     return journal
 
 
-def drop_damaged_lines(folder: Path) -> int:
-    """Write a journal again without its damaged lines, whose blocks are to do again; return how many there were.
+def read_header(folder: Path) -> Header:
+    """Read the first line of a journal alone; raises as `read_undamaged` does."""
+    return _read_header(folder, _whole_lines(folder)[:1])[1]
 
-    The lock of the store must be held.
+
+def read_undamaged(folder: Path) -> tuple[Journal, dict[int, str]]:
+    """Read a journal without its damaged lines; return also their numbers, with what is wrong with each.
 
     Raises
     ------
     StoreError
-        There is no journal, its header is damaged, or it cannot be written.
+        There is no journal, it is of another version, or its header is damaged.
     """
-    _, faults = _read(folder)
-    if faults:
-        bad = {number for number, _ in faults}
-        lines = _whole_lines(folder)
-        kept = b"".join(line + b"\n" for number, line in enumerate(lines, start=1) if number not in bad)
-        try:
-            write_file(folder / _FILE, kept)
-        except OSError as error:
-            raise disk_fault(error, folder / _FILE) from error
-    return len(faults)
-
-
-def _read(folder: Path) -> tuple[Journal, list[tuple[int, str]]]:
-    """Read a journal as far as it is whole; return the other lines by their numbers, with what is there instead."""
     lines = _whole_lines(folder)
     version, header = _read_header(folder, lines)
     entries: dict[int, JournalEntry] = {}
-    sessions, faults = [], []
+    sessions, damaged = [], {}
     for number, line in enumerate(lines[1:], start=2):
         try:
             record = _read_line(line, must_check=version > 1)
@@ -234,8 +232,24 @@ def _read(folder: Path) -> tuple[Journal, list[tuple[int, str]]]:
                 if entry.status is not PointStatus.TODO:
                     entries[entry.block] = entry
         except _FAULTS as error:
-            faults.append((number, f"{type(error).__name__}: {error}"))
-    return Journal(header, entries, tuple(sessions), sum(len(line) + 1 for line in lines)), faults
+            damaged[number] = f"{type(error).__name__}: {error}"
+    return Journal(header, entries, tuple(sessions), sum(len(line) + 1 for line in lines)), damaged
+
+
+def drop_damaged_lines(folder: Path) -> None:
+    """Write a journal again without its damaged lines, so that their blocks are to do; the lock must be held.
+
+    Raises
+    ------
+    StoreError
+        As for `read_undamaged`, or it cannot be written.
+    """
+    _, damaged = read_undamaged(folder)
+    kept = [line for number, line in enumerate(_whole_lines(folder), start=1) if number not in damaged]
+    try:
+        write_file(folder / _FILE, b"".join(line + b"\n" for line in kept))
+    except OSError as error:
+        raise disk_fault(error, folder / _FILE) from error
 
 
 def _whole_lines(folder: Path) -> list[bytes]:
@@ -333,4 +347,4 @@ def _damaged(folder: Path, number: int, found: str) -> StoreError:
 
 def _line(kind: str, record: Mapping[str, Any]) -> str:
     text = json.dumps({"kind": kind, **record})
-    return f'{text[:-1]}, "check": "{xxhash.xxh3_64_hexdigest(text)}"}}\n'
+    return f'{text[:-1]}, "check": "{xxhash.xxh3_64_hexdigest(text.encode())}"}}\n'

@@ -10,6 +10,9 @@ PYTEST := $(BIN)/python -m pytest -q
 # Groups of tests, as tests/conftest.py makes and orders them, over several processes.
 WORKERS := -n auto --dist loadgroup --no-loadscope-reorder
 
+# Hundreds of processes import sigcube: they share its bytecode, also where a machine's setting is to keep none.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check test fuzz lint types bench docs lock clean
 

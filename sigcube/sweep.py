@@ -1,13 +1,12 @@
 """A sweep from its spec to its result cube."""
 
 import contextlib
-import importlib
 import json
 import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -199,32 +198,22 @@ class Sweep:
             When the cluster is not reachable, or is lost.
         """
         with open_or_create(path, plan=self._plan, inputs=self._packed, retry_failed=retry_failed) as store:
-            is_small = self._evaluations(store.todo) <= _MOST_IN_THIS_PROCESS
-            if workers == 0 or (is_small and (client, scheduler, workers) == (None, None, None)):
-                self._run_here(store, fail_fast=fail_fast, on_event=on_event)
-            elif store.todo:
-                self._run_on_cluster(
+            if store.todo:
+                self._run_blocks(
                     store, client, scheduler=scheduler, workers=workers, fail_fast=fail_fast, on_event=on_event
                 )
             store.check()
         return open_result(path)
 
-    def _evaluations(self, blocks: Sequence[int]) -> int:
-        return sum(self._plan.blocks[index].size for index in blocks) * self._plan.n_points
-
-    def _run_here(self, store: RunStore, **options: Any) -> None:
-        engine = Engine(self._plan, self._packed)
-
-        def compute(path: str, index: int, _: Any) -> Callable[[], Written]:
-            block = self._plan.blocks[index]
-            values = engine.evaluate(block)
-            return lambda: write_block(path, block, values)
-
-        run_blocks_here(store, self._plan, task=compute, **options)
-
-    def _run_on_cluster(
+    def _run_blocks(
         self, store: RunStore, client: "Client | None", *, scheduler: str | None, workers: int | None, **options: Any
     ) -> None:
+        """Run what is left: in this process if that is asked for, or if it is small and nothing is."""
+        evaluations = sum(self._plan.blocks[index].size for index in store.todo) * self._plan.n_points
+        is_small = evaluations <= _MOST_IN_THIS_PROCESS
+        if workers == 0 or (is_small and (client, scheduler, workers) == (None, None, None)):
+            run_blocks_here(store, self._plan, task=self._run_block, **options)
+            return
         # Dask takes longer to import than a small sweep to run.
         import cloudpickle
 
@@ -236,6 +225,15 @@ class Sweep:
         cluster = connect(scheduler, workers=workers) if client is None else contextlib.nullcontext(client)
         with cluster as connected:
             run_blocks(connected, store, self._plan, task=run_block, payload=payload, **options)
+
+    def _run_block(self, path: str, index: int, _: Any) -> Callable[[], Written]:
+        block = self._plan.blocks[index]
+        values = self._engine.evaluate(block)
+        return lambda: write_block(path, block, values)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return Engine(self._plan, self._packed)
 
     def compute(self) -> xr.Dataset:
         """Evaluate the whole grid here and now, in this process and in memory: for small grids.
@@ -258,10 +256,9 @@ class Sweep:
                 expected=f"at most {_MOST_IN_MEMORY / 2**30:.0f} GiB",
                 hint="use run(path), which writes it",
             )
-        engine = Engine(plan, self._packed)
         arrays = {v.name: np.empty(v.shape, dtype=v.dtype) for v in plan.variables}
         for block in plan.blocks:
-            values = engine.evaluate(block)
+            values = self._engine.evaluate(block)
             for region, name in product(block.regions, arrays):
                 target: Any = (..., *region)
                 arrays[name][target] = values[name]
@@ -403,7 +400,8 @@ class _HvplotOnFirstUse:
     def __get__(self, data: Any, kind: type) -> Any:
         if data is None:
             raise AttributeError("hvplot")
-        importlib.import_module("hvplot.xarray")
+        import hvplot.xarray  # noqa: F401
+
         return data.hvplot
 
 

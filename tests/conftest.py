@@ -117,20 +117,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 # What takes longest goes first, so that no process is left alone with it at the end.
-FIRST = (
-    "local_client",
-    "ledger",
-    "test_kills.py",
-    "test_sweeps.py",
-    "kernels",
-    "test_fuzz.py",
-)
+FIRST = ("compiling", "kernels", "local_client", "test_kills.py", "test_fuzz.py")
+# What runs many models is kept together: each process compiles their terms anew, which takes longer than the loops do.
+COMPILING = ("test_sweeps.py", "test_published_sparc.py")
 
 
 # Before the hook of xdist, which reads the groups.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group what shares something dear, for runs in several processes: the ledger, or what a file's tests make."""
+    """Group what shares something dear, for runs in several processes: compiled models, or what a file's tests make."""
     places = {name: place for place, name in enumerate(FIRST)}
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
@@ -138,7 +133,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for group, members in groups.items():
         for item in members:
             item.add_marker(pytest.mark.xdist_group(group))
-            if group == "ledger":
+            if "ledger" in getattr(item, "fixturenames", ()):
                 # A hundred models are compiled, and pairs of models fitted to every galaxy.
                 item.add_marker(pytest.mark.slow)
     ordered = sorted(groups, key=lambda group: places.get(group, len(places)))
@@ -147,8 +142,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     names = getattr(item, "fixturenames", ())
-    if "ledger" in names:
-        return "ledger"
+    if "ledger" in names or item.path.name in COMPILING:
+        return "compiling"
     # Killing takes longest of all that has to do with clusters.
     if "local_client" in names and item.path.name != "test_kills.py":
         return "local_client"

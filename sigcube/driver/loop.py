@@ -87,33 +87,33 @@ def run_blocks(
     KeyboardInterrupt
         As received; what is finished by then is journalled.
     """
-    run = _Run(
+    return _Run(
         client,
         store,
         plan,
         task,
         payload,
-        window_per_thread=window_per_thread,
-        fail_fast=fail_fast,
-        on_event=on_event or (lambda event: None),
-        todo=deque(store.todo if todo is None else todo),
-    )
-    return run.go()
+        deque(store.todo if todo is None else todo),
+        window_per_thread,
+        fail_fast,
+        on_event or (lambda event: None),
+    ).go()
 
 
 @dataclass(eq=False)
 class _Run:
-    """The state of one call of `run_blocks`."""
+    """The state of one call of `run_blocks`, whose arguments come first."""
 
     client: Client
     store: RunStore
     plan: Plan
     task: Task
     payload: Any
+    todo: deque[int]
     window_per_thread: int
     fail_fast: bool
     on_event: Callable[[Event], None]
-    todo: deque[int]
+    threads: int = -1
     suspects: deque[int] = field(default_factory=deque)
     deaths: dict[int, int] = field(default_factory=dict)
     in_flight: dict[int, Future] = field(default_factory=dict)
@@ -130,7 +130,6 @@ class _Run:
         )
         self.name = uuid.uuid4().hex[:12]
         self.tries = itertools.count()
-        self.threads = -1
         self.watched = self.had_workers = time.monotonic()
 
     def go(self) -> Progress:

@@ -324,8 +324,8 @@ def test_recorded_failures_are_code_3(folder: Path, scheduler: tuple[str, str]) 
 
 LONG = """
 [axes]
-g_dagger = { geomspace = [5e-11, 2e-10, 100] }
-xi_scale = { linspace = [0.01, 1.0, 100] }
+g_dagger = { geomspace = [5e-11, 2e-10, 70] }
+xi_scale = { linspace = [0.01, 1.0, 70] }
 A = { linspace = [0.2, 3.0, 120] }
 """
 

@@ -19,12 +19,14 @@ from sigcube.recipes import ingest, load_recipe
 from tests.browser import BROWSER, Shoot, open_page
 
 # A machine that is busy with other things makes no example wrong.
-settings.register_profile("sigcube", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
-settings.load_profile("sigcube")
+for profile, max_examples in (("sigcube", 50), ("quick", 15)):
+    suppressed = [HealthCheck.too_slow]
+    settings.register_profile(profile, deadline=None, suppress_health_check=suppressed, max_examples=max_examples)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep machine code beside pytest's own cache, for all processes and runs: its names tell all that decides it."""
+    settings.load_profile("quick" if "not slow" in config.option.markexpr else "sigcube")
     # Compiling makes millions of objects that live on: collecting in between is a fifth of its time.
     gc.set_threshold(200_000, 50, 100)
     assert config.cache is not None

@@ -107,6 +107,7 @@ def test_a_failure_leaves_what_was_there(
     assert (tmp_path / "file").read_bytes() == b"before"
 
 
+@pytest.mark.slow
 def test_a_profiler_that_holds_frames_does_not_matter(tmp_path: Path) -> None:
     held, stop = [], threading.Event()
 

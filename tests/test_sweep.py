@@ -104,6 +104,7 @@ def test_a_run_on_processes_has_the_bits_of_one_computed_here(mock_cube: xr.Data
     same_bits(open_result(result_path), sweep_of(mock_cube).compute())
 
 
+@pytest.mark.cluster
 def test_a_small_run_needs_no_cluster_and_has_its_journal_and_bits(
     mock_cube: xr.Dataset, result_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

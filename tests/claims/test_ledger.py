@@ -93,6 +93,7 @@ def test_changing_a_published_digit_changes_the_verdict_through_the_whole_pipeli
             assert verdict(other) is Verdict.DIFFERS
 
 
+@pytest.mark.slow
 def test_equal_sweeps_run_once_and_labels_alone_ask_for_another(cubes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[object] = []
 

@@ -111,6 +111,7 @@ def test_a_metric_that_is_taken_is_computed_though_it_is_not_usual(cubes: Path, 
     assert found == pytest.approx(float(sweep.compute().chi2_median[0]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_metric_whose_best_point_is_taken_is_computed_though_it_is_not_usual(
     cubes: Path, mock_cube: xr.Dataset
 ) -> None:

@@ -117,6 +117,7 @@ def test_the_command_line_loads_nothing_heavy_by_itself() -> None:
         assert f"'{heavy}'" not in loaded
 
 
+@pytest.mark.slow
 def test_a_small_sweep_loads_no_cluster_and_nothing_that_draws(swept: Path) -> None:
     code = (
         "import sys; from typer.testing import CliRunner; from sigcube.cli import app\n"
@@ -212,6 +213,7 @@ def test_fetch_checks_files_that_are_there(tmp_path: Path) -> None:
     assert "wrong checksum" in result.stderr
 
 
+@pytest.mark.slow
 def test_fetch_and_ingest_take_the_real_files(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +230,7 @@ def test_fetch_and_ingest_take_the_real_files(
     assert call("ingest", "sparc", "--data", str(shared_data), "--overwrite").exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_sweep_prints_a_table_and_where_the_result_is(swept: Path) -> None:
     out, err = (swept / "stdout").read_text(encoding="utf-8"), (swept / "stderr").read_text(encoding="utf-8")
     assert "Best rms_mean under each reading" in out
@@ -246,6 +249,7 @@ def test_a_sweep_prints_a_table_and_where_the_result_is(swept: Path) -> None:
     assert "\x1b[" not in out + err
 
 
+@pytest.mark.slow
 def test_a_finished_sweep_has_nothing_left_to_do(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(swept)
     again = call("sweep", "spec.toml")
@@ -254,6 +258,7 @@ def test_a_finished_sweep_has_nothing_left_to_do(swept: Path, monkeypatch: pytes
     assert "blocks" not in again.stderr
 
 
+@pytest.mark.slow
 def test_status(swept: Path) -> None:
     result = swept / "cubes" / "results" / "spec.zarr"
     shown = call("status", str(result), "--watch")

@@ -58,6 +58,7 @@ def test_the_table_says_every_verdict_and_counts_them() -> None:
     assert output.rstrip().splitlines()[-1].startswith("3 published numbers: ")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_an_id_its_beginning_a_paper_and_a_verdict_choose() -> None:
     assert [each["id"] for each in json.loads(claims("sparc", "--json"))] == ["sparc.rms", "sparc.two"]

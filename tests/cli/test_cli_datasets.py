@@ -125,6 +125,7 @@ def test_check_tells_what_a_cube_holds(kind: Kind, here: Path) -> None:
     assert {each["name"] for each in record["ranges"]} >= set(kind.measured)
 
 
+@pytest.mark.slow
 def test_check_fits_a_terminal(here: Path) -> None:
     for kind in KINDS.values():
         summary = inspect_cube(save_cube(synthetic_cube(kind), here / f"{kind.name}.zarr"))

@@ -118,6 +118,7 @@ def test_any_order_of_the_axes_gives_the_same_bits(
     assert_same_bits(turned, result)
 
 
+@pytest.mark.slow
 def test_sweeping_a_value_is_holding_it_fixed(survey: xr.Dataset, result: dict[str, np.ndarray]) -> None:
     spec = {"metrics": METRICS, "reference": "mond", "keep": ["galaxy"], "dtype": "float64"}
     fixed = {"window": "geometric", "upsilon_disk": 0.5, "A": 2.0}

@@ -28,6 +28,7 @@ def assert_is_numpys(values: np.ndarray) -> None:
         np.testing.assert_array_equal(column_medians(values, means_of(values), row=row), expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(values=hnp.arrays(np.float64, _shapes, elements=st.one_of(_numbers, _special)))
 def test_medians_are_numpys(values: np.ndarray) -> None:

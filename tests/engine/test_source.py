@@ -198,6 +198,7 @@ def compiled_here(monkeypatch: pytest.MonkeyPatch) -> None:
     loop._compile.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiled_here")
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="looks for x86-64's packed instructions")
 def test_the_canonical_loop_is_packed_code(mock_cube: xr.Dataset) -> None:

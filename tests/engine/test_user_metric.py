@@ -138,6 +138,7 @@ def test_refused(cube: xr.Dataset, make: object, message: str) -> None:
     assert "skewness_at" not in METRICS
 
 
+@pytest.mark.slow
 def test_a_fit_measures_it_at_the_best_model(cube: xr.Dataset, tmp_path: Path) -> None:
     axes = {"A": sigcube.linspace(0.01, 5.0, 11)}
     fit = sigcube.Fit(cube, sample="unflagged", kernel="sigma", parameters=axes, metrics=[SKEWNESS])

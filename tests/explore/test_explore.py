@@ -44,6 +44,7 @@ def test_a_page_needs_nothing_from_a_network(tmp_path: Path) -> None:
     assert "url(" not in bare
 
 
+@pytest.mark.slow
 def test_a_page_says_that_data_are_synthetic(tmp_path: Path) -> None:
     made_up = page_of(small_result(), tmp_path / "a.html").read_text(encoding="utf-8")
     real = page_of(small_result(synthetic=0), tmp_path / "b.html").read_text(encoding="utf-8")

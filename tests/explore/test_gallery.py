@@ -241,6 +241,7 @@ def test_stars_without_any_place_make_a_page_too(star: xr.Dataset) -> None:
     assert "20,000 of 20,000" in density_cards(star.assign_attrs(samples="{}"))[0].text
 
 
+@pytest.mark.slow
 def test_a_page_of_many_stars_stays_small(tmp_path: Path) -> None:
     few, many = (synthetic_cube(KINDS["star"], points=n) for n in (2_000, 200_000))
     sizes = []
@@ -377,6 +378,7 @@ def test_show_writes_a_page_beside_the_cube_and_opens_it_if_asked(
     assert (folder / "pages" / "a.html").is_file()
 
 
+@pytest.mark.slow
 def test_show_all_goes_on_after_a_broken_cube(folder: Path) -> None:
     shown = call("show", "--all")
     assert (shown.exit_code, shown.stdout.splitlines()[-1]) == (0, "cubes/index.html")

@@ -32,6 +32,7 @@ def noiseless(kernel: str, *, n: int = 3, seed: int = 4, **truth: Any) -> xr.Dat
     return cube.assign(v_obs=cube.v_obs.copy(data=exact.transpose(*cube.v_obs.dims).values))
 
 
+@pytest.mark.slow
 @given(A=st.floats(0.3, 4.5), xi=st.floats(0.3, 20.0))
 @settings(max_examples=15)
 def test_the_truth_comes_out_of_data_without_noise(A: float, xi: float) -> None:
@@ -177,6 +178,7 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
         Sweep.from_result(tmp_path / "fit.zarr")
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_replaced_unasked(tmp_path: Path) -> None:
     cube = mock_survey(n_galaxies=1, seed=2)
     fit = Fit(cube, kernel="sigma", parameters={"A": linspace(0, 5, 5)})

@@ -46,6 +46,7 @@ def test_what_comes_out(fitted: xr.Dataset) -> None:
     assert (counted.first_wins, counted.second_wins, counted.ties) == (69, 102, 0)
 
 
+@pytest.mark.slow
 def test_a_minimum_is_no_worse_than_the_best_of_random_starts(fitted: xr.Dataset, sparc_cube: xr.Dataset) -> None:
     packed = pack(sparc_cube, sample="paper171", variables=VARIABLES)
     rng = np.random.default_rng(3)

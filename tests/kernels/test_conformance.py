@@ -304,6 +304,7 @@ def test_local_window_solves_its_equation(v: float, strength: float, sigma_v: fl
     assert w == pytest.approx(v_sq / (v_sq + sigma_v * sigma_v), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_without_dispersion_the_local_window_is_open() -> None:
     reading = read(find("sigma"), {"window": "local"})
     without = read(find("sigma"), {"window": "none"})
@@ -587,6 +588,7 @@ def test_a_reduction_sees_the_points_that_the_engine_sees() -> None:
     assert np.isnan(single["boost"]).all()
 
 
+@pytest.mark.slow
 def test_padding_and_undefined_points_are_nan_without_a_warning() -> None:
     cube = small_survey().copy(deep=True)
     cube.v_gas[0, 0] = -1e4

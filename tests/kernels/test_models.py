@@ -62,6 +62,7 @@ PRINTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "labels", "values", "printed"), PRINTED, ids=[row[3] for row in PRINTED])
 def test_printed_excess(kernel: str, labels: dict[str, str], values: dict[str, float], printed: str) -> None:
     assert f"{term(kernel, 'boost', labels, **values) - 1.0:.1e}" == printed
@@ -75,6 +76,7 @@ def test_exponent_of_the_core_formula_is_the_printed_one() -> None:
     assert np.log2(fast / slow) == pytest.approx(2.825, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_halo_holds_two_hundred_critical_densities() -> None:
     """M₂₀₀ = 10¹² at H₀ = 2.27e-18: r₂₀₀ = (G M/100 H₀²)^⅓ = 205.7 kpc, and V₂₀₀ = 10 H₀ r₂₀₀."""
     r_200, v_sq = term("nfw", "r_200", r=8.0, v_disk=100.0), term("nfw", "v_200_sq", r=8.0, v_disk=100.0)
@@ -99,6 +101,7 @@ def test_the_mass_of_a_halo_does_not_cancel(y: float) -> None:
 SURVIVAL = [("yes", 3**0.5 * (1 - np.exp(-1)) * np.exp(-1) / 2), ("no", 3**0.5 * np.exp(-1) / 2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("label", "excess"), SURVIVAL)
 def test_survival_where_everything_is_one(label: str, excess: float) -> None:
     v = np.sqrt(PAPER.g_dagger * 20.0 * PAPER.kpc) / 1e3
@@ -125,6 +128,7 @@ EXPOSURES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("labels", "speeds", "exposure"), EXPOSURES)
 def test_exposure(labels: dict[str, str], speeds: list[float], exposure: float) -> None:
     labels = {"dispersion": "parameter", **labels}
@@ -186,6 +190,7 @@ def integral(label: str, point: tuple[float, ...]) -> float:
     return float(term("resonance", "K", {"quadrature": label}, r=r, **at))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", EXACT, ids=str)
 def test_the_resonance_integral_is_that_of_mpmath(point: tuple[float, ...]) -> None:
     r, quality, alpha, lambda_cut = (mp.mpf(x) for x in point)
@@ -203,6 +208,7 @@ def test_the_resonance_integral_is_that_of_mpmath(point: tuple[float, ...]) -> N
     assert by_panels(*point) == pytest.approx(float(exact), rel=1e-11)
 
 
+@pytest.mark.slow
 def test_a_needle_has_the_area_of_its_pole() -> None:
     """For Q → 0 the resonance is π Q/2 times a delta function at λ_o."""
     for r in (0.1, 3.0, 50.0):

@@ -387,6 +387,7 @@ def test_real_stars_to_the_last_digit(shared_data: Path) -> None:
     np.testing.assert_array_equal(read["parallax"], expected["parallax"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_rows_arrive_before_the_end_of_the_file_is_read(form: str, tmp_path: Path) -> None:
     n, path = 400_000, tmp_path / f"t.{form}"

@@ -25,6 +25,7 @@ def some_stars(n: int, seed: int = 3) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.slow
 @given(
     r_sun=st.floats(6.0, 10.0),
     z_sun=st.floats(-0.1, 0.1),

@@ -161,6 +161,7 @@ _CELL = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=BROKEN_FILES, deadline=None)
 @given(
     cells=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), _CELL), max_size=3),

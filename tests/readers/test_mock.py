@@ -72,6 +72,7 @@ def test_synthetic_data_say_so(mock_cube: xr.Dataset, tmp_path: Path) -> None:
     assert all("synthetic" in ds[name].attrs["source"] for name in POINT_VARIABLES)
 
 
+@pytest.mark.slow
 def test_a_large_survey() -> None:
     ds = mock_survey(n_galaxies=20_000, seed=1)
     assert ds.sizes["galaxy"] == 20_000

@@ -157,6 +157,7 @@ def test_units_of_the_file_are_converted(unit: str, factor: float, survey: Path,
         read(path, out=tmp_path / "other.zarr")
 
 
+@pytest.mark.slow
 def test_the_true_disc_comes_out(tmp_path: Path) -> None:
     from tests.readers.mock_stars import Disc
 

@@ -317,6 +317,7 @@ def test_a_part_of_another_file_is_left_alone(server: Server, tmp_path: Path) ->
     assert other.read_bytes() == b"another edition"
 
 
+@pytest.mark.slow
 def test_what_a_process_that_was_killed_left_is_taken_over(server: Server, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=_fetch_elsewhere, args=(server.address("hang"), tmp_path))

@@ -36,6 +36,7 @@ def test_cubes_land_in_cubes(shared_data: Path, tmp_path: Path, monkeypatch: pyt
     assert open_cube("cubes/sparc.zarr").sizes["galaxy"] == 175
 
 
+@pytest.mark.slow
 def test_a_cube_that_is_there_is_kept_unless_asked(shared_data: Path, tmp_path: Path) -> None:
     recipe, out = load_recipe("sparc"), tmp_path / "sparc.zarr"
     ingest(recipe, data=shared_data, out=out)

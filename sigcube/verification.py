@@ -13,7 +13,7 @@ from sigcube.model.metrics import Metric
 from sigcube.plan.values import Block, PointStatus
 from sigcube.store import JournalEntry
 from sigcube.store.damage import find_fault, repair_store
-from sigcube.store.journal import Journal, read_undamaged
+from sigcube.store.journal import Journal, read_header, read_undamaged
 from sigcube.store.lock import Lock
 from sigcube.store.template import damaged_files, journal_folder
 from sigcube.store.writer import digest_of
@@ -76,6 +76,11 @@ class VerifyReport:
         return not self.damage
 
     @property
+    def unread(self) -> bool:
+        """Whether blocks could not be read, because of damaged files that say what lies where."""
+        return any(each.block is None and not each.where.startswith("journal, line") for each in self.damage)
+
+    @property
     def most_wrong(self) -> float:
         """The fraction of the blocks below which that of wrong ones lies, at 95 % confidence, if all were right."""
         return (
@@ -84,7 +89,7 @@ class VerifyReport:
 
     def __repr__(self) -> str:
         """Say it in lines."""
-        lines = [f"{self.path}: {count(self.read)} of {plural(self.blocks, 'block')} read again"]
+        lines = [f"{self.path}: {count(self.read)} of {plural(self.blocks, 'block')} read"]
         if self.recomputed:
             lines[0] += f", {count(self.recomputed)} computed again"
         lines += [f"  {each.where}: {each.what}" for each in self.damage[:_LISTED]]
@@ -92,10 +97,13 @@ class VerifyReport:
             lines.append(f"  and {len(self.damage) - _LISTED} more")
         if self.sound:
             lines.append(f"sound: {self._confidence()}")
-        elif self.repaired:
-            lines.append("removed what is damaged: the same sweep command makes it again")
         else:
-            lines.append("damaged: --repair removes it, and then the same sweep command makes it again")
+            removed = "removed what is damaged:" if self.repaired else "damaged: --repair removes it, and then"
+            lines.append(f"{removed} the same sweep command makes it again")
+        if self.unread:
+            lines.append(
+                "blocks were not read, since what lies where is in damaged files: verify again after the sweep"
+            )
         return "\n".join(lines)
 
     def _confidence(self) -> str:
@@ -152,6 +160,8 @@ def verify(
     if sample < 0:
         raise SpecError("this is no number of blocks", where="sample", found=str(sample), expected="0 or more")
     store = str(Path(path).resolve())
+    # Before the lock, which wants a folder to lie in.
+    read_header(journal_folder(store))
     with Lock(journal_folder(store)) if repair else nullcontext():
         journal, lines = read_undamaged(journal_folder(store))
         damage = [Damage(f"journal, line {number}", what) for number, what in lines.items()]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sigcube.model.record import Parameter
     from sigcube.plan.grid import geomspace, linspace
     from sigcube.sweep import Sweep, open_result
+    from sigcube.verification import verify
 
 __all__ = [
     "Fit",
@@ -26,6 +27,7 @@ __all__ = [
     "linspace",
     "open_cube",
     "open_result",
+    "verify",
 ]
 
 __version__ = "0.1.0"
@@ -40,6 +42,7 @@ _HOMES = {
     "linspace": "sigcube.plan.grid",
     "open_cube": "sigcube.cube",
     "open_result": "sigcube.sweep",
+    "verify": "sigcube.verification",
 }
 
 

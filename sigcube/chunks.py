@@ -3,9 +3,10 @@
 Zarr's own way to write a chunk, through an event loop and a pool of threads, took a tenth of the time of a sweep.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, Self
 
@@ -81,23 +82,48 @@ class ChunkFiles:
         OSError
             The disk is full or gone.
         """
-        chunks = [
-            range(each.start // length, -(-each.stop // length))
-            for each, length in zip(region, self.chunks, strict=True)
-        ]
         folders = set()
-        for indices in product(*chunks):
-            path = self.folder / self.key(indices)
+        for path, part in self._parts(region):
             if path.parent != self.folder:
                 make_folder(path.parent)
-            part = tuple(
-                slice(index * length - each.start, (index + 1) * length - each.start)
-                for index, length, each in zip(indices, self.chunks, region, strict=True)
-            )
             write_file(path, self._encode(values[part]))
             folders.add(path.parent)
         for folder in folders:
             sync(folder)
+
+    def read(self, region: Region) -> np.ndarray[Any, Any]:
+        """Read the values of a region of whole chunks.
+
+        Raises
+        ------
+        ValueError
+            A chunk has no file, or one that is not what `write` makes.
+        OSError
+            The disk is gone.
+        """
+        values = np.empty(tuple(each.stop - each.start for each in region), dtype=self.dtype)
+        for path, part in self._parts(region):
+            within = values[part]
+            within[...] = self._decode(path)[tuple(slice(0, length) for length in within.shape)]
+        return values
+
+    def remove(self, region: Region) -> None:
+        """Remove the files of a region of whole chunks, which then has the array's fill value."""
+        for path, _ in self._parts(region):
+            path.unlink(missing_ok=True)
+
+    def _parts(self, region: Region) -> Iterator[tuple[Path, Region]]:
+        """Yield the file of each chunk of a region, and which part of the region it holds."""
+        chunks = [
+            range(each.start // length, -(-each.stop // length))
+            for each, length in zip(region, self.chunks, strict=True)
+        ]
+        for indices in product(*chunks):
+            part = tuple(
+                slice(index * length - each.start, (index + 1) * length - each.start)
+                for index, length, each in zip(indices, self.chunks, region, strict=True)
+            )
+            yield self.folder / self.key(indices), part
 
     def _encode(self, values: np.ndarray[Any, Any]) -> bytes | memoryview:
         if values.shape != self.chunks:
@@ -107,6 +133,25 @@ class ChunkFiles:
         data = np.ascontiguousarray(values, dtype=self.dtype).reshape(-1).view(np.uint8)
         encoded: bytes | memoryview = data.data if self.compressor is None else self.compressor.encode(data)
         return encoded
+
+    def _decode(self, path: Path) -> np.ndarray[Any, Any]:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise ValueError(f"{path.name} is missing") from None
+        size = prod(self.chunks) * self.dtype.itemsize
+        if self.compressor is not None:
+            # What Blosc allocates for the values is what the file says, which may be anything.
+            said = int.from_bytes(data[4:8], "little"), int.from_bytes(data[12:16], "little")
+            if said != (size, len(data)):
+                raise ValueError(f"{path.name} is not a chunk of {size} bytes")
+            try:
+                data = self.compressor.decode(data)
+            except RuntimeError as error:
+                raise ValueError(f"{path.name} cannot be decompressed") from error
+        if len(data) != size:
+            raise ValueError(f"{path.name} has {len(data)} bytes, not {size}")
+        return np.frombuffer(data, dtype=self.dtype).reshape(self.chunks)
 
 
 def _compressor(array: zarr.Array[Any], folder: Path) -> Blosc | None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sigcube.errors import SpecError, StoreMismatch
+from sigcube.errors import SpecError, StoreError, StoreMismatch
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.values import PointStatus
 from sigcube.store import read_journal, status
 from sigcube.sweep import Sweep, changed_parts
+from sigcube.verification import verify
 
 __all__ = ["RerunReport", "rerun"]
 
@@ -64,6 +65,8 @@ def rerun(
     ------
     SpecError
         For a path without a result, the same path twice, or one at which an earlier rerun is finished.
+    StoreError
+        When the result is damaged.
     StoreMismatch
         When the kernel, or anything else that decides the bits, has changed since.
     """
@@ -75,6 +78,7 @@ def rerun(
         # Nothing would be made again.
         hint = "remove that result, or give another path"
         raise SpecError("it has been made again already", where=str(second), hint=hint)
+    _refuse_damaged(first, own_kernels, own_metrics)
     sweep = Sweep.from_result(first, own_kernels=own_kernels, own_metrics=own_metrics)
     if changed := changed_parts(sweep, first):
         raise StoreMismatch(
@@ -84,7 +88,23 @@ def rerun(
             hint="use the version of sigcube that made it: see its attribute 'versions'",
         )
     sweep.run(second, **options)
+    _refuse_damaged(second, own_kernels, own_metrics)
     journals = [read_journal(each / "journal") for each in (first, second)]
     before, after = ({i: each.entries[i].digest for i in each.blocks(PointStatus.DONE)} for each in journals)
     common = sorted(before.keys() & after.keys())
     return RerunReport(str(second), len(common), tuple(i for i in common if before[i] != after[i]))
+
+
+def _refuse_damaged(
+    path: Path, own_kernels: Mapping[str, Kernel] | None, own_metrics: Mapping[str, Metric] | None
+) -> None:
+    """Read a result again: the digests that are compared stand for what it holds."""
+    report = verify(path, own_kernels=own_kernels, own_metrics=own_metrics)
+    if not report.sound:
+        first = report.damage[0]
+        raise StoreError(
+            "the result is damaged",
+            where=f"{path}, {first.where}",
+            found=first.what,
+            hint="run `sigcube verify` on it, which tells everything",
+        )

@@ -22,10 +22,20 @@ from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric
 from sigcube.plan.bind import ORIGIN, plan_cube, plan_packed
+from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
 from sigcube.plan.values import Block, PointStatus, Section
-from sigcube.store import RunStore, Written, open_or_create, read_attrs, read_inputs, stamp, write_block
+from sigcube.store import (
+    RunStore,
+    Written,
+    open_or_create,
+    read_attrs,
+    read_inputs,
+    refuse_damaged_files,
+    stamp,
+    write_block,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -192,6 +202,7 @@ class Sweep:
                 self._run_blocks(
                     store, client, scheduler=scheduler, workers=workers, fail_fast=fail_fast, on_event=on_event
                 )
+            store.check()
         return open_result(path)
 
     def _run_blocks(
@@ -337,7 +348,7 @@ def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
 def changed_parts(sweep: Sweep, path: str | Path) -> dict[str, str]:
     """Return the parts of a result's identity that a sweep read from it no longer has, as the result has them."""
     stored = json.loads(read_attrs(path)["identity"])
-    return {key: str(stored.get(key)) for key, part in sweep._plan.identity.items() if stored.get(key) != part}
+    return {key: str(stored.get(key)) for key in find_differences(stored, sweep._plan.identity)}
 
 
 def _result_attrs(path: str | Path) -> dict[str, Any]:
@@ -368,8 +379,11 @@ def open_result(path: str | Path) -> xr.Dataset:
     ------
     SpecError
         For a path at which there is no result.
+    StoreError
+        When its attributes, coordinates or inputs are not as they were written. Of the values, `sigcube.verify` tells.
     """
     _result_attrs(path)
+    refuse_damaged_files(path)
     _register_hvplot()
     result: xr.Dataset = xr.open_zarr(path, chunks=None)
     text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}

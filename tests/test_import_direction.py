@@ -14,7 +14,7 @@ PACKAGE = Path(sigcube.__file__).parent
 #: From the ground up: each room may use those before it.
 ROOMS = (
     "constants errors wording processes files chunks shipped toml cube model kernels plan engine store driver sweep "
-    "rerun fits field analysis readers recipes claims explore cli __main__"
+    "verification rerun fits field analysis readers recipes claims explore cli __main__"
 ).split()
 MOST_ROOMS = 27
 

@@ -203,7 +203,7 @@ def test_a_store_of_another_spec_is_refused(
 def test_a_store_of_other_data_is_refused(mock_cube: xr.Dataset, result_path: Path) -> None:
     changed = mock_cube.copy(deep=True)
     changed.v_obs.values[:, 3] += 1e-9
-    with pytest.raises(StoreMismatch, match="data differ"):
+    with pytest.raises(StoreMismatch, match="another sweep: data v_obs differ"):
         sweep_of(changed).run(result_path)
 
 

@@ -1,16 +1,17 @@
 """The command line: a function for each command, which calls the library and prints.
 
 Exit codes: 0 done; 1 refused or failed, with the reason on the error stream; 2 wrong usage; 3 done, but for blocks that
-failed and are recorded; 4 another process writes the store; 5 a rerun gave other values; 130 interrupted.
+failed and are recorded; 4 another process writes the store; 5 a rerun gave other values, or
+a result is damaged; 130 interrupted.
 """
 
 from sigcube.cli.app import ExitCode, make_app
 from sigcube.cli.dataset_commands import check, datasets, fetch, ingest, show
 from sigcube.cli.ledger_command import claims
-from sigcube.cli.sweep_commands import demo, fit, kernels, map_, plan, rerun, status, sweep
+from sigcube.cli.sweep_commands import demo, fit, kernels, map_, plan, rerun, status, sweep, verify
 
 __all__ = ["ExitCode", "app"]
 
 app = make_app(
-    [datasets, fetch, ingest, check, show, kernels, plan, sweep, status, rerun, map_, fit, claims, demo],
+    [datasets, fetch, ingest, check, show, kernels, plan, sweep, status, rerun, verify, map_, fit, claims, demo],
 )

@@ -1,4 +1,4 @@
-"""How far a sweep or a fit is, on the error stream: a bar on a terminal, plain lines anywhere else."""
+"""How far a sweep, a fit or a verification is, on the error stream: a bar on a terminal, plain lines anywhere else."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from rich.text import Text
 from sigcube.driver import Event
 from sigcube.wording import count, duration
 
-__all__ = ["EVERY", "fit_progress", "sweep_progress"]
+__all__ = ["EVERY", "count_progress", "sweep_progress"]
 
 EVERY = 5.0
 """Seconds between plain lines."""
@@ -34,26 +34,26 @@ def sweep_progress(console: Console, *, data_points: int) -> Iterator[Callable[[
 
 
 @contextmanager
-def fit_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function for the ``on_progress`` of a fit: a bar for each model on a terminal, and lines elsewhere."""
+def count_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function of a name, how many are done and of how many: a bar for each on a terminal, else lines."""
     if not console.is_terminal:
         last = time.monotonic()
 
-        def print_line(model: str, done: int, total: int) -> None:
+        def print_line(name: str, done: int, total: int) -> None:
             nonlocal last
             if done == total or time.monotonic() - last >= EVERY:
                 last = time.monotonic()
-                _print(console, f"{model}: {done}/{total}")
+                _print(console, f"{name}: {done}/{total}")
 
         yield print_line
         return
     tasks: dict[str, TaskID] = {}
     with _bar(console, "{task.completed}/{task.total}") as bar:
 
-        def move_bar(model: str, done: int, total: int) -> None:
-            if model not in tasks:
-                tasks[model] = bar.add_task(model, total=total)
-            bar.update(tasks[model], completed=done)
+        def move_bar(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done)
 
         yield move_bar
 

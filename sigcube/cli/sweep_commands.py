@@ -1,4 +1,4 @@
-"""The commands of models and results: kernels, plan, sweep, status, rerun, map and fit; and the demo."""
+"""The commands of models and results: kernels, plan, sweep, status, rerun, verify, map and fit; and the demo."""
 
 import json
 import time
@@ -19,7 +19,7 @@ from sigcube.cli.app import (
 )
 from sigcube.errors import StoreError
 
-__all__ = ["demo", "fit", "kernels", "map_", "plan", "rerun", "status", "sweep"]
+__all__ = ["demo", "fit", "kernels", "map_", "plan", "rerun", "status", "sweep", "verify"]
 
 SpecPath = Annotated[
     Path, typer.Argument(metavar="SPEC", help="A TOML file, or the name of one that comes with sigcube.")
@@ -143,6 +143,26 @@ def rerun(
         raise typer.Exit(ExitCode.DIFFERENT)
 
 
+def verify(
+    result: ResultPath,
+    sample: Annotated[int, typer.Option(min=0, metavar="N", help="Compute N random blocks again, bit for bit.")] = 0,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Remove what is damaged; the same sweep command then makes it again.")
+    ] = False,
+) -> None:
+    """Read a result again, and compare it with the digests of what was written."""
+    from sigcube.cli.progress import count_progress
+    from sigcube.verification import verify as verify_result
+
+    with count_progress(stderr_console()) as tell:
+        report = verify_result(
+            result, sample=sample, repair=repair, on_block=lambda done, total: tell("blocks", done, total)
+        )
+    typer.echo(repr(report))
+    if not report.sound:
+        raise typer.Exit(ExitCode.DIFFERENT)
+
+
 def map_(
     result: ResultPath,
     x: Annotated[str, typer.Option(help="The horizontal axis.")],
@@ -165,14 +185,14 @@ def fit(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a fit that is already there.")] = False,
 ) -> None:
     """Fit models to each system, or to a sample as one: on a grid, then from each of its minima down to a true one."""
-    from sigcube.cli.progress import fit_progress
+    from sigcube.cli.progress import count_progress
     from sigcube.cli.tables import fit_notes, fit_tables
     from sigcube.fits import Fit
 
     target = out or _default_target(spec)
     try:
         prepared = Fit.from_toml(spec)
-        with fit_progress(stderr_console()) as on_progress:
+        with count_progress(stderr_console()) as on_progress:
             result = prepared.run(target, overwrite=overwrite, on_progress=on_progress)
     except KeyboardInterrupt:
         typer.echo("interrupted; a fit is written when it is done, so nothing was", err=True)

@@ -65,15 +65,16 @@ def _plan(spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Map
         systems=packed.systems,
         n_points=packed.n_points,
         fewest_points=int(np.diff(packed.offsets).min()),
-        origin={**origin, "data": _digest(packed)},
+        origin={**origin, "data": _digests(packed)},
     )
 
 
-def _digest(packed: Packed) -> str:
-    """Return the sha256 of the data that a sweep sees."""
-    digest = hashlib.sha256("\n".join(packed.systems).encode())
-    arrays = {"offsets": packed.offsets, **packed.points, **packed.per_system}
-    for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
-    return f"sha256 {digest.hexdigest()}"
+def _digests(packed: Packed) -> dict[str, str]:
+    """Return the sha256 of each array that a sweep sees."""
+    arrays = {"systems": np.array(packed.systems), "offsets": packed.offsets, **packed.points, **packed.per_system}
+    return {name: _sha256(arrays[name]) for name in sorted(arrays)}
+
+
+def _sha256(array: np.ndarray[Any, Any]) -> str:
+    content = "\n".join(array).encode() if array.dtype.kind == "U" else np.ascontiguousarray(array).tobytes()
+    return f"sha256 {hashlib.sha256(content).hexdigest()}"

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,14 @@ import numpy as np
 from sigcube import __version__
 from sigcube.constants import CONSTANTS
 from sigcube.model.code_hash import source_hash
-from sigcube.model.metrics import METRICS, terms_of
+from sigcube.model.metrics import terms_of
 from sigcube.model.model import Model
 from sigcube.model.record import Definition, Reduction, Term
 from sigcube.plan.grid import Axis
 from sigcube.plan.spec import Spec, spec_to_record
 from sigcube.plan.values import Section
 
-__all__ = ["describe_identity", "result_attrs", "result_coords"]
+__all__ = ["describe_identity", "find_differences", "result_attrs", "result_coords"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
 
@@ -57,21 +58,49 @@ def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str
 
 
 def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ...]) -> dict[str, str]:
-    """Say, part by part, what decides the bits of a result and where they lie in it."""
-    record = hashlib.sha256("\n".join(_record(spec)).encode())
-    given = spec_to_record(spec)
-    settings = ("parameters", "metrics", "reference", "keep", "dtype", "fitted")
+    """Say, part by part, what decides the bits of a result and where they lie in it.
+
+    Each part changes for one reason, so that the parts that differ tell what was changed.
+    """
+    given = {key: json.dumps(value, sort_keys=True) for key, value in spec_to_record(spec).items()}
+    reference = [] if spec.reference is None else [f"sha256 {_sha256(_model_record(spec.reference))}"]
     return {
         "sigcube": __version__,
+        "engine": f"sha256 {_hash_engine()}",
         "kernel": spec.model.kernel.name,
-        "kernel source": source_hash(_functions(spec)),
-        "kernel record": f"sha256 {record.hexdigest()[:16]}",
+        "kernel source": source_hash(_functions(spec.model)),
+        "kernel record": f"sha256 {_sha256(_model_record(spec.model))}",
         **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
         "dimensions": ", ".join(f"{dim} {n}" for dim, n in spec.grid.dims.items()),
-        **{key: json.dumps(given[key], sort_keys=True) for key in settings},
-        "data": str(origin.get("data", "")),
+        **{key: given[key] for key in ("parameters", "keep", "dtype", "fitted")},
+        "metrics": f"{given['metrics']} sha256 {_sha256(_metric_record(spec))}",
+        "reference": " ".join([given["reference"], *reference]),
+        **{f"data {name}": digest for name, digest in origin.get("data", {}).items()},
         "tile": " × ".join(map(str, tile)),
     }
+
+
+def find_differences(stored: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """Name the parts in which two identities differ.
+
+    A model or a metric brings variables of the data along: those that only one of the two has are not named beside
+    other parts.
+    """
+    differing = [key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key)]
+    causes = [key for key in differing if not key.startswith("data ") or (key in stored and key in wanted)]
+    return causes or differing
+
+
+@cache
+def _hash_engine() -> str:
+    """Hash the files of sigcube that decide bits besides the functions of a model: another engine is another sweep."""
+    root = Path(__file__).parents[1]
+    files = (file for folder in ("model", "plan", "engine") for file in sorted((root / folder).glob("*.py")))
+    return _sha256(file.read_text(encoding="utf-8") for file in (*files, root / "chunks.py"))
+
+
+def _sha256(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def _describe_axis(axis: Axis) -> str:
@@ -100,40 +129,32 @@ def _library_versions() -> dict[str, str]:
     return {name: version(name) for name in _LIBRARIES}
 
 
-def _functions(spec: Spec) -> Iterator[Callable[..., Any]]:
-    frame = spec.model.frame
-    kernels = [model.kernel for model in _models(spec)]
-    terms = chain.from_iterable(kernel.terms.values() for kernel in kernels)
-    choices = chain(*(kernel.choices for kernel in kernels), frame.choices)
+def _functions(model: Model) -> Iterator[Callable[..., Any]]:
+    choices = chain(model.kernel.choices, model.frame.choices)
     options = chain.from_iterable(option.defines.values() for choice in choices for option in choice.options.values())
-    every = chain(frame.terms.values(), terms_of(spec.metrics).values(), terms, options)
+    every = chain(model.frame.terms.values(), model.kernel.terms.values(), options)
     yield from (_plain(term) for term in every if not isinstance(term, str))
-    yield from (metric.finish for metric in spec.metrics)
 
 
-def _record(spec: Spec) -> Iterator[str]:
+def _model_record(model: Model) -> Iterator[str]:
     """Say what stands behind each name under each label, and which values hold where none is given."""
-    for name, term in chain(spec.model.frame.terms.items(), terms_of(spec.metrics).items()):
+    for name, term in chain(model.frame.terms.items(), model.kernel.terms.items()):
         yield f"{name} = {_text(term)}"
-    for model in _models(spec):
-        own = model.kernel.name
-        for name, term in model.kernel.terms.items():
-            yield f"{own}: {name} = {_text(term)}"
-        for choice in model.choices.values():
-            yield f"{own}: {choice.name}, {choice.default} by default"
-            for label, option in choice.options.items():
-                yield from (f"{choice.name} {label}: {name} = {_text(term)}" for name, term in option.defines.items())
-        for parameter in model.parameters.values():
-            yield f"{parameter.name} = {[parameter.value(constants) for constants in CONSTANTS.values()]}"
+    for choice in model.choices.values():
+        yield f"{choice.name}, {choice.default} by default"
+        for label, option in choice.options.items():
+            yield from (f"{choice.name} {label}: {name} = {_text(term)}" for name, term in option.defines.items())
+    for parameter in model.parameters.values():
+        yield f"{parameter.name} = {[parameter.value(constants) for constants in CONSTANTS.values()]}"
     yield from (f"{name}: {constants}" for name, constants in CONSTANTS.items())
-    # Registered metrics go with the version of sigcube; a user's own may change under one name.
-    for metric in (metric for metric in spec.metrics if metric.name not in METRICS):
+
+
+def _metric_record(spec: Spec) -> Iterator[str]:
+    for name, term in terms_of(spec.metrics).items():
+        yield f"{name} = {_text(term)}"
+    for metric in spec.metrics:
         made_of = metric.sums, metric.system_variables, metric.scope, metric.reduced
-        yield f"metric {metric.name}: {_text(metric.finish)} of {made_of}"
-
-
-def _models(spec: Spec) -> list[Model]:
-    return [spec.model] if spec.reference is None else [spec.model, spec.reference]
+        yield f"{metric.name}: {_text(metric.finish)} of {made_of}"
 
 
 def _text(term: Definition) -> str:

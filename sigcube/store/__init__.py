@@ -2,7 +2,7 @@
 
 from sigcube.store.journal import JournalEntry, read_journal
 from sigcube.store.lock import Holder
-from sigcube.store.run import RunStore, StoreStatus, open_or_create, status
+from sigcube.store.run import RunStore, StoreStatus, open_or_create, refuse_damaged_files, status
 from sigcube.store.template import create, read_attrs, read_inputs, stamp
 from sigcube.store.writer import Written, mark_block, write_block
 
@@ -18,6 +18,7 @@ __all__ = [
     "read_attrs",
     "read_inputs",
     "read_journal",
+    "refuse_damaged_files",
     "stamp",
     "status",
     "write_block",

@@ -1,29 +1,49 @@
 """The journal: one JSON line for each block that ended, appended and fsynced by the driver alone.
 
 A block is done when its line is on disk, and not before; whether its chunks exist says nothing. The first line is a
-header that names the run, so that `status` needs no other file. A line that a crash cut short is dropped.
+header that names the run, so that `status` needs no other file. Each line ends with a checksum of the rest of it: a
+line that a crash cut short is dropped, and any other that is not as it was written is refused.
 """
 
 import json
 import os
+import re
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from sigcube.errors import StoreError
-from sigcube.files import write_all
+from sigcube.files import write_all, write_file
 from sigcube.plan.values import PointStatus
 from sigcube.store.faults import disk_fault
 
-__all__ = ["Header", "Journal", "JournalEntry", "JournalWriter", "read_journal", "write_header"]
+__all__ = [
+    "Header",
+    "Journal",
+    "JournalEntry",
+    "JournalWriter",
+    "drop_damaged_lines",
+    "read_journal",
+    "read_undamaged",
+    "write_header",
+]
 
-FORMAT = 1
+#: Its lines have checksums, and its header the digests of files; format 1, of older results, has neither.
+FORMAT = 2
 _FILE = "blocks.jsonl"
-# The ways in which a block ends, by the word for it in a line.
-_ENDS = {each.word: each for each in (PointStatus.DONE, PointStatus.FAILED, PointStatus.KILLED)}
+_MOST_BLOCKS = 10**8
+# The ways in which a block ends, by the word for it in a line; a block whose result was found damaged is to do again.
+_ENDS = {each.word: each for each in (PointStatus.TODO, PointStatus.DONE, PointStatus.FAILED, PointStatus.KILLED)}
+_LINE = re.compile(rb'(\{.*), "check": "([0-9a-f]{16})"\}')
+# What reading a damaged line may raise; RecursionError for brackets without an end.
+_FAULTS = (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)
+_DIGEST = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +58,14 @@ class Header:
         Grid points computed in each block, by block index.
     data_points : int
         Points of data that each grid point is evaluated on.
+    files : Mapping
+        XXH3 digests of the files that the store began with, by their paths in it; empty for a store of format 1.
     """
 
     identity: Mapping[str, str]
     block_points: tuple[int, ...]
     data_points: int
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +77,7 @@ class JournalEntry:
     block : int
         Index of the block in the plan.
     status : PointStatus
-        Done, failed or killed.
+        Done, failed or killed; to do again, where what was written was found damaged.
     digest : str
         XXH3 digest of what was written; empty unless done.
     seconds : float
@@ -159,6 +182,7 @@ def write_header(folder: Path, header: Header) -> None:
         # Run lengths: almost all blocks are of one size, and there may be thousands.
         "block_points": [[len([*equal]), size] for size, equal in groupby(header.block_points)],
         "data_points": header.data_points,
+        "files": dict(header.files),
     }
     with open(folder / _FILE, "xb") as file:
         file.write(_line("header", record).encode())
@@ -174,6 +198,61 @@ def read_journal(folder: Path) -> Journal:
     StoreError
         There is no journal, it is of another version, or a line other than the last is damaged.
     """
+    journal, damaged = read_undamaged(folder)
+    for number, found in damaged.items():
+        raise _damaged(folder, number, found)
+    return journal
+
+
+def read_header(folder: Path) -> Header:
+    """Read the first line of a journal alone; raises as `read_undamaged` does."""
+    return _read_header(folder, _whole_lines(folder)[:1])[1]
+
+
+def read_undamaged(folder: Path) -> tuple[Journal, dict[int, str]]:
+    """Read a journal without its damaged lines; return also their numbers, with what is wrong with each.
+
+    Raises
+    ------
+    StoreError
+        There is no journal, it is of another version, or its header is damaged.
+    """
+    lines = _whole_lines(folder)
+    version, header = _read_header(folder, lines)
+    entries: dict[int, JournalEntry] = {}
+    sessions, damaged = [], {}
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            record = _read_line(line, must_check=version > 1)
+            if record["kind"] == "session":
+                sessions.append(_number(record["at"]))
+            else:
+                entry = _entry(record, header.block_points)
+                entries.pop(entry.block, None)
+                if entry.status is not PointStatus.TODO:
+                    entries[entry.block] = entry
+        except _FAULTS as error:
+            damaged[number] = f"{type(error).__name__}: {error}"
+    return Journal(header, entries, tuple(sessions), sum(len(line) + 1 for line in lines)), damaged
+
+
+def drop_damaged_lines(folder: Path) -> None:
+    """Write a journal again without its damaged lines, so that their blocks are to do; the lock must be held.
+
+    Raises
+    ------
+    StoreError
+        As for `read_undamaged`, or it cannot be written.
+    """
+    _, damaged = read_undamaged(folder)
+    kept = [line for number, line in enumerate(_whole_lines(folder), start=1) if number not in damaged]
+    try:
+        write_file(folder / _FILE, b"".join(line + b"\n" for line in kept))
+    except OSError as error:
+        raise disk_fault(error, folder / _FILE) from error
+
+
+def _whole_lines(folder: Path) -> list[bytes]:
     path = folder / _FILE
     try:
         data = path.read_bytes()
@@ -181,62 +260,91 @@ def read_journal(folder: Path) -> Journal:
         raise StoreError(
             "there is no journal", where=str(path), found=str(error), hint="name the folder of a sigcube result"
         ) from error
-    length = data.rfind(b"\n") + 1
-    records = [_parse(path, number, line) for number, line in enumerate(data[:length].splitlines(), start=1)]
-    if not records or records[0].get("kind") != "header":
-        raise _damaged(path, 1, "no header")
-    if (found := records[0].get("format")) != FORMAT:
-        raise StoreError(
-            "the store was written by another version of sigcube",
-            where=str(path),
-            found=f"journal format {found}",
-            expected=f"journal format {FORMAT}",
-            hint="read it with that version, or write to another path",
-        )
-    header, entries, sessions = None, {}, []
-    for number, record in enumerate(records, start=1):
-        try:
-            if header is None:
-                points = tuple(count for times, count in record["block_points"] for _ in range(times))
-                header = Header(identity=record["identity"], block_points=points, data_points=record["data_points"])
-            elif record["kind"] == "session":
-                sessions.append(float(record["at"]))
-            else:
-                entry = _entry(record, len(header.block_points))
-                entries[entry.block] = entry
-        except (KeyError, TypeError, ValueError) as error:
-            raise _damaged(path, number, f"{type(error).__name__}: {error}") from error
-    assert header is not None
-    return Journal(header, entries, tuple(sessions), length)
+    return data.split(b"\n")[:-1]
 
 
-def _entry(record: Mapping[str, Any], n_blocks: int) -> JournalEntry:
-    fields = {key: value for key, value in record.items() if key != "kind"}
-    entry = JournalEntry(**{**fields, "status": _ENDS[fields["status"]]})
-    if entry.block not in range(n_blocks):
-        raise ValueError(f"block {entry.block} of {n_blocks}")
-    return entry
-
-
-def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
+def _read_header(folder: Path, lines: list[bytes]) -> tuple[int, Header]:
+    """Return the format of a journal, and its header."""
+    if not lines:
+        raise _damaged(folder, 1, "no header")
     try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise _damaged(path, number, line[:60].decode(errors="replace")) from error
+        record = _read_line(lines[0], must_check=False)
+        version = record["format"] if record["kind"] == "header" else None
+        if version not in (1, FORMAT) and isinstance(version, int):
+            raise StoreError(
+                "the store was written by another version of sigcube",
+                where=str(folder / _FILE),
+                found=f"journal format {version}",
+                expected=f"journal format {FORMAT}, or 1",
+                hint="read it with that version, or write to another path",
+            )
+        _read_line(lines[0], must_check=version != 1)
+        if sum(times for times, _ in record["block_points"]) > _MOST_BLOCKS:
+            raise ValueError(f"more than {_MOST_BLOCKS} blocks")
+        points = tuple(count for times, count in record["block_points"] for _ in range(times))
+        return version, Header(
+            identity={str(key): str(value) for key, value in record["identity"].items()},
+            block_points=points,
+            data_points=record["data_points"],
+            files=record.get("files", {}),
+        )
+    except _FAULTS as error:
+        raise _damaged(folder, 1, f"{type(error).__name__}: {error}") from error
+
+
+def _read_line(line: bytes, *, must_check: bool) -> dict[str, Any]:
+    """Return the record in a line, once its checksum has been compared."""
+    if found := _LINE.fullmatch(line):
+        text, check = found[1] + b"}", found[2].decode()
+        if xxhash.xxh3_64_hexdigest(text) != check:
+            raise ValueError(f"not the line that was written, {_start_of(line)}")
+    elif must_check:
+        raise ValueError(f"no checksum, {_start_of(line)}")
+    else:
+        text = line
+    record = json.loads(text)
     if not isinstance(record, dict) or record.get("kind") not in ("header", "session", "block"):
-        raise _damaged(path, number, line[:60].decode(errors="replace"))
+        raise ValueError(f"no record of a journal, {_start_of(line)}")
     return record
 
 
-def _damaged(path: Path, number: int, found: str) -> StoreError:
+def _start_of(line: bytes) -> str:
+    return repr(line[:60].decode(errors="replace"))
+
+
+def _entry(record: Mapping[str, Any], block_points: Sequence[int]) -> JournalEntry:
+    fields = {key: value for key, value in record.items() if key != "kind"}
+    entry = JournalEntry(**{**fields, "status": _ENDS[fields["status"]]})
+    n_blocks = len(block_points)
+    if type(entry.block) is not int or entry.block not in range(n_blocks):
+        raise ValueError(f"block {entry.block} of {n_blocks}")
+    if type(entry.n_invalid) is not int or not 0 <= entry.n_invalid <= block_points[entry.block]:
+        raise ValueError(f"{entry.n_invalid} of {block_points[entry.block]} points are invalid")
+    if entry.status is PointStatus.DONE and not _DIGEST.fullmatch(entry.digest):
+        raise ValueError(f"digest {entry.digest!r}")
+    for text in (entry.digest, entry.worker, entry.error):
+        if not isinstance(text, str):
+            raise ValueError(f"{text!r} is not text")
+    return replace(entry, seconds=_number(entry.seconds), at=_number(entry.at))
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError(f"{value!r} is not a number")
+    return float(value)
+
+
+def _damaged(folder: Path, number: int, found: str) -> StoreError:
+    remedy = "run `sigcube verify --repair` on the store" if number > 1 else "restore the file from a copy"
     return StoreError(
         "the journal is damaged",
-        where=f"{path}, line {number}",
+        where=f"{folder / _FILE}, line {number}",
         found=found,
         expected="one JSON record a line, as sigcube writes it",
-        hint="restore the file from a copy, or move the store away and run the sweep again",
+        hint=f"{remedy}, or move the store away and run the sweep again",
     )
 
 
 def _line(kind: str, record: Mapping[str, Any]) -> str:
-    return json.dumps({"kind": kind, **record}) + "\n"
+    text = json.dumps({"kind": kind, **record})
+    return f'{text[:-1]}, "check": "{xxhash.xxh3_64_hexdigest(text.encode())}"}}\n'

@@ -2,22 +2,25 @@
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from sigcube.cube import Packed
-from sigcube.errors import StoreExists, StoreMismatch
+from sigcube.errors import StoreError, StoreExists, StoreMismatch
 from sigcube.files import clear_abandoned
+from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import Block, PointStatus
-from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_journal
+from sigcube.store.damage import find_status_fault
+from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_header, read_journal
 from sigcube.store.lock import Holder, Lock, current_holder
-from sigcube.store.template import create, journal_folder
+from sigcube.store.template import create, damaged_files, journal_folder, restore_files
 from sigcube.store.writer import mark_block
 
-__all__ = ["RunStore", "StoreStatus", "open_or_create", "status"]
+__all__ = ["RunStore", "StoreStatus", "open_or_create", "refuse_damaged_files", "status"]
 
 _BAD_ENDS = (PointStatus.FAILED, PointStatus.KILLED)
 _SHORT = 60
@@ -35,18 +38,20 @@ class RunStore:
         The store, as an absolute path.
     lock : Lock
         The lock, held.
+    blocks : sequence of Block
+        Those of the plan.
     retry_failed : bool
         Whether blocks that failed or killed their worker count as to do.
     """
 
-    def __init__(self, path: str, lock: Lock, *, retry_failed: bool) -> None:
+    def __init__(self, path: str, lock: Lock, *, blocks: Sequence[Block], retry_failed: bool) -> None:
         self.path = path
-        self._lock = lock
-        self.before = read_journal(journal_folder(path))
-        self._journal = JournalWriter(journal_folder(path), length=self.before.length)
-        settled = self.before.blocks(PointStatus.DONE, *(() if retry_failed else _BAD_ENDS))
-        n_blocks = len(self.before.header.block_points)
-        self.todo = tuple(index for index in range(n_blocks) if index not in settled)
+        self._lock, self._blocks = lock, blocks
+        before = read_journal(journal_folder(path))
+        self._journal = JournalWriter(journal_folder(path), length=before.length)
+        self._entries = dict(before.entries)
+        settled = before.blocks(PointStatus.DONE, *(() if retry_failed else _BAD_ENDS))
+        self.todo = tuple(index for index in range(len(blocks)) if index not in settled)
 
     def __enter__(self) -> Self:
         """Return the store, held since it was opened."""
@@ -75,6 +80,19 @@ class RunStore:
     def record(self, entry: JournalEntry) -> None:
         """Add how a block ended; it counts once `flush` returns."""
         self._journal.append(entry)
+        self._entries[entry.block] = entry
+
+    def check(self) -> None:
+        """Compare the status of the grid points with what the journal says of their blocks.
+
+        Raises
+        ------
+        StoreError
+            A block is not as it was written.
+        """
+        for index, entry in self._entries.items():
+            if fault := find_status_fault(self.path, self._blocks[index], entry):
+                raise _damaged(f"{self.path}, block {index}", fault)
 
     def flush(self) -> None:
         """Force the recorded entries to the disk.
@@ -155,7 +173,8 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     StoreMismatch
         It was made by another spec, cube or kernel; each difference is shown.
     StoreError
-        It is something else than a result store, its journal is damaged, or the disk is full.
+        It is something else than a result store, it is damaged, or the disk is full. Files of its beginning that are
+        missing are made again.
     """
     target = Path(path).resolve()
     if not os.path.lexists(target):
@@ -167,7 +186,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
                 raise
     folder = journal_folder(target)
     stored, wanted = read_journal(folder).header.identity, plan.identity
-    if differing := [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]:
+    if differing := find_differences(stored, wanted):
         raise StoreMismatch(
             f"the store was made by another sweep: {', '.join(differing)} differ",
             where=str(target),
@@ -178,10 +197,26 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     lock = Lock(folder)
     try:
         _remove_orphans(target)
-        return RunStore(str(target), lock, retry_failed=retry_failed)
+        _restore_missing(target, plan, inputs)
+        store = RunStore(str(target), lock, blocks=plan.blocks, retry_failed=retry_failed)
+        store.check()
+        return store
     except BaseException:
         lock.release()
         raise
+
+
+def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
+    """Compare the files that a store began with with their digests; a result without a journal, of a fit, has none.
+
+    Raises
+    ------
+    StoreError
+        One differs, or is missing.
+    """
+    if journal_folder(path).is_dir():
+        for name, what in damaged_files(path, read_header(journal_folder(path)).files).items():
+            raise _damaged(str(Path(path, name)), what)
 
 
 def status(path: str | os.PathLike[str]) -> StoreStatus:
@@ -232,6 +267,26 @@ def _remove_orphans(target: Path) -> None:
                 if time.time() - path.stat().st_mtime >= patience:
                     path.unlink()
     clear_abandoned(target)
+
+
+def _restore_missing(target: Path, plan: Plan, inputs: Packed) -> None:
+    """Write again the files of the store's beginning that are missing, and refuse those that differ."""
+    damaged = damaged_files(target, read_header(journal_folder(target)).files)
+    missing = [name for name in damaged if not Path(target, name).exists()]
+    for name, what in damaged.items():
+        if name not in missing:
+            raise _damaged(str(target / name), what)
+    if missing:
+        restore_files(target, missing, plan=plan, inputs=inputs)
+
+
+def _damaged(where: str, found: str) -> StoreError:
+    return StoreError(
+        "the store is damaged",
+        where=where,
+        found=found,
+        hint="run `sigcube verify --repair` on it, then the same command again: what is sound is kept",
+    )
 
 
 def _rate(journal: Journal) -> float:

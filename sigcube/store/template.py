@@ -10,26 +10,39 @@
 """
 
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+import xxhash
 import zarr
 from zarr.codecs import BloscCodec
 
 from sigcube.cube import Packed
 from sigcube.cube.storage import consolidate
-from sigcube.errors import StoreExists
-from sigcube.files import write_folder
+from sigcube.errors import StoreError, StoreExists
+from sigcube.files import make_folder, write_file, write_folder
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import ResultVariable
 from sigcube.store.faults import disk_fault
-from sigcube.store.journal import Header, write_header
+from sigcube.store.journal import Header, read_header, write_header
 
-__all__ = ["STATUS", "StoreLayout", "create", "journal_folder", "read_attrs", "read_inputs", "read_layout", "stamp"]
+__all__ = [
+    "STATUS",
+    "StoreLayout",
+    "create",
+    "damaged_files",
+    "journal_folder",
+    "read_attrs",
+    "read_inputs",
+    "read_layout",
+    "restore_files",
+    "stamp",
+]
 
 STATUS = "status"
 """Name of the array that says how each grid point ended."""
@@ -99,6 +112,46 @@ def read_layout(path: str | os.PathLike[str]) -> StoreLayout:
     return StoreLayout(dims=tuple(attrs["dims"]), arrays={name: tuple(dims) for name, dims in attrs["arrays"].items()})
 
 
+def damaged_files(path: str | os.PathLike[str], files: Mapping[str, str]) -> dict[str, str]:
+    """Compare the files that a store began with, by their digests; say of each that differs what is wrong."""
+    found = {}
+    for name, digest in files.items():
+        try:
+            if _digest(Path(path, name)) != digest:
+                found[name] = "differs from what was written"
+        except FileNotFoundError:
+            found[name] = "is missing"
+        except OSError as error:
+            found[name] = f"cannot be read: {error}"
+    return found
+
+
+def restore_files(path: str | os.PathLike[str], names: Iterable[str], *, plan: Plan, inputs: Packed) -> None:
+    """Write files of a store's beginning again, as the plan has them; the lock of the store must be held.
+
+    Raises
+    ------
+    StoreError
+        The plan no longer gives the same file, or the disk is full.
+    """
+    wanted = read_header(journal_folder(path)).files
+    with tempfile.TemporaryDirectory(prefix="sigcube-") as scratch:
+        draft = Path(scratch, "draft")
+        _build(draft, plan, inputs)
+        for name in names:
+            if _digest(draft / name) != wanted[name]:
+                raise StoreError(
+                    "a file of the store is missing, and cannot be made again as it was",
+                    where=str(Path(path, name)),
+                    hint="restore it from a copy, or move the store away and run the sweep again",
+                )
+            try:
+                make_folder(Path(path, name).parent)
+                write_file(Path(path, name), (draft / name).read_bytes())
+            except OSError as error:
+                raise disk_fault(error, Path(path)) from error
+
+
 def _build(draft: Path, plan: Plan, inputs: Packed) -> None:
     template = xr.Dataset(coords=plan.coords, attrs=plan.attrs)
     # Labels as Zarr's own strings: NumPy's text of fixed width has no stable specification in Zarr v3.
@@ -117,8 +170,19 @@ def _build(draft: Path, plan: Plan, inputs: Packed) -> None:
     systems = np.array(inputs.systems, dtype=np.str_)
     np.savez(journal_folder(draft) / _INPUTS, systems=systems, offsets=inputs.offsets, **columns)
     sizes = tuple(block.size for block in plan.blocks)
-    header = Header(identity=plan.identity, block_points=sizes, data_points=int(inputs.offsets[-1]))
+    header = Header(
+        identity=plan.identity,
+        block_points=sizes,
+        data_points=int(inputs.offsets[-1]),
+        files={
+            each.relative_to(draft).as_posix(): _digest(each) for each in sorted(draft.rglob("*")) if each.is_file()
+        },
+    )
     write_header(journal_folder(draft), header)
+
+
+def _digest(file: Path) -> str:
+    return xxhash.xxh3_128_hexdigest(file.read_bytes())
 
 
 def _create_array(root: zarr.Group, variable: ResultVariable) -> None:

@@ -1,4 +1,4 @@
-"""What a worker does with a finished block: check that it fits, write whole chunks, and digest the bytes."""
+"""Blocks on the disk: a worker checks that one fits, writes whole chunks, and digests the bytes; both ways."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from sigcube.plan.values import Block, PointStatus
 from sigcube.store.faults import disk_fault
 from sigcube.store.template import STATUS, StoreLayout, read_layout, stamp
 
-__all__ = ["Written", "digest_of", "mark_block", "write_block"]
+__all__ = ["Written", "digest_of", "mark_block", "read_block", "read_status", "remove_block", "write_block"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,44 @@ def write_block(path: str, block: Block, arrays: Mapping[str, np.ndarray[Any, An
     for name, region in regions:
         targets.write(name, region, arrays[name])
     return Written(digest_of(arrays, block.regions), int(np.count_nonzero(arrays[STATUS] == PointStatus.INVALID)))
+
+
+def read_block(path: str, block: Block) -> dict[str, np.ndarray[Any, Any]]:
+    """Read the arrays of one block again, as they were given to `write_block`.
+
+    Raises
+    ------
+    ValueError
+        A chunk is missing or damaged, or values that must repeat do not.
+    """
+    targets = _targets(path)
+    arrays = {}
+    for name in targets.arrays:
+        found = [targets.read(name, region, shape=block.shape) for region in block.regions]
+        if any(other.tobytes() != found[0].tobytes() for other in found[1:]):
+            raise ValueError(f"{name} differs between regions that repeat one another")
+        arrays[name] = found[0]
+    return arrays
+
+
+def read_status(path: str, block: Block) -> np.ndarray[Any, Any]:
+    """Read the status of each grid point in all regions of one block, flat.
+
+    Raises
+    ------
+    ValueError
+        A chunk is missing or damaged.
+    """
+    targets = _targets(path)
+    return np.concatenate([targets.arrays[STATUS].read(region).reshape(-1) for region in block.regions])
+
+
+def remove_block(path: str, block: Block) -> None:
+    """Remove what was written of one block: its values are NaN from then on, its status is todo."""
+    targets = _targets(path)
+    for name in targets.arrays:
+        for region in block.regions:
+            targets.arrays[name].remove(targets.region(name, region))
 
 
 def mark_block(path: str, block: Block, status: PointStatus) -> None:
@@ -145,6 +183,17 @@ class Targets:
             self.arrays[name].write(region, np.broadcast_to(values, _shape(region)))
         except OSError as error:
             raise disk_fault(error, Path(self.path)) from error
+
+    def read(self, name: str, region: Region, *, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        """Read the values of a region, once along the dimensions of the grid in which `shape` has length one."""
+        whole = self.arrays[name].read(self.region(name, region))
+        repeats = [length == 1 for length in shape]
+        of_systems = whole.ndim - len(shape)
+        once = whole[(..., *(slice(0, 1) if repeat else slice(None) for repeat in repeats))]
+        if once.shape != whole.shape and np.broadcast_to(once, whole.shape).tobytes() != whole.tobytes():
+            dims = [dim for dim, repeat in zip(self.layout.arrays[name][of_systems:], repeats, strict=True) if repeat]
+            raise ValueError(f"{name} differs along {', '.join(dims)}, along which it repeats")
+        return once
 
 
 def _targets(path: str) -> Targets:

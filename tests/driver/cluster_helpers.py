@@ -44,7 +44,11 @@ class FakePlan:
     def blocks(self) -> list[Any]:
         return [
             SimpleNamespace(
-                index=i, section=0, size=2 * BLOCK, regions=((slice(0, 2), slice(BLOCK * i, BLOCK * (i + 1))),)
+                index=i,
+                section=0,
+                size=2 * BLOCK,
+                shape=(2, BLOCK),
+                regions=((slice(0, 2), slice(BLOCK * i, BLOCK * (i + 1))),),
             )
             for i in range(self.n_blocks)
         ]

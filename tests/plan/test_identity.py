@@ -15,7 +15,9 @@ from sigcube.model.code_hash import source_hash
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric, itself, mean
 from sigcube.model.record import Choice, Option, Parameter, Reduction
+from sigcube.plan.identity import find_differences
 from sigcube.plan.spec import spec_from_record
+from sigcube.sweep import Sweep
 from tests.plan.test_plan import plan
 
 AXES = {
@@ -73,7 +75,8 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
 def test_identity_tells_which_part_differs(change: dict[str, Any], part: str) -> None:
     one, other = plan(axes=AXES).identity, plan(**{"axes": AXES, **change}).identity
     assert one == plan(axes=AXES).identity
-    assert part in {key for key in one if one[key] != other[key]}
+    # A change of one thing is not said to be one of others.
+    assert find_differences(one, other) == [part]
 
 
 def test_identity_tells_which_axis_of_labels_lies_along_which_dimension() -> None:
@@ -82,6 +85,36 @@ def test_identity_tells_which_axis_of_labels_lies_along_which_dimension() -> Non
     other = plan(axes={"scale_length": ("a", labels["scale_length"]), "window": ("b", labels["window"])})
     assert one.dims == other.dims
     assert one.identity != other.identity
+
+
+@pytest.mark.parametrize(
+    ("stored", "wanted", "named"),
+    [
+        ({"a": "1"}, {"a": "1"}, []),
+        ({"a": "1", "b": "1"}, {"a": "2", "b": "1"}, ["a"]),
+        ({"a": "1"}, {"a": "1", "axis k": "x"}, ["axis k"]),
+        # a metric that needs another variable
+        ({"metrics": "1", "data r": "x"}, {"metrics": "2", "data r": "x", "data e": "y"}, ["metrics"]),
+        # changed data beside it
+        ({"metrics": "1", "data r": "x"}, {"metrics": "2", "data r": "z", "data e": "y"}, ["metrics", "data r"]),
+        # nothing else says why
+        ({"data r": "x"}, {"data r": "x", "data e": "y"}, ["data e"]),
+    ],
+)
+def test_differences_are_named_by_their_cause(stored: dict[str, str], wanted: dict[str, str], named: list[str]) -> None:
+    assert find_differences(stored, wanted) == named
+
+
+def test_another_metric_is_no_other_data_and_no_other_kernel(mock_cube: xr.Dataset) -> None:
+    sweeps = [Sweep(mock_cube, kernel="sigma", sample="unflagged", axes=AXES, metrics=[m]) for m in ("rms", "chi2_red")]
+    one, other = (sweep.plan(probe=False).identity for sweep in sweeps)
+    assert find_differences(one, other) == ["metrics"]
+
+
+def test_the_engine_is_a_part_of_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = plan(axes=AXES).identity
+    monkeypatch.setattr("sigcube.plan.identity._hash_engine", lambda: "edited")
+    assert find_differences(one, plan(axes=AXES).identity) == ["engine"]
 
 
 OWN = Metric("own", "own", ("residual",), mean, "system", None)
@@ -97,12 +130,12 @@ def test_identity_tells_a_users_own_metric_from_another_of_its_name(change: dict
     metrics = ["rms", "chi2", "chi2_red"]
     one = plan(axes=AXES, metrics=[*metrics, OWN]).identity
     other = plan(axes=AXES, metrics=[*metrics, replace(OWN, **change)]).identity
-    assert {key for key in one if one[key] != other[key]} == {"kernel record"}
+    assert {key for key in one if one[key] != other[key]} == {"metrics"}
 
 
 def test_identity_holds_the_data_but_not_their_titles() -> None:
     made = plan(axes=AXES)
-    assert replace(made, origin={"data": "sha256 1"}).identity["data"] == "sha256 1"
+    assert replace(made, origin={"data": {"r": "sha256 1"}}).identity["data r"] == "sha256 1"
     assert replace(made, origin={"title": "new"}).identity == made.identity
 
 

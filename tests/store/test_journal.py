@@ -6,18 +6,32 @@ import os
 from pathlib import Path
 
 import pytest
+import xxhash
 
 from sigcube.errors import StoreError
 from sigcube.plan.values import PointStatus
-from sigcube.store.journal import Header, JournalEntry, JournalWriter, read_journal, write_header
+from sigcube.store.journal import (
+    Header,
+    JournalEntry,
+    JournalWriter,
+    drop_damaged_lines,
+    read_journal,
+    read_undamaged,
+    write_header,
+)
 
-HEADER = Header(identity={"spec": "a"}, block_points=(8, 8, 8, 3), data_points=5)
+DIGEST = "0123456789abcdef" * 2
+HEADER = Header(identity={"spec": "a"}, block_points=(8, 8, 8, 3), data_points=5, files={"zarr.json": DIGEST})
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     write_header(tmp_path, HEADER)
     return tmp_path
+
+
+def done(block: int) -> JournalEntry:
+    return JournalEntry(block=block, status=PointStatus.DONE, digest=DIGEST)
 
 
 def open_writer(folder: Path) -> JournalWriter:
@@ -41,24 +55,24 @@ def test_the_header_comes_back(folder: Path) -> None:
 
 
 def test_entries_come_back_and_the_last_of_a_block_counts(folder: Path) -> None:
-    done = JournalEntry(block=2, status=PointStatus.DONE, digest="ab", seconds=1.5, worker="tcp://x", n_invalid=4)
+    last = JournalEntry(block=2, status=PointStatus.DONE, digest=DIGEST, seconds=1.5, worker="tcp://x", n_invalid=4)
     append(
         folder,
         JournalEntry(block=2, status=PointStatus.FAILED, error="ValueError: é\nx"),
         JournalEntry(block=0, status=PointStatus.FAILED),
-        done,
+        last,
     )
     journal = read_journal(folder)
     assert journal.blocks(PointStatus.DONE) == {2}
     assert journal.blocks(PointStatus.FAILED) == {0}
     found = journal.entries[2]
     assert found.at > 0
-    assert JournalEntry(**{**vars(found), "at": 0.0}) == done
+    assert JournalEntry(**{**vars(found), "at": 0.0}) == last
 
 
 def test_nothing_counts_before_the_flush(folder: Path) -> None:
     writer = open_writer(folder)
-    writer.append(JournalEntry(block=1, status=PointStatus.DONE))
+    writer.append(done(1))
     assert not read_journal(folder).entries
     writer.flush()
     assert set(read_journal(folder).entries) == {1}
@@ -67,30 +81,51 @@ def test_nothing_counts_before_the_flush(folder: Path) -> None:
 
 @pytest.mark.parametrize("cut", [1, 10, 100])
 def test_a_torn_last_line_is_dropped_then_overwritten(folder: Path, cut: int) -> None:
-    append(folder, JournalEntry(block=0, status=PointStatus.DONE), JournalEntry(block=1, status=PointStatus.DONE))
+    append(folder, done(0), done(1))
     path = folder / "blocks.jsonl"
     os.truncate(path, path.stat().st_size - cut)
     assert set(read_journal(folder).entries) == {0}
-    append(folder, JournalEntry(block=3, status=PointStatus.DONE))
+    append(folder, done(3))
     assert set(read_journal(folder).entries) == {0, 3}
     assert all(json.loads(line) for line in lines(folder))
 
 
+def with_check(text: str) -> str:
+    """A line as sigcube writes it, but for what it says."""
+    return f'{text[:-1]}, "check": "{xxhash.xxh3_64_hexdigest(text.encode())}"}}'
+
+
 @pytest.mark.parametrize(
-    ("line", "text"),
+    ("line", "text", "reason"),
     [
-        (2, '{"kind": "block", "blo'),  # cut in the middle of the file: not a crash, but damage
-        (2, "\0\0\0\0"),  # a hole left by the file system
-        (2, "[1, 2]"),  # JSON, but no record
-        (2, '{"kind": "block", "colour": "red"}'),  # a record, but not ours
-        (2, '{"kind": "block", "block": 4, "status": "done"}'),  # a block that the plan does not have
-        (2, '{"kind": "session"}'),  # a session without its time
-        (1, '{"kind": "session", "at": 1.0}'),  # no header
-        (1, '{"kind": "header", "format": 1, "identity": {}, "block_points": [[4, 8]]}'),  # half a header
+        (2, '{"kind": "block", "blo', "cut in the middle of the file: not a crash, but damage"),
+        (2, "\0\0\0\0", "a hole left by the file system"),
+        (2, '{"kind": "session", "at": 1.0}', "no checksum"),
+        (2, with_check("[1, 2]"), "JSON, but no record"),
+        (2, with_check('{"kind": "block", "colour": "red"}'), "a record, but not ours"),
+        (2, with_check('{"kind": "block", "block": 4, "status": "failed"}'), "a block that the plan does not have"),
+        (2, with_check('{"kind": "block", "block": -1, "status": "failed"}'), "a number that is no index"),
+        (2, with_check('{"kind": "block", "block": true, "status": "failed"}'), "a number that is none"),
+        (2, with_check('{"kind": "block", "block": 1, "status": "invalid"}'), "no way in which a block ends"),
+        (2, with_check('{"kind": "block", "block": 1, "status": "done"}'), "done without a digest"),
+        (2, with_check('{"kind": "block", "block": 1, "status": "failed", "n_invalid": 9}'), "more than the block has"),
+        (2, with_check('{"kind": "block", "block": 1, "status": "failed", "seconds": NaN}'), "not a time"),
+        (2, with_check('{"kind": "block", "block": 1, "status": "failed", "worker": 7}'), "not an address"),
+        (2, with_check('{"kind": "session"}'), "a session without its time"),
+        (2, with_check('{"kind": "session", "at": "noon"}'), "a time that is none"),
+        (2, "[" * 100_000, "brackets without an end"),
+        (1, with_check('{"kind": "session", "at": 1.0}'), "no header"),
+        (1, with_check('{"kind": "header", "format": 2, "identity": {}, "block_points": [[4, 8]]}'), "half a header"),
+        (1, with_check('{"kind": "header", "format": "2"}'), "a format that is no number"),
+        (
+            1,
+            '{"kind": "header", "format": 1, "identity": {}, "block_points": [[1e300, 8]], "data_points": 1}',
+            "more blocks than memory",
+        ),
     ],
 )
-def test_damage_is_refused_with_its_line(folder: Path, line: int, text: str) -> None:
-    append(folder, JournalEntry(block=0, status=PointStatus.DONE), JournalEntry(block=1, status=PointStatus.DONE))
+def test_damage_is_refused_with_its_line(folder: Path, line: int, text: str, reason: str) -> None:
+    append(folder, done(0), done(1))
     found = lines(folder)
     found[line - 1] = text
     (folder / "blocks.jsonl").write_text("\n".join(found) + "\n")
@@ -98,9 +133,58 @@ def test_damage_is_refused_with_its_line(folder: Path, line: int, text: str) -> 
         read_journal(folder)
 
 
-def test_another_format_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize("bit", [0, 5, 7])
+def test_a_flipped_bit_anywhere_is_refused_or_takes_nothing_but_the_last_line(folder: Path, bit: int) -> None:
+    append(folder, done(0), JournalEntry(block=1, status=PointStatus.FAILED, error="é"), done(3))
     path = folder / "blocks.jsonl"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
+    whole, entries = path.read_bytes(), dict(read_journal(folder).entries)
+    for place in range(bit, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << bit
+        path.write_bytes(damaged)
+        try:
+            found = read_journal(folder).entries
+        except StoreError:
+            continue
+        # The end of the last line, without which it counts as cut short.
+        assert place == len(whole) - 1
+        assert found == {index: entries[index] for index in (0, 1)}
+
+
+def test_damaged_lines_can_be_dropped_and_the_others_stay(folder: Path) -> None:
+    append(folder, done(0), done(1), done(2))
+    path = folder / "blocks.jsonl"
+    path.write_text(path.read_text().replace('"block": 1', '"block": 3'))
+    journal, damaged = read_undamaged(folder)
+    assert set(journal.entries) == {0, 2}
+    assert list(damaged) == [3]
+    drop_damaged_lines(folder)
+    assert dict(read_journal(folder).entries) == dict(journal.entries)
+    append(folder, done(1))
+    assert set(read_journal(folder).entries) == {0, 1, 2}
+
+
+def test_a_block_may_be_to_do_again(folder: Path) -> None:
+    append(folder, done(0), done(1), JournalEntry(block=1, status=PointStatus.TODO))
+    assert set(read_journal(folder).entries) == {0}
+    append(folder, done(1))
+    assert set(read_journal(folder).entries) == {0, 1}
+
+
+def test_a_journal_without_checksums_is_read_and_gets_them(folder: Path) -> None:
+    header = '{"kind": "header", "format": 1, "identity": {"spec": "a"}, "block_points": [[3, 8]], "data_points": 5}'
+    block = f'{{"kind": "block", "block": 1, "status": "done", "digest": "{DIGEST}", "at": 1.0}}'
+    (folder / "blocks.jsonl").write_text(f"{header}\n{block}\n")
+    append(folder, done(0))
+    assert set(read_journal(folder).entries) == {0, 1}
+    path = folder / "blocks.jsonl"
+    path.write_text(path.read_text().replace('"block": 0', '"block": 2'))
+    with pytest.raises(StoreError, match="line 3"):
+        read_journal(folder)
+
+
+def test_another_format_is_refused(folder: Path) -> None:
+    (folder / "blocks.jsonl").write_text(with_check('{"kind": "header", "format": 99}') + "\n")
     with pytest.raises(StoreError, match="another version of sigcube"):
         read_journal(folder)
 
@@ -111,7 +195,7 @@ def test_no_journal_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_journal_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    append(folder, JournalEntry(block=0, status=PointStatus.DONE))
+    append(folder, done(0))
     before = (folder / "blocks.jsonl").read_bytes()
     real = os.pwrite
 
@@ -121,7 +205,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was(folder: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     writer = open_writer(folder)
-    writer.append(JournalEntry(block=1, status=PointStatus.DONE))
+    writer.append(done(1))
     with monkeypatch.context() as patch:
         patch.setattr("sigcube.files.os.pwrite", half_then_full)
         with pytest.raises(StoreError, match="the disk is full"):
@@ -140,13 +224,13 @@ def test_an_interrupt_in_the_midst_of_a_flush_tears_no_line(folder: Path, monkey
         raise KeyboardInterrupt
 
     writer = open_writer(folder)
-    writer.append(JournalEntry(block=1, status=PointStatus.DONE))
+    writer.append(done(1))
     with monkeypatch.context() as patch:
         patch.setattr("sigcube.files.os.pwrite", interrupted)
         with pytest.raises(KeyboardInterrupt):
             writer.flush()
     # A run that is interrupted journals what ended before it stops.
-    writer.append(JournalEntry(block=2, status=PointStatus.DONE))
+    writer.append(done(2))
     writer.flush()
     writer.close()
     assert set(read_journal(folder).entries) == {1, 2}

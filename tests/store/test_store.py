@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -205,11 +206,17 @@ def test_a_digest_sees_every_bit(position: int, bit: int) -> None:
 # Making and resuming
 
 
-def journal(path: str, plan: FakePlan = PLAN, **entries: str) -> None:
+def journal(path: str, plan: FakePlan = PLAN, **entries: PointStatus) -> None:
+    """Write and journal blocks, with one of their grid points invalid, or mark them as failed or killed."""
     with open_or_create(path, plan=plan, inputs=packed()) as store:
         store.begin_session()
-        for index, how in entries.items():
-            store.record(JournalEntry(block=int(index[1:]), status=how, n_invalid=1))
+        for name, how in entries.items():
+            index, what = int(name[1:]), {}
+            if how is PointStatus.DONE:
+                what = asdict(write_block(path, plan.blocks[index], arrays_of(index)))
+            else:
+                store.mark(plan.blocks[index], how)
+            store.record(JournalEntry(block=index, status=how, **what))
 
 
 def test_todo_is_what_is_not_journalled(path: str) -> None:
@@ -221,13 +228,54 @@ def test_todo_is_what_is_not_journalled(path: str) -> None:
         assert store.todo == (0, 2, 3, 4, 5)
 
 
+@pytest.mark.parametrize(
+    ("index", "found"),
+    [
+        (1, "c.0.1 is missing"),  # done
+        (2, "its grid points have status 0, the journal says failed"),  # failed
+    ],
+)
+def test_a_block_whose_status_is_not_what_the_journal_says_is_refused(path: str, index: int, found: str) -> None:
+    journal(path, b1=PointStatus.DONE, b2=PointStatus.FAILED)
+    if index == 1:
+        Path(path, "status", "c.0.1").unlink()
+    else:
+        mark_block(path, PLAN.blocks[2], PointStatus.TODO)
+    with pytest.raises(StoreError, match=rf"the store is damaged\n  where: .*block {index}\n  found: {found}"):
+        open_or_create(path, plan=PLAN, inputs=packed())
+    assert status(path).holder is None
+
+
+def test_a_file_of_its_beginning_that_differs_is_refused_and_one_that_is_missing_made_again(path: str) -> None:
+    coordinate = Path(path, "A", "c", "0")
+    before = coordinate.read_bytes()
+    coordinate.write_bytes(before[:-1] + b"?")
+    with pytest.raises(StoreError, match=r"the store is damaged\n  where: .*/A/c/0\n  found: differs"):
+        open_or_create(path, plan=PLAN, inputs=packed())
+    coordinate.unlink()
+    with open_or_create(path, plan=PLAN, inputs=packed()):
+        assert coordinate.read_bytes() == before
+
+
+def test_a_missing_file_is_not_made_from_another_plan(path: str) -> None:
+    class Renamed(FakePlan):
+        @property
+        def attrs(self) -> dict[str, Any]:
+            return {"title": "another", "spec": {"kernel": "sigma"}}
+
+    Path(path, "zarr.json").unlink()
+    with pytest.raises(StoreError, match="cannot be made again as it was"):
+        open_or_create(path, plan=Renamed(), inputs=packed())
+
+
 def test_another_identity_is_refused_with_each_difference(path: str) -> None:
     other = FakePlan(identity={"spec": "two", "axes": "k " * 50, "kernel": "k1"})
-    with pytest.raises(StoreMismatch, match="another sweep: axes, spec differ") as caught:
+    with pytest.raises(StoreMismatch, match="another sweep: spec, axes differ") as caught:
         open_or_create(path, plan=other, inputs=packed())
-    assert caught.value.found == "axes = (none); spec = one"
+    assert caught.value.found == "spec = one; axes = (none)"
     assert caught.value.expected is not None
-    assert caught.value.expected.endswith("…; spec = two")
+    assert caught.value.expected.startswith("spec = two; axes = k k")
+    assert caught.value.expected.endswith("…")
     open_or_create(path, plan=PLAN, inputs=packed()).close()
 
 

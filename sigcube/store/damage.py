@@ -1,0 +1,68 @@
+"""Whether the blocks of a store are what the journal says was written; and how a damaged store becomes a sound one."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sigcube.plan.values import Block, PointStatus
+from sigcube.store.journal import JournalEntry, JournalWriter, drop_damaged_lines, read_journal
+from sigcube.store.template import journal_folder
+from sigcube.store.writer import digest_of, read_block, read_status, remove_block
+
+__all__ = ["find_fault", "find_status_fault", "repair_store"]
+
+
+def find_fault(path: str, block: Block, entry: JournalEntry) -> str:
+    """Read a block again, and say how it differs from its journal entry; nothing if it does not."""
+    if entry.status is PointStatus.DONE:
+        try:
+            arrays = read_block(path, block)
+        except (ValueError, OSError) as error:
+            return str(error)
+        found = digest_of(arrays, block.regions)
+        if found != entry.digest:
+            return f"digest {found} instead of {entry.digest}"
+    return find_status_fault(path, block, entry)
+
+
+def find_status_fault(path: str, block: Block, entry: JournalEntry) -> str:
+    """Say how the status of a block's grid points differs from its journal entry; nothing if it does not."""
+    try:
+        found = read_status(path, block)
+    except (ValueError, OSError) as error:
+        return str(error)
+    invalid = np.count_nonzero(found == PointStatus.INVALID)
+    expected = np.count_nonzero(found == entry.status)
+    # In the store, the values of a block repeat.
+    if entry.status is PointStatus.DONE and invalid * block.size == entry.n_invalid * found.size:
+        expected += invalid
+    if expected == found.size:
+        return ""
+    statuses = ", ".join(f"{number}" for number in np.unique(found))
+    return f"its grid points have status {statuses}, the journal says {entry.status.word}"
+
+
+def repair_store(path: str, *, files: Iterable[str], blocks: Sequence[Block]) -> None:
+    """Remove what is damaged, so that the sweep makes it again; the lock of the store must be held.
+
+    Parameters
+    ----------
+    path : str
+        The store. Damaged lines of its journal are dropped.
+    files : iterable of str
+        Damaged files among those that it began with.
+    blocks : sequence of Block
+        Damaged ones. They are to do again before their values are removed, so that nothing is lost by a kill.
+    """
+    drop_damaged_lines(journal_folder(path))
+    for name in files:
+        Path(path, name).unlink(missing_ok=True)
+    if blocks:
+        writer = JournalWriter(journal_folder(path), length=read_journal(journal_folder(path)).length)
+        for block in blocks:
+            writer.append(JournalEntry(block=block.index, status=PointStatus.TODO))
+        writer.flush()
+        writer.close()
+        for block in blocks:
+            remove_block(path, block)

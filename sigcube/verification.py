@@ -1,0 +1,233 @@
+"""Whether a result is what was written, and what the sweep computes."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from sigcube.engine import Engine
+from sigcube.errors import SpecError, StoreMismatch
+from sigcube.model.kernel import Kernel
+from sigcube.model.metrics import Metric
+from sigcube.plan.values import Block, PointStatus
+from sigcube.store import JournalEntry
+from sigcube.store.damage import find_fault, repair_store
+from sigcube.store.journal import Journal, read_header, read_undamaged
+from sigcube.store.lock import Lock
+from sigcube.store.template import damaged_files, journal_folder
+from sigcube.store.writer import digest_of
+from sigcube.sweep import Sweep, changed_parts
+from sigcube.wording import count, plural
+
+__all__ = ["Damage", "VerifyReport", "verify"]
+
+_LISTED = 20
+_HINT = "use the version of sigcube that made it: see its attribute 'versions'"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Something in a store that is not as it was written.
+
+    Attributes
+    ----------
+    where : str
+        A file of the store, a line of its journal, or a block.
+    what : str
+        How it differs.
+    block : int or None
+        The block, where it is one.
+    """
+
+    where: str
+    what: str
+    block: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyReport:
+    """What `verify` found.
+
+    Attributes
+    ----------
+    path : str
+        The result.
+    blocks, read : int
+        How many blocks the sweep has, and of how many what was written was read again.
+    recomputed : int
+        How many of those were computed again.
+    damage : tuple of Damage
+        What is not as it was written, or not what is computed now.
+    repaired : bool
+        Whether what is damaged was removed, so that the sweep makes it again.
+    """
+
+    path: str
+    blocks: int
+    read: int
+    recomputed: int
+    damage: tuple[Damage, ...]
+    repaired: bool
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is damaged."""
+        return not self.damage
+
+    @property
+    def unread(self) -> bool:
+        """Whether blocks could not be read, because of damaged files that say what lies where."""
+        return any(each.block is None and not each.where.startswith("journal, line") for each in self.damage)
+
+    @property
+    def most_wrong(self) -> float:
+        """The fraction of the blocks below which that of wrong ones lies, at 95 % confidence, if all were right."""
+        return (
+            0.0 if self.recomputed == self.read else 1.0 - 0.05 ** (1.0 / self.recomputed) if self.recomputed else 1.0
+        )
+
+    def __repr__(self) -> str:
+        """Say it in lines."""
+        lines = [f"{self.path}: {count(self.read)} of {plural(self.blocks, 'block')} read"]
+        if self.recomputed:
+            lines[0] += f", {count(self.recomputed)} computed again"
+        lines += [f"  {each.where}: {each.what}" for each in self.damage[:_LISTED]]
+        if len(self.damage) > _LISTED:
+            lines.append(f"  and {len(self.damage) - _LISTED} more")
+        if self.sound:
+            lines.append(f"sound: {self._confidence()}")
+        else:
+            removed = "removed what is damaged:" if self.repaired else "damaged: --repair removes it, and then"
+            lines.append(f"{removed} the same sweep command makes it again")
+        if self.unread:
+            lines.append(
+                "blocks were not read, since what lies where is in damaged files: verify again after the sweep"
+            )
+        return "\n".join(lines)
+
+    def _confidence(self) -> str:
+        if not self.recomputed:
+            return "everything is as it was written"
+        if self.recomputed == self.read:
+            return "everything is as it was written, and every block is what is computed now"
+        return (
+            f"everything is as it was written; fewer than {100 * self.most_wrong:.2g} % of the blocks are wrong (95 %)"
+        )
+
+
+def verify(
+    path: str | Path,
+    *,
+    sample: int = 0,
+    repair: bool = False,
+    seed: int | None = None,
+    own_kernels: Mapping[str, Kernel] | None = None,
+    own_metrics: Mapping[str, Metric] | None = None,
+    on_block: Callable[[int, int], None] | None = None,
+) -> VerifyReport:
+    """Read a result again, compare it with the digests in its journal, and compute some of its blocks again.
+
+    Parameters
+    ----------
+    path : path
+        The result of a sweep, finished or not.
+    sample : int, optional
+        How many random blocks to compute again. If 299 are right, fewer than 1 % of all are wrong, at 95 % confidence.
+    repair : bool, optional
+        Remove what is damaged: blocks are to do again, and the sweep, run again, makes them and missing files.
+    seed : int, optional
+        For the choice of blocks.
+    own_kernels, own_metrics : Mapping, optional
+        The kernels and metrics of the sweep that are not registered, by name.
+    on_block : callable, optional
+        Called with the number of blocks read or computed again so far, and of all.
+
+    Returns
+    -------
+    VerifyReport
+        What was found. Its ``repr`` says it in lines.
+
+    Raises
+    ------
+    StoreInUse
+        A run holds the store, and it is to be repaired.
+    StoreError
+        There is no journal, or its first line is damaged, which nothing can make again.
+    StoreMismatch
+        Blocks are to be computed again, and the model or the engine has changed since.
+    """
+    if sample < 0:
+        raise SpecError("this is no number of blocks", where="sample", found=str(sample), expected="0 or more")
+    store = str(Path(path).resolve())
+    # Before the lock, which wants a folder to lie in.
+    read_header(journal_folder(store))
+    with Lock(journal_folder(store)) if repair else nullcontext():
+        journal, lines = read_undamaged(journal_folder(store))
+        damage = [Damage(f"journal, line {number}", what) for number, what in lines.items()]
+        files = damaged_files(store, journal.header.files)
+        damage += [Damage(name, what) for name, what in files.items()]
+        blocks: Sequence[Block] = ()
+        chosen: list[int] = []
+        if not files:
+            # What lies where is in these files.
+            sweep = Sweep.from_result(store, own_kernels=own_kernels, own_metrics=own_metrics)
+            blocks = _blocks(sweep, store, journal)
+            steps = _Steps(len(journal.entries) + sample, on_block)
+            damage += _damaged_blocks(store, blocks, journal, steps)
+            good = sorted(journal.blocks(PointStatus.DONE) - {each.block for each in damage})
+            chosen = random.Random(seed).sample(good, min(sample, len(good)))
+            damage += _wrong_blocks(sweep, store, [journal.entries[index] for index in sorted(chosen)], steps)
+        if repair and damage:
+            bad = sorted({each.block for each in damage if each.block is not None})
+            repair_store(store, files=files, blocks=[blocks[index] for index in bad])
+    return VerifyReport(
+        path=str(path),
+        blocks=len(journal.header.block_points),
+        read=0 if files else len(journal.entries),
+        recomputed=len(chosen),
+        damage=tuple(damage),
+        repaired=repair and bool(damage),
+    )
+
+
+class _Steps:
+    """Counts blocks, and tells of them."""
+
+    def __init__(self, total: int, on_block: Callable[[int, int], None] | None) -> None:
+        self._done, self._total, self._on_block = 0, total, on_block
+
+    def step(self) -> None:
+        self._done += 1
+        if self._on_block is not None:
+            self._on_block(self._done, self._total)
+
+
+def _blocks(sweep: Sweep, path: str, journal: Journal) -> Sequence[Block]:
+    blocks = sweep.plan(probe=False).blocks
+    if tuple(block.size for block in blocks) != journal.header.block_points:
+        raise StoreMismatch("this version of sigcube divides the sweep into other blocks", where=path, hint=_HINT)
+    return blocks
+
+
+def _damaged_blocks(path: str, blocks: Sequence[Block], journal: Journal, steps: _Steps) -> Iterator[Damage]:
+    for index, entry in sorted(journal.entries.items()):
+        if fault := find_fault(path, blocks[index], entry):
+            yield Damage(f"block {index}", fault, index)
+        steps.step()
+
+
+def _wrong_blocks(sweep: Sweep, path: str, entries: Sequence[JournalEntry], steps: _Steps) -> Iterator[Damage]:
+    """Compute blocks again, and yield those whose bits are others now."""
+    if not entries:
+        return
+    if changed := changed_parts(sweep, path):
+        what = f"the blocks cannot be computed again: {', '.join(changed)} changed since"
+        raise StoreMismatch(what, where=path, found="; ".join(changed.values()), hint=_HINT)
+    plan = sweep.plan(probe=False)
+    engine = Engine(plan, sweep.packed)
+    for entry in entries:
+        block = plan.blocks[entry.block]
+        if digest_of(engine.evaluate(block), block.regions) != entry.digest:
+            yield Damage(f"block {entry.block}", "as it was written, but other bits are computed now", entry.block)
+        steps.step()

@@ -146,10 +146,12 @@ def survive(sweep: Sweep, damaged: Path, whole: xr.Dataset) -> str:
         assert "journal" in refusal(lambda: sweep.run(damaged))
         return "refused"
     found = "opening" if opened else "" if verify(damaged).sound else "verify"
-    # Where files are damaged that say what lies where, the blocks are read only once these are made again.
-    for _ in range(2):
-        if not verify(damaged, repair=True).sound:
-            sweep.run(damaged)
+    # Where files are damaged that say what lies where, the blocks are read only once the sweep has made these again; it
+    # then refuses to go on if it sees that a block is damaged too.
+    if not verify(damaged, repair=True).sound and refusal(lambda: sweep.run(damaged)):
+        verify(damaged, repair=True)
+    if not verify(damaged).sound:
+        verify(damaged, repair=True)
     sweep.run(damaged)
     assert (last := verify(damaged, sample=2)).sound, last
     same_bits(open_result(damaged), whole)

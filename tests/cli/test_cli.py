@@ -350,10 +350,11 @@ def test_recorded_failures_are_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "the run stops as asked" in stopped.stderr
 
 
+# Some twenty blocks of half a second: the journal tells of the first after one, and the others are still to do.
 LONG = """
 [axes]
-g_dagger = { geomspace = [5e-11, 2e-10, 70] }
-xi_scale = { linspace = [0.01, 1.0, 70] }
+g_dagger = { geomspace = [5e-11, 2e-10, 120] }
+xi_scale = { linspace = [0.01, 1.0, 100] }
 A = { linspace = [0.2, 3.0, 120] }
 """
 

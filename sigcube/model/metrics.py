@@ -1,7 +1,7 @@
 """How far a model is from the data: sums over points, which a formula turns into a value per system or per sample.
 
 Parts of a system, or many systems, merge by adding their sums, so that a system may be spread over many chunks. To
-add a metric, add an entry to `METRICS` with its formula, and its terms to `METRIC_TERMS` if there are new ones. A
+add a metric, add an entry to `_METRICS` with its formula, and its terms to `_TERMS` if there are new ones. A
 user's own `Metric` goes into the ``metrics`` of a sweep in place of a name.
 """
 

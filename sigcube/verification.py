@@ -83,9 +83,9 @@ class VerifyReport:
     @property
     def most_wrong(self) -> float:
         """The fraction of the blocks below which that of wrong ones lies, at 95 % confidence, if all were right."""
-        return (
-            0.0 if self.recomputed == self.read else 1.0 - 0.05 ** (1.0 / self.recomputed) if self.recomputed else 1.0
-        )
+        if self.recomputed == self.read:
+            return 0.0
+        return 1.0 - 0.05 ** (1.0 / self.recomputed) if self.recomputed else 1.0
 
     def __repr__(self) -> str:
         """Say it in lines."""
@@ -173,7 +173,7 @@ def verify(
             # What lies where is in these files.
             sweep = Sweep.from_result(store, own_kernels=own_kernels, own_metrics=own_metrics)
             blocks = _blocks(sweep, store, journal)
-            steps = _Steps(len(journal.entries) + sample, on_block)
+            steps = _Steps(len(journal.entries) + min(sample, len(journal.entries)), on_block)
             damage += _damaged_blocks(store, blocks, journal, steps)
             good = sorted(journal.blocks(PointStatus.DONE) - {each.block for each in damage})
             chosen = random.Random(seed).sample(good, min(sample, len(good)))

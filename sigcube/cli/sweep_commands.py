@@ -64,6 +64,9 @@ def sweep(
     workers: Workers = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first block that fails.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry the blocks that failed before.")] = False,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add what the result lacks: SPEC has the same axes, with more values.")
+    ] = False,
 ) -> None:
     """Run a sweep, or what is left of it. After an interrupt or a crash the same command resumes it."""
     from sigcube.cli.progress import sweep_progress
@@ -79,7 +82,7 @@ def sweep(
     except OSError as error:
         raise StoreError("this folder cannot be made", where=str(target.parent), found=error.strerror) from None
     with sweep_progress(stderr_console(), data_points=data_points) as on_event:
-        result = prepared.run(
+        result = (prepared.extend if extend else prepared.run)(
             target,
             scheduler=scheduler,
             workers=workers,
@@ -174,7 +177,7 @@ def map_(
 ) -> None:
     """Write an HTML page with a map of a result, which opens without a network."""
     from sigcube.explore import map_page
-    from sigcube.sweep import open_result
+    from sigcube.result import open_result
 
     typer.echo(str(map_page(open_result(result), out or result.with_suffix(".html"), x=x, y=y, value=value)))
 

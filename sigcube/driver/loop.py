@@ -158,8 +158,13 @@ class _Run:
             if not self.in_flight:
                 self._submit(self.suspects.popleft())
             return
-        while self.todo and len(self.in_flight) < self.window_per_thread * self.threads:
+        while self.todo and len(self.in_flight) < self.window_per_thread * self.threads and self._may_follow():
             self._submit(self.todo.popleft())
+
+    def _may_follow(self) -> bool:
+        """Tell whether the next block is of the stage in flight: one of another may write to the same chunk."""
+        stages = {self.plan.stage_of(index) for index in (self.todo[0], *itertools.islice(self.in_flight, 1))}
+        return len(stages) == 1
 
     def _submit(self, index: int) -> None:
         future = self.client.submit(

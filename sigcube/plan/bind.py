@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sigcube.chunks import Region
 from sigcube.cube import Packed, fingerprint, kind_of, pack
-from sigcube.errors import DataError
+from sigcube.errors import DataError, StoreMismatch
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.plan.checks import check_spec
+from sigcube.plan.extension import extend_spec
+from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.sections import make_sections, required_variables
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import Section
 
-__all__ = ["ORIGIN", "plan_cube", "plan_packed"]
+__all__ = ["ORIGIN", "extend_plan", "plan_cube", "plan_packed"]
 
 #: What a result repeats from its cube.
 ORIGIN = ("title", "citation", "licence", "synthetic", "cube", "cube_fingerprint", "sample", "raw_files", "data")
@@ -51,14 +54,40 @@ def plan_cube(spec: Spec, cube: xr.Dataset, *, sample: str, title: str | None = 
     return _plan(spec, sections, packed, origin), packed
 
 
-def plan_packed(spec: Spec, packed: Packed, origin: Mapping[str, Any]) -> Plan:
-    """Plan a spec on data that were packed for it before, as a result holds them."""
+def plan_packed(
+    spec: Spec, packed: Packed, origin: Mapping[str, Any], *, stages: tuple[Region, ...] = (), asked: Spec | None = None
+) -> Plan:
+    """Plan a spec on data that were packed for it before, as a result holds them; `stages` and `asked` as in `Plan`."""
     check_spec(spec)
     variables = Variables(frozenset(packed.points), frozenset(packed.per_system))
-    return _plan(spec, make_sections(spec, variables), packed, origin)
+    return _plan(spec, make_sections(spec, variables), packed, origin, stages=stages, asked=asked)
 
 
-def _plan(spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any]) -> Plan:
+def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Plan:
+    """Plan a sweep as an extension of a result at `where`: new values of its axes lie behind those that are stored.
+
+    Raises
+    ------
+    StoreMismatch
+        The result has values that are not wanted, or more than the values of axes differs.
+    """
+    spec, added = extend_spec(stored.spec, wanted.spec, where=where)
+    plan = plan_packed(spec, packed, wanted.origin, stages=(*stored.stages, *added), asked=wanted.spec)
+    grown = {"dimensions", "stages", *(f"axis {axis.name}" for axis in spec.grid.axes)}
+    if differing := [part for part in find_differences(stored.identity, plan.identity) if part not in grown]:
+        raise StoreMismatch(
+            f"a result is extended by values of its axes alone: {', '.join(differing)} differ",
+            where=where,
+            found="; ".join(f"{part} = {stored.identity.get(part)}" for part in differing),
+            expected="; ".join(f"{part} = {plan.identity.get(part)}" for part in differing),
+            hint="write to another path",
+        )
+    return plan
+
+
+def _plan(
+    spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any], **extension: Any
+) -> Plan:
     return make_plan(
         spec,
         sections,
@@ -66,6 +95,7 @@ def _plan(spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Map
         n_points=packed.n_points,
         fewest_points=int(np.diff(packed.offsets).min()),
         origin={**origin, "data": _digests(packed)},
+        **extension,
     )
 
 

@@ -113,6 +113,11 @@ class Grid:
         """Number of grid points."""
         return prod(self.shape)
 
+    @property
+    def text(self) -> str:
+        """The dimensions and their lengths: ``A 4 × k 50``."""
+        return " × ".join(f"{dim} {n}" for dim, n in self.dims.items())
+
     def along(self, dim: str) -> tuple[Axis, ...]:
         """Return the axes along a dimension."""
         return tuple(axis for axis in self.axes if axis.dim == dim)

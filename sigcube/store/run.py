@@ -15,6 +15,7 @@ from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import Block, PointStatus
 from sigcube.store.damage import find_status_fault
+from sigcube.store.extension import finish_extension
 from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_header, read_journal
 from sigcube.store.lock import Holder, Lock, current_holder
 from sigcube.store.template import create, damaged_files, journal_folder, restore_files
@@ -185,6 +186,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
             if not journal_folder(target).exists():
                 raise
     folder = journal_folder(target)
+    finish_extension(target)
     stored, wanted = read_journal(folder).header.identity, plan.identity
     if differing := find_differences(stored, wanted):
         raise StoreMismatch(

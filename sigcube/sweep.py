@@ -4,7 +4,6 @@ import contextlib
 import json
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
@@ -135,12 +134,16 @@ class Sweep:
             hint = "open it with sigcube.open_result, or make it again with `sigcube fit`"
             raise SpecError("this is the result of a fit, not of a sweep", where=str(path), hint=hint)
         own: Any = {"own_kernels": own_kernels, "own_metrics": own_metrics}
-        sweep, layout = cls.__new__(cls), read_layout(path)
+        layout, packed = read_layout(path), read_inputs(path)
         asked = spec_from_record(json.loads(attrs["spec"]), **own)
         spec = spec_from_record(layout.spec, **own) if layout.spec else asked
         origin = {name: attrs[name] for name in ORIGIN if name in attrs}
-        sweep._packed = read_inputs(path)
-        sweep._plan = plan_packed(spec, sweep._packed, origin, stages=layout.stages, asked=asked)
+        return cls._of(plan_packed(spec, packed, origin, stages=layout.stages, asked=asked), packed)
+
+    @classmethod
+    def _of(cls, plan: Plan, packed: Packed) -> Self:
+        sweep = cls.__new__(cls)
+        sweep._plan, sweep._packed = plan, packed
         return sweep
 
     @property
@@ -269,9 +272,7 @@ class Sweep:
             )
         if before.asked.grid != self._plan.asked.grid:
             return self
-        stored = copy(self)
-        stored._plan = plan
-        return stored
+        return self._of(plan, self._packed)
 
     def _run_blocks(
         self, store: RunStore, client: "Client | None", *, scheduler: str | None, workers: int | None, **options: Any

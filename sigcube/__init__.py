@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sigcube.model.kernel import Kernel
     from sigcube.model.record import Parameter
     from sigcube.plan.grid import geomspace, linspace
-    from sigcube.result import open_result
+    from sigcube.store.result import open_result
     from sigcube.sweep import Sweep
     from sigcube.verification import verify
 
@@ -42,7 +42,7 @@ _HOMES = {
     "geomspace": "sigcube.plan.grid",
     "linspace": "sigcube.plan.grid",
     "open_cube": "sigcube.cube",
-    "open_result": "sigcube.result",
+    "open_result": "sigcube.store.result",
     "verify": "sigcube.verification",
 }
 

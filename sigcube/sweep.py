@@ -24,7 +24,6 @@ from sigcube.plan.bind import ORIGIN, extend_plan, plan_cube, plan_packed
 from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
-from sigcube.result import open_result, result_attrs
 from sigcube.store import (
     RunStore,
     Written,
@@ -39,6 +38,7 @@ from sigcube.store import (
     stamp,
     write_block,
 )
+from sigcube.store.result import open_result, result_attrs
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -13,8 +13,8 @@ PACKAGE = Path(sigcube.__file__).parent
 
 #: From the ground up: each room may use those before it.
 ROOMS = (
-    "constants errors wording processes files chunks shipped toml cube model kernels plan engine store driver result "
-    "sweep verification rerun fits field analysis readers recipes claims explore cli __main__"
+    "constants errors wording processes files chunks shipped toml cube model kernels plan engine store driver sweep "
+    "verification rerun fits field analysis readers recipes claims explore cli __main__"
 ).split()
 MOST_ROOMS = 27
 

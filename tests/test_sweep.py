@@ -16,8 +16,8 @@ from sigcube.engine import Engine
 from sigcube.errors import DataError, SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.plan.plan import Block
 from sigcube.rerun import rerun
-from sigcube.result import open_result
 from sigcube.store import open_or_create, read_journal
+from sigcube.store.result import open_result
 from sigcube.sweep import Sweep, run_block
 from tests.own_kernels import FRAGILE
 

@@ -177,7 +177,7 @@ def map_(
 ) -> None:
     """Write an HTML page with a map of a result, which opens without a network."""
     from sigcube.explore import map_page
-    from sigcube.result import open_result
+    from sigcube.store.result import open_result
 
     typer.echo(str(map_page(open_result(result), out or result.with_suffix(".html"), x=x, y=y, value=value)))
 

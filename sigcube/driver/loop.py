@@ -163,8 +163,10 @@ class _Run:
 
     def _may_follow(self) -> bool:
         """Tell whether the next block is of the stage in flight: one of another may write to the same chunk."""
-        stages = {self.plan.stage_of(index) for index in (self.todo[0], *itertools.islice(self.in_flight, 1))}
-        return len(stages) == 1
+        return all(
+            self.plan.stage_of(index) == self.plan.stage_of(self.todo[0])
+            for index in itertools.islice(self.in_flight, 1)
+        )
 
     def _submit(self, index: int) -> None:
         future = self.client.submit(

@@ -10,7 +10,8 @@ import xarray as xr
 from sigcube.errors import SpecError
 from sigcube.plan.extension import order_of
 from sigcube.plan.grid import Grid, make_grid
-from sigcube.store import read_attrs, read_layout, refuse_damaged_files
+from sigcube.store.run import refuse_damaged_files
+from sigcube.store.template import read_attrs, read_layout
 
 __all__ = ["open_result", "result_attrs"]
 

@@ -80,7 +80,7 @@ def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Pl
             where=where,
             found="; ".join(f"{part} = {stored.identity.get(part)}" for part in differing),
             expected="; ".join(f"{part} = {plan.identity.get(part)}" for part in differing),
-            hint="write to another path",
+            hint="write to another path; results over the same grid are joined by xarray.merge",
         )
     return plan
 

@@ -167,19 +167,18 @@ def verify(
 
 
 def map_(
-    result: ResultPath,
-    x: Annotated[str, typer.Option(help="The horizontal axis.")],
-    y: Annotated[str, typer.Option(help="The vertical axis.")],
-    value: Annotated[str, typer.Option(help="The summary shown in colours.")] = "rms_mean",
+    result: Annotated[Path, typer.Argument(metavar="STORE", help="A result of a sweep or of a fit, or a cube.")],
+    x: Annotated[str | None, typer.Option(help="The horizontal axis; the page names those there are.")] = None,
+    y: Annotated[str | None, typer.Option(help="The vertical axis.")] = None,
+    value: Annotated[str | None, typer.Option(help="The summary shown first, rms_mean by default.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="HTML", help="Where the page goes; beside the result by default.")
+        Path | None, typer.Option(metavar="HTML", help="Where the page goes; beside the store by default.")
     ] = None,
 ) -> None:
-    """Write an HTML page with a map of a result, which opens without a network."""
-    from sigcube.explore import map_page
-    from sigcube.store.result import open_result
+    """Write an HTML page about a result, with a map over two axes, lines or tables; it opens without a network."""
+    from sigcube.explore import store_page
 
-    typer.echo(str(map_page(open_result(result), out or result.with_suffix(".html"), x=x, y=y, value=value)))
+    typer.echo(str(store_page(result, out or result.with_suffix(".html"), x=x, y=y, value=value)))
 
 
 def fit(

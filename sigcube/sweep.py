@@ -15,9 +15,10 @@ import numpy as np
 import xarray as xr
 
 from sigcube.cube import Packed, kind_of, open_cube
+from sigcube.cube.storage import reading, refuse_other_store
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
-from sigcube.errors import SpecError, StoreError, StoreMismatch
+from sigcube.errors import SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric
@@ -129,13 +130,11 @@ class Sweep:
         own_metrics: Mapping[str, Metric] | None = None,
     ) -> Self:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
-        attrs = _result_attrs(path)
-        if attrs.get("kind") == "fit":
-            hint = "open it with sigcube.open_result, or make it again with `sigcube fit`"
-            raise SpecError("this is the result of a fit, not of a sweep", where=str(path), hint=hint)
+        attrs = _result_attrs(path, "result")
         sweep = cls.__new__(cls)
-        spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels, own_metrics=own_metrics)
-        sweep._packed = read_inputs(path)
+        with reading(path, what="result"):
+            spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels, own_metrics=own_metrics)
+            sweep._packed = read_inputs(path)
         sweep._plan = plan_packed(spec, sweep._packed, {name: attrs[name] for name in ORIGIN if name in attrs})
         return sweep
 
@@ -351,13 +350,19 @@ def changed_parts(sweep: Sweep, path: str | Path) -> dict[str, str]:
     return {key: str(stored.get(key)) for key in find_differences(stored, sweep._plan.identity)}
 
 
-def _result_attrs(path: str | Path) -> dict[str, Any]:
+def _result_attrs(path: str | Path, *wanted: str) -> dict[str, Any]:
+    """Read the attributes of the result of a sweep, or of a fit if that is wanted too."""
     try:
-        attrs = read_attrs(path)
-    except (OSError, ValueError):
-        attrs = {}
+        refuse_other_store(path, *wanted)
+        with reading(path, what="result"):
+            attrs = read_attrs(path)
+    except SigcubeError:
+        # What is damaged is no longer what it was.
+        refuse_damaged_files(path)
+        raise
     if "spec" not in attrs:
-        raise SpecError("this is not a result of a sweep", where=str(path), hint="name the folder of a sigcube result")
+        hint = "name the folder of a sigcube result"
+        raise SpecError("this is not a result of a sweep", where=str(path), hint=hint)
     return attrs
 
 
@@ -382,10 +387,11 @@ def open_result(path: str | Path) -> xr.Dataset:
     StoreError
         When its attributes, coordinates or inputs are not as they were written. Of the values, `sigcube.verify` tells.
     """
-    _result_attrs(path)
+    _result_attrs(path, "result", "fit")
     refuse_damaged_files(path)
     _register_hvplot()
-    result: xr.Dataset = xr.open_zarr(path, chunks=None)
+    with reading(path, what="result"):
+        result: xr.Dataset = xr.open_zarr(path, chunks=None)
     text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
     return result.assign_coords(text)
 

@@ -174,9 +174,10 @@ def map_(
 ) -> None:
     """Write an HTML page with a map of a result, which opens without a network."""
     from sigcube.explore import map_page
+    from sigcube.files import beside
     from sigcube.sweep import open_result
 
-    typer.echo(str(map_page(open_result(result), out or result.with_suffix(".html"), x=x, y=y, value=value)))
+    typer.echo(str(map_page(open_result(result), out or beside(result, ".html"), x=x, y=y, value=value)))
 
 
 def fit(

@@ -8,14 +8,14 @@ import numpy as np
 import xarray as xr
 
 from sigcube.cube import Packed, fingerprint, kind_of, pack
-from sigcube.errors import DataError
+from sigcube.errors import DataError, SpecError
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.plan.checks import check_spec
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.sections import make_sections, required_variables
 from sigcube.plan.spec import Spec
-from sigcube.plan.values import Section
+from sigcube.plan.values import MOST_BLOCKS, Section
 
 __all__ = ["ORIGIN", "plan_cube", "plan_packed"]
 
@@ -29,7 +29,8 @@ def plan_cube(spec: Spec, cube: xr.Dataset, *, sample: str, title: str | None = 
     Raises
     ------
     SpecError, DataError
-        For a sample that does not exist, a cube without one of its dimensions, and a spec that makes no sense on it.
+        For a sample that does not exist, a cube without one of its dimensions, a spec that makes no sense on it, and
+        one of more than `MOST_BLOCKS` blocks.
     """
     if lost := [dim for dim in kind_of(cube).dims if dim not in cube.dims]:
         raise DataError(
@@ -59,7 +60,7 @@ def plan_packed(spec: Spec, packed: Packed, origin: Mapping[str, Any]) -> Plan:
 
 
 def _plan(spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any]) -> Plan:
-    return make_plan(
+    plan = make_plan(
         spec,
         sections,
         systems=packed.systems,
@@ -67,6 +68,15 @@ def _plan(spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Map
         fewest_points=int(np.diff(packed.offsets).min()),
         origin={**origin, "data": _digests(packed)},
     )
+    if (n := len(plan.blocks)) > MOST_BLOCKS:
+        raise SpecError(
+            "the sweep is too large",
+            where="axes",
+            found=f"{spec.grid.size:,} grid points in {n:,} blocks",
+            expected=f"at most {MOST_BLOCKS:,} blocks",
+            hint="give an axis fewer values, or split the sweep into several",
+        )
+    return plan
 
 
 def _digests(packed: Packed) -> dict[str, str]:

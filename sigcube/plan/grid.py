@@ -20,13 +20,25 @@ import xarray as xr
 
 from sigcube.errors import SpecError, shown
 
-__all__ = ["MOST_POINTS", "MOST_VALUES", "Axis", "Grid", "geomspace", "is_list", "linspace", "make_grid"]
+__all__ = [
+    "MOST_POINTS",
+    "MOST_VALUES",
+    "Axis",
+    "Grid",
+    "check_number",
+    "geomspace",
+    "is_list",
+    "linspace",
+    "make_grid",
+]
 
 MOST_VALUES = 10**6
 """Values of an axis: the attributes of a result hold each of them, 20 MB for a million."""
 
 MOST_POINTS = 10**15
 """Points of a grid: one metric of as many fills 8 PB."""
+
+_LONGEST_NAME = 100
 
 
 def linspace(start: float, stop: float, num: int) -> tuple[float, ...]:
@@ -199,7 +211,10 @@ def _axis(name: str, given: Any) -> Axis:
     where = f"axes.{name}"
     dim, content = _dim_and_content(name, given)
     if not isinstance(dim, str) or not dim:
-        raise SpecError("a dimension needs a name", where=where, found=repr(dim))
+        raise SpecError("a dimension needs a name", where=where, found=shown(dim))
+    if not dim.isprintable() or "/" in dim or len(dim) > _LONGEST_NAME:
+        expected = f"at most {_LONGEST_NAME} letters, digits and signs, no slash"
+        raise SpecError("a dimension cannot be called so", where=where, found=shown(dim), expected=expected)
     items = list(np.asarray(content, dtype=object).ravel()) if not isinstance(content, Sequence) else list(content)
     if not items:
         raise SpecError(f"axis {name!r} is empty", where=where)
@@ -218,20 +233,20 @@ def _dim_and_content(name: str, given: Any) -> tuple[Any, Any]:
     if isinstance(given, xr.DataArray):
         if given.ndim != 1:
             raise SpecError(f"axis {name!r} must have one dimension", where=where, found=f"{given.ndim}")
-        _check_number(given, name)
+        check_number(given, name)
         return str(given.dims[0]), given.values.tolist()
     is_pair = isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[0], str)
     if is_pair and not isinstance(given[1], str):
-        _check_number(given[1], name)
+        check_number(given[1], name)
         if is_list(given[1]):
             return given[0], given[1]
-    _check_number(given, name)
+    check_number(given, name)
     if not is_list(given):
         raise SpecError(f"axis {name!r} must be a list of values", where=where, found=shown(given))
     return name, given
 
 
-def _check_number(values: Any, name: str) -> None:
+def check_number(values: Any, name: str) -> None:
     """Refuse more values than an axis may have, before they are made: a range holds none."""
     try:
         number = len(values)

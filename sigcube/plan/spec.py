@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +15,7 @@ from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric, find_metrics
 from sigcube.model.model import Model
 from sigcube.model.record import Frame
-from sigcube.plan.grid import Grid, geomspace, is_list, linspace, make_grid
+from sigcube.plan.grid import Grid, check_number, geomspace, is_list, linspace, make_grid
 from sigcube.toml import check, read_toml
 
 __all__ = ["Spec", "SpecFile", "make_spec", "read_spec_file", "spec_from_record", "spec_to_record"]
@@ -123,9 +122,8 @@ def make_spec(
     _check_list("keep", keep)
     _check_table("axes", axes)
     _check_table("parameters", {} if parameters is None else parameters)
-    if isinstance(fitted, bool) or not isinstance(fitted, Integral) or not 0 <= int(fitted) < 2**31:
-        what = "the number of fitted parameters is a whole number"
-        raise SpecError(what, where="fitted", found=shown(fitted), expected="0 or more")
+    if isinstance(fitted, bool) or not isinstance(fitted, int | np.integer) or not abs(fitted) < 2**31:
+        raise SpecError("the number of fitted parameters is a whole number", where="fitted", found=shown(fitted))
     system_dim = FRAMES[kind].system_dim
     if unknown := [name for name in keep if name != system_dim]:
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
@@ -197,6 +195,7 @@ def _spaced(name: str, axis: Any) -> Any:
             expected=" or ".join(forms),
         )
     values = axis["values"] if given[0] == "values" else _space(where, given[0], axis[given[0]])
+    check_number(values, name)
     if not is_list(values):
         raise SpecError(f"axis {name!r} must be a list of values", where=where, found=shown(values))
     dim = axis.get("dim", name)

@@ -223,7 +223,8 @@ def error_from(
     if n == 1:
         (fault,) = faults
         place = ", ".join(filter(None, (where, fault.where))) or None
-        return kind(f"{what}: {fault.what}", where=place, found=fault.found, expected=fault.expected, hint=hint)
+        found = fault.found and _cut(fault.found, _LONGEST_VALUE)
+        return kind(f"{what}: {fault.what}", where=place, found=found, expected=fault.expected, hint=hint)
     lines = [str(fault) for fault in faults[:_SHOWN]]
     if n > len(lines):
         lines.append(f"and {n - len(lines)} more")

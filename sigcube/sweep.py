@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from sigcube.cube import Packed, kind_of, open_cube
+from sigcube.cube.storage import reading
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
@@ -129,14 +130,12 @@ class Sweep:
         own_metrics: Mapping[str, Metric] | None = None,
     ) -> Self:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
-        attrs = result_attrs(path)
-        if attrs.get("kind") == "fit":
-            hint = "open it with sigcube.open_result, or make it again with `sigcube fit`"
-            raise SpecError("this is the result of a fit, not of a sweep", where=str(path), hint=hint)
+        attrs = result_attrs(path, "result")
         own: Any = {"own_kernels": own_kernels, "own_metrics": own_metrics}
-        layout, packed = read_layout(path), read_inputs(path)
-        asked = spec_from_record(json.loads(attrs["spec"]), **own)
-        spec = spec_from_record(layout.spec, **own) if layout.spec else asked
+        with reading(path, what="result"):
+            layout, packed = read_layout(path), read_inputs(path)
+            asked = spec_from_record(json.loads(attrs["spec"]), **own)
+            spec = spec_from_record(layout.spec, **own) if layout.spec else asked
         origin = {name: attrs[name] for name in ORIGIN if name in attrs}
         return cls._of(plan_packed(spec, packed, origin, stages=layout.stages, asked=asked), packed)
 

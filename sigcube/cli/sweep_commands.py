@@ -177,8 +177,9 @@ def map_(
 ) -> None:
     """Write an HTML page about a result, with a map over two axes, lines or tables; it opens without a network."""
     from sigcube.explore import store_page
+    from sigcube.files import beside
 
-    typer.echo(str(store_page(result, out or result.with_suffix(".html"), x=x, y=y, value=value)))
+    typer.echo(str(store_page(result, out or beside(result, ".html"), x=x, y=y, value=value)))
 
 
 def fit(

@@ -9,7 +9,7 @@ import xarray as xr
 from sigcube.cube import KINDS, Summary, inspect_cube
 from sigcube.cube.inspection import describe_counts, describe_file
 from sigcube.cube.storage import open_lazily
-from sigcube.errors import DataError
+from sigcube.errors import DataError, SpecError
 from sigcube.explore import style
 from sigcube.explore.cluster_plots import profile_cards
 from sigcube.explore.galaxy_plots import rotation_cards
@@ -97,7 +97,7 @@ def folder_pages(cubes: Path, out: Path, *, tell: Callable[[str], object], tell_
         try:
             summaries[page.name] = cube_page(path, page)
             tell(str(page))
-        except DataError as error:
+        except (DataError, SpecError) as error:
             failed += 1
             tell_fault(f"{path}: failed: {in_one_line(error)}")
     missing = {name: load_recipe(name).title for name in recipe_names() if not (cubes / f"{name}.zarr").exists()}

@@ -9,7 +9,7 @@ import xarray as xr
 
 from sigcube.chunks import Region
 from sigcube.cube import Packed, fingerprint, kind_of, pack
-from sigcube.errors import DataError, StoreMismatch
+from sigcube.errors import DataError, SpecError, StoreMismatch
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.plan.checks import check_spec
@@ -18,7 +18,7 @@ from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.sections import make_sections, required_variables
 from sigcube.plan.spec import Spec
-from sigcube.plan.values import Section
+from sigcube.plan.values import MOST_BLOCKS, Section
 
 __all__ = ["ORIGIN", "extend_plan", "plan_cube", "plan_packed"]
 
@@ -32,7 +32,8 @@ def plan_cube(spec: Spec, cube: xr.Dataset, *, sample: str, title: str | None = 
     Raises
     ------
     SpecError, DataError
-        For a sample that does not exist, a cube without one of its dimensions, and a spec that makes no sense on it.
+        For a sample that does not exist, a cube without one of its dimensions, a spec that makes no sense on it, and
+        one of more than `MOST_BLOCKS` blocks.
     """
     if lost := [dim for dim in kind_of(cube).dims if dim not in cube.dims]:
         raise DataError(
@@ -88,7 +89,7 @@ def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Pl
 def _plan(
     spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any], **extension: Any
 ) -> Plan:
-    return make_plan(
+    plan = make_plan(
         spec,
         sections,
         systems=packed.systems,
@@ -97,6 +98,15 @@ def _plan(
         origin={**origin, "data": _digests(packed)},
         **extension,
     )
+    if (n := len(plan.blocks)) > MOST_BLOCKS:
+        raise SpecError(
+            "the sweep is too large",
+            where="axes",
+            found=f"{spec.grid.size:,} grid points in {n:,} blocks",
+            expected=f"at most {MOST_BLOCKS:,} blocks",
+            hint="give an axis fewer values, or split the sweep into several",
+        )
+    return plan
 
 
 def _digests(packed: Packed) -> dict[str, str]:

@@ -8,14 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.kernels import find
 from sigcube.model.frames import FRAMES
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric, find_metrics
 from sigcube.model.model import Model
 from sigcube.model.record import Frame
-from sigcube.plan.grid import Grid, geomspace, is_list, linspace, make_grid
+from sigcube.plan.grid import Grid, check_number, geomspace, is_list, linspace, make_grid
 from sigcube.toml import check, read_toml
 
 __all__ = ["Spec", "SpecFile", "make_spec", "read_spec_file", "spec_from_record", "spec_to_record"]
@@ -117,13 +117,13 @@ def make_spec(
         For a kernel, metric, axis, dtype or dimension that does not exist.
     """
     if dtype not in ("float32", "float64"):
-        raise SpecError("dtype must be float32 or float64", where="dtype", found=repr(dtype))
+        raise SpecError("dtype must be float32 or float64", where="dtype", found=shown(dtype))
     _check_list("metrics", metrics)
     _check_list("keep", keep)
     _check_table("axes", axes)
     _check_table("parameters", {} if parameters is None else parameters)
-    if isinstance(fitted, bool) or not isinstance(fitted, int):
-        raise SpecError("the number of fitted parameters is a whole number", where="fitted", found=repr(fitted))
+    if isinstance(fitted, bool) or not isinstance(fitted, int | np.integer) or not abs(fitted) < 2**31:
+        raise SpecError("the number of fitted parameters is a whole number", where="fitted", found=shown(fitted))
     system_dim = FRAMES[kind].system_dim
     if unknown := [name for name in keep if name != system_dim]:
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
@@ -135,7 +135,7 @@ def make_spec(
         reference=_reference(reference, FRAMES[kind]),
         keep_systems=bool(keep),
         dtype="float32" if dtype == "float32" else "float64",
-        fitted=fitted,
+        fitted=int(fitted),
     )
     if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
         raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
@@ -144,13 +144,13 @@ def make_spec(
 
 def _check_list(name: str, given: Any) -> None:
     if not is_list(given):
-        expected = repr([given]) if isinstance(given, str) else None
-        raise SpecError(f"{name} must be a list", where=name, found=repr(given), expected=expected)
+        expected = shown([given]) if isinstance(given, str) else None
+        raise SpecError(f"{name} must be a list", where=name, found=shown(given), expected=expected)
 
 
 def _check_table(name: str, given: Any) -> None:
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        raise SpecError(f"{name} must be a table of names and values", where=name, found=repr(given))
+        raise SpecError(f"{name} must be a table of names and values", where=name, found=shown(given))
 
 
 def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
             raise SpecError(
                 f"{name} is held fixed at one value",
                 where=f"{where}.{name}",
-                found=repr(value),
+                found=shown(value),
                 hint="name it among the axes to vary it",
             )
     return plain
@@ -171,7 +171,7 @@ def _reference(given: str | Kernel | Mapping[str, Any] | None, frame: Frame) -> 
     if given is None:
         return None
     if not isinstance(given, str | Kernel | Mapping):
-        raise SpecError("a reference is a kernel, or a table with one", where="reference", found=repr(given))
+        raise SpecError("a reference is a kernel, or a table with one", where="reference", found=shown(given))
     settings = dict(given) if isinstance(given, Mapping) else {"kernel": given}
     if "kernel" not in settings:
         raise SpecError("a reference needs a kernel", where="reference", found=", ".join(settings) or "nothing")
@@ -195,17 +195,18 @@ def _spaced(name: str, axis: Any) -> Any:
             expected=" or ".join(forms),
         )
     values = axis["values"] if given[0] == "values" else _space(where, given[0], axis[given[0]])
+    check_number(values, name)
     if not is_list(values):
-        raise SpecError(f"axis {name!r} must be a list of values", where=where, found=repr(values))
+        raise SpecError(f"axis {name!r} must be a list of values", where=where, found=shown(values))
     dim = axis.get("dim", name)
     if not isinstance(dim, str):
-        raise SpecError("a dimension needs a name", where=where, found=repr(dim))
+        raise SpecError("a dimension needs a name", where=where, found=shown(dim))
     return dim, list(values)
 
 
 def _space(where: str, form: str, arguments: Any) -> tuple[float, ...]:
     if not isinstance(arguments, Sequence) or isinstance(arguments, str) or len(arguments) != 3:
-        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=repr(arguments))
+        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=shown(arguments))
     try:
         return _SPACINGS[form](*arguments)
     except SpecError as error:

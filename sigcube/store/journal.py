@@ -19,9 +19,10 @@ from typing import Any
 
 import xxhash
 
+from sigcube.cube.storage import refuse_other_store
 from sigcube.errors import StoreError
 from sigcube.files import write_all, write_file
-from sigcube.plan.values import PointStatus
+from sigcube.plan.values import MOST_BLOCKS, PointStatus
 from sigcube.store.faults import disk_fault
 
 __all__ = [
@@ -39,7 +40,6 @@ __all__ = [
 FORMAT = 2
 _FILE = "blocks.jsonl"
 _EXTENSION = b'{"kind": "header"'
-_MOST_BLOCKS = 10**8
 # The ways in which a block ends, by the word for it in a line; a block whose result was found damaged is to do again.
 _ENDS = {each.word: each for each in (PointStatus.TODO, PointStatus.DONE, PointStatus.FAILED, PointStatus.KILLED)}
 _LINE = re.compile(rb'(\{.*), "check": "([0-9a-f]{16})"\}')
@@ -265,9 +265,10 @@ def _whole_lines(folder: Path) -> list[bytes]:
     path = folder / _FILE
     try:
         data = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        refuse_other_store(folder.parent, "result")
         raise StoreError(
-            "there is no journal", where=str(path), found=str(error), hint="name the folder of a sigcube result"
+            "the journal cannot be read", where=str(path), found=str(error), hint="restore the file from a copy"
         ) from error
     return data.split(b"\n")[:-1]
 
@@ -294,8 +295,8 @@ def _read_header(folder: Path, line: bytes) -> tuple[int, Header]:
 
 
 def _header(record: Mapping[str, Any]) -> Header:
-    if sum(times for times, _ in record["block_points"]) > _MOST_BLOCKS:
-        raise ValueError(f"more than {_MOST_BLOCKS} blocks")
+    if sum(times for times, _ in record["block_points"]) > MOST_BLOCKS:
+        raise ValueError(f"more than {MOST_BLOCKS} blocks")
     return Header(
         identity={str(key): str(value) for key, value in record["identity"].items()},
         block_points=tuple(count for times, count in record["block_points"] for _ in range(times)),

@@ -22,7 +22,7 @@ from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric
 from sigcube.plan.bind import ORIGIN, plan_cube, plan_packed
-from sigcube.plan.identity import find_differences
+from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
 from sigcube.plan.values import Block, PointStatus, Section
@@ -69,13 +69,13 @@ class Sweep:
         Names in `sigcube.model.metrics.METRICS`, or records of one's own.
     reference : str, Kernel or Mapping, optional
         The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``.
-    parameters : Mapping, optional
-        Values and labels held fixed; what is named neither here nor in `axes` has its default.
+    fixed : Mapping, optional
+        Values and labels that are held; what is named neither here nor in `axes` has its default.
     keep : sequence of str
         Dimensions whose values are written besides the summaries: ``["galaxy"]``, or nothing.
     dtype : {"float32", "float64"}
         Type of the per-system values on disk.
-    fitted : int
+    n_fitted : int
         Number of fitted parameters, for the degrees of freedom of reduced χ².
     title : str, optional
         Title of the result.
@@ -95,10 +95,10 @@ class Sweep:
         sample: str = "all",
         metrics: Sequence[str | Metric] = ("rms",),
         reference: str | Kernel | Mapping[str, Any] | None = None,
-        parameters: Mapping[str, Any] | None = None,
+        fixed: Mapping[str, Any] | None = None,
         keep: Sequence[str] = (),
         dtype: str = "float32",
-        fitted: int = 0,
+        n_fitted: int = 0,
         title: str | None = None,
     ) -> None:
         data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
@@ -106,12 +106,12 @@ class Sweep:
             kernel=kernel,
             kind=kind_of(data).name,
             axes=axes,
-            parameters=parameters,
+            fixed=fixed,
             metrics=metrics,
             reference=reference,
             keep=keep,
             dtype=dtype,
-            fitted=fitted,
+            n_fitted=n_fitted,
         )
         self._plan, self._packed = plan_cube(spec, data, sample=sample, title=title)
 
@@ -347,7 +347,7 @@ def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
 
 def changed_parts(sweep: Sweep, path: str | Path) -> dict[str, str]:
     """Return the parts of a result's identity that a sweep read from it no longer has, as the result has them."""
-    stored = json.loads(read_attrs(path)["identity"])
+    stored = in_present_words(json.loads(read_attrs(path)["identity"]))
     return {key: str(stored.get(key)) for key in find_differences(stored, sweep._plan.identity)}
 
 

@@ -186,7 +186,7 @@ def test_where_there_is_no_result(tmp_path: Path) -> None:
     [
         ({"axes": {**AXES, "A": sigcube.linspace(0.2, 3.1, 20)}}, "axis A differ"),  # other values
         ({"metrics": ["rms"]}, "metrics differ"),  # fewer metrics
-        ({"parameters": {"upsilon_disk": 0.6}}, "parameters differ"),  # a value held fixed
+        ({"fixed": {"upsilon_disk": 0.6}}, "fixed differ"),  # a value held fixed
         ({"dtype": "float64"}, "dtype differ"),  # other bits on disk
         ({"reference": {"kernel": "mond", "nu": "simple"}}, "reference differ"),
     ],

@@ -54,7 +54,7 @@ def run_demo(out: Path, *, workers: int | None) -> None:
         title=f"Which model made these {N_GALAXIES} synthetic galaxies?",
         sample="unflagged",
         kernel="sigma",
-        parameters=FIXED,
+        fixed=FIXED,
         axes={"window": WINDOWS, "xi_scale": linspace(0.005, 0.6, 120), "A": linspace(0.705, 1.7, 200)},
         metrics=["rms", "chi2_red", "scatter_g"],
         reference={"kernel": "mond", "nu": "rar"},

@@ -118,7 +118,9 @@ def _notes(result: xr.Dataset) -> dict[str, str]:
     spec = json.loads(result.attrs.get("spec", "{}"))
     versions = json.loads(result.attrs.get("versions", "{}"))
     notes["kernel"] = spec.get("kernel", "")
-    notes["held fixed"] = ", ".join(f"{name} = {value}" for name, value in spec.get("parameters", {}).items())
+    notes["held fixed"] = ", ".join(
+        f"{name} = {value}" for name, value in spec.get("fixed", spec.get("parameters", {})).items()
+    )
     notes["made by"] = f"sigcube {versions['sigcube']}" if "sigcube" in versions else ""
     return {name: text for name, text in notes.items() if text}
 

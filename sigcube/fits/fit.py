@@ -34,13 +34,13 @@ class Fit:
         The data.
     kernel : str or Kernel
         The model. `models` takes several instead.
-    parameters : Mapping
+    free : Mapping
         For each fitted parameter, its axis of the coarse grid, in any form that a sweep accepts. The ends of the axis
         are the bounds; a parameter whose axis is a `sigcube.geomspace` is searched in its logarithm.
-    settings : Mapping, optional
-        Values and labels held fixed. All others have their defaults.
+    fixed : Mapping, optional
+        Values of parameters and labels of choices that are held. All others have their defaults.
     models : Mapping, optional
-        Several models: a table of ``kernel``, ``parameters`` and ``settings`` by a name for each.
+        Several models: a table of ``kernel``, ``free`` and ``fixed`` by a name for each.
     sample : str
         A named selection of the cube; ``"all"`` includes everything.
     scope : {"system", "sample"}
@@ -65,7 +65,7 @@ class Fit:
     >>> from sigcube.readers.mock import mock_survey
     >>> cube = mock_survey(n_galaxies=3, seed=1)
     >>> axes = {"A": sigcube.linspace(0, 5, 21), "xi": sigcube.geomspace(0.1, 50, 21)}
-    >>> fit = sigcube.Fit(cube, sample="unflagged", kernel="sigma", parameters=axes, settings={"window": "free_scale"})
+    >>> fit = sigcube.Fit(cube, sample="unflagged", kernel="sigma", free=axes, fixed={"window": "free_scale"})
     >>> fit
     <Fit of sigma (A, xi) to 3 systems>
     >>> fit.run().A.dims
@@ -77,8 +77,8 @@ class Fit:
         cube: xr.Dataset | str | Path,
         *,
         kernel: str | Kernel | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        settings: Mapping[str, Any] | None = None,
+        free: Mapping[str, Any] | None = None,
+        fixed: Mapping[str, Any] | None = None,
         models: Mapping[str, Mapping[str, Any]] | None = None,
         sample: str = "all",
         scope: Scope = "system",
@@ -91,7 +91,7 @@ class Fit:
         data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
         frame_of(data)  # refuses a kind of cube for which models predict nothing
         self.scope, self.objective, self.sample = scope, objective, sample
-        kind, tables = kind_of(data).name, _tables(kernel, parameters, settings, models)
+        kind, tables = kind_of(data).name, _tables(kernel, free, fixed, models)
         made = [
             make_model(name, table, kind=kind, objective=objective, metrics=metrics) for name, table in tables.items()
         ]
@@ -189,22 +189,24 @@ class Fit:
 
 def _tables(
     kernel: str | Kernel | None,
-    parameters: Mapping[str, Any] | None,
-    settings: Mapping[str, Any] | None,
+    free: Mapping[str, Any] | None,
+    fixed: Mapping[str, Any] | None,
     models: Mapping[str, Mapping[str, Any]] | None,
 ) -> Mapping[str, Mapping[str, Any]]:
     """Return one table for each model, whether one or several were given."""
     if (kernel is None) == (not models):
         raise SpecError("a fit needs either a kernel or several models", where="kernel", hint="give one of the two")
     if not models:
-        table = {"kernel": kernel, "parameters": parameters or {}, "settings": settings or {}}
+        table = {"kernel": kernel, "free": free or {}, "fixed": fixed or {}}
         return {kernel.name if isinstance(kernel, Kernel) else str(kernel): table}
-    if parameters or settings:
-        raise SpecError("each model has its own parameters and settings", where="models", hint="name them in its table")
+    if free or fixed:
+        raise SpecError(
+            "each model has what is free and fixed of its own", where="models", hint="name them in its table"
+        )
     for name, given in models.items():
-        if "kernel" not in given or not set(given) <= {"kernel", "parameters", "settings"}:
+        if "kernel" not in given or not set(given) <= {"kernel", "free", "fixed"}:
             raise SpecError(
-                f"model {name!r} is not a table of a kernel, parameters and settings",
+                f"model {name!r} is not a table of kernel, free and fixed",
                 where="models",
                 found=", ".join(given) or "nothing",
             )

@@ -24,13 +24,13 @@ def check_spec(spec: Spec) -> None:
     model, axes = spec.model, {axis.name: axis for axis in spec.grid.axes}
     _check_metrics(spec)
     model.check_names(axes, where="axes")
-    for given, where in ((model, "parameters"), (spec.reference, "reference")):
+    for given, where in ((model, "fixed"), (spec.reference, "reference")):
         if given is not None:
             given.check_names(given.settings, where=where)
             for name, value in given.values.items():
                 check_values(given.parameters[name], value, where=f"{where}.{name}")
     if both := sorted({*axes} & {*model.settings}):
-        raise SpecError(f"{both[0]!r} is both an axis and held fixed", where="parameters", hint="keep one of the two")
+        raise SpecError(f"{both[0]!r} is both an axis and held fixed", where="fixed", hint="keep one of the two")
     for name, axis in axes.items():
         where, first = f"axes.{name}", repr(axis.values[0])
         if axis.is_label and name not in model.choices:
@@ -46,7 +46,7 @@ def check_spec(spec: Spec) -> None:
                 f"{choice.name!r} cannot be an axis: its labels have different units",
                 where=f"axes.{choice.name}",
                 found=", ".join(f"{label} [{option.unit}]" for label, option in choice.options.items()),
-                hint="hold it fixed among the parameters, and make a sweep for each",
+                hint="hold it fixed, and make a sweep for each",
             )
 
 

@@ -19,10 +19,10 @@ from sigcube.model.metrics import terms_of
 from sigcube.model.model import Model
 from sigcube.model.record import Definition, Reduction, Term
 from sigcube.plan.grid import Axis
-from sigcube.plan.spec import Spec, spec_to_record
+from sigcube.plan.spec import FORMER_KEYS, Spec, spec_to_record
 from sigcube.plan.values import Section
 
-__all__ = ["describe_identity", "find_differences", "result_attrs", "result_coords"]
+__all__ = ["describe_identity", "find_differences", "in_present_words", "result_attrs", "result_coords"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
 
@@ -72,12 +72,17 @@ def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ..
         "kernel record": f"sha256 {_sha256(_model_record(spec.model))}",
         **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
         "dimensions": ", ".join(f"{dim} {n}" for dim, n in spec.grid.dims.items()),
-        **{key: given[key] for key in ("parameters", "keep", "dtype", "fitted")},
+        **{key: given[key] for key in ("fixed", "keep", "dtype", "n_fitted")},
         "metrics": f"{given['metrics']} sha256 {_sha256(_metric_record(spec))}",
         "reference": " ".join([given["reference"], *reference]),
         **{f"data {name}": digest for name, digest in origin.get("data", {}).items()},
         "tile": " × ".join(map(str, tile)),
     }
+
+
+def in_present_words(identity: Mapping[str, str]) -> dict[str, str]:
+    """Return an identity that an earlier version may have stored, with the names that its parts have now."""
+    return {FORMER_KEYS.get(key, key): part for key, part in identity.items()}
 
 
 def find_differences(stored: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:

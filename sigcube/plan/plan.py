@@ -209,11 +209,11 @@ def make_plan(
     SpecError
         For a dimension with a name that the result uses itself, and for more fitted parameters than points.
     """
-    if not 0 <= spec.fitted < fewest_points:
+    if not 0 <= spec.n_fitted < fewest_points:
         raise SpecError(
             "fitted parameters leave no degrees of freedom",
-            where="fitted",
-            found=str(spec.fitted),
+            where="n_fitted",
+            found=str(spec.n_fitted),
             expected=f"0 to {fewest_points - 1}",
         )
     used = [section.used_dims(spec.grid.dims) for section in sections]

@@ -94,7 +94,7 @@ def _check_all_used(spec: Spec, sections: tuple[Section, ...]) -> None:
     """Refuse axes and fixed values that no section uses."""
     used = {name for section in sections for name in section.model.graph.parameters} | {*spec.model.choices}
     given = {axis.name: f"axes.{axis.name}" for axis in spec.grid.axes}
-    given |= {name: f"parameters.{name}" for name in spec.model.settings}
+    given |= {name: f"fixed.{name}" for name in spec.model.settings}
     for name, where in given.items():
         if name not in used:
             raise SpecError(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,10 @@ from sigcube.model.record import Frame
 from sigcube.plan.grid import Grid, geomspace, is_list, linspace, make_grid
 from sigcube.toml import check, read_toml
 
-__all__ = ["Spec", "SpecFile", "make_spec", "read_spec_file", "spec_from_record", "spec_to_record"]
+__all__ = ["FORMER_KEYS", "Spec", "SpecFile", "make_spec", "read_spec_file", "spec_from_record", "spec_to_record"]
+
+#: What keys were called in results that earlier versions wrote.
+FORMER_KEYS: Mapping[str, str] = MappingProxyType({"parameters": "fixed", "fitted": "n_fitted"})
 
 _SPACINGS = {"linspace": linspace, "geomspace": geomspace}
 
@@ -41,7 +45,7 @@ class Spec:
         Whether the values of each system are written, besides the summaries.
     dtype : str
         Type of the per-system values on disk; summaries are float64.
-    fitted : int
+    n_fitted : int
         Number of fitted parameters, for the degrees of freedom of reduced χ².
     """
 
@@ -51,7 +55,7 @@ class Spec:
     reference: Model | None
     keep_systems: bool
     dtype: Literal["float32", "float64"]
-    fitted: int
+    n_fitted: int
 
 
 class SpecFile(BaseModel):
@@ -67,9 +71,9 @@ class SpecFile(BaseModel):
     metrics: list[str] = Field(default=["rms"])
     keep: list[str] = Field(default=[])
     dtype: Literal["float32", "float64"] = "float32"
-    fitted: int = 0
+    n_fitted: int = 0
     reference: dict[str, Any] | None = None
-    parameters: dict[str, Any] = Field(default={})
+    fixed: dict[str, Any] = Field(default={})
 
 
 def read_spec_file(path: str | Path) -> SpecFile:
@@ -102,12 +106,12 @@ def make_spec(
     kernel: str | Kernel,
     kind: str,
     axes: Mapping[str, Any],
-    parameters: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, Any] | None = None,
     metrics: Sequence[str | Metric] = ("rms",),
     reference: str | Kernel | Mapping[str, Any] | None = None,
     keep: Sequence[str] = (),
     dtype: str = "float32",
-    fitted: int = 0,
+    n_fitted: int = 0,
 ) -> Spec:
     """Build a spec from what a user gives, in Python or in a file.
 
@@ -121,21 +125,21 @@ def make_spec(
     _check_list("metrics", metrics)
     _check_list("keep", keep)
     _check_table("axes", axes)
-    _check_table("parameters", {} if parameters is None else parameters)
-    if isinstance(fitted, bool) or not isinstance(fitted, int):
-        raise SpecError("the number of fitted parameters is a whole number", where="fitted", found=repr(fitted))
+    _check_table("fixed", {} if fixed is None else fixed)
+    if isinstance(n_fitted, bool) or not isinstance(n_fitted, int):
+        raise SpecError("the number of fitted parameters is a whole number", where="n_fitted", found=repr(n_fitted))
     system_dim = FRAMES[kind].system_dim
     if unknown := [name for name in keep if name != system_dim]:
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
         raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=hint)
     spec = Spec(
-        model=Model(find(kernel), FRAMES[kind], _fixed_values("parameters", parameters or {})),
+        model=Model(find(kernel), FRAMES[kind], _fixed_values("fixed", fixed or {})),
         grid=make_grid({name: _spaced(name, axis) for name, axis in axes.items()}),
         metrics=find_metrics(metrics),
         reference=_reference(reference, FRAMES[kind]),
         keep_systems=bool(keep),
         dtype="float32" if dtype == "float32" else "float64",
-        fitted=fitted,
+        n_fitted=n_fitted,
     )
     if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
         raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
@@ -219,12 +223,12 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
         "kernel": spec.model.kernel.name,
         "kind": spec.model.frame.kind,
         "axes": {axis.name: {"dim": axis.dim, "values": list(axis.values)} for axis in spec.grid.axes},
-        "parameters": dict(spec.model.settings),
+        "fixed": dict(spec.model.settings),
         "metrics": [metric.name for metric in spec.metrics],
         "reference": None if reference is None else {"kernel": reference.kernel.name, **reference.settings},
         "keep": [spec.model.frame.system_dim] if spec.keep_systems else [],
         "dtype": spec.dtype,
-        "fitted": spec.fitted,
+        "n_fitted": spec.n_fitted,
     }
 
 
@@ -239,6 +243,6 @@ def spec_from_record(
     reference = dict(record["reference"]) if record["reference"] else None
     if reference:
         reference["kernel"] = own.get(reference["kernel"], reference["kernel"])
-    given = {key: value for key, value in record.items() if key not in ("kernel", "reference")}
+    given = {FORMER_KEYS.get(key, key): each for key, each in record.items() if key not in ("kernel", "reference")}
     given["metrics"] = [(own_metrics or {}).get(name, name) for name in record["metrics"]]
     return make_spec(kernel=own.get(record["kernel"], record["kernel"]), reference=reference, **given)

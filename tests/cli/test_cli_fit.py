@@ -22,16 +22,16 @@ metrics = ["scatter_g"]
 
 [[model]]
 kernel = "sigma"
-[model.settings]
+[model.fixed]
 window = "free_scale"
-[model.parameters]
+[model.free]
 A = { linspace = [0.01, 5.0, 11] }
 xi = { geomspace = [0.1, 50.0, 11] }
 
 [[model]]
 kernel = "burr"
 name = "empirical"
-[model.parameters]
+[model.free]
 A = { linspace = [0.0, 5.0, 11] }
 l_0 = { geomspace = [0.1, 50.0, 11] }
 """
@@ -111,7 +111,7 @@ def test_a_fit_of_the_sample_prints_values_and_errors(folder: Path) -> None:
         (["fit", "absent.toml"], "", "", "the fit's file cannot be read"),
         (["fit", "si15_per_galxy"], "", "", "did you mean 'si15_per_galaxy'"),
         (["fit", "spec.toml"], "sample =", "smaple =", "did you mean 'sample'"),
-        (["fit", "spec.toml"], "[model.settings]", "[model.setings]", "did you mean 'settings'"),
+        (["fit", "spec.toml"], "[model.fixed]", "[model.fixd]", "did you mean 'fixed'"),
         (["fit", "spec.toml"], "xi = ", "xii = ", "did you mean 'xi'"),
         (["fit", "spec.toml"], "geomspace = [0.1,", "geomspace = [1e-9,", "xi is out of bounds"),
         (["fit", "spec.toml"], '"unflagged"', '"unflaged"', "did you mean 'unflagged'"),

@@ -60,8 +60,8 @@ def evaluate(cube: xr.Dataset) -> dict[str, xr.Dataset]:
     for reading in READINGS:
         errors = reading.errors(cube.e_v_obs.values, cube.v_obs.values)
         models = {
-            "sigma": {"kernel": "sigma", "settings": reading.settings, "parameters": reading.parameters},
-            "nfw": {"kernel": "nfw", "parameters": HALO},
+            "sigma": {"kernel": "sigma", "fixed": reading.settings, "free": reading.parameters},
+            "nfw": {"kernel": "nfw", "free": HALO},
         }
         changed = cube.assign(e_v_obs=cube.e_v_obs.copy(data=errors))
         found[reading.name] = sigcube.Fit(changed, models=models, sample="paper171", metrics=["scatter_g"]).run()

@@ -39,10 +39,10 @@ class SweepKeys(ModelKeys, ReducedKeys):
 
     #: A variable of the result, or an axis (with ``best``).
     take: str
-    #: As in a sweep's file, whose parameters are the ``settings``. Without ``axes`` the model is evaluated once.
+    #: As in a sweep's file; the ``settings`` are what is ``fixed`` there. Without ``axes`` the model is evaluated once.
     reference: Settings | None = None
     metrics: list[str] | None = None
-    fitted: int = 0
+    n_fitted: int = 0
     axes: dict[str, Any] = Field(default={})
     #: A summary whose best point on the grid is taken.
     best: str | None = None
@@ -78,8 +78,8 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
         "metrics": metrics,
         "keep": [system_dim] if system_dim else [],
         "dtype": "float64",
-        "fitted": keys.fitted,
-        "parameters": settings,
+        "n_fitted": keys.n_fitted,
+        "fixed": settings,
         "reference": keys.reference,
         "axes": axes,
     }
@@ -168,7 +168,7 @@ def paired(keys: PairedKeys, context: Context) -> Found:
             "metrics": [keys.metric],
             "keep": [dim],
             "dtype": "float64",
-            "parameters": settings,
+            "fixed": settings,
             "axes": {_CONSTANTS: ["paper"]},
         }
         for kernel, settings in ((keys.kernel, keys.settings), (keys.reference["kernel"], other))

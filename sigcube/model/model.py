@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sigcube.constants import CONSTANTS, Constants
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import DataError, SpecError, did_you_mean
 from sigcube.model.graph import Graph, Variables, build_graph
 from sigcube.model.record import Choice, Definition, Frame, KernelRecord, Option, Parameter
 
@@ -165,8 +166,18 @@ class Model:
         }
         return constants | parameters
 
-    def check_given(self, graph: Graph) -> None:
-        """Refuse values that the graph does not use, or that are out of bounds.
+    def how_to_use(self, name: str, targets: Iterable[str], **given: Any) -> str:
+        """Return a hint on a parameter that nothing uses: the labels under which it would; ``given`` is for `graph`."""
+        found = []
+        for choice, label in [(each.name, label) for each in self.choices.values() for label in each.options]:
+            # A label that this cube, or another label, does not go with is no advice.
+            with suppress(DataError, SpecError):
+                if name in self.with_settings({choice: label}).graph(targets, **given).parameters:
+                    found.append(f"{choice} = {label!r}")
+        return f"leave {name} out" + (f", or choose {' or '.join(found)}, which uses it" if found else "")
+
+    def check_given(self, graph: Graph, variables: Variables) -> None:
+        """Refuse values that the graph, on a cube with the given variables, does not use, or that are out of bounds.
 
         Raises
         ------
@@ -176,7 +187,7 @@ class Model:
         for name, value in self.values.items():
             if name not in graph.parameters:
                 chosen = ", ".join(f"{key}={label!r}" for key, label in self.labels.items())
-                hint = f"leave {name} out, or choose other labels"
+                hint = self.how_to_use(name, graph.targets, variables=variables)
                 raise SpecError(f"{self.kernel.name} does not use {name!r} here", found=chosen, hint=hint)
             check_values(self.parameters[name], value)
 

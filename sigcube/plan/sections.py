@@ -56,7 +56,7 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
     sections = tuple(
         Section(index, labels[key], tuple(found), *key) for index, (key, found) in enumerate(positions.items())
     )
-    _check_all_used(spec, sections)
+    _check_all_used(spec, sections, variables)
     return sections
 
 
@@ -90,7 +90,7 @@ def _bind_reference(
     return bound
 
 
-def _check_all_used(spec: Spec, sections: tuple[Section, ...]) -> None:
+def _check_all_used(spec: Spec, sections: tuple[Section, ...], variables: Variables) -> None:
     """Refuse axes and fixed values that no section uses."""
     used = {name for section in sections for name in section.model.graph.parameters} | {*spec.model.choices}
     given = {axis.name: f"axes.{axis.name}" for axis in spec.grid.axes}
@@ -101,5 +101,7 @@ def _check_all_used(spec: Spec, sections: tuple[Section, ...]) -> None:
                 f"no reading of {spec.model.kernel.name} in this sweep uses {name!r}",
                 where=where,
                 found=", ".join(sorted({f"{k}={v}" for s in sections for k, v in s.labels.items()})),
-                hint="leave it out, or choose labels that use it",
+                hint=spec.model.how_to_use(
+                    name, sums_of(spec.metrics), variables=variables, extra=terms_of(spec.metrics)
+                ),
             )

@@ -253,6 +253,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"axes": {"k": [1.0]}},
         "no reading of sigma in this sweep uses 'k'\n  where: axes.k\n  found: amplitude=constant",
     ),
+    ({"axes": {"k": [1.0]}}, "\n  do: leave k out, or choose window = 'power', which uses it"),
+    (
+        {"axes": {"A": [1.0]}, "fixed": {"amplitude": "path_length"}},
+        "leave A out, or choose amplitude = 'constant', which uses it",
+    ),
     ({"fixed": {"k": 1.0}}, "no reading of sigma in this sweep uses 'k'\n  where: fixed.k"),
     # the reference
     ({"reference": {"kernel": "mond", "a0": 5.0}}, "a0 is out of bounds\n  where: reference.a0\n  found: 5"),

@@ -112,18 +112,17 @@ class ChunkFiles:
         for path, _ in self._parts(region):
             path.unlink(missing_ok=True)
 
-    def _parts(self, region: Region) -> Iterator[tuple[Path, Region]]:
-        """Yield the file of each chunk of a region, and which part of the region it holds."""
+    def _parts(self, region: Region) -> Iterator[tuple[Path, Any]]:
+        """Yield the file of each chunk of a region, and which part of the region it holds: an index of its values."""
         chunks = [
             range(each.start // length, -(-each.stop // length))
             for each, length in zip(region, self.chunks, strict=True)
         ]
         for indices in product(*chunks):
-            part = tuple(
-                slice(index * length - each.start, (index + 1) * length - each.start)
-                for index, length, each in zip(indices, self.chunks, region, strict=True)
-            )
-            yield self.folder / self.key(indices), part
+            within = zip(indices, self.chunks, region, strict=True)
+            part = (slice(i * length - each.start, (i + 1) * length - each.start) for i, length, each in within)
+            # With the ellipsis, what is found there is an array also where it has no dimension.
+            yield self.folder / self.key(indices), (..., *part)
 
     def _encode(self, values: np.ndarray[Any, Any]) -> bytes | memoryview:
         if values.shape != self.chunks:

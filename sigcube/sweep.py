@@ -60,9 +60,9 @@ class Sweep:
         The data.
     kernel : str or Kernel
         The model: a registered name, or a record of one's own.
-    axes : Mapping
+    axes : Mapping, optional
         For each parameter or choice that varies, its values: `sigcube.linspace`, `sigcube.geomspace`, a list, labels, a
-        one-dimensional DataArray, or ``(dim, values)`` for axes that vary together.
+        one-dimensional DataArray, or ``(dim, values)`` for axes that vary together. Without any, the grid is one point.
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
     metrics : sequence of str or Metric
@@ -91,7 +91,7 @@ class Sweep:
         cube: xr.Dataset | str | Path,
         *,
         kernel: str | Kernel,
-        axes: Mapping[str, Any],
+        axes: Mapping[str, Any] | None = None,
         sample: str = "all",
         metrics: Sequence[str | Metric] = ("rms",),
         reference: str | Kernel | Mapping[str, Any] | None = None,

@@ -18,6 +18,7 @@ from sigcube.plan.plan import Block
 from sigcube.rerun import rerun
 from sigcube.store import open_or_create, read_journal
 from sigcube.sweep import Sweep, open_result, run_block
+from sigcube.verification import verify
 from tests.own_kernels import FRAGILE
 
 AXES = {
@@ -269,6 +270,21 @@ def test_a_result_too_large_for_memory_is_refused(mock_cube: xr.Dataset) -> None
 def test_a_cube_without_what_the_kernel_needs_names_it(mock_cube: xr.Dataset) -> None:
     with pytest.raises(DataError, match="sigma needs 'v_bul', which the cube does not have"):
         sweep_of(mock_cube.drop_vars("v_bul"))
+
+
+@pytest.mark.slow
+def test_a_sweep_without_axes_is_one_point(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    one = sweep_of(mock_cube, axes={}, fixed={"A": 1.5})
+    result = one.run(tmp_path / "r.zarr", workers=0)
+    assert result.rms.dims == ("galaxy",)
+    assert result.rms_mean.dims == result.status.dims == ()
+    same_bits(result.load(), one.compute())
+    # The same value as that point has on an axis.
+    same_bits(result, sweep_of(mock_cube, axes={"A": [1.0, 1.5]}).compute().isel(A=1))
+    report = verify(tmp_path / "r.zarr", sample=1)
+    assert (report.sound, report.recomputed) == (True, 1)
+    # Taken up again: there is nothing to do.
+    same_bits(result, one.run(tmp_path / "r.zarr", workers=0).load())
 
 
 def test_something_else_than_a_result_is_refused(tmp_path: Path) -> None:

@@ -80,11 +80,7 @@ def run_demo(out: Path, *, workers: int | None) -> None:
 def _landmark_table(cube: xr.Dataset) -> Table:
     """Compare the models with every landmark that has a measurement."""
     ratios = {
-        name: Sweep(
-            cube, sample="observed", kernel=name, axes={"constants": ["paper"]}, metrics=["ratio"], keep=["landmark"]
-        )
-        .compute()
-        .ratio.isel(constants=0)
+        name: Sweep(cube, sample="observed", kernel=name, metrics=["ratio"], keep=["landmark"]).compute().ratio
         for name in ("newton", "mond", "sigma")
     }
     rows = []

@@ -131,6 +131,8 @@ def make_model(
 ) -> FitModel:
     """Check one model of a fit, given as a table of ``kernel``, ``free`` and ``fixed``."""
     with in_keys_of_a_fit(name):
+        if not table.get("free"):
+            raise SpecError("a fit needs at least one parameter", where="axes")
         spec = make_spec(
             kernel=table["kernel"],
             kind=kind,
@@ -175,9 +177,8 @@ def in_keys_of_a_fit(model: str) -> Iterator[None]:
     except SpecError as error:
         key, _, rest = (error.where or "").partition(".")
         where = ".".join(part for part in ("model", "free" if key == "axes" else key, rest) if part)
-        what = error.what.replace("a sweep needs at least one axis", "a fit needs at least one parameter")
         raise SpecError(
-            what.replace("in this sweep", "in this fit"),
+            error.what.replace("in this sweep", "in this fit"),
             # Keys that all models share are named as they are.
             where=error.where if key in FitFile.model_fields else f"{where} of {model}",
             found=error.found,

@@ -248,11 +248,12 @@ def _describe(plan: Plan) -> str:
     repeated = grid.size - plan.points_computed
     rest = f"; {count(repeated)} repeat them" if repeated else ""
     readings = plural(len(plan.sections), "reading")
+    points = "1 grid point" if plan.points_computed == 1 else f"{count(plan.points_computed)} grid points"
     blocks = "1 block" if len(plan.blocks) == 1 else f"{count(len(plan.blocks))} blocks"
     rows = [
         ("data", f"{count(len(plan.systems))} systems, {count(plan.n_points)} points"),
-        ("grid", f"{shape} = {count(grid.size)} grid points"),
-        ("computed", f"{count(plan.points_computed)} grid points in {readings} of the model{rest}"),
+        ("grid", f"{shape} = {count(grid.size)} grid points" if shape else "a single point"),
+        ("computed", f"{points} in {readings} of the model{rest}"),
         *(("", line) for line in _describe_sections(plan)),
         ("metrics", _describe_metrics(plan)),
         ("result", f"{size(plan.bytes)} before compression, {len(plan.variables)} arrays, {count(plan.files)} files"),

@@ -65,7 +65,7 @@ class SpecFile(BaseModel):
 
     cube: str
     kernel: str
-    axes: dict[str, Any]
+    axes: dict[str, Any] = Field(default={})
     title: str | None = None
     sample: str = "all"
     metrics: list[str] = Field(default=["rms"])
@@ -105,7 +105,7 @@ def make_spec(
     *,
     kernel: str | Kernel,
     kind: str,
-    axes: Mapping[str, Any],
+    axes: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
     metrics: Sequence[str | Metric] = ("rms",),
     reference: str | Kernel | Mapping[str, Any] | None = None,
@@ -124,6 +124,7 @@ def make_spec(
         raise SpecError("dtype must be float32 or float64", where="dtype", found=repr(dtype))
     _check_list("metrics", metrics)
     _check_list("keep", keep)
+    axes = {} if axes is None else axes
     _check_table("axes", axes)
     _check_table("fixed", {} if fixed is None else fixed)
     if isinstance(n_fitted, bool) or not isinstance(n_fitted, int):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import Packed, kind_of, open_cube
+from sigcube.cube import Packed, Where, kind_of, open_cube
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.errors import SpecError, StoreError, StoreMismatch
@@ -65,6 +65,11 @@ class Sweep:
         one-dimensional DataArray, or ``(dim, values)`` for axes that vary together. Without any, the grid is one point.
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
+    where : str or DataArray of bool, optional
+        What to keep of the sample: a condition on variables of systems or points, such as
+        ``"inclination > 40 and quality == 1"`` (see `sigcube.cube.conditions.where_true`), or a mask of them.
+    error_floor : float or str, optional
+        The least error of what is observed, in its unit, or as a part of it: ``"5 %"``. What has no error gets none.
     metrics : sequence of str or Metric
         Names in `sigcube.model.metrics.METRICS`, or records of one's own.
     reference : str, Kernel or Mapping, optional
@@ -93,6 +98,8 @@ class Sweep:
         kernel: str | Kernel,
         axes: Mapping[str, Any] | None = None,
         sample: str = "all",
+        where: Where | None = None,
+        error_floor: float | str | None = None,
         metrics: Sequence[str | Metric] = ("rms",),
         reference: str | Kernel | Mapping[str, Any] | None = None,
         fixed: Mapping[str, Any] | None = None,
@@ -113,12 +120,26 @@ class Sweep:
             dtype=dtype,
             n_fitted=n_fitted,
         )
-        self._plan, self._packed = plan_cube(spec, data, sample=sample, title=title)
+        self._plan, self._packed = plan_cube(
+            spec, data, sample=sample, where=where, error_floor=error_floor, title=title
+        )
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Self:
-        """Read a sweep from its TOML file, or a shipped one by name; its cube counts from the current directory."""
-        return cls(**read_spec_file(path).model_dump())
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        fixed: Mapping[str, Any] | None = None,
+        where: str | None = None,
+        error_floor: float | str | None = None,
+    ) -> Self:
+        """Read a sweep from its TOML file, or a shipped one by name; its cube counts from the current directory.
+
+        What is given besides the file replaces what it says: parameters held at other values, axes of the file too; the
+        condition; the floor of errors.
+        """
+        file = read_spec_file(path).changed(fixed or {}, where=where, error_floor=error_floor)
+        return cls(**file.model_dump())
 
     @classmethod
     def from_result(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -55,6 +55,8 @@ class FitFile(BaseModel):
     model: list[ModelTable] = Field(min_length=1)
     title: str | None = None
     sample: str = "all"
+    where: str | None = None
+    error_floor: float | str | None = None
     scope: Scope = "system"
     objective: Objective = "chi2"
     metrics: list[str] = Field(default=[])
@@ -63,6 +65,20 @@ class FitFile(BaseModel):
         """Return the arguments of `sigcube.Fit`."""
         models = {table.name or table.kernel: table.model_dump(exclude={"name"}) for table in self.model}
         return {**self.model_dump(exclude={"model"}), "models": models}
+
+    def changed(self, fixed: Mapping[str, Any], **changes: Any) -> Self:
+        """Return the keys with other values where they are given.
+
+        What becomes fixed is so in the models that name it, or in all where none does.
+        """
+        named = {name: [t for t in self.model if name in {**t.free, **t.fixed}] or self.model for name in fixed}
+        models = []
+        for table in self.model:
+            own = {name: value for name, value in fixed.items() if table in named[name]}
+            free = {name: axis for name, axis in table.free.items() if name not in own}
+            models.append(table.model_copy(update={"free": free, "fixed": {**table.fixed, **own}}))
+        given = {key: value for key, value in changes.items() if value is not None}
+        return self.model_copy(update={"model": models, **given})
 
 
 def read_fit_file(path: str | Path) -> FitFile:

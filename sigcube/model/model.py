@@ -132,6 +132,20 @@ class Model:
                 what = f"{self.kernel.name} has no parameter or choice {name!r}"
                 raise SpecError(what, where=where, hint=did_you_mean(name, valid))
 
+    @cached_property
+    def definitions(self) -> dict[str, Definition]:
+        """What each name stands for under the labels."""
+        found = {**self.frame.terms, **self.kernel.terms}
+        for choice in (*self.frame.choices, *self.kernel.choices):
+            found.update(choice.options[self.labels[choice.name]].defines)
+        return found
+
+    def name_behind(self, name: str) -> str:
+        """Return what a name is another name for, such as the variable of a cube that is ``observed``."""
+        while isinstance(definition := self.definitions.get(name), str):
+            name = definition
+        return name
+
     def graph(
         self, targets: Iterable[str], *, variables: Variables, extra: Mapping[str, Definition] | None = None
     ) -> Graph:
@@ -146,13 +160,9 @@ class Model:
         SpecError
             For terms that depend on one another in a circle.
         """
-        definitions = {**self.frame.terms, **self.kernel.terms}
-        for choice in (*self.frame.choices, *self.kernel.choices):
-            definitions.update(choice.options[self.labels[choice.name]].defines)
-        definitions.update(extra or {})
         return build_graph(
             self.kernel.name,
-            definitions=definitions,
+            definitions={**self.definitions, **(extra or {})},
             parameters=self.parameters,
             variables=variables,
             targets=targets,

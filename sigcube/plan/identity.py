@@ -75,6 +75,7 @@ def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ..
         **{key: given[key] for key in ("fixed", "keep", "dtype", "n_fitted")},
         "metrics": f"{given['metrics']} sha256 {_sha256(_metric_record(spec))}",
         "reference": " ".join([given["reference"], *reference]),
+        **{name: origin[name] for name in ("where", "error_floor") if name in origin},
         **{f"data {name}": digest for name, digest in origin.get("data", {}).items()},
         "tile": " × ".join(map(str, tile)),
     }

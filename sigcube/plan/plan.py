@@ -228,6 +228,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "kernel": plan.spec.model.kernel.name,
         "systems": len(plan.systems),
         "points": plan.n_points,
+        **{name: plan.origin[name] for name in ("sample", "where", "error_floor") if name in plan.origin},
         "grid": dict(plan.dims),
         "grid_points": plan.spec.grid.size,
         "grid_points_computed": plan.points_computed,
@@ -252,6 +253,11 @@ def _describe(plan: Plan) -> str:
     blocks = "1 block" if len(plan.blocks) == 1 else f"{count(len(plan.blocks))} blocks"
     rows = [
         ("data", f"{count(len(plan.systems))} systems, {count(plan.n_points)} points"),
+        *(
+            ("", f"{name.replace('_', ' ')} {plan.origin[name]}")
+            for name in ("where", "error_floor")
+            if name in plan.origin
+        ),
         ("grid", f"{shape} = {count(grid.size)} grid points" if shape else "a single point"),
         ("computed", f"{points} in {readings} of the model{rest}"),
         *(("", line) for line in _describe_sections(plan)),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,12 +68,20 @@ class SpecFile(BaseModel):
     axes: dict[str, Any] = Field(default={})
     title: str | None = None
     sample: str = "all"
+    where: str | None = None
+    error_floor: float | str | None = None
     metrics: list[str] = Field(default=["rms"])
     keep: list[str] = Field(default=[])
     dtype: Literal["float32", "float64"] = "float32"
     n_fitted: int = 0
     reference: dict[str, Any] | None = None
     fixed: dict[str, Any] = Field(default={})
+
+    def changed(self, fixed: Mapping[str, Any], **changes: Any) -> Self:
+        """Return the keys with other values where they are given; what becomes fixed is no axis any more."""
+        axes = {name: axis for name, axis in self.axes.items() if name not in fixed}
+        given = {key: value for key, value in changes.items() if value is not None}
+        return self.model_copy(update={"axes": axes, "fixed": {**self.fixed, **fixed}, **given})
 
 
 def read_spec_file(path: str | Path) -> SpecFile:

@@ -59,7 +59,10 @@ class Sweep:
     cube : xarray.Dataset or path
         The data.
     kernel : str or Kernel
-        The model: a registered name, or a record of one's own.
+        The model: a registered name, or a record of one's own. `models` takes several instead.
+    models : Mapping, optional
+        Several models by a name for each: a kernel, or a table of ``kernel`` and what is ``fixed`` in it alone. The
+        result has a dimension ``model``; along an axis that a model does not have, its values repeat.
     axes : Mapping, optional
         For each parameter or choice that varies, its values: `sigcube.linspace`, `sigcube.geomspace`, a list, labels, a
         one-dimensional DataArray, or ``(dim, values)`` for axes that vary together. Without any, the grid is one point.
@@ -95,7 +98,8 @@ class Sweep:
         self,
         cube: xr.Dataset | str | Path,
         *,
-        kernel: str | Kernel,
+        kernel: str | Kernel | None = None,
+        models: Mapping[str, str | Kernel | Mapping[str, Any]] | None = None,
         axes: Mapping[str, Any] | None = None,
         sample: str = "all",
         where: Where | None = None,
@@ -111,6 +115,7 @@ class Sweep:
         data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
         spec = make_spec(
             kernel=kernel,
+            models=models,
             kind=kind_of(data).name,
             axes=axes,
             fixed=fixed,
@@ -287,12 +292,12 @@ class Sweep:
         return xr.Dataset(content, plan.coords, plan.attrs)
 
     def __repr__(self) -> str:
-        return f"<Sweep of {self._plan.spec.model.kernel.name} over {dict(self._plan.dims)}>"
+        return f"<Sweep of {self._plan.spec.name} over {dict(self._plan.dims)}>"
 
 
 def _own_records(spec: Spec) -> dict[str, dict[str, Any]]:
     """Return the kernels and metrics that a worker would not find by name, as `Sweep.from_result` takes them."""
-    kernels = [model.kernel for model in (spec.model, spec.reference) if model is not None]
+    kernels = [model.kernel for model in (*spec.models.values(), spec.reference) if model is not None]
     return {
         "own_kernels": {each.name: each for each in kernels if KERNELS.get(each.name) is not each},
         "own_metrics": {metric.name: metric for metric in spec.metrics if metric.name not in METRICS},

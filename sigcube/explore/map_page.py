@@ -114,10 +114,10 @@ def map_page(
 
 def _notes(result: xr.Dataset) -> dict[str, str]:
     """Return where the numbers come from, as far as the result says."""
-    notes = {name: str(result.attrs.get(name, "")) for name in ("cube", "sample", "citation")}
+    notes = {name: str(result.attrs.get(name, "")) for name in ("cube", "sample", "where", "citation")}
     spec = json.loads(result.attrs.get("spec", "{}"))
     versions = json.loads(result.attrs.get("versions", "{}"))
-    notes["kernel"] = spec.get("kernel", "")
+    notes["kernel"] = spec.get("kernel") or ", ".join(spec.get("models", ()))
     notes["held fixed"] = ", ".join(
         f"{name} = {value}" for name, value in spec.get("fixed", spec.get("parameters", {})).items()
     )

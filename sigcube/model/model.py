@@ -114,6 +114,10 @@ class Model:
         """Unit of what is predicted."""
         return self.frame.unit(self.labels)
 
+    def varies(self, name: str) -> bool:
+        """Whether a name is a parameter or a choice of the model that it does not hold fixed."""
+        return (name in self.parameters or name in self.choices) and name not in self.settings
+
     def with_settings(self, settings: Mapping[str, Any]) -> "Model":
         """Return the model with further settings, which replace those of the same name."""
         return replace(self, settings={**self.settings, **settings})

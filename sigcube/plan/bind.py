@@ -65,7 +65,8 @@ def plan_cube(
         cube, origin["error_floor"] = _with_least_errors(cube, spec.model, error_floor, variables)
     packed = pack(cube, sample=sample, where=where, variables=variables)
     origin |= {"n_systems": packed.n_systems, "n_points": packed.n_points}
-    origin["title"] = title or f"{spec.model.kernel.title} over {origin['cube']}; {_describe_sample(cube, origin)}"
+    titles = ", ".join(kernel.title for kernel in spec.kernels)
+    origin["title"] = title or f"{titles} over {origin['cube']}; {_describe_sample(cube, origin)}"
     return _plan(spec, sections, packed, origin), packed
 
 

@@ -225,7 +225,7 @@ def make_plan(
 def plan_record(plan: Plan) -> dict[str, Any]:
     """Return the figures of a plan as JSON-able values: times in seconds, sizes in bytes."""
     return {
-        "kernel": plan.spec.model.kernel.name,
+        "kernel": ", ".join(kernel.name for kernel in plan.spec.kernels),
         "systems": len(plan.systems),
         "points": plan.n_points,
         **{name: plan.origin[name] for name in ("sample", "where", "error_floor") if name in plan.origin},
@@ -244,7 +244,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
 
 def _describe(plan: Plan) -> str:
     """Return a plan as text: what is computed, what is written, what it costs."""
-    grid, kernel = plan.spec.grid, plan.spec.model.kernel
+    grid, titles = plan.spec.grid, ", ".join(kernel.title for kernel in plan.spec.kernels)
     shape = " × ".join(f"{dim} {n}" for dim, n in plan.dims.items())
     repeated = grid.size - plan.points_computed
     rest = f"; {count(repeated)} repeat them" if repeated else ""
@@ -272,7 +272,7 @@ def _describe(plan: Plan) -> str:
         what = f"the model is not finite at every point of sample {sample!r}: its metrics will be NaN there;"
         rows += [("caution", what), ("", "choose a sample without flagged points")]
     lines = [f"  {label:<10}{text}".rstrip() for label, text in rows]
-    return "\n".join([f"Plan of a sweep of {kernel.name} ({kernel.title})", *lines])
+    return "\n".join([f"Plan of a sweep of {plan.spec.name} ({titles})", *lines])
 
 
 def _describe_sections(plan: Plan) -> Iterable[str]:

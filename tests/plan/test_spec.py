@@ -131,7 +131,7 @@ REFUSED = [
     ({"reference": "mond", "metrics": ["bias"]}, "a reference is compared by RMS\n  where: metrics"),
     # the rest
     ({"kernel": "sgma"}, "there is no kernel 'sgma'\n  do: did you mean 'sigma'?"),
-    ({"kernel": None}, "there is no kernel None\n  do: valid: burr"),
+    ({"kernel": None}, "a sweep needs either a kernel or several models\n  where: kernel\n  do: valid: burr"),
     ({"kernel": ["sigma"]}, "there is no kernel ['sigma']\n"),
     ({"metrics": None}, "metrics must be a list\n  where: metrics\n  found: None"),
     ({"metrics": [["rms"]]}, "metrics must be a list\n  where: metrics\n  found: [['rms']]"),

@@ -21,13 +21,17 @@ __all__ = [
     "AsJson",
     "CubeFolder",
     "DataFolder",
+    "ErrorFloor",
     "ExitCode",
     "Scheduler",
+    "Set",
+    "Where",
     "Workers",
     "make_app",
     "print_json",
     "print_result",
     "print_tables",
+    "read_settings",
     "stderr_console",
     "stdout_console",
 ]
@@ -83,6 +87,40 @@ CubeFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where the cubes a
 DataFolder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Take the raw files from this folder instead of the network.")
 ]
+
+
+Where = Annotated[
+    str | None,
+    typer.Option(metavar="CONDITION", help="Keep of the sample what meets it, such as 'inclination > 40 and r > 2'."),
+]
+ErrorFloor = Annotated[
+    str | None,
+    typer.Option(metavar="E", help="The least error of what is observed, in its unit, or a part of it: '5 %'."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Hold a parameter or a choice fixed, whatever SPEC says of it."),
+]
+
+
+def read_settings(given: Iterable[str] | None) -> dict[str, float | str]:
+    """Return what options ``--set NAME=VALUE`` say: numbers, and labels.
+
+    Examples
+    --------
+    >>> read_settings(["A=1.2", "window=none"])
+    {'A': 1.2, 'window': 'none'}
+    """
+    found: dict[str, float | str] = {}
+    for each in given or ():
+        name, equals, value = (part.strip() for part in each.partition("="))
+        if not (name and equals and value):
+            raise typer.BadParameter(f"{each!r} is not of the form NAME=VALUE", param_hint="--set")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def _version(wanted: bool) -> None:

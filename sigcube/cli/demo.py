@@ -54,7 +54,7 @@ def run_demo(out: Path, *, workers: int | None) -> None:
         title=f"Which model made these {N_GALAXIES} synthetic galaxies?",
         sample="unflagged",
         kernel="sigma",
-        parameters=FIXED,
+        fixed=FIXED,
         axes={"window": WINDOWS, "xi_scale": linspace(0.005, 0.6, 120), "A": linspace(0.705, 1.7, 200)},
         metrics=["rms", "chi2_red", "scatter_g"],
         reference={"kernel": "mond", "nu": "rar"},
@@ -80,11 +80,7 @@ def run_demo(out: Path, *, workers: int | None) -> None:
 def _landmark_table(cube: xr.Dataset) -> Table:
     """Compare the models with every landmark that has a measurement."""
     ratios = {
-        name: Sweep(
-            cube, sample="observed", kernel=name, axes={"constants": ["paper"]}, metrics=["ratio"], keep=["landmark"]
-        )
-        .compute()
-        .ratio.isel(constants=0)
+        name: Sweep(cube, sample="observed", kernel=name, metrics=["ratio"], keep=["landmark"]).compute().ratio
         for name in ("newton", "mond", "sigma")
     }
     rows = []

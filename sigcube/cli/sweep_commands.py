@@ -9,12 +9,16 @@ import typer
 
 from sigcube.cli.app import (
     AsJson,
+    ErrorFloor,
     ExitCode,
     Scheduler,
+    Set,
+    Where,
     Workers,
     print_json,
     print_result,
     print_tables,
+    read_settings,
     stderr_console,
 )
 from sigcube.errors import StoreError
@@ -45,12 +49,19 @@ def kernels(
         print_tables(kernel_tables(name))
 
 
-def plan(spec: SpecPath, as_json: AsJson = False) -> None:
+def plan(
+    spec: SpecPath,
+    settings: Set = None,
+    where: Where = None,
+    error_floor: ErrorFloor = None,
+    as_json: AsJson = False,
+) -> None:
     """Show what a sweep would compute and write, and what that costs; nothing is written."""
     from sigcube.plan.plan import plan_record
     from sigcube.sweep import Sweep
 
-    planned = Sweep.from_toml(spec).plan()
+    fixed = read_settings(settings)
+    planned = Sweep.from_toml(spec, fixed=fixed, where=where, error_floor=error_floor).plan()
     if as_json:
         print_json(plan_record(planned))
     else:
@@ -60,6 +71,9 @@ def plan(spec: SpecPath, as_json: AsJson = False) -> None:
 def sweep(
     spec: SpecPath,
     out: ResultOut = None,
+    settings: Set = None,
+    where: Where = None,
+    error_floor: ErrorFloor = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first block that fails.")] = False,
@@ -75,7 +89,7 @@ def sweep(
     from sigcube.sweep import Sweep
 
     target = out or _default_target(spec)
-    prepared = Sweep.from_toml(spec)
+    prepared = Sweep.from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
     data_points = prepared.plan(probe=False).n_points
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -185,6 +199,9 @@ def map_(
 def fit(
     spec: SpecPath,
     out: ResultOut = None,
+    settings: Set = None,
+    where: Where = None,
+    error_floor: ErrorFloor = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a fit that is already there.")] = False,
 ) -> None:
     """Fit models to each system, or to a sample as one: on a grid, then from each of its minima down to a true one."""
@@ -194,7 +211,7 @@ def fit(
 
     target = out or _default_target(spec)
     try:
-        prepared = Fit.from_toml(spec)
+        prepared = Fit.from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
         with count_progress(stderr_console()) as on_progress:
             result = prepared.run(target, overwrite=overwrite, on_progress=on_progress)
     except KeyboardInterrupt:

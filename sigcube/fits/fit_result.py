@@ -96,7 +96,7 @@ def fitted_parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
     for name in found:
         if {name, f"{name}_error"} & used or f"{name}_error" in found:
             what = f"a fitted parameter cannot be called {name!r}"
-            raise SpecError(what, where="parameters", found="a name that the result uses itself")
+            raise SpecError(what, where="free", found="a name that the result uses itself")
     return found
 
 

@@ -189,9 +189,9 @@ def make_grid(axes: Mapping[str, Any]) -> Grid:
     {'window': 2, 'A': 4}
     >>> make_grid({"A": ("case", [1.0, 2.0]), "xi_scale": ("case", [0.1, 0.2])}).dims
     {'case': 2}
+    >>> make_grid({}).size
+    1
     """
-    if not axes:
-        raise SpecError("a sweep needs at least one axis", where="axes")
     grid = Grid(tuple(_axis(name, given) for name, given in axes.items()))
     for axis in grid.axes:
         if len(axis.values) != grid.dims[axis.dim]:

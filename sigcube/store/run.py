@@ -11,7 +11,7 @@ from typing import Self
 from sigcube.cube import Packed
 from sigcube.errors import StoreError, StoreExists, StoreMismatch
 from sigcube.files import clear_abandoned, free_space, path_of
-from sigcube.plan.identity import find_differences
+from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import Block, PointStatus, least_bytes
 from sigcube.store.damage import find_status_fault
@@ -192,7 +192,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
                 raise
     folder = journal_folder(target)
     finish_extension(target)
-    stored, wanted = read_journal(folder).header.identity, plan.identity
+    stored, wanted = in_present_words(read_journal(folder).header.identity), plan.identity
     if differing := find_differences(stored, wanted):
         raise StoreMismatch(
             f"the store was made by another sweep: {', '.join(differing)} differ",

@@ -139,7 +139,7 @@ def test_refused(cube: xr.Dataset, make: object, message: str) -> None:
 @pytest.mark.slow
 def test_a_fit_measures_it_at_the_best_model(cube: xr.Dataset, tmp_path: Path) -> None:
     axes = {"A": sigcube.linspace(0.01, 5.0, 11)}
-    fit = sigcube.Fit(cube, sample="unflagged", kernel="sigma", parameters=axes, metrics=[SKEWNESS])
+    fit = sigcube.Fit(cube, sample="unflagged", kernel="sigma", free=axes, metrics=[SKEWNESS])
     found = fit.run(tmp_path / "fit.zarr")
     best = {"A": ("case", [float(found.A[0])])}
     swept = sigcube.Sweep(cube, sample="unflagged", kernel="sigma", axes=best, metrics=[SKEWNESS], keep=["galaxy"])

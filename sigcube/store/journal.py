@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from math import isfinite
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import xxhash
@@ -280,14 +280,20 @@ def _read_header(folder: Path, lines: list[bytes]) -> tuple[int, Header]:
                 hint="read it with that version, or write to another path",
             )
         _read_line(lines[0], must_check=version != 1)
-        if sum(times for times, _ in record["block_points"]) > MOST_BLOCKS:
+        runs, files = record["block_points"], dict(record.get("files", {}))
+        if any(type(each) is not int or each < 0 for run in runs for each in run):
+            raise ValueError("a number of points or blocks that is none")
+        if sum(times for times, _ in runs) > MOST_BLOCKS:
             raise ValueError(f"more than {MOST_BLOCKS} blocks")
-        points = tuple(count for times, count in record["block_points"] for _ in range(times))
+        # A repair removes such files: none lies outside the store.
+        if outside := [name for name in files if "\0" in name or {"/", ".."} & {*PurePosixPath(name).parts}]:
+            raise ValueError(f"{outside[0]!r} is no file of the store")
+        points = tuple(count for times, count in runs for _ in range(times))
         return version, Header(
             identity={str(key): str(value) for key, value in record["identity"].items()},
             block_points=points,
-            data_points=record["data_points"],
-            files=record.get("files", {}),
+            data_points=int(record["data_points"]),
+            files={name: str(digest) for name, digest in files.items()},
         )
     except _FAULTS as error:
         raise _damaged(folder, 1, f"{type(error).__name__}: {error}") from error

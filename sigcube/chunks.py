@@ -132,11 +132,12 @@ class ChunkFiles:
         for indices in product(*chunks):
             outside, inside, whole = [], [], True
             for index, length, size, each in zip(indices, self.chunks, self.shape, region, strict=True):
-                first, last = index * length, min((index + 1) * length, size)
+                first, last = index * length, (index + 1) * length
                 start, stop = max(first, each.start), min(last, each.stop)
                 outside.append(slice(start - each.start, stop - each.start))
                 inside.append(slice(start - first, stop - first))
-                whole &= (start, stop) == (first, last)
+                # An array that still grows may be shorter than what is written.
+                whole &= start == first and stop >= min(last, size)
             # With the ellipsis, what is found there is an array also where it has no dimension.
             yield _Part(self.folder / self.key(indices), (..., *outside), (..., *inside), whole)
 

@@ -3,7 +3,7 @@
 from sigcube.store.journal import JournalEntry, read_journal
 from sigcube.store.lock import Holder
 from sigcube.store.run import RunStore, StoreStatus, open_or_create, refuse_damaged_files, status
-from sigcube.store.template import create, read_attrs, read_inputs, stamp
+from sigcube.store.template import create, journal_folder, read_attrs, read_inputs, stamp
 from sigcube.store.writer import Written, mark_block, write_block
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "StoreStatus",
     "Written",
     "create",
+    "journal_folder",
     "mark_block",
     "open_or_create",
     "read_attrs",

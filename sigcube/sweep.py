@@ -17,7 +17,7 @@ from sigcube.cube.storage import reading
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
-from sigcube.errors import SigcubeError, SpecError, StoreError, StoreMismatch
+from sigcube.errors import ClusterError, SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric
@@ -407,12 +407,17 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
 @lru_cache(maxsize=2)
 def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
     """Read spec and data from a store, once a process."""
-    sweep = Sweep.from_result(path, **(pickle.loads(payload) if payload else {}))
+    try:
+        sweep = Sweep.from_result(path, **(pickle.loads(payload) if payload else {}))
+    # Whatever it is, it is no fault of the block's: the client has just read the same.
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"
+        raise ClusterError("cannot read the sweep from its store", where=path, found=found) from error
     if changed := changed_parts(sweep, path):
         raise StoreMismatch(
-            f"this worker would compute something else: {', '.join(changed)} differ",
+            "would compute something else",
             where=path,
-            hint="run the same version of sigcube and of the kernel on the workers and on the client",
+            found=", ".join(f"another {part}" for part in changed),
         )
     return Engine(sweep._plan, sweep._packed)
 

@@ -1,7 +1,6 @@
 """Open a store for a run: make it or resume it, hold its lock, know what is left to do; and its status for others."""
 
 import os
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from sigcube.files import clear_abandoned, free_space, path_of
 from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import Block, PointStatus, least_bytes
+from sigcube.processes import owner_of_draft
 from sigcube.store.damage import find_status_fault
 from sigcube.store.extension import finish_extension
 from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_header, read_journal
-from sigcube.store.lock import Holder, Lock, current_holder
+from sigcube.store.lock import STALE_AFTER, Holder, Lock, current_holder
 from sigcube.store.template import create, damaged_files, journal_folder, restore_files
 from sigcube.store.writer import mark_block
 from sigcube.wording import size
@@ -27,7 +27,6 @@ __all__ = ["RunStore", "StoreStatus", "open_or_create", "refuse_damaged_files", 
 
 _BAD_ENDS = (PointStatus.FAILED, PointStatus.KILLED)
 _SHORT = 60
-_PATIENCE = 60.0
 
 
 class RunStore:
@@ -55,6 +54,11 @@ class RunStore:
         self._entries = dict(before.entries)
         settled = before.blocks(PointStatus.DONE, *(() if retry_failed else _BAD_ENDS))
         self.todo = tuple(index for index in range(len(blocks)) if index not in settled)
+
+    @property
+    def lock_record(self) -> tuple[str, str]:
+        """Name and token of the lock's record: who reads the one in the other sees this very store."""
+        return self._lock.record
 
     def __enter__(self) -> Self:
         """Return the store, held since it was opened."""
@@ -111,11 +115,12 @@ class RunStore:
         self._journal.flush()
 
     def close(self) -> None:
-        """Write what is recorded, and let the lock go."""
+        """Write what is recorded, clear what workers left that died, and let the lock go."""
         with ExitStack() as stack:
             stack.callback(self._lock.release)
             stack.callback(self._journal.close)
             self.flush()
+            _remove_orphans(Path(self.path))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,13 +288,11 @@ def _shorten(value: str | None) -> str:
 
 
 def _remove_orphans(target: Path) -> None:
-    """Remove what killed writers left; only the holder of the lock may, as others' drafts may be in use."""
+    """Remove the drafts of writers that have ended: workers of this run or of earlier ones, contenders for the lock."""
     for folder, _, names in os.walk(target):
-        # A contender for the lock has a draft here for a moment.
-        patience = _PATIENCE if Path(folder) == journal_folder(target) else 0.0
         for path in (Path(folder, name) for name in names if name.endswith(".partial")):
             with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime >= patience:
+                if owner_of_draft(path.name).has_ended(last_seen=path.stat().st_mtime, patience=STALE_AFTER):
                     path.unlink()
     clear_abandoned(target)
 

@@ -18,6 +18,7 @@ from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.validation import validate, validate_form, validate_values
 from sigcube.errors import DataError, SigcubeError
 from sigcube.files import find_previous, write_folder
+from sigcube.shipped import shipped
 
 __all__ = [
     "chunk_length",
@@ -70,8 +71,9 @@ def open_lazily(path: Path) -> xr.Dataset:
     """Open a cube without checks: values are read whenever they are needed."""
     if not path.exists():
         previous = find_previous(path)
+        dataset = f" {path.stem}" if path.stem in shipped("ingest") else ""
         aside = f"a save was interrupted; the cube as it was is {previous}"
-        hint = aside if previous else "make it with `sigcube ingest`"
+        hint = aside if previous else f"make it with `sigcube ingest{dataset}`"
         raise DataError("there is no cube here", where=str(path), hint=hint)
     with reading(path):
         ds = _with_plain_strings(xr.open_dataset(path, engine="zarr", chunks=None, cache=False))

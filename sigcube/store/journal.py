@@ -267,7 +267,7 @@ def _whole_lines(folder: Path) -> list[bytes]:
         data = path.read_bytes()
     except OSError as error:
         raise StoreError(
-            "there is no journal", where=str(path), found=str(error), hint="name the folder of a sigcube result"
+            "there is no journal", where=str(path), found=error.strerror, hint="name the folder of a sigcube result"
         ) from error
     return data.split(b"\n")[:-1]
 

@@ -113,11 +113,15 @@ class ChunkFiles:
 
     def remove(self, region: Region) -> None:
         """Give a region the array's fill value: files of chunks that lie in it, and damaged ones, are removed."""
+        fill = np.broadcast_to(np.array(self.fill, self.dtype), [each.stop - each.start for each in region])
         for part in self._parts(region):
+            if not part.path.exists():
+                continue
             if not part.whole:
                 try:
-                    fill = np.broadcast_to(np.array(self.fill, self.dtype), [s.stop - s.start for s in region])
-                    write_file(part.path, self._encode(self._merged(part, fill)))
+                    data = self._encode(self._merged(part, fill))
+                    if data != part.path.read_bytes():
+                        write_file(part.path, data)
                     continue
                 except ValueError:
                     pass

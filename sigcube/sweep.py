@@ -36,10 +36,11 @@ from sigcube.store import (
     read_header,
     read_inputs,
     read_layout,
+    refuse_damaged_files,
     stamp,
     write_block,
 )
-from sigcube.store.result import open_result, result_attrs
+from sigcube.store.result import as_asked, open_result, result_attrs
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -241,8 +242,9 @@ class Sweep:
     def extend(self, path: str | Path, **options: Any) -> xr.Dataset:
         """Extend a result to this sweep, which has the same axes with more values: further ones, or between the old.
 
-        What the result holds is neither computed again nor moved. What was left of it is done first. An extension that
-        was interrupted goes on when it is asked for again.
+        No block of the result is computed again or moved; what was left of it is done first. A reading that does not
+        use an axis is computed once more for its new values. An extension that was interrupted goes on when it is asked
+        for again.
 
         Parameters
         ----------
@@ -266,11 +268,11 @@ class Sweep:
             As for `run`.
         """
         finish_extension(path)
-        before = Sweep.from_result(path, **_own_records(self._plan.spec))
-        plan = extend_plan(before._plan, self._plan, self._packed, where=str(path))
-        if plan.identity != before._plan.identity or plan.asked.grid != before._plan.asked.grid:
-            before.run(path, **options)
-            extend_store(path, plan=plan, inputs=self._packed)
+        refuse_damaged_files(path)
+        before = Sweep.from_result(path, **_own_records(self._plan.spec))._plan
+        plan = extend_plan(before, self._plan, self._packed, where=str(path))
+        if plan.identity != before.identity or plan.asked.grid != before.asked.grid:
+            extend_store(path, plan=plan, inputs=self._packed, before=before.identity)
         return self.run(path, **options)
 
     def _stored_in(self, path: str | Path) -> Self:
@@ -282,10 +284,16 @@ class Sweep:
         if read_header(folder).identity == self._plan.identity:
             return self
         try:
+            refuse_damaged_files(path)
             before = Sweep.from_result(path, **_own_records(self._plan.spec))._plan
-            plan = extend_plan(before, self._plan, self._packed, where=str(path))
         except SigcubeError:
-            # The store is of something else: to open it says what differs.
+            # To open the store says what is wrong with it.
+            return self
+        try:
+            plan = extend_plan(before, self._plan, self._packed, where=str(path))
+        except StoreMismatch:
+            if len(before.stages) > 1:
+                raise
             return self
         if plan.stages != before.stages:
             raise StoreMismatch(
@@ -357,7 +365,7 @@ class Sweep:
                 target: Any = (..., *region)
                 arrays[name][target] = values[name]
         content = {v.name: (v.dims, arrays[v.name], dict(v.attrs)) for v in plan.variables}
-        return xr.Dataset(content, plan.coords, plan.attrs)
+        return as_asked(xr.Dataset(content, plan.coords, plan.attrs), plan.spec.grid, plan.asked.grid)
 
     def __repr__(self) -> str:
         return f"<Sweep of {self._plan.spec.name} over {dict(self._plan.dims)}>"

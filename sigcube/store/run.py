@@ -14,13 +14,13 @@ from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import Block, PointStatus, least_bytes
 from sigcube.processes import owner_of_draft
-from sigcube.store.damage import find_status_fault
-from sigcube.store.extension import finish_extension
+from sigcube.store.damage import find_fault, find_status_fault
+from sigcube.store.extension import finish_extension, waiting_files
 from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_header, read_journal
 from sigcube.store.lock import STALE_AFTER, Holder, Lock, current_holder
 from sigcube.store.template import create, damaged_files, journal_folder, restore_files
-from sigcube.store.writer import mark_block
+from sigcube.store.writer import mark_block, shares_chunks
 from sigcube.wording import size
 
 __all__ = ["RunStore", "StoreStatus", "open_or_create", "refuse_damaged_files", "status"]
@@ -92,13 +92,18 @@ class RunStore:
     def check(self) -> None:
         """Compare the status of the grid points with what the journal says of their blocks.
 
+        Of blocks that share a chunk with others, which an extension may bring, the values are compared as well: a
+        worker of an earlier run, cut off in the middle of a write, could have put back what was there before.
+
         Raises
         ------
         StoreError
             A block is not as it was written.
         """
         for index, entry in self._entries.items():
-            if fault := find_status_fault(self.path, self._blocks[index], entry):
+            block = self._blocks[index]
+            find = find_fault if shares_chunks(self.path, block) else find_status_fault
+            if fault := find(self.path, block, entry):
                 raise _damaged(f"{self.path}, block {index}", fault)
 
     def flush(self) -> None:
@@ -197,17 +202,11 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
                 raise
     folder = journal_folder(target)
     finish_extension(target)
-    stored, wanted = in_present_words(read_journal(folder).header.identity), plan.identity
-    if differing := find_differences(stored, wanted):
-        raise StoreMismatch(
-            f"the store was made by another sweep: {', '.join(differing)} differ",
-            where=str(target),
-            found="; ".join(f"{key} = {_shorten(stored.get(key))}" for key in differing),
-            expected="; ".join(f"{key} = {_shorten(wanted.get(key))}" for key in differing),
-            hint="write to another path, or move the store away to start anew",
-        )
+    _refuse_another_sweep(target, plan)
     lock = Lock(folder)
     try:
+        # Again: it may have been extended before the lock was ours.
+        _refuse_another_sweep(target, plan)
         _remove_orphans(target)
         _restore_missing(target, plan, inputs)
         store = RunStore(str(target), lock, blocks=plan.blocks, retry_failed=retry_failed)
@@ -217,6 +216,18 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     except BaseException:
         lock.release()
         raise
+
+
+def _refuse_another_sweep(target: Path, plan: Plan) -> None:
+    stored, wanted = in_present_words(read_header(journal_folder(target)).identity), plan.identity
+    if differing := find_differences(stored, wanted):
+        raise StoreMismatch(
+            f"the store was made by another sweep: {', '.join(differing)} differ",
+            where=str(target),
+            found="; ".join(f"{key} = {_shorten(stored.get(key))}" for key in differing),
+            expected="; ".join(f"{key} = {_shorten(wanted.get(key))}" for key in differing),
+            hint="write to another path, or move the store away to start anew",
+        )
 
 
 def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> None:
@@ -237,7 +248,7 @@ def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> N
 
 
 def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
-    """Compare the files that a store began with with their digests; a result without a journal, of a fit, has none.
+    """Compare the files of a store's template with their digests; a result without a journal, of a fit, has none.
 
     Raises
     ------
@@ -245,6 +256,12 @@ def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
         One differs, or is missing.
     """
     if journal_folder(path_of(path, what="a result")).is_dir():
+        if waiting := waiting_files(path):
+            raise StoreError(
+                "an extension is being put in place, or a file of it is damaged",
+                where=str(Path(path, waiting[0])),
+                hint="if no run is at work, run the same command again: there is a sound copy",
+            )
         for name, what in damaged_files(path, read_header(journal_folder(path)).files).items():
             raise _damaged(str(Path(path, name)), what)
 

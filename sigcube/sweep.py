@@ -3,9 +3,7 @@
 import contextlib
 import json
 import pickle
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
@@ -15,35 +13,38 @@ import numpy as np
 import xarray as xr
 
 from sigcube.cube import Packed, Where, kind_of, open_cube
+from sigcube.cube.storage import reading
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
-from sigcube.errors import SpecError, StoreError, StoreMismatch
+from sigcube.engine.probe import probe as time_part
+from sigcube.errors import SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric
-from sigcube.plan.bind import ORIGIN, plan_cube, plan_packed
+from sigcube.plan.bind import ORIGIN, extend_plan, plan_cube, plan_packed
 from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
-from sigcube.plan.values import Block, PointStatus, Section
 from sigcube.store import (
     RunStore,
     Written,
+    extend_store,
+    finish_extension,
+    journal_folder,
     open_or_create,
     read_attrs,
+    read_header,
     read_inputs,
-    refuse_damaged_files,
+    read_layout,
     stamp,
     write_block,
 )
+from sigcube.store.result import open_result, result_attrs
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Sweep", "changed_parts", "open_result", "run_block"]
-
-# Enough for a steady rate, little enough to be done before a person looks up.
-_PROBE_EVALUATIONS = 2**24
+__all__ = ["Sweep", "changed_parts", "run_block"]
 
 _MOST_IN_MEMORY = 4 * 2**30
 
@@ -155,14 +156,19 @@ class Sweep:
         own_metrics: Mapping[str, Metric] | None = None,
     ) -> Self:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
-        attrs = _result_attrs(path)
-        if attrs.get("kind") == "fit":
-            hint = "open it with sigcube.open_result, or make it again with `sigcube fit`"
-            raise SpecError("this is the result of a fit, not of a sweep", where=str(path), hint=hint)
+        attrs = result_attrs(path, "result")
+        own: Any = {"own_kernels": own_kernels, "own_metrics": own_metrics}
+        with reading(path, what="result"):
+            layout, packed = read_layout(path), read_inputs(path)
+            asked = spec_from_record(json.loads(attrs["spec"]), **own)
+            spec = spec_from_record(layout.spec, **own) if layout.spec else asked
+        origin = {name: attrs[name] for name in ORIGIN if name in attrs}
+        return cls._of(plan_packed(spec, packed, origin, stages=layout.stages, asked=asked), packed)
+
+    @classmethod
+    def _of(cls, plan: Plan, packed: Packed) -> Self:
         sweep = cls.__new__(cls)
-        spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels, own_metrics=own_metrics)
-        sweep._packed = read_inputs(path)
-        sweep._plan = plan_packed(spec, sweep._packed, {name: attrs[name] for name in ORIGIN if name in attrs})
+        sweep._plan, sweep._packed = plan, packed
         return sweep
 
     @property
@@ -178,7 +184,7 @@ class Sweep:
         probe : bool
             Whether to time a small part on this machine, for an estimate of the whole.
         """
-        return _probed(self._plan, self._packed) if probe else self._plan
+        return time_part(self._plan, self._packed) if probe else self._plan
 
     def run(
         self,
@@ -223,13 +229,75 @@ class Sweep:
         ClusterError
             When the cluster is not reachable, or is lost.
         """
-        with open_or_create(path, plan=self._plan, inputs=self._packed, retry_failed=retry_failed) as store:
+        stored = self._stored_in(path)
+        with open_or_create(path, plan=stored._plan, inputs=self._packed, retry_failed=retry_failed) as store:
             if store.todo:
-                self._run_blocks(
+                stored._run_blocks(
                     store, client, scheduler=scheduler, workers=workers, fail_fast=fail_fast, on_event=on_event
                 )
             store.check()
         return open_result(path)
+
+    def extend(self, path: str | Path, **options: Any) -> xr.Dataset:
+        """Extend a result to this sweep, which has the same axes with more values: further ones, or between the old.
+
+        What the result holds is neither computed again nor moved. What was left of it is done first. An extension that
+        was interrupted goes on when it is asked for again.
+
+        Parameters
+        ----------
+        path : path
+            The result of the same sweep over a smaller grid.
+        **options
+            As for `run`.
+
+        Returns
+        -------
+        xarray.Dataset
+            The whole result, each axis in the order of this sweep. On the disk, new values lie behind the old ones.
+
+        Raises
+        ------
+        SpecError
+            There is no result.
+        StoreMismatch
+            The result has values that this sweep has not, or anything else differs: the model, the sample, the data ...
+        StoreInUse, StoreError, ClusterError
+            As for `run`.
+        """
+        finish_extension(path)
+        before = Sweep.from_result(path, **_own_records(self._plan.spec))
+        plan = extend_plan(before._plan, self._plan, self._packed, where=str(path))
+        if plan.identity != before._plan.identity or plan.asked.grid != before._plan.asked.grid:
+            before.run(path, **options)
+            extend_store(path, plan=plan, inputs=self._packed)
+        return self.run(path, **options)
+
+    def _stored_in(self, path: str | Path) -> Self:
+        """Return this sweep with the axes as a store has them, if an extension put them in an order of its own."""
+        folder = journal_folder(path)
+        if not folder.is_dir():
+            return self
+        finish_extension(path)
+        if read_header(folder).identity == self._plan.identity:
+            return self
+        try:
+            before = Sweep.from_result(path, **_own_records(self._plan.spec))._plan
+            plan = extend_plan(before, self._plan, self._packed, where=str(path))
+        except SigcubeError:
+            # The store is of something else: to open it says what differs.
+            return self
+        if plan.stages != before.stages:
+            raise StoreMismatch(
+                "the store holds a part of this sweep",
+                where=str(path),
+                found=before.spec.grid.text,
+                expected=plan.spec.grid.text,
+                hint="extend it: `sigcube sweep SPEC --extend`, in Python `extend(path)`; or write to another path",
+            )
+        if before.asked.grid != self._plan.asked.grid:
+            return self
+        return self._of(plan, self._packed)
 
     def _run_blocks(
         self, store: RunStore, client: "Client | None", *, scheduler: str | None, workers: int | None, **options: Any
@@ -304,28 +372,6 @@ def _own_records(spec: Spec) -> dict[str, dict[str, Any]]:
     }
 
 
-def _probed(plan: Plan, packed: Packed) -> Plan:
-    """Time a small part of the largest section, once its loop is compiled, and see whether it is finite."""
-    section = max(plan.sections, key=plan.section_size)
-    block = _first_points(plan, section, max(1, _PROBE_EVALUATIONS // plan.n_points))
-    engine = Engine(plan, packed)
-    engine.evaluate(block)
-    start = time.perf_counter()
-    status = engine.evaluate(block)["status"]
-    seconds = (time.perf_counter() - start) / (block.size * plan.n_points)
-    return replace(plan, seconds_per_evaluation=seconds, finite_where_probed=bool((status == PointStatus.DONE).any()))
-
-
-def _first_points(plan: Plan, section: Section, points: int) -> Block:
-    whole = plan.block(0, section, (0,) * len(plan.dims))
-    tile: list[slice] = []
-    for part in reversed(whole.tile):
-        length = max(1, min(part.stop - part.start, points))
-        points //= length
-        tile.append(slice(part.start, part.start + length))
-    return replace(whole, tile=tuple(reversed(tile)))
-
-
 def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
     """Compute one block; this is what runs on a worker.
 
@@ -375,63 +421,3 @@ def changed_parts(sweep: Sweep, path: str | Path) -> dict[str, str]:
     """Return the parts of a result's identity that a sweep read from it no longer has, as the result has them."""
     stored = in_present_words(json.loads(read_attrs(path)["identity"]))
     return {key: str(stored.get(key)) for key in find_differences(stored, sweep._plan.identity)}
-
-
-def _result_attrs(path: str | Path) -> dict[str, Any]:
-    try:
-        attrs = read_attrs(path)
-    except (OSError, ValueError):
-        attrs = {}
-    if "spec" not in attrs:
-        raise SpecError("this is not a result of a sweep", where=str(path), hint="name the folder of a sigcube result")
-    return attrs
-
-
-def open_result(path: str | Path) -> xr.Dataset:
-    """Open a result cube, finished or still being written.
-
-    Parameters
-    ----------
-    path : path
-        The result store.
-
-    Returns
-    -------
-    xarray.Dataset
-        Metrics of systems and summaries over the grid's axes, and the ``status`` of each grid point; or what a fit
-        found. Loaded when used; its arrays have the ``hvplot`` accessor.
-
-    Raises
-    ------
-    SpecError
-        For a path at which there is no result.
-    StoreError
-        When its attributes, coordinates or inputs are not as they were written. Of the values, `sigcube.verify` tells.
-    """
-    _result_attrs(path)
-    refuse_damaged_files(path)
-    _register_hvplot()
-    result: xr.Dataset = xr.open_zarr(path, chunks=None)
-    text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
-    return result.assign_coords(text)
-
-
-class _HvplotOnFirstUse:
-    """The ``hvplot`` of arrays until hvPlot is imported, which puts its own accessor here.
-
-    Importing it takes longer than a small sweep. Of the classes this is no attribute, so that hvPlot does not warn that
-    it replaces one.
-    """
-
-    def __get__(self, data: Any, kind: type) -> Any:
-        if data is None:
-            raise AttributeError("hvplot")
-        import hvplot.xarray  # noqa: F401
-
-        return data.hvplot
-
-
-def _register_hvplot() -> None:
-    for kind in (xr.Dataset, xr.DataArray):
-        if "hvplot" not in vars(kind):
-            setattr(kind, "hvplot", _HvplotOnFirstUse())  # noqa: B010 - mypy knows no such attribute

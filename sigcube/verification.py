@@ -13,6 +13,7 @@ from sigcube.model.metrics import Metric
 from sigcube.plan.values import Block, PointStatus
 from sigcube.store import JournalEntry
 from sigcube.store.damage import find_fault, repair_store
+from sigcube.store.extension import finish_extension
 from sigcube.store.journal import Journal, read_header, read_undamaged
 from sigcube.store.lock import Lock
 from sigcube.store.template import damaged_files, journal_folder
@@ -181,6 +182,7 @@ def verify(
         if repair and damage:
             bad = sorted({each.block for each in damage if each.block is not None})
             repair_store(store, files=files, blocks=[blocks[index] for index in bad])
+            finish_extension(store, locked=True)
     return VerifyReport(
         path=str(path),
         blocks=len(journal.header.block_points),

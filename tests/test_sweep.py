@@ -18,7 +18,8 @@ from sigcube.errors import DataError, SigcubeError, SpecError, StoreError, Store
 from sigcube.plan.plan import Block
 from sigcube.rerun import rerun
 from sigcube.store import open_or_create, read_journal
-from sigcube.sweep import Sweep, open_result, run_block
+from sigcube.store.result import open_result
+from sigcube.sweep import Sweep, run_block
 from sigcube.verification import verify
 from tests.own_kernels import FRAGILE
 

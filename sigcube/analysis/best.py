@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from sigcube.errors import SpecError
+
 __all__ = ["best_index", "best_points", "default_summary", "far_from_best", "summaries"]
 
 # Values that are read at a time, unless a chunk has more.
@@ -97,9 +99,11 @@ def far_from_best(array: xr.DataArray) -> npt.NDArray[np.float64]:
 
     Its attribute ``best`` is ``smallest``, ``largest``, ``zero`` or ``one``; one half is as far from one as two is.
     """
-    values = array.values
+    values, best = array.values, str(array.attrs.get("best", "smallest"))
+    if best not in _DISTANCE:
+        raise SpecError(f"{array.name} does not say which value is best", found=best, expected=", ".join(_DISTANCE))
     with np.errstate(divide="ignore", invalid="ignore"):
-        distance = _DISTANCE[array.attrs.get("best", "smallest")](values)
+        distance = _DISTANCE[best](values)
     # A negative ratio has no logarithm.
     return np.where(np.isfinite(values) & ~np.isnan(distance), distance, np.inf)
 

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from sigcube import __version__
-from sigcube.errors import SigcubeError, StoreInUse
+from sigcube.errors import SigcubeError, SpecError, StoreInUse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,7 +58,13 @@ class _Commands(TyperGroup):
             from rich.text import Text
 
             stderr_console().print(Text.assemble(("error", "bold red"), f" {error}"), soft_wrap=True)
-            raise typer.Exit(ExitCode.IN_USE if isinstance(error, StoreInUse) else ExitCode.REFUSED) from None
+            asked_wrongly = ExitCode.USAGE if isinstance(error, SpecError) else ExitCode.REFUSED
+            raise typer.Exit(ExitCode.IN_USE if isinstance(error, StoreInUse) else asked_wrongly) from None
+        except (OSError, MemoryError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            stderr_console().print(f"error the system does not allow it: {error}", markup=False, soft_wrap=True)
+            raise typer.Exit(ExitCode.REFUSED) from None
         except KeyboardInterrupt:
             stderr_console().print("interrupted; what was finished is kept, and the same command goes on from there")
             raise typer.Exit(ExitCode.INTERRUPTED) from None

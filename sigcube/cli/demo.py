@@ -17,7 +17,7 @@ from sigcube.cli.progress import sweep_progress
 from sigcube.cli.tables import best_table, table
 from sigcube.constants import PAPER
 from sigcube.cube import open_cube, save_cube
-from sigcube.explore import Mark, cube_page, map_page
+from sigcube.explore import Mark, cube_page, result_page
 from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.kernels import KERNELS
 from sigcube.kernels import sigma as model
@@ -123,7 +123,7 @@ def _write_page(result: xr.Dataset, survey: xr.Dataset, path: Path) -> Path:
         "MOND": mond.predict(survey),
         "Σ-Gravity, best fit": sigma.predict(survey, **settings, A=best["A"], xi_scale=best["xi_scale"]),
     }
-    return map_page(
+    return result_page(
         result,
         path,
         x="xi_scale",

@@ -78,6 +78,9 @@ def sweep(
     workers: Workers = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first block that fails.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry the blocks that failed before.")] = False,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add what the result lacks: SPEC has the same axes, with more values.")
+    ] = False,
 ) -> None:
     """Run a sweep, or what is left of it. After an interrupt or a crash the same command resumes it."""
     from sigcube.cli.progress import sweep_progress
@@ -93,7 +96,7 @@ def sweep(
     except OSError as error:
         raise StoreError("this folder cannot be made", where=str(target.parent), found=error.strerror) from None
     with sweep_progress(stderr_console(), data_points=data_points) as on_event:
-        result = prepared.run(
+        result = (prepared.extend if extend else prepared.run)(
             target,
             scheduler=scheduler,
             workers=workers,
@@ -178,19 +181,19 @@ def verify(
 
 
 def map_(
-    result: ResultPath,
-    x: Annotated[str, typer.Option(help="The horizontal axis.")],
-    y: Annotated[str, typer.Option(help="The vertical axis.")],
-    value: Annotated[str, typer.Option(help="The summary shown in colours.")] = "rms_mean",
+    result: Annotated[Path, typer.Argument(metavar="STORE", help="A result of a sweep or of a fit, or a cube.")],
+    x: Annotated[str | None, typer.Option(help="The horizontal axis; the page names those there are.")] = None,
+    y: Annotated[str | None, typer.Option(help="The vertical axis.")] = None,
+    value: Annotated[str | None, typer.Option(help="The summary shown first, rms_mean by default.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="HTML", help="Where the page goes; beside the result by default.")
+        Path | None, typer.Option(metavar="HTML", help="Where the page goes; beside the store by default.")
     ] = None,
 ) -> None:
-    """Write an HTML page with a map of a result, which opens without a network."""
-    from sigcube.explore import map_page
-    from sigcube.sweep import open_result
+    """Write an HTML page about a result, with a map over two axes, lines or tables; it opens without a network."""
+    from sigcube.explore import store_page
+    from sigcube.files import beside
 
-    typer.echo(str(map_page(open_result(result), out or result.with_suffix(".html"), x=x, y=y, value=value)))
+    typer.echo(str(store_page(result, out or beside(result, ".html"), x=x, y=y, value=value)))
 
 
 def fit(

@@ -158,8 +158,15 @@ class _Run:
             if not self.in_flight:
                 self._submit(self.suspects.popleft())
             return
-        while self.todo and len(self.in_flight) < self.window_per_thread * self.threads:
+        while self.todo and len(self.in_flight) < self.window_per_thread * self.threads and self._may_follow():
             self._submit(self.todo.popleft())
+
+    def _may_follow(self) -> bool:
+        """Tell whether the next block is of the stage in flight: one of another may write to the same chunk."""
+        return all(
+            self.plan.stage_of(index) == self.plan.stage_of(self.todo[0])
+            for index in itertools.islice(self.in_flight, 1)
+        )
 
     def _submit(self, index: int) -> None:
         future = self.client.submit(

@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sigcube.chunks import Region
 from sigcube.cube import Counts, Packed, Where, fingerprint, kind_of, pack, refuse_reshaped
 from sigcube.cube.inspection import describe_counts
-from sigcube.errors import SpecError
+from sigcube.errors import SpecError, StoreMismatch, shown
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.model.model import Model
 from sigcube.plan.checks import check_spec
+from sigcube.plan.extension import extend_spec
+from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.sections import make_sections, required_variables
 from sigcube.plan.spec import Spec
-from sigcube.plan.values import Section
+from sigcube.plan.values import MOST_BLOCKS, Section
 
-__all__ = ["ORIGIN", "plan_cube", "plan_packed"]
+__all__ = ["ORIGIN", "extend_plan", "plan_cube", "plan_packed"]
 
 _CREDITS = ("citation", "licence", "synthetic", "raw_files")
 _SAMPLE = ("sample", "where", "error_floor", "n_systems", "n_points")
@@ -45,7 +48,8 @@ def plan_cube(
     Raises
     ------
     SpecError, DataError
-        For a sample that does not exist, a cube without one of its dimensions, and a spec that makes no sense on it.
+        For a sample that does not exist, a cube without one of its dimensions, a spec that makes no sense on it, and
+        one of more than `MOST_BLOCKS` blocks.
     """
     refuse_reshaped(cube)
     check_spec(spec)
@@ -90,7 +94,7 @@ def _with_least_errors(
         raise SpecError(
             "this is no floor of errors",
             where="error_floor",
-            found=repr(floor),
+            found=shown(floor),
             expected="a number in the unit of what is observed, or a part of it, such as '5 %'",
         )
     error, observed = model.name_behind("error"), model.name_behind("observed")
@@ -99,28 +103,64 @@ def _with_least_errors(
         raise SpecError("nothing here uses the errors of the data", where="error_floor", hint=hint)
     if not share and not model.unit:
         hint = "give it as a part of what is observed, such as '5 %'"
-        raise SpecError("what is observed here has no common unit", where="error_floor", found=repr(floor), hint=hint)
+        raise SpecError("what is observed here has no common unit", where="error_floor", found=shown(floor), hint=hint)
     lowest = abs(cube[observed]) * (least / 100.0) if share else least
     raised = cube[error].where(~(cube[error] < lowest), lowest)
     return cube.assign({error: raised}), f"{least:g} % of {observed}" if share else f"{least:g} {model.unit}"
 
 
-def plan_packed(spec: Spec, packed: Packed, origin: Mapping[str, Any]) -> Plan:
-    """Plan a spec on data that were packed for it before, as a result holds them."""
+def plan_packed(
+    spec: Spec, packed: Packed, origin: Mapping[str, Any], *, stages: tuple[Region, ...] = (), asked: Spec | None = None
+) -> Plan:
+    """Plan a spec on data that were packed for it before, as a result holds them; `stages` and `asked` as in `Plan`."""
     check_spec(spec)
     variables = Variables(frozenset(packed.points), frozenset(packed.per_system))
-    return _plan(spec, make_sections(spec, variables), packed, origin)
+    return _plan(spec, make_sections(spec, variables), packed, origin, stages=stages, asked=asked)
 
 
-def _plan(spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any]) -> Plan:
-    return make_plan(
+def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Plan:
+    """Plan a sweep as an extension of a result at `where`: new values of its axes lie behind those that are stored.
+
+    Raises
+    ------
+    StoreMismatch
+        The result has values that are not wanted, or more than the values of axes differs.
+    """
+    spec, added = extend_spec(stored.spec, wanted.spec, where=where)
+    plan = plan_packed(spec, packed, wanted.origin, stages=(*stored.stages, *added), asked=wanted.spec)
+    grown = {"dimensions", "stages", *(f"axis {axis.name}" for axis in spec.grid.axes)}
+    if differing := [part for part in find_differences(stored.identity, plan.identity) if part not in grown]:
+        raise StoreMismatch(
+            f"a result is extended by values of its axes alone: {', '.join(differing)} differ",
+            where=where,
+            found="; ".join(f"{part} = {stored.identity.get(part)}" for part in differing),
+            expected="; ".join(f"{part} = {plan.identity.get(part)}" for part in differing),
+            hint="write to another path; results over the same grid are joined by xarray.merge",
+        )
+    return plan
+
+
+def _plan(
+    spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any], **extension: Any
+) -> Plan:
+    plan = make_plan(
         spec,
         sections,
         systems=packed.systems,
         n_points=packed.n_points,
         fewest_points=int(np.diff(packed.offsets).min()),
         origin={**origin, "data": _digests(packed)},
+        **extension,
     )
+    if (n := len(plan.blocks)) > MOST_BLOCKS:
+        raise SpecError(
+            "the sweep is too large",
+            where="axes",
+            found=f"{spec.grid.size:,} grid points in {n:,} blocks",
+            expected=f"at most {MOST_BLOCKS:,} blocks",
+            hint="give an axis fewer values, or split the sweep into several",
+        )
+    return plan
 
 
 def _digests(packed: Packed) -> dict[str, str]:

@@ -66,12 +66,21 @@ def _check_metrics(spec: Spec, model: Model) -> None:
     given = chain(model.frame.terms, model.kernel.terms, variables, *(option.defines for option in options))
     defined = frozenset(given)
     for metric in (metric for metric in spec.metrics if metric.name not in METRICS):
+        if metric.name in (model.frame.system_dim, *spec.grid.dims, *(axis.name for axis in spec.grid.axes)):
+            what = f"a metric cannot be called {metric.name!r}: results have such a coordinate"
+            raise SpecError(what, where="metrics", hint="choose another name")
         if taken := [name for name in metric.terms if name in defined]:
             raise SpecError(f"a metric cannot call a term {taken[0]!r}: the model has one", where="metrics")
         own = {**model.frame.terms, **terms}
-        if unknown := [name for name in metric.sums if not callable(own.get(name))]:
-            hint = "define it among the metric's terms"
-            raise SpecError(f"a metric adds up terms, and {unknown[0]!r} is none", where="metrics", hint=hint)
+        for name in (name for name in metric.sums if not callable(own.get(name))):
+            whose = "is a value of the model" if name in defined else "is no term"
+            raise SpecError(
+                f"metric {metric.name!r} adds up {name!r}, which {whose}, not one of the metric's terms",
+                where="metrics",
+                found=", ".join(metric.sums),
+                expected=f"its own terms, or {', '.join(own)}",
+                hint=f"give it a term that takes what it needs, as in `def mine({name}): return {name}`, and sum that",
+            )
     known = {**METRICS, **{metric.name: metric for metric in spec.metrics}}.values()
     fitting = [metric.name for metric in known if all(_follows(each, defined, terms) for each in metric.sums)]
     if unfit := [metric.name for metric in spec.metrics if metric.name not in fitting]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sigcube import __version__
+from sigcube.chunks import Region
 from sigcube.constants import CONSTANTS
 from sigcube.model.code_hash import source_hash
 from sigcube.model.metrics import terms_of
@@ -64,7 +65,9 @@ def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str
     return attrs
 
 
-def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ...]) -> dict[str, str]:
+def describe_identity(
+    spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ...], stages: Sequence[Region] = ()
+) -> dict[str, str]:
     """Say, part by part, what decides the bits of a result and where they lie in it.
 
     Each part changes for one reason, so that the parts that differ tell what was changed.
@@ -86,6 +89,7 @@ def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ..
         **{name: origin[name] for name in ("where", "error_floor") if name in origin},
         **{f"data {name}": digest for name, digest in origin.get("data", {}).items()},
         "tile": " × ".join(map(str, tile)),
+        **({"stages": "; ".join(map(_describe_stage, stages))} if len(stages) > 1 else {}),
     }
 
 
@@ -123,6 +127,10 @@ def _describe_axis(axis: Axis) -> str:
     digest = hashlib.sha256(axis.array.tobytes()).hexdigest()
     first, last = axis.values[0], axis.values[-1]
     return f"{len(axis.values)} values along {axis.dim}, {first:.10g} to {last:.10g}, sha256 {digest[:16]}"
+
+
+def _describe_stage(stage: Region) -> str:
+    return " × ".join(f"{part.start}:{part.stop}" for part in stage)
 
 
 def result_attrs(spec: Spec, origin: Mapping[str, Any], identity: Mapping[str, str]) -> dict[str, Any]:

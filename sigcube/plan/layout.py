@@ -42,13 +42,16 @@ class Layout:
     variables: tuple[ResultVariable, ...]
 
 
-def lay_out(spec: Spec, *, used: Sequence[Sequence[bool]], n_systems: int, n_points: int) -> Layout:
+def lay_out(
+    spec: Spec, *, begun: Sequence[int], used: Sequence[Sequence[bool]], n_systems: int, n_points: int
+) -> Layout:
     """Choose tiles and chunks for the variables of a sweep.
 
-    `used` says for each section which of the grid's dimensions it computes along; the sample has `n_systems` systems
-    and `n_points` points.
+    `begun` are the lengths of the grid when its result was made: they decide, as no extension moves what is there.
+    `used` says for each section of that time which of the grid's dimensions it computes along; the sample has
+    `n_systems` systems and `n_points` points.
     """
-    lengths = tuple(1 if dim in spec.grid.label_dims else n for dim, n in spec.grid.dims.items())
+    lengths = tuple(1 if dim in spec.grid.label_dims else n for dim, n in zip(spec.grid.dims, begun, strict=True))
     itemsize = np.dtype(spec.dtype).itemsize
     written = n_systems * itemsize if spec.keep_systems else np.dtype(np.float64).itemsize
     whole = _largest(lengths, max(1, _BLOCK_BYTES // written))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import product
+from math import prod
 from typing import Any
 
 from sigcube.errors import SpecError
@@ -11,7 +12,10 @@ from sigcube.model.model import BoundModel, Model
 from sigcube.plan.spec import MODEL, Spec
 from sigcube.plan.values import Section
 
-__all__ = ["make_sections", "required_variables"]
+__all__ = ["MOST_READINGS", "make_sections", "required_variables"]
+
+MOST_READINGS = 10**4
+"""Combinations of labels: each is a loop of its own to compile, which takes about a second."""
 
 
 def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
@@ -27,12 +31,21 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
     Raises
     ------
     SpecError
-        For a label that does not exist, and for an axis or a value that no section uses.
+        For a label that does not exist, for an axis or a value that no section uses, and for more than `MOST_READINGS`
+        combinations of labels.
     DataError
         For a cube that lacks what a model needs.
     """
     check_system_variables(spec.metrics, variables)
     grid, terms = spec.grid, terms_of(spec.metrics)
+    if (n := prod(grid.dims[dim] for dim in grid.label_dims)) > MOST_READINGS:
+        raise SpecError(
+            "the sweep has too many combinations of labels",
+            where="axes",
+            found=" × ".join(f"{dim} {grid.dims[dim]:,}" for dim in grid.label_dims) + f" = {n:,}",
+            expected=f"at most {MOST_READINGS:,}",
+            hint="numbers along a dimension of labels are held fixed at each: give them a dimension of their own",
+        )
     positions: dict[tuple[BoundModel, BoundModel | None], list[tuple[int, ...]]] = {}
     labels: dict[tuple[BoundModel, BoundModel | None], Mapping[str, str]] = {}
     used: dict[str, set[str]] = {name: set() for name in spec.models}

@@ -9,14 +9,14 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.kernels import KERNELS, find
 from sigcube.model.frames import FRAMES
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric, find_metrics
 from sigcube.model.model import Model
 from sigcube.model.record import Frame, KernelRecord
-from sigcube.plan.grid import Grid, geomspace, is_list, linspace, make_grid
+from sigcube.plan.grid import Grid, check_number, geomspace, is_list, linspace, make_grid
 from sigcube.toml import check, read_toml
 
 __all__ = [
@@ -172,14 +172,14 @@ def make_spec(
         For a kernel, metric, axis, dtype or dimension that does not exist.
     """
     if dtype not in ("float32", "float64"):
-        raise SpecError("dtype must be float32 or float64", where="dtype", found=repr(dtype))
+        raise SpecError("dtype must be float32 or float64", where="dtype", found=shown(dtype))
     _check_list("metrics", metrics)
     _check_list("keep", keep)
     axes = {} if axes is None else axes
     _check_table("axes", axes)
     _check_table("fixed", {} if fixed is None else fixed)
-    if isinstance(n_fitted, bool) or not isinstance(n_fitted, int):
-        raise SpecError("the number of fitted parameters is a whole number", where="n_fitted", found=repr(n_fitted))
+    if isinstance(n_fitted, bool) or not isinstance(n_fitted, int | np.integer) or not abs(n_fitted) < 2**31:
+        raise SpecError("the number of fitted parameters is a whole number", where="n_fitted", found=shown(n_fitted))
     system_dim = FRAMES[kind].system_dim
     if unknown := [name for name in keep if name != system_dim]:
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
@@ -195,7 +195,7 @@ def make_spec(
         reference=_reference(reference, FRAMES[kind]),
         keep_systems=bool(keep),
         dtype="float32" if dtype == "float32" else "float64",
-        n_fitted=n_fitted,
+        n_fitted=int(n_fitted),
     )
     if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
         raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
@@ -253,13 +253,13 @@ def check_names(models: Mapping[str, Model], names: Iterable[str], *, where: str
 
 def _check_list(name: str, given: Any) -> None:
     if not is_list(given):
-        expected = repr([given]) if isinstance(given, str) else None
-        raise SpecError(f"{name} must be a list", where=name, found=repr(given), expected=expected)
+        expected = shown([given]) if isinstance(given, str) else None
+        raise SpecError(f"{name} must be a list", where=name, found=shown(given), expected=expected)
 
 
 def _check_table(name: str, given: Any) -> None:
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        raise SpecError(f"{name} must be a table of names and values", where=name, found=repr(given))
+        raise SpecError(f"{name} must be a table of names and values", where=name, found=shown(given))
 
 
 def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -270,7 +270,7 @@ def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
             raise SpecError(
                 f"{name} is held fixed at one value",
                 where=f"{where}.{name}",
-                found=repr(value),
+                found=shown(value),
                 hint="name it among the axes to vary it",
             )
     return plain
@@ -280,7 +280,7 @@ def _reference(given: str | Kernel | Mapping[str, Any] | None, frame: Frame) -> 
     if given is None:
         return None
     if not isinstance(given, str | Kernel | Mapping):
-        raise SpecError("a reference is a kernel, or a table with one", where="reference", found=repr(given))
+        raise SpecError("a reference is a kernel, or a table with one", where="reference", found=shown(given))
     settings = dict(given) if isinstance(given, Mapping) else {"kernel": given}
     if "kernel" not in settings:
         raise SpecError("a reference needs a kernel", where="reference", found=", ".join(settings) or "nothing")
@@ -304,17 +304,18 @@ def _spaced(name: str, axis: Any) -> Any:
             expected=" or ".join(forms),
         )
     values = axis["values"] if given[0] == "values" else _space(where, given[0], axis[given[0]])
+    check_number(values, name)
     if not is_list(values):
-        raise SpecError(f"axis {name!r} must be a list of values", where=where, found=repr(values))
+        raise SpecError(f"axis {name!r} must be a list of values", where=where, found=shown(values))
     dim = axis.get("dim", name)
     if not isinstance(dim, str):
-        raise SpecError("a dimension needs a name", where=where, found=repr(dim))
+        raise SpecError("a dimension needs a name", where=where, found=shown(dim))
     return dim, list(values)
 
 
 def _space(where: str, form: str, arguments: Any) -> tuple[float, ...]:
     if not isinstance(arguments, Sequence) or isinstance(arguments, str) or len(arguments) != 3:
-        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=repr(arguments))
+        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=shown(arguments))
     try:
         return _SPACINGS[form](*arguments)
     except SpecError as error:
@@ -327,7 +328,6 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
     several = {name: {"kernel": m.kernel.name, "fixed": dict(m.settings)} for name, m in spec.models.items()}
     axes = {axis.name: {"dim": axis.dim, "values": list(axis.values)} for axis in spec.grid.axes}
     if MODEL in axes:
-        del axes[MODEL]
         models: dict[str, Any] = {"models": several, "fixed": {}}
     else:
         models = {"kernel": spec.model.kernel.name, "fixed": dict(spec.model.settings)}
@@ -360,6 +360,7 @@ def spec_from_record(
         given["kernel"] = own.get(record["kernel"], record["kernel"])
     else:
         models = record["models"].items()
+        given["axes"] = {name: axis for name, axis in record["axes"].items() if name != MODEL}
         given["models"] = {
             name: {**table, "kernel": own.get(table["kernel"], table["kernel"])} for name, table in models
         }

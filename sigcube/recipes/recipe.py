@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validat
 from sigcube.cube import KINDS
 from sigcube.cube.selection import EVERYTHING
 from sigcube.errors import Fault, SpecError, did_you_mean, error_from
+from sigcube.files import path_of
 from sigcube.readers import READERS, Column, Cuts
 from sigcube.readers.formats import Format
 from sigcube.shipped import shipped, shipped_folder
@@ -196,7 +197,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     SpecError
         With every fault: no such recipe, not TOML, an unknown key, a value that cannot be.
     """
-    path, name = Path(name_or_path), str(name_or_path)
+    path, name = path_of(name_or_path, what="a recipe"), str(name_or_path)
     if path.suffix == ".toml":
         if not path.is_file():
             raise SpecError("there is no recipe here", where=str(path))

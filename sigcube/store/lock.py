@@ -14,6 +14,7 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 
 from sigcube.errors import StoreError, StoreInUse
@@ -83,7 +84,10 @@ class Lock:
 
     def __init__(self, folder: Path, *, stale_after: float = STALE_AFTER) -> None:
         self._folder = folder
-        self._number, self.holder = _take(folder, stale_after)
+        try:
+            self._number, self.holder = _take(folder, stale_after)
+        except OSError as error:
+            raise StoreError("the lock cannot be taken", where=str(folder), found=str(error)) from error
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="sigcube-lock", daemon=True)
         self._thread.start()
@@ -208,14 +212,21 @@ def _numbers(folder: Path) -> list[int]:
 def _read(folder: Path, number: int) -> Holder | None:
     path = _file(folder, number)
     try:
-        text, heartbeat = path.read_text(errors="replace"), path.stat().st_mtime
+        heartbeat, text = path.stat().st_mtime, path.read_text(errors="replace")
     except FileNotFoundError:
         return None
+    except (IsADirectoryError, PermissionError):
+        text = ""
+    # A power cut may empty a file that was not yet on the disk: nobody known, judged by the heartbeat alone.
+    unknown = Holder(host="unknown", machine="", pid=0, started=0.0, since=heartbeat, token="", heartbeat=heartbeat)
     try:
-        return Holder(**json.loads(text), heartbeat=heartbeat)
-    except (ValueError, TypeError):
-        # A power cut may empty a file that was not yet on the disk: nobody known, judged by the heartbeat alone.
-        return Holder(host="unknown", machine="", pid=0, started=0.0, since=heartbeat, token="", heartbeat=heartbeat)
+        holder = Holder(**json.loads(text), heartbeat=heartbeat)
+        str(holder)
+    except (ValueError, TypeError, OverflowError, OSError, RecursionError):
+        return unknown
+    # Numbers and texts in each other's place would break those who ask about the holder.
+    types = [[type(value) for value in asdict(each).values()] for each in (holder, unknown)]
+    return holder if types[0] == types[1] and 0 < holder.pid < 2**31 and isfinite(holder.started) else unknown
 
 
 def _file(folder: Path, number: int) -> Path:

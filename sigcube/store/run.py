@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,18 @@ from typing import Self
 
 from sigcube.cube import Packed
 from sigcube.errors import StoreError, StoreExists, StoreMismatch
-from sigcube.files import clear_abandoned
+from sigcube.files import clear_abandoned, free_space, path_of
 from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
-from sigcube.plan.values import Block, PointStatus
+from sigcube.plan.values import Block, PointStatus, least_bytes
 from sigcube.store.damage import find_status_fault
+from sigcube.store.extension import finish_extension
+from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_header, read_journal
 from sigcube.store.lock import Holder, Lock, current_holder
 from sigcube.store.template import create, damaged_files, journal_folder, restore_files
 from sigcube.store.writer import mark_block
+from sigcube.wording import size
 
 __all__ = ["RunStore", "StoreStatus", "open_or_create", "refuse_damaged_files", "status"]
 
@@ -173,11 +176,14 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     StoreMismatch
         It was made by another spec, cube or kernel; each difference is shown.
     StoreError
-        It is something else than a result store, it is damaged, or the disk is full. Files of its beginning that are
-        missing are made again.
+        It is damaged, or the disk is full or has no room for what is left to compute. Files of the store's beginning
+        that are missing are made again.
+    SpecError
+        There is something else than a result.
     """
-    target = Path(path).resolve()
+    target = path_of(path, what="a result").resolve()
     if not os.path.lexists(target):
+        _refuse_without_room(target, plan, plan.blocks)
         try:
             create(target, plan=plan, inputs=inputs)
         except StoreExists:
@@ -185,6 +191,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
             if not journal_folder(target).exists():
                 raise
     folder = journal_folder(target)
+    finish_extension(target)
     stored, wanted = in_present_words(read_journal(folder).header.identity), plan.identity
     if differing := find_differences(stored, wanted):
         raise StoreMismatch(
@@ -200,10 +207,28 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
         _restore_missing(target, plan, inputs)
         store = RunStore(str(target), lock, blocks=plan.blocks, retry_failed=retry_failed)
         store.check()
+        _refuse_without_room(target, plan, (plan.blocks[index] for index in store.todo))
         return store
     except BaseException:
         lock.release()
         raise
+
+
+def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> None:
+    """Refuse to begin what the disk cannot hold; what will be compressed counts as little as it may come to."""
+    needed = sum(least_bytes(variable, block) for block in blocks for variable in plan.variables)
+    try:
+        free = free_space(target)
+    except OSError as error:
+        raise disk_fault(error, target) from error
+    if free is not None and needed > free:
+        raise StoreError(
+            "the disk has no room for what is left to compute",
+            where=str(target),
+            found=f"{size(free)} free",
+            expected=f"{size(needed)} at least",
+            hint="make room, choose a path on another disk, or write less: a shorter axis, fewer metrics, no `keep`",
+        )
 
 
 def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
@@ -214,7 +239,7 @@ def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
     StoreError
         One differs, or is missing.
     """
-    if journal_folder(path).is_dir():
+    if journal_folder(path_of(path, what="a result")).is_dir():
         for name, what in damaged_files(path, read_header(journal_folder(path)).files).items():
             raise _damaged(str(Path(path, name)), what)
 

@@ -169,7 +169,8 @@ class Targets:
                 expected=f"{target.dtype} {shape}",
             )
         for dim, each, unit, size in zip(self.layout.arrays[name], region, target.chunks, target.shape, strict=True):
-            if each.start % unit or (each.stop % unit and each.stop != size):
+            ends = {size, *self.layout.ends.get(dim, ())}
+            if any(end % unit and end not in ends for end in (each.start, each.stop)):
                 raise StoreError(
                     f"the block's {name!r} is not on whole chunks, and would overwrite a neighbour",
                     where=f"{self.path}, block {block}",

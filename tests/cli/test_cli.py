@@ -360,6 +360,25 @@ def test_verify_finds_damage_and_the_sweep_makes_it_again(
     assert "there is no journal" in missing.stderr
 
 
+@pytest.mark.slow
+def test_a_result_is_extended_when_that_is_asked_for(
+    swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shutil.copytree(swept, tmp_path / "copy"))
+    Path("spec.toml").write_text(SPEC.replace("[0.5, 1.5, 5]", "[0.5, 2.0, 13]"), encoding="utf-8")
+    refused = call("sweep", "spec.toml")
+    assert refused.exit_code == ExitCode.REFUSED
+    assert "--extend" in refused.stderr
+    extended = call("sweep", "spec.toml", "--extend")
+    assert extended.exit_code == 0, extended.stderr
+    assert xr.open_zarr("cubes/results/spec.zarr").sizes["A"] == 13
+    assert call("verify", "cubes/results/spec.zarr", "--sample", "9").exit_code == 0
+    assert call("sweep", "spec.toml").stdout == extended.stdout
+    nothing = call("sweep", "spec.toml", "--extend", "--out", "gone.zarr")
+    assert nothing.exit_code == ExitCode.REFUSED
+    assert "not a result" in nothing.stderr
+
+
 @pytest.mark.usefixtures("folder")
 def test_recorded_failures_are_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:

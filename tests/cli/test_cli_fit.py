@@ -14,7 +14,7 @@ from sigcube.cli import ExitCode, app
 from sigcube.cli.tables import fit_notes
 from sigcube.cube import save_cube
 from sigcube.readers.mock import mock_survey
-from sigcube.sweep import open_result
+from sigcube.store.result import open_result
 
 SPEC = """
 cube = "survey.zarr"

@@ -36,6 +36,12 @@ class FakePlan:
     n_blocks: int = 6
     identity: dict[str, str] = field(default_factory=lambda: {"spec": "one", "kernel": "k1"})
 
+    asked: None = None
+    spec: None = None
+
+    def stage_of(self, index: int) -> tuple[slice, ...]:
+        return ()
+
     @property
     def dims(self) -> dict[str, int]:
         return {"window": 2, "A": BLOCK * self.n_blocks}

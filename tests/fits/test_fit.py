@@ -17,7 +17,8 @@ from sigcube import Fit, geomspace, linspace
 from sigcube.cube import KINDS, save_cube
 from sigcube.errors import DataError, SpecError
 from sigcube.readers.mock import mock_survey
-from sigcube.sweep import Sweep, open_result
+from sigcube.store.result import open_result
+from sigcube.sweep import Sweep
 from tests.synthetic_cubes import synthetic_cube
 
 FREE = {"window": "free_scale"}

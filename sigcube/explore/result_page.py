@@ -269,9 +269,9 @@ def _notes(result: xr.Dataset) -> dict[str, str]:
     """Return where the numbers come from, as far as the result says."""
     notes = {name: str(result.attrs.get(name, "")) for name in ("cube", "sample", "where", "citation")}
     spec, versions = style.record(result, "spec"), style.record(result, "versions")
-    held = spec.get("fixed", spec.get("parameters", {}))
-    models = spec.get("models")
-    notes["kernel"] = str(spec.get("kernel", "")) or ", ".join(models if isinstance(models, Mapping) else ())
+    # "parameters" in results of earlier versions.
+    held, models = spec.get("fixed", spec.get("parameters", {})), spec.get("models", {})
+    notes["kernel"] = str(spec.get("kernel") or ", ".join(map(str, models)) if isinstance(models, Mapping) else "")
     notes["held fixed"] = ", ".join(f"{n} = {v}" for n, v in held.items()) if isinstance(held, Mapping) else ""
     notes["made by"] = f"sigcube {versions['sigcube']}" if "sigcube" in versions else ""
     return {name: text for name, text in notes.items() if text}

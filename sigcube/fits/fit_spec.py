@@ -17,6 +17,7 @@ from sigcube.plan.spec import Spec, make_spec, spec_to_record
 from sigcube.toml import check, read_toml
 
 __all__ = [
+    "MOST_STARTS",
     "FitFile",
     "FitModel",
     "ModelTable",
@@ -27,6 +28,9 @@ __all__ = [
     "make_model",
     "read_fit_file",
 ]
+
+MOST_STARTS = 2**24
+"""Points of a fit's coarse grid: the objective of one system on it is held in memory, with as much beside it."""
 
 Scope = Literal["system", "sample"]
 Objective = Literal["chi2", "rms"]
@@ -157,6 +161,14 @@ def make_model(
             # A single word is left to `make_spec` to refuse.
             metrics=metrics if isinstance(metrics, str) else tuple(dict.fromkeys([*_METRICS[objective], *metrics])),
         )
+        if spec.grid.size > MOST_STARTS:
+            raise SpecError(
+                "the coarse grid of a fit has too many points",
+                where="axes",
+                found=" × ".join(f"{dim} {n:,}" for dim, n in spec.grid.dims.items()) + f" = {spec.grid.size:,}",
+                expected=f"at most {MOST_STARTS:,}",
+                hint="a fit goes down from the minima of the grid: some tens of values an axis are enough",
+            )
         parameters = {axis.name: _fitted(axis, spec) for axis in spec.grid.axes}
     return FitModel(name, spec, SearchSpace.of(spec.grid), parameters)
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from math import isfinite
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import xxhash
@@ -295,13 +295,19 @@ def _read_header(folder: Path, line: bytes) -> tuple[int, Header]:
 
 
 def _header(record: Mapping[str, Any]) -> Header:
-    if sum(times for times, _ in record["block_points"]) > MOST_BLOCKS:
+    runs, files = record["block_points"], dict(record.get("files", {}))
+    if any(type(each) is not int or each < 0 for run in runs for each in run):
+        raise ValueError("a number of points or blocks that is none")
+    if sum(times for times, _ in runs) > MOST_BLOCKS:
         raise ValueError(f"more than {MOST_BLOCKS} blocks")
+    # A repair removes such files: none lies outside the store.
+    if outside := [name for name in files if "\0" in name or {"/", ".."} & {*PurePosixPath(name).parts}]:
+        raise ValueError(f"{outside[0]!r} is no file of the store")
     return Header(
         identity={str(key): str(value) for key, value in record["identity"].items()},
-        block_points=tuple(count for times, count in record["block_points"] for _ in range(times)),
-        data_points=record["data_points"],
-        files=record.get("files", {}),
+        block_points=tuple(count for times, count in runs for _ in range(times)),
+        data_points=int(record["data_points"]),
+        files={name: str(digest) for name, digest in files.items()},
     )
 
 

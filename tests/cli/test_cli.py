@@ -20,7 +20,8 @@ from sigcube.cli import ExitCode, app
 from sigcube.cube import save_cube
 from sigcube.kernels import KERNELS
 from sigcube.store import open_or_create
-from sigcube.sweep import Sweep, open_result
+from sigcube.store.result import open_result
+from sigcube.sweep import Sweep
 from tests.damage import falsify
 from tests.readers.sparc_files import SparcFiles
 

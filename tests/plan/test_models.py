@@ -98,7 +98,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"models": {"a": {"fixed": {}}}}, "model 'a' is neither a kernel nor a table of kernel and fixed"),
     ({"models": {"a": {"kernel": "mond", "A": 1.0}}}, "model 'a' is neither a kernel nor a table"),
     ({"models": {"a": "mondd"}}, "there is no kernel 'mondd'"),
-    ({"models": {"a": {"kernel": "mond", "fixed": {"A": 1.0}}}}, "mond has no parameter or choice 'A'"),
+    ({"models": {"a": {"kernel": "mond", "fixed": {"A": 1.0}}}}, "mond has no parameter or choice 'A'\n  where"),
     ({"axes": {"model": ["mond"]}}, "an axis 'model' is there already: the names of the models"),
     ({"axes": {"B": [1.0]}}, "mond and disc and flat have no parameter or choice 'B'\n  where: axes"),
     ({"fixed": {"B": 1.0}}, "mond and disc and flat have no parameter or choice 'B'\n  where: fixed"),

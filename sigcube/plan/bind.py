@@ -11,7 +11,7 @@ import xarray as xr
 from sigcube.chunks import Region
 from sigcube.cube import Counts, Packed, Where, fingerprint, kind_of, pack, refuse_reshaped
 from sigcube.cube.inspection import describe_counts
-from sigcube.errors import SpecError, StoreMismatch
+from sigcube.errors import SpecError, StoreMismatch, shown
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.model.model import Model
@@ -97,7 +97,7 @@ def _with_least_errors(
         raise SpecError(
             "this is no floor of errors",
             where="error_floor",
-            found=repr(floor),
+            found=shown(floor),
             expected="a number in the unit of what is observed, or a part of it, such as '5 %'",
         )
     error, observed = model.name_behind("error"), model.name_behind("observed")
@@ -106,7 +106,7 @@ def _with_least_errors(
         raise SpecError("nothing here uses the errors of the data", where="error_floor", hint=hint)
     if not share and not model.unit:
         hint = "give it as a part of what is observed, such as '5 %'"
-        raise SpecError("what is observed here has no common unit", where="error_floor", found=repr(floor), hint=hint)
+        raise SpecError("what is observed here has no common unit", where="error_floor", found=shown(floor), hint=hint)
     lowest = abs(cube[observed]) * (least / 100.0) if share else least
     raised = cube[error].where(~(cube[error] < lowest), lowest)
     return cube.assign({error: raised}), f"{least:g} % of {observed}" if share else f"{least:g} {model.unit}"

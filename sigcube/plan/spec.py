@@ -328,7 +328,6 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
     several = {name: {"kernel": m.kernel.name, "fixed": dict(m.settings)} for name, m in spec.models.items()}
     axes = {axis.name: {"dim": axis.dim, "values": list(axis.values)} for axis in spec.grid.axes}
     if MODEL in axes:
-        del axes[MODEL]
         models: dict[str, Any] = {"models": several, "fixed": {}}
     else:
         models = {"kernel": spec.model.kernel.name, "fixed": dict(spec.model.settings)}
@@ -361,6 +360,7 @@ def spec_from_record(
         given["kernel"] = own.get(record["kernel"], record["kernel"])
     else:
         models = record["models"].items()
+        given["axes"] = {name: axis for name, axis in record["axes"].items() if name != MODEL}
         given["models"] = {
             name: {**table, "kernel": own.get(table["kernel"], table["kernel"])} for name, table in models
         }

@@ -15,6 +15,7 @@ import numpy as np
 from sigcube import __version__
 from sigcube.chunks import Region
 from sigcube.constants import CONSTANTS
+from sigcube.cube import unit_attrs
 from sigcube.model.code_hash import source_hash
 from sigcube.model.metrics import terms_of
 from sigcube.model.model import Model
@@ -32,19 +33,19 @@ def result_coords(spec: Spec, systems: tuple[str, ...], sections: Sequence[Secti
     """Return the coordinates of a result: the grid's axes with units, and the names of the systems where kept."""
     coords = {axis.name: (axis.dim, axis.array, _axis_attrs(spec, axis, sections)) for axis in spec.grid.axes}
     if spec.keep_systems and (dim := spec.model.frame.system_dim):
-        coords[dim] = (dim, np.array(systems, dtype=object), {"units": "", "long_name": dim, "source": "cube"})
+        coords[dim] = (dim, np.array(systems, dtype=object), {"long_name": dim, "source": "cube"})
     return coords
 
 
 def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str, Any]:
     if axis.name == MODEL:
-        return {"units": "", "long_name": "model", "source": "sigcube"}
+        return {"long_name": "model", "source": "sigcube"}
     model = spec.models_with(axis.name)[0]
     if axis.is_label:
-        return {"units": "", "long_name": model.choices[axis.name].description, "source": model.kernel.source}
+        return {"long_name": model.choices[axis.name].description, "source": model.kernel.source}
     parameter = model.parameters[axis.name]
     attrs = {
-        "units": parameter.unit,
+        **unit_attrs(parameter.unit),
         "long_name": parameter.description,
         "symbol": parameter.symbol,
         "source": parameter.source,

@@ -134,12 +134,14 @@ class ChunkFiles:
         for indices in product(*chunks):
             outside, inside, whole = [], [], True
             for index, length, size, each in zip(indices, self.chunks, self.shape, region, strict=True):
-                first, last = index * length, min((index + 1) * length, size)
+                first, last = index * length, (index + 1) * length
                 start, stop = max(first, each.start), min(last, each.stop)
                 outside.append(slice(start - each.start, stop - each.start))
                 inside.append(slice(start - first, stop - first))
-                whole &= (start, stop) == (first, last)
-            yield _Part(self.folder / self.key(indices), tuple(outside), tuple(inside), whole)
+                # An array that still grows may be shorter than what is written.
+                whole &= start == first and stop >= min(last, size)
+            # With the ellipsis, what is found there is an array also where it has no dimension.
+            yield _Part(self.folder / self.key(indices), (..., *outside), (..., *inside), whole)
 
     def _merged(self, part: "_Part", values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return a chunk with new values in a part of it."""
@@ -180,11 +182,11 @@ class ChunkFiles:
 
 @dataclass(frozen=True)
 class _Part:
-    """What a chunk and a region have in common: where it lies in the region, and inside the chunk."""
+    """What a chunk and a region have in common: an index of the region's values, and one of the chunk's."""
 
     path: Path
-    outside: Region
-    inside: Region
+    outside: tuple[Any, ...]
+    inside: tuple[Any, ...]
     whole: bool
     """Whether it is all of the chunk that lies in the array."""
 

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import Packed, kind_of, open_cube
+from sigcube.cube import Packed, Where, kind_of, open_cube
+from sigcube.cube.storage import reading
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
-from sigcube.errors import SigcubeError, SpecError, StoreError, StoreMismatch
+from sigcube.errors import ClusterError, SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric
 from sigcube.plan.bind import ORIGIN, extend_plan, plan_cube, plan_packed
-from sigcube.plan.identity import find_differences
+from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
 from sigcube.store import (
@@ -59,23 +60,31 @@ class Sweep:
     cube : xarray.Dataset or path
         The data.
     kernel : str or Kernel
-        The model: a registered name, or a record of one's own.
-    axes : Mapping
+        The model: a registered name, or a record of one's own. `models` takes several instead.
+    models : Mapping, optional
+        Several models by a name for each: a kernel, or a table of ``kernel`` and what is ``fixed`` in it alone. The
+        result has a dimension ``model``; along an axis that a model does not have, its values repeat.
+    axes : Mapping, optional
         For each parameter or choice that varies, its values: `sigcube.linspace`, `sigcube.geomspace`, a list, labels, a
-        one-dimensional DataArray, or ``(dim, values)`` for axes that vary together.
+        one-dimensional DataArray, or ``(dim, values)`` for axes that vary together. Without any, the grid is one point.
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
+    where : str or DataArray of bool, optional
+        What to keep of the sample: a condition on variables of systems or points, such as
+        ``"inclination > 40 and quality == 1"`` (see `sigcube.cube.conditions.where_true`), or a mask of them.
+    error_floor : float or str, optional
+        The least error of what is observed, in its unit, or as a part of it: ``"5 %"``. What has no error gets none.
     metrics : sequence of str or Metric
         Names in `sigcube.model.metrics.METRICS`, or records of one's own.
     reference : str, Kernel or Mapping, optional
         The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``.
-    parameters : Mapping, optional
-        Values and labels held fixed; what is named neither here nor in `axes` has its default.
+    fixed : Mapping, optional
+        Values and labels that are held; what is named neither here nor in `axes` has its default.
     keep : sequence of str
         Dimensions whose values are written besides the summaries: ``["galaxy"]``, or nothing.
     dtype : {"float32", "float64"}
         Type of the per-system values on disk.
-    fitted : int
+    n_fitted : int
         Number of fitted parameters, for the degrees of freedom of reduced χ².
     title : str, optional
         Title of the result.
@@ -90,35 +99,53 @@ class Sweep:
         self,
         cube: xr.Dataset | str | Path,
         *,
-        kernel: str | Kernel,
-        axes: Mapping[str, Any],
+        kernel: str | Kernel | None = None,
+        models: Mapping[str, str | Kernel | Mapping[str, Any]] | None = None,
+        axes: Mapping[str, Any] | None = None,
         sample: str = "all",
+        where: Where | None = None,
+        error_floor: float | str | None = None,
         metrics: Sequence[str | Metric] = ("rms",),
         reference: str | Kernel | Mapping[str, Any] | None = None,
-        parameters: Mapping[str, Any] | None = None,
+        fixed: Mapping[str, Any] | None = None,
         keep: Sequence[str] = (),
         dtype: str = "float32",
-        fitted: int = 0,
+        n_fitted: int = 0,
         title: str | None = None,
     ) -> None:
         data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
         spec = make_spec(
             kernel=kernel,
+            models=models,
             kind=kind_of(data).name,
             axes=axes,
-            parameters=parameters,
+            fixed=fixed,
             metrics=metrics,
             reference=reference,
             keep=keep,
             dtype=dtype,
-            fitted=fitted,
+            n_fitted=n_fitted,
         )
-        self._plan, self._packed = plan_cube(spec, data, sample=sample, title=title)
+        self._plan, self._packed = plan_cube(
+            spec, data, sample=sample, where=where, error_floor=error_floor, title=title
+        )
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Self:
-        """Read a sweep from its TOML file, or a shipped one by name; its cube counts from the current directory."""
-        return cls(**read_spec_file(path).model_dump())
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        fixed: Mapping[str, Any] | None = None,
+        where: str | None = None,
+        error_floor: float | str | None = None,
+    ) -> Self:
+        """Read a sweep from its TOML file, or a shipped one by name; its cube counts from the current directory.
+
+        What is given besides the file replaces what it says: parameters held at other values, axes of the file too; the
+        condition; the floor of errors.
+        """
+        file = read_spec_file(path).changed(fixed or {}, where=where, error_floor=error_floor)
+        return cls(**file.model_dump())
 
     @classmethod
     def from_result(
@@ -129,14 +156,12 @@ class Sweep:
         own_metrics: Mapping[str, Metric] | None = None,
     ) -> Self:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
-        attrs = result_attrs(path)
-        if attrs.get("kind") == "fit":
-            hint = "open it with sigcube.open_result, or make it again with `sigcube fit`"
-            raise SpecError("this is the result of a fit, not of a sweep", where=str(path), hint=hint)
+        attrs = result_attrs(path, "result")
         own: Any = {"own_kernels": own_kernels, "own_metrics": own_metrics}
-        layout, packed = read_layout(path), read_inputs(path)
-        asked = spec_from_record(json.loads(attrs["spec"]), **own)
-        spec = spec_from_record(layout.spec, **own) if layout.spec else asked
+        with reading(path, what="result"):
+            layout, packed = read_layout(path), read_inputs(path)
+            asked = spec_from_record(json.loads(attrs["spec"]), **own)
+            spec = spec_from_record(layout.spec, **own) if layout.spec else asked
         origin = {name: attrs[name] for name in ORIGIN if name in attrs}
         return cls._of(plan_packed(spec, packed, origin, stages=layout.stages, asked=asked), packed)
 
@@ -335,12 +360,12 @@ class Sweep:
         return xr.Dataset(content, plan.coords, plan.attrs)
 
     def __repr__(self) -> str:
-        return f"<Sweep of {self._plan.spec.model.kernel.name} over {dict(self._plan.dims)}>"
+        return f"<Sweep of {self._plan.spec.name} over {dict(self._plan.dims)}>"
 
 
 def _own_records(spec: Spec) -> dict[str, dict[str, Any]]:
     """Return the kernels and metrics that a worker would not find by name, as `Sweep.from_result` takes them."""
-    kernels = [model.kernel for model in (spec.model, spec.reference) if model is not None]
+    kernels = [model.kernel for model in (*spec.models.values(), spec.reference) if model is not None]
     return {
         "own_kernels": {each.name: each for each in kernels if KERNELS.get(each.name) is not each},
         "own_metrics": {metric.name: metric for metric in spec.metrics if metric.name not in METRICS},
@@ -382,17 +407,22 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
 @lru_cache(maxsize=2)
 def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
     """Read spec and data from a store, once a process."""
-    sweep = Sweep.from_result(path, **(pickle.loads(payload) if payload else {}))
+    try:
+        sweep = Sweep.from_result(path, **(pickle.loads(payload) if payload else {}))
+    # Whatever it is, it is no fault of the block's: the client has just read the same.
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"
+        raise ClusterError("cannot read the sweep from its store", where=path, found=found) from error
     if changed := changed_parts(sweep, path):
         raise StoreMismatch(
-            f"this worker would compute something else: {', '.join(changed)} differ",
+            "would compute something else",
             where=path,
-            hint="run the same version of sigcube and of the kernel on the workers and on the client",
+            found=", ".join(f"another {part}" for part in changed),
         )
     return Engine(sweep._plan, sweep._packed)
 
 
 def changed_parts(sweep: Sweep, path: str | Path) -> dict[str, str]:
     """Return the parts of a result's identity that a sweep read from it no longer has, as the result has them."""
-    stored = json.loads(read_attrs(path)["identity"])
+    stored = in_present_words(json.loads(read_attrs(path)["identity"]))
     return {key: str(stored.get(key)) for key in find_differences(stored, sweep._plan.identity)}

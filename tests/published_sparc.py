@@ -119,7 +119,7 @@ def _result(cube: xr.Dataset, settings: dict[str, object]) -> dict[str, dict[tup
             sample="paper171",
             kernel="sigma",
             axes={"scale_length": SCALE_LENGTHS, "sigma_eff": weights},
-            parameters={**own, "amplitude": amplitude},
+            fixed={**own, "amplitude": amplitude},
             metrics=["rms", "scatter_v", "scatter_g"],
             reference="mond",
         ).compute()

@@ -70,10 +70,13 @@ def test_the_model_of_the_readme_is_what_its_docstrings_say(here: Path, mock_cub
 
 
 def test_the_spec_of_the_readme_can_be_planned(here: Path) -> None:
-    (spec,) = blocks("toml")
+    spec, models = blocks("toml")
     (here / "spec.toml").write_text(spec, encoding="utf-8")
     plan = Sweep.from_toml("spec.toml").plan(probe=False)
     assert plan.dims == {"window": 2, "k": 3, "xi_scale": 100, "A": 100}
+    several = spec.replace('kernel = "sigma"\n', "").replace('scale_length = "disk_peak"\n', "").partition("[axes]")[0]
+    (here / "spec.toml").write_text(several + models, encoding="utf-8")
+    assert Sweep.from_toml("spec.toml").plan(probe=False).dims == {"model": 2}
 
 
 def test_the_commands_of_the_readme_exist() -> None:

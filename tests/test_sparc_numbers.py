@@ -44,7 +44,7 @@ def test_printed_number(
         sample="paper171",
         kernel=kernel,
         axes=axes,
-        parameters=parameters,
+        fixed=parameters,
         metrics=metrics,
         reference="mond",
     )

@@ -12,7 +12,7 @@ def toml_text(content: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> print(toml_text({"kernel": "sigma", "axes": {"A": [1.0, 2.0]}, "parameters": {}}), end="")
+    >>> print(toml_text({"kernel": "sigma", "axes": {"A": [1.0, 2.0]}, "fixed": {}}), end="")
     kernel = "sigma"
     <BLANKLINE>
     [axes]

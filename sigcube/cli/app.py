@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from sigcube import __version__
-from sigcube.errors import SigcubeError, StoreInUse
+from sigcube.errors import SigcubeError, SpecError, StoreInUse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,13 +21,17 @@ __all__ = [
     "AsJson",
     "CubeFolder",
     "DataFolder",
+    "ErrorFloor",
     "ExitCode",
     "Scheduler",
+    "Set",
+    "Where",
     "Workers",
     "make_app",
     "print_json",
     "print_result",
     "print_tables",
+    "read_settings",
     "stderr_console",
     "stdout_console",
 ]
@@ -54,7 +58,13 @@ class _Commands(TyperGroup):
             from rich.text import Text
 
             stderr_console().print(Text.assemble(("error", "bold red"), f" {error}"), soft_wrap=True)
-            raise typer.Exit(ExitCode.IN_USE if isinstance(error, StoreInUse) else ExitCode.REFUSED) from None
+            asked_wrongly = ExitCode.USAGE if isinstance(error, SpecError) else ExitCode.REFUSED
+            raise typer.Exit(ExitCode.IN_USE if isinstance(error, StoreInUse) else asked_wrongly) from None
+        except (OSError, MemoryError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            stderr_console().print(f"error the system does not allow it: {error}", markup=False, soft_wrap=True)
+            raise typer.Exit(ExitCode.REFUSED) from None
         except KeyboardInterrupt:
             stderr_console().print("interrupted; what was finished is kept, and the same command goes on from there")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
@@ -77,6 +87,40 @@ CubeFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where the cubes a
 DataFolder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Take the raw files from this folder instead of the network.")
 ]
+
+
+Where = Annotated[
+    str | None,
+    typer.Option(metavar="CONDITION", help="Keep of the sample what meets it, such as 'inclination > 40 and r > 2'."),
+]
+ErrorFloor = Annotated[
+    str | None,
+    typer.Option(metavar="E", help="The least error of what is observed, in its unit, or a part of it: '5 %'."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Hold a parameter or a choice fixed, whatever SPEC says of it."),
+]
+
+
+def read_settings(given: Iterable[str] | None) -> dict[str, float | str]:
+    """Return what options ``--set NAME=VALUE`` say: numbers, and labels.
+
+    Examples
+    --------
+    >>> read_settings(["A=1.2", "window=none"])
+    {'A': 1.2, 'window': 'none'}
+    """
+    found: dict[str, float | str] = {}
+    for each in given or ():
+        name, equals, value = (part.strip() for part in each.partition("="))
+        if not (name and equals and value):
+            raise typer.BadParameter(f"{each!r} is not of the form NAME=VALUE", param_hint="--set")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def _version(wanted: bool) -> None:

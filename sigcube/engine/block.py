@@ -122,7 +122,7 @@ class Engine:
         finite = np.ones(next(iter(sums.values())).shape[1], dtype=bool)
         for metric in spec.metrics:
             own = tuple(sums[name] for name in metric.sums)
-            counts = self._counts - spec.fitted if metric.reduced else self._counts
+            counts = self._counts - spec.n_fitted if metric.reduced else self._counts
             if metric.scope == "pooled":
                 summary = finish_pooled(metric, counts, own)
                 yield metric.name, summary

@@ -37,8 +37,9 @@ def nu_of(kernel: Kernel, scales: Mapping[str, float], settings: Mapping[str, An
     defaults = {} if "scale_length_third_point" in scales else {"scale_length": "catalogue"}
     model = Model(kernel, Frame("field", None, {}, (), "m/s2", defaults=defaults), settings)
     model.check_names(settings)
+    variables = Variables(_POINT, frozenset(scales))
     try:
-        graph = model.graph(("boost",), variables=Variables(_POINT, frozenset(scales)))
+        graph = model.graph(("boost",), variables=variables)
     except DataError as error:
         raise SpecError(
             f"ν of the field equation is a function of g and r alone, and {error.what.split(', which')[0]}",
@@ -46,7 +47,7 @@ def nu_of(kernel: Kernel, scales: Mapping[str, float], settings: Mapping[str, An
             expected=f"no more than {', '.join(sorted(_POINT | set(scales)))}",
             hint="choose other labels, or another kernel",
         ) from error
-    model.check_given(graph)
+    model.check_given(graph, variables)
     fixed = {name: float(value) for name, value in model.inputs(graph).items()} | dict(scales)
 
     def nu(r: FloatArray, g: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import xarray as xr
 
-from sigcube.cube import kind_of, open_cube
+from sigcube.cube import Where, kind_of, open_cube
 from sigcube.errors import DataError, SpecError
 from sigcube.fits.fit_result import fit_result, fitted_parameters, refuse_existing, save_fit
 from sigcube.fits.fit_spec import FitModel, Objective, Scope, check_word, in_keys_of_a_fit, make_model, read_fit_file
@@ -34,15 +34,17 @@ class Fit:
         The data.
     kernel : str or Kernel
         The model. `models` takes several instead.
-    parameters : Mapping
+    free : Mapping
         For each fitted parameter, its axis of the coarse grid, in any form that a sweep accepts. The ends of the axis
         are the bounds; a parameter whose axis is a `sigcube.geomspace` is searched in its logarithm.
-    settings : Mapping, optional
-        Values and labels held fixed. All others have their defaults.
+    fixed : Mapping, optional
+        Values of parameters and labels of choices that are held. All others have their defaults.
     models : Mapping, optional
-        Several models: a table of ``kernel``, ``parameters`` and ``settings`` by a name for each.
+        Several models: a table of ``kernel``, ``free`` and ``fixed`` by a name for each.
     sample : str
         A named selection of the cube; ``"all"`` includes everything.
+    where, error_floor
+        What to keep of the sample, and the least error of what is observed, as for `sigcube.Sweep`.
     scope : {"system", "sample"}
         Whether each system has parameters of its own, or all share them.
     objective : {"chi2", "rms"}
@@ -65,7 +67,7 @@ class Fit:
     >>> from sigcube.readers.mock import mock_survey
     >>> cube = mock_survey(n_galaxies=3, seed=1)
     >>> axes = {"A": sigcube.linspace(0, 5, 21), "xi": sigcube.geomspace(0.1, 50, 21)}
-    >>> fit = sigcube.Fit(cube, sample="unflagged", kernel="sigma", parameters=axes, settings={"window": "free_scale"})
+    >>> fit = sigcube.Fit(cube, sample="unflagged", kernel="sigma", free=axes, fixed={"window": "free_scale"})
     >>> fit
     <Fit of sigma (A, xi) to 3 systems>
     >>> fit.run().A.dims
@@ -77,10 +79,12 @@ class Fit:
         cube: xr.Dataset | str | Path,
         *,
         kernel: str | Kernel | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        settings: Mapping[str, Any] | None = None,
+        free: Mapping[str, Any] | None = None,
+        fixed: Mapping[str, Any] | None = None,
         models: Mapping[str, Mapping[str, Any]] | None = None,
         sample: str = "all",
+        where: Where | None = None,
+        error_floor: float | str | None = None,
         scope: Scope = "system",
         objective: Objective = "chi2",
         metrics: Sequence[str | Metric] = (),
@@ -91,32 +95,41 @@ class Fit:
         data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
         frame_of(data)  # refuses a kind of cube for which models predict nothing
         self.scope, self.objective, self.sample = scope, objective, sample
-        kind, tables = kind_of(data).name, _tables(kernel, parameters, settings, models)
+        kind, tables = kind_of(data).name, _tables(kernel, free, fixed, models)
         made = [
             make_model(name, table, kind=kind, objective=objective, metrics=metrics) for name, table in tables.items()
         ]
-        self._problems = [self._problem(model, data, title) for model in made]
+        chosen = {"sample": sample, "where": where, "error_floor": error_floor}
+        self._problems = [self._problem(model, data, title=title, **chosen) for model in made]
         fitted_parameters(self._problems)  # refuses parameters that cannot stand in one result, before the search
         self._record = {
             "scope": scope,
             "objective": objective,
             "metrics": [metric if isinstance(metric, str) else metric.name for metric in metrics],
-            "sample": sample,
+            **{name: each for name, each in self._problems[0].plan.origin.items() if name in chosen},
             "models": [model.record() for model in made],
         }
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Self:
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        fixed: Mapping[str, Any] | None = None,
+        where: str | None = None,
+        error_floor: float | str | None = None,
+    ) -> Self:
         """Read a fit from a TOML file, or the name of one that comes with sigcube.
 
-        The path of its cube is relative to the current directory.
+        The path of its cube is relative to the current directory. What is given besides the file replaces what it says;
+        what becomes fixed is so in the models that name it, or in all where none does.
         """
-        return cls(**read_fit_file(path).arguments())
+        return cls(**read_fit_file(path).changed(fixed or {}, where=where, error_floor=error_floor).arguments())
 
-    def _problem(self, model: FitModel, cube: xr.Dataset, title: str | None) -> Problem:
+    def _problem(self, model: FitModel, cube: xr.Dataset, **how: Any) -> Problem:
         """Bind a model to the sample; refuse to fit as many parameters as there are points, or more."""
         with in_keys_of_a_fit(model.name):
-            plan, packed = plan_cube(model.spec, cube, sample=self.sample, title=title)
+            plan, packed = plan_cube(model.spec, cube, **how)
         problem = Problem(model, plan, packed, scope=self.scope, objective=self.objective)
         k = model.space.size
         if short := [systems for systems in problem.groups if problem.n_points(systems) <= k]:
@@ -189,22 +202,24 @@ class Fit:
 
 def _tables(
     kernel: str | Kernel | None,
-    parameters: Mapping[str, Any] | None,
-    settings: Mapping[str, Any] | None,
+    free: Mapping[str, Any] | None,
+    fixed: Mapping[str, Any] | None,
     models: Mapping[str, Mapping[str, Any]] | None,
 ) -> Mapping[str, Mapping[str, Any]]:
     """Return one table for each model, whether one or several were given."""
     if (kernel is None) == (not models):
         raise SpecError("a fit needs either a kernel or several models", where="kernel", hint="give one of the two")
     if not models:
-        table = {"kernel": kernel, "parameters": parameters or {}, "settings": settings or {}}
+        table = {"kernel": kernel, "free": free or {}, "fixed": fixed or {}}
         return {kernel.name if isinstance(kernel, Kernel) else str(kernel): table}
-    if parameters or settings:
-        raise SpecError("each model has its own parameters and settings", where="models", hint="name them in its table")
+    if free or fixed:
+        raise SpecError(
+            "each model has what is free and fixed of its own", where="models", hint="name them in its table"
+        )
     for name, given in models.items():
-        if "kernel" not in given or not set(given) <= {"kernel", "parameters", "settings"}:
+        if "kernel" not in given or not set(given) <= {"kernel", "free", "fixed"}:
             raise SpecError(
-                f"model {name!r} is not a table of a kernel, parameters and settings",
+                f"model {name!r} is not a table of kernel, free and fixed",
                 where="models",
                 found=", ".join(given) or "nothing",
             )

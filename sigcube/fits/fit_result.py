@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.cube.storage import consolidate, write_store
+from sigcube.cube.storage import consolidate, store_at, write_store
 from sigcube.errors import DataError, SpecError
+from sigcube.files import path_of
 from sigcube.fits.problem import FitSolution, Problem
 from sigcube.model.metrics import Metric
 from sigcube.model.record import Parameter
@@ -95,7 +96,7 @@ def fitted_parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
     for name in found:
         if {name, f"{name}_error"} & used or f"{name}_error" in found:
             what = f"a fitted parameter cannot be called {name!r}"
-            raise SpecError(what, where="parameters", found="a name that the result uses itself")
+            raise SpecError(what, where="free", found="a name that the result uses itself")
     return found
 
 
@@ -211,18 +212,18 @@ def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -
     # Zarr v3 has a stable type for `str` objects, none for NumPy's text of fixed width, which `isel` leaves.
     text = {name: coord for name, coord in result.coords.items() if coord.dtype.kind in "OU"}
     plain = {name: (coord.dims, coord.values.astype(object), coord.attrs) for name, coord in text.items()}
-    with write_store(Path(path), overwrite=overwrite, may_replace=_is_fit, what="fit") as draft:
+    with write_store(Path(path), overwrite=overwrite, what="fit") as draft:
         result.drop_encoding().assign_coords(plain).to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
         consolidate(draft)
 
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
     """Raise what `save_fit` would, before anything is computed."""
-    path = Path(path)
+    path = path_of(path, what="a result")
     if path.exists() and not overwrite:
         hint = "ask for it to be overwritten, or choose another path"
         raise DataError("there is already something here", where=str(path), hint=hint)
-    if path.exists() and not _is_fit(path):
+    if path.exists() and store_at(path) != "fit":
         hint = "choose another path"
         raise DataError("what is here is not a fit, so it is not overwritten", where=str(path), hint=hint)
     folder = next(each for each in path.absolute().parents if each.exists())
@@ -230,10 +231,3 @@ def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
         TemporaryDirectory(prefix=".", suffix=".partial", dir=folder).cleanup()
     except OSError as error:
         raise DataError("a fit could not be saved here", where=str(path), found=str(error)) from error
-
-
-def _is_fit(path: Path) -> bool:
-    try:
-        return bool(json.loads((path / "zarr.json").read_bytes())["attributes"]["kind"] == "fit")
-    except (OSError, ValueError, KeyError, TypeError):
-        return False

@@ -21,8 +21,9 @@ def evaluate(kernel: KernelRecord, cube: xr.Dataset, target: str, settings: Mapp
     """Compute one target of a kernel at every point of a cube. `Kernel.boost` tells the rest."""
     model = Model(kernel, frame_of(cube), settings)
     model.check_names(settings)
-    graph = model.graph((target,), variables=variables_of(cube))
-    model.check_given(graph)
+    variables = variables_of(cube)
+    graph = model.graph((target,), variables=variables)
+    model.check_given(graph, variables)
     for name, value in model.values.items():
         if np.ndim(value) and not isinstance(value, xr.DataArray):
             what = f"{name} has several values but no named dimension"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sigcube.constants import CONSTANTS, Constants
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import DataError, SpecError, did_you_mean
 from sigcube.model.graph import Graph, Variables, build_graph
 from sigcube.model.record import Choice, Definition, Frame, KernelRecord, Option, Parameter
 
@@ -113,6 +114,10 @@ class Model:
         """Unit of what is predicted."""
         return self.frame.unit(self.labels)
 
+    def varies(self, name: str) -> bool:
+        """Whether a name is a parameter or a choice of the model that it does not hold fixed."""
+        return (name in self.parameters or name in self.choices) and name not in self.settings
+
     def with_settings(self, settings: Mapping[str, Any]) -> "Model":
         """Return the model with further settings, which replace those of the same name."""
         return replace(self, settings={**self.settings, **settings})
@@ -131,6 +136,20 @@ class Model:
                 what = f"{self.kernel.name} has no parameter or choice {name!r}"
                 raise SpecError(what, where=where, hint=did_you_mean(name, valid))
 
+    @cached_property
+    def definitions(self) -> dict[str, Definition]:
+        """What each name stands for under the labels."""
+        found = {**self.frame.terms, **self.kernel.terms}
+        for choice in (*self.frame.choices, *self.kernel.choices):
+            found.update(choice.options[self.labels[choice.name]].defines)
+        return found
+
+    def name_behind(self, name: str) -> str:
+        """Return what a name is another name for, such as the variable of a cube that is ``observed``."""
+        while isinstance(definition := self.definitions.get(name), str):
+            name = definition
+        return name
+
     def graph(
         self, targets: Iterable[str], *, variables: Variables, extra: Mapping[str, Definition] | None = None
     ) -> Graph:
@@ -145,13 +164,9 @@ class Model:
         SpecError
             For terms that depend on one another in a circle.
         """
-        definitions = {**self.frame.terms, **self.kernel.terms}
-        for choice in (*self.frame.choices, *self.kernel.choices):
-            definitions.update(choice.options[self.labels[choice.name]].defines)
-        definitions.update(extra or {})
         return build_graph(
             self.kernel.name,
-            definitions=definitions,
+            definitions={**self.definitions, **(extra or {})},
             parameters=self.parameters,
             variables=variables,
             targets=targets,
@@ -165,8 +180,18 @@ class Model:
         }
         return constants | parameters
 
-    def check_given(self, graph: Graph) -> None:
-        """Refuse values that the graph does not use, or that are out of bounds.
+    def how_to_use(self, name: str, targets: Iterable[str], **given: Any) -> str:
+        """Return a hint on a parameter that nothing uses: the labels under which it would; ``given`` is for `graph`."""
+        found = []
+        for choice, label in [(each.name, label) for each in self.choices.values() for label in each.options]:
+            # A label that this cube, or another label, does not go with is no advice.
+            with suppress(DataError, SpecError):
+                if name in self.with_settings({choice: label}).graph(targets, **given).parameters:
+                    found.append(f"{choice} = {label!r}")
+        return f"leave {name} out" + (f", or choose {' or '.join(found)}, which uses it" if found else "")
+
+    def check_given(self, graph: Graph, variables: Variables) -> None:
+        """Refuse values that the graph, on a cube with the given variables, does not use, or that are out of bounds.
 
         Raises
         ------
@@ -176,7 +201,7 @@ class Model:
         for name, value in self.values.items():
             if name not in graph.parameters:
                 chosen = ", ".join(f"{key}={label!r}" for key, label in self.labels.items())
-                hint = f"leave {name} out, or choose other labels"
+                hint = self.how_to_use(name, graph.targets, variables=variables)
                 raise SpecError(f"{self.kernel.name} does not use {name!r} here", found=chosen, hint=hint)
             check_values(self.parameters[name], value)
 

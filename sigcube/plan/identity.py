@@ -20,10 +20,10 @@ from sigcube.model.metrics import terms_of
 from sigcube.model.model import Model
 from sigcube.model.record import Definition, Reduction, Term
 from sigcube.plan.grid import Axis
-from sigcube.plan.spec import Spec, spec_to_record
+from sigcube.plan.spec import FORMER_KEYS, MODEL, Spec, spec_to_record
 from sigcube.plan.values import Section
 
-__all__ = ["describe_identity", "find_differences", "result_attrs", "result_coords"]
+__all__ = ["describe_identity", "find_differences", "in_present_words", "result_attrs", "result_coords"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
 
@@ -37,20 +37,27 @@ def result_coords(spec: Spec, systems: tuple[str, ...], sections: Sequence[Secti
 
 
 def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str, Any]:
+    if axis.name == MODEL:
+        return {"units": "", "long_name": "model", "source": "sigcube"}
+    model = spec.models_with(axis.name)[0]
     if axis.is_label:
-        description = spec.model.choices[axis.name].description
-        return {"units": "", "long_name": description, "source": spec.model.kernel.source}
-    parameter = spec.model.parameters[axis.name]
+        return {"units": "", "long_name": model.choices[axis.name].description, "source": model.kernel.source}
+    parameter = model.parameters[axis.name]
     attrs = {
         "units": parameter.unit,
         "long_name": parameter.description,
         "symbol": parameter.symbol,
         "source": parameter.source,
     }
-    users = [section for section in sections if axis.name in section.model.graph.parameters]
+    users = [
+        section
+        for section in sections
+        if axis.name in section.model.graph.parameters
+        and spec.models[section.labels.get(MODEL, next(iter(spec.models)))].varies(axis.name)
+    ]
     if len(users) < len(sections):
         swept = [axis.name for axis in spec.grid.axes if axis.is_label]
-        labels = (", ".join(f"{name}={section.labels[name]}" for name in swept) for section in users)
+        labels = (", ".join(f"{n}={section.labels[n]}" for n in swept if n in section.labels) for section in users)
         where = " or ".join(dict.fromkeys(labels))
         attrs["comment"] = (
             f"computed for {where}; elsewhere the model does not depend on it, and values repeat along it"
@@ -66,22 +73,29 @@ def describe_identity(
     Each part changes for one reason, so that the parts that differ tell what was changed.
     """
     given = {key: json.dumps(value, sort_keys=True) for key, value in spec_to_record(spec).items()}
+    models = [next(m for m in spec.models.values() if m.kernel is kernel) for kernel in spec.kernels]
     reference = [] if spec.reference is None else [f"sha256 {_sha256(_model_record(spec.reference))}"]
     return {
         "sigcube": __version__,
         "engine": f"sha256 {_hash_engine()}",
-        "kernel": spec.model.kernel.name,
-        "kernel source": source_hash(_functions(spec.model)),
-        "kernel record": f"sha256 {_sha256(_model_record(spec.model))}",
+        "kernel": ", ".join(kernel.name for kernel in spec.kernels),
+        "kernel source": source_hash(chain.from_iterable(map(_functions, models))),
+        "kernel record": f"sha256 {_sha256(chain.from_iterable(map(_model_record, models)))}",
         **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
         "dimensions": ", ".join(f"{dim} {n}" for dim, n in spec.grid.dims.items()),
-        **{key: given[key] for key in ("parameters", "keep", "dtype", "fitted")},
+        **{key: given[key] for key in ("models", "fixed", "keep", "dtype", "n_fitted") if key in given},
         "metrics": f"{given['metrics']} sha256 {_sha256(_metric_record(spec))}",
         "reference": " ".join([given["reference"], *reference]),
+        **{name: origin[name] for name in ("where", "error_floor") if name in origin},
         **{f"data {name}": digest for name, digest in origin.get("data", {}).items()},
         "tile": " × ".join(map(str, tile)),
         **({"stages": "; ".join(map(_describe_stage, stages))} if len(stages) > 1 else {}),
     }
+
+
+def in_present_words(identity: Mapping[str, str]) -> dict[str, str]:
+    """Return an identity that an earlier version may have stored, with the names that its parts have now."""
+    return {FORMER_KEYS.get(key, key): part for key, part in identity.items()}
 
 
 def find_differences(stored: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:

@@ -94,7 +94,7 @@ def _largest(lengths: Sequence[int], points: int) -> tuple[int, ...]:
 
 def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: bool) -> list[ResultVariable]:
     grid = spec.grid
-    dims, shape, source = tuple(grid.dims), grid.shape, spec.model.kernel.source
+    dims, shape, source = tuple(grid.dims), grid.shape, "; ".join(kernel.source for kernel in spec.kernels)
 
     def summary(name: str, dtype: str, attrs: Mapping[str, Any], **own: str) -> ResultVariable:
         return ResultVariable(name, dims, shape, chunks[1:], dtype, {**attrs, **own})

@@ -241,11 +241,11 @@ def make_plan(
     SpecError
         For a dimension with a name that the result uses itself, and for more fitted parameters than points.
     """
-    if not 0 <= spec.fitted < fewest_points:
+    if not 0 <= spec.n_fitted < fewest_points:
         raise SpecError(
             "fitted parameters leave no degrees of freedom",
-            where="fitted",
-            found=str(spec.fitted),
+            where="n_fitted",
+            found=str(spec.n_fitted),
             expected=f"0 to {fewest_points - 1}",
         )
     stages = stages or (tuple(slice(0, n) for n in spec.grid.shape),)
@@ -274,9 +274,10 @@ def sections_in(stage: Region, grid: Grid, sections: Iterable[Section]) -> list[
 def plan_record(plan: Plan) -> dict[str, Any]:
     """Return the figures of a plan as JSON-able values: times in seconds, sizes in bytes."""
     return {
-        "kernel": plan.spec.model.kernel.name,
+        "kernel": ", ".join(kernel.name for kernel in plan.spec.kernels),
         "systems": len(plan.systems),
         "points": plan.n_points,
+        **{name: plan.origin[name] for name in ("sample", "where", "error_floor") if name in plan.origin},
         "grid": dict(plan.dims),
         "grid_points": plan.spec.grid.size,
         "grid_points_computed": plan.points_computed,
@@ -292,15 +293,21 @@ def plan_record(plan: Plan) -> dict[str, Any]:
 
 def _describe(plan: Plan) -> str:
     """Return a plan as text: what is computed, what is written, what it costs."""
-    grid, kernel = plan.spec.grid, plan.spec.model.kernel
+    grid, titles = plan.spec.grid, ", ".join(kernel.title for kernel in plan.spec.kernels)
     repeated = grid.size - plan.points_computed
     rest = f"; {count(repeated)} repeat them" if repeated else ""
     readings = plural(len(plan.sections), "reading")
+    points = "1 grid point" if plan.points_computed == 1 else f"{count(plan.points_computed)} grid points"
     blocks = "1 block" if len(plan.blocks) == 1 else f"{count(len(plan.blocks))} blocks"
     rows = [
         ("data", f"{count(len(plan.systems))} systems, {count(plan.n_points)} points"),
-        ("grid", f"{grid.text} = {count(grid.size)} grid points"),
-        ("computed", f"{count(plan.points_computed)} grid points in {readings} of the model{rest}"),
+        *(
+            ("", f"{name.replace('_', ' ')} {plan.origin[name]}")
+            for name in ("where", "error_floor")
+            if name in plan.origin
+        ),
+        ("grid", f"{grid.text} = {count(grid.size)} grid points" if grid.dims else "a single point"),
+        ("computed", f"{points} in {readings} of the model{rest}"),
         *(("", line) for line in _describe_sections(plan)),
         ("metrics", _describe_metrics(plan)),
         ("result", f"{size(plan.bytes)} before compression, {len(plan.variables)} arrays, {count(plan.files)} files"),
@@ -313,7 +320,7 @@ def _describe(plan: Plan) -> str:
         what = f"the model is not finite at every point of sample {sample!r}: its metrics will be NaN there;"
         rows += [("caution", what), ("", "choose a sample without flagged points")]
     lines = [f"  {label:<10}{text}".rstrip() for label, text in rows]
-    return "\n".join([f"Plan of a sweep of {kernel.name} ({kernel.title})", *lines])
+    return "\n".join([f"Plan of a sweep of {plan.spec.name} ({titles})", *lines])
 
 
 def _describe_sections(plan: Plan) -> Iterable[str]:

@@ -14,14 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from math import isfinite
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import xxhash
 
+from sigcube.cube.storage import refuse_other_store
 from sigcube.errors import StoreError
 from sigcube.files import write_all, write_file
-from sigcube.plan.values import PointStatus
+from sigcube.plan.values import MOST_BLOCKS, PointStatus
 from sigcube.store.faults import disk_fault
 
 __all__ = [
@@ -39,7 +40,6 @@ __all__ = [
 FORMAT = 2
 _FILE = "blocks.jsonl"
 _EXTENSION = b'{"kind": "header"'
-_MOST_BLOCKS = 10**8
 # The ways in which a block ends, by the word for it in a line; a block whose result was found damaged is to do again.
 _ENDS = {each.word: each for each in (PointStatus.TODO, PointStatus.DONE, PointStatus.FAILED, PointStatus.KILLED)}
 _LINE = re.compile(rb'(\{.*), "check": "([0-9a-f]{16})"\}')
@@ -265,9 +265,10 @@ def _whole_lines(folder: Path) -> list[bytes]:
     path = folder / _FILE
     try:
         data = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        refuse_other_store(folder.parent, "result")
         raise StoreError(
-            "there is no journal", where=str(path), found=error.strerror, hint="name the folder of a sigcube result"
+            "the journal cannot be read", where=str(path), found=str(error), hint="restore the file from a copy"
         ) from error
     return data.split(b"\n")[:-1]
 
@@ -294,13 +295,19 @@ def _read_header(folder: Path, line: bytes) -> tuple[int, Header]:
 
 
 def _header(record: Mapping[str, Any]) -> Header:
-    if sum(times for times, _ in record["block_points"]) > _MOST_BLOCKS:
-        raise ValueError(f"more than {_MOST_BLOCKS} blocks")
+    runs, files = record["block_points"], dict(record.get("files", {}))
+    if any(type(each) is not int or each < 0 for run in runs for each in run):
+        raise ValueError("a number of points or blocks that is none")
+    if sum(times for times, _ in runs) > MOST_BLOCKS:
+        raise ValueError(f"more than {MOST_BLOCKS} blocks")
+    # A repair removes such files: none lies outside the store.
+    if outside := [name for name in files if "\0" in name or {"/", ".."} & {*PurePosixPath(name).parts}]:
+        raise ValueError(f"{outside[0]!r} is no file of the store")
     return Header(
         identity={str(key): str(value) for key, value in record["identity"].items()},
-        block_points=tuple(count for times, count in record["block_points"] for _ in range(times)),
-        data_points=record["data_points"],
-        files=record.get("files", {}),
+        block_points=tuple(count for times, count in runs for _ in range(times)),
+        data_points=int(record["data_points"]),
+        files={name: str(digest) for name, digest in files.items()},
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import xarray as xr
 
-from sigcube.errors import SpecError
+from sigcube.cube.storage import reading, refuse_other_store
+from sigcube.errors import SigcubeError, SpecError
 from sigcube.plan.extension import order_of
 from sigcube.plan.grid import Grid, make_grid
 from sigcube.store.run import refuse_damaged_files
@@ -16,18 +17,24 @@ from sigcube.store.template import read_attrs, read_layout
 __all__ = ["open_result", "result_attrs"]
 
 
-def result_attrs(path: str | Path) -> dict[str, Any]:
-    """Return the attributes of a result.
+def result_attrs(path: str | Path, *kinds: str) -> dict[str, Any]:
+    """Return the attributes of a result of one of the kinds ``"result"``, of a sweep, and ``"fit"``.
 
     Raises
     ------
     SpecError
-        For a path at which there is no result.
+        For a path at which there is none.
+    StoreError
+        When it is damaged.
     """
     try:
-        attrs = read_attrs(path)
-    except (OSError, ValueError):
-        attrs = {}
+        refuse_other_store(path, *kinds)
+        with reading(path, what="result"):
+            attrs = read_attrs(path)
+    except SigcubeError:
+        # What is damaged is no longer what it was.
+        refuse_damaged_files(path)
+        raise
     if "spec" not in attrs:
         raise SpecError("this is not a result of a sweep", where=str(path), hint="name the folder of a sigcube result")
     return attrs
@@ -54,10 +61,11 @@ def open_result(path: str | Path) -> xr.Dataset:
     StoreError
         When its attributes, coordinates or inputs are not as they were written. Of the values, `sigcube.verify` tells.
     """
-    attrs = result_attrs(path)
+    attrs = result_attrs(path, "result", "fit")
     refuse_damaged_files(path)
     _register_hvplot()
-    result: xr.Dataset = xr.open_zarr(path, chunks=None)
+    with reading(path, what="result"):
+        result: xr.Dataset = xr.open_zarr(path, chunks=None)
     text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
     result = result.assign_coords(text)
     if attrs["kind"] == "result" and (stored := read_layout(path).spec):

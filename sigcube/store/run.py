@@ -1,8 +1,7 @@
 """Open a store for a run: make it or resume it, hold its lock, know what is left to do; and its status for others."""
 
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,22 +9,24 @@ from typing import Self
 
 from sigcube.cube import Packed
 from sigcube.errors import StoreError, StoreExists, StoreMismatch
-from sigcube.files import clear_abandoned
-from sigcube.plan.identity import find_differences
+from sigcube.files import clear_abandoned, free_space, path_of
+from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
-from sigcube.plan.values import Block, PointStatus
+from sigcube.plan.values import Block, PointStatus, least_bytes
+from sigcube.processes import owner_of_draft
 from sigcube.store.damage import find_status_fault
 from sigcube.store.extension import finish_extension
+from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_header, read_journal
-from sigcube.store.lock import Holder, Lock, current_holder
+from sigcube.store.lock import STALE_AFTER, Holder, Lock, current_holder
 from sigcube.store.template import create, damaged_files, journal_folder, restore_files
 from sigcube.store.writer import mark_block
+from sigcube.wording import size
 
 __all__ = ["RunStore", "StoreStatus", "open_or_create", "refuse_damaged_files", "status"]
 
 _BAD_ENDS = (PointStatus.FAILED, PointStatus.KILLED)
 _SHORT = 60
-_PATIENCE = 60.0
 
 
 class RunStore:
@@ -53,6 +54,11 @@ class RunStore:
         self._entries = dict(before.entries)
         settled = before.blocks(PointStatus.DONE, *(() if retry_failed else _BAD_ENDS))
         self.todo = tuple(index for index in range(len(blocks)) if index not in settled)
+
+    @property
+    def lock_record(self) -> tuple[str, str]:
+        """Name and token of the lock's record: who reads the one in the other sees this very store."""
+        return self._lock.record
 
     def __enter__(self) -> Self:
         """Return the store, held since it was opened."""
@@ -109,11 +115,12 @@ class RunStore:
         self._journal.flush()
 
     def close(self) -> None:
-        """Write what is recorded, and let the lock go."""
+        """Write what is recorded, clear what workers left that died, and let the lock go."""
         with ExitStack() as stack:
             stack.callback(self._lock.release)
             stack.callback(self._journal.close)
             self.flush()
+            _remove_orphans(Path(self.path))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,11 +181,14 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     StoreMismatch
         It was made by another spec, cube or kernel; each difference is shown.
     StoreError
-        It is something else than a result store, it is damaged, or the disk is full. Files of its beginning that are
-        missing are made again.
+        It is damaged, or the disk is full or has no room for what is left to compute. Files of the store's beginning
+        that are missing are made again.
+    SpecError
+        There is something else than a result.
     """
-    target = Path(path).resolve()
+    target = path_of(path, what="a result").resolve()
     if not os.path.lexists(target):
+        _refuse_without_room(target, plan, plan.blocks)
         try:
             create(target, plan=plan, inputs=inputs)
         except StoreExists:
@@ -187,7 +197,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
                 raise
     folder = journal_folder(target)
     finish_extension(target)
-    stored, wanted = read_journal(folder).header.identity, plan.identity
+    stored, wanted = in_present_words(read_journal(folder).header.identity), plan.identity
     if differing := find_differences(stored, wanted):
         raise StoreMismatch(
             f"the store was made by another sweep: {', '.join(differing)} differ",
@@ -202,10 +212,28 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
         _restore_missing(target, plan, inputs)
         store = RunStore(str(target), lock, blocks=plan.blocks, retry_failed=retry_failed)
         store.check()
+        _refuse_without_room(target, plan, (plan.blocks[index] for index in store.todo))
         return store
     except BaseException:
         lock.release()
         raise
+
+
+def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> None:
+    """Refuse to begin what the disk cannot hold; what will be compressed counts as little as it may come to."""
+    needed = sum(least_bytes(variable, block) for block in blocks for variable in plan.variables)
+    try:
+        free = free_space(target)
+    except OSError as error:
+        raise disk_fault(error, target) from error
+    if free is not None and needed > free:
+        raise StoreError(
+            "the disk has no room for what is left to compute",
+            where=str(target),
+            found=f"{size(free)} free",
+            expected=f"{size(needed)} at least",
+            hint="make room, choose a path on another disk, or write less: a shorter axis, fewer metrics, no `keep`",
+        )
 
 
 def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
@@ -216,7 +244,7 @@ def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
     StoreError
         One differs, or is missing.
     """
-    if journal_folder(path).is_dir():
+    if journal_folder(path_of(path, what="a result")).is_dir():
         for name, what in damaged_files(path, read_header(journal_folder(path)).files).items():
             raise _damaged(str(Path(path, name)), what)
 
@@ -260,13 +288,11 @@ def _shorten(value: str | None) -> str:
 
 
 def _remove_orphans(target: Path) -> None:
-    """Remove what killed writers left; only the holder of the lock may, as others' drafts may be in use."""
+    """Remove the drafts of writers that have ended: workers of this run or of earlier ones, contenders for the lock."""
     for folder, _, names in os.walk(target):
-        # A contender for the lock has a draft here for a moment.
-        patience = _PATIENCE if Path(folder) == journal_folder(target) else 0.0
         for path in (Path(folder, name) for name in names if name.endswith(".partial")):
             with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime >= patience:
+                if owner_of_draft(path.name).has_ended(last_seen=path.stat().st_mtime, patience=STALE_AFTER):
                     path.unlink()
     clear_abandoned(target)
 

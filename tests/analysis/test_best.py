@@ -1,8 +1,14 @@
 """The best points of a result: what is best, where it is, and which axes matter there."""
 
+from math import prod
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from sigcube.analysis.best import best_index, best_points, default_summary, far_from_best, summaries
 from tests.results import BEST, small_result
@@ -24,12 +30,45 @@ def test_a_combination_of_labels_without_a_finite_value_is_left_out() -> None:
     assert [point["window"] for point in best_points(result)] == ["power", "none"]
 
 
-def test_the_best_agrees_with_argmin_when_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    array = small_result()["rms_mean"].isel(window=1)
-    whole = best_index(array)
-    monkeypatch.setattr("sigcube.analysis.best._CHUNK", 100)
-    assert best_index(array) == whole
-    assert whole == {dim: int(i) for dim, i in array.argmin(...).items()}
+@st.composite
+def surfaces(draw: st.DrawFn) -> xr.DataArray:
+    """A summary of few different values, some of them not finite, as if read from chunks of any shape."""
+    shape = tuple(draw(st.lists(st.integers(1, 7), max_size=3)))
+    values = draw(arrays(np.float64, shape, elements=st.sampled_from([-2.0, -0.5, 0.0, 0.5, 1.0, 2.0, np.nan, np.inf])))
+    array = xr.DataArray(values, dims=("k", "x", "A")[: len(shape)])
+    array.attrs["best"] = draw(st.sampled_from(["smallest", "largest", "zero", "one"]))
+    array.encoding["preferred_chunks"] = {dim: draw(st.integers(1, n)) for dim, n in array.sizes.items()}
+    return array
+
+
+@given(array=surfaces(), part=st.integers(1, 40))
+def test_the_best_of_parts_is_the_best_of_the_whole(array: xr.DataArray, part: int) -> None:
+    distance = far_from_best(array)
+    index = np.unravel_index(int(distance.argmin()), distance.shape)
+    whole = dict(zip(array.dims, map(int, index), strict=True)) if np.isfinite(distance.min()) else None
+    sizes = []
+
+    def measured(piece: xr.DataArray) -> np.ndarray:
+        sizes.append(piece.size)
+        return far_from_best(piece)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sigcube.analysis.best._PART", part)
+        patch.setattr("sigcube.analysis.best.far_from_best", measured)
+        assert best_index(array) == whole
+    # Each value is read once, a chunk or so at a time.
+    assert sum(sizes) == array.size
+    assert max(sizes) <= max(part, prod(array.encoding["preferred_chunks"].values()))
+
+
+def test_the_axes_that_matter_are_found_however_far_they_begin_to(tmp_path: Path) -> None:
+    rms = np.ones((2, 1000))
+    rms[1, 999] = 2.0
+    coords = {"k": [1.0, 2.0], "A": np.arange(1000.0)}
+    made = xr.Dataset({"rms_mean": (("k", "A"), rms), "status": (("k", "A"), np.ones((2, 1000)))}, coords)
+    made.chunk(k=1, A=300).to_zarr(tmp_path / "r.zarr", consolidated=False)
+    result = xr.open_zarr(tmp_path / "r.zarr", chunks=None, consolidated=False)
+    assert [best_points(result.isel(k=[k]))[0]["A"] for k in (0, 1)] == [None, 0.0]
 
 
 def test_ties_go_to_the_first() -> None:

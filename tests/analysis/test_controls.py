@@ -25,7 +25,7 @@ def sweep(cube: xr.Dataset, **given: object) -> Sweep:
         sample="unflagged",
         kernel="sigma",
         axes={"A": [2.0]},
-        parameters={"xi_scale": 1.5, **given},
+        fixed={"xi_scale": 1.5, **given},
         reference="mond",
     )
 

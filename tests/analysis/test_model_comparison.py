@@ -98,10 +98,10 @@ def test_a_summary_is_the_means_and_counts_of_the_systems() -> None:
     models = {
         "sigma": {
             "kernel": "sigma",
-            "settings": {"window": "free_scale"},
-            "parameters": {"A": linspace(0.5, 5, 7), "xi": geomspace(0.1, 50, 7)},
+            "fixed": {"window": "free_scale"},
+            "free": {"A": linspace(0.5, 5, 7), "xi": geomspace(0.1, 50, 7)},
         },
-        "burr": {"kernel": "burr", "parameters": {"A": linspace(0, 5, 7)}},
+        "burr": {"kernel": "burr", "free": {"A": linspace(0, 5, 7)}},
     }
     fitted = Fit(mock_survey(n_galaxies=3, seed=2), models=models, sample="unflagged", metrics=["scatter_g"]).run()
     found = model_summary(fitted)

@@ -206,7 +206,7 @@ def _compile_lines(cube: Path) -> list[str]:
 
 
 def _compile_time(cube: str, axes: dict[str, list[float]], settings: dict[str, str], metrics: list[str]) -> float:
-    sweep = sigcube.Sweep(cube, kernel="sigma", sample=SAMPLE, axes=axes, parameters=settings, metrics=metrics)
+    sweep = sigcube.Sweep(cube, kernel="sigma", sample=SAMPLE, axes=axes, fixed=settings, metrics=metrics)
     plan = sweep.plan(probe=False)
     packed = sweep.packed
     values = {name: np.array(each) for name, each in axes.items()}

@@ -127,9 +127,7 @@ class Job:
     @cached_property
     def sweep(self) -> Sweep:
         axes = {name: ("case", list(v)) if self.flat else list(v) for name, v in self.axes.items()}
-        return Sweep(
-            self.cube, sample=self.sample, kernel=self.kernel, axes=axes, parameters=self.settings, keep=["galaxy"]
-        )
+        return Sweep(self.cube, sample=self.sample, kernel=self.kernel, axes=axes, fixed=self.settings, keep=["galaxy"])
 
     @cached_property
     def plan(self):

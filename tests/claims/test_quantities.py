@@ -197,14 +197,14 @@ def test_populations_and_correlations_are_those_of_scipy(cubes: Path, mock_cube:
 
 
 MODELS = {
-    "sigma": {"kernel": "sigma", "parameters": {"A": {"linspace": [0.0, 3.0, 13]}}},
-    "mond": {"kernel": "mond", "parameters": {"a0": {"geomspace": [5e-11, 3e-10, 13]}}},
+    "sigma": {"kernel": "sigma", "free": {"A": {"linspace": [0.0, 3.0, 13]}}},
+    "mond": {"kernel": "mond", "free": {"a0": {"geomspace": [5e-11, 3e-10, 13]}}},
 }
 
 
 @pytest.mark.slow
 def test_a_fit_gives_a_models_figures_and_two_models_wins(cubes: Path, mock_cube: xr.Dataset) -> None:
-    models = {name: {**m, "parameters": dict(m["parameters"])} for name, m in MODELS.items()}
+    models = {name: {**m, "free": dict(m["free"])} for name, m in MODELS.items()}
     result = Fit(mock_cube, sample="unflagged", models=models).run()
     chi2 = result.chi2_red
     of = {**A_NUMBER, "quantity": "fit", "models": MODELS}

@@ -20,6 +20,7 @@ from sigcube.cli import ExitCode, app
 from sigcube.cube import save_cube
 from sigcube.kernels import KERNELS
 from sigcube.store import open_or_create
+from sigcube.store.result import open_result
 from sigcube.sweep import Sweep
 from tests.damage import falsify
 from tests.readers.sparc_files import SparcFiles
@@ -98,6 +99,31 @@ def swept(tmp_path_factory: pytest.TempPathFactory, mock_cube: xr.Dataset) -> Pa
     (folder / "stdout").write_text(done.stdout, encoding="utf-8")
     (folder / "stderr").write_text(done.stderr, encoding="utf-8")
     return folder
+
+
+@pytest.mark.slow
+def test_options_replace_what_the_spec_says(folder: Path) -> None:
+    options = ["--set", "A=1.2", "--set", "window=geometric", "--where", "inclination > 60", "--error-floor", "5 %"]
+    (folder / "spec.toml").write_text(SPEC.replace('"scatter_g"', '"chi2"') + 'gas = ["signed"]', encoding="utf-8")
+    planned = json.loads(call("plan", "spec.toml", *options, "--json").stdout)
+    assert planned["grid"] == {"xi_scale": 4, "gas": 1}
+    assert planned["error_floor"] == "5 % of v_obs"
+    done = call("sweep", "spec.toml", *options)
+    assert done.exit_code == 0, done.output
+    attrs = open_result("cubes/results/spec.zarr").attrs
+    assert json.loads(attrs["spec"])["fixed"] == {"A": 1.2, "window": "geometric"}
+    assert (attrs["where"], attrs["n_systems"]) == ("inclination > 60", planned["systems"])
+    # The same spec without them is another sweep, and says so.
+    again = call("sweep", "spec.toml")
+    assert again.exit_code == ExitCode.REFUSED
+    assert re.search("made by another sweep: .*fixed.*where, error_floor", again.stderr)
+
+
+@pytest.mark.parametrize("word", ["A", "A=", "=1", "="])
+def test_a_setting_has_a_name_and_a_value(folder: Path, word: str) -> None:
+    done = call("plan", "spec.toml", "--set", word)
+    assert done.exit_code == ExitCode.USAGE
+    assert "is not of the form NAME=VALUE" in done.stderr
 
 
 def test_version() -> None:

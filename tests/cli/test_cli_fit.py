@@ -1,5 +1,6 @@
 """`sigcube fit`: what it prints and writes, and that a spec of the wrong sort is refused in one message."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -22,16 +23,16 @@ metrics = ["scatter_g"]
 
 [[model]]
 kernel = "sigma"
-[model.settings]
+[model.fixed]
 window = "free_scale"
-[model.parameters]
+[model.free]
 A = { linspace = [0.01, 5.0, 11] }
 xi = { geomspace = [0.1, 50.0, 11] }
 
 [[model]]
 kernel = "burr"
 name = "empirical"
-[model.parameters]
+[model.free]
 A = { linspace = [0.0, 5.0, 11] }
 l_0 = { geomspace = [0.1, 50.0, 11] }
 """
@@ -88,6 +89,25 @@ def test_a_fit_prints_tables_and_writes_its_result(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_options_of_a_fit_replace_what_the_spec_says(folder: Path) -> None:
+    words = ["--set", "l_0=5", "--set", "upsilon_disk=0.6", "--where", "galaxy != 'SYN00002'", "--error-floor", "3"]
+    done = call("fit", "spec.toml", *words)
+    assert done.exit_code == 0, done.output
+    result = open_result("cubes/results/spec.zarr")
+    assert list(result.galaxy.values) == ["SYN00001", "SYN00003", "SYN00004"]
+    record = json.loads(result.attrs["spec"])
+    assert (record["where"], record["error_floor"]) == ("galaxy != 'SYN00002'", "3 km/s")
+    # What one model names is fixed there, what none names in all.
+    sigma, empirical = record["models"]
+    assert sigma["fixed"] == {"window": "free_scale", "upsilon_disk": 0.6}
+    assert empirical["fixed"] == {"l_0": 5.0, "upsilon_disk": 0.6}
+    assert list(empirical["free"]) == ["A"]
+    # A floor of errors lowers χ².
+    assert call("fit", "spec.toml", *words[:-2], "--out", "other.zarr").exit_code == 0
+    assert (result.chi2 < open_result("other.zarr").chi2).all()
+
+
+@pytest.mark.slow
 def test_a_fit_of_the_sample_prints_values_and_errors(folder: Path) -> None:
     one = SPEC.partition('[[model]]\nkernel = "burr"')[0]
     (folder / "spec.toml").write_text(f'scope = "sample"\n{one}', encoding="utf-8")
@@ -111,7 +131,7 @@ def test_a_fit_of_the_sample_prints_values_and_errors(folder: Path) -> None:
         (["fit", "absent.toml"], "", "", "the fit's file cannot be read"),
         (["fit", "si15_per_galxy"], "", "", "did you mean 'si15_per_galaxy'"),
         (["fit", "spec.toml"], "sample =", "smaple =", "did you mean 'sample'"),
-        (["fit", "spec.toml"], "[model.settings]", "[model.setings]", "did you mean 'settings'"),
+        (["fit", "spec.toml"], "[model.fixed]", "[model.fixd]", "did you mean 'fixed'"),
         (["fit", "spec.toml"], "xi = ", "xii = ", "did you mean 'xi'"),
         (["fit", "spec.toml"], "geomspace = [0.1,", "geomspace = [1e-9,", "xi is out of bounds"),
         (["fit", "spec.toml"], '"unflagged"', '"unflaged"', "did you mean 'unflagged'"),

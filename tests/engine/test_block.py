@@ -122,7 +122,7 @@ def test_any_order_of_the_axes_gives_the_same_bits(
 def test_sweeping_a_value_is_holding_it_fixed(survey: xr.Dataset, result: dict[str, np.ndarray]) -> None:
     spec = {"metrics": METRICS, "reference": "mond", "keep": ["galaxy"], "dtype": "float64"}
     fixed = {"window": "geometric", "upsilon_disk": 0.5, "A": 2.0}
-    alone = whole(*planned(survey, kernel="sigma", axes={"xi_scale": [0.175]}, parameters=fixed, **spec))
+    alone = whole(*planned(survey, kernel="sigma", axes={"xi_scale": [0.175]}, fixed=fixed, **spec))
     for name, array in alone.items():
         np.testing.assert_array_equal(array[..., 0], result[name][..., 0, 1, 1, 4], err_msg=name)
 
@@ -160,7 +160,7 @@ def test_axes_along_one_dimension_vary_together(survey: xr.Dataset) -> None:
     together = {"A": ("case", [0.5, 1.0]), "xi_scale": ("case", [0.1, 0.2]), "window": ("case", ["geometric", "none"])}
     found = whole(*planned(survey, kernel="sigma", axes=together, metrics=["rms"]))["rms_mean"]
     for i, fixed in enumerate([{"A": 0.5, "xi_scale": 0.1}, {"A": 1.0, "window": "none"}]):
-        alone = whole(*planned(survey, kernel="sigma", axes={"g_ext": [0.0]}, parameters=fixed, metrics=["rms"]))
+        alone = whole(*planned(survey, kernel="sigma", axes={"g_ext": [0.0]}, fixed=fixed, metrics=["rms"]))
         assert found[i] == alone["rms_mean"][0]
 
 
@@ -222,7 +222,7 @@ def test_the_reference_shares_the_baryons(survey: xr.Dataset) -> None:
 
 
 def test_the_reference_shares_constants_held_fixed(survey: xr.Dataset) -> None:
-    codata = {"axes": {"upsilon_disk": [0.5]}, "parameters": {"constants": "codata", "upsilon_bulge": 0.9}}
+    codata = {"axes": {"upsilon_disk": [0.5]}, "fixed": {"constants": "codata", "upsilon_bulge": 0.9}}
     np.testing.assert_array_equal(whole(*planned(survey, kernel="mond", reference="mond", **codata))["win_rate"], 0.0)
 
 

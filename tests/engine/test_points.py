@@ -26,7 +26,7 @@ CASES = [
 def test_points_are_those_of_the_loop_and_of_the_ufuncs(
     mock_cube: xr.Dataset, kernel: str, settings: dict[str, str], axes: dict[str, list[float]]
 ) -> None:
-    sweep = Sweep(mock_cube, sample="unflagged", kernel=kernel, parameters=settings, axes=axes, metrics=["chi2", "rms"])
+    sweep = Sweep(mock_cube, sample="unflagged", kernel=kernel, fixed=settings, axes=axes, metrics=["chi2", "rms"])
     model = sweep.plan(probe=False).sections[0].model
     assert [name for name, _ in model.swept] == list(axes)
     terms = PointTerms(model, sweep.packed, ("pull", "residual", "predicted"))

@@ -219,7 +219,7 @@ POWERS = {"xi_scale": np.linspace(0.1, 0.9, 3), "k": np.linspace(0.2, 2.0, 5), "
 def powers(cube: xr.Dataset) -> tuple[BoundModel, Packed]:
     """The window with a power, short along all that the power takes."""
     axes = {name: list(values) for name, values in POWERS.items()}
-    plan, packed = planned(cube, kernel="sigma", axes=axes, parameters={"window": "power"}, metrics=["rms"])
+    plan, packed = planned(cube, kernel="sigma", axes=axes, fixed={"window": "power"}, metrics=["rms"])
     return plan.sections[0].model, packed
 
 

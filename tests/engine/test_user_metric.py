@@ -124,8 +124,8 @@ REFUSED = [
     (lambda: replace(SKEWNESS, terms={"pull": math.sqrt}), "metric 'skewness_at': there is a term 'pull' already"),
     (lambda: replace(SKEWNESS, terms={"boost": residual_cubed}), "a metric cannot call a term 'boost'"),
     # a sum of nothing that is known, and of what is no term
-    (lambda: replace(SKEWNESS, terms={}), "a metric adds up terms, and 'residual_cubed' is none"),
-    (lambda: replace(SKEWNESS, sums=("observed",)), "a metric adds up terms, and 'observed' is none"),
+    (lambda: replace(SKEWNESS, terms={}), "adds up 'residual_cubed', which is no term"),
+    (lambda: replace(SKEWNESS, sums=("observed",)), "adds up 'observed', which is a value of the model"),
 ]
 
 
@@ -139,7 +139,7 @@ def test_refused(cube: xr.Dataset, make: object, message: str) -> None:
 @pytest.mark.slow
 def test_a_fit_measures_it_at_the_best_model(cube: xr.Dataset, tmp_path: Path) -> None:
     axes = {"A": sigcube.linspace(0.01, 5.0, 11)}
-    fit = sigcube.Fit(cube, sample="unflagged", kernel="sigma", parameters=axes, metrics=[SKEWNESS])
+    fit = sigcube.Fit(cube, sample="unflagged", kernel="sigma", free=axes, metrics=[SKEWNESS])
     found = fit.run(tmp_path / "fit.zarr")
     best = {"A": ("case", [float(found.A[0])])}
     swept = sigcube.Sweep(cube, sample="unflagged", kernel="sigma", axes=best, metrics=[SKEWNESS], keep=["galaxy"])

@@ -37,7 +37,7 @@ def noiseless(kernel: str, *, n: int = 3, seed: int = 4, **truth: Any) -> xr.Dat
 @given(A=st.floats(0.3, 4.5), xi=st.floats(0.3, 20.0))
 @settings(max_examples=15)
 def test_the_truth_comes_out_of_data_without_noise(A: float, xi: float) -> None:
-    found = Fit(noiseless("sigma", A=A, xi=xi, **FREE), kernel="sigma", parameters=AXES, settings=FREE).run()
+    found = Fit(noiseless("sigma", A=A, xi=xi, **FREE), kernel="sigma", free=AXES, fixed=FREE).run()
     np.testing.assert_allclose(found.A, A, rtol=1e-4)
     np.testing.assert_allclose(found.xi, xi, rtol=1e-4)
     assert (found.chi2 < 1e-6).all()
@@ -50,9 +50,9 @@ def test_the_truth_comes_out_of_data_without_noise(A: float, xi: float) -> None:
 @settings(max_examples=10)
 def test_a_halo_comes_out_too_by_rms_and_for_the_whole_sample(log_m200: float, c: float) -> None:
     cube = noiseless("nfw", log_m200=log_m200, c=c)
-    each = Fit(cube, kernel="nfw", parameters=HALO, objective="rms").run()
+    each = Fit(cube, kernel="nfw", free=HALO, objective="rms").run()
     np.testing.assert_allclose(each.log_m200, log_m200, rtol=1e-4)
-    together = Fit(cube, kernel="nfw", parameters=HALO, scope="sample").run()
+    together = Fit(cube, kernel="nfw", free=HALO, scope="sample").run()
     assert together.c.dims == ()
     np.testing.assert_allclose(together.c, c, rtol=1e-3)
     assert int(together.n_points) == int(each.n_points.sum())
@@ -64,7 +64,7 @@ def test_a_halo_comes_out_too_by_rms_and_for_the_whole_sample(log_m200: float, c
 def test_bounds_are_respected_and_reported(low: float, width: float, truth: float) -> None:
     high = low + width
     cube = noiseless("sigma", A=truth, xi=2.0, **FREE)
-    found = Fit(cube, kernel="sigma", parameters={"A": linspace(low, high, 7)}, settings={**FREE, "xi": 2.0}).run()
+    found = Fit(cube, kernel="sigma", free={"A": linspace(low, high, 7)}, fixed={**FREE, "xi": 2.0}).run()
     assert ((found.A >= low) & (found.A <= high)).all()
     side = 1 if truth < low else 2 if truth > high else 0
     if min(abs(truth - low), abs(truth - high)) > 1e-3:
@@ -75,10 +75,8 @@ def test_bounds_are_respected_and_reported(low: float, width: float, truth: floa
 
 def test_the_order_of_systems_does_not_matter() -> None:
     cube = mock_survey(n_galaxies=6, seed=9)
-    forth = Fit(cube, kernel="sigma", parameters=AXES, settings=FREE, sample="unflagged").run()
-    back = Fit(
-        cube.isel(galaxy=slice(None, None, -1)), kernel="sigma", parameters=AXES, settings=FREE, sample="unflagged"
-    )
+    forth = Fit(cube, kernel="sigma", free=AXES, fixed=FREE, sample="unflagged").run()
+    back = Fit(cube.isel(galaxy=slice(None, None, -1)), kernel="sigma", free=AXES, fixed=FREE, sample="unflagged")
     again = back.run().sel(galaxy=forth.galaxy)
     for name in ("A", "xi", "A_error", "chi2", "rms", "covariance", "at_bound", "n_minima"):
         np.testing.assert_array_equal(forth[name], again[name])
@@ -87,7 +85,7 @@ def test_the_order_of_systems_does_not_matter() -> None:
 def test_the_order_of_an_axis_does_not_matter() -> None:
     cube = mock_survey(n_galaxies=2, seed=9)
     down = {"A": AXES["A"][::-1], "xi": AXES["xi"][::-1]}
-    one, other = (Fit(cube, kernel="sigma", parameters=axes, settings=FREE).run() for axes in (AXES, down))
+    one, other = (Fit(cube, kernel="sigma", free=axes, fixed=FREE).run() for axes in (AXES, down))
     np.testing.assert_allclose(one.A, other.A, rtol=1e-9)
 
 
@@ -95,7 +93,7 @@ def test_values_errors_and_covariance_are_those_of_scipys_curve_fit() -> None:
     exact = noiseless("sigma", n=4, A=1.5, xi=2.0, **FREE)
     noise = np.random.default_rng(7).normal(size=exact.v_obs.shape)
     cube = exact.assign(v_obs=exact.v_obs + exact.e_v_obs * noise)
-    found = Fit(cube, kernel="sigma", parameters=AXES, settings=FREE).run()
+    found = Fit(cube, kernel="sigma", free=AXES, fixed=FREE).run()
     free = [name for name in found.galaxy.values if (found.at_bound.sel(galaxy=name) == 0).all()]
     assert free
     for name in free:
@@ -118,13 +116,13 @@ def test_values_errors_and_covariance_are_those_of_scipys_curve_fit() -> None:
 @pytest.mark.slow
 def test_what_is_measured_is_what_a_sweep_measures_there() -> None:
     cube = mock_survey(n_galaxies=3, seed=3)
-    fit = Fit(cube, kernel="sigma", parameters=AXES, settings=FREE, sample="unflagged", metrics=["bias", "scatter_g"])
+    fit = Fit(cube, kernel="sigma", free=AXES, fixed=FREE, sample="unflagged", metrics=["bias", "scatter_g"])
     found = fit.run()
     for name in found.galaxy.values:
         at = {"A": [float(found.A.sel(galaxy=name))], "xi": [float(found.xi.sel(galaxy=name))]}
         sweep = Sweep(
-            cube, kernel="sigma", axes=at, parameters=FREE, sample="unflagged", dtype="float64", keep=["galaxy"],
-            metrics=["chi2", "chi2_red", "rms", "bias"], fitted=2,
+            cube, kernel="sigma", axes=at, fixed=FREE, sample="unflagged", dtype="float64", keep=["galaxy"],
+            metrics=["chi2", "chi2_red", "rms", "bias"], n_fitted=2,
         )  # fmt: skip
         there = sweep.compute().sel(galaxy=name).squeeze()
         for metric in ("chi2", "chi2_red", "rms", "bias"):
@@ -138,10 +136,8 @@ def test_what_is_measured_is_what_a_sweep_measures_there() -> None:
 def test_the_mean_rms_of_a_sample_is_at_the_best_of_a_fine_sweep() -> None:
     cube = mock_survey(n_galaxies=5, seed=5)
     given = {"kernel": "sigma", "sample": "unflagged"}
-    found = Fit(
-        cube, parameters={"A": linspace(0, 5, 11)}, settings=FREE, scope="sample", objective="rms", **given
-    ).run()
-    fine = Sweep(cube, axes={"A": linspace(0, 5, 5001)}, parameters=FREE, **given).compute().rms_mean
+    found = Fit(cube, free={"A": linspace(0, 5, 11)}, fixed=FREE, scope="sample", objective="rms", **given).run()
+    fine = Sweep(cube, axes={"A": linspace(0, 5, 5001)}, fixed=FREE, **given).compute().rms_mean
     assert float(found.rms) <= float(fine.min()) * (1 + 1e-12)
     assert abs(float(found.A) - float(fine.A[fine.values.argmin()])) <= 1e-3
     assert np.isnan([found.A_error, found.aic, found.bic]).all()
@@ -151,8 +147,8 @@ def test_the_mean_rms_of_a_sample_is_at_the_best_of_a_fine_sweep() -> None:
 def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     cube = mock_survey(n_galaxies=3, seed=2)
     models = {
-        "disc": {"kernel": "sigma", "parameters": AXES, "settings": FREE},
-        "halo": {"kernel": "nfw", "parameters": HALO},
+        "disc": {"kernel": "sigma", "free": AXES, "fixed": FREE},
+        "halo": {"kernel": "nfw", "free": HALO},
     }
     fit = Fit(cube, models=models, sample="unflagged", title="two models")
     calls: list[tuple[str, int, int]] = []
@@ -162,7 +158,7 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     assert np.isnan(found.A.sel(model="halo")).all()
     assert (found.at_bound.sel(model="halo", parameter="A") == 3).all()
     assert found.covariance.dims == ("model", "galaxy", "parameter", "parameter_")
-    alone = Fit(cube, kernel="nfw", parameters=HALO, sample="unflagged").run()
+    alone = Fit(cube, kernel="nfw", free=HALO, sample="unflagged").run()
     np.testing.assert_array_equal(found.c.sel(model="halo"), alone.c)
     opened = open_result(tmp_path / "fit.zarr").load()
     xr.testing.assert_identical(opened.drop_attrs(), found.drop_attrs())
@@ -171,7 +167,7 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     assert opened.attrs["synthetic"] == 1
     record = json.loads(opened.attrs["spec"])
     assert [model["kernel"] for model in record["models"]] == ["sigma", "nfw"]
-    assert record["models"][0]["parameters"]["A"] == list(AXES["A"])
+    assert record["models"][0]["free"]["A"] == list(AXES["A"])
     for name, variable in opened.data_vars.items():
         u.Unit(variable.attrs["units"])
         assert variable.attrs["long_name"], name
@@ -182,7 +178,7 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_what_is_there_is_not_replaced_unasked(tmp_path: Path) -> None:
     cube = mock_survey(n_galaxies=1, seed=2)
-    fit = Fit(cube, kernel="sigma", parameters={"A": linspace(0, 5, 5)})
+    fit = Fit(cube, kernel="sigma", free={"A": linspace(0, 5, 5)})
     fit.run(tmp_path / "fit.zarr")
     with pytest.raises(DataError, match="there is already something here"):
         fit.run(tmp_path / "fit.zarr")
@@ -197,9 +193,7 @@ def test_what_is_there_is_not_replaced_unasked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["star", "cluster", "landmark"])
 def test_cubes_of_every_kind_can_be_fitted(kind: str) -> None:
     cube = synthetic_cube(KINDS[kind], systems=8)
-    found = Fit(
-        cube, kernel="sigma", parameters={"g_dagger": geomspace(1e-12, 1e-8, 9)}, scope="sample", objective="rms"
-    )
+    found = Fit(cube, kernel="sigma", free={"g_dagger": geomspace(1e-12, 1e-8, 9)}, scope="sample", objective="rms")
     result = found.run()
     assert result.g_dagger.dims == ()
     assert np.isfinite(result.g_dagger)
@@ -209,30 +203,30 @@ def test_cubes_of_every_kind_can_be_fitted(kind: str) -> None:
 def test_a_system_without_a_finite_value_has_none_and_the_others_theirs() -> None:
     cube = noiseless("sigma", A=1.0, xi=2.0, **FREE)
     broken = cube.assign(v_obs=cube.v_obs.where(cube.galaxy != cube.galaxy[1], -np.inf).where(cube.v_obs.notnull()))
-    found = Fit(broken, kernel="sigma", parameters={"A": linspace(0, 5, 11)}, settings={**FREE, "xi": 2.0}).run()
+    found = Fit(broken, kernel="sigma", free={"A": linspace(0, 5, 11)}, fixed={**FREE, "xi": 2.0}).run()
     np.testing.assert_array_equal(found.converged, [True, False, True])
     np.testing.assert_array_equal(found.n_minima, [1, 0, 1])
     assert np.isnan(found.A[1])
     np.testing.assert_allclose(found.A[[0, 2]], 1.0, rtol=1e-6)
     none = cube.assign(v_obs=cube.v_obs * np.inf)
     with pytest.raises(DataError, match="sigma has no finite chi2 for any system"):
-        Fit(none, kernel="sigma", parameters={"A": linspace(0, 5, 11)}).run()
+        Fit(none, kernel="sigma", free={"A": linspace(0, 5, 11)}).run()
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"parameters": {"B": [1.0, 2.0]}}, r"no parameter 'B'(.|\n)*where: model.parameters.B of sigma"),
-        ({"parameters": {"xi_scal": [1.0, 2.0]}}, "did you mean 'xi_scale'"),
-        ({"parameters": {"window": ["none", "geometric"]}}, "'window' is a choice, not a number that can be fitted"),
-        ({"parameters": {"A": [-1.0, 2.0]}}, r"A is out of bounds(.|\n)*model.parameters.A(.|\n)*0 to 100"),
-        ({"parameters": {"A": [1.0]}}, "the axis of 'A' must span its bounds"),
-        ({"parameters": {"A": ["one", "two"]}}, "parameter 'A' takes numbers"),
-        ({"parameters": {"A": ("x", [1.0, 2.0]), "k": ("x", [1.0, 2.0])}}, "cannot be told apart"),
-        ({"parameters": {}}, "a fit needs at least one parameter"),
-        ({"parameters": {"k": [1.0, 2.0]}}, r"no reading of sigma in this fit uses 'k'"),
-        ({"settings": {"windw": "none"}}, r"model.settings of sigma(.|\n)*did you mean 'window'"),
-        ({"settings": {"A": 1.0}}, "both an axis and held fixed"),
+        ({"free": {"B": [1.0, 2.0]}}, r"no parameter 'B'(.|\n)*where: model.free.B of sigma"),
+        ({"free": {"xi_scal": [1.0, 2.0]}}, "did you mean 'xi_scale'"),
+        ({"free": {"window": ["none", "geometric"]}}, "'window' is a choice, not a number that can be fitted"),
+        ({"free": {"A": [-1.0, 2.0]}}, r"A is out of bounds(.|\n)*model.free.A(.|\n)*0 to 100"),
+        ({"free": {"A": [1.0]}}, "the axis of 'A' must span its bounds"),
+        ({"free": {"A": ["one", "two"]}}, "parameter 'A' takes numbers"),
+        ({"free": {"A": ("x", [1.0, 2.0]), "k": ("x", [1.0, 2.0])}}, "cannot be told apart"),
+        ({"free": {}}, "a fit needs at least one parameter"),
+        ({"free": {"k": [1.0, 2.0]}}, r"no reading of sigma in this fit uses 'k'"),
+        ({"fixed": {"windw": "none"}}, r"model.fixed of sigma(.|\n)*did you mean 'window'"),
+        ({"fixed": {"A": 1.0}}, "both an axis and held fixed"),
         ({"sample": "unflaged"}, "did you mean 'unflagged'"),
         ({"scope": "galaxy"}, "there is no scope 'galaxy'"),
         ({"objective": "chi"}, "did you mean 'chi2'"),
@@ -240,38 +234,38 @@ def test_a_system_without_a_finite_value_has_none_and_the_others_theirs() -> Non
         ({"kernel": "sigmo"}, "did you mean 'sigma'"),
         ({"metrics": "rms"}, "metrics must be a list"),
         ({"kernel": None}, "either a kernel or several models"),
-        ({"kernel": None, "parameters": None, "models": {}}, "either a kernel or several models"),
+        ({"kernel": None, "free": None, "models": {}}, "either a kernel or several models"),
         ({"models": {"a": {"kernel": "nfw"}}}, "either a kernel or several models"),
-        ({"parameters": {name: [0.5, 1.5] for name in ("A", "upsilon_disk", "upsilon_bulge", "coherence", "z")}
+        ({"free": {name: [0.5, 1.5] for name in ("A", "upsilon_disk", "upsilon_bulge", "coherence", "z")}
           | {"coherence": [0.5, 1.0]}}, r"too few points to fit 5 parameters of sigma(.|\n)*found: 5 in"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_in_one_message(given: dict[str, Any], said: str) -> None:
     cube = mock_survey(n_galaxies=2, seed=2, points=(5, 5))
     with pytest.raises(SpecError, match=said):
-        Fit(cube, **{"kernel": "sigma", "parameters": {"A": [0.0, 1.0, 2.0]}, **given})
+        Fit(cube, **{"kernel": "sigma", "free": {"A": [0.0, 1.0, 2.0]}, **given})
 
 
 def test_a_cube_without_its_dimension_of_systems_is_refused() -> None:
     one = mock_survey(n_galaxies=2, seed=2).isel(galaxy=0)
     with pytest.raises(DataError, match=r"lost its dimension 'galaxy'(.|\n)*\.sel\(galaxy="):
-        Fit(one, kernel="sigma", parameters={"A": [0.0, 1.0]})
+        Fit(one, kernel="sigma", free={"A": [0.0, 1.0]})
 
 
 def test_models_that_cannot_share_a_result_are_refused() -> None:
     cube = mock_survey(n_galaxies=1, seed=2)
-    with pytest.raises(SpecError, match="model 'a' is not a table of a kernel, parameters and settings"):
+    with pytest.raises(SpecError, match="model 'a' is not a table of kernel, free and fixed"):
         Fit(cube, models={"a": {"kernle": "nfw"}})
-    with pytest.raises(SpecError, match="each model has its own parameters"):
-        Fit(cube, models={"a": {"kernel": "nfw"}}, parameters=HALO)
+    with pytest.raises(SpecError, match="each model has what is free"):
+        Fit(cube, models={"a": {"kernel": "nfw"}}, free=HALO)
     clash = sigcube.Parameter("rms", "x", 1.0, "", (0.0, 9.0), "fixed", "a test", "clash")
     rms = sigcube.Kernel("clash", "a clash", "a test", {"boost": lambda rms: 1.0 + rms}, (clash,))
     with pytest.raises(SpecError, match="a fitted parameter cannot be called 'rms'"):
-        Fit(cube, kernel=rms, parameters={"rms": [0.0, 1.0, 2.0]})
+        Fit(cube, kernel=rms, free={"rms": [0.0, 1.0, 2.0]})
     models = {}
     for name, unit in (("a", "kpc"), ("b", "")):
         parameter = sigcube.Parameter("x", "x", 1.0, unit, (0.0, 9.0), "fixed", "a test", "a parameter")
         kernel = sigcube.Kernel(name, "a kernel", "a test", {"boost": lambda x: 1.0 + x}, (parameter,))
-        models[name] = {"kernel": kernel, "parameters": {"x": [0.0, 1.0, 2.0]}}
+        models[name] = {"kernel": kernel, "free": {"x": [0.0, 1.0, 2.0]}}
     with pytest.raises(SpecError, match="two models give 'x' in different units"):
         Fit(cube, models=models)

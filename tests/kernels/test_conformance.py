@@ -272,7 +272,7 @@ def _planned(reading: Reading, cube: xr.Dataset, swept: Mapping[str, np.ndarray]
         kernel=reading.kernel,
         kind="galaxy",
         axes={name: ("case", values.tolist()) for name, values in swept.items()},
-        parameters=reading.labels,
+        fixed=reading.labels,
         metrics=["bias"],
     )
     plan, packed = plan_cube(spec, cube, sample="unflagged")

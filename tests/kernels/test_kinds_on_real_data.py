@@ -89,7 +89,7 @@ def test_clusters_are_compared_in_mass_or_acceleration(cubes: dict[str, Path], o
         cubes["clash"],
         kernel="sigma",
         axes={"A": [6.0, 8.45]},
-        parameters={"observable": observable, "amplitude": "constant"},
+        fixed={"observable": observable, "amplitude": "constant"},
         metrics=["ratio"],
         keep=["cluster"],
         dtype="float64",
@@ -102,7 +102,7 @@ def test_clusters_are_compared_in_mass_or_acceleration(cubes: dict[str, Path], o
 
 def test_what_a_dataset_lacks_is_named(cubes: dict[str, Path]) -> None:
     with pytest.raises(sigcube.errors.DataError, match="sigma needs 'scale_length_third_point'"):
-        sigcube.Sweep(cubes["clash"], kernel="sigma", axes={"A": [1.0]}, parameters={"window": "geometric"})
+        sigcube.Sweep(cubes["clash"], kernel="sigma", axes={"A": [1.0]}, fixed={"window": "geometric"})
 
 
 def test_the_printed_landmarks_come_out(cubes: dict[str, Path]) -> None:

@@ -186,7 +186,7 @@ def test_observables_of_different_units_are_no_axis() -> None:
 
 def test_a_sweep_of_masses_says_its_unit() -> None:
     result = sigcube.Sweep(
-        clusters(), kernel="sigma", axes={"A_0": [1.0, 1.2]}, parameters={"observable": "mass"}, keep=["cluster"]
+        clusters(), kernel="sigma", axes={"A_0": [1.0, 1.2]}, fixed={"observable": "mass"}, keep=["cluster"]
     ).compute()
     assert result.rms.dims == ("cluster", "A_0")
     assert result.rms.attrs["units"] == "solMass"

@@ -15,7 +15,7 @@ from sigcube.model.code_hash import source_hash
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric, itself, mean
 from sigcube.model.record import Choice, Option, Parameter, Reduction
-from sigcube.plan.identity import find_differences
+from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.spec import spec_from_record
 from sigcube.sweep import Sweep
 from tests.plan.test_plan import plan
@@ -62,12 +62,12 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     # the last bit of one value
     ({"axes": {**AXES, "xi_scale": [0.1, np.nextafter(0.2, 1)]}}, "axis xi_scale"),
     ({"axes": {**AXES, "window": ["none", "geometric"]}}, "axis window"),
-    ({"parameters": {"z": 0.1}}, "parameters"),
+    ({"fixed": {"z": 0.1}}, "fixed"),
     ({"metrics": ["rms", "bias"]}, "metrics"),
     ({"reference": "mond"}, "reference"),
     ({"keep": ["galaxy"]}, "keep"),
     ({"dtype": "float64"}, "dtype"),
-    ({"fitted": 1}, "fitted"),
+    ({"n_fitted": 1}, "n_fitted"),
 ]
 
 
@@ -103,6 +103,12 @@ def test_identity_tells_which_axis_of_labels_lies_along_which_dimension() -> Non
 )
 def test_differences_are_named_by_their_cause(stored: dict[str, str], wanted: dict[str, str], named: list[str]) -> None:
     assert find_differences(stored, wanted) == named
+
+
+def test_the_identity_of_an_earlier_version_is_read() -> None:
+    former = dict(now := plan(axes=AXES, fixed={"z": 0.5}, n_fitted=1).identity)
+    former |= {"parameters": former.pop("fixed"), "fitted": former.pop("n_fitted")}
+    assert in_present_words(former) == now
 
 
 def test_another_metric_is_no_other_data_and_no_other_kernel(mock_cube: xr.Dataset) -> None:

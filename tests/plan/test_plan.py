@@ -235,25 +235,30 @@ def test_variables_of_a_result() -> None:
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"axes": {"AA": [1.0]}}, "sigma has no parameter or choice 'AA'\n  where: axes\n  do: did you mean 'A'?"),
-    ({"parameters": {"windw": "none"}}, "sigma has no parameter or choice 'windw'\n  where: parameters"),
-    ({"parameters": {"A": 1.0}}, "'A' is both an axis and held fixed\n  where: parameters"),
+    ({"fixed": {"windw": "none"}}, "sigma has no parameter or choice 'windw'\n  where: fixed"),
+    ({"fixed": {"A": 1.0}}, "'A' is both an axis and held fixed\n  where: fixed"),
     ({"axes": {"A": ["x"]}}, "parameter 'A' takes numbers\n  where: axes.A\n  found: 'x'"),
     ({"axes": {"window": [1.0]}}, "choice 'window' takes labels\n  where: axes.window\n  found: 1.0"),
     (
         {"axes": {"window": ["nne"], "A": [1.0]}},
         "sigma has no window 'nne'\n  where: window\n  found: 'nne'\n  do: did you mean 'none'?",
     ),
-    ({"parameters": {"window": "nne"}}, "sigma has no window 'nne'"),
+    ({"fixed": {"window": "nne"}}, "sigma has no window 'nne'"),
     ({"axes": {"A": [1.0, 101.0]}}, "A is out of bounds\n  where: axes.A\n  found: 101\n  expected: 0 to 100"),
     ({"axes": {"A": [float("nan")]}}, "A is not a number\n  where: axes.A\n  found: nan"),
-    ({"parameters": {"z": -1.0}}, "z is out of bounds\n  where: parameters.z\n  found: -1\n  expected: 0 to 2000"),
-    ({"parameters": {"z": "0.5"}}, "z must be a number\n  where: parameters.z\n  found: '0.5'"),
+    ({"fixed": {"z": -1.0}}, "z is out of bounds\n  where: fixed.z\n  found: -1\n  expected: 0 to 2000"),
+    ({"fixed": {"z": "0.5"}}, "z must be a number\n  where: fixed.z\n  found: '0.5'"),
     # no label uses them
     (
         {"axes": {"k": [1.0]}},
         "no reading of sigma in this sweep uses 'k'\n  where: axes.k\n  found: amplitude=constant",
     ),
-    ({"parameters": {"k": 1.0}}, "no reading of sigma in this sweep uses 'k'\n  where: parameters.k"),
+    ({"axes": {"k": [1.0]}}, "\n  do: leave k out, or choose window = 'power', which uses it"),
+    (
+        {"axes": {"A": [1.0]}, "fixed": {"amplitude": "path_length"}},
+        "leave A out, or choose amplitude = 'constant', which uses it",
+    ),
+    ({"fixed": {"k": 1.0}}, "no reading of sigma in this sweep uses 'k'\n  where: fixed.k"),
     # the reference
     ({"reference": {"kernel": "mond", "a0": 5.0}}, "a0 is out of bounds\n  where: reference.a0\n  found: 5"),
     ({"reference": {"kernel": "mond", "a0": "low"}}, "a0 must be a number\n  where: reference.a0\n  found: 'low'"),
@@ -270,8 +275,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "a dimension of the grid cannot be called 'xi_scale'\n  where: axes.A",
     ),
     # five points of the smallest system
-    ({"fitted": 5}, "fitted parameters leave no degrees of freedom\n  where: fitted\n  found: 5\n  expected: 0 to 4"),
-    ({"fitted": -1}, "fitted parameters leave no degrees of freedom"),
+    (
+        {"n_fitted": 5},
+        "fitted parameters leave no degrees of freedom\n  where: n_fitted\n  found: 5\n  expected: 0 to 4",
+    ),
+    ({"n_fitted": -1}, "fitted parameters leave no degrees of freedom"),
 ]
 
 
@@ -288,5 +296,5 @@ def test_what_the_cube_lacks_is_named(mock_cube: xr.Dataset) -> None:
             mock_cube.drop_vars("f_bulge"),
             kernel="sigma",
             axes={"A_0": [1.0]},
-            parameters={"amplitude": "bulge_fraction"},
+            fixed={"amplitude": "bulge_fraction"},
         )

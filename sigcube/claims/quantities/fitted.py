@@ -38,7 +38,7 @@ class FitKeys(ReducedKeys):
     take: str
     #: A fit that comes with sigcube, such as ``si15_per_galaxy``.
     spec: str | None = None
-    #: Or a fit as in its file: ``models`` is a table of ``kernel``, ``parameters`` and ``settings`` by name.
+    #: Or a fit as in its file: ``models`` is a table of ``kernel``, ``free`` and ``fixed`` by name.
     dataset: str | None = None
     sample: str = "all"
     scope: Literal["system", "sample"] = "system"

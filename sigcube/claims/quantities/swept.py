@@ -30,8 +30,6 @@ _USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "landmark": ("ratio", "scatter"),
     }
 )
-# A sweep needs an axis; this one, of a single label, changes no model.
-_CONSTANTS = "constants"
 
 
 class SweepKeys(ModelKeys, ReducedKeys):
@@ -39,10 +37,10 @@ class SweepKeys(ModelKeys, ReducedKeys):
 
     #: A variable of the result, or an axis (with ``best``).
     take: str
-    #: As in a sweep's file, whose parameters are the ``settings``. Without ``axes`` the model is evaluated once.
+    #: As in a sweep's file; the ``settings`` are what is ``fixed`` there. Without ``axes`` the model is evaluated once.
     reference: Settings | None = None
     metrics: list[str] | None = None
-    fitted: int = 0
+    n_fitted: int = 0
     axes: dict[str, Any] = Field(default={})
     #: A summary whose best point on the grid is taken.
     best: str | None = None
@@ -70,18 +68,16 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
         asked = {keys.take, keys.best}
         taken = [name for name in METRICS if asked & {name, f"{name}_mean", f"{name}_median"}]
         metrics = list(dict.fromkeys([*_USUAL.get(kind, ()), *taken]))
-    settings = dict(keys.settings)
-    axes = dict(keys.axes) or {_CONSTANTS: [settings.pop(_CONSTANTS, "paper")]}
     request = {
         "sample": keys.sample,
         "kernel": keys.kernel,
         "metrics": metrics,
         "keep": [system_dim] if system_dim else [],
         "dtype": "float64",
-        "fitted": keys.fitted,
-        "parameters": settings,
+        "n_fitted": keys.n_fitted,
+        "fixed": keys.settings,
         "reference": keys.reference,
-        "axes": axes,
+        "axes": keys.axes,
     }
     result = _run(keys.dataset, request, context)
     value = _take(keys, result)
@@ -168,8 +164,7 @@ def paired(keys: PairedKeys, context: Context) -> Found:
             "metrics": [keys.metric],
             "keep": [dim],
             "dtype": "float64",
-            "parameters": settings,
-            "axes": {_CONSTANTS: ["paper"]},
+            "fixed": settings,
         }
         for kernel, settings in ((keys.kernel, keys.settings), (keys.reference["kernel"], other))
     ]

@@ -125,8 +125,6 @@ class ChunkFiles:
 
     def _parts(self, region: Region) -> Iterator["_Part"]:
         """Yield, chunk by chunk, where the parts of a region lie."""
-        if any(each.stop > size for each, size in zip(region, self.shape, strict=True)):
-            raise IndexError(f"{self.folder}: {region} reaches beyond an array of shape {self.shape}")
         chunks = [
             range(each.start // length, -(-each.stop // length))
             for each, length in zip(region, self.chunks, strict=True)

@@ -74,15 +74,6 @@ def test_a_part_leaves_its_neighbours_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(array[...], expected)
 
 
-def test_what_lies_beyond_the_array_is_refused_and_not_dropped(tmp_path: Path) -> None:
-    files = ChunkFiles.of(array_of(tmp_path), tmp_path / "a")
-    region = (slice(6, 8), slice(0, 2))
-    with pytest.raises(IndexError, match=r"beyond an array of shape \(7, 5\)"):
-        files.write(region, np.ones((2, 2)))
-    with pytest.raises(IndexError, match=r"beyond an array of shape \(7, 5\)"):
-        files.read(region)
-
-
 @pytest.mark.parametrize(
     ("how", "found"),
     [

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
@@ -189,13 +189,11 @@ class _Writer:
         with ThreadPoolExecutor(max_workers=_THREADS) as pool:
             digested = pool.submit(digest)
             if start:
-                region = (slice(start, stop := start + piece.sizes[self.dim]),)
+                region = (slice(start, start + piece.sizes[self.dim]),)
                 for name in variables.keys() - self._files.keys():
                     array: Any = self._group()[name]
                     self._files[name] = ChunkFiles.of(array, self.draft / name)
-                # The arrays get their length in the end: until then they reach as far as what is written.
-                files = {name: replace(self._files[name], shape=(stop,)) for name in variables}
-                for _ in pool.map(lambda name: files[name].write(region, variables[name].values), variables):
+                for _ in pool.map(lambda name: self._files[name].write(region, variables[name].values), variables):
                     pass
             else:
                 write(piece[list(variables)], self.draft)

@@ -1,5 +1,6 @@
-"""Statistics of cubes and results: comparison of models and of groups, permutation controls, best points."""
+"""Questions to results, and statistics of cubes: best points, sensitivity, ablations, comparisons, controls."""
 
+from sigcube.analysis.best import best, profile
 from sigcube.analysis.controls import Control, permutation_control
 from sigcube.analysis.group_comparison import Comparison, compare
 from sigcube.analysis.model_comparison import (
@@ -11,6 +12,7 @@ from sigcube.analysis.model_comparison import (
     paired_tests,
     wins,
 )
+from sigcube.analysis.variance import sensitivity
 
 __all__ = [
     "Comparison",
@@ -18,10 +20,13 @@ __all__ = [
     "PairedTests",
     "WinRate",
     "Wins",
+    "best",
     "bootstrap_win_rate",
     "compare",
     "model_summary",
     "paired_tests",
     "permutation_control",
+    "profile",
+    "sensitivity",
     "wins",
 ]

@@ -1,5 +1,6 @@
 """The best points of a result: what is best, where it is, and which axes matter there."""
 
+from importlib import import_module
 from math import prod
 from pathlib import Path
 
@@ -53,8 +54,8 @@ def test_the_best_of_parts_is_the_best_of_the_whole(array: xr.DataArray, part: i
         return far_from_best(piece)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sigcube.analysis.best._PART", part)
-        patch.setattr("sigcube.analysis.best.far_from_best", measured)
+        patch.setattr("sigcube.analysis.labelled._PART", part)
+        patch.setattr(import_module("sigcube.analysis.best"), "far_from_best", measured)
         assert best_index(array) == whole
     # Each value is read once, a chunk or so at a time.
     assert sum(sizes) == array.size

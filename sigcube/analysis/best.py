@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +16,7 @@ from sigcube.analysis.labelled import (
     check_result,
     chunk_length,
     find_dim,
+    flat_numbers,
     grid_dims,
     is_label,
     kept_values,
@@ -33,6 +33,7 @@ __all__ = [
     "best_points",
     "default_summary",
     "far_from_best",
+    "improve",
     "nearest",
     "profile",
     "summaries",
@@ -117,7 +118,7 @@ def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, w
     table = np.stack([*sides.values()], axis=-1) if sides else np.empty((*found.value.shape, 0))
     answer["at_bound"] = (*keep, "axis"), table.astype(np.uint8), about("side on which the best value lies") | flags
     answer["axis"] = "axis", np.array(list(sides), dtype=object), about("axis of numbers")
-    return answer.assign_attrs(by=str(array.name), within=within, title=result.attrs.get("title", ""))
+    return answer.load().assign_attrs(by=str(array.name), within=within)
 
 
 def _of_systems(result: xr.Dataset, by: str | None, per: str) -> xr.DataArray:
@@ -316,28 +317,36 @@ def nearest(array: xr.DataArray, *, keep: Sequence[str] = (), along: Sequence[st
     keep = tuple(str(dim) for dim in array.dims if dim in keep)
     over = tuple(str(dim) for dim in array.dims if dim not in keep)
     shape, lengths = (tuple(array.sizes[dim] for dim in dims) for dims in (keep, over))
-    strides = [prod(lengths[i + 1 :]) for i in range(len(over))]
     least, value, at = np.full(shape, np.inf), np.full(shape, np.nan), np.full(shape, -1, dtype=np.int64)
     floors = {dim: np.full((*shape, array.sizes[dim]), np.inf) for dim in along}
     for part in parts(array):
         piece = array.isel(part).load().transpose(*keep, *over)
         far = far_from_best(piece)
-        kept, inner = far.shape[: len(keep)], far.shape[len(keep) :]
+        kept = far.shape[: len(keep)]
         flat = far.reshape(*kept, -1)
         first = flat.argmin(axis=-1)
         lowest, found = (
             np.take_along_axis(each.reshape(*kept, -1), first[..., np.newaxis], axis=-1)[..., 0]
             for each in (flat, piece.values)
         )
-        within = np.unravel_index(first, inner)
-        number = sum((part[dim].start + i) * n for dim, i, n in zip(over, within, strides, strict=True))
-        here = tuple(part[dim] for dim in keep)
-        # Parts are not in the order of the values: of equals in two, the first is the one with the lesser number.
-        better = (lowest < least[here]) | (lowest == least[here]) & (lowest < np.inf) & (number < at[here])
-        for target, new in ((least, lowest), (value, found), (at, number)):
-            target[here] = np.where(better, new, target[here])
+        number = flat_numbers(first, {dim: part[dim] for dim in over}, lengths)
+        # With the dots it is a view, also of a single value.
+        here: Any = (*(part[dim] for dim in keep), ...)
+        better = improve(least[here], at[here], lowest, number)
+        np.copyto(value[here], found, where=better)
         for dim, floor in floors.items():
             others = tuple(len(keep) + i for i, other in enumerate(over) if other != dim)
-            place = (*here, part[dim])
+            place: Any = (*here[:-1], part[dim])
             floor[place] = np.minimum(floor[place], far.min(axis=others))
     return Nearest(keep, over, lengths, least, value, at, floors)
+
+
+def improve(least: FloatArray, at: npt.NDArray[np.int64], distance: FloatArray, number: Any) -> npt.NDArray[np.bool_]:
+    """Replace smallest distances and the numbers of their points by those of a further part, where these are better.
+
+    Returns where they are. Parts are not in the order of the values: of equals, the lesser number is the first.
+    """
+    better: npt.NDArray[np.bool_] = (distance < least) | (distance == least) & (distance < np.inf) & (number < at)
+    np.copyto(least, distance, where=better)
+    np.copyto(at, number, where=better)
+    return better

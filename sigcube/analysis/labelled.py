@@ -1,7 +1,7 @@
 """What questions to a result share: its dimensions, the axes along them, places on them, and reading in parts."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 from typing import Any
@@ -20,6 +20,7 @@ __all__ = [
     "chunk_length",
     "find_dim",
     "find_position",
+    "flat_numbers",
     "grid_dims",
     "is_label",
     "kept_values",
@@ -154,6 +155,14 @@ def parts(array: xr.DataArray, *, whole: Iterable[str] = (), size: int | None = 
         lengths[dim] = min(sizes[dim], lengths[dim] * max(1, most))
     cuts = ([slice(i, min(i + lengths[dim], n)) for i in range(0, n, lengths[dim])] for dim, n in sizes.items())
     return (dict(zip(sizes, cut, strict=True)) for cut in product(*cuts))
+
+
+def flat_numbers(local: Any, part: Mapping[str, slice], sizes: Sequence[int]) -> Any:
+    """Turn numbers of values in a part of a grid into their numbers in the whole, both counted in the order of C."""
+    lengths = [each.stop - each.start for each in part.values()]
+    index = np.unravel_index(local, lengths) if part else ()
+    starts = [each.start for each in part.values()]
+    return np.ravel_multi_index([i + start for i, start in zip(index, starts, strict=True)], sizes) if part else local
 
 
 def chunk_length(array: xr.DataArray, dim: str) -> int:

@@ -133,14 +133,18 @@ def kept_values(result: xr.Dataset, metric: str, *, where: str = "by") -> xr.Dat
     kept = [str(name) for name, each in result.data_vars.items() if system_dim(each)]
     if metric in kept:
         return result[metric]
+    base = metric.removesuffix("_mean").removesuffix("_median")
     if f"{metric}_mean" in result.data_vars:
         dim = KINDS[json.loads(result.attrs["spec"])["kind"]].system_dim if "spec" in result.attrs else "galaxy"
-        what = f"the result holds no {metric!r} of each {dim}: it was not kept"
-        raise SpecError(what, where=where, hint=f'sweep again with keep = ["{dim}"]')
-    if metric in result.data_vars:
+        what, hint = f"the result does not hold the {metric!r} of each {dim}", f'sweep again with keep = ["{dim}"]'
+    elif metric in result.data_vars and base != metric:
+        what, hint = f"{metric!r} has no value for each system", f"ask for {base!r}"
+    elif metric in result.data_vars:
         what = f"{metric!r} is of all points together, and not made of the values of systems"
-        raise SpecError(what, where=where, hint=did_you_mean("", kept))
-    raise SpecError(f"the result has no metric {metric!r}", where=where, hint=did_you_mean(metric, kept))
+        hint = did_you_mean("", kept)
+    else:
+        what, hint = f"the result has no metric {metric!r}", did_you_mean(metric, kept)
+    raise SpecError(what, where=where, hint=hint)
 
 
 def parts(array: xr.DataArray, *, whole: Iterable[str] = (), size: int | None = None) -> Iterator[dict[str, slice]]:

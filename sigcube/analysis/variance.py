@@ -221,7 +221,8 @@ def _blocks(array: xr.DataArray, across: str, rest: Sequence[str]) -> Iterator[t
         slab = array.isel({across: slice(start, start + read)}).load().transpose(*dims).values
         slab = slab.reshape(array.sizes[systems] if systems else 1, slab.shape[dims.index(across)], -1)
         for first in range(0, slab.shape[1], run):
-            block = slab[:, first : first + run].astype(np.float64)
+            # In the order of C, so that its shape can be changed in place.
+            block = slab[:, first : first + run].astype(np.float64, order="C")
             if not np.isfinite(block).all():
                 raise _Gap
             yield slice(start + first, start + first + block.shape[1]), block

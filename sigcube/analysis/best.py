@@ -28,6 +28,7 @@ from sigcube.errors import SpecError, did_you_mean
 
 __all__ = [
     "Nearest",
+    "array_of",
     "best",
     "best_index",
     "best_points",
@@ -78,8 +79,8 @@ def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, w
         Every summary at the best point, the first among equals, with the values of the axes there as coordinates. For
         an axis of numbers, ``<axis>_low`` and ``<axis>_high`` are the ends of the smallest box around all points that
         are worse by no more than `within`; for one of labels, ``<axis>_within`` names those with such a point.
-        ``at_bound``, over ``axis``, tells whether the best is at an end of an axis of numbers, or the same at any
-        value. With `per` all of this for each system, and its metrics for summaries; NaN if none is finite.
+        ``at_bound``, over ``axis``, tells whether the best is at an end of an axis of numbers, and for which axes any
+        value is as good. With `per` all of this for each system, and its metrics for summaries; NaN if none is finite.
 
     Raises
     ------
@@ -103,21 +104,22 @@ def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, w
         same = (line == line[..., :1]).all(axis=-1)
         for name in axes_along(array, dim):
             inside = found.floors[dim] <= worst
+            tests = [~found.there, same]
             if is_label(array[name]):
                 answer[f"{name}_within"] = keep, _labels_inside(array[name], inside), about(f"{name} in the box")
-                continue
-            values = array[name].values.astype(np.float64)
-            for end, reduce, none in (("low", np.min, np.inf), ("high", np.max, -np.inf)):
-                box = np.where(found.there, reduce(np.where(inside, values, none), axis=-1), np.nan)
-                units = array[name].attrs.get("units", "")
-                answer[f"{name}_{end}"] = keep, box, about(f"{name}, {end} end of the box", units)
-            chosen = values[found.points[dim].values]
-            tests = [~found.there, same, chosen == values.min(), chosen == values.max()]
-            sides[name] = np.select(tests, [_NO_VALUE, _ANY, _LOWER, _UPPER], _INSIDE)
+            else:
+                values = array[name].values.astype(np.float64)
+                for end, reduce, none in (("low", np.min, np.inf), ("high", np.max, -np.inf)):
+                    box = np.where(found.there, reduce(np.where(inside, values, none), axis=-1), np.nan)
+                    units = array[name].attrs.get("units", "")
+                    answer[f"{name}_{end}"] = keep, box, about(f"{name}, {end} end of the box", units)
+                chosen = values[found.points[dim].values]
+                tests += [chosen == values.min(), chosen == values.max()]
+            sides[name] = np.select(tests, [_NO_VALUE, _ANY, _LOWER, _UPPER][: len(tests)], _INSIDE)
     flags = {"flag_values": list(range(len(_SIDES))), "flag_meanings": " ".join(_SIDES)}
     table = np.stack([*sides.values()], axis=-1) if sides else np.empty((*found.value.shape, 0))
     answer["at_bound"] = (*keep, "axis"), table.astype(np.uint8), about("side on which the best value lies") | flags
-    answer["axis"] = "axis", np.array(list(sides), dtype=object), about("axis of numbers")
+    answer["axis"] = "axis", np.array(list(sides), dtype=object), about("axis")
     return answer.load().assign_attrs(by=str(array.name), within=within)
 
 
@@ -241,6 +243,13 @@ def summary_of(result: xr.Dataset, name: str | None) -> xr.DataArray:
     if wanted not in names:
         raise SpecError(f"the result has no summary {wanted!r}", where="by", hint=did_you_mean(wanted, names))
     return result[wanted]
+
+
+def array_of(result: xr.Dataset, name: str | None) -> xr.DataArray:
+    """Return a summary of a result by name, the default one for None, or a metric of each system."""
+    check_result(result)
+    of_systems = name is not None and name not in summaries(result) and f"{name}_mean" in result.data_vars
+    return kept_values(result, str(name)) if of_systems else summary_of(result, name)
 
 
 def far_from_best(array: xr.DataArray) -> FloatArray:

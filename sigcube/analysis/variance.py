@@ -249,6 +249,8 @@ def _answer(
     systems, dims, d = system_dim(array), grid_dims(array), len(active)
     lead = (systems,) if systems else ()
     flat = squares.reshape(means.size, -1)
+    # What is no larger than the rounding of the values themselves is none: an axis that is not used explains nothing.
+    flat[flat < (16.0 * np.finfo(float).eps) ** 2 * flat.sum(axis=1, keepdims=True)] = 0.0
     flat[:, 0] = 0.0
     variance = flat.sum(axis=1)
     with np.errstate(invalid="ignore"):

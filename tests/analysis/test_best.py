@@ -138,7 +138,7 @@ def test_the_best_point_says_where_it_is_how_good_and_how_flat() -> None:
     assert (found.A_low.item(), found.A_high.item()) == pytest.approx((1.05, 1.15))
     assert (found.k_low.item(), found.k_high.item()) == (0.5, 2.0)
     assert found.window_within.item() == "geometric, power"
-    assert sides(found) == {"k": "any", "xi_scale": "inside", "A": "inside"}
+    assert sides(found) == {"window": "inside", "k": "any", "xi_scale": "inside", "A": "inside"}
     wider = best(small_result(), within=0.1)
     assert wider.window_within.item() == "geometric, power, none"
 

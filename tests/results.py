@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-__all__ = ["small_fit", "small_result"]
+__all__ = ["kept_result", "small_fit", "small_result"]
 
 X = np.linspace(0.0, 0.6, 31)
 A = np.linspace(0.5, 1.5, 41)
@@ -63,3 +63,34 @@ def small_fit(*, systems: int = 6) -> xr.Dataset:
         "parameter": np.array(names, dtype=object),
     }
     return xr.Dataset(data, coords, {"title": "a small fit", "synthetic": 1, "kind": "fit", "sample": "all"})
+
+
+def kept_result(*, n_galaxies: int = 7, dtype: str = "float64", seed: int = 2) -> xr.Dataset:
+    """A result that keeps the RMS and the bias of each of some galaxies, with gaps in neither; no reference."""
+    rng = np.random.default_rng(seed)
+    dims, lengths = ("window", "k", "A"), (2, 3, 4)
+    shape = (n_galaxies, *lengths)
+    rms = (10 + rng.normal(size=(n_galaxies, 1, 1, 1)) + rng.normal(size=shape)).astype(dtype)
+    bias = rng.normal(size=shape).astype(dtype)
+    # Under `geometric` k makes no difference.
+    for each in (rms, bias):
+        each[:, 0] = each[:, 0, :1]
+    values, comment = (
+        {"rms": (rms, "smallest"), "bias": (bias, "zero")},
+        "computed for window=power; elsewhere repeated",
+    )
+    content = {}
+    for name, (array, best) in values.items():
+        attrs = {"units": "km/s", "best": best}
+        content[name] = (("galaxy", *dims), array, attrs)
+        content[f"{name}_mean"] = (dims, array.astype(float).mean(axis=0), attrs)
+        content[f"{name}_median"] = (dims, np.median(array.astype(float), axis=0), attrs)
+    content["scatter_g"] = (dims, rng.uniform(0.1, 0.2, lengths), {"units": "dex", "best": "smallest"})
+    content["status"] = (dims, np.ones(lengths, dtype=np.uint8))
+    coords = {
+        "galaxy": [f"G{i}" for i in range(n_galaxies)],
+        "window": np.array(["geometric", "power"], dtype=object),
+        "k": ("k", [0.5, 1.0, 2.0], {"units": "", "comment": comment}),
+        "A": ("A", [0.5, 1.0, 1.5, 2.0], {"units": ""}),
+    }
+    return xr.Dataset(content, coords, {"sample": "a sample"})

@@ -1,10 +1,13 @@
 """What the commands share: the application, exit codes, common options, and how results and errors are printed."""
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 from pathlib import Path
+from signal import SIGTERM
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -46,12 +49,25 @@ class ExitCode(IntEnum):
     IN_USE = 4
     DIFFERENT = 5
     INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end, as batch systems do before they kill."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
 
 
 class _Commands(TyperGroup):
     """Turns sigcube's own errors into a message and an exit code; other exceptions are defects and keep a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
+        # Where nobody else has a say in it: commands may be called within another program.
+        own = threading.current_thread() is threading.main_thread() and signal.getsignal(SIGTERM) is signal.SIG_DFL
+        if own:
+            signal.signal(SIGTERM, _terminate)
         try:
             return super().invoke(ctx)
         except SigcubeError as error:
@@ -65,9 +81,13 @@ class _Commands(TyperGroup):
                 raise
             stderr_console().print(f"error the system does not allow it: {error}", markup=False, soft_wrap=True)
             raise typer.Exit(ExitCode.REFUSED) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             stderr_console().print("interrupted; what was finished is kept, and the same command goes on from there")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+            terminated = isinstance(error, _Terminated)
+            raise typer.Exit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED) from None
+        finally:
+            if own:
+                signal.signal(SIGTERM, signal.SIG_DFL)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

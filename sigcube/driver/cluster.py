@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from typing import IO, Any
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Status
 from distributed.system import MEMORY_LIMIT
 from distributed.versions import VersionMismatchWarning
 
@@ -33,11 +34,14 @@ CONNECT_TIMEOUT = 5.0
 ANSWER_TIMEOUT = 15.0
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
+REPLACE_EVERY = 1.0
 
 _CONFIG = {
     # Blocks are alike and come through a small window, so there is nothing to steal.
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 1,
+    # Nannies see a worker's end; a worker that only slept, as on a notebook whose lid was closed, is still good.
+    "distributed.scheduler.worker-ttl": None,
     # After this time without a worker that died, Dask ends the nanny that is starting it again, and starts no other.
     "distributed.deploy.lost-worker-timeout": "365 days",
     # By default each process looks at itself up to a hundred times a second; all together take a tenth of a core.
@@ -261,6 +265,8 @@ def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
 
 def _serve(*, n_workers: int) -> None:
     """Run a local cluster until the caller closes our input, which its death does too; print its address."""
+    # A worker that is interrupted would end with its nanny. An interrupt is the caller's to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The workers, which have our output, may print: then it goes where errors go.
     with os.fdopen(os.dup(1), "w") as answer:
         os.dup2(2, 1)
@@ -275,6 +281,13 @@ def _serve(*, n_workers: int) -> None:
                 memory_limit=MEMORY_LIMIT // n_workers,
                 silence_logs=logging.ERROR,
             ) as cluster,
+            selectors.DefaultSelector() as selector,
         ):
             print(cluster.scheduler_address, file=answer, flush=True)
-            sys.stdin.buffer.read()
+            selector.register(sys.stdin, selectors.EVENT_READ)
+            while not selector.select(REPLACE_EVERY):
+                # Nannies start workers again that died; one that closed, as workers can ask it to, is lost to Dask.
+                for name, nanny in list(cluster.workers.items()):
+                    if nanny.status is Status.closed:
+                        del cluster.workers[name]
+                        cluster.scale(n_workers)

@@ -1,6 +1,7 @@
 """The best points of a result: where a summary is nearest to the value that a perfect model would have."""
 
 from collections.abc import Callable, Mapping
+from itertools import product
 from types import MappingProxyType
 from typing import Any
 
@@ -101,21 +102,22 @@ def far_from_best(array: xr.DataArray) -> npt.NDArray[np.float64]:
 
 
 def best_index(array: xr.DataArray) -> dict[str, int] | None:
-    """Find the best finite value of a summary, as `far_from_best` measures it, in parts along its first axis.
+    """Find the best finite value of a summary, as `far_from_best` measures it, in parts.
 
     Returns the index along each dimension, the first among equals, or None if no value is finite.
     """
-    if not array.ndim:
-        return {} if np.isfinite(array.values) else None
-    first, length = str(array.dims[0]), array.shape[0]
-    step = max(1, _CHUNK * length // max(array.size, 1))
-    lowest, at = np.inf, None
-    for start in range(0, length, step):
-        distance = far_from_best(array.isel({first: slice(start, start + step)}))
-        flat = int(distance.argmin())
-        if distance.flat[flat] < lowest:
-            lowest = float(distance.flat[flat])
-            index = np.unravel_index(flat, distance.shape)
-            at = dict(zip(map(str, array.dims), map(int, index), strict=True))
-            at[first] += start
-    return at
+    lowest, found = np.inf, None
+    # A part has whole axes at the end and single places at the beginning, so that parts come in the order of values.
+    shape: list[int] = []
+    left = _CHUNK
+    for n in reversed(array.shape):
+        shape.insert(0, max(1, min(n, left)))
+        left //= shape[0]
+    for corner in product(*(range(0, n, step) for n, step in zip(array.shape, shape, strict=True))):
+        part = {d: slice(at, at + n) for d, at, n in zip(array.dims, corner, shape, strict=True)}
+        distance = far_from_best(array.isel(part))
+        place = np.unravel_index(int(distance.argmin()), distance.shape)
+        if distance[place] < lowest:
+            lowest = float(distance[place])
+            found = {str(d): at + int(i) for d, at, i in zip(array.dims, corner, place, strict=True)}
+    return found

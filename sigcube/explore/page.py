@@ -19,6 +19,15 @@ from sigcube.files import write_file
 __all__ = ["Card", "CardTable", "Heat", "Link", "write_page", "write_template"]
 
 
+class _Markup(str):
+    """What templates take as it is: policies, scripts and places of figures, which come from this file alone."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return self
+
+
 @dataclass(frozen=True)
 class Link:
     """A cell that leads to another file beside the page."""
@@ -120,7 +129,6 @@ def write_page(
     """
     from bokeh.embed import components
     from bokeh.resources import Resources
-    from markupsafe import Markup
 
     models = tuple(model for card in cards for model in card.models)
     scripts: list[str] = []
@@ -129,7 +137,7 @@ def write_page(
         script, divs = components(models, wrap_script=False)
         # Not `render()`: that adds addresses of whatever else the process has loaded, such as Panel's components.
         scripts = [*Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw, script]
-        placed = map(Markup, divs)
+        placed = map(_Markup, divs)
         cards = [
             replace(
                 card,
@@ -145,10 +153,11 @@ def write_page(
 
 def _refuse_markup(models: Iterable[Any]) -> None:
     """Raise for a model that would show a text as markup, or could; such a page is a defect."""
+    from bokeh.model import collect_models
     from bokeh.models import Div, HoverTool, RadioButtonGroup, Select, Slider, Tooltip, Widget
     from bokeh.models.dom import DOMNode
 
-    for each in {inner for model in models for inner in model.references()}:
+    for each in collect_models(*models):
         if isinstance(each, Div):
             plain = each.render_as_text
         elif isinstance(each, HoverTool):
@@ -175,13 +184,12 @@ def write_template(path: str | Path, template: str, *, scripts: Sequence[str], *
         When the file cannot be written.
     """
     from jinja2 import Environment, PackageLoader
-    from markupsafe import Markup
 
     loader = PackageLoader("sigcube.explore", "")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
     # Bokeh compiles the code of callbacks.
     allowed = " ".join(["'unsafe-eval'", *map(_source, scripts)] if scripts else ["'none'"])
-    own = {"allowed": Markup(allowed), "scripts": [Markup(script) for script in scripts]}
+    own = {"allowed": _Markup(allowed), "scripts": [_Markup(script) for script in scripts]}
     html, target = environment.get_template(template).render(values, **own), Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

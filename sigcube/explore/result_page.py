@@ -23,6 +23,7 @@ _PROFILE_HEIGHT = 330
 # More lines than colours cannot be told apart; those of the best labels are drawn.
 _MOST_LINES = 6
 _MOST_ROWS = 200
+_MOST_UNFOLDED = 40
 _MOST_COLUMNS = 10
 
 
@@ -197,7 +198,9 @@ def _best_table(result: xr.Dataset, shown: ResultView) -> CardTable:
         where = (_text(points[i][axis]) for axis in axes)
         rows.append((*where, *(Heat(_text(points[i][name]), float(heat[name][i])) for name in names)))
     heads = [style.with_unit(name, style.unit_of(result[name])) for name in (*axes, *names)]
-    return CardTable((*heads[: len(axes)], *(f">{head}" for head in heads[len(axes) :])), rows)
+    # Without a figure the table is what there is to see.
+    folded = len(rows) > _MOST_UNFOLDED and any(axis.role == "figure" for axis in shown.axes)
+    return CardTable((*heads[: len(axes)], *(f">{head}" for head in heads[len(axes) :])), rows, folded)
 
 
 def _best_points(result: xr.Dataset, shown: ResultView) -> list[dict[str, Any]]:

@@ -221,7 +221,7 @@ def test_plan_as_json(folder: Path) -> None:
         (["rerun", "survey.zarr"], "", "", "not a result of a sweep"),  # a cube for a result
         (["rerun", "gone.zarr"], "", "", "not a result of a sweep"),
         (["rerun", "spec.toml"], "", "", "not a result of a sweep"),  # a file for a folder
-        (["map", "gone.zarr", "--x", "A", "--y", "k"], "", "", "not a result of a sweep"),
+        (["map", "gone.zarr", "--x", "A", "--y", "k"], "", "", "there is nothing here to show"),
         (["sweep", "spec.toml", "--out", "spec.toml/r/r.zarr"], "", "", "folder cannot be made"),
         (["kernels", "sigmo"], "", "", "did you mean 'sigma'"),  # kernel
         (["fetch", "spark"], "", "", "did you mean 'sparc'"),  # recipe

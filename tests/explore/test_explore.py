@@ -17,13 +17,17 @@ from sigcube.cli.demo import demo_survey, run_demo
 from sigcube.constants import PAPER
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError, StoreError, StoreInUse
-from sigcube.explore import Mark, result_data, result_page
+from sigcube.explore import Mark, fit_page, result_data, result_page
 from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.explore.result_data import N_LEVELS, contour_levels, cut_slices, trace_contours, view
+from sigcube.explore.style import plain_number
+from sigcube.fits import Fit
 from sigcube.kernels import KERNELS
+from sigcube.readers.mock import mock_survey
 from sigcube.store.lock import Lock
+from sigcube.sweep import Sweep
 from tests.browser import Shoot
-from tests.results import BEST, A, K, X, small_result
+from tests.results import BEST, A, K, X, small_fit, small_result
 
 
 def page_of(result: xr.Dataset, path: Path) -> Path:
@@ -179,7 +183,8 @@ def test_pixels_of_an_uneven_axis_show_the_nearest_value() -> None:
 
 
 def text_of(page: Path) -> str:
-    return re.sub(r"<script>.*?</script>|<[^>]*>|\s+", " ", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    bare = re.sub(r"<(script|style)>.*?</\1>|<[^>]*>", " ", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", bare)
 
 
 @pytest.mark.parametrize(
@@ -195,14 +200,126 @@ def text_of(page: Path) -> str:
 )
 def test_a_page_names_every_axis_whatever_the_grid(chosen: dict[str, object], texts: list[str], tmp_path: Path) -> None:
     text = text_of(result_page(small_result().sel(chosen), tmp_path / "a.html"))
-    for expected in texts:
-        assert re.sub(r"\s+", " ", expected) in re.sub(r"\s+", " ", text)
+    assert [each for each in texts if each not in text] == []
 
 
 def test_the_best_of_each_reading_is_in_a_table(tmp_path: Path) -> None:
-    text = re.sub(r"\s+", " ", text_of(result_page(small_result(), tmp_path / "a.html")))
+    text = text_of(result_page(small_result(), tmp_path / "a.html"))
     rows = ["power 2 0.2 1.1 10", "geometric any 0.2 1.1 10", "none any any 1 11"]
     assert all(row in text for row in rows)
+
+
+def test_a_page_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result_data, "_MOST_VALUES", 600)
+    text = text_of(result_page(small_result(), tmp_path / "a.html"))
+    for expected in ("The page holds a part of them", "leaves out win_rate", "slider, 1 of 3 values", "of 41 values"):
+        assert expected in text
+
+
+def test_a_result_without_any_value_makes_a_page(tmp_path: Path) -> None:
+    """As one is that has just begun."""
+    empty = small_result()
+    for name in ("rms_mean", "win_rate"):
+        empty[name][...] = np.nan
+    for chosen in ({}, {"k": 1.0, "A": 0.5}, {"k": 1.0, "A": 0.5, "xi_scale": 0.0}):
+        assert "Best" in text_of(result_page(empty.sel(chosen), tmp_path / "a.html"))
+
+
+def test_a_summary_that_says_no_known_best_is_refused(tmp_path: Path) -> None:
+    odd = small_result()
+    odd["rms_mean"].attrs["best"] = "green"
+    with pytest.raises(SpecError, match="rms_mean does not say which value is best\n  found: green"):
+        result_page(odd, tmp_path / "a.html")
+
+
+def test_a_result_without_summaries_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no summary over its axes"):
+        result_page(small_result()[["status"]], tmp_path / "a.html")
+
+
+def quantities(page: Path) -> list[str]:
+    return re.findall(r"<h2>(.*?)</h2>", page.read_text(encoding="utf-8"))
+
+
+def test_the_page_of_a_fit_has_its_parameters_and_every_system(tmp_path: Path) -> None:
+    page = fit_page(small_fit(), tmp_path / "a.html")
+    assert quantities(page) == ["System by system", "Distribution", "Parameters", "Every system"]
+    text, fit = text_of(page), small_fit()
+    median = plain_number(float(fit["A"].sel(model="sigma").median()))
+    assert re.search(rf"sigma A best A {re.escape(median)} ", text)
+    # One at the lower bound of xi under the first model, one at the upper of c under the second.
+    assert re.search(r"sigma xi best xi \[kpc\]( \S+){4} 1 0 ", text)
+    assert re.search(r"nfw c best c( \S+){4} 0 1 ", text)
+    assert "nfw A" not in text, "it was not fitted"
+    values = [plain_number(float(fit[name][0, 0])) for name in ("A", "A_error", "xi")]
+    assert f"G0 sigma {values[0]} ± {values[1]} {values[2]} ± " in text
+    assert "G5 sigma – ± – – ± –" in text
+
+
+def test_the_page_of_a_fit_of_a_sample_has_tables_alone(tmp_path: Path) -> None:
+    page = fit_page(small_fit().isel(galaxy=0, model=0), tmp_path / "a.html")
+    assert quantities(page) == ["Parameters", "Models"]
+    assert "<script" not in page.read_text(encoding="utf-8")
+    assert "sigma" in text_of(page)
+
+
+def test_a_fit_of_very_many_systems_makes_a_small_page(tmp_path: Path) -> None:
+    fit = small_fit(systems=30_000)
+    page = fit_page(fit, tmp_path / "a.html")
+    assert "2,000 of 30,000, evenly spaced" in text_of(page)
+    assert page.stat().st_size < 5_000_000
+
+
+def test_a_fit_without_parameters_is_refused(tmp_path: Path) -> None:
+    for odd in (small_fit().drop_vars("parameter"), small_fit().drop_vars(["A", "xi", "c"])):
+        with pytest.raises(SpecError, match="this fit has no parameters"):
+            fit_page(odd, tmp_path / "a.html")
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that may be at a path."""
+    tmp_path = tmp_path_factory.mktemp("stores")
+    survey = mock_survey(n_galaxies=3, seed=2)
+    save_cube(survey, tmp_path / "cube.zarr")
+    Sweep(survey, kernel="newton", axes={"upsilon_disk": [0.4, 0.5, 0.6]}).run(tmp_path / "result.zarr", workers=0)
+    Fit(survey, kernel="newton", parameters={"upsilon_disk": sigcube.linspace(0.1, 1, 3)}).run(tmp_path / "fit.zarr")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    xr.Dataset({"a": 1}).to_zarr(tmp_path / "plain.zarr", zarr_format=3, consolidated=False)
+    xr.Dataset({"a": 1}, attrs={"kind": "recording"}).to_zarr(tmp_path / "odd.zarr", zarr_format=3, consolidated=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["result.zarr"], 0, "rms_mean over upsilon_disk"),
+        (["fit.zarr"], 0, "System by system"),
+        (["cube.zarr"], 0, "Rotation curves"),
+        (["result.zarr", "--y", "upsilon_disk"], 1, "one numeric axis, which is horizontal"),
+        (["fit.zarr", "--x", "A"], 1, "this is the result of a fit, which has no axes to choose"),
+        (["cube.zarr", "--value", "rms"], 1, "this is a cube, which has no axes to choose"),
+        (["folder"], 1, "found: a folder that is no Zarr store"),
+        (["file"], 1, "found: a file"),
+        (["gone.zarr"], 1, "found: nothing"),
+        (["plain.zarr"], 1, "found: a Zarr store that does not say what kind it is"),
+        (["odd.zarr"], 1, "found: a Zarr store of kind 'recording'"),
+    ],
+)
+def test_map_shows_what_is_there_or_says_what_it_is(
+    words: list[str], code: int, said: str, stores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(stores)
+    before = set(stores.iterdir())
+    done = CliRunner().invoke(app, ["map", *words])
+    assert done.exit_code == code, done.output
+    if code:
+        assert said in done.stderr
+        assert set(stores.iterdir()) == before
+    else:
+        assert done.stdout == f"{Path(words[0]).with_suffix('.html')}\n"
+        assert said in text_of(stores / done.stdout.strip())
 
 
 def test_contours_lie_where_the_value_is() -> None:

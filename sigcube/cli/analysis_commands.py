@@ -77,10 +77,9 @@ def profile(
     from sigcube.analysis.best import summary_of
     from sigcube.store.result import open_result
 
-    found = analysis.profile(summary_of(open_result(result), by), axis)
-    (name,) = map(str, found.data_vars)
-    others = [str(each) for each, coord in found.coords.items() if coord.ndim == 1 and each != axis]
-    columns = [each for each in (axis, name, *others) if each in found]
+    array = summary_of(open_result(result), by)
+    found, name = analysis.profile(array, axis), str(array.name)
+    columns = [each for each in dict.fromkeys([axis, name, *_axes(array)]) if each in found]
     _show({"by": name, "along": axis}, as_json, profile=(f"Best {name} along {axis}", _rows(found, columns)))
 
 
@@ -99,7 +98,7 @@ def sensitivity(
     from sigcube.store.result import open_result
 
     found = analysis.sensitivity(array_of(open_result(result), by), order=order, missing="drop" if drop else "refuse")
-    about, title = {"of": found.of, "left_out": found.left_out}, f"Variance of {found.of} over the grid"
+    about, title = {"of": found.of, "left_out": found.left_out}, f"Variance of {found.of}"
     if found["mean"].ndim:
         (dim,) = map(str, found["mean"].dims)
         axes: Any = found["axis"].values
@@ -146,16 +145,14 @@ def ablation(
     found = analysis.ablation(
         opened, baseline=wanted, by=by, others="best" if refit else "held", axes=axis or (), seed=seed
     )
-    place = {str(name): found[name].item() for name, coord in found.coords.items() if coord.ndim == 0}
-    start = {"axis": "baseline", "label": ", ".join(f"{name}={_cell(name, each)}" for name, each in place.items())}
+    place = {name: found[name].item() for name in _axes(opened[found.by])}
     columns = ["axis", "label", "value", "difference", "low", "high", "p_value", "p_adjusted", "better", "worse"]
-    first = dict.fromkeys(columns) | start | {"value": found["baseline"].item()}
-    changes = _rows(found, columns)
     about = {"by": found.by, **{key: found.attrs[key] for key in ("others", "n_compared", "confidence")}}
-    if as_json:
-        about |= {"baseline": {"place": place, "value": found["baseline"].item()}}
+    text = ", ".join(f"{name}={_cell(name, each)}" for name, each in place.items())
+    value = found["baseline"].item()
+    about["baseline"] = {"place": place, "value": value} if as_json else f"{text}: {_cell('', value)}"
     title = "What each label is worth, compared system by system"
-    _show(about, as_json, changes=(title, changes if as_json else [first, *changes]))
+    _show(about, as_json, changes=(title, _rows(found, columns)))
 
 
 def curve(
@@ -201,11 +198,18 @@ def holdout(
     from sigcube import analysis
     from sigcube.store.result import open_result
 
-    found = analysis.holdout(open_result(result), by=by, folds=folds, seed=seed)
-    chosen = [str(name) for name, coord in found.coords.items() if coord.dims == ("fold",)]
+    opened = open_result(result)
+    found = analysis.holdout(opened, by=by, folds=folds, seed=seed)
     about = {"by": found.by, "seed": seed, **{name: found[name].item() for name in ("in_sample", "out_of_sample")}}
-    rows = _rows(found, [*chosen, "n_test", "train", "test"])
+    rows = _rows(found, [*_axes(opened[found.by]), "n_test", "train", "test"])
     _show(about, as_json, folds=(f"{found.by}: chosen on the others, and scored", rows))
+
+
+def _axes(array: "xr.DataArray") -> list[str]:
+    """Name the axes of an array in the order of the grid."""
+    from sigcube.analysis.labelled import axes_along, grid_dims
+
+    return [name for dim in grid_dims(array) for name in axes_along(array, dim)]
 
 
 def _rows(found: "xr.Dataset", columns: Iterable[str]) -> Rows:

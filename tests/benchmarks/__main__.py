@@ -17,6 +17,7 @@ from sigcube.recipes import ingest, load_recipe
 from tests.benchmarks import (
     bench_engine,
     bench_kernels,
+    bench_questions,
     bench_scaling,
     bench_stars,
     bench_sweep,
@@ -65,6 +66,7 @@ def _everything(cube, folder: Path, *, quick: bool) -> tuple[list[Part], dict[st
         "scaling": bench_scaling,
         "stars": bench_stars,
         "tables": bench_tables,
+        "questions": bench_questions,
     }
     for name, bench in benches.items():
         print(f"{name} ...", file=sys.stderr, flush=True)

@@ -279,6 +279,8 @@ def _read_header(folder: Path, lines: list[bytes]) -> tuple[int, Header]:
                 expected=f"journal format {FORMAT}, or 1",
                 hint="read it with that version, or write to another path",
             )
+        if version not in (1, FORMAT):
+            raise ValueError("not the header of a journal")
         _read_line(lines[0], must_check=version != 1)
         runs, files = record["block_points"], dict(record.get("files", {}))
         if any(type(each) is not int or each < 0 for run in runs for each in run):

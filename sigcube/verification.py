@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sigcube.engine import Engine
 from sigcube.errors import SpecError, StoreMismatch
+from sigcube.files import path_of
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.values import Block, PointStatus
@@ -160,7 +161,7 @@ def verify(
     """
     if sample < 0:
         raise SpecError("this is no number of blocks", where="sample", found=str(sample), expected="0 or more")
-    store = str(Path(path).resolve())
+    store = str(path_of(path, what="a result").resolve())
     # Before the lock, which wants a folder to lie in.
     read_undamaged(journal_folder(store))
     with Lock(journal_folder(store)) if repair else nullcontext():

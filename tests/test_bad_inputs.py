@@ -1,5 +1,13 @@
-"""Every input that cannot be ends in one clear error, and leaves nothing behind."""
+"""Every input that cannot be ends in one clear error, and leaves nothing behind.
 
+``python -m tests.bad_inputs`` measures time and memory of each.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,6 +15,9 @@ import pytest
 from sigcube.errors import SigcubeError
 from tests.bad_inputs import CASES, Case, Room
 from tests.bad_inputs.cases import make_stores
+from tests.bad_inputs.commands import COMMANDS
+
+ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +37,23 @@ def test_a_bad_input_is_one_clear_error(case: Case, stores: Path, tmp_path: Path
     assert len(text) < 20_000
     assert all(each.isprintable() or each == "\n" for each in text)
     assert room.left() == []
+
+
+def test_each_case_has_a_reason_of_its_own() -> None:
+    assert [reason for reason, n in Counter(case.reason for case in CASES).items() if n > 1] == []
+    assert len(CASES) >= 250
+
+
+@pytest.mark.slow
+def test_commands_say_it_and_exit_with_a_code(stores: Path, tmp_path: Path) -> None:
+    running = []
+    for place, (files, words, code, said) in enumerate(COMMANDS):
+        folder = Path(shutil.copytree(stores, tmp_path / str(place)))
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        before = sorted(folder.iterdir())
+        command = [sys.executable, "-c", "from sigcube.cli import app; app()", *words]
+        run = subprocess.run(command, cwd=folder, env=ENV, capture_output=True, text=True, timeout=300)
+        running.append((words, run.returncode, said in run.stderr, "Traceback" in run.stderr, run.stdout))
+        assert running[-1] == (words, code, True, False, ""), run.stderr
+        assert sorted(folder.iterdir()) == before

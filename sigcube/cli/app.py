@@ -60,6 +60,9 @@ def _terminate(*_: object) -> None:
     raise _Terminated
 
 
+_CODES = {StoreInUse: ExitCode.IN_USE, SpecError: ExitCode.USAGE, SigcubeError: ExitCode.REFUSED}
+
+
 class _Commands(TyperGroup):
     """Turns sigcube's own errors into a message and an exit code; other exceptions are defects and keep a traceback."""
 
@@ -74,8 +77,7 @@ class _Commands(TyperGroup):
             from rich.text import Text
 
             stderr_console().print(Text.assemble(("error", "bold red"), f" {error}"), soft_wrap=True)
-            asked_wrongly = ExitCode.USAGE if isinstance(error, SpecError) else ExitCode.REFUSED
-            raise typer.Exit(ExitCode.IN_USE if isinstance(error, StoreInUse) else asked_wrongly) from None
+            raise typer.Exit(next(code for kind, code in _CODES.items() if isinstance(error, kind))) from None
         except (OSError, MemoryError) as error:
             if isinstance(error, BrokenPipeError):
                 raise

@@ -127,6 +127,6 @@ def least_bytes(variable: ResultVariable, block: Block) -> float:
     What is compressed counts half, and where values repeat, once.
     """
     written = len(block.regions) * prod(part.stop - part.start for part in block.regions[0])
-    rows = prod(variable.shape[: len(variable.shape) - len(block.tile)])
+    rows = prod(variable.shape[: len(variable.shape) - len(block.shape)])
     points = _COMPRESSED * block.size if variable.compressed else written
     return rows * points * np.dtype(variable.dtype).itemsize

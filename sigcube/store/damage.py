@@ -57,7 +57,9 @@ def repair_store(path: str, *, files: Iterable[str], blocks: Sequence[Block]) ->
     """
     drop_damaged_lines(journal_folder(path))
     for name in files:
-        Path(path, name).unlink(missing_ok=True)
+        # Not through a link that leads out of the store.
+        if Path(path, name).parent.resolve().is_relative_to(Path(path).resolve()):
+            Path(path, name).unlink(missing_ok=True)
     if blocks:
         writer = JournalWriter(journal_folder(path), length=read_journal(journal_folder(path)).length)
         for block in blocks:

@@ -305,6 +305,8 @@ def _read_header(folder: Path, line: bytes) -> tuple[int, Header]:
                 expected=f"journal format {FORMAT}, or 1",
                 hint="read it with that version, or write to another path",
             )
+        if version not in (1, FORMAT):
+            raise ValueError("not the header of a journal")
         _read_line(line, must_check=version != 1)
         return version, _header(record)
     except _FAULTS as error:

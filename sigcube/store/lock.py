@@ -218,7 +218,8 @@ def _numbers(folder: Path) -> list[int]:
 def _read(folder: Path, number: int) -> Holder | None:
     path = _file(folder, number)
     try:
-        heartbeat, text = path.stat().st_mtime, path.read_text(errors="replace")
+        heartbeat = path.stat().st_mtime
+        text = path.read_text(errors="replace")
     except FileNotFoundError:
         return None
     except (IsADirectoryError, PermissionError):

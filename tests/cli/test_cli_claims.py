@@ -78,7 +78,7 @@ def test_what_is_not_there_is_refused_with_the_nearest(folder: Path) -> None:
         (["--paper", "cmi"], "did you mean 'cmsi'"),
     ):
         result = call("claims", *words, "--file", "rows.toml")
-        assert result.exit_code == ExitCode.REFUSED
+        assert result.exit_code == ExitCode.USAGE
         assert told in " ".join(result.stderr.split())
     with pytest.raises(SpecError, match="ids begin with: b"):
         choose_claims([claim_of(SWEEP, id="b.c")], wanted="zzz")

@@ -84,8 +84,8 @@ def test_a_fit_prints_tables_and_writes_its_result(folder: Path) -> None:
     assert "there is already something here" in again.stderr
     assert call("fit", "spec.toml", "--overwrite").exit_code == 0
     refused = call("rerun", "cubes/results/spec.zarr")
-    assert refused.exit_code == ExitCode.REFUSED
-    assert "this is the result of a fit, not of a sweep" in refused.stderr
+    assert refused.exit_code == ExitCode.USAGE
+    assert "this is a result of a fit, not a result of a sweep" in refused.stderr
 
 
 @pytest.mark.slow
@@ -139,15 +139,22 @@ def test_a_fit_of_the_sample_prints_values_and_errors(folder: Path) -> None:
         (["fit", "spec.toml"], "sample = ", 'scope = "galaxy"\nsample = ', "key 'scope' is wrong"),
         (["fit", "spec.toml"], "cube = ", "cube = \n", "the fit's file is not TOML"),
         (["fit", "spec.toml"], "scatter_g", "scater_g", "where: metrics\n"),
-        (["fit", "spec.toml", "--out", "survey.zarr", "--overwrite"], "", "", "what is here is not a fit"),
     ],
 )
-def test_a_fault_is_one_message_and_code_1(folder: Path, words: list[str], old: str, new: str, said: str) -> None:
+def test_a_fault_is_one_message_and_code_2(folder: Path, words: list[str], old: str, new: str, said: str) -> None:
     (folder / "spec.toml").write_text(SPEC.replace(old, new, 1) if old else SPEC, encoding="utf-8")
     result = call(*words)
-    assert result.exit_code == ExitCode.REFUSED, result.output
+    assert result.exit_code == ExitCode.USAGE, result.output
     assert said in result.stderr
     assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_cube_is_not_replaced_by_a_fit() -> None:
+    result = call("fit", "spec.toml", "--out", "survey.zarr", "--overwrite")
+    assert result.exit_code == ExitCode.REFUSED
+    assert "what is here is not a fit, so it is not overwritten" in result.stderr
     assert result.stdout == ""
 
 

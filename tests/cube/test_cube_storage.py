@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sigcube.cube import fingerprint, open_cube, save_cube
-from sigcube.errors import DataError
+from sigcube.errors import DataError, SpecError
 from tests.strategies import galaxy_cubes
 
 
@@ -136,14 +136,14 @@ def _other_zarr(path: Path) -> None:
     ("make", "message"),
     [
         (_nothing, r"there is no cube here\n  where: .*cube.zarr\n  do: make it with `sigcube ingest`"),
-        (_a_file, "this is not a readable cube"),
-        (_an_empty_folder, "this is not a readable cube"),
+        (_a_file, r"what is here is not a cube\n  where: .*\n  found: a file"),
+        (_an_empty_folder, r"what is here is not a cube\n  where: .*\n  found: a folder"),
         (_other_zarr, "this dataset is not a sigcube cube"),
     ],
 )
 def test_what_is_no_cube(make: Callable[[Path], None], message: str, tmp_path: Path) -> None:
     make(tmp_path / "cube.zarr")
-    with pytest.raises(DataError, match=message):
+    with pytest.raises((DataError, SpecError), match=message):
         open_cube(tmp_path / "cube.zarr")
 
 

@@ -171,7 +171,7 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     for name, variable in opened.data_vars.items():
         u.Unit(variable.attrs.get("units", ""))
         assert variable.attrs["long_name"], name
-    with pytest.raises(SpecError, match="this is the result of a fit, not of a sweep"):
+    with pytest.raises(SpecError, match="this is a result of a fit, not a result of a sweep"):
         Sweep.from_result(tmp_path / "fit.zarr")
 
 

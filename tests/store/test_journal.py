@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from sigcube.errors import StoreError
+from sigcube.errors import SpecError, StoreError
 from sigcube.plan.values import PointStatus
 from sigcube.store.journal import (
     Header,
@@ -190,8 +190,8 @@ def test_another_format_is_refused(folder: Path) -> None:
 
 
 def test_no_journal_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no journal"):
-        read_journal(tmp_path)
+    with pytest.raises(SpecError, match=r"what is here is not a result of a sweep\n  where: .*\n  found: a folder"):
+        read_journal(tmp_path / "journal")
 
 
 def test_a_full_disk_leaves_the_journal_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigcube import files
-from sigcube.errors import StoreError, StoreInUse, StoreMismatch
+from sigcube.errors import SpecError, StoreError, StoreInUse, StoreMismatch
 from sigcube.plan.values import PointStatus
 from sigcube.processes import owner_tag
 from sigcube.store import (
@@ -298,7 +298,7 @@ def test_what_is_no_store_is_left_alone(tmp_path: Path, kind: str) -> None:
     else:
         target.mkdir()
         (target / "a").write_text("dear")
-    with pytest.raises(StoreError, match="no journal"):
+    with pytest.raises(SpecError, match=f"what is here is not a result of a sweep(.|\n)*found: a {kind}"):
         open_or_create(target, plan=PLAN, inputs=packed())
     with pytest.raises(StoreError, match="something at this path already"):
         create(target, plan=PLAN, inputs=packed())
@@ -423,7 +423,7 @@ def test_status_counts_and_needs_no_lock(path: str) -> None:
 
 
 def test_status_of_nothing_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no journal"):
+    with pytest.raises(SpecError, match="what is here is not a result of a sweep"):
         status(tmp_path)
 
 

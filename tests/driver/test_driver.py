@@ -408,10 +408,11 @@ def test_a_cluster_without_workers_is_waited_for_and_given_up(
 
 def test_an_asynchronous_client_is_refused(sweep: Sweep) -> None:
     async def use() -> None:
-        local = LocalCluster(
-            n_workers=0, processes=False, protocol="inproc://", dashboard_address=":0", asynchronous=True
-        )
-        async with local as cluster, Client(cluster, asynchronous=True, set_as_default=False) as client:
+        local = {"n_workers": 0, "processes": False, "protocol": "inproc://", "dashboard_address": "127.0.0.1:0"}
+        async with (
+            LocalCluster(asynchronous=True, **local) as cluster,
+            Client(cluster, asynchronous=True, set_as_default=False) as client,
+        ):
             sweep.run(client)
 
     with pytest.raises(ClusterError, match="the client is asynchronous"):

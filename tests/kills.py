@@ -95,6 +95,11 @@ class Project:
     def whole(self) -> Path:
         return self.folder / "whole.zarr"
 
+    def begin(self, out: Path) -> None:
+        """Put there what is there before the first run."""
+        if self.start is not None:
+            shutil.copytree(self.start, out)
+
     def run(self, out: Path, *options: str, mark: str = "") -> "subprocess.Popen[str]":
         """Start the command that a user types, in a process group of its own."""
         path = [str(self.folder), *(each for each in sys.path if each)]
@@ -116,16 +121,19 @@ class Project:
         return {name: path.read_bytes() for name, path in names.items() if not name.startswith(own)}
 
 
-def make_project(folder: Path, *options: str) -> Project:
-    """Make a survey and a spec, and run the sweep undisturbed."""
+def make_project(folder: Path, *options: str, smaller: str = "") -> Project:
+    """Make a survey and a spec, and run the sweep undisturbed; first that of a smaller spec, if there is one."""
     folder.mkdir(parents=True, exist_ok=True)
     save_cube(mock_survey(n_galaxies=40, seed=20), folder / "survey.zarr")
     (folder / "spec.toml").write_text(SPEC)
+    (folder / "smaller.toml").write_text(smaller)
     (folder / "sitecustomize.py").write_text(SMALL_BLOCKS)
-    project = Project(folder, ["sweep", "spec.toml", *options])
-    with project.run(project.whole, "--workers", "0") as process:
-        text, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, text
+    start = folder / "start.zarr" if smaller else None
+    if start is not None:
+        assert run_to_end(Project(folder, ["sweep", "smaller.toml"]), start, "--workers", "0") == ""
+    project = Project(folder, ["sweep", "spec.toml", *options], start)
+    project.begin(project.whole)
+    assert run_to_end(project, project.whole, "--workers", "0") == ""
     assert status(project.whole).done >= 200
     return project
 
@@ -152,8 +160,7 @@ class Outcome:
 
 def kill_once(project: Project, out: Path, rng: random.Random, *, workers: int, victim: str, how: str) -> Outcome:
     """Run a sweep, send signals to its processes at a random moment while it computes, and run it again to its end."""
-    if project.start is not None:
-        shutil.copytree(project.start, out)
+    project.begin(out)
     mark, outcome = uuid.uuid4().hex, Outcome()
     try:
         with project.run(out, "--workers", str(workers), mark=mark) as process:
@@ -187,7 +194,8 @@ def _wait_for_moment(project: Project, out: Path, process: "subprocess.Popen[str
     first, last = (count_written(each) if each else 0 for each in (project.start, project.whole))
     # Some blocks are left, so that none is the last when the signal arrives.
     moment = rng.randrange(first + 1, last - (last - first) // 10)
-    _until(lambda: process.poll() is not None or (count_written(out) >= moment and len(done(out)) > 0), "a moment")
+    begun = len(done(project.start)) if project.start else 0
+    _until(lambda: process.poll() is not None or (count_written(out) >= moment and len(done(out)) > begun), "a moment")
     # Within a block, or while one is written.
     time.sleep(rng.uniform(0.0, 0.02))
     assert process.poll() is None, "it had ended before the kill"
@@ -285,7 +293,12 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="victims whose names contain this")
-    parser.add_argument("--option", action="append", default=[], help="of `sigcube sweep`, besides --out and --workers")
+    parser.add_argument(
+        "--option", action="append", default=[], help="of `sigcube sweep`, such as --option=--fail-fast"
+    )
+    parser.add_argument(
+        "--smaller", type=Path, help="a spec whose result is there before, for a command that extends it"
+    )
     chosen = parser.parse_args()
     # A shell lets its jobs in the background ignore Ctrl-C, and so all their children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -293,7 +306,8 @@ def main() -> None:
     cases = [(workers, victim, how) for workers, victim in ways for how in SIGNALS if chosen.only in victim]
     found: dict[str, list[tuple[str, Outcome]]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="sigcube-kills-") as scratch:
-        project = make_project(Path(scratch, "project"), *chosen.option)
+        smaller = chosen.smaller.read_text() if chosen.smaller else ""
+        project = make_project(Path(scratch, "project"), *chosen.option, smaller=smaller)
         for trial in range(chosen.trials):
             workers, victim, how = cases[trial % len(cases)]
             folder = Path(scratch, f"trial{trial}")

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 from pathlib import Path
-from signal import SIGTERM
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -68,9 +67,10 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         # Where nobody else has a say in it: commands may be called within another program.
-        own = threading.current_thread() is threading.main_thread() and signal.getsignal(SIGTERM) is signal.SIG_DFL
+        own = threading.current_thread() is threading.main_thread()
+        own = own and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         if own:
-            signal.signal(SIGTERM, _terminate)
+            signal.signal(signal.SIGTERM, _terminate)
         try:
             return super().invoke(ctx)
         except SigcubeError as error:
@@ -89,7 +89,7 @@ class _Commands(TyperGroup):
             raise typer.Exit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED) from None
         finally:
             if own:
-                signal.signal(SIGTERM, signal.SIG_DFL)
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

@@ -207,7 +207,7 @@ class _Run:
             if isinstance(error, KilledWorker):
                 self._judge_death(index, error)
             else:
-                self._refuse_illiterate(index, future, f"{type(error).__name__}: {error}")
+                self._refuse_unable(index, future, f"{type(error).__name__}: {error}")
             return
         if status == "cancelled":
             raise _lost(f"block {index} was cancelled by the scheduler")
@@ -226,8 +226,8 @@ class _Run:
         else:
             self.recorder.record(index, outcome)
 
-    def _refuse_illiterate(self, index: int, future: Future, found: str) -> None:
-        """Refuse the worker that could not even read its task, which the scheduler knows."""
+    def _refuse_unable(self, index: int, future: Future, found: str) -> None:
+        """Refuse the worker that could not even read a block's task: the scheduler knows which."""
         try:
             (worker,) = self.client.run_on_scheduler(
                 # By value: the scheduler need not have sigcube.
@@ -243,12 +243,15 @@ class _Run:
         """Give a block back, and no other to its worker from now on."""
         # A store that the client itself has lost is no fault of the worker's: this raises then.
         self.recorder.flush()
-        (self.suspects if index in self.deaths else self.todo).appendleft(index)
+        self._put_back(index)
         if worker not in self.refused:
             found = ", ".join(filter(None, (error.where, error.found)))
             self.refused[worker] = Fault(error.what, worker, found)
             self.recorder.tell("refused", text=str(self.refused[worker]))
         self.watched = 0.0
+
+    def _put_back(self, index: int) -> None:
+        (self.suspects if index in self.deaths else self.todo).appendleft(index)
 
     def _judge_death(self, index: int, error: KilledWorker) -> None:
         """Judge a block whose worker died: next to other blocks that proves nothing, so it is tried again alone."""
@@ -277,12 +280,13 @@ class _Run:
             raise _lost(f"{type(error).__name__}: {error}") from error
         self.workers = frozenset(members.keys() - self.refused.keys())
         threads = sum(members[worker] for worker in self.workers)
+        refused = [self.refused[worker] for worker in sorted(members.keys() & self.refused.keys())]
         if threads:
             self.had_workers = now
-        elif members and now - self.had_workers > REFUSAL_TIMEOUT:
+        elif refused and now - self.had_workers > REFUSAL_TIMEOUT:
             raise error_from(
                 ClusterError,
-                [self.refused[worker] for worker in sorted(members)],
+                refused,
                 what="no worker of the cluster can work on the store",
                 where=self.store.path,
                 hint="start workers that see the store at this path, may write to it and have the same sigcube and "
@@ -299,7 +303,7 @@ class _Run:
             if only and only.isdisjoint(members):
                 future.release()
                 del self.in_flight[index]
-                self.todo.appendleft(index)
+                self._put_back(index)
         if threads != self.threads:
             self.threads = threads
             self.recorder.set_threads(threads)

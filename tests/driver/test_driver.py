@@ -1,5 +1,6 @@
 """Whatever a block or the cluster does, every block ends as done, failed or killed, and the journal says so first."""
 
+import asyncio
 import errno
 import os
 import signal
@@ -403,6 +404,19 @@ def test_a_cluster_without_workers_is_waited_for_and_given_up(
         empty.close()
     assert sweep.kinds() == {"started": 1, "waiting": 1}
     assert sweep.events[0].text.startswith("http://"), "the dashboard's address"
+
+
+def test_an_asynchronous_client_is_refused(sweep: Sweep) -> None:
+    async def use() -> None:
+        local = {"n_workers": 0, "processes": False, "protocol": "inproc://", "dashboard_address": "127.0.0.1:0"}
+        async with (
+            LocalCluster(asynchronous=True, **local) as cluster,
+            Client(cluster, asynchronous=True, set_as_default=False) as client,
+        ):
+            sweep.run(client)
+
+    with pytest.raises(ClusterError, match="the client is asynchronous"):
+        asyncio.run(use())
 
 
 @pytest.mark.parametrize(("moment", "where"), [(0, "own"), (4, "stock")])

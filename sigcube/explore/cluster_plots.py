@@ -99,17 +99,19 @@ def _against(
     )
     ends = np.concatenate([points.data[x], points.data[y]])
     ends = ends[np.isfinite(ends) & (ends > 0)]
+    equal = []
     if ends.size:
         span = [float(ends.min()), float(ends.max())]
         style.power_ticks(plot.xaxis[0], *span, most=3)
         style.power_ticks(plot.yaxis[0], *span)
-        plot.line(span, span, color=style.SOFT, line_dash="dashed", line_width=1.6, legend_label="equal")
+        equal = [plot.line(span, span, color=style.SOFT, line_dash="dashed", line_width=1.6, legend_label="equal")]
     bars = {"source": points, "color": "#b8c0ca", "line_width": 1.1}
     plot.segment(f"{x}_low", y, f"{x}_high", y, **bars)
     plot.segment(x, f"{y}_low", x, f"{y}_high", **bars)
     tooltips = [(titles[0], f"@{x}{{0.00e+0}}"), (titles[1], f"@{y}{{0.00e+0}}")]
+    dots = _draw_dots(plot, points, chosen, label, (x, y), tooltips)
     # Error bars may reach far beyond what is of interest.
-    plot.x_range.renderers = plot.y_range.renderers = [_draw_dots(plot, points, chosen, label, (x, y), tooltips)]
+    plot.x_range.renderers = plot.y_range.renderers = [dots, *equal]
     return plot
 
 

@@ -91,7 +91,7 @@ def _quantity(fits: xr.Dataset, name: str, system: str) -> _Quantity:
     error = np.full(values.shape, np.nan)
     if f"{name}_error" in fits:
         error = fits[f"{name}_error"].transpose("model", system).values.astype(np.float64)
-    low, high, title = values - error, values + error, style.shorten(name, 30)
+    low, high, title = values - error, values + error, style.shorten(name, 26)
     finite = values[np.isfinite(values)]
     unit = style.unit_of(fits[name])
     if finite.size and finite.min() > 0 and finite.max() > _WIDE * finite.min():
@@ -100,7 +100,7 @@ def _quantity(fits: xr.Dataset, name: str, system: str) -> _Quantity:
             low = np.where(low > 0, low, values**2 / high)
             values, low, high = np.log10(values), np.log10(low), np.log10(high)
         title = f"log₁₀ {title}"
-    return _Quantity(name, style.shorten(style.with_unit(title, unit), 38), values, low, high)
+    return _Quantity(name, style.shorten(style.with_unit(title, unit), style.FITS), values, low, high)
 
 
 def _figure_cards(fits: xr.Dataset, names: Sequence[str], system: str) -> list[Card]:
@@ -215,7 +215,7 @@ def _table_of_all(
         ]
         columns.append(own)
     rows = [
-        (*((system,) if systems else ()), model, *(" ± ".join(_text(part[m, i]) for part in own) for own in columns))
+        (*((system,) if systems else ()), model, *(_with_errors([part[m, i] for part in own]) for own in columns))
         for i, system in enumerate(names)
         for m, model in enumerate(models)
     ]
@@ -225,6 +225,10 @@ def _table_of_all(
 
 def _with_error(fits: xr.Dataset, name: str) -> list[str]:
     return [name, *([f"{name}_error"] if f"{name}_error" in fits else [])]
+
+
+def _with_errors(parts: Sequence[Any]) -> str:
+    return " ± ".join(map(_text, parts)) if np.isfinite(parts[0]) else "–"
 
 
 def _text(value: Any) -> str:

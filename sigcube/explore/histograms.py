@@ -31,7 +31,8 @@ def histogram_cards(cube: xr.Dataset) -> list[Card]:
     }
     if not bars:
         return []
-    titles = [style.shorten(style.value_title(cube[name]), 44) for name in bars]
+    titles = [style.shorten(style.with_unit(name, style.unit_of(cube[name])), style.FITS) for name in bars]
+    meanings = [style.value_title(cube[name]) for name in bars]
     shown = {group: ColumnDataSource(each) for group, each in next(iter(bars.values())).items()}
     plot = style.figure(height=_HEIGHT, x_axis_label=titles[0], y_axis_label="share of the group in a bin [%]")
     plot.y_range.start = 0
@@ -39,16 +40,18 @@ def histogram_cards(cube: xr.Dataset) -> list[Card]:
         look = {"fill_color": colour, "fill_alpha": 0.35, "line_color": colour, "legend_label": group}
         plot.quad(left="left", right="right", bottom=0, top="top", source=source, **look)
     style.legend_above(plot)
-    choice = style.menu(list(bars))
+    choice, line = style.menu(list(bars)), style.text_line(meanings[0])
     code = """
       const i = Number(cb_obj.value);
       shown.forEach((source, group) => { source.data = bars[i][group]; });
       axis.axis_label = titles[i];
+      line.text = meanings[i];
     """
     every = [list(own.values()) for own in bars.values()]
-    style.on_change(choice, code=code, shown=list(shown.values()), bars=every, axis=plot.xaxis[0], titles=titles)
+    texts = {"axis": plot.xaxis[0], "titles": titles, "line": line, "meanings": meanings}
+    style.on_change(choice, code=code, shown=list(shown.values()), bars=every, **texts)
     text = "How the values are distributed, without those that carry a flag."
-    return [Card("Distributions", text, [plot], [("variable", choice)], full=True)]
+    return [Card("Distributions", text, [plot], [("variable", choice)], line, full=True)]
 
 
 def _groups(cube: xr.Dataset, kept: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[np.bool_]]:

@@ -198,8 +198,7 @@ def _axis(result: xr.Dataset, dim: str, wanted: Sequence[str | None]) -> ResultA
         name=name,
         dim=dim,
         symbol=symbol,
-        # A figure on a phone has no room for more.
-        title=title if len(title) <= 38 else style.shorten(style.with_unit(symbol, unit), 38),
+        title=title if len(title) <= style.FITS else style.shorten(style.with_unit(symbol, unit), style.FITS),
         role="slider" if numeric else "label",
         kept=order,
         size=size,

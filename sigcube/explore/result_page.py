@@ -77,8 +77,9 @@ def result_page(
     shown = view(result, x=x, y=y, value=value)
     figures = [axis for axis in shown.axes if axis.role == "figure"]
     table, about = _best_table(result, shown), _axis_table(result, shown)
-    best = "Best of each reading" if shown.labels else "Best"
-    text = f"By {next(iter(shown.values))}, under each combination of labels. Each column is the darker the better."
+    best, text = "Best", f"By {next(iter(shown.values))}."
+    if shown.labels:
+        best, text = "Best of each reading", f"{text[:-1]}, for each combination of labels. In a column, dark is good."
     text += f" The best {_MOST_ROWS} are shown." if len(table.rows) >= _MOST_ROWS else ""
     axes = Card("Axes", _how_much(result, shown), table=about, full=len(figures) < 2 or not shown.sliders)
     drawn = _figure_cards(result, shown, mark, axes) if figures else [axes]
@@ -95,9 +96,8 @@ def result_page(
 def _figure_cards(result: xr.Dataset, shown: ResultView, mark: Mark | None, axes: Card) -> list[Card]:
     """Return a card with a map or a line and its switches, and others with profiles and axes; they switch together."""
     names, numbers = list(shown.values), [axis for axis in shown.axes if axis.role != "label"]
-    # Of the whole name, a figure on a phone has room for so much.
     titles = [style.value_title(result[name]) for name in names]
-    short = [style.shorten(style.with_unit(name, style.unit_of(result[name])), 38) for name in names]
+    short = [style.shorten(style.with_unit(name, style.unit_of(result[name])), style.FITS) for name in names]
     switches = [style.menu(names)]
     switches += [style.switch(axis.texts, start=i) for axis, i in zip(shown.labels, shown.best, strict=False)]
     at = shown.best[len(shown.labels) :]
@@ -127,7 +127,7 @@ def _figure_cards(result: xr.Dataset, shown: ResultView, mark: Mark | None, axes
     )
     controls = list(zip(["value", *(_described(result, axis) for axis in others)], switches, strict=True))
     if plot is None:
-        text = "The value along the axis, for the best labels and those chosen."
+        text = f"The value along the axis{', for the best labels and those chosen' if shown.labels else ''}."
         return [
             Card(
                 f"{style.shorten(names[0], 40)} over {style.shorten(numbers[0].name, 40)}",

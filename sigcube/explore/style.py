@@ -12,6 +12,7 @@ import xarray as xr
 
 __all__ = [
     "COLOUR_BAR",
+    "FITS",
     "FONT",
     "INK",
     "LINES",
@@ -48,6 +49,9 @@ FONT = 'Inter, "Helvetica Neue", Helvetica, "Segoe UI", Roboto, "Liberation Sans
 # More labels than this, or longer ones, become a menu.
 _MOST_BUTTONS = 5
 _WIDEST_BUTTONS = 36
+
+#: A title of an axis may be so long on a phone.
+FITS = 34
 
 #: The look of a marker that stands out.
 MARKER: Mapping[str, Any] = MappingProxyType({"fill_color": "#ffb000", "line_color": INK, "line_width": 1.4})

@@ -96,8 +96,12 @@ def legends_of_page(path: Path, kind: Kind) -> Iterator[str]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1280, 400])
-@KIND
+@pytest.mark.parametrize(
+    ("kind", "width"),
+    # That all are as narrow as a phone, tests/explore/test_hostile.py tests.
+    [*((kind, 1280) for kind in KINDS.values()), (KINDS["star"], 400)],
+    ids=[*KINDS, "star on a phone"],
+)
 def test_a_browser_draws_it(kind: Kind, width: int, tmp_path: Path, shoot: Shoot) -> None:
     cube_page(save_cube(sample_cube(kind), tmp_path / "a.zarr"), tmp_path / "a.html")
     wide = "console.log('wide: ' + (document.documentElement.scrollWidth > document.documentElement.clientWidth));"

@@ -7,12 +7,13 @@ from typing import Any
 
 import xarray as xr
 
+from sigcube.cube import describe_systems
 from sigcube.cube.storage import reading, refuse_other_store
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.plan.extension import order_of
 from sigcube.plan.grid import Grid, make_grid
 from sigcube.store.run import refuse_damaged_files
-from sigcube.store.template import read_attrs, read_layout
+from sigcube.store.template import read_attrs, read_layout, read_properties
 
 __all__ = ["open_result", "result_attrs"]
 
@@ -71,6 +72,9 @@ def open_result(path: str | Path) -> xr.Dataset:
     if attrs["kind"] == "result" and (stored := read_layout(path).spec):
         # An extension puts new values of an axis behind the old ones.
         result = result.isel(order_of(_grid(stored), _grid(json.loads(attrs["spec"]))))
+    if attrs["kind"] == "result":
+        with reading(path, what="result"):
+            result = describe_systems(result, read_properties(path))
     return result
 
 

@@ -113,11 +113,15 @@ class ChunkFiles:
 
     def remove(self, region: Region) -> None:
         """Give a region the array's fill value: files of chunks that lie in it, and damaged ones, are removed."""
+        fill = np.broadcast_to(np.array(self.fill, self.dtype), [each.stop - each.start for each in region])
         for part in self._parts(region):
+            if not part.path.exists():
+                continue
             if not part.whole:
                 try:
-                    fill = np.broadcast_to(np.array(self.fill, self.dtype), [s.stop - s.start for s in region])
-                    write_file(part.path, self._encode(self._merged(part, fill)))
+                    data = self._encode(self._merged(part, fill))
+                    if data != part.path.read_bytes():
+                        write_file(part.path, data)
                     continue
                 except ValueError:
                     pass
@@ -132,11 +136,12 @@ class ChunkFiles:
         for indices in product(*chunks):
             outside, inside, whole = [], [], True
             for index, length, size, each in zip(indices, self.chunks, self.shape, region, strict=True):
-                first, last = index * length, min((index + 1) * length, size)
+                first, last = index * length, (index + 1) * length
                 start, stop = max(first, each.start), min(last, each.stop)
                 outside.append(slice(start - each.start, stop - each.start))
                 inside.append(slice(start - first, stop - first))
-                whole &= (start, stop) == (first, last)
+                # An array that still grows may be shorter than what is written.
+                whole &= start == first and stop >= min(last, size)
             # With the ellipsis, what is found there is an array also where it has no dimension.
             yield _Part(self.folder / self.key(indices), (..., *outside), (..., *inside), whole)
 

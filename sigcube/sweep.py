@@ -17,7 +17,7 @@ from sigcube.cube.storage import reading
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
-from sigcube.errors import SigcubeError, SpecError, StoreError, StoreMismatch
+from sigcube.errors import ClusterError, SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric
@@ -36,10 +36,11 @@ from sigcube.store import (
     read_header,
     read_inputs,
     read_layout,
+    refuse_damaged_files,
     stamp,
     write_block,
 )
-from sigcube.store.result import open_result, result_attrs
+from sigcube.store.result import as_asked, open_result, result_attrs
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -241,8 +242,9 @@ class Sweep:
     def extend(self, path: str | Path, **options: Any) -> xr.Dataset:
         """Extend a result to this sweep, which has the same axes with more values: further ones, or between the old.
 
-        What the result holds is neither computed again nor moved. What was left of it is done first. An extension that
-        was interrupted goes on when it is asked for again.
+        No block of the result is computed again or moved; what was left of it is done first. A reading that does not
+        use an axis is computed once more for its new values. An extension that was interrupted goes on when it is asked
+        for again.
 
         Parameters
         ----------
@@ -266,11 +268,11 @@ class Sweep:
             As for `run`.
         """
         finish_extension(path)
-        before = Sweep.from_result(path, **_own_records(self._plan.spec))
-        plan = extend_plan(before._plan, self._plan, self._packed, where=str(path))
-        if plan.identity != before._plan.identity or plan.asked.grid != before._plan.asked.grid:
-            before.run(path, **options)
-            extend_store(path, plan=plan, inputs=self._packed)
+        refuse_damaged_files(path)
+        before = Sweep.from_result(path, **_own_records(self._plan.spec))._plan
+        plan = extend_plan(before, self._plan, self._packed, where=str(path))
+        if plan.identity != before.identity or plan.asked.grid != before.asked.grid:
+            extend_store(path, plan=plan, inputs=self._packed, before=before.identity)
         return self.run(path, **options)
 
     def _stored_in(self, path: str | Path) -> Self:
@@ -282,10 +284,16 @@ class Sweep:
         if read_header(folder).identity == self._plan.identity:
             return self
         try:
+            refuse_damaged_files(path)
             before = Sweep.from_result(path, **_own_records(self._plan.spec))._plan
-            plan = extend_plan(before, self._plan, self._packed, where=str(path))
         except SigcubeError:
-            # The store is of something else: to open it says what differs.
+            # To open the store says what is wrong with it.
+            return self
+        try:
+            plan = extend_plan(before, self._plan, self._packed, where=str(path))
+        except StoreMismatch:
+            if len(before.stages) > 1:
+                raise
             return self
         if plan.stages != before.stages:
             raise StoreMismatch(
@@ -357,7 +365,8 @@ class Sweep:
                 target: Any = (..., *region)
                 arrays[name][target] = values[name]
         content = {v.name: (v.dims, arrays[v.name], dict(v.attrs)) for v in plan.variables}
-        return describe_systems(xr.Dataset(content, plan.coords, plan.attrs), self._packed.properties)
+        result = as_asked(xr.Dataset(content, plan.coords, plan.attrs), plan.spec.grid, plan.asked.grid)
+        return describe_systems(result, self._packed.properties)
 
     def __repr__(self) -> str:
         return f"<Sweep of {self._plan.spec.name} over {dict(self._plan.dims)}>"
@@ -407,12 +416,17 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
 @lru_cache(maxsize=2)
 def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
     """Read spec and data from a store, once a process."""
-    sweep = Sweep.from_result(path, **(pickle.loads(payload) if payload else {}))
+    try:
+        sweep = Sweep.from_result(path, **(pickle.loads(payload) if payload else {}))
+    # Whatever it is, it is no fault of the block's: the client has just read the same.
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"
+        raise ClusterError("cannot read the sweep from its store", where=path, found=found) from error
     if changed := changed_parts(sweep, path):
         raise StoreMismatch(
-            f"this worker would compute something else: {', '.join(changed)} differ",
+            "would compute something else",
             where=path,
-            hint="run the same version of sigcube and of the kernel on the workers and on the client",
+            found=", ".join(f"another {part}" for part in changed),
         )
     return Engine(sweep._plan, sweep._packed)
 

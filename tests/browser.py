@@ -21,8 +21,13 @@ _NARROWEST = 500
 _FRAME = '<body style="margin: 0"><iframe src="page.html" width="{}" height="{}" style="border: 0; display: block">'
 
 
-def open_page(page: Path, script: str = "", *, size: tuple[int, int] = (1480, 1500)) -> tuple[str, np.ndarray]:
-    """Open a page in Chromium, with a script after all others: its console lines, and its picture."""
+def open_page(
+    page: Path, script: str = "", *, size: tuple[int, int] = (1480, 1500), seconds: int = 10
+) -> tuple[str, np.ndarray]:
+    """Open a page in Chromium, with a script after all others: its console lines, and its picture.
+
+    Of the page's own time, ``seconds`` pass; what waits takes none of ours.
+    """
     assert BROWSER is not None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -35,7 +40,11 @@ def open_page(page: Path, script: str = "", *, size: tuple[int, int] = (1480, 15
         options = [
             *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
             *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
-            *("--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--virtual-time-budget=10000"),
+            *(
+                "--host-resolver-rules=MAP * ~NOTFOUND",
+                "--enable-logging=stderr",
+                f"--virtual-time-budget={1000 * seconds}",
+            ),
             *(f"--user-data-dir={folder / 'user'}", f"--window-size={max(size[0], _NARROWEST)},{size[1]}"),
             f"--screenshot={folder / 'page.png'}",
         ]

@@ -78,7 +78,7 @@ def follow(cube: xr.Dataset, history: History, path: Path, rng: random.Random, *
     ended = [json.loads(line)["block"] for line in _lines(path) if json.loads(line)["kind"] == "block"]
     counts["extensions"] += len(history) - 1
     counts["blocks"] += len(journal.header.block_points)
-    counts["computed twice"] += len(ended) - len(set(ended))
+    counts["journalled twice"] += len(ended) - len(set(ended))
     counts["grid points"] += int(np.prod([len(values) for values in history[-1].values()]))
     return counts
 
@@ -125,7 +125,7 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"\r{options.trials} histories, each equal to a fresh run bit for bit")
-    for name in ("extensions", "kills", "blocks", "computed twice", "grid points"):
+    for name in ("extensions", "kills", "blocks", "journalled twice", "grid points"):
         print(f"  {name:15} {total[name]:,}")
 
 

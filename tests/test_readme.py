@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from sigcube.cli import ExitCode, app
 from sigcube.cube import save_cube
+from sigcube.shipped import shipped
 from sigcube.sweep import Sweep
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,6 +86,9 @@ def test_the_commands_of_the_readme_exist() -> None:
     for verb, rest in lines:
         known = {option for parameter in verbs[verb].params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known, verb
+    specs = set(re.findall(r"^sigcube +(?:plan|sweep|fit) +(\w+) ", README, flags=re.MULTILINE))
+    assert len(specs) >= 2
+    assert specs <= set(shipped("sweeps"))
     for path in re.findall(r"sweeps/\w+\.toml", README):
         assert (ROOT / path).is_file()
 

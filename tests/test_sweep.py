@@ -13,14 +13,17 @@ from distributed import Client
 
 import sigcube
 from sigcube.cube import fingerprint, open_cube, save_cube
+from sigcube.driver import Event
+from sigcube.driver.cluster import connect
 from sigcube.engine import Engine
-from sigcube.errors import DataError, SigcubeError, SpecError, StoreError, StoreMismatch
+from sigcube.errors import ClusterError, DataError, SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.plan.plan import Block
 from sigcube.rerun import rerun
 from sigcube.store import open_or_create, read_journal
 from sigcube.store.result import open_result
 from sigcube.sweep import Sweep, run_block
 from sigcube.verification import verify
+from tests.driver.cluster_helpers import StockCluster
 from tests.own_kernels import FRAGILE
 
 AXES = {
@@ -226,6 +229,40 @@ def test_blocks_that_raise_or_kill_are_recorded_and_the_rest_completes(
     assert any("A = 2 is more than this model bears" in error for error in errors)
     assert np.isnan(result.rms_mean.sel(A=[2.0, 3.0])).all()
     assert np.isfinite(result.rms_mean.sel(A=[0.0, 1.0])).all()
+
+
+@pytest.mark.cluster
+def test_a_worker_with_another_engine_is_refused_by_name_and_others_do_its_blocks(
+    mock_cube: xr.Dataset, result_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sigcube.driver.loop.REFUSAL_TIMEOUT", 300.0)
+    shutil.copytree(Path(sigcube.__file__).parent, tmp_path / "other" / "sigcube")
+    with open(tmp_path / "other" / "sigcube" / "chunks.py", "a") as source:
+        source.write("# A comment will do.\n")
+    cluster = StockCluster(tmp_path / "cluster", workers=0)
+    cluster.add_worker(path=[str(tmp_path / "other")])
+    refused = []
+
+    def watch(event: Event) -> None:
+        if event.kind == "refused":
+            refused.append(event.text)
+            cluster.add_worker()
+
+    try:
+        with connect(cluster.address) as client:
+            client.wait_for_workers(1, timeout=300)
+            (other,) = client.nthreads()
+            result = sweep_of(mock_cube).run(tmp_path / "r.zarr", client=client, on_event=watch)
+    finally:
+        cluster.close()
+    assert refused == [f"{other}: would compute something else, found {tmp_path / 'r.zarr'}, another engine"]
+    same_bits(result, open_result(result_path))
+
+
+@pytest.mark.cluster
+def test_a_payload_that_cannot_be_read_is_no_fault_of_the_block(result_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"cannot read the sweep(.|\n)*UnpicklingError"):
+        run_block(str(result_path), 0, b"not a pickle")
 
 
 @pytest.mark.cluster

@@ -1,5 +1,7 @@
-"""Statistics of cubes and results: comparison of models and of groups, permutation controls, best points."""
+"""Questions to results, and statistics of cubes: best points, sensitivity, ablations, comparisons, controls."""
 
+from sigcube.analysis.ablations import ablation
+from sigcube.analysis.best import best, profile
 from sigcube.analysis.controls import Control, permutation_control
 from sigcube.analysis.group_comparison import Comparison, compare
 from sigcube.analysis.model_comparison import (
@@ -11,6 +13,9 @@ from sigcube.analysis.model_comparison import (
     paired_tests,
     wins,
 )
+from sigcube.analysis.resampling import bootstrap, holdout, reselect
+from sigcube.analysis.specifications import specification_curve
+from sigcube.analysis.variance import sensitivity
 
 __all__ = [
     "Comparison",
@@ -18,10 +23,18 @@ __all__ = [
     "PairedTests",
     "WinRate",
     "Wins",
+    "ablation",
+    "best",
+    "bootstrap",
     "bootstrap_win_rate",
     "compare",
+    "holdout",
     "model_summary",
     "paired_tests",
     "permutation_control",
+    "profile",
+    "reselect",
+    "sensitivity",
+    "specification_curve",
     "wins",
 ]

@@ -1,8 +1,7 @@
-"""The best points of a result: where a summary is nearest to the value that a perfect model would have."""
+"""Best points and profiles: where a summary is nearest to the value that a perfect model would have."""
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import product
-from math import prod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -10,12 +9,39 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.errors import SpecError
+from sigcube.analysis.labelled import (
+    about,
+    axes_along,
+    check_array,
+    check_result,
+    chunk_length,
+    find_dim,
+    flat_numbers,
+    grid_dims,
+    is_label,
+    kept_values,
+    label_dims,
+    parts,
+    system_dim,
+)
+from sigcube.errors import SpecError, did_you_mean
 
-__all__ = ["best_index", "best_points", "default_summary", "far_from_best", "summaries"]
+__all__ = [
+    "Nearest",
+    "array_of",
+    "best",
+    "best_index",
+    "best_points",
+    "default_summary",
+    "far_from_best",
+    "improve",
+    "nearest",
+    "profile",
+    "summaries",
+    "summary_of",
+]
 
-# Values that are read at a time, unless a chunk has more.
-_PART = 2**20
+FloatArray = npt.NDArray[np.float64]
 
 # How far values are from the best, by the attribute ``best`` of a summary.
 _DISTANCE: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
@@ -26,6 +52,125 @@ _DISTANCE: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "one": lambda values: np.abs(np.log(values)),
     }
 )
+
+# On an axis of one value, or along which the values repeat, any value is as good.
+_SIDES = ("inside", "lower", "upper", "any", "no_value")
+_INSIDE, _LOWER, _UPPER, _ANY, _NO_VALUE = range(len(_SIDES))
+
+
+def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, within: float = 0.01) -> xr.Dataset:
+    """Find the best point of a result: where it is, how good, whether at a bound, and how flat it is around.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of a sweep. It may be lazy: it is read once, in parts.
+    by : str, optional
+        The summary that is to be best, such as ``"win_rate"``; see `default_summary`. With `per` a metric of systems,
+        ``"rms"`` unless another is named.
+    per : str, optional
+        The dimension of systems, for the best point of each: ``"galaxy"``.
+    within : float
+        How much worse a point of the box may be: a share of the best value.
+
+    Returns
+    -------
+    Dataset
+        Every summary at the best point, the first among equals, with the values of the axes there as coordinates. For
+        an axis of numbers, ``<axis>_low`` and ``<axis>_high`` are the ends of the smallest box around all points that
+        are worse by no more than `within`; for one of labels, ``<axis>_within`` names those with such a point.
+        ``at_bound``, over ``axis``, tells whether the best is at an end of an axis of numbers, and for which axes any
+        value is as good. With `per` all of this for each system, and its metrics for summaries; NaN if none is finite.
+
+    Raises
+    ------
+    SpecError
+        For a summary that is not there, values of systems that were not kept, or if no value is finite.
+    """
+    array = summary_of(result, by) if per is None else _of_systems(result, by, per)
+    keep = () if per is None else (per,)
+    found = nearest(array, keep=keep, along=grid_dims(array))
+    if not found.there.any():
+        raise SpecError(f"no grid point has a finite {array.name}", where="by", hint="the result's status tells why")
+    at = found.points | {dim: xr.DataArray(np.arange(array.sizes[dim]), dims=dim) for dim in keep}
+    names = [
+        str(name) for name, each in result.data_vars.items() if name != "status" and set(each.dims) == set(array.dims)
+    ]
+    answer = found.masked(result[names].isel(at))
+    worst = (found.distance + within * np.abs(found.value))[..., np.newaxis]
+    sides: dict[str, npt.NDArray[np.integer[Any]]] = {}
+    for dim in found.over:
+        line = array.isel({other: i for other, i in at.items() if other != dim}).transpose(..., dim).values
+        same = (line == line[..., :1]).all(axis=-1)
+        for name in axes_along(array, dim):
+            inside = found.floors[dim] <= worst
+            tests = [~found.there, same]
+            if is_label(array[name]):
+                answer[f"{name}_within"] = keep, _labels_inside(array[name], inside), about(f"{name} in the box")
+            else:
+                values = array[name].values.astype(np.float64)
+                for end, reduce, none in (("low", np.min, np.inf), ("high", np.max, -np.inf)):
+                    box = np.where(found.there, reduce(np.where(inside, values, none), axis=-1), np.nan)
+                    units = array[name].attrs.get("units", "")
+                    answer[f"{name}_{end}"] = keep, box, about(f"{name}, {end} end of the box", units)
+                chosen = values[found.points[dim].values]
+                tests += [chosen == values.min(), chosen == values.max()]
+            sides[name] = np.select(tests, [_NO_VALUE, _ANY, _LOWER, _UPPER][: len(tests)], _INSIDE)
+    flags = {"flag_values": list(range(len(_SIDES))), "flag_meanings": " ".join(_SIDES)}
+    table = np.stack([*sides.values()], axis=-1) if sides else np.empty((*found.value.shape, 0))
+    answer["at_bound"] = (*keep, "axis"), table.astype(np.uint8), about("side on which the best value lies") | flags
+    answer["axis"] = "axis", np.array(list(sides), dtype=object), about("axis")
+    return answer.load().assign_attrs(by=str(array.name), within=within)
+
+
+def _of_systems(result: xr.Dataset, by: str | None, per: str) -> xr.DataArray:
+    """Return a metric of each system, along the dimension that is asked for."""
+    check_result(result)
+    array = kept_values(result, "rms" if by is None else by)
+    if per != system_dim(array):
+        raise SpecError(f"there is no dimension {per!r} of systems", where="per", hint=f"per={system_dim(array)!r}")
+    return array
+
+
+def _labels_inside(coord: xr.DataArray, inside: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    """Join the labels that have a point in the box, for each row."""
+    rows = inside.reshape(-1, inside.shape[-1])
+    text = [", ".join(map(str, coord.values[row])) for row in rows]
+    return np.array(text, dtype=object).reshape(inside.shape[:-1])
+
+
+def profile(array: xr.DataArray, *axes: str) -> xr.Dataset:
+    """Take the best value over all other axes, along some.
+
+    Parameters
+    ----------
+    array : DataArray
+        A summary, or a metric of each system. It may be lazy: it is read once, in parts.
+    *axes : str
+        The axes that remain; each system remains as well.
+
+    Returns
+    -------
+    Dataset
+        The best value along the axes under the name of the array, and as coordinates where it lies: the values of the
+        other axes, at the first among equals. NaN where no value is finite.
+
+    Raises
+    ------
+    SpecError
+        For an axis that is not there, or none.
+    """
+    check_array(array)
+    if not axes:
+        raise SpecError("a profile is along an axis", where="axis", hint=did_you_mean("", grid_dims(array)))
+    wanted = {find_dim(array, name) for name in axes}
+    keep = tuple(str(dim) for dim in array.dims if dim in wanted or dim == system_dim(array))
+    found = nearest(array, keep=keep)
+    name = str(array.name or "value")
+    answer = found.masked(array.coords.to_dataset().isel(found.points).reset_coords())
+    answer = answer.set_coords([str(each) for each in answer.data_vars])
+    others = ", ".join(found.over) or "nothing"
+    return answer.assign({name: (keep, found.value, {**array.attrs, "comment": f"best over {others}"})})
 
 
 def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[str, Any]]:
@@ -45,14 +190,10 @@ def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[st
         where the summary does not depend on the axis), and every summary at that point.
     """
     value = value or default_summary(result)
-    label_dims = [
-        dim
-        for dim in map(str, result[value].dims)
-        if any(coord.dims == (dim,) and coord.dtype.kind not in "iuf" for coord in result.coords.values())
-    ]
+    dims = label_dims(result[value])
     found = []
-    for index in np.ndindex(*(result.sizes[dim] for dim in label_dims)):
-        chosen = result.isel(dict(zip(label_dims, map(int, index), strict=True)))
+    for index in np.ndindex(*(result.sizes[dim] for dim in dims)):
+        chosen = result.isel(dict(zip(dims, map(int, index), strict=True)))
         at = best_index(chosen[value])
         if at is not None:
             found.append(_point(chosen, at, value))
@@ -78,14 +219,14 @@ def _point(chosen: xr.Dataset, at: dict[str, int], value: str) -> dict[str, Any]
 
 def _varies(line: xr.DataArray) -> bool:
     """Whether a line of values has different ones, or some that are not a number; read as far as it is needed."""
-    (dim, n), step, first = next(iter(line.sizes.items())), max(256, _chunk(line, str(line.dims[0]))), line[0].values
+    (dim, n), first = next(iter(line.sizes.items())), line[0].values
+    step = max(256, chunk_length(line, str(dim)))
     return any(bool((line.isel({dim: slice(i, i + step)}).values != first).any()) for i in range(0, n, step))
 
 
 def summaries(result: xr.Dataset) -> list[str]:
     """Return the names of the summaries of a result: the variables with one value at each grid point."""
-    grid = set(result["status"].dims)
-    return [str(name) for name, variable in result.data_vars.items() if name != "status" and set(variable.dims) <= grid]
+    return [str(name) for name, each in result.data_vars.items() if name != "status" and system_dim(each) is None]
 
 
 def default_summary(result: xr.Dataset) -> str:
@@ -94,7 +235,24 @@ def default_summary(result: xr.Dataset) -> str:
     return "rms_mean" if "rms_mean" in names else names[0]
 
 
-def far_from_best(array: xr.DataArray) -> npt.NDArray[np.float64]:
+def summary_of(result: xr.Dataset, name: str | None) -> xr.DataArray:
+    """Return a summary of a result by name, the default one for None; refuse a name that is none."""
+    check_result(result)
+    names = summaries(result)
+    wanted = default_summary(result) if name is None and names else name
+    if wanted not in names:
+        raise SpecError(f"the result has no summary {wanted!r}", where="by", hint=did_you_mean(wanted, names))
+    return result[wanted]
+
+
+def array_of(result: xr.Dataset, name: str | None) -> xr.DataArray:
+    """Return a summary of a result by name, the default one for None, or a metric of each system."""
+    check_result(result)
+    of_systems = name is not None and name not in summaries(result) and f"{name}_mean" in result.data_vars
+    return kept_values(result, str(name)) if of_systems else summary_of(result, name)
+
+
+def far_from_best(array: xr.DataArray) -> FloatArray:
     """Return how far the values of a summary are from the best: the smaller the better, infinite where not finite.
 
     Its attribute ``best`` is ``smallest``, ``largest``, ``zero`` or ``one``; one half is as far from one as two is.
@@ -113,30 +271,93 @@ def best_index(array: xr.DataArray) -> dict[str, int] | None:
 
     Returns the index along each dimension, the first among equals, or None if no value is finite.
     """
-    lowest, at = np.inf, None
-    for part in _parts(array):
-        distance = far_from_best(array.isel(part))
-        flat = int(distance.argmin())
-        least = float(distance.flat[flat])
-        if least < np.inf and least <= lowest:
-            within = np.unravel_index(flat, distance.shape)
-            index = tuple(each.start + int(i) for each, i in zip(part.values(), within, strict=True))
-            # Parts are not in the order of the values: of equals in two, the first is the one with the lesser index.
-            if at is None or (least, index) < (lowest, at):
-                lowest, at = least, index
-    return None if at is None else dict(zip(map(str, array.dims), at, strict=True))
+    found = nearest(array)
+    return {dim: int(index) for dim, index in found.points.items()} if found.there else None
 
 
-def _parts(array: xr.DataArray) -> Iterator[dict[str, slice]]:
-    """Cut an array into parts of whole chunks, each read once: as many as make a part of some size, at least one."""
-    sizes = {str(dim): n for dim, n in array.sizes.items()}
-    lengths = {dim: min(n, _chunk(array, dim)) for dim, n in sizes.items()}
-    for dim in reversed(sizes):
-        lengths[dim] = min(sizes[dim], lengths[dim] * max(1, _PART // max(1, prod(lengths.values()))))
-    cuts = ([slice(i, min(i + lengths[dim], n)) for i in range(0, n, lengths[dim])] for dim, n in sizes.items())
-    return (dict(zip(sizes, cut, strict=True)) for cut in product(*cuts))
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The best values of an array over some dimensions, at each place along the others.
+
+    Attributes
+    ----------
+    keep, over : tuple of str
+        The dimensions that remain, and those over which it is the best.
+    distance, value : ndarray
+        How far the best is, as `far_from_best` measures it, and its value, over `keep`; infinite and NaN if none is
+        finite.
+    flat : ndarray of int
+        Where it is: its number among the values over `over`, the first among equals; −1 if none is finite.
+    floors : Mapping
+        For some of `over`, the smallest distance at each place along that dimension, over `keep` and it.
+    """
+
+    keep: tuple[str, ...]
+    over: tuple[str, ...]
+    lengths: tuple[int, ...]
+    distance: FloatArray
+    value: FloatArray
+    flat: npt.NDArray[np.int64]
+    floors: Mapping[str, FloatArray]
+
+    @property
+    def there(self) -> npt.NDArray[np.bool_]:
+        """Where some value is finite."""
+        return self.flat >= 0
+
+    @property
+    def points(self) -> dict[str, xr.DataArray]:
+        """The index of the best along each of `over`, over `keep`; 0 if there is none."""
+        index = np.unravel_index(np.maximum(self.flat, 0), self.lengths) if self.over else ()
+        return {dim: xr.DataArray(each, dims=self.keep) for dim, each in zip(self.over, index, strict=True)}
+
+    def masked(self, found: xr.Dataset) -> xr.Dataset:
+        """Return what was taken at the points, without what belongs to none."""
+        if self.there.all():
+            return found
+        there = xr.DataArray(self.there, dims=self.keep)
+        taken = [name for name, each in found.variables.items() if each.dims == self.keep and name not in self.keep]
+        return found.assign({name: found[name].where(there, "" if is_label(found[name]) else np.nan) for name in taken})
 
 
-def _chunk(array: xr.DataArray, dim: str) -> int:
-    """Return the length of a chunk of what was read from disk; 1 in memory, where any part is as good."""
-    return int(array.encoding.get("preferred_chunks", {}).get(dim, 1))
+def nearest(array: xr.DataArray, *, keep: Sequence[str] = (), along: Sequence[str] = ()) -> Nearest:
+    """Find the best finite values of an array over all dimensions but those to `keep`; it is read once, in parts.
+
+    With the floors `along` some of the others.
+    """
+    keep = tuple(str(dim) for dim in array.dims if dim in keep)
+    over = tuple(str(dim) for dim in array.dims if dim not in keep)
+    shape, lengths = (tuple(array.sizes[dim] for dim in dims) for dims in (keep, over))
+    least, value, at = np.full(shape, np.inf), np.full(shape, np.nan), np.full(shape, -1, dtype=np.int64)
+    floors = {dim: np.full((*shape, array.sizes[dim]), np.inf) for dim in along}
+    for part in parts(array):
+        piece = array.isel(part).load().transpose(*keep, *over)
+        far = far_from_best(piece)
+        kept = far.shape[: len(keep)]
+        flat = far.reshape(*kept, -1)
+        first = flat.argmin(axis=-1)
+        lowest, found = (
+            np.take_along_axis(each.reshape(*kept, -1), first[..., np.newaxis], axis=-1)[..., 0]
+            for each in (flat, piece.values)
+        )
+        number = flat_numbers(first, {dim: part[dim] for dim in over}, lengths)
+        # With the dots it is a view, also of a single value.
+        here: Any = (*(part[dim] for dim in keep), ...)
+        better = improve(least[here], at[here], lowest, number)
+        np.copyto(value[here], found, where=better)
+        for dim, floor in floors.items():
+            others = tuple(len(keep) + i for i, other in enumerate(over) if other != dim)
+            place: Any = (*here[:-1], part[dim])
+            floor[place] = np.minimum(floor[place], far.min(axis=others))
+    return Nearest(keep, over, lengths, least, value, at, floors)
+
+
+def improve(least: FloatArray, at: npt.NDArray[np.int64], distance: FloatArray, number: Any) -> npt.NDArray[np.bool_]:
+    """Replace smallest distances and the numbers of their points by those of a further part, where these are better.
+
+    Returns where they are. Parts are not in the order of the values: of equals, the lesser number is the first.
+    """
+    better: npt.NDArray[np.bool_] = (distance < least) | (distance == least) & (distance < np.inf) & (number < at)
+    np.copyto(least, distance, where=better)
+    np.copyto(at, number, where=better)
+    return better

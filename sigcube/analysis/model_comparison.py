@@ -369,7 +369,7 @@ def model_summary(result: xr.Dataset) -> xr.Dataset:
         "n_upper": ("at the upper bound", at_bound == meanings.index("upper")),
     }
     for name, (which, counted) in counts.items():
-        attrs = {"units": "", "long_name": f"number of systems {which}", "source": "sigcube"}
+        attrs = {"long_name": f"number of systems {which}", "source": "sigcube"}
         content[name] = counted.sum(over).assign_attrs(attrs)
     return xr.Dataset(content)
 

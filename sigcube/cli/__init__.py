@@ -5,6 +5,7 @@ failed and are recorded; 4 another process writes the store; 5 a rerun gave othe
 a result is damaged; 130 interrupted.
 """
 
+from sigcube.cli.analysis_commands import ablation, best, curve, holdout, profile, sensitivity
 from sigcube.cli.app import ExitCode, make_app
 from sigcube.cli.dataset_commands import check, datasets, fetch, ingest, show
 from sigcube.cli.ledger_command import claims
@@ -13,5 +14,10 @@ from sigcube.cli.sweep_commands import demo, fit, kernels, map_, plan, rerun, st
 __all__ = ["ExitCode", "app"]
 
 app = make_app(
-    [datasets, fetch, ingest, check, show, kernels, plan, sweep, status, rerun, verify, map_, fit, claims, demo],
+    [
+        *(datasets, fetch, ingest, check, show),
+        *(kernels, plan, sweep, status, rerun, verify),
+        *(best, profile, sensitivity, ablation, curve, holdout),
+        *(map_, fit, claims, demo),
+    ],
 )

@@ -129,12 +129,22 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+_FIRST_STEPS = """\
+sigcube ingest landmarks      makes a first cube; `sigcube datasets` lists more
+sigcube sweep si4_landmarks   sweeps it, by a spec that comes with sigcube
+sigcube --help                lists every command; `sigcube demo` shows the rest
+"""
+
+
 def _main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command; without one, say what to do first."""
+    if context.invoked_subcommand is None:
+        typer.echo(_FIRST_STEPS, nl=False)
 
 
 def make_app(commands: Iterable[Callable[..., None]]) -> typer.Typer:
@@ -142,12 +152,11 @@ def make_app(commands: Iterable[Callable[..., None]]) -> typer.Typer:
     app = typer.Typer(
         cls=_Commands,
         help="Gravity models over labelled cubes: raw files in, result cubes out.",
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_main)
+    app.callback(invoke_without_command=True)(_main)
     for command in commands:
         # A name that Python has taken ends in an underscore.
         app.command(command.__name__.rstrip("_"))(command)

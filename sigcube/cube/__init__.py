@@ -6,7 +6,7 @@ is declared once, in `KINDS`; validation and documentation derive from that.
 
 from sigcube.cube.inspection import Counts, Range, SampleCounts, Summary, count_cube, inspect_cube, summarise
 from sigcube.cube.kinds import KINDS, kind_of
-from sigcube.cube.schema import COUNT, Kind, Variable, flag_masks
+from sigcube.cube.schema import COUNT, Kind, Variable, flag_masks, unit_attrs
 from sigcube.cube.selection import (
     Packed,
     Sample,
@@ -47,5 +47,6 @@ __all__ = [
     "save_cube",
     "select",
     "summarise",
+    "unit_attrs",
     "validate",
 ]

@@ -193,9 +193,9 @@ def _properties(
         array = ds[name]
         if array.dims == (kind.system_dim,) and name not in (*kind.flags, COUNT):
             values = array.values[systems]
-            about = {key: str(array.attrs.get(key, "")) for key in ("units", "long_name", "source")}
+            about = {key: str(array.attrs[key]) for key in ("units", "long_name", "source") if key in array.attrs}
             found[name] = xr.Variable(array.dims, values.astype(str) if values.dtype.kind in "OT" else values, about)
-    about = {"units": "", "long_name": "number of points in the sample", "source": "sigcube"}
+    about = {"long_name": "number of points in the sample", "source": "sigcube"}
     return {**found, COUNT: xr.Variable((kind.system_dim,), counts, about)}
 
 

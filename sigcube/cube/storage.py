@@ -18,6 +18,7 @@ from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.validation import validate, validate_form, validate_values
 from sigcube.errors import DataError, SigcubeError, SpecError
 from sigcube.files import find_previous, path_of, write_folder
+from sigcube.shipped import shipped
 
 __all__ = [
     "chunk_length",
@@ -80,8 +81,9 @@ def open_lazily(path: str | Path) -> xr.Dataset:
     path = path_of(path, what="a cube")
     if not path.exists():
         previous = find_previous(path)
+        dataset = f" {path.stem}" if path.stem in shipped("ingest") else ""
         aside = f"a save was interrupted; the cube as it was is {previous}"
-        hint = aside if previous else "make it with `sigcube ingest`"
+        hint = aside if previous else f"make it with `sigcube ingest{dataset}`"
         raise DataError("there is no cube here", where=str(path), hint=hint)
     refuse_other_store(path, "cube")
     with reading(path):

@@ -159,7 +159,7 @@ def _draw_mark(plot: Any, mark: Mark, shown: ResultView) -> dict[str, Any]:
             expected=" and ".join(axis.name for axis in axes),
         )
     x, y = (float(mark.at[axis.name]) for axis in axes)
-    drawn = plot.scatter([x], [y], marker="star", size=22, legend_label=mark.name, **style.MARKER)
+    drawn = plot.scatter([x], [y], marker="star", size=22, legend_label=style.shorten(mark.name, 40), **style.MARKER)
     fits = [np.array([mark.at.get(axis.name, text) == text for text in axis.texts]) for axis in shown.labels]
     marked = reduce(np.logical_and.outer, fits, np.array(True)).ravel().tolist()
     drawn.visible = marked[shown.place_of(shown.labels)]

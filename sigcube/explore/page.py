@@ -155,8 +155,9 @@ def _refuse_markup(models: Iterable[Any]) -> None:
             plain = isinstance(each.tooltips, list) and not any("<" in value for _, value in each.tooltips)
             plain = plain and not any("{safe}" in value for _, value in each.tooltips)
         elif isinstance(each, Widget):
-            # The title of a widget may be markup, the labels of these are not.
+            # Titles and tooltips of widgets may be markup; the labels of these, and the text of a slider, are not.
             plain = isinstance(each, (Select, RadioButtonGroup, Slider)) and not getattr(each, "title", "")
+            plain = plain and not getattr(each, "tooltips", False)
         else:
             plain = not isinstance(each, (DOMNode, Tooltip))
         if not plain:

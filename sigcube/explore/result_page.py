@@ -127,13 +127,24 @@ def _figure_cards(result: xr.Dataset, shown: ResultView, mark: Mark | None, axes
     controls = list(zip(["value", *(_described(result, axis) for axis in others)], switches, strict=True))
     if plot is None:
         text = "The value along the axis, for the best labels and those chosen."
-        return [Card(f"{names[0]} over {numbers[0].name}", text, profiles, controls, title, full=True), axes]
+        return [
+            Card(
+                f"{style.shorten(names[0], 40)} over {style.shorten(numbers[0].name, 40)}",
+                text,
+                profiles,
+                controls,
+                title,
+                full=True,
+            ),
+            axes,
+        ]
     text = (
         "Dark is good. Contours carry the value, or by how many per cent it exceeds the smallest. "
         "Point at the map to read it."
     )
     y, x = numbers[-2:]
-    card = Card(f"Map over {x.name} and {y.name}", text, [plot], controls, title, wide=True)
+    name = f"Map over {style.shorten(x.name, 40)} and {style.shorten(y.name, 40)}"
+    card = Card(name, text, [plot], controls, title, wide=True)
     text = "The best value left when one axis is held and all others are free."
     if shown.sliders:
         return [card, axes, Card("Profiles", text, profiles, full=True)]
@@ -142,7 +153,8 @@ def _figure_cards(result: xr.Dataset, shown: ResultView, mark: Mark | None, axes
 
 def _described(result: xr.Dataset, axis: ResultAxis) -> str:
     meaning = str(result[axis.name].attrs.get("long_name", "")) if axis.name in result.coords else ""
-    return f"{axis.name}: {meaning}" if meaning and meaning != axis.name else axis.name
+    text = f"{axis.name}: {meaning}" if meaning and meaning != axis.name else axis.name
+    return style.shorten(text, 100)
 
 
 def _draw_profile(shown: ResultView, axis: ResultAxis, title: str, height: int) -> tuple[Any, list[dict[str, Any]]]:

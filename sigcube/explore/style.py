@@ -196,10 +196,14 @@ def slider(texts: Sequence[str], *, start: int = 0) -> Any:
     """Return a slider over two or more texts; its ``value`` is the index of the one that it shows."""
     from bokeh.models import CustomJSTickFormatter, InlineStyleSheet, Slider
 
-    shown = CustomJSTickFormatter(args={"texts": list(texts)}, code="return texts[Math.round(tick)];")
+    shown = CustomJSTickFormatter(
+        args={"texts": [shorten(text, 26) for text in texts]}, code="return texts[Math.round(tick)];"
+    )
     look = [InlineStyleSheet(css=_MENU_CSS)]
     ends = {"start": 0, "end": len(texts) - 1, "step": 1}
-    return Slider(**ends, value=start, title="", format=shown, width=190, margin=(0, 8), stylesheets=look)
+    # Its tooltips would show texts as markup.
+    plain = {"title": "", "tooltips": False}
+    return Slider(**ends, **plain, value=start, format=shown, width=190, margin=(0, 8), stylesheets=look)
 
 
 def text_line(text: str, *, size: str = "13px", colour: str = SOFT) -> Any:

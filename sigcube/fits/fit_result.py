@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.cube import describe_systems
+from sigcube.cube import describe_systems, unit_attrs
 from sigcube.cube.storage import consolidate, store_at, write_store
 from sigcube.errors import DataError, SpecError
 from sigcube.files import path_of
@@ -67,7 +67,7 @@ def fit_result(
     }
     best: dict[str, _Variable] = {}
     for i, (name, parameter) in enumerate(parameters.items()):
-        attrs = {"units": parameter.unit, "symbol": parameter.symbol, "source": parameter.source}
+        attrs = {**unit_attrs(parameter.unit), "symbol": parameter.symbol, "source": parameter.source}
         best[name] = (dims, table["values"][..., i], {**attrs, "long_name": f"best {parameter.description}"})
         attrs |= {"long_name": f"standard error of {parameter.description}", "comment": _NO_ERROR}
         best[f"{name}_error"] = (dims, table["errors"][..., i], attrs)
@@ -104,7 +104,7 @@ def fitted_parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
 
 
 def _about(long_name: str, **attrs: Any) -> dict[str, Any]:
-    return {"units": "", "long_name": long_name, "source": "sigcube", **attrs}
+    return {"long_name": long_name, "source": "sigcube", **attrs}
 
 
 def _coords(
@@ -174,7 +174,7 @@ def _metric(
     """Return the variable of a metric: of each solution, or, if it is pooled, over all points of the sample."""
     spec = problems[0].model.spec
     attrs = _about(metric.long_name, best=metric.best)
-    attrs["units"] = spec.model.unit if metric.unit is None else metric.unit
+    attrs |= unit_attrs(spec.model.unit if metric.unit is None else metric.unit)
     if metric.scope == "pooled":
         values = [_pooled(metric, *each) for each in zip(problems, solutions, strict=True)]
         return ("model",), np.array(values), {**attrs, "long_name": f"{metric.long_name}, all points"}

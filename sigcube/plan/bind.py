@@ -25,6 +25,9 @@ from sigcube.plan.values import MOST_BLOCKS, Section
 
 __all__ = ["ORIGIN", "extend_plan", "plan_cube", "plan_packed"]
 
+# An extension in so many blocks is refused if a sweep of its own had as many times fewer.
+_MANY_BLOCKS, _MOST_TIMES = 1000, 20
+
 _CREDITS = ("citation", "licence", "synthetic", "raw_files")
 _SAMPLE = ("sample", "where", "error_floor", "n_systems", "n_points")
 
@@ -136,6 +139,14 @@ def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Pl
             found="; ".join(f"{part} = {stored.identity.get(part)}" for part in differing),
             expected="; ".join(f"{part} = {plan.identity.get(part)}" for part in differing),
             hint="write to another path; results over the same grid are joined by xarray.merge",
+        )
+    if len(plan.blocks) > max(_MANY_BLOCKS, _MOST_TIMES * len(wanted.blocks)):
+        raise StoreMismatch(
+            "the result began too small to be extended so far: the size of its chunks stays",
+            where=where,
+            found=f"{len(plan.blocks):,} blocks, {plan.files:,} files",
+            expected=f"{len(wanted.blocks):,} blocks, {wanted.files:,} files, as a sweep of its own",
+            hint="write to another path",
         )
     return plan
 

@@ -54,6 +54,9 @@ def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[
         has, wants = _points(before, dim), _points(after, dim)
         for lacking in sorted(set(has) - set(wants), key=has.index)[:1]:
             raise _lacks(before.along(dim), lacking, wants, where)
+        if len(set(wants)) < len(wants):
+            twice = next(point for i, point in enumerate(wants) if point in wants[:i])
+            raise StoreMismatch("an extension names each point once", where=f"{where}, {dim}", found=repr(twice))
         known = set(has)
         added[dim] = [i for i, point in enumerate(wants) if point not in known]
     axes = {axis.name: axis for axis in after.axes}
@@ -70,7 +73,7 @@ def order_of(stored: Grid, asked: Grid) -> dict[str, list[int]]:
     for dim in asked.dims:
         position = {point: i for i, point in enumerate(_points(stored, dim))}
         order = [position[point] for point in _points(asked, dim)]
-        if order != sorted(order):
+        if order != list(range(len(order))):
             found[dim] = order
     return found
 

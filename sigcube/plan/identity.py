@@ -15,6 +15,7 @@ import numpy as np
 from sigcube import __version__
 from sigcube.chunks import Region
 from sigcube.constants import CONSTANTS
+from sigcube.cube import unit_attrs
 from sigcube.model.code_hash import source_hash
 from sigcube.model.metrics import terms_of
 from sigcube.model.model import Model
@@ -39,7 +40,7 @@ def result_coords(spec: Spec, systems: tuple[str, ...], sections: Sequence[Secti
     """Return the coordinates of a result: the grid's axes with units, and the names of the systems where kept."""
     coords = {axis.name: (axis.dim, axis.array, _axis_attrs(spec, axis, sections)) for axis in spec.grid.axes}
     if spec.keep_systems and (dim := spec.model.frame.system_dim):
-        coords[dim] = (dim, np.array(systems, dtype=object), {"units": "", "long_name": dim, "source": "cube"})
+        coords[dim] = (dim, np.array(systems, dtype=object), {"long_name": dim, "source": "cube"})
     return coords
 
 
@@ -55,22 +56,22 @@ def fixed_coords(models: Sequence[Model]) -> dict[str, Any]:
         else:
             choice = having[0].choices[name]
             source = choice.options[str(value)].source
-            attrs = {"units": "", "long_name": choice.description, "source": source}
+            attrs = {"long_name": choice.description, "source": source}
             found[name] = (), np.array(value, dtype=object), attrs
     return found
 
 
 def _parameter_attrs(parameter: Parameter) -> dict[str, Any]:
-    text = {"units": parameter.unit, "long_name": parameter.description}
+    text = {**unit_attrs(parameter.unit), "long_name": parameter.description}
     return {**text, "symbol": parameter.symbol, "source": parameter.source}
 
 
 def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str, Any]:
     if axis.name == MODEL:
-        return {"units": "", "long_name": "model", "source": "sigcube"}
+        return {"long_name": "model", "source": "sigcube"}
     model = spec.models_with(axis.name)[0]
     if axis.is_label:
-        return {"units": "", "long_name": model.choices[axis.name].description, "source": model.kernel.source}
+        return {"long_name": model.choices[axis.name].description, "source": model.kernel.source}
     attrs = _parameter_attrs(model.parameters[axis.name])
     users = [
         section

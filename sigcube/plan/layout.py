@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sigcube.cube import unit_attrs
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import PointStatus, ResultVariable
 
@@ -27,7 +28,6 @@ _CHUNK_BYTES = 10 * 2**20
 
 _STATUS_ATTRS: Mapping[str, Any] = {
     "long_name": "state of each grid point",
-    "units": "",
     "source": "sigcube",
     "flag_values": [int(status) for status in PointStatus],
     "flag_meanings": " ".join("invalid_parameters" if s is PointStatus.INVALID else s.word for s in PointStatus),
@@ -102,7 +102,7 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: 
     found: list[ResultVariable] = []
     for metric in spec.metrics:
         unit = spec.model.unit if metric.unit is None else metric.unit
-        attrs = {"units": unit, "source": source, "best": metric.best}
+        attrs = {**unit_attrs(unit), "source": source, "best": metric.best}
         if metric.scope == "pooled":
             found.append(summary(metric.name, "float64", attrs, long_name=f"{metric.long_name}, all points"))
             continue
@@ -115,7 +115,7 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: 
             found.append(summary(f"{metric.name}_{statistic}", "float64", attrs, long_name=of_systems))
     if spec.reference is not None:
         better = f"fraction of systems with a smaller RMS than {spec.reference.kernel.name}"
-        attrs = {"units": "", "source": source, "best": "largest"}
+        attrs = {"source": source, "best": "largest"}
         found.append(summary("win_rate", "float64", attrs, long_name=better))
     found.append(summary("status", "uint8", _STATUS_ATTRS))
     return found

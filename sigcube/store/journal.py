@@ -31,6 +31,7 @@ __all__ = [
     "JournalEntry",
     "JournalWriter",
     "drop_damaged_lines",
+    "insert_header",
     "read_journal",
     "read_undamaged",
     "write_header",
@@ -257,6 +258,22 @@ def drop_damaged_lines(folder: Path) -> None:
     kept = [line for number, line in enumerate(_whole_lines(folder), start=1) if number not in damaged]
     try:
         write_file(folder / _FILE, b"".join(line + b"\n" for line in kept))
+    except OSError as error:
+        raise disk_fault(error, folder / _FILE) from error
+
+
+def insert_header(folder: Path, header: Header) -> None:
+    """Write a journal again with the header of an extension behind the first one; the lock must be held.
+
+    Raises
+    ------
+    StoreError
+        It cannot be written.
+    """
+    first, *rest = _whole_lines(folder)
+    lines = [first, _header_line(header).rstrip().encode(), *(line for line in rest if not line.startswith(_EXTENSION))]
+    try:
+        write_file(folder / _FILE, b"".join(line + b"\n" for line in lines))
     except OSError as error:
         raise disk_fault(error, folder / _FILE) from error
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sigcube.errors import StoreError, StoreInUse
 from sigcube.files import write_file
-from sigcube.processes import Process, this_process
+from sigcube.processes import Process, owner_tag, this_process
 from sigcube.store.faults import disk_fault
 
 __all__ = ["STALE_AFTER", "Holder", "Lock", "current_holder"]
@@ -100,6 +100,11 @@ class Lock:
         """Let the lock go."""
         self.release()
 
+    @property
+    def record(self) -> tuple[str, str]:
+        """Name and token of the record, by which others may see that they look at the same folder."""
+        return _file(self._folder, self._number).name, self.holder.token
+
     def check(self) -> None:
         """Raise unless the lock is still ours.
 
@@ -146,10 +151,11 @@ def current_holder(folder: Path) -> Holder | None:
 
 def _take(folder: Path, stale_after: float) -> tuple[int, Holder]:
     me = Holder(**asdict(this_process()), since=time.time(), token=uuid.uuid4().hex)
-    draft = folder / f"draft.{uuid.uuid4().hex}.partial"
+    draft = folder / f"draft.{owner_tag()}.partial"
     try:
         try:
-            draft.write_bytes(_record(me))
+            # On the disk before it counts: a record that a power cut empties would hold the store for a minute.
+            write_file(draft, _record(me))
         except OSError as error:
             raise StoreError("the lock cannot be written", where=str(folder), found=str(error)) from error
         newest = _newest(folder)

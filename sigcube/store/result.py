@@ -13,9 +13,9 @@ from sigcube.errors import SigcubeError, SpecError
 from sigcube.plan.extension import order_of
 from sigcube.plan.grid import Grid, make_grid
 from sigcube.store.run import refuse_damaged_files
-from sigcube.store.template import read_attrs, read_layout, read_properties
+from sigcube.store.template import journal_folder, read_attrs, read_layout, read_properties
 
-__all__ = ["open_result", "result_attrs"]
+__all__ = ["as_asked", "open_result", "result_attrs"]
 
 
 def result_attrs(path: str | Path, *kinds: str) -> dict[str, Any]:
@@ -69,13 +69,19 @@ def open_result(path: str | Path) -> xr.Dataset:
         result: xr.Dataset = xr.open_zarr(path, chunks=None)
     text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
     result = result.assign_coords(text)
-    if attrs["kind"] == "result" and (stored := read_layout(path).spec):
-        # An extension puts new values of an axis behind the old ones.
-        result = result.isel(order_of(_grid(stored), _grid(json.loads(attrs["spec"]))))
-    if attrs["kind"] == "result":
+    # A copy that xarray saved has no journal.
+    if journal_folder(path).is_dir():
         with reading(path, what="result"):
-            result = describe_systems(result, read_properties(path))
+            stored, properties = read_layout(path).spec, read_properties(path)
+        if stored:
+            result = as_asked(result, _grid(stored), _grid(json.loads(attrs["spec"])))
+        result = describe_systems(result, properties)
     return result
+
+
+def as_asked(result: xr.Dataset, stored: Grid, asked: Grid) -> xr.Dataset:
+    """Put a result in the order that was asked for: an extension adds values of an axis behind the old ones."""
+    return result.isel(order_of(stored, asked)).transpose(..., *asked.dims)
 
 
 def _grid(record: Mapping[str, Any]) -> Grid:

@@ -1,7 +1,6 @@
 """Open a store for a run: make it or resume it, hold its lock, know what is left to do; and its status for others."""
 
 import os
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -14,20 +13,20 @@ from sigcube.files import clear_abandoned, free_space, path_of
 from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import Block, PointStatus, least_bytes
-from sigcube.store.damage import find_status_fault
-from sigcube.store.extension import finish_extension
+from sigcube.processes import owner_of_draft
+from sigcube.store.damage import find_fault, find_status_fault
+from sigcube.store.extension import finish_extension, waiting_files
 from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_header, read_journal
-from sigcube.store.lock import Holder, Lock, current_holder
+from sigcube.store.lock import STALE_AFTER, Holder, Lock, current_holder
 from sigcube.store.template import create, damaged_files, journal_folder, restore_files
-from sigcube.store.writer import mark_block
+from sigcube.store.writer import mark_block, shares_chunks
 from sigcube.wording import size
 
 __all__ = ["RunStore", "StoreStatus", "open_or_create", "refuse_damaged_files", "status"]
 
 _BAD_ENDS = (PointStatus.FAILED, PointStatus.KILLED)
 _SHORT = 60
-_PATIENCE = 60.0
 
 
 class RunStore:
@@ -55,6 +54,11 @@ class RunStore:
         self._entries = dict(before.entries)
         settled = before.blocks(PointStatus.DONE, *(() if retry_failed else _BAD_ENDS))
         self.todo = tuple(index for index in range(len(blocks)) if index not in settled)
+
+    @property
+    def lock_record(self) -> tuple[str, str]:
+        """Name and token of the lock's record: who reads the one in the other sees this very store."""
+        return self._lock.record
 
     def __enter__(self) -> Self:
         """Return the store, held since it was opened."""
@@ -88,13 +92,18 @@ class RunStore:
     def check(self) -> None:
         """Compare the status of the grid points with what the journal says of their blocks.
 
+        Of blocks that share a chunk with others, which an extension may bring, the values are compared as well: a
+        worker of an earlier run, cut off in the middle of a write, could have put back what was there before.
+
         Raises
         ------
         StoreError
             A block is not as it was written.
         """
         for index, entry in self._entries.items():
-            if fault := find_status_fault(self.path, self._blocks[index], entry):
+            block = self._blocks[index]
+            find = find_fault if shares_chunks(self.path, block) else find_status_fault
+            if fault := find(self.path, block, entry):
                 raise _damaged(f"{self.path}, block {index}", fault)
 
     def flush(self) -> None:
@@ -111,11 +120,12 @@ class RunStore:
         self._journal.flush()
 
     def close(self) -> None:
-        """Write what is recorded, and let the lock go."""
+        """Write what is recorded, clear what workers left that died, and let the lock go."""
         with ExitStack() as stack:
             stack.callback(self._lock.release)
             stack.callback(self._journal.close)
             self.flush()
+            _remove_orphans(Path(self.path))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,17 +202,11 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
                 raise
     folder = journal_folder(target)
     finish_extension(target)
-    stored, wanted = in_present_words(read_journal(folder).header.identity), plan.identity
-    if differing := find_differences(stored, wanted):
-        raise StoreMismatch(
-            f"the store was made by another sweep: {', '.join(differing)} differ",
-            where=str(target),
-            found="; ".join(f"{key} = {_shorten(stored.get(key))}" for key in differing),
-            expected="; ".join(f"{key} = {_shorten(wanted.get(key))}" for key in differing),
-            hint="write to another path, or move the store away to start anew",
-        )
+    _refuse_another_sweep(target, plan)
     lock = Lock(folder)
     try:
+        # Again: it may have been extended before the lock was ours.
+        _refuse_another_sweep(target, plan)
         _remove_orphans(target)
         _restore_missing(target, plan, inputs)
         store = RunStore(str(target), lock, blocks=plan.blocks, retry_failed=retry_failed)
@@ -212,6 +216,18 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     except BaseException:
         lock.release()
         raise
+
+
+def _refuse_another_sweep(target: Path, plan: Plan) -> None:
+    stored, wanted = in_present_words(read_header(journal_folder(target)).identity), plan.identity
+    if differing := find_differences(stored, wanted):
+        raise StoreMismatch(
+            f"the store was made by another sweep: {', '.join(differing)} differ",
+            where=str(target),
+            found="; ".join(f"{key} = {_shorten(stored.get(key))}" for key in differing),
+            expected="; ".join(f"{key} = {_shorten(wanted.get(key))}" for key in differing),
+            hint="write to another path, or move the store away to start anew",
+        )
 
 
 def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> None:
@@ -232,7 +248,7 @@ def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> N
 
 
 def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
-    """Compare the files that a store began with with their digests; a result without a journal, of a fit, has none.
+    """Compare the files of a store's template with their digests; a result without a journal, of a fit, has none.
 
     Raises
     ------
@@ -240,6 +256,12 @@ def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
         One differs, or is missing.
     """
     if journal_folder(path_of(path, what="a result")).is_dir():
+        if waiting := waiting_files(path):
+            raise StoreError(
+                "an extension is being put in place, or a file of it is damaged",
+                where=str(Path(path, waiting[0])),
+                hint="if no run is at work, run the same command again: there is a sound copy",
+            )
         for name, what in damaged_files(path, read_header(journal_folder(path)).files).items():
             raise _damaged(str(Path(path, name)), what)
 
@@ -283,13 +305,11 @@ def _shorten(value: str | None) -> str:
 
 
 def _remove_orphans(target: Path) -> None:
-    """Remove what killed writers left; only the holder of the lock may, as others' drafts may be in use."""
+    """Remove the drafts of writers that have ended: workers of this run or of earlier ones, contenders for the lock."""
     for folder, _, names in os.walk(target):
-        # A contender for the lock has a draft here for a moment.
-        patience = _PATIENCE if Path(folder) == journal_folder(target) else 0.0
         for path in (Path(folder, name) for name in names if name.endswith(".partial")):
             with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime >= patience:
+                if owner_of_draft(path.name).has_ended(last_seen=path.stat().st_mtime, patience=STALE_AFTER):
                     path.unlink()
     clear_abandoned(target)
 

@@ -53,6 +53,12 @@ VERBS = (
     "status",
     "rerun",
     "verify",
+    "best",
+    "profile",
+    "sensitivity",
+    "ablation",
+    "curve",
+    "holdout",
     "map",
     "fit",
     "claims",
@@ -138,6 +144,18 @@ def test_help_names_every_verb_and_every_verb_has_help() -> None:
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == set(VERBS)
 
 
+def test_without_a_command_it_says_what_to_do_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = call()
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    ingest, sweep, rest = (line.split("  ")[0].split()[1:] for line in shown.stdout.splitlines())
+    monkeypatch.chdir(tmp_path)
+    assert call(*ingest).exit_code == 0
+    assert sweep[0] == "sweep"
+    assert Sweep.from_toml(sweep[1]).plan(probe=False).n_points == 21
+    assert call(*rest).exit_code == 0
+
+
 def test_the_command_line_loads_nothing_heavy_by_itself() -> None:
     code = "import sys, sigcube.cli; print([m for m in sys.modules if '.' not in m])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -197,8 +215,9 @@ def test_plan_as_json(folder: Path) -> None:
         (["sweep", "spec.toml"], "survey.zarr", "absent.zarr", "absent.zarr"),  # cube
         (["sweep", "spec.toml"], "unflagged", "unflaged", "did you mean 'unflagged'"),  # sample
         (["plan", "absent.toml"], "", "", "the sweep's file cannot be read"),  # file
+        (["plan", "si13_coherence_scale"], "", "", "make it with `sigcube ingest sparc`"),  # cube of a dataset
         (["sweep", "spec.toml", "--scheduler", "tcp://127.0.0.1:9"], "", "", "no Dask scheduler answers"),  # cluster
-        (["status", "absent.zarr"], "", "", "there is no journal"),  # result
+        (["status", "absent.zarr"], "", "", "found: No such file or directory\n"),  # result
         (["rerun", "survey.zarr"], "", "", "not a result of a sweep"),  # a cube for a result
         (["rerun", "gone.zarr"], "", "", "not a result of a sweep"),
         (["rerun", "spec.toml"], "", "", "not a result of a sweep"),  # a file for a folder

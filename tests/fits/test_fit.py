@@ -172,7 +172,7 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     assert [model["kernel"] for model in record["models"]] == ["sigma", "nfw"]
     assert record["models"][0]["free"]["A"] == list(AXES["A"])
     for name, variable in opened.data_vars.items():
-        u.Unit(variable.attrs["units"])
+        u.Unit(variable.attrs.get("units", ""))
         assert variable.attrs["long_name"], name
     with pytest.raises(SpecError, match="this is the result of a fit, not of a sweep"):
         Sweep.from_result(tmp_path / "fit.zarr")

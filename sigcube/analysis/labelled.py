@@ -1,0 +1,181 @@
+"""What questions to a result share: its dimensions, the axes along them, places on them, and reading in parts."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sigcube.cube import KINDS
+from sigcube.errors import SpecError, did_you_mean
+
+__all__ = [
+    "about",
+    "axes_along",
+    "check_array",
+    "check_result",
+    "chunk_length",
+    "find_dim",
+    "find_position",
+    "flat_numbers",
+    "grid_dims",
+    "is_label",
+    "kept_values",
+    "label_dims",
+    "parts",
+    "system_dim",
+]
+
+# Values that are read at a time, unless a chunk has more.
+_PART = 2**20
+
+_SYSTEM_DIMS = frozenset(str(kind.system_dim) for kind in KINDS.values() if kind.system_dim)
+
+
+def system_dim(data: xr.DataArray | xr.Dataset) -> str | None:
+    """Return the dimension of systems, ``galaxy`` say; None where there is none."""
+    return next((str(dim) for dim in data.dims if dim in _SYSTEM_DIMS), None)
+
+
+def grid_dims(data: xr.DataArray | xr.Dataset) -> tuple[str, ...]:
+    """Return the dimensions of the grid, in their order: all but that of systems."""
+    return tuple(str(dim) for dim in data.dims if dim not in _SYSTEM_DIMS)
+
+
+def axes_along(data: xr.DataArray | xr.Dataset, dim: str) -> list[str]:
+    """Name the axes along a dimension, that of its own name first."""
+    names = [str(name) for name, coord in data.coords.items() if coord.dims == (dim,)]
+    return sorted(names, key=lambda name: name != dim)
+
+
+def is_label(coord: xr.DataArray) -> bool:
+    """Whether an axis holds labels, not numbers."""
+    return coord.dtype.kind not in "iuf"
+
+
+def label_dims(data: xr.DataArray | xr.Dataset) -> list[str]:
+    """Name the dimensions along which a label changes."""
+    return [dim for dim in grid_dims(data) if any(is_label(data[name]) for name in axes_along(data, dim))]
+
+
+def check_array(array: xr.DataArray) -> None:
+    """Refuse what is not one array of numbers."""
+    if not isinstance(array, xr.DataArray) or array.dtype.kind not in "iuf":
+        found = str(array.dtype) if isinstance(array, xr.DataArray) else type(array).__name__
+        raise SpecError("this question is asked of one array of numbers", found=found, hint="such as result.rms_mean")
+
+
+def check_result(result: xr.Dataset) -> None:
+    """Refuse what is not the result of a sweep."""
+    found = "a fit" if getattr(result, "attrs", {}).get("kind") == "fit" else type(result).__name__
+    if not isinstance(result, xr.Dataset) or found == "a fit":
+        raise SpecError(
+            "this question is asked of the result of a sweep", found=found, hint="as sigcube.open_result opens it"
+        )
+
+
+def find_dim(data: xr.DataArray | xr.Dataset, name: str, *, where: str = "axis") -> str:
+    """Return the dimension of the grid along which an axis lies.
+
+    Raises
+    ------
+    SpecError
+        For an axis that is not there.
+    """
+    dims = grid_dims(data)
+    homes = {axis: dim for dim in dims for axis in axes_along(data, dim)} | {dim: dim for dim in dims}
+    if name not in homes:
+        held = name in data.coords and data[name].ndim == 0
+        hint = f"it is held at {data[name].item()}" if held else did_you_mean(name, homes)
+        raise SpecError(f"there is no axis {name!r} here", where=where, hint=hint)
+    return homes[name]
+
+
+def find_position(data: xr.DataArray | xr.Dataset, name: str, value: Any, *, where: str) -> tuple[str, int]:
+    """Return the dimension of an axis, and where on it a value or a label lies.
+
+    Raises
+    ------
+    SpecError
+        For an axis that is not there, and a value outside the grid or between its values.
+    """
+    dim = find_dim(data, name, where=where)
+    where = f"{where}.{name}"
+    if name not in data.coords:
+        raise SpecError(f"{name!r} has no values: several axes lie along it", where=where, hint="name one of them")
+    values = data[name].values
+    if is_label(data[name]):
+        if value not in values:
+            raise SpecError(f"{name} has no label {value!r}", where=where, hint=did_you_mean(value, map(str, values)))
+        return dim, int(np.flatnonzero(values == value)[0])
+    if isinstance(value, bool | str) or not np.isscalar(value):
+        raise SpecError(f"{name} takes numbers", where=where, found=repr(value))
+    at = int(np.abs(values - value).argmin())
+    # Values of a linspace differ from what one types in the last digit.
+    if not np.isclose(values[at], value, rtol=1e-9, atol=0.0):
+        found = f"{values.min():g} to {values.max():g} in {values.size}"
+        raise SpecError(f"{name} has no value {value!r}", where=where, found=found, hint=f"the nearest: {values[at]!s}")
+    return dim, at
+
+
+def kept_values(result: xr.Dataset, metric: str, *, where: str = "by") -> xr.DataArray:
+    """Return the values of a metric for each system.
+
+    Raises
+    ------
+    SpecError
+        For a metric that is not of systems, or whose values were not kept.
+    """
+    check_result(result)
+    kept = [str(name) for name, each in result.data_vars.items() if system_dim(each)]
+    if metric in kept:
+        return result[metric]
+    base = metric.removesuffix("_mean").removesuffix("_median")
+    if f"{metric}_mean" in result.data_vars:
+        dim = KINDS[json.loads(result.attrs["spec"])["kind"]].system_dim if "spec" in result.attrs else "galaxy"
+        what, hint = f"the result does not hold the {metric!r} of each {dim}", f'sweep again with keep = ["{dim}"]'
+    elif metric in result.data_vars and base != metric:
+        what, hint = f"{metric!r} has no value for each system", f"ask for {base!r}"
+    elif metric in result.data_vars:
+        what = f"{metric!r} is of all points together, and not made of the values of systems"
+        hint = did_you_mean("", kept)
+    else:
+        what, hint = f"the result has no metric {metric!r}", did_you_mean(metric, kept)
+    raise SpecError(what, where=where, hint=hint)
+
+
+def parts(array: xr.DataArray, *, whole: Iterable[str] = (), size: int | None = None) -> Iterator[dict[str, slice]]:
+    """Cut an array into parts of whole chunks, each read once: as many as make a part of some size, at least one.
+
+    Dimensions that are to stay `whole` are not cut.
+    """
+    sizes = {str(dim): n for dim, n in array.sizes.items()}
+    lengths = {dim: n if dim in whole else min(n, chunk_length(array, dim)) for dim, n in sizes.items()}
+    for dim in reversed(sizes):
+        most = (_PART if size is None else size) // max(1, prod(lengths.values()))
+        lengths[dim] = min(sizes[dim], lengths[dim] * max(1, most))
+    cuts = ([slice(i, min(i + lengths[dim], n)) for i in range(0, n, lengths[dim])] for dim, n in sizes.items())
+    return (dict(zip(sizes, cut, strict=True)) for cut in product(*cuts))
+
+
+def flat_numbers(local: Any, part: Mapping[str, slice], sizes: Sequence[int]) -> Any:
+    """Turn numbers of values in a part of a grid into their numbers in the whole, both counted in the order of C."""
+    lengths = [each.stop - each.start for each in part.values()]
+    index = np.unravel_index(local, lengths) if part else ()
+    starts = [each.start for each in part.values()]
+    return np.ravel_multi_index([i + start for i, start in zip(index, starts, strict=True)], sizes) if part else local
+
+
+def chunk_length(array: xr.DataArray, dim: str) -> int:
+    """Return the length of a chunk of a Dask array or of what is read from disk; 1 in memory, where any is good."""
+    if array.chunks is not None:
+        return int(array.chunksizes[dim][0])
+    return int(array.encoding.get("preferred_chunks", {}).get(dim, 1))
+
+
+def about(long_name: str, units: object = "", **attrs: Any) -> dict[str, Any]:
+    """Return the attributes of a variable that an answer has."""
+    return {"units": units, "long_name": long_name, "source": "sigcube", **attrs}

@@ -1,0 +1,278 @@
+"""A result over other systems: some of them, train and test sets, resamples; the model is not evaluated again."""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sigcube.analysis.best import improve, summaries
+from sigcube.analysis.labelled import about, check_result, flat_numbers, kept_values, system_dim
+from sigcube.analysis.system_values import mean_of_systems, median_of_systems, system_values
+from sigcube.errors import SpecError, did_you_mean
+from sigcube.plan.values import PointStatus
+from sigcube.sweep import Sweep
+
+__all__ = ["bootstrap", "holdout", "reselect"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# Numbers that are held at a time: those of all resamples, and summaries over them.
+_MOST_DRAWN = 2**26
+_SUMMARIES = 2**22
+
+_ROUNDED = "from values kept as float32, each rounded by up to 6e-8 of itself"
+
+
+def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep: Sweep | None = None) -> xr.Dataset:
+    """Form all summaries again over other systems, from the values that the result keeps of each.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of a sweep with ``keep``.
+    systems : DataArray of bool, or sequence of str
+        Which systems: a condition on variables of the cube, which may have more systems than the result, or names.
+    sweep : Sweep, optional
+        The sweep that made the result; only for ``win_rate``, and if the result was not opened from its store.
+
+    Returns
+    -------
+    Dataset
+        What the sweep of that sample would write: where values are kept as float64, the very bits of its means, medians
+        and win rates. Values kept as float32 were rounded, each by up to 6 · 10⁻⁸ of itself; so are means and medians,
+        and a win may come or go where the RMS of model and reference are that close. Metrics of all points together are
+        not made of the values of systems: the attribute ``left_out`` names them.
+
+    Raises
+    ------
+    SpecError
+        For systems that are unknown or none, values that were not kept, and a ``win_rate`` whose reference is unknown.
+    """
+    check_result(result)
+    kept = [str(name) for name, each in result.data_vars.items() if system_dim(each)]
+    if not kept:
+        kept_values(result, next((name.removesuffix("_mean") for name in summaries(result)), "rms"))
+    dim = str(system_dim(result))
+    chosen = result.isel({dim: _positions(result, dim, systems)})
+    made: dict[str, FloatArray] = {}
+    for metric in kept:
+        of = system_values(chosen, metric)
+        made[f"{metric}_mean"], made[f"{metric}_median"] = of.over_grid(mean_of_systems, median_of_systems)
+    if "win_rate" in result and "rms" in kept:
+        (made["win_rate"],) = system_values(chosen, "win_rate", sweep=sweep).over_grid(mean_of_systems)
+    left_out = [name for name in summaries(result) if name not in made]
+    answer = chosen.drop_vars(left_out)
+    for name, values in made.items():
+        attrs = result[name].attrs if name in result else {}
+        metric = "rms" if name == "win_rate" else name.removesuffix("_mean").removesuffix("_median")
+        rounded = {"comment": _ROUNDED} if result[metric].dtype == np.float32 else {}
+        answer[name] = [each for each in result[metric].dims if each != dim], values, {**attrs, **rounded}
+    if "status" in result:
+        finite = np.logical_and.reduce([np.isfinite(made[name]) for name in made if not name.endswith("_median")])
+        was, valid = chosen["status"], np.where(finite, PointStatus.DONE, PointStatus.INVALID).astype(np.uint8)
+        computed = np.isin(was.values, (PointStatus.DONE, PointStatus.INVALID))
+        answer["status"] = was.copy(data=np.where(computed, valid, was.values))
+    of_all = f"{chosen.sizes[dim]} of the {result.sizes[dim]} systems"
+    answer.attrs = {key: each for key, each in result.attrs.items() if key != "identity"}
+    return answer.assign_attrs(
+        sample=f"{of_all} of {result.attrs.get('sample', 'the sample')}", left_out=", ".join(left_out) or "nothing"
+    )
+
+
+def _positions(result: xr.Dataset, dim: str, systems: xr.DataArray | Sequence[str]) -> npt.NDArray[np.intp]:
+    """Find the systems that are meant among those of a result."""
+    names = [str(name) for name in result[dim].values]
+    if isinstance(systems, xr.DataArray):
+        if systems.dims != (dim,) or systems.dtype != bool or dim not in systems.coords:
+            found = f"{systems.dtype} over {', '.join(map(str, systems.dims)) or 'nothing'}"
+            what = f"systems are chosen by a condition on each {dim}, with its names"
+            raise SpecError(what, where="systems", found=found, expected=f"bool over {dim}")
+        holds = dict(zip(map(str, systems[dim].values), systems.values.tolist(), strict=True))
+        if lost := [name for name in names if name not in holds]:
+            raise SpecError(f"the condition does not say whether it holds for {lost[0]!r}", where="systems")
+        index = np.flatnonzero([holds[name] for name in names])
+    else:
+        wanted = {systems} if isinstance(systems, str) else set(systems)
+        if unknown := sorted(wanted - set(names)):
+            what = f"the result has no {dim} {unknown[0]!r}"
+            raise SpecError(what, where="systems", hint=did_you_mean(unknown[0], names))
+        index = np.flatnonzero([name in wanted for name in names])
+    if not index.size:
+        raise SpecError("no system is left", where="systems", found=f"0 of {len(names)}")
+    return index
+
+
+def holdout(
+    result: xr.Dataset, *, by: str = "rms", folds: int = 10, seed: int = 0, sweep: Sweep | None = None
+) -> xr.Dataset:
+    """Choose the best point on some systems, and score it on those held out (cross-validation).
+
+    Parameters
+    ----------
+    result : Dataset
+        Of a sweep with ``keep``.
+    by : str
+        The summary by which it is chosen and scored: a metric of systems, for its mean; one with ``_median``; or
+        ``win_rate``.
+    folds : int
+        Number of parts into which the systems are shuffled; each is held out once. As many as systems leaves out one at
+        a time.
+    seed : int
+        Of the shuffle: the same seed, the same folds.
+    sweep : Sweep, optional
+        As for `reselect`.
+
+    Returns
+    -------
+    Dataset
+        Over ``fold``: the point chosen, as coordinates, with ``train`` and ``test``, the summary over the other systems
+        and over those held out. For each system its ``fold_of`` and ``held_out``, its value at the point chosen without
+        it. ``in_sample`` is the summary at the best point of all systems, over all; ``out_of_sample`` that of
+        ``held_out``, which no system helped to choose: the difference is what the choice owes to chance.
+
+    Raises
+    ------
+    SpecError
+        For fewer than two folds or more than systems, and as `reselect`.
+    """
+    of = system_values(result, by, sweep=sweep)
+    n, grid = of.n_systems, of.grid
+    if not 2 <= folds <= n:
+        raise SpecError("folds hold out a part of the systems", where="folds", found=str(folds), expected=f"2 to {n}")
+    fold_of = np.empty(n, dtype=np.int64)
+    for fold, members in enumerate(np.array_split(np.random.default_rng(seed).permutation(n), folds)):
+        fold_of[members] = fold
+    # No system is held out of the last.
+    trained = [fold_of != fold for fold in range(folds + 1)]
+    least, at = np.full(folds + 1, np.inf), np.full(folds + 1, -1, dtype=np.int64)
+    for part, values in of.parts():
+        far = np.stack([of.far(of.summarise(values[rows])) for rows in trained])
+        first = far.argmin(axis=1)
+        improve(least, at, far[range(folds + 1), first], flat_numbers(first, part, list(grid.values())))
+    if (at < 0).any():
+        raise SpecError(f"no grid point has a finite {of.summary} on each training set", where="by")
+    index = np.unravel_index(at, list(grid.values())) if grid else ()
+    points = dict(zip(grid, index, strict=True))
+    columns = [of.at({dim: int(each[row]) for dim, each in points.items()}) for row in range(folds + 1)]
+
+    def score(values: FloatArray) -> float:
+        return float(of.summarise(values[:, np.newaxis])[0])
+
+    held_out = np.stack(columns)[fold_of, range(n)]
+    chosen = {dim: xr.DataArray(each[:-1], dims="fold") for dim, each in points.items()}
+    name, units = of.summary, str(of.attrs.get("units", ""))
+    splits = list(zip(columns[:-1], trained[:-1], strict=True))
+    return xr.Dataset(
+        {
+            "train": ("fold", [score(each[rows]) for each, rows in splits], about(f"{name} of the others", units)),
+            "test": ("fold", [score(each[~rows]) for each, rows in splits], about(f"{name} of those held out", units)),
+            "n_test": ("fold", np.bincount(fold_of), about("number of systems held out")),
+            "held_out": (of.dim, held_out, about("value at the point chosen without the system", units)),
+            "fold_of": (of.dim, fold_of, about("fold that holds the system out")),
+            "in_sample": ((), score(columns[-1]), about(f"{name} at the best point of all systems", units)),
+            "out_of_sample": ((), score(held_out), about(f"{name} of the values held out", units)),
+        },
+        coords=of.array.coords.to_dataset().isel(chosen).coords,
+        attrs={"by": name, "folds": folds, "seed": seed},
+    )
+
+
+def bootstrap(
+    result: xr.Dataset,
+    by: str,
+    *,
+    n: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    sweep: Sweep | None = None,
+) -> xr.Dataset:
+    """Draw the systems again with replacement: how uncertain a summary is, and which point is the best how often.
+
+    Each resample is one and the same at all points of the grid, so that points are compared on the same systems.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of a sweep with ``keep``, or a part of one: every point costs `n` sums over systems.
+    by : str
+        A summary that is made of systems, as for `holdout`.
+    n : int
+        Number of resamples.
+    seed : int
+        Of the random numbers.
+    confidence : float
+        Level of the interval.
+    sweep : Sweep, optional
+        As for `reselect`.
+
+    Returns
+    -------
+    Dataset
+        At each point of the grid the ``estimate``, its ``standard_error``, ``low`` and ``high`` of the percentile
+        interval, and ``share_best``, the share of resamples in which the point is the best, the first among equals. NaN
+        where a system has no finite value.
+
+    Raises
+    ------
+    SpecError
+        For fewer than two systems or resamples, too many to hold, a level that is none, and as `reselect`.
+    """
+    of = system_values(result, by, sweep=sweep)
+    if of.n_systems < 2:
+        raise SpecError("there is nothing to draw from", where=of.dim, found=str(of.n_systems), expected="2 or more")
+    most = _MOST_DRAWN // of.n_systems
+    if not 2 <= n <= most:
+        what = f"{of.n_systems:,} systems cannot be drawn that often"
+        raise SpecError(what, where="n", found=f"{n:,}", expected=f"2 to {most:,}")
+    if not 0 < confidence < 1:
+        raise SpecError(
+            "this is no level of confidence", where="confidence", found=f"{confidence:g}", expected="0 to 1"
+        )
+    uniform = np.full(of.n_systems, 1.0 / of.n_systems)
+    drawn = np.random.default_rng(seed).multinomial(of.n_systems, uniform, size=n).astype(np.float64)
+    sizes = list(of.grid.values())
+    found = np.full((5, prod(sizes)), np.nan)
+    least, at = np.full(n, np.inf), np.full(n, -1, dtype=np.int64)
+    ends = (0.5 * (1.0 - confidence), 0.5 * (1.0 + confidence))
+    for part, values in of.parts():
+        step = max(1, _SUMMARIES // n)
+        for start in range(0, values.shape[1], step):
+            own = np.ascontiguousarray(values[:, start : start + step])
+            numbers = flat_numbers(np.arange(start, start + own.shape[1]), part, sizes)
+            with np.errstate(invalid="ignore"):
+                again = _medians(own, drawn) if of.summary.endswith("_median") else drawn @ own / len(own)
+                spread = again.std(axis=0, ddof=1)
+            found[:4, numbers] = of.summarise(own), spread, *np.quantile(again, ends, axis=0)
+            far = of.far(again)
+            first = far.argmin(axis=1)
+            improve(least, at, far[range(n), first], numbers[first])
+    found[4] = np.bincount(at[at >= 0], minlength=prod(sizes)) / n
+    names = {
+        "estimate": of.summary,
+        "standard_error": f"standard error of {of.summary}",
+        "low": f"lower end of the interval of {of.summary}",
+        "high": f"upper end of the interval of {of.summary}",
+        "share_best": "share of resamples in which the point is the best",
+    }
+    units = [str(of.attrs.get("units", ""))] * 4 + [""]
+    return xr.Dataset(
+        {
+            name: (list(of.grid), values.reshape(sizes), about(text, unit))
+            for (name, text), values, unit in zip(names.items(), found, units, strict=True)
+        },
+        coords=of.array.coords.to_dataset().drop_dims(of.dim).coords,
+        attrs={"by": of.summary, "n": n, "seed": seed, "confidence": confidence},
+    )
+
+
+def _medians(values: FloatArray, drawn: FloatArray) -> FloatArray:
+    """Return the medians of resamples, shape ``(n, points)``, from how often each system was drawn."""
+    size, medians = len(values), np.empty((len(drawn), values.shape[1]))
+    for j, column in enumerate(values.T):
+        order = np.argsort(column)
+        below = np.cumsum(drawn[:, order], axis=1)
+        middle = [column[order[(below > rank).argmax(axis=1)]] for rank in ((size - 1) // 2, size // 2)]
+        medians[:, j] = np.where(np.isnan(column).any(), np.nan, 0.5 * (middle[0] + middle[1]))
+    return medians

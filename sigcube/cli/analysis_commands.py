@@ -1,0 +1,258 @@
+"""The commands that ask a result: best, profile, sensitivity, ablation, curve and holdout."""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sigcube.cli.app import AsJson, print_json, print_tables
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["ablation", "best", "curve", "holdout", "profile", "sensitivity"]
+
+ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
+BySummary = Annotated[
+    str | None, typer.Option("--by", metavar="SUMMARY", help="The summary that is asked about; rms_mean by default.")
+]
+BySystems = Annotated[
+    str, typer.Option("--by", metavar="METRIC", help="A metric that is kept for each system, or win_rate.")
+]
+Seed = Annotated[int, typer.Option(help="Of the random numbers: the same seed, the same answer.")]
+
+Rows = list[dict[str, Any]]
+
+# What is printed as a percentage, and a component that a table leaves out.
+_SHARES = ("first", "total", "shapley", "share")
+_LITTLE = 0.001
+
+
+def best(
+    result: ResultPath,
+    by: BySummary = None,
+    per: Annotated[str | None, typer.Option(metavar="DIM", help="The best point of each system: galaxy.")] = None,
+    within: Annotated[
+        float, typer.Option(min=0.0, metavar="SHARE", help="How much worse the points of the box may be.")
+    ] = 0.01,
+    as_json: AsJson = False,
+) -> None:
+    """Find the best point: where it is, how good, whether at a bound, and the box of points that are nearly as good."""
+    from sigcube import analysis
+    from sigcube.store.result import open_result
+
+    opened = open_result(result)
+    found = analysis.best(opened, by=by, per=per, within=within)
+    names, words = list(map(str, found["axis"].values)), found["at_bound"].attrs["flag_meanings"].split()
+    about, rows = {"by": found.by, "within": within}, []
+    if per is not None:
+        for i, system in enumerate(found[per].values):
+            here = found.isel({per: i})
+            row = {per: system, found.by: here[found.by].item()}
+            for name, flag in zip(names, here["at_bound"].values, strict=True):
+                value, lies = here[name].item(), words[flag]
+                cell = "any" if lies == "any" else _cell(name, value) + f", {lies}" * (lies in ("lower", "upper"))
+                row |= {name: value, f"{name} lies": lies} if as_json else {name: cell}
+            rows.append(row)
+        _show(about, as_json, systems=(f"Best {found.by} of each {per}", rows))
+        return
+    for name, flag in zip(names, found["at_bound"].values, strict=True):
+        box = {end: f"{name}_{end}" for end in ("low", "high", "within")}
+        ends = {end: found[each].item() if each in found else None for end, each in box.items()}
+        rows.append({"axis": name, "best": found[name].item(), "lies": words[flag], **ends})
+    there = [{"summary": str(n), "value": found[n].item()} for n in found.data_vars if n in opened and n != "at_bound"]
+    _show(about, as_json, axes=(f"Best {found.by}", rows), summaries=("There", there))
+
+
+def profile(
+    result: ResultPath,
+    axis: Annotated[str, typer.Argument(metavar="AXIS", help="The axis that remains.")],
+    by: BySummary = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the best value over all other axes, along one, and say where it lies."""
+    from sigcube import analysis
+    from sigcube.analysis.best import summary_of
+    from sigcube.store.result import open_result
+
+    found = analysis.profile(summary_of(open_result(result), by), axis)
+    (name,) = map(str, found.data_vars)
+    others = [str(each) for each, coord in found.coords.items() if coord.ndim == 1 and each != axis]
+    columns = [each for each in (axis, name, *others) if each in found]
+    _show({"by": name, "along": axis}, as_json, profile=(f"Best {name} along {axis}", _rows(found, columns)))
+
+
+def sensitivity(
+    result: ResultPath,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="A summary, rms_mean by default, or a metric of systems.")
+    ] = None,
+    order: Annotated[int | None, typer.Option(min=1, metavar="N", help="Most axes of an interaction.")] = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Leave out values of axes until no point is missing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Split the variance over the grid among the axes and their interactions, exactly."""
+    from sigcube import analysis
+    from sigcube.analysis.best import array_of
+    from sigcube.store.result import open_result
+
+    found = analysis.sensitivity(array_of(open_result(result), by), order=order, missing="drop" if drop else "refuse")
+    about, title = {"of": found.of, "left_out": found.left_out}, f"Variance of {found.of} over the grid"
+    if found["mean"].ndim:
+        (dim,) = map(str, found["mean"].dims)
+        axes: Any = found["axis"].values
+        shares = zip(found[dim].values, found["shapley"].values.tolist(), strict=True)
+        rows = [
+            {dim: name, **{a: share if as_json else _cell("share", share) for a, share in zip(axes, each, strict=True)}}
+            for name, each in shares
+        ]
+        _show(about, as_json, shapley=(f"{title}: Shapley shares", rows))
+        return
+    about |= {"mean": found["mean"].item(), "variance": found["variance"].item()}
+    indices = _rows(found, ["axis", "first", "total", "shapley"])
+    components = sorted(_rows(found, ["component", "share"]), key=lambda row: -row["share"])
+    shown = components if as_json else [row for row in components if row["share"] >= _LITTLE]
+    _show(about, as_json, axes=(title, indices), components=("Components", shown))
+
+
+def ablation(
+    result: ResultPath,
+    baseline: Annotated[
+        list[str] | None, typer.Option(metavar="AXIS=LABEL", help="Where it starts from; the best point otherwise.")
+    ] = None,
+    by: BySystems = "rms",
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Under each label, choose the axes that are not compared or given again.")
+    ] = False,
+    axis: Annotated[
+        list[str] | None, typer.Option(metavar="AXIS", help="Compare its values; all axes of labels by default.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Change one label at a time, and compare each system with itself: what each label is worth."""
+    from sigcube import analysis
+    from sigcube.analysis.labelled import is_label
+    from sigcube.store.result import open_result
+
+    opened, wanted = open_result(result), {}
+    for each in baseline or []:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{each!r} is not AXIS=LABEL")
+        wanted[name] = _number(value) if name in opened.coords and not is_label(opened[name]) else value
+    found = analysis.ablation(
+        opened, baseline=wanted, by=by, others="best" if refit else "held", axes=axis or (), seed=seed
+    )
+    place = {str(name): found[name].item() for name, coord in found.coords.items() if coord.ndim == 0}
+    start = {"axis": "baseline", "label": ", ".join(f"{name}={_cell(name, each)}" for name, each in place.items())}
+    columns = ["axis", "label", "value", "difference", "low", "high", "p_value", "p_adjusted", "better", "worse"]
+    first = dict.fromkeys(columns) | start | {"value": found["baseline"].item()}
+    changes = _rows(found, columns)
+    about = {"by": found.by, **{key: found.attrs[key] for key in ("others", "n_compared", "confidence")}}
+    if as_json:
+        about |= {"baseline": {"place": place, "value": found["baseline"].item()}}
+    title = "What each label is worth, compared system by system"
+    _show(about, as_json, changes=(title, changes if as_json else [first, *changes]))
+
+
+def curve(
+    result: ResultPath,
+    by: BySummary = None,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="VALUE", help="Which share of the specifications is better than this?")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, metavar="N", help="Specifications shown from either end.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Sort every specification; say for which share a statement holds, and which choice moves that most."""
+    from sigcube import analysis
+    from sigcube.analysis.best import summary_of
+    from sigcube.analysis.labelled import axes_along
+    from sigcube.store.result import open_result
+
+    array = summary_of(open_result(result), by)
+    found = analysis.specification_curve(array, threshold=threshold)
+    n, dims = found.sizes["specification"], found["axis"].values
+    shown: Rows = []
+    for i in sorted({*range(min(rows, n)), *range(max(0, n - rows), n)}):
+        choice = zip(dims, found["choice"].values[:, i].tolist(), strict=True)
+        labels = {name: array[name].values[at] for dim, at in choice for name in axes_along(array, dim)}
+        shown.append({"rank": i + 1, found.of: found["value"].values[i].item(), **labels})
+    about = {"of": found.of, "specifications": n, "n_repeated": found.n_repeated, "n_missing": found.n_missing}
+    if threshold is not None:
+        about |= {"statement": found.statement, "share": found["share"].item()}
+    moves = _rows(found, ["axis", "moves", "lowest", "lowest_at", "highest", "highest_at"])
+    moves.sort(key=lambda row: -row["moves"])
+    title = f"What moves {'the mean of ' + found.of if threshold is None else 'the share'}"
+    _show(about, as_json, moves=(title, moves), curve=("Specifications", shown))
+
+
+def holdout(
+    result: ResultPath,
+    by: BySystems = "rms",
+    folds: Annotated[int, typer.Option(metavar="N", help="Parts of the systems; each is held out once.")] = 10,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Choose the best point on some systems, and score it on those held out."""
+    from sigcube import analysis
+    from sigcube.store.result import open_result
+
+    found = analysis.holdout(open_result(result), by=by, folds=folds, seed=seed)
+    chosen = [str(name) for name, coord in found.coords.items() if coord.dims == ("fold",)]
+    about = {"by": found.by, "seed": seed, **{name: found[name].item() for name in ("in_sample", "out_of_sample")}}
+    rows = _rows(found, [*chosen, "n_test", "train", "test"])
+    _show(about, as_json, folds=(f"{found.by}: chosen on the others, and scored", rows))
+
+
+def _rows(found: "xr.Dataset", columns: Iterable[str]) -> Rows:
+    values = {name: found[name].values.tolist() for name in columns}
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _show(about: Mapping[str, Any], as_json: bool, **tables: tuple[str, Rows]) -> None:
+    """Print an answer: tables and lines for people, one object for scripts."""
+    if as_json:
+        print_json(_plain({**about, **{name: rows for name, (_, rows) in tables.items()}}))
+        return
+    from sigcube.cli.tables import table
+
+    made = []
+    for title, rows in (each for each in tables.values() if each[1]):
+        head = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+        right = {name for name in head if isinstance(rows[-1][name], int | float)}
+        cells = [[_cell(name, row[name]) for name in head] for row in rows]
+        made.append(table(title, [f">{name}" if name in right else name for name in head], cells))
+    print_tables(made)
+    for name, value in about.items():
+        typer.echo(f"{name}: {_cell(name, value)}")
+
+
+def _cell(name: str, value: Any) -> str:
+    """Format a value for a table: shares in per cent, whole counts, other numbers with four digits."""
+    from sigcube.wording import number
+
+    if value is None:
+        return ""
+    if isinstance(value, float) and math.isnan(value):
+        return "–"
+    return f"{value:.1%}" if name in _SHARES else f"{value:,}" if isinstance(value, int) else number(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: null for what is not a finite number."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

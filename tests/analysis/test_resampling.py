@@ -1,0 +1,197 @@
+"""Results over other systems: the bits of a sweep of that sample, held-out and drawn systems against brute force."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from sigcube.analysis import bootstrap, holdout, reselect
+from sigcube.analysis.best import best_index
+from sigcube.errors import SpecError
+from sigcube.sweep import Sweep
+from tests.results import kept_result
+
+SWEEP = {
+    "kernel": "mond",
+    "sample": "unflagged",
+    "axes": {
+        "nu": ["rar", "simple"],
+        "constants": ["paper", "codata"],
+        "upsilon_disk": ("mass_to_light", [0.3, 0.5, 0.4]),
+        "upsilon_bulge": ("mass_to_light", [0.5, 0.7, 0.9]),
+        "a0": [1e-12, 1.2e-10],
+    },
+    "metrics": ["rms", "bias", "scatter_g"],
+    "reference": "newton",
+    "keep": ["galaxy"],
+}
+
+
+@pytest.fixture(scope="module")
+def survey(mock_cube: xr.Dataset) -> xr.Dataset:
+    return mock_cube.isel(galaxy=slice(0, 12))
+
+
+@pytest.fixture(scope="module")
+def swept(survey: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    """A result that was opened from its store, and keeps float64."""
+    return Sweep(survey, **SWEEP, dtype="float64").run(tmp_path_factory.mktemp("r") / "r.zarr", workers=0)
+
+
+def test_other_systems_give_the_bits_of_their_own_sweep(survey: xr.Dataset, swept: xr.Dataset) -> None:
+    chosen = survey.inclination > survey.inclination.median()
+    found = reselect(swept, chosen)
+    sweep = Sweep(survey.isel(galaxy=np.flatnonzero(chosen)), **SWEEP, dtype="float64")
+    expected = sweep.compute()
+    # Some systems win, and others lose.
+    assert np.unique(expected.win_rate).size >= 4
+    assert found.attrs["left_out"] == "scatter_g"
+    assert found.attrs["sample"] == "6 of the 12 systems of unflagged"
+    for name in expected.data_vars:
+        if name != "scatter_g":
+            assert found[name].dims == expected[name].dims
+            np.testing.assert_array_equal(found[name], expected[name], err_msg=str(name))
+    # A part of the grid has a part of these values, from the store or in memory with its sweep.
+    part = {"nu": "simple", "constants": "codata"}
+    names = ["rms_mean", "rms_median", "win_rate", "status"]
+    for held, given in ((swept, None), (Sweep(survey, **SWEEP, dtype="float64").compute(), Sweep(survey, **SWEEP))):
+        some = reselect(held.sel(part).isel(mass_to_light=[2, 0]), list(expected.galaxy.values), sweep=given)
+        xr.testing.assert_equal(some[names], expected[names].sel(part).isel(mass_to_light=[2, 0]))
+    again = reselect(found, found.galaxy == found.galaxy)
+    np.testing.assert_array_equal(again.win_rate, expected.win_rate)
+
+
+def test_values_kept_as_float32_give_means_to_their_rounding(survey: xr.Dataset, swept: xr.Dataset) -> None:
+    kept = swept.assign(rms=swept.rms.astype(np.float32).assign_attrs(swept.rms.attrs))
+    found = reselect(kept, survey.inclination > 0)
+    np.testing.assert_allclose(found.rms_mean, swept.rms_mean, rtol=6e-8)
+    np.testing.assert_allclose(found.rms_median, swept.rms_median, rtol=6e-8)
+    assert "float32" in found.rms_mean.attrs["comment"]
+    assert "float32" in found.win_rate.attrs["comment"]
+    assert "comment" not in found.bias_mean.attrs
+
+
+def test_a_point_is_invalid_only_where_a_system_that_is_left_has_no_value() -> None:
+    result = kept_result()
+    result["rms"][2, 1, 1, 1] = np.nan
+    result["status"][1, 1, 1] = 2
+    result["status"][0, 0, 0] = 3
+    names = [str(name) for name in result.galaxy.values]
+    with_gap, without = reselect(result, names[1:4]), reselect(result, names[3:])
+    assert np.isnan(with_gap.rms_mean[1, 1, 1])
+    assert (int(with_gap.status[1, 1, 1]), int(without.status[1, 1, 1])) == (2, 1)
+    # What failed stays so.
+    assert int(without.status[0, 0, 0]) == 3
+    assert np.isfinite(without.rms_mean).all()
+
+
+def test_one_system_is_its_own_mean_and_median() -> None:
+    result = kept_result()
+    found = reselect(result.chunk(2), ["G3"])
+    assert found.sizes["galaxy"] == 1
+    np.testing.assert_array_equal(found.rms_mean, result.rms.sel(galaxy="G3"))
+    np.testing.assert_array_equal(found.bias_median, result.bias.sel(galaxy="G3"))
+
+
+@pytest.mark.parametrize("by", ["rms", "rms_median", "bias"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_held_out_systems_are_scored_where_the_others_are_best(by: str, chunked: bool) -> None:
+    result = kept_result()
+    found = holdout(result.chunk(2) if chunked else result, by=by, folds=3, seed=4)
+    metric, median = by.removesuffix("_median"), by.endswith("_median")
+
+    def summary(values: xr.DataArray) -> xr.DataArray:
+        made = values.median("galaxy") if median else values.mean("galaxy")
+        return made.assign_attrs(result[metric].attrs)
+
+    # The folds are a division of the systems into parts of nearly one size.
+    np.testing.assert_array_equal(np.sort(np.bincount(found.fold_of)), [2, 2, 3])
+    np.testing.assert_array_equal(found.n_test, np.bincount(found.fold_of))
+    for fold in range(3):
+        out = (found.fold_of == fold).values
+        at = best_index(summary(result[metric].isel(galaxy=~out)))
+        assert {dim: found[dim].values[fold] for dim in at} == {dim: result[dim].values[i] for dim, i in at.items()}
+        there = result[metric].isel(at)
+        assert float(found.train[fold]) == pytest.approx(float(summary(there.isel(galaxy=~out))))
+        assert float(found.test[fold]) == pytest.approx(float(summary(there.isel(galaxy=out))))
+        np.testing.assert_array_equal(found.held_out.values[out], there.values[out])
+    whole = summary(result[metric])
+    assert float(found.in_sample) == pytest.approx(float(whole.isel(best_index(whole))))
+    assert float(found.out_of_sample) == pytest.approx(float(summary(found.held_out)))
+
+
+def test_the_seed_decides_the_folds_and_the_draws() -> None:
+    result = kept_result()
+    xr.testing.assert_identical(holdout(result, folds=4, seed=1), holdout(result, folds=4, seed=1))
+    assert (holdout(result, folds=4, seed=1).fold_of != holdout(result, folds=4, seed=2).fold_of).any()
+    xr.testing.assert_identical(bootstrap(result, "rms", n=50), bootstrap(result, "rms", n=50, seed=0))
+    assert (bootstrap(result, "rms", n=50, seed=1).low != bootstrap(result, "rms", n=50, seed=2).low).any()
+
+
+def test_as_many_folds_as_systems_leave_out_one_at_a_time() -> None:
+    result = kept_result()
+    found = holdout(result, folds=7)
+    np.testing.assert_array_equal(np.sort(found.fold_of), range(7))
+    assert float(found.test.mean()) == pytest.approx(float(found.out_of_sample))
+
+
+@pytest.mark.parametrize("by", ["rms", "rms_median"])
+def test_a_bootstrap_has_the_summaries_of_its_draws(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = kept_result()
+    result["rms"][0, 1, 2, 3] = np.nan
+    n, confidence = 200, 0.9
+    # A few points at a time.
+    monkeypatch.setattr("sigcube.analysis.resampling._SUMMARIES", 5 * n)
+    found = bootstrap(result.chunk(A=3), by, n=n, seed=9, confidence=confidence)
+    counts = np.random.default_rng(9).multinomial(7, np.full(7, 1 / 7), size=n)
+    values = result.rms.values.reshape(7, -1)
+    middle = np.median if by.endswith("_median") else np.mean
+    draws = np.stack([middle(np.repeat(values, row, axis=0), axis=0) for row in counts])
+    shape = result.rms.shape[1:]
+    np.testing.assert_allclose(found.estimate, middle(values, axis=0).reshape(shape))
+    np.testing.assert_allclose(found.standard_error, draws.std(axis=0, ddof=1).reshape(shape))
+    for name, share in (("low", 0.05), ("high", 0.95)):
+        np.testing.assert_allclose(found[name], np.quantile(draws, share, axis=0).reshape(shape))
+    assert np.isnan(found.low[1, 2, 3])
+    finite = np.where(np.isfinite(draws), draws, np.inf)
+    first = np.array([np.flatnonzero(np.isclose(row, row.min(), rtol=1e-14))[0] for row in finite])
+    np.testing.assert_array_equal(found.share_best.values.ravel(), np.bincount(first, minlength=24) / n)
+
+
+def test_win_rates_are_drawn_and_held_out_as_wins_are(swept: xr.Dataset) -> None:
+    drawn = bootstrap(swept, "win_rate", n=100)
+    np.testing.assert_array_equal(drawn.estimate, swept.win_rate)
+    rate = swept.win_rate
+    np.testing.assert_allclose(drawn.standard_error, np.sqrt(rate * (1 - rate) / 12), atol=0.03)
+    scored = holdout(swept, by="win_rate", folds=3)
+    assert float(scored.in_sample) == float(rate.max())
+    assert set(scored.held_out.values) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda r: reselect(r, ["G1", "G99"]), "the result has no galaxy 'G99'"),
+        (lambda r: reselect(r, []), "no system is left"),
+        (lambda r: reselect(r, r.galaxy == "nobody"), "no system is left"),
+        (lambda r: reselect(r, r.galaxy[:3] == "G1"), "does not say whether it holds for 'G3'"),
+        (lambda r: reselect(r, r.rms_mean > 0), "a condition on each galaxy"),
+        (lambda r: reselect(r.drop_vars(["rms", "bias"]), ["G1"]), r'sweep again with keep = \["galaxy"\]'),
+        (lambda r: reselect(r.assign(win_rate=r.rms_mean), ["G1"]), "needs the RMS of the reference"),
+        (lambda r: holdout(r, by="scatter_g"), "of all points together"),
+        (lambda r: holdout(r, by="rsm"), "did you mean 'rms'"),
+        (lambda r: holdout(r, folds=1), "folds hold out a part of the systems"),
+        (lambda r: holdout(r, folds=8), "2 to 7"),
+        (lambda r: holdout(r * np.nan, folds=2), "on each training set"),
+        (lambda r: bootstrap(r, "win_rate"), "the result has no summary 'win_rate'"),
+        (lambda r: bootstrap(r, "rms", n=10**9), "cannot be drawn that often"),
+        (lambda r: bootstrap(r, "rms", confidence=95), "no level of confidence"),
+        (lambda r: bootstrap(r.isel(galaxy=[0]), "rms"), "there is nothing to draw from"),
+    ],
+)
+def test_bad_questions_get_one_clear_error(ask: Callable[[xr.Dataset], object], words: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        ask(kept_result())
+    assert re.search(words, str(caught.value))

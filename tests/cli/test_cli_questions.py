@@ -1,0 +1,146 @@
+"""The commands that ask a result: what they print is what the functions say, as tables and as JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner, Result
+
+import sigcube
+from sigcube import analysis
+from sigcube.cli import ExitCode, app
+from sigcube.sweep import Sweep
+
+
+@pytest.fixture(scope="module")
+def store(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small result on disk that keeps each galaxy."""
+    path = tmp_path_factory.mktemp("questions") / "r.zarr"
+    axes = {"nu": ["rar", "simple"], "upsilon_disk": [0.4, 0.5], "a0": [1e-13, 1e-11, 1.2e-10]}
+    cube = mock_cube.isel(galaxy=slice(0, 12))
+    metrics = ["rms", "bias", "scatter_g"]
+    sweep = Sweep(
+        cube, sample="unflagged", kernel="mond", axes=axes, metrics=metrics, reference="newton", keep=["galaxy"]
+    )
+    sweep.run(path, workers=0)
+    return str(path)
+
+
+def ask(command: str, store: str, *words: str) -> Result:
+    return CliRunner().invoke(app, [command, store, *words])
+
+
+def answer(command: str, store: str, *words: str) -> Any:
+    done = ask(command, store, *words, "--json")
+    assert done.exit_code == 0, done.output
+
+    def refuse(text: str) -> None:
+        raise AssertionError(f"{text} is no JSON")
+
+    return json.loads(done.stdout, parse_constant=refuse)
+
+
+@pytest.fixture(scope="module")
+def result(store: str) -> xr.Dataset:
+    return sigcube.open_result(store)
+
+
+def test_best(store: str, result: xr.Dataset) -> None:
+    found, said = analysis.best(result), answer("best", store)
+    rows = {row["axis"]: row for row in said["axes"]}
+    assert list(rows) == ["nu", "upsilon_disk", "a0"]
+    assert rows["a0"] | {"axis": "a0"} == rows["a0"]
+    assert (rows["a0"]["best"], rows["a0"]["low"]) == (found.a0.item(), found.a0_low.item())
+    assert rows["a0"]["lies"] == "lower"
+    assert rows["nu"]["within"] == found.nu_within.item()
+    assert {row["summary"] for row in said["summaries"]} >= {"rms_mean", "win_rate", "scatter_g"}
+    shown = ask("best", store, "--by", "win_rate").stdout
+    assert "Best win_rate" in shown
+    assert "upsilon_disk" in shown
+
+
+def test_best_of_each_galaxy(store: str, result: xr.Dataset) -> None:
+    said = answer("best", store, "--per", "galaxy")["systems"]
+    found = analysis.best(result, per="galaxy")
+    assert [row["galaxy"] for row in said] == list(result.galaxy.values)
+    np.testing.assert_array_equal([row["a0"] for row in said], found.a0)
+    assert "SYN00001" in ask("best", store, "--per", "galaxy").stdout
+
+
+def test_profile(store: str, result: xr.Dataset) -> None:
+    said = answer("profile", store, "a0", "--by", "win_rate")["profile"]
+    found = analysis.profile(result.win_rate, "a0")
+    assert [row["win_rate"] for row in said] == found.win_rate.values.tolist()
+    assert [row["nu"] for row in said] == found.nu.values.tolist()
+    assert "Best rms_mean along a0" in ask("profile", store, "a0").stdout
+
+
+def test_sensitivity(store: str, result: xr.Dataset) -> None:
+    said, found = answer("sensitivity", store), analysis.sensitivity(result.rms_mean)
+    assert {row["axis"]: row["shapley"] for row in said["axes"]} == dict(
+        zip(found.axis.values, found.shapley.values.tolist(), strict=True)
+    )
+    assert len(said["components"]) == 7
+    assert "%" in ask("sensitivity", store).stdout
+    of_systems = answer("sensitivity", store, "--by", "rms")["shapley"]
+    expected = analysis.sensitivity(result.rms).shapley.sel(axis="a0")
+    np.testing.assert_array_equal([row["a0"] for row in of_systems], expected)
+    assert "SYN00001" in ask("sensitivity", store, "--by", "rms").stdout
+
+
+def test_ablation(store: str, result: xr.Dataset) -> None:
+    words = ("--baseline", "nu=simple", "--baseline", "a0=1.2e-10")
+    said = answer("ablation", store, *words)
+    found = analysis.ablation(result, baseline={"nu": "simple", "a0": 1.2e-10})
+    assert said["baseline"]["place"] == {"nu": "simple", "a0": 1.2e-10, "upsilon_disk": found.upsilon_disk.item()}
+    assert said["n_compared"] == 1
+    assert [row["difference"] for row in said["changes"]] == found.difference.values.tolist()
+    shown = ask("ablation", store, *words, "--by", "win_rate", "--refit", "--axis", "a0").stdout
+    assert "nu=simple" in shown
+    assert "1e-13" in shown
+
+
+def test_curve(store: str, result: xr.Dataset) -> None:
+    said = answer("curve", store, "--by", "win_rate", "--threshold", "0.3", "--rows", "2")
+    found = analysis.specification_curve(result.win_rate, threshold=0.3)
+    assert said["share"] == float(found.share)
+    assert [row["rank"] for row in said["curve"]] == [1, 2, 11, 12]
+    first = said["curve"][0]
+    at = {name: first[name] for name in ("nu", "upsilon_disk", "a0")}
+    assert float(result.win_rate.sel(at)) == first["win_rate"] == float(result.win_rate.max())
+    assert "12" in ask("curve", store).stdout
+
+
+def test_holdout(store: str, result: xr.Dataset) -> None:
+    said, found = answer("holdout", store, "--folds", "4"), analysis.holdout(result, folds=4)
+    assert [row["test"] for row in said["folds"]] == found.test.values.tolist()
+    assert said["out_of_sample"] == float(found.out_of_sample)
+    assert "out_of_sample" in ask("holdout", store, "--folds", "4", "--by", "win_rate").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("best", "--by", "rsm_mean"), ExitCode.REFUSED, "did you mean 'rms_mean'"),
+        (("profile", "q"), ExitCode.REFUSED, "there is no axis 'q'"),
+        (("sensitivity", "--by", "chi2"), ExitCode.REFUSED, "no summary 'chi2'"),
+        (("ablation", "--baseline", "nu=simpel"), ExitCode.REFUSED, "did you mean 'simple'"),
+        (("ablation", "--baseline", "nu"), ExitCode.USAGE, "AXIS=LABEL"),
+        (("ablation", "--baseline", "a0=much"), ExitCode.REFUSED, "a0 takes numbers"),
+        (("holdout", "--folds", "1"), ExitCode.REFUSED, "2 to 12"),
+    ],
+)
+def test_bad_questions_get_one_clear_error(store: str, words: tuple[str, ...], code: ExitCode, said: str) -> None:
+    done = ask(words[0], store, *words[1:])
+    assert done.exit_code == code
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
+    done = ask("best", str(tmp_path))
+    assert done.exit_code == ExitCode.REFUSED
+    assert "not a result" in done.output

@@ -167,14 +167,14 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     assert opened.attrs["synthetic"] == 1
     np.testing.assert_array_equal(opened.inclination, cube.inclination)
     assert opened.n_points.dims == ("model", "galaxy")
-    assert "window" not in opened.coords
+    assert opened.window.item() == "free_scale"
     record = json.loads(opened.attrs["spec"])
     assert [model["kernel"] for model in record["models"]] == ["sigma", "nfw"]
     assert record["models"][0]["free"]["A"] == list(AXES["A"])
     for name, variable in opened.data_vars.items():
         u.Unit(variable.attrs.get("units", ""))
         assert variable.attrs["long_name"], name
-    with pytest.raises(SpecError, match="this is the result of a fit, not of a sweep"):
+    with pytest.raises(SpecError, match="this is a result of a fit, not a result of a sweep"):
         Sweep.from_result(tmp_path / "fit.zarr")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import Packed, Where, kind_of, open_cube
+from sigcube.cube import Packed, Where, describe_systems, kind_of, open_cube
 from sigcube.cube.storage import reading
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
@@ -365,7 +365,8 @@ class Sweep:
                 target: Any = (..., *region)
                 arrays[name][target] = values[name]
         content = {v.name: (v.dims, arrays[v.name], dict(v.attrs)) for v in plan.variables}
-        return as_asked(xr.Dataset(content, plan.coords, plan.attrs), plan.spec.grid, plan.asked.grid)
+        result = as_asked(xr.Dataset(content, plan.coords, plan.attrs), plan.spec.grid, plan.asked.grid)
+        return describe_systems(result, self._packed.properties)
 
     def __repr__(self) -> str:
         return f"<Sweep of {self._plan.spec.name} over {dict(self._plan.dims)}>"

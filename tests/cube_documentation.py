@@ -76,8 +76,9 @@ _RESULTS = """\
 What `sigcube sweep` makes. The dimensions are the axes of the sweep, with that of the systems (`galaxy`, `cluster`, …)
 in front where each system's values are kept. `rms`, `chi2_red` and the like are per system; `rms_mean`, `rms_median`,
 the pooled `scatter_v`, `scatter_g` and `win_rate` are summaries. `status` tells for each grid point: 0 to do, 1 done, 2
-invalid parameters (the model is not finite), 3 failed, 4 killed. The groups `inputs` and `journal` inside the store
-hold the data that the sweep saw and the record of its blocks.
+invalid parameters (the model is not finite), 3 failed, 4 killed. What was held fixed are scalar coordinates. The group
+`journal` inside the store holds the data that the sweep saw and the record of its blocks; from there
+`sigcube.open_result` adds what the cube knows of the systems, such as `inclination`, as coordinates along them.
 """
 
 

@@ -333,6 +333,33 @@ def test_a_result_states_the_sample_as_it_is(mock_cube: xr.Dataset, tmp_path: Pa
     assert sweep_of(cube, title="mine").plan(probe=False).attrs["title"] == "mine"
 
 
+@pytest.mark.slow
+def test_what_the_cube_knows_of_its_systems_lies_beside_their_values(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    texts = xr.DataArray(np.array(["Xy", ""] * 20, dtype=object), dims="galaxy", attrs=mock_cube.v_flat.attrs)
+    cube = mock_cube.assign(references=texts, quality=mock_cube.n_points.assign_attrs(mock_cube.v_flat.attrs))
+    options = {"axes": {"A": [1.0, 2.0], "z": ("distance", [0.0, 0.5])}, "where": "inclination > 60"}
+    sweep = sweep_of(cube, metrics=["rms"], reference=None, **options)
+    result = sweep.run(tmp_path / "r.zarr", workers=0)
+    chosen = cube.sel(galaxy=result.galaxy.values)
+    for name in ("inclination", "quality", "r_disk", "references"):
+        np.testing.assert_array_equal(result[name], chosen[name])
+        assert result[name].dims == ("galaxy",)
+        assert {key: result[name].attrs[key] for key in ("units", "source")}.items() <= chosen[name].attrs.items()
+    assert result.quality.dtype == np.int64
+    # The number of points that the sweep saw, not of those in the cube.
+    np.testing.assert_array_equal(result.n_points, np.diff(sweep.packed.offsets))
+    # A dimension of the grid has a name of its own.
+    assert "distance" not in result.coords
+    xr.testing.assert_identical(sweep.compute(), result.load())
+    again = Sweep.from_result(tmp_path / "r.zarr")
+    xr.testing.assert_identical(again.compute(), result)
+    other = sweep_of(cube.assign(r_hi=cube.r_hi * 2), metrics=["rms"], reference=None, **options)
+    with pytest.raises(StoreMismatch, match="made by another sweep: data properties differ"):
+        other.run(tmp_path / "r.zarr", workers=0)
+    # Without values of systems there is nothing for them to lie beside.
+    assert "inclination" not in sweep_of(cube, metrics=["rms"], reference=None, **options, keep=[]).compute().coords
+
+
 @pytest.mark.parametrize(
     ("given", "least"),
     [

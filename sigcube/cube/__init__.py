@@ -7,7 +7,17 @@ is declared once, in `KINDS`; validation and documentation derive from that.
 from sigcube.cube.inspection import Counts, Range, SampleCounts, Summary, count_cube, inspect_cube, summarise
 from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.schema import COUNT, Kind, Variable, flag_masks, unit_attrs
-from sigcube.cube.selection import Packed, Sample, Where, pack, refuse_reshaped, sample_names, samples, select
+from sigcube.cube.selection import (
+    Packed,
+    Sample,
+    Where,
+    describe_systems,
+    pack,
+    refuse_reshaped,
+    sample_names,
+    samples,
+    select,
+)
 from sigcube.cube.storage import fingerprint, open_cube, save_cube
 from sigcube.cube.validation import validate
 
@@ -24,6 +34,7 @@ __all__ = [
     "Variable",
     "Where",
     "count_cube",
+    "describe_systems",
     "fingerprint",
     "flag_masks",
     "inspect_cube",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import xarray as xr
 
 from sigcube.cube.conditions import where_true
 from sigcube.cube.kinds import kind_of
-from sigcube.cube.schema import flag_masks
+from sigcube.cube.schema import COUNT, flag_masks
 from sigcube.errors import DataError, SpecError, did_you_mean
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Packed",
     "Sample",
     "Where",
+    "describe_systems",
     "keep_points",
     "pack",
     "refuse_reshaped",
@@ -56,12 +57,15 @@ class Packed:
         Point variables, in the cube's units.
     per_system : Mapping of str to ndarray of float64, shape (n_systems,)
         System variables, in the cube's units.
+    properties : Mapping of str to Variable, shape (n_systems,)
+        What the cube knows of its systems, for those who read a result: nothing is computed from them.
     """
 
     systems: tuple[str, ...]
     offsets: npt.NDArray[np.int64]
     points: Mapping[str, npt.NDArray[np.float64]]
     per_system: Mapping[str, npt.NDArray[np.float64]]
+    properties: Mapping[str, xr.Variable] = field(default_factory=dict)
 
     @property
     def n_systems(self) -> int:
@@ -174,7 +178,33 @@ def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, where: Where | None = None
             per_system[name] = values[systems].astype(np.float64)
     offsets = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
     titles = ds[kind.system_dim].values[systems].tolist() if kind.system_dim else [ds.attrs["title"]]
-    return Packed(tuple(map(str, titles)), offsets, points, per_system)
+    return Packed(tuple(map(str, titles)), offsets, points, per_system, _properties(ds, systems, np.diff(offsets)))
+
+
+def _properties(
+    ds: xr.Dataset, systems: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64]
+) -> dict[str, xr.Variable]:
+    """Return the variables of systems but for their flags, by name, of those that are kept; texts as NumPy's own."""
+    kind = kind_of(ds)
+    found: dict[str, xr.Variable] = {}
+    if kind.system_dim is None:
+        return found
+    for name in sorted(map(str, ds.data_vars)):
+        array = ds[name]
+        if array.dims == (kind.system_dim,) and name not in (*kind.flags, COUNT):
+            values = array.values[systems]
+            about = {key: str(array.attrs[key]) for key in ("units", "long_name", "source") if key in array.attrs}
+            found[name] = xr.Variable(array.dims, values.astype(str) if values.dtype.kind in "OT" else values, about)
+    about = {"long_name": "number of points in the sample", "source": "sigcube"}
+    return {**found, COUNT: xr.Variable((kind.system_dim,), counts, about)}
+
+
+def describe_systems(result: xr.Dataset, properties: Mapping[str, xr.Variable]) -> xr.Dataset:
+    """Give a result over systems their properties as coordinates, but for names that it has itself."""
+    taken = {*result.variables, *result.dims}
+    own = {name: each for name, each in properties.items() if name not in taken and each.dims[0] in result.dims}
+    text = {name: each.astype(object) for name, each in own.items() if each.dtype.kind == "U"}
+    return result.assign_coords({**own, **text})
 
 
 def refuse_reshaped(ds: xr.Dataset) -> None:

@@ -230,7 +230,8 @@ def _roles(axes: Sequence[ResultAxis], x: str | None, y: str | None, result: xr.
         )
     for side, name in (("x", x), ("y", y)):
         if name is not None and name not in numeric:
-            there = [str(n) for n, c in result.coords.items() if c.ndim == 1 and _is_numeric(c)]
+            dims = result["status"].dims
+            there = [str(n) for n, c in result.coords.items() if c.ndim == 1 and c.dims[0] in dims and _is_numeric(c)]
             found = None if there else "labels alone"
             hint = did_you_mean(name, there) if there else None
             raise SpecError(f"{name!r} is not a numeric axis of this result", where=side, found=found, hint=hint)

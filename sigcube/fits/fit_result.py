@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.cube import unit_attrs
+from sigcube.cube import describe_systems, unit_attrs
 from sigcube.cube.storage import consolidate, store_at, write_store
 from sigcube.errors import DataError, SpecError
 from sigcube.files import path_of
 from sigcube.fits.problem import FitSolution, Problem
 from sigcube.model.metrics import Metric
 from sigcube.model.record import Parameter
-from sigcube.plan.identity import describe_identity, result_attrs
+from sigcube.plan.identity import describe_identity, fixed_coords, result_attrs
 
 __all__ = ["fit_result", "fitted_parameters", "refuse_existing", "save_fit"]
 
@@ -54,7 +54,7 @@ def fit_result(
     first, parameters = problems[0], fitted_parameters(problems)
     system_dim = first.plan.system_dim if first.scope == "system" else None
     dims = ("model", system_dim) if system_dim else ("model",)
-    coords = _coords(problems, parameters, system_dim)
+    coords: dict[str, Any] = _coords(problems, parameters, system_dim)
     columns = [_columns(problem, found, list(parameters)) for problem, found in zip(problems, solutions, strict=True)]
     table = {name: np.stack([each[name] for each in columns]) for name in columns[0]}
     if not system_dim:
@@ -74,7 +74,9 @@ def fit_result(
     identities = {p.model.name: describe_identity(p.plan.spec, p.plan.origin, ()) for p in problems}
     how = result_attrs(first.plan.spec, first.plan.origin, {})
     how |= {"kind": "fit", "spec": json.dumps(record), "identity": json.dumps(identities)}
-    result = xr.Dataset(best | others, coords, how)
+    fixed = fixed_coords([problem.model.spec.model for problem in problems])
+    coords |= {name: each for name, each in fixed.items() if name not in {**best, **others}}
+    result = describe_systems(xr.Dataset(best | others, coords, how), first.packed.properties)
     return result if len(problems) > 1 else result.isel(model=0)
 
 

@@ -160,7 +160,7 @@ def _plan(
         systems=packed.systems,
         n_points=packed.n_points,
         fewest_points=int(np.diff(packed.offsets).min()),
-        origin={**origin, "data": _digests(packed)},
+        origin={**origin, "data": _digests(packed, properties=spec.keep_systems)},
         **extension,
     )
     if (n := len(plan.blocks)) > MOST_BLOCKS:
@@ -174,9 +174,13 @@ def _plan(
     return plan
 
 
-def _digests(packed: Packed) -> dict[str, str]:
-    """Return the sha256 of each array that a sweep sees."""
+def _digests(packed: Packed, *, properties: bool) -> dict[str, str]:
+    """Return the sha256 of each array that a sweep sees, and of what it only repeats of the systems, where it does."""
     arrays = {"systems": np.array(packed.systems), "offsets": packed.offsets, **packed.points, **packed.per_system}
+    if properties and packed.properties:
+        arrays["properties"] = np.array(
+            [f"{name} {_sha256(each.values)}" for name, each in sorted(packed.properties.items())]
+        )
     return {name: _sha256(arrays[name]) for name in sorted(arrays)}
 
 

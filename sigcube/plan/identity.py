@@ -19,12 +19,19 @@ from sigcube.cube import unit_attrs
 from sigcube.model.code_hash import source_hash
 from sigcube.model.metrics import terms_of
 from sigcube.model.model import Model
-from sigcube.model.record import Definition, Reduction, Term
+from sigcube.model.record import Definition, Parameter, Reduction, Term
 from sigcube.plan.grid import Axis
 from sigcube.plan.spec import FORMER_KEYS, MODEL, Spec, spec_to_record
 from sigcube.plan.values import Section
 
-__all__ = ["describe_identity", "find_differences", "in_present_words", "result_attrs", "result_coords"]
+__all__ = [
+    "describe_identity",
+    "find_differences",
+    "fixed_coords",
+    "in_present_words",
+    "result_attrs",
+    "result_coords",
+]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
 
@@ -37,19 +44,35 @@ def result_coords(spec: Spec, systems: tuple[str, ...], sections: Sequence[Secti
     return coords
 
 
+def fixed_coords(models: Sequence[Model]) -> dict[str, Any]:
+    """Return as scalar coordinates what is held fixed, at one value by all models that have it."""
+    found: dict[str, Any] = {}
+    for name, value in chain.from_iterable(model.settings.items() for model in models):
+        having = [model for model in models if name in model.parameters or name in model.choices]
+        if any(model.settings.get(name) != value for model in having):
+            continue
+        if name in having[0].parameters:
+            found[name] = (), np.float64(value), _parameter_attrs(having[0].parameters[name])
+        else:
+            choice = having[0].choices[name]
+            source = choice.options[str(value)].source
+            attrs = {"long_name": choice.description, "source": source}
+            found[name] = (), np.array(value, dtype=object), attrs
+    return found
+
+
+def _parameter_attrs(parameter: Parameter) -> dict[str, Any]:
+    text = {**unit_attrs(parameter.unit), "long_name": parameter.description}
+    return {**text, "symbol": parameter.symbol, "source": parameter.source}
+
+
 def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str, Any]:
     if axis.name == MODEL:
         return {"long_name": "model", "source": "sigcube"}
     model = spec.models_with(axis.name)[0]
     if axis.is_label:
         return {"long_name": model.choices[axis.name].description, "source": model.kernel.source}
-    parameter = model.parameters[axis.name]
-    attrs = {
-        **unit_attrs(parameter.unit),
-        "long_name": parameter.description,
-        "symbol": parameter.symbol,
-        "source": parameter.source,
-    }
+    attrs = _parameter_attrs(model.parameters[axis.name])
     users = [
         section
         for section in sections

@@ -19,7 +19,7 @@ from sigcube.chunks import Region
 from sigcube.errors import SpecError
 from sigcube.plan.checks import check_dims
 from sigcube.plan.grid import Grid
-from sigcube.plan.identity import describe_identity, result_attrs, result_coords
+from sigcube.plan.identity import describe_identity, fixed_coords, result_attrs, result_coords
 from sigcube.plan.layout import Layout, lay_out
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import Block, ResultVariable, Section
@@ -119,7 +119,10 @@ class Plan:
     @property
     def coords(self) -> dict[str, Any]:
         """The coordinates of the result, for xarray."""
-        return result_coords(self.spec, self.systems, self.sections)
+        own = {*self.dims, *(variable.name for variable in self.variables)}
+        fixed = fixed_coords(list(self.spec.models.values()))
+        coords = {name: each for name, each in fixed.items() if name not in own}
+        return coords | result_coords(self.spec, self.systems, self.sections)
 
     @cached_property
     def identity(self) -> dict[str, str]:

@@ -7,12 +7,13 @@ from typing import Any
 
 import xarray as xr
 
+from sigcube.cube import describe_systems
 from sigcube.cube.storage import reading, refuse_other_store
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.plan.extension import order_of
 from sigcube.plan.grid import Grid, make_grid
 from sigcube.store.run import refuse_damaged_files
-from sigcube.store.template import journal_folder, read_attrs, read_layout
+from sigcube.store.template import journal_folder, read_attrs, read_layout, read_properties
 
 __all__ = ["as_asked", "open_result", "result_attrs"]
 
@@ -69,8 +70,12 @@ def open_result(path: str | Path) -> xr.Dataset:
     text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
     result = result.assign_coords(text)
     # A copy that xarray saved has no journal.
-    if journal_folder(path).is_dir() and (stored := read_layout(path).spec):
-        result = as_asked(result, _grid(stored), _grid(json.loads(attrs["spec"])))
+    if journal_folder(path).is_dir():
+        with reading(path, what="result"):
+            stored, properties = read_layout(path).spec, read_properties(path)
+        if stored:
+            result = as_asked(result, _grid(stored), _grid(json.loads(attrs["spec"])))
+        result = describe_systems(result, properties)
     return result
 
 

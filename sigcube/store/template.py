@@ -9,6 +9,7 @@
                        adds, of which `sigcube.store.journal`, `lock` and `extension` tell
 """
 
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -45,6 +46,7 @@ __all__ = [
     "read_attrs",
     "read_inputs",
     "read_layout",
+    "read_properties",
     "restore_files",
     "stamp",
 ]
@@ -126,12 +128,29 @@ def read_attrs(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def read_inputs(path: str | os.PathLike[str]) -> Packed:
     """Read the packed points that the sweep sees."""
-    with np.load(journal_folder(path) / _INPUTS, allow_pickle=False) as held:
+    with _open_inputs(path) as held:
         columns: dict[str, dict[str, Any]] = {"points": {}, "per_system": {}}
-        for key in sorted(key for key in held if "/" in key):
+        for key in sorted(held):
             group, _, name = key.partition("/")
-            columns[group][name] = held[key]
-        return Packed(systems=tuple(str(name) for name in held["systems"]), offsets=held["offsets"], **columns)
+            if group in columns:
+                columns[group][name] = held[key]
+        systems = tuple(str(name) for name in held["systems"])
+        return Packed(systems, held["offsets"], **columns, properties=_properties(held))
+
+
+def read_properties(path: str | os.PathLike[str]) -> dict[str, xr.Variable]:
+    """Read what is known of the systems, where their values are kept."""
+    with _open_inputs(path) as held:
+        return _properties(held)
+
+
+def _open_inputs(path: str | os.PathLike[str]) -> Any:
+    return np.load(journal_folder(path) / _INPUTS, allow_pickle=False)
+
+
+def _properties(held: Mapping[str, Any]) -> dict[str, xr.Variable]:
+    about = json.loads(held["about"].item()) if "about" in held else {}
+    return {name: xr.Variable(data=held[f"properties/{name}"], **each) for name, each in about.items()}
 
 
 def read_layout(path: str | os.PathLike[str]) -> StoreLayout:
@@ -206,9 +225,19 @@ def build(draft: Path, plan: Plan, inputs: Packed) -> None:
     columns = {
         f"{group}/{key}": each for group in ("points", "per_system") for key, each in getattr(inputs, group).items()
     }
+    kept = {dim for variable in plan.variables for dim in variable.dims}
+    properties = {name: each for name, each in inputs.properties.items() if each.dims[0] in kept}
+    about = {name: {"dims": each.dims, "attrs": each.attrs} for name, each in properties.items()}
+    columns |= {f"properties/{name}": each.values for name, each in properties.items()}
     # One file: as Zarr arrays they would take half the time that a sweep needs to begin.
     systems = np.array(inputs.systems, dtype=np.str_)
-    np.savez(journal_folder(draft) / _INPUTS, systems=systems, offsets=inputs.offsets, **columns)
+    np.savez(
+        journal_folder(draft) / _INPUTS,
+        systems=systems,
+        offsets=inputs.offsets,
+        about=np.array(json.dumps(about)),
+        **columns,
+    )
     sizes = tuple(block.size for block in plan.blocks)
     header = Header(
         identity=plan.identity,

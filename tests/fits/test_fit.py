@@ -165,6 +165,9 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     assert opened.attrs == found.attrs
     assert opened.attrs["kind"] == "fit"
     assert opened.attrs["synthetic"] == 1
+    np.testing.assert_array_equal(opened.inclination, cube.inclination)
+    assert opened.n_points.dims == ("model", "galaxy")
+    assert opened.window.item() == "free_scale"
     record = json.loads(opened.attrs["spec"])
     assert [model["kernel"] for model in record["models"]] == ["sigma", "nfw"]
     assert record["models"][0]["free"]["A"] == list(AXES["A"])

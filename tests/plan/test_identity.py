@@ -43,6 +43,19 @@ def test_coordinates_say_what_they_are() -> None:
     assert "galaxy" not in plan(axes=AXES).coords
 
 
+def test_what_is_held_fixed_is_a_scalar_coordinate() -> None:
+    ds = xr.Dataset(coords=plan(axes={"A": [1.0, 2.0]}, fixed={"window": "power", "k": 0.5, "upsilon_disk": 1}).coords)
+    assert (ds.window.item(), ds.k.item(), ds.upsilon_disk.item()) == ("power", 0.5, 1.0)
+    assert ds.upsilon_disk.attrs == {
+        "units": "Msun/solLum",
+        "long_name": "disc mass-to-light ratio, 3.6 µm",
+        "symbol": "Υ_disk",
+        "source": "SI §1",
+    }
+    assert ds.window.attrs["source"]
+    assert ds.window.attrs["long_name"]
+
+
 def test_an_axis_that_some_labels_do_not_use_says_so() -> None:
     coords = xr.Dataset(coords=plan(axes=AXES).coords)
     assert coords.xi_scale.attrs["comment"] == (

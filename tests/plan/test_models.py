@@ -67,6 +67,9 @@ def test_a_plan_says_what_each_model_computes(mock_cube: xr.Dataset) -> None:
     assert comment.startswith("computed for model=disc, window=geometric or model=disc, window=power; elsewhere")
     assert plan.attrs["title"].startswith("MOND, algebraic, Σ-Gravity over ")
     assert plan.coords["model"][1].tolist() == list(MODELS)
+    # What is fixed in one of them alone is not so for the result.
+    assert {"window", "scale_length"}.isdisjoint({*plan.coords} - {*AXES})
+    assert float(sweep(mock_cube, fixed={"z": 0.5}).plan(probe=False).coords["z"][1]) == 0.5
 
 
 def test_an_axis_along_the_models_gives_each_its_own_value(mock_cube: xr.Dataset) -> None:

@@ -56,9 +56,12 @@ def test_other_systems_give_the_bits_of_their_own_sweep(survey: xr.Dataset, swep
     # A part of the grid has a part of these values, from the store or in memory with its sweep.
     part = {"nu": "simple", "constants": "codata"}
     names = ["rms_mean", "rms_median", "win_rate", "status"]
-    for held, given in ((swept, None), (Sweep(survey, **SWEEP, dtype="float64").compute(), Sweep(survey, **SWEEP))):
+    whole = Sweep(survey, **SWEEP, dtype="float64")
+    for held, given in ((swept, None), (whole.compute(), whole)):
         some = reselect(held.sel(part).isel(mass_to_light=[2, 0]), list(expected.galaxy.values), sweep=given)
         xr.testing.assert_equal(some[names], expected[names].sel(part).isel(mass_to_light=[2, 0]))
+    with pytest.raises(SpecError, match="not the sweep that made the result"):
+        reselect(whole.compute(), list(expected.galaxy.values), sweep=sweep)
     again = reselect(found, found.galaxy == found.galaxy)
     np.testing.assert_array_equal(again.win_rate, expected.win_rate)
 

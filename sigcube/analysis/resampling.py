@@ -1,7 +1,10 @@
 """A result over other systems: some of them, train and test sets, resamples; the model is not evaluated again."""
 
 from collections.abc import Sequence
+from functools import reduce
 from math import prod
+from operator import and_
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,10 +73,12 @@ def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep
         rounded = {"comment": _ROUNDED} if result[metric].dtype == np.float32 else {}
         answer[name] = [each for each in result[metric].dims if each != dim], values, {**attrs, **rounded}
     if "status" in result:
-        finite = np.logical_and.reduce([np.isfinite(answer[name]) for name in made if not name.endswith("_median")])
-        was = chosen["status"].compute()
-        valid = xr.where(finite, np.uint8(PointStatus.DONE), np.uint8(PointStatus.INVALID))
-        answer["status"] = was.where(~was.isin([PointStatus.DONE, PointStatus.INVALID]), valid).assign_attrs(was.attrs)
+        was = chosen["status"]
+        means: Any = [np.isfinite(answer[name]) for name in made if not name.endswith("_median")]
+        finite = reduce(and_, means).transpose(*was.dims).values
+        computed = np.isin(was.values, (PointStatus.DONE, PointStatus.INVALID))
+        valid = np.where(finite, PointStatus.DONE, PointStatus.INVALID)
+        answer["status"] = was.copy(data=np.where(computed, valid, was.values).astype(np.uint8))
     of_all = f"{chosen.sizes[dim]} of the {result.sizes[dim]} systems"
     answer.attrs = {key: each for key, each in result.attrs.items() if key != "identity"}
     return answer.assign_attrs(

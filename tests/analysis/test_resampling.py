@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sigcube.analysis import bootstrap, holdout, reselect
+from sigcube.analysis import best, bootstrap, holdout, reselect, sensitivity
 from sigcube.analysis.best import best_index
 from sigcube.errors import SpecError
 from sigcube.sweep import Sweep
@@ -96,6 +96,19 @@ def test_one_system_is_its_own_mean_and_median() -> None:
     assert found.sizes["galaxy"] == 1
     np.testing.assert_array_equal(found.rms_mean, result.rms.sel(galaxy="G3"))
     np.testing.assert_array_equal(found.bias_median, result.bias.sel(galaxy="G3"))
+
+
+def test_a_single_point_has_answers_too() -> None:
+    point = kept_result().isel(window=0, k=0, A=0)
+    assert (
+        float(best(point).rms_mean)
+        == float(holdout(point, folds=7).in_sample)
+        == pytest.approx(float(point.rms.mean()))
+    )
+    np.testing.assert_array_equal(best(point, per="galaxy").rms, point.rms)
+    np.testing.assert_array_equal(sensitivity(point.rms).variance, np.zeros(7))
+    assert float(reselect(point, ["G1"]).rms_mean) == float(point.rms[1])
+    assert float(bootstrap(point, "rms", n=50).share_best) == 1.0
 
 
 @pytest.mark.parametrize("by", ["rms", "rms_median", "bias"])

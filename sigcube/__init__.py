@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from sigcube.model.kernel import Kernel
     from sigcube.model.record import Parameter
     from sigcube.plan.grid import geomspace, linspace
-    from sigcube.sweep import Sweep, open_result
+    from sigcube.store.result import open_result
+    from sigcube.sweep import Sweep
     from sigcube.verification import verify
 
 __all__ = [
@@ -41,7 +42,7 @@ _HOMES = {
     "geomspace": "sigcube.plan.grid",
     "linspace": "sigcube.plan.grid",
     "open_cube": "sigcube.cube",
-    "open_result": "sigcube.sweep",
+    "open_result": "sigcube.store.result",
     "verify": "sigcube.verification",
 }
 

@@ -75,24 +75,29 @@ class ChunkFiles:
         )
 
     def write(self, region: Region, values: np.ndarray[Any, Any]) -> None:
-        """Write the values of a region of whole chunks; they are on the disk on return.
+        """Write the values of a region; they are on the disk on return.
+
+        What else is in a chunk of which the region is a part stays as it is. Of two writers of one chunk at the same
+        time, one would lose its values.
 
         Raises
         ------
+        ValueError
+            A chunk of which the region is a part is not what `write` makes.
         OSError
             The disk is full or gone.
         """
         folders = set()
-        for path, part in self._parts(region):
-            if path.parent != self.folder:
-                make_folder(path.parent)
-            write_file(path, self._encode(values[part]))
-            folders.add(path.parent)
+        for part in self._parts(region):
+            if part.path.parent != self.folder:
+                make_folder(part.path.parent)
+            write_file(part.path, self._encode(values[part.outside] if part.whole else self._merged(part, values)))
+            folders.add(part.path.parent)
         for folder in folders:
             sync(folder)
 
     def read(self, region: Region) -> np.ndarray[Any, Any]:
-        """Read the values of a region of whole chunks.
+        """Read the values of a region.
 
         Raises
         ------
@@ -102,28 +107,51 @@ class ChunkFiles:
             The disk is gone.
         """
         values = np.empty(tuple(each.stop - each.start for each in region), dtype=self.dtype)
-        for path, part in self._parts(region):
-            within = values[part]
-            within[...] = self._decode(path)[tuple(slice(0, length) for length in within.shape)]
+        for part in self._parts(region):
+            values[part.outside] = self._decode(part.path)[part.inside]
         return values
 
     def remove(self, region: Region) -> None:
-        """Remove the files of a region of whole chunks, which then has the array's fill value."""
-        for path, _ in self._parts(region):
-            path.unlink(missing_ok=True)
+        """Give a region the array's fill value: files of chunks that lie in it, and damaged ones, are removed."""
+        fill = np.broadcast_to(np.array(self.fill, self.dtype), [each.stop - each.start for each in region])
+        for part in self._parts(region):
+            if not part.path.exists():
+                continue
+            if not part.whole:
+                try:
+                    data = self._encode(self._merged(part, fill))
+                    if data != part.path.read_bytes():
+                        write_file(part.path, data)
+                    continue
+                except ValueError:
+                    pass
+            part.path.unlink(missing_ok=True)
 
-    def _parts(self, region: Region) -> Iterator[tuple[Path, Region]]:
-        """Yield the file of each chunk of a region, and which part of the region it holds."""
+    def _parts(self, region: Region) -> Iterator["_Part"]:
+        """Yield, chunk by chunk, where the parts of a region lie."""
         chunks = [
             range(each.start // length, -(-each.stop // length))
             for each, length in zip(region, self.chunks, strict=True)
         ]
         for indices in product(*chunks):
-            part = tuple(
-                slice(index * length - each.start, (index + 1) * length - each.start)
-                for index, length, each in zip(indices, self.chunks, region, strict=True)
-            )
-            yield self.folder / self.key(indices), part
+            outside, inside, whole = [], [], True
+            for index, length, size, each in zip(indices, self.chunks, self.shape, region, strict=True):
+                first, last = index * length, (index + 1) * length
+                start, stop = max(first, each.start), min(last, each.stop)
+                outside.append(slice(start - each.start, stop - each.start))
+                inside.append(slice(start - first, stop - first))
+                # An array that still grows may be shorter than what is written.
+                whole &= start == first and stop >= min(last, size)
+            # With the ellipsis, what is found there is an array also where it has no dimension.
+            yield _Part(self.folder / self.key(indices), (..., *outside), (..., *inside), whole)
+
+    def _merged(self, part: "_Part", values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return a chunk with new values in a part of it."""
+        chunk = np.full(self.chunks, self.fill, dtype=self.dtype)
+        if part.path.exists():
+            chunk[...] = self._decode(part.path)
+        chunk[part.inside] = values[part.outside]
+        return chunk
 
     def _encode(self, values: np.ndarray[Any, Any]) -> bytes | memoryview:
         if values.shape != self.chunks:
@@ -152,6 +180,17 @@ class ChunkFiles:
         if len(data) != size:
             raise ValueError(f"{path.name} has {len(data)} bytes, not {size}")
         return np.frombuffer(data, dtype=self.dtype).reshape(self.chunks)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a chunk and a region have in common: an index of the region's values, and one of the chunk's."""
+
+    path: Path
+    outside: tuple[Any, ...]
+    inside: tuple[Any, ...]
+    whole: bool
+    """Whether it is all of the chunk that lies in the array."""
 
 
 def _compressor(array: zarr.Array[Any], folder: Path) -> Blosc | None:

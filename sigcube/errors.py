@@ -34,9 +34,15 @@ __all__ = [
     "StoreMismatch",
     "did_you_mean",
     "error_from",
+    "shown",
 ]
 
 _SHOWN = 20
+# Characters of a value in a message, and of one part of a message: a list of a million values helps nobody.
+_LONGEST_VALUE = 300
+_LONGEST_PART = 8000
+# Valid names that a misspelt one is compared with.
+_COMPARED = 1000
 
 
 class SigcubeError(Exception):
@@ -63,11 +69,10 @@ class SigcubeError(Exception):
         expected: str | None = None,
         hint: str | None = None,
     ) -> None:
-        self.what = what
-        self.where = where
-        self.found = found
-        self.expected = expected
-        self.hint = hint
+        self.what = what = _printable(what)
+        self.where, self.found, self.expected, self.hint = (
+            None if part is None else _printable(part) for part in (where, found, expected, hint)
+        )
         super().__init__(what)
 
     def __str__(self) -> str:
@@ -120,6 +125,34 @@ class ClusterError(SigcubeError):
     """The Dask cluster is not reachable, or was lost while in use."""
 
 
+def shown(value: object) -> str:
+    """Return a value as messages show it: its ``repr``, which may fail or be endless, in at most 300 characters.
+
+    Examples
+    --------
+    >>> shown([1.0, "b"]), shown(10**10_000)
+    ("[1.0, 'b']", 'int')
+    """
+    try:
+        text = repr(value)
+    except Exception:
+        # Numbers of more digits than Python prints, tables within themselves, and what others wrote.
+        text = type(value).__name__
+    return _cut(text, _LONGEST_VALUE)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 2]} …"
+
+
+def _printable(text: str) -> str:
+    """Bound a text, and escape what a terminal would obey or cannot encode: names in files may be anything."""
+    return "".join(
+        each if each.isprintable() or each in "\n\xa0" else each.encode("unicode_escape").decode()
+        for each in _cut(text, _LONGEST_PART)
+    )
+
+
 def did_you_mean(name: object, valid: Iterable[str]) -> str:
     """Return a hint on a misspelt name: the nearest valid one, and all of them.
 
@@ -131,7 +164,8 @@ def did_you_mean(name: object, valid: Iterable[str]) -> str:
     'valid: amplitude, window'
     """
     names = sorted(valid)
-    near = get_close_matches(str(name), names, n=1)
+    # A hostile file may have a name of any length, and any number of columns.
+    near = get_close_matches(str(name)[:_LONGEST_VALUE], names[:_COMPARED], n=1)
     listing = f"valid: {', '.join(names) or 'none'}"
     return f"did you mean {near[0]!r}? {listing}" if near else listing
 
@@ -149,7 +183,7 @@ class Fault:
         """Return it on one line."""
         text = f"{self.where}: {self.what}" if self.where else self.what
         for label, value in (("found", self.found), ("expected", self.expected)):
-            text += f", {label} {value}" if value is not None else ""
+            text += f", {label} {_cut(value, _LONGEST_VALUE)}" if value is not None else ""
         return text
 
 
@@ -189,7 +223,8 @@ def error_from(
     if n == 1:
         (fault,) = faults
         place = ", ".join(filter(None, (where, fault.where))) or None
-        return kind(f"{what}: {fault.what}", where=place, found=fault.found, expected=fault.expected, hint=hint)
+        found = fault.found and _cut(fault.found, _LONGEST_VALUE)
+        return kind(f"{what}: {fault.what}", where=place, found=found, expected=fault.expected, hint=hint)
     lines = [str(fault) for fault in faults[:_SHOWN]]
     if n > len(lines):
         lines.append(f"and {n - len(lines)} more")

@@ -6,18 +6,21 @@ import glob
 import mmap
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sigcube.errors import SpecError, shown
 from sigcube.processes import is_abandoned, owner_tag
 
 __all__ = [
+    "beside",
     "cache_folder",
     "clear_abandoned",
     "find_previous",
+    "free_space",
     "make_folder",
+    "path_of",
     "sync",
     "sync_all",
     "write_all",
@@ -42,6 +45,61 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SIGCUBE_CACHE") or platformdirs.user_cache_dir("sigcube"))
 
 
+def path_of(given: str | os.PathLike[str], *, what: str) -> Path:
+    """Return a path as the user gave it, once the system was asked about it; there need not be anything.
+
+    Parameters
+    ----------
+    given : path-like
+        What the user gave.
+    what : str
+        What they say is there, or is to be, for the message.
+
+    Raises
+    ------
+    SpecError
+        There can be nothing: a name is too long or holds a NUL, links go in a circle, or a folder is closed to the
+        user.
+    """
+    try:
+        path = Path(given)
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except (OSError, ValueError, TypeError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        where = shown(os.fspath(given) if isinstance(given, os.PathLike) else given)
+        raise SpecError(f"this cannot be the path of {what}", where=where, found=found) from None
+    return path
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Return the path beside a store whose name ends in `ending` instead of the store's own suffix.
+
+    Examples
+    --------
+    >>> beside(Path("cubes/sparc.zarr"), ".html").as_posix()
+    'cubes/sparc.html'
+    >>> beside(Path("."), ".html") == Path.cwd().with_suffix(".html")
+    True
+    """
+    named = path if path.name not in ("", "..") else path.resolve()
+    return named.parent / f"{named.stem}{ending}"
+
+
+def free_space(path: Path) -> int | None:
+    """Return how many bytes the user may still write on the disk of a path; None where the system does not know.
+
+    Raises
+    ------
+    OSError
+        The disk is gone.
+    """
+    usage = shutil.disk_usage(next(each for each in (path, *path.absolute().parents) if each.exists()))
+    # Some network file systems answer with zeros.
+    return usage.free if usage.total else None
+
+
 def write_file(path: Path, data: bytes | memoryview) -> None:
     """Write a file, or replace it, in one step; its bytes are on the disk. `sync` its folder to be sure of its name.
 
@@ -50,7 +108,7 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
     OSError
         The disk is full or gone; what was at `path` is still there.
     """
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    draft = path.with_name(f".{path.name}.{owner_tag()}.partial")
     try:
         _write_draft(draft, memoryview(data).cast("B"))
         draft.replace(path)
@@ -73,9 +131,12 @@ def write_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     OSError
         The disk is full or gone; what was at `path` is still there.
     """
-    make_folder(path.parent)
-    clear_abandoned(path)
-    if os.path.lexists(path) and not overwrite:
+    # What has no name of its own, such as "." and "/", is there, and nothing takes its place.
+    nameless = path.name in ("", "..")
+    if not nameless:
+        make_folder(path.parent)
+        clear_abandoned(path)
+    if nameless or (os.path.lexists(path) and not overwrite):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     working = path.with_name(f".{path.name}.{owner_tag()}.partial")
     draft, previous = working / "next", working / "previous"

@@ -7,16 +7,18 @@ import socket
 import time
 import uuid
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psutil
 
-__all__ = ["Process", "is_abandoned", "owner_tag", "this_process"]
+__all__ = ["Process", "is_abandoned", "owner_of_draft", "owner_tag", "this_process"]
 
 # psutil counts start times from the boot time, which moves when the clock is set.
 _CLOCK_STEP = 2.0
 # HOST.PID.MACHINE-STARTED-RANDOM; drafts of earlier versions are HOST.PID.RANDOM.
 _TAG = re.compile(r"(?P<host>.+)\.(?P<pid>\d+)\.((?P<machine>[0-9a-f]{12})-(?P<started>\d+)-)?[^.]+")
+_DRAFT = re.compile(r".*\.(?P<pid>\d+)\.(?P<machine>[0-9a-f]{12})-(?P<started>\d+)-[^.]+\.partial")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +69,24 @@ def this_process() -> Process:
 
 
 def owner_tag() -> str:
-    """Return a unique part of a file name that names the calling process; `is_abandoned` reads it."""
+    """Return a unique part of a file name that names the calling process, for `is_abandoned` and `owner_of_draft`."""
+    return f"{_tag_of(os.getpid())}-{uuid.uuid4().hex[:8]}"
+
+
+@cache
+def _tag_of(_pid: int) -> str:
+    """Describe the calling process, once in each: looking it up takes longer than writing a small file."""
     me = this_process()
-    return f"{me.host}.{me.pid}.{_digest(me.machine)}-{me.started:.0f}-{uuid.uuid4().hex[:8]}"
+    return f"{me.host}.{me.pid}.{_digest(me.machine)}-{me.started:.0f}"
+
+
+def owner_of_draft(name: str) -> Process:
+    """Return the process whose `owner_tag` ends a file name, before ``.partial``; one of nowhere if none does."""
+    parts = _DRAFT.fullmatch(name)
+    if parts is None:
+        return Process(host="", machine="", pid=0, started=0.0)
+    machine = _machine() if parts["machine"] == _digest(_machine()) else parts["machine"]
+    return Process(host="", machine=machine, pid=int(parts["pid"]), started=float(parts["started"]))
 
 
 def is_abandoned(path: Path, tag: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sigcube.errors import SpecError, StoreError, StoreMismatch
+from sigcube.files import beside, path_of
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.values import PointStatus
@@ -70,8 +71,8 @@ def rerun(
     StoreMismatch
         When the kernel, or anything else that decides the bits, has changed since.
     """
-    first = Path(path)
-    second = Path(out) if out is not None else first.with_name(f"{first.stem}-rerun.zarr")
+    first = path_of(path, what="a result")
+    second = path_of(out, what="a result") if out is not None else beside(first, "-rerun.zarr")
     if second.resolve() == first.resolve():
         raise SpecError("a result is not compared with itself", where=str(second), hint="give another path")
     if second.exists() and status(second).todo == 0:

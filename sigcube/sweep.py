@@ -3,9 +3,7 @@
 import contextlib
 import json
 import pickle
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
@@ -14,36 +12,40 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import Packed, kind_of, open_cube
+from sigcube.cube import Packed, Where, kind_of, open_cube
+from sigcube.cube.storage import reading
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
-from sigcube.errors import SpecError, StoreError, StoreMismatch
+from sigcube.engine.probe import probe as time_part
+from sigcube.errors import ClusterError, SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric
-from sigcube.plan.bind import ORIGIN, plan_cube, plan_packed
+from sigcube.plan.bind import ORIGIN, extend_plan, plan_cube, plan_packed
 from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
-from sigcube.plan.values import Block, PointStatus, Section
 from sigcube.store import (
     RunStore,
     Written,
+    extend_store,
+    finish_extension,
+    journal_folder,
     open_or_create,
     read_attrs,
+    read_header,
     read_inputs,
+    read_layout,
     refuse_damaged_files,
     stamp,
     write_block,
 )
+from sigcube.store.result import as_asked, open_result, result_attrs
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Sweep", "changed_parts", "open_result", "run_block"]
-
-# Enough for a steady rate, little enough to be done before a person looks up.
-_PROBE_EVALUATIONS = 2**24
+__all__ = ["Sweep", "changed_parts", "run_block"]
 
 _MOST_IN_MEMORY = 4 * 2**30
 
@@ -59,12 +61,20 @@ class Sweep:
     cube : xarray.Dataset or path
         The data.
     kernel : str or Kernel
-        The model: a registered name, or a record of one's own.
-    axes : Mapping
+        The model: a registered name, or a record of one's own. `models` takes several instead.
+    models : Mapping, optional
+        Several models by a name for each: a kernel, or a table of ``kernel`` and what is ``fixed`` in it alone. The
+        result has a dimension ``model``; along an axis that a model does not have, its values repeat.
+    axes : Mapping, optional
         For each parameter or choice that varies, its values: `sigcube.linspace`, `sigcube.geomspace`, a list, labels, a
-        one-dimensional DataArray, or ``(dim, values)`` for axes that vary together.
+        one-dimensional DataArray, or ``(dim, values)`` for axes that vary together. Without any, the grid is one point.
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
+    where : str or DataArray of bool, optional
+        What to keep of the sample: a condition on variables of systems or points, such as
+        ``"inclination > 40 and quality == 1"`` (see `sigcube.cube.conditions.where_true`), or a mask of them.
+    error_floor : float or str, optional
+        The least error of what is observed, in its unit, or as a part of it: ``"5 %"``. What has no error gets none.
     metrics : sequence of str or Metric
         Names in `sigcube.model.metrics.METRICS`, or records of one's own.
     reference : str, Kernel or Mapping, optional
@@ -90,9 +100,12 @@ class Sweep:
         self,
         cube: xr.Dataset | str | Path,
         *,
-        kernel: str | Kernel,
-        axes: Mapping[str, Any],
+        kernel: str | Kernel | None = None,
+        models: Mapping[str, str | Kernel | Mapping[str, Any]] | None = None,
+        axes: Mapping[str, Any] | None = None,
         sample: str = "all",
+        where: Where | None = None,
+        error_floor: float | str | None = None,
         metrics: Sequence[str | Metric] = ("rms",),
         reference: str | Kernel | Mapping[str, Any] | None = None,
         fixed: Mapping[str, Any] | None = None,
@@ -104,6 +117,7 @@ class Sweep:
         data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
         spec = make_spec(
             kernel=kernel,
+            models=models,
             kind=kind_of(data).name,
             axes=axes,
             fixed=fixed,
@@ -113,12 +127,26 @@ class Sweep:
             dtype=dtype,
             n_fitted=n_fitted,
         )
-        self._plan, self._packed = plan_cube(spec, data, sample=sample, title=title)
+        self._plan, self._packed = plan_cube(
+            spec, data, sample=sample, where=where, error_floor=error_floor, title=title
+        )
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Self:
-        """Read a sweep from its TOML file, or a shipped one by name; its cube counts from the current directory."""
-        return cls(**read_spec_file(path).model_dump())
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        fixed: Mapping[str, Any] | None = None,
+        where: str | None = None,
+        error_floor: float | str | None = None,
+    ) -> Self:
+        """Read a sweep from its TOML file, or a shipped one by name; its cube counts from the current directory.
+
+        What is given besides the file replaces what it says: parameters held at other values, axes of the file too; the
+        condition; the floor of errors.
+        """
+        file = read_spec_file(path).changed(fixed or {}, where=where, error_floor=error_floor)
+        return cls(**file.model_dump())
 
     @classmethod
     def from_result(
@@ -129,14 +157,19 @@ class Sweep:
         own_metrics: Mapping[str, Metric] | None = None,
     ) -> Self:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
-        attrs = _result_attrs(path)
-        if attrs.get("kind") == "fit":
-            hint = "open it with sigcube.open_result, or make it again with `sigcube fit`"
-            raise SpecError("this is the result of a fit, not of a sweep", where=str(path), hint=hint)
+        attrs = result_attrs(path, "result")
+        own: Any = {"own_kernels": own_kernels, "own_metrics": own_metrics}
+        with reading(path, what="result"):
+            layout, packed = read_layout(path), read_inputs(path)
+            asked = spec_from_record(json.loads(attrs["spec"]), **own)
+            spec = spec_from_record(layout.spec, **own) if layout.spec else asked
+        origin = {name: attrs[name] for name in ORIGIN if name in attrs}
+        return cls._of(plan_packed(spec, packed, origin, stages=layout.stages, asked=asked), packed)
+
+    @classmethod
+    def _of(cls, plan: Plan, packed: Packed) -> Self:
         sweep = cls.__new__(cls)
-        spec = spec_from_record(json.loads(attrs["spec"]), own_kernels=own_kernels, own_metrics=own_metrics)
-        sweep._packed = read_inputs(path)
-        sweep._plan = plan_packed(spec, sweep._packed, {name: attrs[name] for name in ORIGIN if name in attrs})
+        sweep._plan, sweep._packed = plan, packed
         return sweep
 
     @property
@@ -152,7 +185,7 @@ class Sweep:
         probe : bool
             Whether to time a small part on this machine, for an estimate of the whole.
         """
-        return _probed(self._plan, self._packed) if probe else self._plan
+        return time_part(self._plan, self._packed) if probe else self._plan
 
     def run(
         self,
@@ -197,13 +230,82 @@ class Sweep:
         ClusterError
             When the cluster is not reachable, or is lost.
         """
-        with open_or_create(path, plan=self._plan, inputs=self._packed, retry_failed=retry_failed) as store:
+        stored = self._stored_in(path)
+        with open_or_create(path, plan=stored._plan, inputs=self._packed, retry_failed=retry_failed) as store:
             if store.todo:
-                self._run_blocks(
+                stored._run_blocks(
                     store, client, scheduler=scheduler, workers=workers, fail_fast=fail_fast, on_event=on_event
                 )
             store.check()
         return open_result(path)
+
+    def extend(self, path: str | Path, **options: Any) -> xr.Dataset:
+        """Extend a result to this sweep, which has the same axes with more values: further ones, or between the old.
+
+        No block of the result is computed again or moved; what was left of it is done first. A reading that does not
+        use an axis is computed once more for its new values. An extension that was interrupted goes on when it is asked
+        for again.
+
+        Parameters
+        ----------
+        path : path
+            The result of the same sweep over a smaller grid.
+        **options
+            As for `run`.
+
+        Returns
+        -------
+        xarray.Dataset
+            The whole result, each axis in the order of this sweep. On the disk, new values lie behind the old ones.
+
+        Raises
+        ------
+        SpecError
+            There is no result.
+        StoreMismatch
+            The result has values that this sweep has not, or anything else differs: the model, the sample, the data ...
+        StoreInUse, StoreError, ClusterError
+            As for `run`.
+        """
+        finish_extension(path)
+        refuse_damaged_files(path)
+        before = Sweep.from_result(path, **_own_records(self._plan.spec))._plan
+        plan = extend_plan(before, self._plan, self._packed, where=str(path))
+        if plan.identity != before.identity or plan.asked.grid != before.asked.grid:
+            extend_store(path, plan=plan, inputs=self._packed, before=before.identity)
+        return self.run(path, **options)
+
+    def _stored_in(self, path: str | Path) -> Self:
+        """Return this sweep with the axes as a store has them, if an extension put them in an order of its own."""
+        folder = journal_folder(path)
+        if not folder.is_dir():
+            return self
+        finish_extension(path)
+        if read_header(folder).identity == self._plan.identity:
+            return self
+        try:
+            refuse_damaged_files(path)
+            before = Sweep.from_result(path, **_own_records(self._plan.spec))._plan
+        except SigcubeError:
+            # To open the store says what is wrong with it.
+            return self
+        try:
+            plan = extend_plan(before, self._plan, self._packed, where=str(path))
+        except StoreMismatch:
+            if len(before.stages) > 1:
+                raise
+            return self
+        if plan.stages != before.stages:
+            raise StoreMismatch(
+                "the store holds a part of this sweep",
+                where=str(path),
+                found=before.spec.grid.text,
+                expected=plan.spec.grid.text,
+                hint="extend it: `sigcube sweep SPEC --extend`, in Python `extend(path)`; or write to another path",
+            )
+        if before.asked.grid != self._plan.asked.grid:
+            return self
+        return self._of(plan, self._packed)
 
     def _run_blocks(
         self, store: RunStore, client: "Client | None", *, scheduler: str | None, workers: int | None, **options: Any
@@ -263,41 +365,19 @@ class Sweep:
                 target: Any = (..., *region)
                 arrays[name][target] = values[name]
         content = {v.name: (v.dims, arrays[v.name], dict(v.attrs)) for v in plan.variables}
-        return xr.Dataset(content, plan.coords, plan.attrs)
+        return as_asked(xr.Dataset(content, plan.coords, plan.attrs), plan.spec.grid, plan.asked.grid)
 
     def __repr__(self) -> str:
-        return f"<Sweep of {self._plan.spec.model.kernel.name} over {dict(self._plan.dims)}>"
+        return f"<Sweep of {self._plan.spec.name} over {dict(self._plan.dims)}>"
 
 
 def _own_records(spec: Spec) -> dict[str, dict[str, Any]]:
     """Return the kernels and metrics that a worker would not find by name, as `Sweep.from_result` takes them."""
-    kernels = [model.kernel for model in (spec.model, spec.reference) if model is not None]
+    kernels = [model.kernel for model in (*spec.models.values(), spec.reference) if model is not None]
     return {
         "own_kernels": {each.name: each for each in kernels if KERNELS.get(each.name) is not each},
         "own_metrics": {metric.name: metric for metric in spec.metrics if metric.name not in METRICS},
     }
-
-
-def _probed(plan: Plan, packed: Packed) -> Plan:
-    """Time a small part of the largest section, once its loop is compiled, and see whether it is finite."""
-    section = max(plan.sections, key=plan.section_size)
-    block = _first_points(plan, section, max(1, _PROBE_EVALUATIONS // plan.n_points))
-    engine = Engine(plan, packed)
-    engine.evaluate(block)
-    start = time.perf_counter()
-    status = engine.evaluate(block)["status"]
-    seconds = (time.perf_counter() - start) / (block.size * plan.n_points)
-    return replace(plan, seconds_per_evaluation=seconds, finite_where_probed=bool((status == PointStatus.DONE).any()))
-
-
-def _first_points(plan: Plan, section: Section, points: int) -> Block:
-    whole = plan.block(0, section, (0,) * len(plan.dims))
-    tile: list[slice] = []
-    for part in reversed(whole.tile):
-        length = max(1, min(part.stop - part.start, points))
-        points //= length
-        tile.append(slice(part.start, part.start + length))
-    return replace(whole, tile=tuple(reversed(tile)))
 
 
 def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
@@ -335,12 +415,17 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
 @lru_cache(maxsize=2)
 def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
     """Read spec and data from a store, once a process."""
-    sweep = Sweep.from_result(path, **(pickle.loads(payload) if payload else {}))
+    try:
+        sweep = Sweep.from_result(path, **(pickle.loads(payload) if payload else {}))
+    # Whatever it is, it is no fault of the block's: the client has just read the same.
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"
+        raise ClusterError("cannot read the sweep from its store", where=path, found=found) from error
     if changed := changed_parts(sweep, path):
         raise StoreMismatch(
-            f"this worker would compute something else: {', '.join(changed)} differ",
+            "would compute something else",
             where=path,
-            hint="run the same version of sigcube and of the kernel on the workers and on the client",
+            found=", ".join(f"another {part}" for part in changed),
         )
     return Engine(sweep._plan, sweep._packed)
 
@@ -349,63 +434,3 @@ def changed_parts(sweep: Sweep, path: str | Path) -> dict[str, str]:
     """Return the parts of a result's identity that a sweep read from it no longer has, as the result has them."""
     stored = in_present_words(json.loads(read_attrs(path)["identity"]))
     return {key: str(stored.get(key)) for key in find_differences(stored, sweep._plan.identity)}
-
-
-def _result_attrs(path: str | Path) -> dict[str, Any]:
-    try:
-        attrs = read_attrs(path)
-    except (OSError, ValueError):
-        attrs = {}
-    if "spec" not in attrs:
-        raise SpecError("this is not a result of a sweep", where=str(path), hint="name the folder of a sigcube result")
-    return attrs
-
-
-def open_result(path: str | Path) -> xr.Dataset:
-    """Open a result cube, finished or still being written.
-
-    Parameters
-    ----------
-    path : path
-        The result store.
-
-    Returns
-    -------
-    xarray.Dataset
-        Metrics of systems and summaries over the grid's axes, and the ``status`` of each grid point; or what a fit
-        found. Loaded when used; its arrays have the ``hvplot`` accessor.
-
-    Raises
-    ------
-    SpecError
-        For a path at which there is no result.
-    StoreError
-        When its attributes, coordinates or inputs are not as they were written. Of the values, `sigcube.verify` tells.
-    """
-    _result_attrs(path)
-    refuse_damaged_files(path)
-    _register_hvplot()
-    result: xr.Dataset = xr.open_zarr(path, chunks=None)
-    text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
-    return result.assign_coords(text)
-
-
-class _HvplotOnFirstUse:
-    """The ``hvplot`` of arrays until hvPlot is imported, which puts its own accessor here.
-
-    Importing it takes longer than a small sweep. Of the classes this is no attribute, so that hvPlot does not warn that
-    it replaces one.
-    """
-
-    def __get__(self, data: Any, kind: type) -> Any:
-        if data is None:
-            raise AttributeError("hvplot")
-        import hvplot.xarray  # noqa: F401
-
-        return data.hvplot
-
-
-def _register_hvplot() -> None:
-    for kind in (xr.Dataset, xr.DataArray):
-        if "hvplot" not in vars(kind):
-            setattr(kind, "hvplot", _HvplotOnFirstUse())  # noqa: B010 - mypy knows no such attribute

@@ -1,7 +1,8 @@
 """TOML files: read, checked against a pydantic model, and every fault reported in the same form."""
 
+import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -9,12 +10,20 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from sigcube.errors import Fault, SpecError, did_you_mean, error_from
+from sigcube.errors import Fault, SpecError, did_you_mean, error_from, shown
+from sigcube.files import path_of
 from sigcube.shipped import shipped
 
 __all__ = ["KeyFault", "check", "find_faults", "key_names", "parse_toml", "read_text", "read_toml"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+# What people write has kilobytes, and 10^5 numbers in full; more would take seconds to parse.
+_MOST_BYTES = 2 * 2**20
+# Python's parser takes time and memory with the square of the names that dots join in one key: 10^5 take a minute.
+_LONG_KEY = re.compile(r"""(?:(?:(?<![\w-])[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
+# Faults that are looked at: each unknown key is compared with the valid ones.
+_MOST_FAULTS = 1000
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def read_toml(name_or_path: str | Path, *, folder: str, what: str) -> dict[str, 
     SpecError
         If it cannot be read, or is not TOML.
     """
-    texts = {} if Path(name_or_path).is_file() else shipped(folder)
+    texts = {} if path_of(name_or_path, what=what).is_file() else shipped(folder)
     if (text := texts.get(str(name_or_path))) is None:
         hint = f"{did_you_mean(str(name_or_path), texts)}; or give the path of a file"
         text = read_text(Path(name_or_path), what=what, hint=hint)
@@ -80,14 +89,25 @@ def read_text(path: Path, *, what: str, hint: str | None = None) -> str:
     Raises
     ------
     SpecError
-        If it cannot be read.
+        If it cannot be read, or is too long.
     """
     try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{what} is not TOML", where=str(path), found=str(error)) from None
+        with path_of(path, what=what).open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise SpecError(f"{what} cannot be read", where=str(path), found=error.strerror, hint=hint) from None
+    if len(data) > _MOST_BYTES:
+        raise SpecError(
+            f"{what} is too long",
+            where=str(path),
+            found=f"more than {_MOST_BYTES} bytes",
+            hint="name the TOML file; give many values of an axis by linspace or geomspace, or in Python",
+        )
+    try:
+        # Some editors begin a file with a mark of its encoding.
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{what} is not TOML", where=str(path), found=str(error)) from None
 
 
 def parse_toml(text: str, *, what: str, where: str) -> dict[str, Any]:
@@ -96,11 +116,16 @@ def parse_toml(text: str, *, what: str, where: str) -> dict[str, Any]:
     Raises
     ------
     SpecError
-        If it is not TOML, with the line and the column.
+        If it is not TOML, with the line and the column, or nested too deep.
     """
     try:
+        if _LONG_KEY.search(text):
+            raise RecursionError
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise SpecError(f"{what} is nested too deep", where=where, expected="a few tables within one another") from None
+    except ValueError as error:
+        # Of TOML itself, and of whole numbers with more digits than Python reads.
         raise SpecError(f"{what} is not TOML", where=where, found=str(error)) from None
 
 
@@ -145,9 +170,36 @@ def find_faults(
 ) -> tuple[_Model, list[KeyFault]] | tuple[None, list[KeyFault]]:
     """Return the content as a model, or None, and all its faults; the parameters are those of `check`."""
     try:
-        return model.model_validate(content), []
+        checked = model.model_validate(content)
     except ValidationError as error:
-        return None, [_key_fault(detail, model, also) for detail in error.errors(include_url=False)]
+        return None, [_key_fault(detail, model, also) for detail in error.errors(include_url=False)[:_MOST_FAULTS]]
+    faults = [*_misread(content, checked)]
+    return (None, faults) if faults else (checked, [])
+
+
+def _misread(content: Any, checked: Any, key: str = "") -> Iterator[KeyFault]:
+    """Find where pydantic took text or a truth value for a number, or a number for a truth value: ``fitted = true``."""
+    if isinstance(checked, BaseModel):
+        checked = dict(checked)
+    if content is checked:
+        return
+    if isinstance(content, Mapping) and isinstance(checked, Mapping):
+        pairs = [(str(name), value, checked[name]) for name, value in content.items() if name in checked]
+    elif isinstance(content, list) and isinstance(checked, list | tuple):
+        pairs = [(str(place), *each) for place, each in enumerate(zip(content, checked, strict=True))]
+    else:
+        found, wanted = _sort(content), _sort(checked)
+        if found and wanted and found != wanted:
+            yield KeyFault(key, "value", f"Input should be {wanted}", found=shown(content))
+        return
+    for name, given, taken in pairs:
+        yield from _misread(given, taken, f"{key}.{name}" if key else name)
+
+
+def _sort(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    return "a number" if isinstance(value, int | float) else "text" if isinstance(value, str) else ""
 
 
 def _key_fault(detail: Mapping[str, Any], model: type[BaseModel], also: Iterable[str]) -> KeyFault:
@@ -160,7 +212,7 @@ def _key_fault(detail: Mapping[str, Any], model: type[BaseModel], also: Iterable
         return KeyFault(key, "missing", f"key {name!r} is missing", hint="add it")
     if detail["type"] == "value_error":
         return KeyFault(key, "rule", str(detail["msg"]).removeprefix("Value error, "))
-    return KeyFault(key, "value", str(detail["msg"]), found=repr(detail["input"]))
+    return KeyFault(key, "value", str(detail["msg"]), found=shown(detail["input"]))
 
 
 def key_names(model: type[BaseModel]) -> list[str]:

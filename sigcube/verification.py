@@ -13,7 +13,8 @@ from sigcube.model.metrics import Metric
 from sigcube.plan.values import Block, PointStatus
 from sigcube.store import JournalEntry
 from sigcube.store.damage import find_fault, repair_store
-from sigcube.store.journal import Journal, read_header, read_undamaged
+from sigcube.store.extension import finish_extension, restore_extension
+from sigcube.store.journal import Journal, read_undamaged
 from sigcube.store.lock import Lock
 from sigcube.store.template import damaged_files, journal_folder
 from sigcube.store.writer import digest_of
@@ -161,10 +162,12 @@ def verify(
         raise SpecError("this is no number of blocks", where="sample", found=str(sample), expected="0 or more")
     store = str(Path(path).resolve())
     # Before the lock, which wants a folder to lie in.
-    read_header(journal_folder(store))
+    read_undamaged(journal_folder(store))
     with Lock(journal_folder(store)) if repair else nullcontext():
+        restored = repair and restore_extension(store)
         journal, lines = read_undamaged(journal_folder(store))
-        damage = [Damage(f"journal, line {number}", what) for number, what in lines.items()]
+        damage = [Damage("journal", "an extension is missing, of which there is a copy")] if restored else []
+        damage += [Damage(f"journal, line {number}", what) for number, what in lines.items()]
         files = damaged_files(store, journal.header.files)
         damage += [Damage(name, what) for name, what in files.items()]
         blocks: Sequence[Block] = ()
@@ -181,6 +184,7 @@ def verify(
         if repair and damage:
             bad = sorted({each.block for each in damage if each.block is not None})
             repair_store(store, files=files, blocks=[blocks[index] for index in bad])
+            finish_extension(store, locked=True)
     return VerifyReport(
         path=str(path),
         blocks=len(journal.header.block_points),

@@ -34,7 +34,7 @@ cube.{observed}.attrs["units"], cube.attrs["citation"]
 
 `sigcube.open_cube` does the same, and checks it: against its schema, and against its fingerprint.
 
-Every variable has `units` as `astropy.units` reads them (empty for a pure number), a `long_name`, and a `source` that
+Every variable has `units` as `astropy.units` reads them (a pure number has none), a `long_name`, and a `source` that
 says which file and column it is from, or how it was computed. A cube may hold variables beyond its schema; they are
 labelled alike.
 

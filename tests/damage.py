@@ -6,9 +6,10 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -22,23 +23,22 @@ from sigcube.plan.values import PointStatus
 from sigcube.readers.mock import mock_survey
 from sigcube.store import JournalEntry, open_or_create, status, write_block
 
-__all__ = ["DAMAGES", "falsify", "files_of", "run_half", "same_bits", "small_sweep", "survive"]
+__all__ = ["DAMAGES", "falsify", "files_of", "run_extended", "run_half", "same_bits", "small_sweep", "survive"]
 
-AXES = {
+AXES: Mapping[str, Any] = {
     "window": ["none", "geometric"],
     "xi_scale": sigcube.linspace(0.05, 1, 6),
     "A": sigcube.linspace(0.2, 3, 30),
 }
 
 
-def small_sweep(cube: xr.Dataset) -> Sweep:
+def small_sweep(cube: xr.Dataset, axes: Mapping[str, Any] = AXES) -> Sweep:
     """A sweep of more than ten blocks, some of which repeat along an axis."""
     with (
         mock.patch("sigcube.plan.layout._SMALLEST_BLOCK_EVALUATIONS", 2**14),
         mock.patch("sigcube.plan.layout._FEWEST_BLOCKS", 8),
     ):
-        sweep = Sweep(cube, kernel="sigma", sample="unflagged", axes=AXES, reference="mond", keep=["galaxy"])
-    assert len(sweep.plan(probe=False).blocks) > 10
+        sweep = Sweep(cube, kernel="sigma", sample="unflagged", axes=axes, reference="mond", keep=["galaxy"])
     return sweep
 
 
@@ -55,6 +55,13 @@ def run_half(sweep: Sweep, path: Path) -> Path:
         except KeyboardInterrupt:
             pass
     assert status(path).todo
+    return path
+
+
+def run_extended(sweep: Sweep, cube: xr.Dataset, path: Path) -> Path:
+    """Run a part of a small sweep, and extend it to the whole, along two axes."""
+    small_sweep(cube, axes={**AXES, "window": AXES["window"][1:], "A": AXES["A"][::2]}).run(path)
+    sweep.extend(path)
     return path
 
 
@@ -159,7 +166,7 @@ def survive(sweep: Sweep, damaged: Path, whole: xr.Dataset) -> str:
 
 
 def main() -> None:
-    """Damage a random file of a finished or half-finished store in a random way, many times."""
+    """Damage a random file of a finished, half-finished or extended store in a random way, many times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
@@ -169,14 +176,16 @@ def main() -> None:
         mock.patch("sigcube.plan.layout._SMALLEST_BLOCK_EVALUATIONS", 2**14),
         mock.patch("sigcube.plan.layout._FEWEST_BLOCKS", 8),
     ):
-        sweep = small_sweep(mock_survey(n_galaxies=40, seed=20))
-        finished, half = Path(scratch, "finished.zarr"), Path(scratch, "half.zarr")
+        cube = mock_survey(n_galaxies=40, seed=20)
+        sweep = small_sweep(cube)
+        finished, half, extended = (Path(scratch, f"{name}.zarr") for name in ("finished", "half", "extended"))
         sweep.run(finished)
         run_half(sweep, half)
+        run_extended(sweep, cube, extended)
         whole, found = open_result(finished).load(), Counter()
         for trial in range(chosen.trials):
             rng = random.Random(f"{chosen.seed} {trial}")
-            store, how = rng.choice([finished, half]), rng.choice(sorted(DAMAGES))
+            store, how = rng.choice([finished, half, extended]), rng.choice(sorted(DAMAGES))
             damaged = Path(shutil.copytree(store, Path(scratch, "damaged.zarr")))
             DAMAGES[how](damaged / rng.choice(files_of(store)).relative_to(store), rng)
             found[how, survive(sweep, damaged, whole)] += 1

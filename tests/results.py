@@ -1,9 +1,9 @@
-"""A small result as a sweep writes it, made in memory."""
+"""A small result as a sweep writes it, and a small fit, made in memory."""
 
 import numpy as np
 import xarray as xr
 
-__all__ = ["kept_result", "small_result"]
+__all__ = ["kept_result", "small_fit", "small_result"]
 
 X = np.linspace(0.0, 0.6, 31)
 A = np.linspace(0.5, 1.5, 41)
@@ -36,6 +36,33 @@ def small_result(*, synthetic: int = 1) -> xr.Dataset:
         },
         attrs={"title": "a small result", "synthetic": synthetic, "cube": "a cube of a test"},
     )
+
+
+def small_fit(*, systems: int = 6) -> xr.Dataset:
+    """Two models, the first with A and xi, the second with c, as a fit writes them; the last system has no values."""
+    names, rng = ["A", "xi", "c"], np.random.default_rng(4)
+    dims, shape = ("model", "galaxy"), (2, systems)
+    fitted = np.array([[True, True, False], [False, False, True]])
+    best = {name: np.where(fitted[:, [i]], rng.uniform(1.0, 3.0, shape), np.nan) for i, name in enumerate(names)}
+    best["xi"] *= np.geomspace(1.0, 1000.0, systems)
+    data = {}
+    for name, values in best.items():
+        values[:, -1] = np.nan
+        data[name] = (dims, values, {"units": "kpc" if name == "xi" else "", "long_name": f"best {name}"})
+        data[f"{name}_error"] = (dims, np.where(np.arange(systems) == 1, np.nan, 0.1 * values), {"long_name": "error"})
+    sides = np.where(fitted[:, np.newaxis], 0, 3) * np.ones((1, systems, 1), dtype=int)
+    sides[0, 2, 1], sides[1, 3, 2] = 1, 2
+    flags = {"flag_values": [0, 1, 2, 3], "flag_meanings": "inside lower upper not_fitted"}
+    data["at_bound"] = (("model", "galaxy", "parameter"), sides.astype(np.uint8), flags)
+    data["chi2"] = (dims, rng.uniform(5.0, 20.0, shape), {"long_name": "χ²", "best": "smallest"})
+    data["n_points"] = (dims, np.full(shape, 12), {"long_name": "number of points"})
+    data["converged"] = (dims, np.ones(shape, dtype=bool), {})
+    coords = {
+        "model": np.array(["sigma", "nfw"], dtype=object),
+        "galaxy": np.array([f"G{i}" for i in range(systems)], dtype=object),
+        "parameter": np.array(names, dtype=object),
+    }
+    return xr.Dataset(data, coords, {"title": "a small fit", "synthetic": 1, "kind": "fit", "sample": "all"})
 
 
 def kept_result(*, n_galaxies: int = 7, dtype: str = "float64", seed: int = 2) -> xr.Dataset:

@@ -58,7 +58,7 @@ def test_they_travel(kind: type[SigcubeError], what: str, parts: tuple[str | Non
     error = kind(what, **dict(zip(("where", "found", "expected", "hint"), parts, strict=True)))
     back = pickle.loads(pickle.dumps(error))
     assert type(back) is kind
-    assert (back.what, back.where, back.found, back.expected, back.hint) == (what, *parts)
+    assert vars(back) == vars(error)
     assert str(back) == str(error)
 
 

@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from sigcube.cli import ExitCode, app
 from sigcube.cube import save_cube
+from sigcube.shipped import shipped
 from sigcube.sweep import Sweep
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,10 +70,13 @@ def test_the_model_of_the_readme_is_what_its_docstrings_say(here: Path, mock_cub
 
 
 def test_the_spec_of_the_readme_can_be_planned(here: Path) -> None:
-    (spec,) = blocks("toml")
+    spec, models = blocks("toml")
     (here / "spec.toml").write_text(spec, encoding="utf-8")
     plan = Sweep.from_toml("spec.toml").plan(probe=False)
     assert plan.dims == {"window": 2, "k": 3, "xi_scale": 100, "A": 100}
+    several = spec.replace('kernel = "sigma"\n', "").replace('scale_length = "disk_peak"\n', "").partition("[axes]")[0]
+    (here / "spec.toml").write_text(several + models, encoding="utf-8")
+    assert Sweep.from_toml("spec.toml").plan(probe=False).dims == {"model": 2}
 
 
 def test_the_commands_of_the_readme_exist() -> None:
@@ -82,6 +86,9 @@ def test_the_commands_of_the_readme_exist() -> None:
     for verb, rest in lines:
         known = {option for parameter in verbs[verb].params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known, verb
+    specs = set(re.findall(r"^sigcube +(?:plan|sweep|fit) +(\w+) ", README, flags=re.MULTILINE))
+    assert len(specs) >= 2
+    assert specs <= set(shipped("sweeps"))
     for path in re.findall(r"sweeps/\w+\.toml", README):
         assert (ROOT / path).is_file()
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,17 @@ from distributed import Client
 
 import sigcube
 from sigcube.cube import fingerprint, open_cube, save_cube
+from sigcube.driver import Event
+from sigcube.driver.cluster import connect
 from sigcube.engine import Engine
-from sigcube.errors import DataError, SigcubeError, SpecError, StoreError, StoreMismatch
+from sigcube.errors import ClusterError, DataError, SigcubeError, SpecError, StoreError, StoreMismatch
 from sigcube.plan.plan import Block
 from sigcube.rerun import rerun
 from sigcube.store import open_or_create, read_journal
-from sigcube.sweep import Sweep, open_result, run_block
+from sigcube.store.result import open_result
+from sigcube.sweep import Sweep, run_block
+from sigcube.verification import verify
+from tests.driver.cluster_helpers import StockCluster
 from tests.own_kernels import FRAGILE
 
 AXES = {
@@ -226,6 +232,40 @@ def test_blocks_that_raise_or_kill_are_recorded_and_the_rest_completes(
 
 
 @pytest.mark.cluster
+def test_a_worker_with_another_engine_is_refused_by_name_and_others_do_its_blocks(
+    mock_cube: xr.Dataset, result_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sigcube.driver.loop.REFUSAL_TIMEOUT", 300.0)
+    shutil.copytree(Path(sigcube.__file__).parent, tmp_path / "other" / "sigcube")
+    with open(tmp_path / "other" / "sigcube" / "chunks.py", "a") as source:
+        source.write("# A comment will do.\n")
+    cluster = StockCluster(tmp_path / "cluster", workers=0)
+    cluster.add_worker(path=[str(tmp_path / "other")])
+    refused = []
+
+    def watch(event: Event) -> None:
+        if event.kind == "refused":
+            refused.append(event.text)
+            cluster.add_worker()
+
+    try:
+        with connect(cluster.address) as client:
+            client.wait_for_workers(1, timeout=300)
+            (other,) = client.nthreads()
+            result = sweep_of(mock_cube).run(tmp_path / "r.zarr", client=client, on_event=watch)
+    finally:
+        cluster.close()
+    assert refused == [f"{other}: would compute something else, found {tmp_path / 'r.zarr'}, another engine"]
+    same_bits(result, open_result(result_path))
+
+
+@pytest.mark.cluster
+def test_a_payload_that_cannot_be_read_is_no_fault_of_the_block(result_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"cannot read the sweep(.|\n)*UnpicklingError"):
+        run_block(str(result_path), 0, b"not a pickle")
+
+
+@pytest.mark.cluster
 def test_fail_fast_stops_and_names_the_block(mock_cube: xr.Dataset, local_client: Client, tmp_path: Path) -> None:
     sweep = Sweep(mock_cube, kernel=FRAGILE, axes={"A": [2.0, 1.0], "b": sigcube.linspace(0, 1, 60_000)})
     with pytest.raises(SigcubeError, match=r"block \d+ failed, and the run stops as asked\n +where: A = 2"):
@@ -269,6 +309,94 @@ def test_a_result_too_large_for_memory_is_refused(mock_cube: xr.Dataset) -> None
 def test_a_cube_without_what_the_kernel_needs_names_it(mock_cube: xr.Dataset) -> None:
     with pytest.raises(DataError, match="sigma needs 'v_bul', which the cube does not have"):
         sweep_of(mock_cube.drop_vars("v_bul"))
+
+
+def test_a_result_states_the_sample_as_it_is(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    cube = open_cube(save_cube(mock_cube, tmp_path / "cube.zarr"))
+    plan = sweep_of(cube, where="inclination > 60", error_floor="5 %").plan(probe=False)
+    n = int((cube.inclination > 60).sum())
+    said = {name: plan.attrs[name] for name in ("sample", "where", "error_floor", "n_systems", "n_points")}
+    assert said == {
+        "sample": "unflagged",
+        "where": "inclination > 60",
+        "error_floor": "5 % of v_obs",
+        "n_systems": n,
+        "n_points": plan.n_points,
+    }
+    title = plan.attrs["title"]
+    assert f"; sample unflagged where inclination > 60: {n} galaxies, {plan.n_points:,} points" in title
+    assert "where inclination > 60" in repr(plan)
+    assert "changed in memory" not in title
+    edited = sweep_of(cube.isel(galaxy=[1, 2]), where=cube.inclination[1:3] > 0).plan(probe=False).attrs
+    assert edited["cube"] == f"{cube.attrs['title']}, changed in memory"
+    assert ", changed in memory; sample unflagged where (a mask given in Python): 2 galaxies" in edited["title"]
+    assert sweep_of(cube, title="mine").plan(probe=False).attrs["title"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("given", "least"),
+    [
+        (3.0, lambda cube: 3.0),
+        ("5 %", lambda cube: 0.05 * cube.v_obs),
+    ],
+)
+@pytest.mark.slow
+def test_errors_are_at_least_the_floor(mock_cube: xr.Dataset, given: object, least: Any) -> None:
+    options = {"axes": {"A": [1.0, 2.0]}, "metrics": ["chi2"], "reference": None, "dtype": "float64"}
+    changed = mock_cube.assign(e_v_obs=np.maximum(mock_cube.e_v_obs, least(mock_cube)))
+    floored, by_hand = sweep_of(mock_cube, error_floor=given, **options), sweep_of(changed, **options)
+    same_bits(floored.compute(), by_hand.compute())
+    unknown = mock_cube.assign(e_v_obs=mock_cube.e_v_obs.where(mock_cube.galaxy != "SYN00001"))
+    assert np.isnan(sweep_of(unknown, error_floor=given, **options).packed.points["e_v_obs"]).any()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"error_floor": 0}, "this is no floor of errors\n  where: error_floor\n  found: 0"),
+        ({"error_floor": "3 km/s"}, "this is no floor of errors"),
+        ({"error_floor": "nan"}, "this is no floor of errors"),
+        ({"error_floor": True}, "this is no floor of errors"),
+        ({"error_floor": 3.0, "metrics": ["rms"]}, "nothing here uses the errors of the data"),
+        ({"where": "inclinaton > 3"}, "the cube has no variable 'inclinaton'\n  where: where"),
+    ],
+)
+def test_a_sample_that_cannot_be_is_refused(mock_cube: xr.Dataset, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        sweep_of(mock_cube, **given)
+
+
+@pytest.mark.slow
+def test_another_selection_is_another_sweep(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    options = {"axes": {"A": [1.0, 2.0]}, "metrics": ["chi2"], "reference": None}
+    first = sweep_of(mock_cube, where="inclination > 60", error_floor=1.0, **options)
+    result = first.run(tmp_path / "r.zarr", workers=0)
+    assert result.sizes["galaxy"] == result.attrs["n_systems"]
+    again = Sweep.from_result(tmp_path / "r.zarr").plan(probe=False)
+    assert again.attrs == result.attrs
+    assert again.identity == first.plan(probe=False).identity
+    for change, part in (({"where": "inclination > 75"}, "where"), ({"error_floor": 2.0}, "error_floor")):
+        other = {"where": "inclination > 60", "error_floor": 1.0, **change}
+        with pytest.raises(StoreMismatch, match=rf"made by another sweep: {part}, .*data e_v_obs.* differ"):
+            sweep_of(mock_cube, **other, **options).run(tmp_path / "r.zarr", workers=0)
+    # A mask leaves no text that would tell, but other data.
+    with pytest.raises(StoreMismatch, match="data systems"):
+        sweep_of(mock_cube, where=mock_cube.inclination > 75, **options).run(tmp_path / "r.zarr", workers=0)
+
+
+@pytest.mark.slow
+def test_a_sweep_without_axes_is_one_point(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    one = sweep_of(mock_cube, axes={}, fixed={"A": 1.5})
+    result = one.run(tmp_path / "r.zarr", workers=0)
+    assert result.rms.dims == ("galaxy",)
+    assert result.rms_mean.dims == result.status.dims == ()
+    same_bits(result.load(), one.compute())
+    # The same value as that point has on an axis.
+    same_bits(result, sweep_of(mock_cube, axes={"A": [1.0, 1.5]}).compute().isel(A=1))
+    report = verify(tmp_path / "r.zarr", sample=1)
+    assert (report.sound, report.recomputed) == (True, 1)
+    # Taken up again: there is nothing to do.
+    same_bits(result, one.run(tmp_path / "r.zarr", workers=0).load())
 
 
 def test_something_else_than_a_result_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from sigcube.errors import SpecError, StoreError, StoreInUse, StoreMismatch
 from sigcube.rerun import rerun
 from sigcube.store import open_or_create, read_journal, status
 from sigcube.verification import VerifyReport
-from tests.damage import DAMAGES, falsify, files_of, run_half, same_bits, small_sweep, survive
+from tests.damage import DAMAGES, falsify, files_of, run_extended, run_half, same_bits, small_sweep, survive
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,19 @@ def half(sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_half(sweep, tmp_path_factory.mktemp("half") / "r.zarr")
 
 
+@pytest.fixture(scope="module")
+def extended(sweep: Sweep, mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that was made of a part of the grid, and extended to the whole."""
+    return run_extended(sweep, mock_cube, tmp_path_factory.mktemp("extended") / "r.zarr")
+
+
 @pytest.fixture
 def copy(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "copy.zarr"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("state", ["finished", "half"])
+@pytest.mark.parametrize("state", ["finished", "half", "extended"])
 @pytest.mark.parametrize("how", DAMAGES)
 def test_no_damage_to_any_file_survives(
     request: pytest.FixtureRequest, sweep: Sweep, finished: Path, tmp_path: Path, state: str, how: str

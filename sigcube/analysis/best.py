@@ -262,9 +262,11 @@ def far_from_best(array: xr.DataArray) -> FloatArray:
 
     Its attribute ``best`` is ``smallest``, ``largest``, ``zero`` or ``one``; one half is as far from one as two is.
     """
-    values = array.values
+    values, best = array.values, str(array.attrs.get("best", "smallest"))
+    if best not in _DISTANCE:
+        raise SpecError(f"{array.name} does not say which value is best", found=best, expected=", ".join(_DISTANCE))
     with np.errstate(divide="ignore", invalid="ignore"):
-        distance = _DISTANCE[array.attrs.get("best", "smallest")](values)
+        distance = _DISTANCE[best](values)
     # A negative ratio has no logarithm.
     return np.where(np.isfinite(values) & ~np.isnan(distance), distance, np.inf)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from sigcube.cube import unit_attrs
 from sigcube.engine import Engine
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.sweep import Sweep
@@ -98,7 +99,7 @@ def permutation_control(
     as_good = int((sign * found <= sign * observed).sum())
     attrs = {
         "long_name": f"{metric} with {variable} shuffled",
-        "units": str(usable[metric]["units"]),
+        **unit_attrs(str(usable[metric].get("units", ""))),
         "source": "sigcube",
     }
     shuffled = xr.DataArray(found, dims="permutation", name=metric, attrs=attrs)

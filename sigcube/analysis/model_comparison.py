@@ -1,4 +1,4 @@
-"""Comparison of models on the systems that both were fitted to: wins, bootstrap, paired tests, summaries."""
+"""Comparison of models system by system, of a fit or of a sweep: wins, bootstrap, paired tests; summaries of fits."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from sigcube.cube import KINDS
 from sigcube.errors import SpecError, did_you_mean
 
 __all__ = [
@@ -21,6 +22,10 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+#: A model, or a value of an axis.
+Label = str | float
+
+_SYSTEM_DIMS = {kind.system_dim for kind in KINDS.values()} - {None}
 
 # Minima are polished to better than this share of their value: values that differ by less are equal.
 _ACCURACY = 1e-6
@@ -140,18 +145,27 @@ class PairedTests:
 
 
 def wins(
-    result: xr.Dataset, first: str, second: str, *, by: str = "chi2_red", margin: float = 0.0, relative: float = 0.0
+    result: xr.Dataset,
+    first: Label,
+    second: Label,
+    *,
+    by: str = "chi2_red",
+    along: str = "model",
+    margin: float = 0.0,
+    relative: float = 0.0,
 ) -> Wins:
     """Count the systems that each of two models wins.
 
     Parameters
     ----------
     result : Dataset
-        Of a fit, with the dimension ``model`` and one of systems.
-    first, second : str
-        Two of its models.
+        Of a fit, or of a sweep that kept the values of its systems, at one point of its grid.
+    first, second : str or float
+        Two of its models; or two values of the axis `along`.
     by : str
         The metric that is compared, such as ``chi2_red``, ``rms``, ``aic`` or ``bic``; the smaller value wins.
+    along : str
+        The dimension in which the two differ, such as ``window`` in a sweep of one kernel.
     margin : float
         Difference up to which it is a tie, in the unit of the metric. For ``aic`` and ``bic`` two is usual: less is
         hardly evidence (Burnham & Anderson 2002, §2.6).
@@ -161,19 +175,21 @@ def wins(
     Raises
     ------
     SpecError
-        For a model or a metric that the result does not have, or a metric of which the smallest value is not best.
+        For a model or a metric that the result does not have, a metric of which the smallest value is not best, and a
+        result without values of each system, or with several points of a grid.
     """
-    _, _, signs = _compared(result, first, second, by, margin, relative)
+    _, _, signs = _compared(result, first, second, by=by, along=along, margin=margin, relative=relative)
     first_wins, second_wins, ties = (int((signs == sign).sum()) for sign in (-1.0, 1.0, 0.0))
-    return Wins(by, first, second, first_wins, second_wins, ties, float(margin), float(relative))
+    return Wins(by, str(first), str(second), first_wins, second_wins, ties, float(margin), float(relative))
 
 
 def bootstrap_win_rate(
     result: xr.Dataset,
-    first: str,
-    second: str,
+    first: Label,
+    second: Label,
     *,
     by: str = "chi2_red",
+    along: str = "model",
     margin: float = 0.0,
     relative: float = 0.0,
     confidence: float = 0.95,
@@ -191,7 +207,7 @@ def bootstrap_win_rate(
     """
     from scipy.stats import bootstrap
 
-    _, _, signs = _compared(result, first, second, by, margin, relative, fewest=2)
+    _, _, signs = _compared(result, first, second, by=by, along=along, margin=margin, relative=relative, fewest=2)
     shares = 0.5 * (1.0 - signs)
     # With the same share everywhere the interval has no width, of which scipy warns.
     if np.ptp(shares) == 0.0:
@@ -210,10 +226,11 @@ def bootstrap_win_rate(
 
 def paired_tests(
     result: xr.Dataset,
-    first: str,
-    second: str,
+    first: Label,
+    second: Label,
     *,
     by: str = "chi2_red",
+    along: str = "model",
     margin: float = 0.0,
     relative: float = 0.0,
     n_resamples: int = 9999,
@@ -230,7 +247,7 @@ def paired_tests(
     """
     from scipy.stats import binomtest, permutation_test, wilcoxon
 
-    a, b, signs = _compared(result, first, second, by, margin, relative, fewest=2)
+    a, b, signs = _compared(result, first, second, by=by, along=along, margin=margin, relative=relative, fewest=2)
     decided = int((signs != 0).sum())
     shuffled = permutation_test(
         (a, b),
@@ -242,8 +259,8 @@ def paired_tests(
     )
     return PairedTests(
         by=by,
-        first=first,
-        second=second,
+        first=str(first),
+        second=str(second),
         n=a.size,
         mean_difference=float((a - b).mean()),
         median_difference=float(np.median(a - b)),
@@ -254,25 +271,26 @@ def paired_tests(
 
 
 def _compared(
-    result: xr.Dataset, first: str, second: str, by: str, margin: float, relative: float, *, fewest: int = 0
+    result: xr.Dataset,
+    first: Label,
+    second: Label,
+    *,
+    by: str,
+    along: str,
+    margin: float,
+    relative: float,
+    fewest: int = 0,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return a metric of two models where both have it, and −1 where the first wins, 1 the second, 0 for a tie."""
-    models = [str(name) for name in np.atleast_1d(result["model"].values)]
+    values = _of_systems(result, by, along)
+    known = values[along].values.tolist()
     for name in (first, second):
-        if name not in models or "model" not in result.dims:
-            what = f"the fit has no model {name!r} among several"
-            raise SpecError(what, where="model", hint=did_you_mean(name, models))
-    dims = ("model", *system_dims(result))
-    # A metric that is best at zero or one, such as the bias, has no winner.
-    usable = [
-        name
-        for name in metric_names(result)
-        if result[name].dims == dims and result[name].attrs.get("best", "smallest") == "smallest"
-    ]
-    if by not in usable:
-        what = f"the fit has no metric {by!r} of its systems of which the smallest is best"
-        raise SpecError(what, where="by", hint=did_you_mean(by, usable))
-    a, b = (np.atleast_1d(result[by].sel(model=name).values.astype(np.float64)) for name in (first, second))
+        if name not in known:
+            hint = did_you_mean(name, map(str, known))
+            raise SpecError(f"there is no {along} {name!r} in the result", where=along, hint=hint)
+    a, b = (
+        np.atleast_1d(values.isel({along: known.index(name)}).values.astype(np.float64)) for name in (first, second)
+    )
     finite = np.isfinite(a) & np.isfinite(b)
     if finite.sum() < fewest:
         raise SpecError("too few systems to resample", where=by, found=f"{finite.sum()}", expected=f"at least {fewest}")
@@ -280,6 +298,37 @@ def _compared(
     share = np.maximum(relative * np.abs(b), _ACCURACY * np.maximum(np.abs(a), np.abs(b)))
     tie = np.abs(a - b) <= np.maximum(margin, share)
     return a, b, np.where(tie, 0.0, np.sign(a - b))
+
+
+def _of_systems(result: xr.Dataset, by: str, along: str) -> xr.DataArray:
+    """Return a metric of each system, over `along` and the systems alone; say what is missing for that."""
+    grid = [str(dim) for dim in result.dims if dim not in {*_SYSTEM_DIMS, "parameter", "parameter_"}]
+    if along not in grid:
+        raise SpecError(
+            f"the result has no dimension {along!r}, along which the compared models lie",
+            where="along",
+            hint="name one of its dimensions, or ask for several models, models = {...}, in the sweep or the fit; "
+            + did_you_mean(along, grid),
+        )
+    # A metric that is best at zero or one, such as the bias, has no winner. A fit of a sample as one has no systems.
+    systems = system_dims(result)
+    metrics = [name for name in metric_names(result) if result[name].attrs.get("best", "smallest") == "smallest"]
+    usable = [name for name in metrics if {along, *systems} <= set(result[name].dims)]
+    if not systems and "at_bound" not in result:
+        hint = "keep them: keep = ['galaxy'], say, in the sweep"
+        raise SpecError("the result has no values of each system to compare", where="by", found=by, hint=hint)
+    if by not in usable:
+        what = f"the result has no metric {by!r} of its systems of which the smallest is best"
+        raise SpecError(what, where="by", hint=did_you_mean(by, usable))
+    values = result[by]
+    if several := [dim for dim in grid if dim != along and values.sizes.get(dim, 1) > 1]:
+        raise SpecError(
+            "models are compared at one point of a grid",
+            where=by,
+            found=", ".join(f"{values.sizes[dim]} values of {dim}" for dim in several),
+            hint=f"select one first, such as result.isel({several[0]}=0)",
+        )
+    return values.squeeze([dim for dim in grid if dim != along and dim in values.dims])
 
 
 def model_summary(result: xr.Dataset) -> xr.Dataset:
@@ -297,6 +346,8 @@ def model_summary(result: xr.Dataset) -> xr.Dataset:
         ``n_systems`` and ``n_converged``, and ``n_lower`` and ``n_upper``, the number of systems whose best value is at
         a bound, over ``parameter``. Metrics over all points are copied.
     """
+    if "at_bound" not in result:
+        raise SpecError("this is not the result of a fit", where="result", hint="a sweep has its summaries itself")
     over = system_dims(result)
     content: dict[str, xr.DataArray] = {}
     for name in metric_names(result):
@@ -318,16 +369,16 @@ def model_summary(result: xr.Dataset) -> xr.Dataset:
         "n_upper": ("at the upper bound", at_bound == meanings.index("upper")),
     }
     for name, (which, counted) in counts.items():
-        attrs = {"units": "", "long_name": f"number of systems {which}", "source": "sigcube"}
+        attrs = {"long_name": f"number of systems {which}", "source": "sigcube"}
         content[name] = counted.sum(over).assign_attrs(attrs)
     return xr.Dataset(content)
 
 
 def system_dims(result: xr.Dataset) -> list[str]:
-    """Return the dimension of the systems of a fit; none where a sample was fitted as one."""
-    return [str(dim) for dim in result["n_points"].dims if dim != "model"]
+    """Return the dimension of the systems of a result; none where a sample was fitted as one, or none were kept."""
+    return [str(dim) for dim in result.dims if dim in _SYSTEM_DIMS]
 
 
 def metric_names(result: xr.Dataset) -> list[str]:
-    """Return the names of the metrics of a fit, and of its information criteria."""
+    """Return the names of the metrics of a result, and of the information criteria of a fit."""
     return [str(name) for name, array in result.data_vars.items() if "best" in array.attrs or name in ("aic", "bic")]

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 refused or failed, with the reason on the error stream; 2 wrong usage; 3 done, but for blocks that
 failed and are recorded; 4 another process writes the store; 5 a rerun gave other values, or
-a result is damaged; 130 interrupted.
+a result is damaged; 130 interrupted, 143 terminated.
 """
 
 from sigcube.cli.analysis_commands import ablation, best, curve, holdout, profile, sensitivity

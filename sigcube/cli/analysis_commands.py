@@ -41,7 +41,7 @@ def best(
 ) -> None:
     """Find the best point: where it is, how good, whether at a bound, and the box of points that are nearly as good."""
     from sigcube import analysis
-    from sigcube.sweep import open_result
+    from sigcube.store.result import open_result
 
     opened = open_result(result)
     found = analysis.best(opened, by=by, per=per, within=within)
@@ -75,7 +75,7 @@ def profile(
     """Take the best value over all other axes, along one, and say where it lies."""
     from sigcube import analysis
     from sigcube.analysis.best import summary_of
-    from sigcube.sweep import open_result
+    from sigcube.store.result import open_result
 
     array = summary_of(open_result(result), by)
     found, name = analysis.profile(array, axis), str(array.name)
@@ -95,7 +95,7 @@ def sensitivity(
     """Split the variance over the grid among the axes and their interactions, exactly."""
     from sigcube import analysis
     from sigcube.analysis.best import array_of
-    from sigcube.sweep import open_result
+    from sigcube.store.result import open_result
 
     found = analysis.sensitivity(array_of(open_result(result), by), order=order, missing="drop" if drop else "refuse")
     about, title = {"of": found.of, "left_out": found.left_out}, f"Variance of {found.of}"
@@ -134,7 +134,7 @@ def ablation(
     """Change one label at a time, and compare each system with itself: what each label is worth."""
     from sigcube import analysis
     from sigcube.analysis.labelled import is_label
-    from sigcube.sweep import open_result
+    from sigcube.store.result import open_result
 
     opened, wanted = open_result(result), {}
     for each in baseline or []:
@@ -168,7 +168,7 @@ def curve(
     from sigcube import analysis
     from sigcube.analysis.best import summary_of
     from sigcube.analysis.labelled import axes_along
-    from sigcube.sweep import open_result
+    from sigcube.store.result import open_result
 
     array = summary_of(open_result(result), by)
     found = analysis.specification_curve(array, threshold=threshold)
@@ -196,7 +196,7 @@ def holdout(
 ) -> None:
     """Choose the best point on some systems, and score it on those held out."""
     from sigcube import analysis
-    from sigcube.sweep import open_result
+    from sigcube.store.result import open_result
 
     opened = open_result(result)
     found = analysis.holdout(opened, by=by, folds=folds, seed=seed)

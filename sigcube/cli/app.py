@@ -1,17 +1,20 @@
 """What the commands share: the application, exit codes, common options, and how results and errors are printed."""
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 from pathlib import Path
+from signal import SIGTERM
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from sigcube import __version__
-from sigcube.errors import SigcubeError, StoreInUse
+from sigcube.errors import SigcubeError, SpecError, StoreInUse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,13 +24,17 @@ __all__ = [
     "AsJson",
     "CubeFolder",
     "DataFolder",
+    "ErrorFloor",
     "ExitCode",
     "Scheduler",
+    "Set",
+    "Where",
     "Workers",
     "make_app",
     "print_json",
     "print_result",
     "print_tables",
+    "read_settings",
     "stderr_console",
     "stdout_console",
 ]
@@ -42,22 +49,45 @@ class ExitCode(IntEnum):
     IN_USE = 4
     DIFFERENT = 5
     INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end, as batch systems do before they kill."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
 
 
 class _Commands(TyperGroup):
     """Turns sigcube's own errors into a message and an exit code; other exceptions are defects and keep a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
+        # Where nobody else has a say in it: commands may be called within another program.
+        own = threading.current_thread() is threading.main_thread() and signal.getsignal(SIGTERM) is signal.SIG_DFL
+        if own:
+            signal.signal(SIGTERM, _terminate)
         try:
             return super().invoke(ctx)
         except SigcubeError as error:
             from rich.text import Text
 
             stderr_console().print(Text.assemble(("error", "bold red"), f" {error}"), soft_wrap=True)
-            raise typer.Exit(ExitCode.IN_USE if isinstance(error, StoreInUse) else ExitCode.REFUSED) from None
-        except KeyboardInterrupt:
+            asked_wrongly = ExitCode.USAGE if isinstance(error, SpecError) else ExitCode.REFUSED
+            raise typer.Exit(ExitCode.IN_USE if isinstance(error, StoreInUse) else asked_wrongly) from None
+        except (OSError, MemoryError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            stderr_console().print(f"error the system does not allow it: {error}", markup=False, soft_wrap=True)
+            raise typer.Exit(ExitCode.REFUSED) from None
+        except KeyboardInterrupt as error:
             stderr_console().print("interrupted; what was finished is kept, and the same command goes on from there")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+            terminated = isinstance(error, _Terminated)
+            raise typer.Exit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED) from None
+        finally:
+            if own:
+                signal.signal(SIGTERM, signal.SIG_DFL)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -79,18 +109,62 @@ DataFolder = Annotated[
 ]
 
 
+Where = Annotated[
+    str | None,
+    typer.Option(metavar="CONDITION", help="Keep of the sample what meets it, such as 'inclination > 40 and r > 2'."),
+]
+ErrorFloor = Annotated[
+    str | None,
+    typer.Option(metavar="E", help="The least error of what is observed, in its unit, or a part of it: '5 %'."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Hold a parameter or a choice fixed, whatever SPEC says of it."),
+]
+
+
+def read_settings(given: Iterable[str] | None) -> dict[str, float | str]:
+    """Return what options ``--set NAME=VALUE`` say: numbers, and labels.
+
+    Examples
+    --------
+    >>> read_settings(["A=1.2", "window=none"])
+    {'A': 1.2, 'window': 'none'}
+    """
+    found: dict[str, float | str] = {}
+    for each in given or ():
+        name, equals, value = (part.strip() for part in each.partition("="))
+        if not (name and equals and value):
+            raise typer.BadParameter(f"{each!r} is not of the form NAME=VALUE", param_hint="--set")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"sigcube {__version__}")
         raise typer.Exit
 
 
+_FIRST_STEPS = """\
+sigcube ingest landmarks      makes a first cube; `sigcube datasets` lists more
+sigcube sweep si4_landmarks   sweeps it, by a spec that comes with sigcube
+sigcube --help                lists every command; `sigcube demo` shows the rest
+"""
+
+
 def _main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command; without one, say what to do first."""
+    if context.invoked_subcommand is None:
+        typer.echo(_FIRST_STEPS, nl=False)
 
 
 def make_app(commands: Iterable[Callable[..., None]]) -> typer.Typer:
@@ -98,12 +172,11 @@ def make_app(commands: Iterable[Callable[..., None]]) -> typer.Typer:
     app = typer.Typer(
         cls=_Commands,
         help="Gravity models over labelled cubes: raw files in, result cubes out.",
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_main)
+    app.callback(invoke_without_command=True)(_main)
     for command in commands:
         # A name that Python has taken ends in an underscore.
         app.command(command.__name__.rstrip("_"))(command)

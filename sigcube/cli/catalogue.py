@@ -8,7 +8,7 @@ from typing import Any
 from sigcube.constants import PAPER
 from sigcube.cube import Counts, count_cube
 from sigcube.cube.inspection import describe_counts
-from sigcube.errors import DataError
+from sigcube.errors import SigcubeError
 from sigcube.kernels import KERNELS, find
 from sigcube.model.frames import FRAMES
 from sigcube.model.model import CONSTANTS_CHOICE
@@ -56,7 +56,7 @@ def dataset_records(folder: str | Path = "cubes") -> list[dict[str, Any]]:
         if path.exists():
             try:
                 state, counts = "present", count_cube(path)
-            except DataError:
+            except SigcubeError:
                 state = "unreadable"
         records.append(
             {

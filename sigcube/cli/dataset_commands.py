@@ -114,12 +114,13 @@ def show(
 ) -> None:
     """Write an HTML page about a cube, what is in it and the plot to see first; it opens without a network."""
     from sigcube.explore import cube_page, folder_pages
+    from sigcube.files import beside
 
     if (cube is None) != every:
         raise typer.BadParameter("give either a cube or --all")
     page, failed = (out or cubes) / "index.html", 0
     if cube is not None:
-        page = out or cube.with_suffix(".html")
+        page = out or beside(cube, ".html")
         cube_page(cube, page)
     else:
         failed = folder_pages(cubes, page.parent, tell=typer.echo, tell_fault=partial(typer.echo, err=True))

@@ -17,7 +17,7 @@ from sigcube.cli.progress import sweep_progress
 from sigcube.cli.tables import best_table, table
 from sigcube.constants import PAPER
 from sigcube.cube import open_cube, save_cube
-from sigcube.explore import Mark, cube_page, map_page
+from sigcube.explore import Mark, cube_page, result_page
 from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.kernels import KERNELS
 from sigcube.kernels import sigma as model
@@ -80,11 +80,7 @@ def run_demo(out: Path, *, workers: int | None) -> None:
 def _landmark_table(cube: xr.Dataset) -> Table:
     """Compare the models with every landmark that has a measurement."""
     ratios = {
-        name: Sweep(
-            cube, sample="observed", kernel=name, axes={"constants": ["paper"]}, metrics=["ratio"], keep=["landmark"]
-        )
-        .compute()
-        .ratio.isel(constants=0)
+        name: Sweep(cube, sample="observed", kernel=name, metrics=["ratio"], keep=["landmark"]).compute().ratio
         for name in ("newton", "mond", "sigma")
     }
     rows = []
@@ -127,7 +123,7 @@ def _write_page(result: xr.Dataset, survey: xr.Dataset, path: Path) -> Path:
         "MOND": mond.predict(survey),
         "Σ-Gravity, best fit": sigma.predict(survey, **settings, A=best["A"], xi_scale=best["xi_scale"]),
     }
-    return map_page(
+    return result_page(
         result,
         path,
         x="xi_scale",

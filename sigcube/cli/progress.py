@@ -90,6 +90,8 @@ class _SweepProgress:
                 self._warn(f"block {event.entry.block} {event.kind}: {event.entry.error}")
             elif self._failures == _MOST_FAILURES + 1:
                 self._warn("further failures are counted, and kept in the journal")
+        if event.kind == "refused":
+            self._warn(f"this worker gets no blocks: {event.text}")
         if event.kind == "started" and event.text:
             self._console.print(Text(f"dashboard {event.text}", style="dim"), soft_wrap=True)
         line = describe(event, self._data_points)

@@ -9,12 +9,16 @@ import typer
 
 from sigcube.cli.app import (
     AsJson,
+    ErrorFloor,
     ExitCode,
     Scheduler,
+    Set,
+    Where,
     Workers,
     print_json,
     print_result,
     print_tables,
+    read_settings,
     stderr_console,
 )
 from sigcube.errors import StoreError
@@ -45,12 +49,19 @@ def kernels(
         print_tables(kernel_tables(name))
 
 
-def plan(spec: SpecPath, as_json: AsJson = False) -> None:
+def plan(
+    spec: SpecPath,
+    settings: Set = None,
+    where: Where = None,
+    error_floor: ErrorFloor = None,
+    as_json: AsJson = False,
+) -> None:
     """Show what a sweep would compute and write, and what that costs; nothing is written."""
     from sigcube.plan.plan import plan_record
     from sigcube.sweep import Sweep
 
-    planned = Sweep.from_toml(spec).plan()
+    fixed = read_settings(settings)
+    planned = Sweep.from_toml(spec, fixed=fixed, where=where, error_floor=error_floor).plan()
     if as_json:
         print_json(plan_record(planned))
     else:
@@ -60,10 +71,16 @@ def plan(spec: SpecPath, as_json: AsJson = False) -> None:
 def sweep(
     spec: SpecPath,
     out: ResultOut = None,
+    settings: Set = None,
+    where: Where = None,
+    error_floor: ErrorFloor = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first block that fails.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry the blocks that failed before.")] = False,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add what the result lacks: SPEC has the same axes, with more values.")
+    ] = False,
 ) -> None:
     """Run a sweep, or what is left of it. After an interrupt or a crash the same command resumes it."""
     from sigcube.cli.progress import sweep_progress
@@ -72,14 +89,14 @@ def sweep(
     from sigcube.sweep import Sweep
 
     target = out or _default_target(spec)
-    prepared = Sweep.from_toml(spec)
+    prepared = Sweep.from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
     data_points = prepared.plan(probe=False).n_points
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError("this folder cannot be made", where=str(target.parent), found=error.strerror) from None
     with sweep_progress(stderr_console(), data_points=data_points) as on_event:
-        result = prepared.run(
+        result = (prepared.extend if extend else prepared.run)(
             target,
             scheduler=scheduler,
             workers=workers,
@@ -164,24 +181,27 @@ def verify(
 
 
 def map_(
-    result: ResultPath,
-    x: Annotated[str, typer.Option(help="The horizontal axis.")],
-    y: Annotated[str, typer.Option(help="The vertical axis.")],
-    value: Annotated[str, typer.Option(help="The summary shown in colours.")] = "rms_mean",
+    result: Annotated[Path, typer.Argument(metavar="STORE", help="A result of a sweep or of a fit, or a cube.")],
+    x: Annotated[str | None, typer.Option(help="The horizontal axis; the page names those there are.")] = None,
+    y: Annotated[str | None, typer.Option(help="The vertical axis.")] = None,
+    value: Annotated[str | None, typer.Option(help="The summary shown first, rms_mean by default.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="HTML", help="Where the page goes; beside the result by default.")
+        Path | None, typer.Option(metavar="HTML", help="Where the page goes; beside the store by default.")
     ] = None,
 ) -> None:
-    """Write an HTML page with a map of a result, which opens without a network."""
-    from sigcube.explore import map_page
-    from sigcube.sweep import open_result
+    """Write an HTML page about a result, with a map over two axes, lines or tables; it opens without a network."""
+    from sigcube.explore import store_page
+    from sigcube.files import beside
 
-    typer.echo(str(map_page(open_result(result), out or result.with_suffix(".html"), x=x, y=y, value=value)))
+    typer.echo(str(store_page(result, out or beside(result, ".html"), x=x, y=y, value=value)))
 
 
 def fit(
     spec: SpecPath,
     out: ResultOut = None,
+    settings: Set = None,
+    where: Where = None,
+    error_floor: ErrorFloor = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a fit that is already there.")] = False,
 ) -> None:
     """Fit models to each system, or to a sample as one: on a grid, then from each of its minima down to a true one."""
@@ -191,7 +211,7 @@ def fit(
 
     target = out or _default_target(spec)
     try:
-        prepared = Fit.from_toml(spec)
+        prepared = Fit.from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
         with count_progress(stderr_console()) as on_progress:
             result = prepared.run(target, overwrite=overwrite, on_progress=on_progress)
     except KeyboardInterrupt:

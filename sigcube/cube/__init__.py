@@ -6,8 +6,8 @@ is declared once, in `KINDS`; validation and documentation derive from that.
 
 from sigcube.cube.inspection import Counts, Range, SampleCounts, Summary, count_cube, inspect_cube, summarise
 from sigcube.cube.kinds import KINDS, kind_of
-from sigcube.cube.schema import COUNT, Kind, Variable, flag_masks
-from sigcube.cube.selection import Packed, Sample, pack, sample_names, samples, select
+from sigcube.cube.schema import COUNT, Kind, Variable, flag_masks, unit_attrs
+from sigcube.cube.selection import Packed, Sample, Where, pack, refuse_reshaped, sample_names, samples, select
 from sigcube.cube.storage import fingerprint, open_cube, save_cube
 from sigcube.cube.validation import validate
 
@@ -22,6 +22,7 @@ __all__ = [
     "SampleCounts",
     "Summary",
     "Variable",
+    "Where",
     "count_cube",
     "fingerprint",
     "flag_masks",
@@ -29,10 +30,12 @@ __all__ = [
     "kind_of",
     "open_cube",
     "pack",
+    "refuse_reshaped",
     "sample_names",
     "samples",
     "save_cube",
     "select",
     "summarise",
+    "unit_attrs",
     "validate",
 ]

@@ -210,7 +210,7 @@ def _range(array: xr.DataArray, real: npt.NDArray[np.bool_] | None) -> Range:
     name, attrs = str(array.name), array.attrs
     median = float(np.median(np.concatenate(spaced), overwrite_input=True)) if found else None
     ends = (smallest, median, largest) if found else (None, None, None)
-    return Range(name, attrs["units"], attrs["long_name"], found, total - found, *ends)
+    return Range(name, attrs.get("units", ""), attrs["long_name"], found, total - found, *ends)
 
 
 def _parts(array: xr.DataArray) -> Iterator[npt.NDArray[Any]]:

@@ -47,7 +47,7 @@ GALAXY = Kind(
     point_flag="point_flag",
     system_flag="system_flag",
     variables=(
-        _point("r", "kpc", "galactocentric radius"),
+        _point("r", "kpc", "galactocentric radius", least=0.0),
         _point("v_obs", "km/s", "observed circular velocity"),
         _point("e_v_obs", "km/s", "error of the observed circular velocity", least=0.0),
         _point("v_gas", "km/s", "velocity due to the gas, negative where it pulls outwards"),
@@ -182,7 +182,7 @@ CLUSTER = Kind(
     point_flag="point_flag",
     system_flag="system_flag",
     variables=(
-        _shell("r", "kpc", "radius"),
+        _shell("r", "kpc", "radius", least=0.0),
         _shell("g_bar", "m/s2", "acceleration due to the baryons", least=0.0),
         _shell("g_obs", "m/s2", "observed acceleration", least=0.0),
         _shell("m_bar", "solMass", "mass of the baryons within the radius", least=0.0),

@@ -7,10 +7,15 @@ from typing import Any
 
 import xarray as xr
 
-__all__ = ["COUNT", "Kind", "Variable", "flag_masks"]
+__all__ = ["COUNT", "Kind", "Variable", "flag_masks", "unit_attrs"]
 
 #: The variable that holds the number of points of a system; what follows them is padding.
 COUNT = "n_points"
+
+
+def unit_attrs(unit: str) -> dict[str, str]:
+    """Return the attribute ``units``, which a pure number does not have: plots show brackets round an empty one."""
+    return {"units": unit} if unit else {}
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Variable:
 
     def attrs(self, *, source: str) -> dict[str, Any]:
         """Return the attributes of such a variable that comes from ``source``."""
-        attrs: dict[str, Any] = {"units": self.unit, "long_name": self.long_name, "source": source}
+        attrs: dict[str, Any] = {**unit_attrs(self.unit), "long_name": self.long_name, "source": source}
         if self.flags:
             attrs |= {"flag_masks": [1 << bit for bit in range(len(self.flags))], "flag_meanings": " ".join(self.flags)}
         return attrs

@@ -1,4 +1,4 @@
-"""Samples: named selections on flags, as a dataset or packed end to end."""
+"""Samples: named selections on flags, and conditions beside them, as a dataset or packed end to end."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,14 +8,29 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from sigcube.cube.conditions import where_true
 from sigcube.cube.kinds import kind_of
 from sigcube.cube.schema import flag_masks
 from sigcube.errors import DataError, SpecError, did_you_mean
 
-__all__ = ["EVERYTHING", "Packed", "Sample", "keep_points", "pack", "sample_names", "samples", "select"]
+__all__ = [
+    "EVERYTHING",
+    "Packed",
+    "Sample",
+    "Where",
+    "keep_points",
+    "pack",
+    "refuse_reshaped",
+    "sample_names",
+    "samples",
+    "select",
+]
 
 #: The sample that every cube has: all systems, and all points.
 EVERYTHING = "all"
+
+#: What to keep of a sample: a condition as `sigcube.cube.conditions.where_true` reads it, or a mask of one's own.
+Where = str | xr.DataArray
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,7 @@ def sample_names(ds: xr.Dataset) -> tuple[str, ...]:
     return tuple(samples(ds))
 
 
-def select(ds: xr.Dataset, *, sample: str) -> xr.Dataset:
+def select(ds: xr.Dataset, *, sample: str, where: Where | None = None) -> xr.Dataset:
     """Return a cube with only what a sample holds.
 
     Parameters
@@ -87,6 +102,9 @@ def select(ds: xr.Dataset, *, sample: str) -> xr.Dataset:
         A cube.
     sample : str
         One of `sample_names`.
+    where : str or DataArray of bool, optional
+        A condition on systems or points, such as ``"inclination > 40 and quality == 1"``, or a mask of them. What does
+        not meet it is left out as well.
 
     Returns
     -------
@@ -96,12 +114,12 @@ def select(ds: xr.Dataset, *, sample: str) -> xr.Dataset:
     Raises
     ------
     SpecError
-        For a name that is not a sample of the cube.
+        For a name that is not a sample of the cube, or a condition that cannot be read.
     DataError
         If the sample holds nothing.
     """
     kind = kind_of(ds)
-    points, systems = _choose(ds, sample)
+    points, systems = _choose(ds, sample, where)
     masked = {
         name: array.where(points)
         for name, array in ds.data_vars.items()
@@ -111,15 +129,15 @@ def select(ds: xr.Dataset, *, sample: str) -> xr.Dataset:
     return chosen.isel({kind.system_dim: np.flatnonzero(systems)}) if kind.system_dim else chosen
 
 
-def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, variables: Iterable[str]) -> Packed:
+def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, where: Where | None = None, variables: Iterable[str]) -> Packed:
     """Return a sample packed end to end.
 
     Parameters
     ----------
     ds : Dataset
         A cube.
-    sample : str
-        One of `sample_names`.
+    sample, where
+        As for `select`.
     variables : iterable of str
         Numeric variables of points or systems.
 
@@ -128,7 +146,7 @@ def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, variables: Iterable[str]) 
     DataError
         For a variable that the cube does not have or that holds no numbers, or if the sample holds nothing.
     SpecError
-        For a name that is not a sample of the cube.
+        For a name that is not a sample of the cube, or a condition that cannot be read.
     """
     kind = kind_of(ds)
     names = tuple(dict.fromkeys(variables))
@@ -143,7 +161,7 @@ def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, variables: Iterable[str]) 
             where=str(ds.attrs.get("title", "cube")),
             hint=did_you_mean(missing[0], numeric),
         )
-    kept, systems = _choose(ds, sample)
+    kept, systems = _choose(ds, sample, where)
     # A single system has no dimension of its own, and a single point neither.
     shape = (systems.size, -1)
     mask = kept.values.reshape(shape)[systems]
@@ -159,14 +177,61 @@ def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, variables: Iterable[str]) 
     return Packed(tuple(map(str, titles)), offsets, points, per_system)
 
 
-def _choose(ds: xr.Dataset, name: str) -> tuple[xr.DataArray, npt.NDArray[np.bool_]]:
+def refuse_reshaped(ds: xr.Dataset) -> None:
+    """Refuse a cube whose variables no longer have the dimensions of its kind.
+
+    Raises
+    ------
+    DataError
+        For a dimension that a selection dropped, and for a flag that a mask of points spread over them.
+    """
+    kind, where = kind_of(ds), str(ds.attrs.get("title", "cube"))
+    if lost := [dim for dim in kind.dims if dim not in ds.dims]:
+        hint = f"select by a list, which keeps it: .sel({lost[0]}=[...])"
+        raise DataError(f"the cube has lost its dimension {lost[0]!r}", where=where, hint=hint)
+    if kind.system_flag is not None and ds[kind.system_flag].dims != (kind.system_dim,):
+        raise DataError(
+            "values of systems were spread over their points, as Dataset.where does with a condition on points",
+            where=where,
+            found=f"{kind.system_flag} over {', '.join(map(str, ds[kind.system_flag].dims))}",
+            hint="give the condition to the sweep or the fit instead, such as where='r > 2'",
+        )
+
+
+def _choose(ds: xr.Dataset, name: object, where: Where | None) -> tuple[xr.DataArray, npt.NDArray[np.bool_]]:
     found = samples(ds)
+    if not isinstance(name, str):
+        # A mask, say.
+        hint = "give a mask or a condition as where=..., which narrows a sample"
+        raise SpecError("a sample is a name", where="sample", found=type(name).__name__, hint=hint)
     if name not in found:
         raise SpecError(f"the cube has no sample {name!r}", where="sample", hint=did_you_mean(name, found))
+    refuse_reshaped(ds)
     points, systems = keep_points(ds, found[name])
+    if where is not None:
+        points = (points & _mask(ds, where)).transpose(*points.dims)
+        systems = systems & points.values.reshape(systems.size, -1).any(axis=1)
     if not systems.any():
-        raise DataError(f"sample {name!r} holds no system", where=str(ds.attrs.get("title", "cube")))
+        met = "" if where is None else f" where {where}" if isinstance(where, str) else " under this mask"
+        raise DataError(f"sample {name!r} holds no system{met}", where=str(ds.attrs.get("title", "cube")))
     return points, systems
+
+
+def _mask(ds: xr.Dataset, where: Where) -> xr.DataArray:
+    if isinstance(where, str):
+        return where_true(ds, where)
+    dims = kind_of(ds).dims
+    if not isinstance(where, xr.DataArray) or where.dtype != bool or not set(where.dims) <= set(dims) or not where.dims:
+        raise SpecError(
+            "what to keep is a condition, or a mask of the cube's systems or points",
+            where="where",
+            found=f"{where.dtype} over {where.dims}" if isinstance(where, xr.DataArray) else type(where).__name__,
+            expected=f"text, or a DataArray of bool over {' and '.join(dims)}",
+        )
+    try:
+        return xr.align(ds, where, join="exact", copy=False)[1]
+    except ValueError as error:
+        raise SpecError("the mask is not of this cube's systems", where="where", found=str(error)) from None
 
 
 def keep_points(ds: xr.Dataset, sample: Sample) -> tuple[xr.DataArray, npt.NDArray[np.bool_]]:
@@ -188,6 +253,7 @@ def keep_points(ds: xr.Dataset, sample: Sample) -> tuple[xr.DataArray, npt.NDArr
 
 
 def _lacks(flag: xr.DataArray, meanings: Iterable[str]) -> xr.DataArray:
-    """Return where a flag variable has none of some flags."""
+    """Return where a flag variable has none of some flags, and is not itself masked, as by Dataset.where."""
     masks = flag_masks(flag)
-    return (flag & np.uint8(sum({masks[meaning] for meaning in meanings}))) == 0
+    bits = np.uint8(sum({masks[meaning] for meaning in meanings}))
+    return ((flag.fillna(0).astype(np.uint8) & bits) == 0) & flag.notnull()

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from zarr.errors import ZarrUserWarning
 from sigcube.cube.fingerprints import RunningFingerprint, fingerprint, slabs
 from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.validation import validate, validate_form, validate_values
-from sigcube.errors import DataError, SigcubeError
-from sigcube.files import find_previous, write_folder
+from sigcube.errors import DataError, SigcubeError, SpecError
+from sigcube.files import find_previous, path_of, write_folder
+from sigcube.shipped import shipped
 
 __all__ = [
     "chunk_length",
@@ -27,7 +28,9 @@ __all__ = [
     "open_lazily",
     "reading",
     "refuse_invalid",
+    "refuse_other_store",
     "save_cube",
+    "store_at",
     "write",
     "write_store",
 ]
@@ -36,6 +39,12 @@ _CHUNK_BYTES = 4 << 20
 # A larger cube stays on disk when it is opened, and is checked in pieces of this many values.
 _EAGER_BYTES = 256 << 20
 _PIECE = 1 << 23
+# What sigcube writes, in words, and what takes it.
+_STORES = {
+    "cube": ("a cube", "`sigcube check` and `sigcube show` tell what is in it"),
+    "result": ("a result of a sweep", "`sigcube status`, `verify`, `rerun` and `map` take it"),
+    "fit": ("a result of a fit", "open it in Python, with sigcube.open_result"),
+}
 
 
 def open_cube(path: str | Path) -> xr.Dataset:
@@ -56,8 +65,9 @@ def open_cube(path: str | Path) -> xr.Dataset:
     ------
     DataError
         If there is no cube, or its content is not what the schema and its own fingerprint say.
+    SpecError
+        If there is something else.
     """
-    path = Path(path)
     ds = open_lazily(path)
     with reading(path):
         if ds.nbytes <= _EAGER_BYTES:
@@ -66,13 +76,16 @@ def open_cube(path: str | Path) -> xr.Dataset:
     return ds
 
 
-def open_lazily(path: Path) -> xr.Dataset:
+def open_lazily(path: str | Path) -> xr.Dataset:
     """Open a cube without checks: values are read whenever they are needed."""
+    path = path_of(path, what="a cube")
     if not path.exists():
         previous = find_previous(path)
+        dataset = f" {path.stem}" if path.stem in shipped("ingest") else ""
         aside = f"a save was interrupted; the cube as it was is {previous}"
-        hint = aside if previous else "make it with `sigcube ingest`"
+        hint = aside if previous else f"make it with `sigcube ingest{dataset}`"
         raise DataError("there is no cube here", where=str(path), hint=hint)
+    refuse_other_store(path, "cube")
     with reading(path):
         ds = _with_plain_strings(xr.open_dataset(path, engine="zarr", chunks=None, cache=False))
     # A store has no order: the declared variables come first, in that of the schema.
@@ -81,7 +94,7 @@ def open_lazily(path: Path) -> xr.Dataset:
     return ds[[*first, *(name for name in ds.data_vars if name not in declared)]]
 
 
-def refuse_invalid(ds: xr.Dataset, path: Path) -> None:
+def refuse_invalid(ds: xr.Dataset, path: str | Path) -> None:
     """Refuse content that is not what the schema and the cube's own fingerprint say; it is read once, in pieces."""
     try:
         found = _examine(ds)
@@ -145,13 +158,10 @@ def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> P
 
 
 @contextmanager
-def write_store(
-    path: Path, *, overwrite: bool, what: str = "cube", may_replace: Callable[[Path], bool] | None = None
-) -> Iterator[Path]:
+def write_store(path: Path, *, overwrite: bool, what: str = "cube") -> Iterator[Path]:
     """Give a path to write a Zarr store at; if the block succeeds, the store appears at ``path``.
 
-    With ``overwrite`` it may replace a store that ``may_replace`` accepts, by default a cube. ``what`` names it in
-    messages.
+    With ``overwrite`` it may replace a store of the same sort, ``what``, in the words of `store_at`.
 
     Raises
     ------
@@ -159,8 +169,8 @@ def write_store(
         If there is something at ``path`` that may not be replaced, or the disk does not take the store.
     """
     try:
-        with write_folder(path, overwrite=overwrite) as draft:
-            if path.exists() and not (may_replace or _is_cube)(path):
+        with write_folder(path_of(path, what=f"a {what}"), overwrite=overwrite) as draft:
+            if path.exists() and store_at(path) != what:
                 raise DataError(
                     f"what is here is not a {what}, so it is not overwritten",
                     where=str(path),
@@ -174,13 +184,36 @@ def write_store(
         raise DataError(f"the {what} could not be saved", where=str(path), found=str(error)) from error
 
 
-def _is_cube(path: Path) -> bool:
-    """Whether a folder says that it is a cube; results have a kind too, but no fingerprint of their own."""
+def store_at(path: Path) -> str:
+    """Tell what is at a path: a ``cube``, the ``result`` of a sweep, a ``fit``, or nothing of the kind."""
     try:
         attrs = json.loads((path / "zarr.json").read_bytes())["attributes"]
-        return attrs["kind"] in KINDS and "fingerprint" in attrs
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        # Results have a kind too, but no fingerprint of their own.
+        is_cube = attrs["kind"] in KINDS and "fingerprint" in attrs
+        return "cube" if is_cube else attrs["kind"] if attrs["kind"] in _STORES else ""
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def refuse_other_store(given: str | Path, *wanted: str) -> None:
+    """Refuse a path at which there is certainly something else than is wanted, by the words of `store_at`, or nothing.
+
+    Raises
+    ------
+    SpecError
+        With what is there, and the command for it.
+    """
+    names = " or ".join(_STORES[each][0] for each in wanted)
+    path = path_of(given, what=names)
+    there = store_at(path)
+    if there in wanted:
+        return
+    if there:
+        what, hint = _STORES[there]
+        raise SpecError(f"this is {what}, not {names}", where=str(path), hint=f"{hint}; to write, choose another path")
+    if not (path / "zarr.json").is_file():
+        found = "a folder" if path.is_dir() else "a file" if path.exists() else "nothing"
+        raise SpecError(f"what is here is not {names}", where=str(path), found=found, hint="name another path")
 
 
 def write(ds: xr.Dataset, draft: Path) -> None:
@@ -214,7 +247,7 @@ def chunk_length(width: int = 1) -> int:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: str | Path, *, what: str = "cube") -> Iterator[None]:
     """Raise one error for whatever zarr, its codecs or xarray raise on a damaged store; they do not document it."""
     try:
         yield
@@ -222,7 +255,7 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise DataError(
-            "this is not a readable cube", where=str(path), found=f"{type(error).__name__}: {error}"
+            f"this is not a readable {what}", where=str(path), found=f"{type(error).__name__}: {error}"
         ) from error
 
 

@@ -123,7 +123,7 @@ def _label_faults(array: xr.DataArray, variable: Variable | None) -> Iterator[Fa
     for key in ("long_name", "source"):
         if not isinstance(array.attrs.get(key), str):
             yield Fault(f"no {key}", where)
-    text = array.attrs.get("units")
+    text = array.attrs.get("units", "")
     if variable is not None and text == variable.unit:
         return
     # For other spellings, and variables of a user's own; importing it takes as long as a small sweep.

@@ -5,38 +5,43 @@ notebook's event loop is left alone, an interrupt reaches the caller alone, and 
 the child reads the end of its input and takes the workers with it.
 """
 
+import asyncio
 import contextlib
 import json
 import logging
 import os
+import selectors
+import signal
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import dask
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Status
 from distributed.system import MEMORY_LIMIT
 from distributed.versions import VersionMismatchWarning
 
 from sigcube.errors import ClusterError
-from sigcube.files import write_file
 
-__all__ = ["connect"]
+__all__ = ["connect", "how_to_add_workers"]
 
 CONNECT_TIMEOUT = 5.0
+# Dask waits for a connection so long at most, but without an end for an answer: what listens there may be no scheduler.
+ANSWER_TIMEOUT = 15.0
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
+REPLACE_EVERY = 1.0
 
 _CONFIG = {
     # Blocks are alike and come through a small window, so there is nothing to steal.
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 1,
+    # Nannies see a worker's end; a worker that only slept, as on a notebook whose lid was closed, is still good.
+    "distributed.scheduler.worker-ttl": None,
     # After this time without a worker that died, Dask ends the nanny that is starting it again, and starts no other.
     "distributed.deploy.lost-worker-timeout": "365 days",
     # By default each process looks at itself up to a hundred times a second; all together take a tenth of a core.
@@ -58,6 +63,15 @@ _CONFIG = {
     },
 }
 
+# What an address of each kind needs besides a scheduler that listens there.
+_NEEDS = {
+    "tls": "name distributed.comm.tls.ca-file, client.cert and client.key in Dask's configuration, or give `client=`",
+    "wss": "name distributed.comm.tls.ca-file, client.cert and client.key in Dask's configuration, or give `client=`",
+    "ucx": "install the distributed-ucxx package, here and on the workers, or use tcp://",
+    "ucxx": "install the distributed-ucxx package, here and on the workers, or use tcp://",
+    "inproc": "only the process of that scheduler can reach it: give `client=` there",
+}
+
 _BOOT = """
 import json, sys
 order = json.loads(sys.argv[1])
@@ -74,7 +88,8 @@ def connect(scheduler: str | None = None, *, workers: int | None = None) -> Iter
     Parameters
     ----------
     scheduler : str, optional
-        Address of a running scheduler, such as ``tcp://10.0.0.7:8786``; without, a local cluster is started.
+        Address of a running scheduler, such as ``tcp://10.0.0.7:8786``, by any of Dask's protocols; for ``tls://``,
+        Dask's configuration names the certificates. Without an address, a local cluster is started.
     workers : int, optional
         Processes of the local cluster, one thread each; as many as there are CPUs unless given.
 
@@ -86,7 +101,7 @@ def connect(scheduler: str | None = None, *, workers: int | None = None) -> Iter
     Raises
     ------
     ClusterError
-        Nothing answers at the address, or the local cluster does not start.
+        Dask cannot connect to the address in time, or the local cluster does not start.
     """
     started: contextlib.AbstractContextManager[str]
     if scheduler is None:
@@ -99,16 +114,30 @@ def connect(scheduler: str | None = None, *, workers: int | None = None) -> Iter
         )
     else:
         started = contextlib.nullcontext(scheduler)
-    with _quiet(), started as address, _client(address) as client:
+    with _quiet(), started as address, _client(address, starts_workers=scheduler is None) as client:
         yield client
 
 
+def how_to_add_workers(client: Client) -> str:
+    """Say what to do about a cluster that has no worker to compute on."""
+    if isinstance(client, _TidyClient) and client.starts_workers:
+        return "see whether this machine has the memory for them, or give fewer --workers"
+    if client.cluster is not None:
+        return "scale the client's cluster up"
+    return f"start workers with `dask worker {client.scheduler.address}`"
+
+
 class _TidyClient(Client):  # type: ignore[misc]  # Dask has no types
-    """A client that ends its event loop when it cannot connect.
+    """A client that connects in bounded time, and ends its event loop when it cannot.
 
     Dask's own leaves that to the garbage collector. When a collection then falls into the starting loop of the next
     client, the two wait for each other's lock until that start fails.
     """
+
+    starts_workers = False
+
+    async def _start(self, **kwargs: Any) -> None:
+        await asyncio.wait_for(super()._start(**kwargs), ANSWER_TIMEOUT)
 
     def start(self, **kwargs: Any) -> None:
         try:
@@ -120,25 +149,38 @@ class _TidyClient(Client):  # type: ignore[misc]  # Dask has no types
 
 
 @contextlib.contextmanager
-def _client(address: str) -> Iterator[Client]:
+def _client(address: str, *, starts_workers: bool) -> Iterator[Client]:
     try:
         with warnings.catch_warnings():
             # Said once, in words of ours, by `_note_versions`.
             warnings.simplefilter("ignore", VersionMismatchWarning)
             client = _TidyClient(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, ImportError) as error:
+    # Each of Dask's protocols fails in its own ways.
+    except Exception as error:
+        needs = _NEEDS.get(address.partition("://")[0])
+        what_to_do = "check the address and that `dask scheduler` runs there", needs, "leave it out to use this machine"
         raise ClusterError(
             "no Dask scheduler answers",
             where=address,
-            found=f"{type(error).__name__}: {error}",
-            expected=f"an answer within {CONNECT_TIMEOUT:.0f} s",
-            hint="check the address and that `dask scheduler` runs there, or leave it out to use this machine",
+            found=_describe(error),
+            expected=f"a connection within {CONNECT_TIMEOUT:.0f} s, an answer within {ANSWER_TIMEOUT:.0f} s",
+            hint="; ".join(filter(None, what_to_do)),
         ) from error
+    client.starts_workers = starts_workers
     try:
         _note_versions(client)
         yield client
     finally:
         client.close(timeout=2)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "a connection, but no answer"
+    if isinstance(error, MemoryError):
+        # Dask takes the first bytes for a length.
+        return "an answer that is none of Dask's, such as that of a web server"
+    return f"{type(error).__name__}: {error}"
 
 
 def _note_versions(client: Client) -> None:
@@ -180,16 +222,21 @@ def _quiet() -> Iterator[None]:
 def _local_cluster(n_workers: int) -> Iterator[str]:
     if n_workers < 1:
         raise ClusterError("a local cluster needs a worker", found=f"workers = {n_workers}", expected="1 or more")
-    with tempfile.TemporaryDirectory(prefix="sigcube-", ignore_cleanup_errors=True) as scratch:
-        folder = Path(scratch)
-        # The child must find what the caller can import, also from a path set at run time.
-        path = [os.path.abspath(each) for each in sys.path]
-        order = json.dumps({"path": path, "n_workers": n_workers, "folder": scratch})
-        command = [sys.executable, "-c", _BOOT, order]
-        with open(folder / "log", "wb") as log:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+    # The child must find what the caller can import, also from a path set at run time.
+    order = json.dumps({"path": [os.path.abspath(each) for each in sys.path], "n_workers": n_workers})
+    # Neither file nor pipe has a name: whatever is killed leaves nothing behind.
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            [sys.executable, "-c", _BOOT, order],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
-            yield _address(process, folder)
+            yield _address(process, log)
         finally:
             assert process.stdin is not None
             process.stdin.close()
@@ -197,38 +244,50 @@ def _local_cluster(n_workers: int) -> Iterator[str]:
                 process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
 
 
-def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
-    ready = folder / "address"
-    deadline = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < deadline and process.poll() is None:
-        if ready.exists():
-            return ready.read_text()
-        time.sleep(0.01)
-    lines = (folder / "log").read_text(errors="replace").strip().splitlines()
+def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        answered = selector.select(START_TIMEOUT)
+    if address := process.stdout.readline() if answered else b"":
+        return address.decode().strip()
+    log.seek(0)
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    silence = "its process ended" if answered else f"nothing for {START_TIMEOUT:.0f} s"
     raise ClusterError(
         "the local cluster did not start",
-        found=lines[-1] if lines else f"nothing for {START_TIMEOUT:.0f} s",
+        found=lines[-1] if lines else silence,
         hint="check memory and open ports of this machine, or give --scheduler the address of a running cluster",
     )
 
 
-def _serve(*, n_workers: int, folder: str) -> None:
-    """Run a local cluster until the caller closes our input, which its death does too."""
-    with (
-        dask.config.set(_CONFIG),
-        LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            memory_limit=MEMORY_LIMIT // n_workers,
-            local_directory=folder,
-            silence_logs=logging.ERROR,
-        ) as cluster,
-    ):
-        write_file(Path(folder, "address"), cluster.scheduler_address.encode())
-        sys.stdin.buffer.read()
+def _serve(*, n_workers: int) -> None:
+    """Run a local cluster until the caller closes our input, which its death does too; print its address."""
+    # A worker that is interrupted would end with its nanny. An interrupt is the caller's to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The workers, which have our output, may print: then it goes where errors go.
+    with os.fdopen(os.dup(1), "w") as answer:
+        os.dup2(2, 1)
+        with (
+            dask.config.set(_CONFIG),
+            LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                memory_limit=MEMORY_LIMIT // n_workers,
+                silence_logs=logging.ERROR,
+            ) as cluster,
+            selectors.DefaultSelector() as selector,
+        ):
+            print(cluster.scheduler_address, file=answer, flush=True)
+            selector.register(sys.stdin, selectors.EVENT_READ)
+            while not selector.select(REPLACE_EVERY):
+                # Nannies start workers again that died; one that closed, as workers can ask it to, is lost to Dask.
+                for name, nanny in list(cluster.workers.items()):
+                    if nanny.status is Status.closed:
+                        del cluster.workers[name]
+                        cluster.scale(n_workers)

@@ -59,8 +59,8 @@ class Event:
     ----------
     kind : str
         ``started`` (its text is the address of the dashboard), ``done``, ``failed``, ``killed``, ``suspect`` (a worker
-        died with the block, which will be tried alone), ``waiting`` (the cluster has no worker), ``workers`` (their
-        number changed) or ``finished``.
+        died with the block, which will be tried alone), ``refused`` (a worker that gets no block, for the reason in its
+        text), ``waiting`` (the cluster has no worker), ``workers`` (their number changed) or ``finished``.
     progress : Progress
         Counts at this moment.
     entry : JournalEntry, optional

@@ -2,13 +2,15 @@
 
 Few blocks are in flight at a time and only their indices travel, so neither the scheduler nor the driver grows with the
 grid. Whatever the cluster does, a block ends in one of three ways: done, failed (it raised) or killed (its worker died
-with it twice while no other block was on the cluster).
+with it twice while no other block was on the cluster). A worker that can do no block, because it does not see the
+store or has another engine, is refused: others get its blocks.
 """
 
 import asyncio
 import concurrent.futures
 import contextlib
 import itertools
+import pickle
 import queue
 import time
 import uuid
@@ -17,22 +19,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import cloudpickle
 from distributed import Client, Future, KilledWorker
 
+from sigcube.driver.cluster import how_to_add_workers
 from sigcube.driver.events import Event, Progress
 from sigcube.driver.recorder import Recorder, Task
-from sigcube.driver.worker import on_worker
-from sigcube.errors import ClusterError
+from sigcube.driver.worker import BlockCall
+from sigcube.errors import ClusterError, Fault, SigcubeError, StoreMismatch, error_from
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import PointStatus
 from sigcube.store import JournalEntry, RunStore
 
 __all__ = ["run_blocks"]
 
+IN_FLIGHT_PER_THREAD = 3
 POLL = 0.25
 MEMBERS_EVERY = 2.0
 ANSWER_TIMEOUT = 10.0
 WORKER_TIMEOUT = 300.0
+# Workers that are started together may be seconds apart.
+REFUSAL_TIMEOUT = 10.0
 LONELY_DEATHS = 2
 
 
@@ -44,7 +51,6 @@ def run_blocks(
     task: Task,
     payload: Any = None,
     todo: Sequence[int] | None = None,
-    window_per_thread: int = 3,
     fail_fast: bool = False,
     on_event: Callable[[Event], None] | None = None,
 ) -> Progress:
@@ -64,8 +70,6 @@ def run_blocks(
         Sent along with every block: keep it small.
     todo : sequence of int, optional
         Indices of the blocks to run; ``store.todo`` unless given.
-    window_per_thread : int, optional
-        Blocks in flight for each thread of the cluster.
     fail_fast : bool, optional
         Stop at the first block that fails or kills its worker.
     on_event : callable, optional
@@ -79,7 +83,7 @@ def run_blocks(
     Raises
     ------
     ClusterError
-        The scheduler was lost, or no worker came for five minutes.
+        The scheduler was lost, no worker came for five minutes, or every worker is refused.
     StoreError
         The store cannot be written: the disk is full, or the lock was lost.
     SigcubeError
@@ -94,7 +98,6 @@ def run_blocks(
         task,
         payload,
         deque(store.todo if todo is None else todo),
-        window_per_thread,
         fail_fast,
         on_event or (lambda event: None),
     ).go()
@@ -110,13 +113,14 @@ class _Run:
     task: Task
     payload: Any
     todo: deque[int]
-    window_per_thread: int
     fail_fast: bool
     on_event: Callable[[Event], None]
     threads: int = -1
+    workers: frozenset[str] = frozenset()
+    refused: dict[str, Fault] = field(default_factory=dict)
     suspects: deque[int] = field(default_factory=deque)
     deaths: dict[int, int] = field(default_factory=dict)
-    in_flight: dict[int, Future] = field(default_factory=dict)
+    in_flight: dict[int, tuple[Future, frozenset[str]]] = field(default_factory=dict)
     ended: queue.SimpleQueue[tuple[int, Future]] = field(default_factory=queue.SimpleQueue)
 
     def __post_init__(self) -> None:
@@ -133,6 +137,8 @@ class _Run:
         self.watched = self.had_workers = time.monotonic()
 
     def go(self) -> Progress:
+        if self.client.asynchronous:
+            raise ClusterError("the client is asynchronous", hint="give one that was made with asynchronous=False")
         try:
             self.recorder.tell("started", text=_dashboard(self.client))
             self._watch_cluster()
@@ -145,7 +151,7 @@ class _Run:
         except BaseException:
             # The cluster forgets what is in flight; what ended is journalled.
             if self.client.status == "running":
-                for future in self.in_flight.values():
+                for future, _ in self.in_flight.values():
                     future.release()
             self.store.flush()
             raise
@@ -158,20 +164,27 @@ class _Run:
             if not self.in_flight:
                 self._submit(self.suspects.popleft())
             return
-        while self.todo and len(self.in_flight) < self.window_per_thread * self.threads:
+        while self.todo and len(self.in_flight) < IN_FLIGHT_PER_THREAD * self.threads and self._may_follow():
             self._submit(self.todo.popleft())
 
+    def _may_follow(self) -> bool:
+        """Tell whether the next block is of the stage in flight: one of another may write to the same chunk."""
+        return all(
+            self.plan.stage_of(index) == self.plan.stage_of(self.todo[0])
+            for index in itertools.islice(self.in_flight, 1)
+        )
+
     def _submit(self, index: int) -> None:
+        only = self.workers if self.refused else frozenset()
+        call = BlockCall(self.task, self.store.path, index, self.payload, self.store.lock_record)
         future = self.client.submit(
-            on_worker,
-            self.task,
-            self.store.path,
-            index,
-            self.payload,
+            pickle.loads,
+            cloudpickle.dumps(call),
             key=f"sigcube-{self.name}-{index}-{next(self.tries)}",
+            workers=sorted(only) or None,
             pure=False,
         )
-        self.in_flight[index] = future
+        self.in_flight[index] = future, only
         future.add_done_callback(lambda ended: self.ended.put((index, ended)))
 
     def _collect_ended(self) -> None:
@@ -179,7 +192,9 @@ class _Run:
         with contextlib.suppress(queue.Empty):
             index, future = self.ended.get(timeout=POLL)
             while True:
-                if self.in_flight.pop(index, None) is not None:
+                # Not one that was called back, and is on its way again.
+                if self.in_flight.get(index, (None,))[0] is future:
+                    del self.in_flight[index]
                     self._collect(index, future)
                 index, future = self.ended.get_nowait()
         self.recorder.flush_if_due()
@@ -188,7 +203,11 @@ class _Run:
         # Read once: it may change at any moment.
         status = future.status
         if status == "error":
-            self._judge_death(index, future.exception(timeout=ANSWER_TIMEOUT))
+            error = future.exception(timeout=ANSWER_TIMEOUT)
+            if isinstance(error, KilledWorker):
+                self._judge_death(index, error)
+            else:
+                self._refuse_illiterate(index, future, f"{type(error).__name__}: {error}")
             return
         if status == "cancelled":
             raise _lost(f"block {index} was cancelled by the scheduler")
@@ -202,17 +221,37 @@ class _Run:
         if outcome is None:
             # Once more: it writes the same bytes.
             self.todo.appendleft(index)
+        elif isinstance(outcome.fatal, ClusterError | StoreMismatch):
+            self._refuse(index, outcome.worker, outcome.fatal)
         else:
             self.recorder.record(index, outcome)
 
-    def _judge_death(self, index: int, error: BaseException | None) -> None:
+    def _refuse_illiterate(self, index: int, future: Future, found: str) -> None:
+        """Refuse the worker that could not even read its task, which the scheduler knows."""
+        try:
+            (worker,) = self.client.run_on_scheduler(
+                # By value: the scheduler need not have sigcube.
+                lambda key, dask_scheduler: list(dask_scheduler.tasks[key].erred_on),
+                future.key,
+                callback_timeout=ANSWER_TIMEOUT,
+            )
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise _lost(f"{type(error).__name__}: {error}, after {found}") from error
+        self._refuse(index, worker, ClusterError("cannot read sigcube's blocks", found=found))
+
+    def _refuse(self, index: int, worker: str, error: SigcubeError) -> None:
+        """Give a block back, and no other to its worker from now on."""
+        # A store that the client itself has lost is no fault of the worker's: this raises then.
+        self.recorder.flush()
+        (self.suspects if index in self.deaths else self.todo).appendleft(index)
+        if worker not in self.refused:
+            found = ", ".join(filter(None, (error.where, error.found)))
+            self.refused[worker] = Fault(error.what, worker, found)
+            self.recorder.tell("refused", text=str(self.refused[worker]))
+        self.watched = 0.0
+
+    def _judge_death(self, index: int, error: KilledWorker) -> None:
         """Judge a block whose worker died: next to other blocks that proves nothing, so it is tried again alone."""
-        if not isinstance(error, KilledWorker):
-            raise ClusterError(
-                "a worker cannot run sigcube's blocks",
-                found=f"{type(error).__name__}: {error}",
-                hint="install the same sigcube on every worker",
-            ) from error
         deaths = self.deaths.get(index)
         self.deaths[index] = 0 if deaths is None else deaths + error.allowed_failures + 1
         if self.deaths[index] < LONELY_DEATHS:
@@ -225,7 +264,7 @@ class _Run:
         self.recorder.record_failure(entry)
 
     def _watch_cluster(self) -> None:
-        """See whether the scheduler is there, and how many threads its workers have."""
+        """See whether the scheduler is there, and how many threads its workers have, but for those refused."""
         now = time.monotonic()
         if self.client.status != "running":
             raise _lost(f"the connection is {self.client.status}")
@@ -236,15 +275,31 @@ class _Run:
             members = self.client.sync(self.client.scheduler.ncores, callback_timeout=ANSWER_TIMEOUT)
         except (OSError, TimeoutError) as error:
             raise _lost(f"{type(error).__name__}: {error}") from error
-        threads = sum(members.values())
+        self.workers = frozenset(members.keys() - self.refused.keys())
+        threads = sum(members[worker] for worker in self.workers)
         if threads:
             self.had_workers = now
+        elif members and now - self.had_workers > REFUSAL_TIMEOUT:
+            raise error_from(
+                ClusterError,
+                [self.refused[worker] for worker in sorted(members)],
+                what="no worker of the cluster can work on the store",
+                where=self.store.path,
+                hint="start workers that see the store at this path, may write to it and have the same sigcube and "
+                "models; then run the same command again: finished blocks are kept",
+            )
         elif now - self.had_workers > WORKER_TIMEOUT:
             raise ClusterError(
                 f"the cluster has no worker for {WORKER_TIMEOUT:.0f} s",
                 where=self.client.scheduler.address,
-                hint="start workers with `dask worker ADDRESS`, and run the same command again",
+                hint=f"{how_to_add_workers(self.client)}; then run the same command again: finished blocks are kept",
             )
+        for index, (future, only) in list(self.in_flight.items()):
+            # Dask would keep it until one of these workers comes back.
+            if only and only.isdisjoint(members):
+                future.release()
+                del self.in_flight[index]
+                self.todo.appendleft(index)
         if threads != self.threads:
             self.threads = threads
             self.recorder.set_threads(threads)

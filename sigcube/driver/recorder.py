@@ -9,7 +9,7 @@ from typing import Any
 
 from sigcube.chunks import Region
 from sigcube.driver.events import Event, Progress
-from sigcube.errors import SigcubeError, StoreError
+from sigcube.errors import ClusterError, SigcubeError, StoreError
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import PointStatus
 from sigcube.store import JournalEntry, RunStore, Written
@@ -26,13 +26,16 @@ _LONGEST = 2000
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """What comes back from a worker: a written block, or the exception as text, since not all of them travel."""
+    """What comes back from a worker: a written block, or the exception as text, since not all of them travel.
+
+    What is `fatal` is no fault of the block: it would end any other in the same way.
+    """
 
     worker: str
     seconds: float
     written: Written | None = None
     error: str = ""
-    fatal: StoreError | None = None
+    fatal: StoreError | ClusterError | None = None
 
 
 def run_task(
@@ -50,7 +53,7 @@ def run_task(
         write = task(path, index, payload)
         with slot():
             written = write()
-    except StoreError as error:
+    except (StoreError, ClusterError) as error:
         return TaskOutcome(worker, time.perf_counter() - began, fatal=error)
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -64,16 +67,10 @@ class Recorder:
 
     Parameters
     ----------
-    store : RunStore
-        The open store.
-    plan : Plan
-        Its blocks and coordinates.
+    store, plan, fail_fast, on_event
+        As for `sigcube.driver.loop.run_blocks`.
     blocks : int
         How many blocks the run sets out to do.
-    fail_fast : bool
-        Raise at the first block that fails or kills its worker.
-    on_event : callable
-        Called with each `Event`, in this thread.
     in_flight : Sized, optional
         The blocks that are being computed, for the events.
     """

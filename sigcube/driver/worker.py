@@ -1,7 +1,12 @@
 """What runs on a worker of a cluster."""
 
-from collections.abc import Iterator
+import errno
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 from threading import Semaphore
 from typing import Any
 
@@ -9,13 +14,62 @@ from distributed import Status, get_worker, secede
 from distributed.threadpoolexecutor import thread_state
 
 from sigcube.driver.recorder import Task, TaskOutcome, run_task
+from sigcube.errors import ClusterError
+from sigcube.store import Written, journal_folder
 
-__all__ = ["on_worker"]
+__all__ = ["BlockCall", "on_worker"]
 
 
-def on_worker(task: Task, path: str, index: int, payload: Any) -> TaskOutcome:
-    """Run a task on one block; what it raises becomes a value, for an exception may not survive the way back."""
-    return run_task(task, path, index, payload, worker=get_worker().address, slot=_write_slot)
+class BlockCall:
+    """A call of `on_worker` with these arguments, made when its pickled form is read: by ``pickle.loads``, as a task.
+
+    Dask would read another function, or its arguments, among its own messages. Whoever cannot, because sigcube or a
+    module of the user's is missing there, would close without a word: a scheduler, and one worker after another.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        self._arguments = arguments
+
+    def __reduce__(self) -> tuple[Callable[..., TaskOutcome], tuple[Any, ...]]:
+        return on_worker, self._arguments
+
+
+def on_worker(task: Task, path: str, index: int, payload: Any, lock_record: tuple[str, str]) -> TaskOutcome:
+    """Run a task on one block of a store whose lock is held; `lock_record` is where, and what, a worker must read.
+
+    What it raises becomes a value, for an exception may not survive the way back.
+    """
+
+    def run(path: str, index: int, payload: Any) -> Callable[[], Written]:
+        _see_store(path, lock_record)
+        return task(path, index, payload)
+
+    return run_task(run, path, index, payload, worker=get_worker().address, slot=_write_slot)
+
+
+def _see_store(path: str, lock_record: tuple[str, str]) -> None:
+    """Raise unless this worker sees the very store that the client sees, and may write there.
+
+    One that does not would fail each block at once, and so have the next one, until none is left.
+    """
+    name, token = lock_record
+    what, where = "does not see the store", f"{path} on {socket.gethostname()}"
+    try:
+        if token not in (journal_folder(path) / name).read_text(encoding="utf-8"):
+            raise ClusterError(what, where=where, found="the record of another lock")
+        what = "cannot write to the store"
+        _write_there(path, token)
+    except OSError as error:
+        # The next write says so, of the disk.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise ClusterError(what, where=where, found=str(error)) from error
+
+
+@lru_cache(maxsize=8)
+def _write_there(path: str, _token: str) -> None:
+    """Write to a file that has no name, or loses it on closing, once for each lock."""
+    with tempfile.TemporaryFile(dir=Path(path), suffix=".partial", buffering=0) as file:
+        file.write(b"\0")
 
 
 @contextmanager

@@ -1,7 +1,21 @@
 """Views of cubes and results: pages that open in a browser without a server and without a network."""
 
 from sigcube.explore.cube_page import cube_page, folder_pages, index_page
-from sigcube.explore.map_page import Mark, map_page
+from sigcube.explore.fit_page import fit_page
+from sigcube.explore.map_plots import Mark
 from sigcube.explore.page import Card, CardTable, write_page
+from sigcube.explore.result_page import result_page
+from sigcube.explore.store_page import store_page
 
-__all__ = ["Card", "CardTable", "Mark", "cube_page", "folder_pages", "index_page", "map_page", "write_page"]
+__all__ = [
+    "Card",
+    "CardTable",
+    "Mark",
+    "cube_page",
+    "fit_page",
+    "folder_pages",
+    "index_page",
+    "result_page",
+    "store_page",
+    "write_page",
+]

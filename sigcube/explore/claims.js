@@ -68,8 +68,8 @@ table.addEventListener("click", (event) => {
 });
 
 function follow() {
-  const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (row && row.tagName === "TBODY") {
+  const row = document.querySelector("tbody:target");
+  if (row) {
     open(row, true);
     row.scrollIntoView();
   }

@@ -21,19 +21,20 @@ _RATIO = "observed g / g of the baryons"
 
 def profile_cards(cube: xr.Dataset) -> list[Card]:
     """Return cards with observed against baryonic accelerations and masses, and their ratio along the radius."""
-    from bokeh.layouts import column
     from bokeh.models import ColumnDataSource
 
     data = _points(cube)
     points, chosen = ColumnDataSource(data), ColumnDataSource({name: values[:0] for name, values in data.items()})
-    choice = style.menu([_EVERY, *(str(name) for name in cube["cluster"].values)])
+    names = [str(name) for name in cube["cluster"].values]
+    choice = style.menu([_EVERY, *names])
     code = """
-      const keep = [...points.data.cluster.keys()].filter((i) => points.data.cluster[i] === cb_obj.value);
+      const name = [null, ...names][Number(cb_obj.value)];
+      const keep = [...points.data.cluster.keys()].filter((i) => points.data.cluster[i] === name);
       const data = {};
       for (const [name, values] of Object.entries(points.data)) data[name] = keep.map((i) => values[i]);
       chosen.data = data;
     """
-    style.on_change(choice, code, points=points, chosen=chosen)
+    style.on_change(choice, code=code, points=points, chosen=chosen, names=names)
     sources = points, chosen, style.mark_synthetic("measured", cube)
     forces = _against(*sources, "g_bar", "g_obs", ("g of the baryons [m/s²]", "observed g [m/s²]"))
     titles = "mass of the baryons [M☉]", "observed mass [M☉]"
@@ -43,15 +44,16 @@ def profile_cards(cube: xr.Dataset) -> list[Card]:
         Card(
             "Accelerations",
             "What is observed at each radius against what the baryons give; on the dashed line the two are equal.",
-            column(style.titled("cluster", choice), forces, sizing_mode="stretch_width", spacing=8),
+            [forces],
+            [("cluster", choice)],
             wide=True,
         ),
-        Card("Enclosed masses", "The same within each radius, as masses.", masses),
+        Card("Enclosed masses", "The same within each radius, as masses.", [masses]),
         Card(
             "How much is missing",
             f"Observed over baryonic acceleration {'along the radius' if along else 'of each cluster'}; "
             "1 needs nothing but the baryons.",
-            _ratio_along_radius(*sources) if along else _ratio_by_name(*sources),
+            [_ratio_along_radius(*sources) if along else _ratio_by_name(*sources)],
             full=True,
         ),
     ]
@@ -66,6 +68,7 @@ def _points(cube: xr.Dataset) -> dict[str, Any]:
         low, high = _error_bars(cube, name)
         data |= {f"{name}_low": low[real], f"{name}_high": high[real]}
     data["ratio"] = data["g_obs"] / data["g_bar"]
+    data["row"] = np.argsort(np.argsort(data["ratio"], kind="stable"))
     systems = np.array([str(name) for name in cube["cluster"].values], dtype=object)
     data["cluster"] = np.broadcast_to(systems[:, np.newaxis], real.shape)[real]
     data["state"] = np.where(flag[real] == 0, "", "flagged")
@@ -88,7 +91,7 @@ def _against(
 ) -> Any:
     plot = style.figure(
         # The narrow figure is as tall as its neighbour with the menu.
-        height=_HEIGHT + (62 if narrow else 0),
+        height=_HEIGHT + (66 if narrow else 0),
         x_axis_type="log",
         y_axis_type="log",
         x_axis_label=titles[0],
@@ -98,23 +101,23 @@ def _against(
     ends = ends[np.isfinite(ends) & (ends > 0)]
     if ends.size:
         span = [float(ends.min()), float(ends.max())]
-        style.power_ticks(plot.xaxis[0], *span, narrow=narrow)
+        style.power_ticks(plot.xaxis[0], *span, most=3)
         style.power_ticks(plot.yaxis[0], *span)
         plot.line(span, span, color=style.SOFT, line_dash="dashed", line_width=1.6, legend_label="equal")
     bars = {"source": points, "color": "#b8c0ca", "line_width": 1.1}
     plot.segment(f"{x}_low", y, f"{x}_high", y, **bars)
     plot.segment(x, f"{y}_low", x, f"{y}_high", **bars)
     tooltips = [(titles[0], f"@{x}{{0.00e+0}}"), (titles[1], f"@{y}{{0.00e+0}}")]
-    _draw_dots(plot, points, chosen, label, (x, y), tooltips)
+    # Error bars may reach far beyond what is of interest.
+    plot.x_range.renderers = plot.y_range.renderers = [_draw_dots(plot, points, chosen, label, (x, y), tooltips)]
     return plot
 
 
 def _ratio_by_name(points: Any, chosen: Any, label: str) -> Any:
-    order = [str(points.data["cluster"][i]) for i in np.argsort(points.data["ratio"], kind="stable")]
-    plot = style.figure(height=90 + 26 * len(order), x_axis_label=_RATIO, y_range=order)
-    plot.yaxis.major_label_text_color = style.INK
+    order = np.argsort(points.data["ratio"], kind="stable")
+    plot = style.figure_by_name([str(points.data["cluster"][i]) for i in order], x_axis_label=_RATIO)
     plot.x_range.start = 0
-    _draw_dots(plot, points, chosen, label, ("ratio", "cluster"), [("ratio", "@ratio{0.00}")])
+    _draw_dots(plot, points, chosen, label, ("ratio", "row"), [("ratio", "@ratio{0.00}")])
     return plot
 
 
@@ -135,10 +138,11 @@ def _ratio_along_radius(points: Any, chosen: Any, label: str) -> Any:
 
 def _draw_dots(
     plot: Any, points: Any, chosen: Any, label: str, at: tuple[str, str], tooltips: list[tuple[str, str]]
-) -> None:
-    """Draw all points, and those of the chosen cluster so that they stand out."""
+) -> Any:
+    """Draw all points, which are returned, and those of the chosen cluster so that they stand out."""
     look = {"color": style.LINES[0], "alpha": 0.7, "line_color": "#ffffff", "legend_label": label}
     dots = plot.scatter(*at, source=points, size=8, **look)
     plot.scatter(*at, source=chosen, size=12, **style.MARKER)
     style.hover(plot, dots, [("", "@cluster @state"), ("radius", "@r{0.0} kpc"), *tooltips])
     style.legend_above(plot)
+    return dots

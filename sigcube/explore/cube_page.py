@@ -9,13 +9,13 @@ import xarray as xr
 from sigcube.cube import KINDS, Summary, inspect_cube
 from sigcube.cube.inspection import describe_counts, describe_file
 from sigcube.cube.storage import open_lazily
-from sigcube.errors import DataError
+from sigcube.errors import DataError, SpecError
 from sigcube.explore import style
 from sigcube.explore.cluster_plots import profile_cards
 from sigcube.explore.galaxy_plots import rotation_cards
 from sigcube.explore.histograms import histogram_cards
 from sigcube.explore.landmark_plots import landmark_cards
-from sigcube.explore.page import Card, CardTable, write_page
+from sigcube.explore.page import Card, CardTable, Link, write_page
 from sigcube.explore.star_plots import density_cards
 from sigcube.recipes import load_recipe, recipe_names
 from sigcube.wording import in_one_line, plural
@@ -60,10 +60,10 @@ def cube_page(path: str | Path, out: str | Path) -> Summary:
         out,
         [
             *plots,
-            Card("About the data", "", None, table=_about(summary)),
-            Card("Samples", selections, None, table=sample_table(summary), wide=True),
-            Card("Flags", reasons, None, table=flag_table(summary), full=True),
-            Card("Numbers", "The range of every variable.", None, table=_range_table(summary), full=True),
+            Card("About the data", table=_about(summary)),
+            Card("Samples", selections, table=sample_table(summary), wide=True),
+            Card("Flags", reasons, table=flag_table(summary), full=True),
+            Card("Numbers", "The range of every variable.", table=_range_table(summary), full=True),
         ],
         title=summary.title,
         subtitle=f"{describe_counts(summary.kind, summary.counts)}. {kind[0].upper()}{kind[1:]}.",
@@ -97,7 +97,7 @@ def folder_pages(cubes: Path, out: Path, *, tell: Callable[[str], object], tell_
         try:
             summaries[page.name] = cube_page(path, page)
             tell(str(page))
-        except DataError as error:
+        except (DataError, SpecError) as error:
             failed += 1
             tell_fault(f"{path}: failed: {in_one_line(error)}")
     missing = {name: load_recipe(name).title for name in recipe_names() if not (cubes / f"{name}.zarr").exists()}
@@ -119,21 +119,21 @@ def index_page(summaries: Mapping[str, Summary], missing: Mapping[str, str], out
     """
     rows = [
         (
-            (Path(address).stem, address),
+            Link(Path(address).stem, address),
             f"{each.title}: {describe_counts(each.kind, each.counts)}",
             f"{each.citation}. {each.licence}",
         )
         for address, each in summaries.items()
     ]
     head = ("cube", "what it holds", "citation and licence")
-    cards = [Card("Here", "Each name leads to a page.", None, table=CardTable(head, rows), full=True)]
+    cards = [Card("Here", "Each name leads to a page.", table=CardTable(head, rows), full=True)]
     if missing:
         text = "Datasets without a cube in this folder, and the command that makes it."
         table = CardTable(
             ("dataset", "what it is", "made by"),
             [(name, title, f"sigcube ingest {name}") for name, title in missing.items()],
         )
-        cards.append(Card("Not here yet", text, None, table=table, full=True))
+        cards.append(Card("Not here yet", text, table=table, full=True))
     holds = f"{plural(len(summaries), 'cube')} in this folder."
     return write_page(out, cards, title="Cubes", subtitle=holds, notes={}, synthetic=False)
 

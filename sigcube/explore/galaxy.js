@@ -1,4 +1,4 @@
-const i = names.indexOf(cb_obj.value);
+const i = Number(cb_obj.value);
 selected.indices = [i];
 const data = {};
 for (const [name, values] of Object.entries(all.data)) {

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _HEIGHT = 440
 # The figure of all galaxies is as tall as its neighbour with the menu.
-_HEIGHT_OF_ALL = _HEIGHT + 62
+_HEIGHT_OF_ALL = _HEIGHT + 66
 # A page of more galaxies is slow to open; of more, some are shown, evenly spaced.
 _MOST = 2000
 # Legend, column, colour, dashes and width of each line.
@@ -44,15 +43,12 @@ _FACTS = {
 
 def rotation_cards(cube: xr.Dataset) -> list[Card]:
     """Return a card with one galaxy's rotation curve and its components, and one with all galaxies."""
-    from bokeh.layouts import column, row
-    from bokeh.models import ColumnDataSource, Div
+    from bokeh.models import ColumnDataSource
 
     shown = cube.isel(galaxy=slice(None, None, -(-cube.sizes["galaxy"] // _MOST)))
     names, start = [str(name) for name in shown["galaxy"].values], int(np.argmax(shown[COUNT].values))
     facts = [_facts(shown, i) for i in range(len(names))]
-    line = Div(
-        text=facts[start], styles={"color": style.SOFT, "font-size": "13px"}, sizing_mode="stretch_width", margin=0
-    )
+    line = style.text_line(facts[start])
     real = _real(shown)
     overview = ColumnDataSource(
         {
@@ -64,22 +60,21 @@ def rotation_cards(cube: xr.Dataset) -> list[Card]:
     defaults = {parameter.name: parameter.value(PAPER) for parameter in FRAMES["galaxy"].parameters}
     disk, bulge = defaults["upsilon_disk"], defaults["upsilon_bulge"]
     choice, curve = _galaxy_menu(shown, _components(shown, disk, bulge), start, overview, line=line, facts=facts)
-    head = row(style.titled("galaxy", choice), line, sizing_mode="stretch_width", spacing=18, margin=(0, 0, 8, 0))
-    body = column(head, _curve_plot(curve, style.mark_synthetic("measured", cube)), sizing_mode="stretch_width")
+    body = [_curve_plot(curve, style.mark_synthetic("measured", cube))], [("galaxy", choice)], line
     text = "Measured velocities with their errors, and what gas and stars would give: mass-to-light ratio "
     text += f"{disk:g} in the disc, {bulge:g} in the bulge."
     if len(names) == 1:
-        return [Card("Rotation curve", text, body, full=True)]
+        return [Card("Rotation curve", text, *body, full=True)]
     plot = _figure_of_all(x_axis_label="outermost radius [kpc]", y_axis_label="largest measured velocity [km/s]")
     for axis in plot.axis:
         style.plain_ticks(axis)
     _draw_all(plot, overview, [("outermost", "@x{0.0} kpc"), ("largest", "@y{0.0} km/s")])
     return [
-        Card("Rotation curves", text, body, wide=True),
+        Card("Rotation curves", text, *body, wide=True),
         Card(
             "All galaxies" if len(names) == cube.sizes["galaxy"] else f"{len(names):,} of all galaxies",
             "How far out each was measured, and its largest velocity. Click to see one.",
-            plot,
+            [plot],
         ),
     ]
 
@@ -90,7 +85,6 @@ def comparison_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, be
     ``models`` has the velocities [km/s] over ``(galaxy, radius)`` that three models predict, by name; the errors are
     those of ``best`` and ``against``.
     """
-    from bokeh.layouts import column
     from bokeh.models import ColumnDataSource
 
     names = [str(name) for name in cube["galaxy"].values]
@@ -116,13 +110,14 @@ def comparison_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, be
         Card(
             "One galaxy",
             "Measured velocities with their errors, and what the models make of the same stars and gas.",
-            column(style.titled("galaxy", choice), plot, sizing_mode="stretch_width"),
+            [plot],
+            [("galaxy", choice)],
             wide=True,
         ),
         Card(
             "All galaxies",
             f"RMS residual of each galaxy; below the line, {best} is closer: {wins} of {len(names)}. Click to see one.",
-            _error_plot(errors, best, against),
+            [_error_plot(errors, best, against)],
         ),
     ]
 
@@ -183,17 +178,16 @@ def _galaxy_menu(
     dots.selected.indices = [start]
     style.on_change(
         choice,
-        "galaxy.js",
+        code="galaxy.js",
         all=ColumnDataSource(packed),
         offsets=offsets,
         curve=curve,
-        names=names,
         line=line,
         facts=list(facts),
         selected=dots.selected,
     )
-    pick = "if (cb_obj.indices.length) menu.value = names[cb_obj.indices[0]];"
-    style.on_change(dots.selected, pick, menu=choice, names=names)
+    pick = "if (cb_obj.indices.length) menu.value = String(cb_obj.indices[0]);"
+    style.on_change(dots.selected, code=pick, menu=choice)
     return choice, curve
 
 
@@ -231,15 +225,16 @@ def _draw_all(plot: Any, source: Any, tooltips: Sequence[tuple[str, str]]) -> No
 
 
 def _facts(cube: xr.Dataset, i: int) -> str:
-    """Return what the catalogue has of a galaxy, and the flags it carries, as a line of HTML."""
+    """Return what the catalogue has of a galaxy, and the flags it carries, as a line of text."""
     facts = [f"{int(cube[COUNT].values[i])} points"]
     for name, meaning in _FACTS.items():
         if name in cube and np.isfinite(value := float(cube[name].values[i])):
             # A variable that is a code explains its values in its long name.
             codes = dict(re.findall(r"\b(\d+) (\w+)", cube[name].attrs["long_name"]))
-            unit = style.pretty_unit(cube[name].attrs["units"]).replace("deg", "°")
+            unit = style.pretty_unit(style.unit_of(cube[name])).replace("deg", "°")
             number = f"{style.plain_number(value)} {unit}".rstrip().replace(" °", "°")
-            facts.append(f"{meaning} {escape(codes.get(f'{value:g}') or number)}")
+            facts.append(f"{meaning} {codes.get(f'{value:g}') or number}")
     flag = cube["system_flag"]
-    facts += [f"<b>{escape(name)}</b>" for name, mask in flag_masks(flag).items() if int(flag.values[i]) & mask]
+    flags = [name for name, mask in flag_masks(flag).items() if int(flag.values[i]) & mask]
+    facts += [f"flagged {', '.join(flags)}"] if flags else []
     return " · ".join(facts)

@@ -10,7 +10,7 @@ from sigcube.cube import kind_of
 from sigcube.explore import style
 from sigcube.explore.page import Card
 
-__all__ = ["histogram_cards"]
+__all__ = ["histogram", "histogram_cards"]
 
 _HEIGHT = 440
 _BINS = 40
@@ -18,7 +18,6 @@ _BINS = 40
 
 def histogram_cards(cube: xr.Dataset) -> list[Card]:
     """Return a card with the histogram, by group, of a variable that a menu chooses; nothing where all are flagged."""
-    from bokeh.layouts import column
     from bokeh.models import ColumnDataSource
 
     kind = kind_of(cube)
@@ -26,16 +25,15 @@ def histogram_cards(cube: xr.Dataset) -> list[Card]:
     kept = np.logical_and.reduce([flag == 0 for flag in flags])
     groups = _groups(cube, kept)
     bars = {
-        str(array.name): {group: _bars(array.values, array.values[kept], own) for group, own in groups.items()}
+        str(array.name): {group: histogram(array.values, array.values[kept], own) for group, own in groups.items()}
         for array in cube.data_vars.values()
         if array.dims == kind.dims and array.dtype.kind == "f" and np.isfinite(array.values[kept]).any()
     }
     if not bars:
         return []
-    titles = {name: style.value_title(cube[name]) for name in bars}
-    first = next(iter(bars))
-    shown = {group: ColumnDataSource(each) for group, each in bars[first].items()}
-    plot = style.figure(height=_HEIGHT, x_axis_label=titles[first], y_axis_label="share of the group in a bin [%]")
+    titles = [style.shorten(style.value_title(cube[name]), 44) for name in bars]
+    shown = {group: ColumnDataSource(each) for group, each in next(iter(bars.values())).items()}
+    plot = style.figure(height=_HEIGHT, x_axis_label=titles[0], y_axis_label="share of the group in a bin [%]")
     plot.y_range.start = 0
     for colour, (group, source) in zip(style.LINES, shown.items(), strict=False):
         look = {"fill_color": colour, "fill_alpha": 0.35, "line_color": colour, "legend_label": group}
@@ -43,13 +41,14 @@ def histogram_cards(cube: xr.Dataset) -> list[Card]:
     style.legend_above(plot)
     choice = style.menu(list(bars))
     code = """
-      for (const [group, source] of Object.entries(shown)) source.data = bars[cb_obj.value][group];
-      axis.axis_label = titles[cb_obj.value];
+      const i = Number(cb_obj.value);
+      shown.forEach((source, group) => { source.data = bars[i][group]; });
+      axis.axis_label = titles[i];
     """
-    style.on_change(choice, code, shown=shown, bars=bars, axis=plot.xaxis[0], titles=titles)
+    every = [list(own.values()) for own in bars.values()]
+    style.on_change(choice, code=code, shown=list(shown.values()), bars=every, axis=plot.xaxis[0], titles=titles)
     text = "How the values are distributed, without those that carry a flag."
-    body = column(style.titled("variable", choice), plot, sizing_mode="stretch_width", spacing=8)
-    return [Card("Distributions", text, body, full=True)]
+    return [Card("Distributions", text, [plot], [("variable", choice)], full=True)]
 
 
 def _groups(cube: xr.Dataset, kept: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[np.bool_]]:
@@ -62,7 +61,7 @@ def _groups(cube: xr.Dataset, kept: npt.NDArray[np.bool_]) -> dict[str, npt.NDAr
     return {f"{name} ({int(own.sum()):,}{synthetic})": own for name, own in groups.items()}
 
 
-def _bars(values: Any, every: Any, own: Any) -> dict[str, list[float]]:
+def histogram(values: Any, every: Any, own: Any) -> dict[str, list[float]]:
     """Return the bars of a group [per cent of its finite values], in bins that hold 99 per cent of every group."""
     low, high = np.percentile(every[np.isfinite(every)], [0.5, 99.5])
     edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)

@@ -18,7 +18,7 @@ def landmark_cards(cube: xr.Dataset) -> list[Card]:
     from bokeh.models import ColumnDataSource
 
     text = "What Newtonian gravity predicts, and what is observed."
-    every = Card("All landmarks", text, None, table=_table(cube), full=True)
+    every = Card("All landmarks", text, table=_table(cube), full=True)
     data = _measured(cube)
     if not len(data["name"]):
         return [every]
@@ -28,13 +28,13 @@ def landmark_cards(cube: xr.Dataset) -> list[Card]:
         Card(
             "Observed over Newtonian",
             f"By name, the weakest acceleration on top; on the dashed line Newtonian gravity suffices. {known}.",
-            _by_name(source, title),
+            [_by_name(source, title)],
             wide=True,
         ),
         Card(
             "Over the acceleration",
             "Colours are the tests. A velocity goes with the root of an acceleration, so its excess looks smaller.",
-            _over_acceleration(source, title),
+            [_over_acceleration(source, title)],
         ),
         every,
     ]
@@ -52,6 +52,7 @@ def _measured(cube: xr.Dataset) -> dict[str, Any]:
     colours = {group: _COLOURS[i % len(_COLOURS)] for i, group in enumerate(dict.fromkeys(groups[i] for i in kept))}
     return {
         "name": [str(cube["landmark"].values[i]) for i in kept],
+        "row": np.arange(kept.size),
         "ratio": ratio[kept],
         "low": np.where(error[kept] < ratio[kept], ratio[kept] - error[kept], np.nan),
         "high": ratio[kept] + error[kept],
@@ -64,19 +65,17 @@ def _measured(cube: xr.Dataset) -> dict[str, Any]:
 
 def _by_name(source: Any, title: str) -> Any:
     names = list(source.data["name"])
-    plot = style.figure(
-        height=_height(len(names)), x_axis_type="log", x_axis_label=title, x_range=_span(source), y_range=names
-    )
-    plot.yaxis.major_label_text_color = style.INK
+    plot = style.figure_by_name(names, x_axis_type="log", x_axis_label=title, x_range=_span(source))
     plot.ygrid.grid_line_dash = "dotted"
     style.plain_ticks(plot.xaxis[0])
-    _draw(plot, source, ("ratio", "name"), bars=("low", "name", "high", "name"), one="height")
+    _draw(plot, source, ("ratio", "row"), bars=("low", "row", "high", "row"), one="height")
     return plot
 
 
 def _over_acceleration(source: Any, title: str) -> Any:
     plot = style.figure(
-        height=_height(max(14, len(source.data["name"]))),
+        # As tall as its neighbour, and tall enough for the legend.
+        height=90 + 26 * max(14, len(source.data["name"])),
         x_axis_type="log",
         y_axis_type="log",
         x_axis_label="g of the baryons [m/s²]",
@@ -86,14 +85,8 @@ def _over_acceleration(source: Any, title: str) -> Any:
     style.plain_ticks(plot.yaxis[0])
     _draw(plot, source, ("g_bar", "ratio"), bars=("g_bar", "low", "g_bar", "high"), one="width", legend_field="group")
     style.legend_above(plot)
-    for legend in plot.legend:
-        legend.update(ncols=2, spacing=4, glyph_height=16, label_text_font_size="12.5px")
-    style.power_ticks(plot.xaxis[0], source.data["g_bar"].min(), source.data["g_bar"].max(), narrow=True)
+    style.power_ticks(plot.xaxis[0], source.data["g_bar"].min(), source.data["g_bar"].max(), most=3)
     return plot
-
-
-def _height(rows: int) -> int:
-    return 90 + 26 * rows
 
 
 def _span(source: Any) -> tuple[float, float]:

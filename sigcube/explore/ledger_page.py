@@ -58,7 +58,7 @@ def claims_page(entries: Sequence[Entry], out: str | Path) -> Path:
         strip=_strip,
         matches=_matches,
         notes=_notes(entries),
-        script=style.script("claims.js"),
+        scripts=[style.script("claims.js")],
     )
 
 

@@ -7,5 +7,4 @@ const show = (number) => Number.isFinite(number) ? String(Number(number.toPrecis
 const i = nearest(xs, special_vars.x), j = nearest(ys, special_vars.y);
 if (what === "x") return show(xs[i]);
 if (what === "y") return show(ys[j]);
-const z = image.data_source.data.image[0];
-return show(z[py.indexOf(j) * px.length + px.indexOf(i)]);
+return show(image.data_source.data.image[0][py.indexOf(j) * px.length + px.indexOf(i)]);

@@ -1,14 +1,47 @@
-"""A page of cards as one HTML file that needs nothing else: scripts, styles and data are inside."""
+"""A page of cards as one HTML file that needs nothing else: scripts, styles and data are inside.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+Names and texts come from files, which anyone may have written. They enter a page as text, in one of two ways: through
+the templates, which escape every value, or through models of Bokeh, of which `_refuse_markup` lets none make markup of
+a text. Behind both stands the page's policy: no script runs but those that are written into it here, and nothing is
+fetched.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sigcube.errors import StoreError
 from sigcube.files import write_file
 
-__all__ = ["Card", "CardTable", "write_page", "write_template"]
+__all__ = ["Card", "CardTable", "Heat", "Link", "write_page", "write_template"]
+
+
+class _Markup(str):
+    """What templates take as it is: policies, scripts and places of figures, which come from this file alone."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return self
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads to another file beside the page."""
+
+    text: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A cell on a ground that is the stronger, from 0 to 1, the better its value is."""
+
+    text: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -19,12 +52,15 @@ class CardTable:
     ----------
     head : tuple of str
         The titles of the columns; one that begins with ``>`` has numbers, aligned to the right.
-    rows : sequence of tuple of str
-        The cells. A cell may also be a pair of a text and an address, which becomes a link.
+    rows : sequence of tuple
+        The cells: texts, links, or texts on a coloured ground.
+    folded : bool
+        Whether a click opens it.
     """
 
     head: tuple[str, ...]
-    rows: Sequence[tuple[str | tuple[str, str], ...]]
+    rows: Sequence[tuple[str | Link | Heat, ...]]
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,22 +71,31 @@ class Card:
     ----------
     title, text : str
         Its heading, and a sentence below it.
-    model : bokeh.model.Model or None
-        A figure, or several with their menus.
-    wide : bool
-        Whether it takes two of the three columns.
+    figures : sequence of bokeh.model.Model
+        Figures, side by side in a card that takes all columns.
+    controls : sequence of tuple
+        The menus, buttons and sliders above them, each after its name.
+    line : bokeh.model.Model or None
+        A line of text between controls and figures.
     table : CardTable or None
         A table, below the figures.
-    full : bool
-        Whether it takes all three columns.
+    wide, full : bool
+        Whether it takes two of the three columns, or all of them.
     """
 
     title: str
-    text: str
-    model: Any
-    wide: bool = False
+    text: str = ""
+    figures: Sequence[Any] = ()
+    controls: Sequence[tuple[str, Any]] = ()
+    line: Any = None
     table: CardTable | None = None
+    wide: bool = False
     full: bool = False
+
+    @property
+    def models(self) -> list[Any]:
+        """The models of Bokeh on the card: of controls, line and figures."""
+        return [*(control for _, control in self.controls), *([self.line] if self.line else []), *self.figures]
 
 
 def write_page(
@@ -85,27 +130,53 @@ def write_page(
     from bokeh.embed import components
     from bokeh.resources import Resources
 
-    drawn = [card.model for card in cards if card.model is not None]
-    script, divs = components(tuple(drawn)) if drawn else ("", ())
-    rest = iter(divs)
-    return write_template(
-        path,
-        "page.html",
-        title=title,
-        subtitle=subtitle,
-        cards=[(card, "" if card.model is None else next(rest)) for card in cards],
-        notes=notes,
-        synthetic=synthetic,
+    models = tuple(model for card in cards for model in card.models)
+    scripts: list[str] = []
+    if models:
+        _refuse_markup(models)
+        script, divs = components(models, wrap_script=False)
         # Not `render()`: that adds addresses of whatever else the process has loaded, such as Panel's components.
-        libraries=Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw if drawn else (),
-        script=script,
-    )
+        scripts = [*Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw, script]
+        placed = map(_Markup, divs)
+        cards = [
+            replace(
+                card,
+                controls=[(name, next(placed)) for name, _ in card.controls],
+                line=next(placed) if card.line else None,
+                figures=[next(placed) for _ in card.figures],
+            )
+            for card in cards
+        ]
+    values = {"title": title, "subtitle": subtitle, "cards": cards, "notes": notes, "synthetic": synthetic}
+    return write_template(path, "page.html", scripts=scripts, **values)
 
 
-def write_template(path: str | Path, template: str, **values: Any) -> Path:
+def _refuse_markup(models: Iterable[Any]) -> None:
+    """Raise for a model that would show a text as markup, or could; such a page is a defect."""
+    from bokeh.model import collect_models
+    from bokeh.models import Div, HoverTool, RadioButtonGroup, Select, Slider, Tooltip, Widget
+    from bokeh.models.dom import DOMNode
+
+    for each in collect_models(*models):
+        if isinstance(each, Div):
+            plain = each.render_as_text
+        elif isinstance(each, HoverTool):
+            plain = isinstance(each.tooltips, list) and not any("<" in value for _, value in each.tooltips)
+            plain = plain and not any("{safe}" in value for _, value in each.tooltips)
+        elif isinstance(each, Widget):
+            # Titles and tooltips of widgets may be markup; the labels of these, and the text of a slider, are not.
+            plain = isinstance(each, (Select, RadioButtonGroup, Slider)) and not getattr(each, "title", "")
+            plain = plain and not getattr(each, "tooltips", False)
+        else:
+            plain = not isinstance(each, (DOMNode, Tooltip))
+        if not plain:
+            raise TypeError(f"{each} could make markup of a text; sigcube.explore.style has what shows text as text")
+
+
+def write_template(path: str | Path, template: str, *, scripts: Sequence[str], **values: Any) -> Path:
     """Fill in a template of this package, which may extend ``page.html``, and write the page.
 
-    Values are escaped, except those that the template marks as safe. The file is replaced in one step.
+    All values are escaped. No scripts run but those given. The file is replaced in one step.
 
     Raises
     ------
@@ -116,10 +187,19 @@ def write_template(path: str | Path, template: str, **values: Any) -> Path:
 
     loader = PackageLoader("sigcube.explore", "")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
-    html, target = environment.get_template(template).render(values), Path(path)
+    # Bokeh compiles the code of callbacks.
+    allowed = " ".join(["'unsafe-eval'", *map(_source, scripts)] if scripts else ["'none'"])
+    own = {"allowed": _Markup(allowed), "scripts": [_Markup(script) for script in scripts]}
+    html, target = environment.get_template(template).render(values, **own), Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_file(target, html.encode("utf-8"))
+        # Half of a pair of code units, which a name in a file may hold, has no UTF-8.
+        write_file(target, html.encode("utf-8", errors="replace"))
     except OSError as error:
         raise StoreError("the page cannot be written", where=str(target), found=error.strerror) from error
     return target
+
+
+def _source(script: str) -> str:
+    """Return what a policy calls a script that it allows."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode('utf-8')).digest()).decode()}'"

@@ -1,6 +1,6 @@
-const name = cb_obj.value;
+const i = Number(cb_obj.value);
 for (const part of parts) {
-  part.mapper.high = part.most[name];
-  part.source.data = {image: part.images.data[name]};
-  if (part.line) part.line.data = {x: part.lines.data.x, y: part.lines.data[`y ${name}`]};
+  part.mapper.high = part.most[i];
+  part.source.data = {image: [part.images[i]]};
+  if (part.line) part.line.data = {x: part.middles, y: part.medians[i]};
 }

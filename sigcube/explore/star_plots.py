@@ -17,7 +17,7 @@ __all__ = ["StarCounts", "count_stars", "density_cards"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_HEIGHT = 470
+_HEIGHT = 540
 # Stars read at a time.
 _SLAB = 1 << 20
 # At most so many stars, evenly spaced, decide where the axes end; an axis may leave out this share of them at
@@ -67,12 +67,10 @@ class StarCounts:
 
 def density_cards(cube: xr.Dataset) -> list[Card]:
     """Return cards with the density of stars over radius and velocity, and over radius and height."""
-    from bokeh.layouts import column
-
     counted = [count_stars(cube, view.x, view.y, cells=view.cells) for view in _VIEWS]
     plots = [_plot(cube, view, each) for view, each in zip(_VIEWS, counted, strict=True)]
     choice = style.menu(list(counted[0]))
-    style.on_change(choice, "star.js", parts=[parts for _, parts in plots])
+    style.on_change(choice, code="star.js", parts=[parts for _, parts in plots])
     first = next(iter(counted[0].values()))
     stars = "synthetic stars" if cube.attrs["synthetic"] else "stars"
     return [
@@ -80,10 +78,11 @@ def density_cards(cube: xr.Dataset) -> list[Card]:
             "Rotation",
             f"How many {stars} there are at each radius and velocity about the axis. "
             f"{first.total - first.inside:,} of {first.total:,} have no such place, or one beyond the axes.",
-            column(style.titled("sample", choice), plots[0][0], sizing_mode="stretch_width", spacing=8),
+            [plots[0][0]],
+            [("sample", choice)],
             wide=True,
         ),
-        Card("Where they are", "The same stars in radius and height above the plane.", plots[1][0]),
+        Card("Where they are", "The same stars in radius and height above the plane.", [plots[1][0]]),
     ]
 
 
@@ -147,35 +146,33 @@ def _plot(cube: xr.Dataset, view: _View, counted: Mapping[str, StarCounts]) -> t
     x, y = counted[first].x, counted[first].y
     plot = style.figure(
         # The narrow figure is as tall as its neighbour with the menu.
-        height=_HEIGHT + (0 if view.median else 80),
+        height=_HEIGHT + (0 if view.median else 64),
         x_range=(x[0], x[-1]),
         y_range=(y[0], y[-1]),
         x_axis_label=view.x_title,
         y_axis_label=view.y_title,
     )
     plot.grid.visible = False
-    images = {name: [np.where(each.cells > 0, each.cells, np.nan).astype(np.float32)] for name, each in counted.items()}
-    most = {name: float(max(10.0, each.cells.max())) for name, each in counted.items()}
-    mapper = LogColorMapper(palette=list(reversed(Viridis256)), low=1, high=most[first], nan_color="#ffffff")
-    source = ColumnDataSource({"image": images[first]}, name="image")
+    images = [np.where(each.cells > 0, each.cells, np.nan).astype(np.float32) for each in counted.values()]
+    most = [float(max(10.0, each.cells.max())) for each in counted.values()]
+    mapper = LogColorMapper(palette=list(reversed(Viridis256)), low=1, high=most[0], nan_color="#ffffff")
+    source = ColumnDataSource({"image": images[:1]}, name="image")
     image = plot.image(
         image="image", x=x[0], y=y[0], dw=x[-1] - x[0], dh=y[-1] - y[0], source=source, color_mapper=mapper
     )
     bar = ColorBar(color_mapper=mapper, title="stars in a cell", ticker=LogTicker(), **style.COLOUR_BAR)
-    # A wide figure has room beside it, a narrow one below.
-    plot.add_layout(bar, "right" if view.median else "below")
-    bar.width, bar.height = (14, "auto") if view.median else ("auto", 14)
+    plot.add_layout(bar, "below")
     tooltips = [(view.x_title, "$x{0.00}"), (view.y_title, "$y{0.0}"), ("stars", "@image{0}")]
     style.hover(plot, image, tooltips, point_policy="follow_mouse")
-    parts = {"source": source, "images": ColumnDataSource(images), "mapper": mapper, "most": most}
+    parts = {"source": source, "images": images, "mapper": mapper, "most": most}
     if view.median:
         middles = (x[::_TOGETHER][1:] + x[::_TOGETHER][:-1]) / 2
-        medians = {f"y {name}": each.median for name, each in counted.items()}
-        line = ColumnDataSource({"x": middles, "y": counted[first].median})
+        medians = [each.median for each in counted.values()]
+        line = ColumnDataSource({"x": middles, "y": medians[0]})
         # A white rim sets the line apart from dark and bright colours alike.
         plot.line("x", "y", source=line, color="#ffffff", line_width=5, alpha=0.85)
         legend = style.mark_synthetic(view.median, cube)
         plot.line("x", "y", source=line, color="#d55e00", line_width=2.4, legend_label=legend)
         style.legend_above(plot)
-        parts |= {"line": line, "lines": ColumnDataSource({"x": middles, **medians})}
+        parts |= {"line": line, "middles": middles, "medians": medians}
     return plot, parts

@@ -1,5 +1,6 @@
 """The look that all figures and menus share: fonts, colours, ticks, titles with units."""
 
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -16,9 +17,10 @@ __all__ = [
     "LINES",
     "MARKER",
     "SOFT",
-    "buttons",
     "figure",
+    "figure_by_name",
     "hover",
+    "is_synthetic",
     "legend_above",
     "mark_synthetic",
     "menu",
@@ -27,8 +29,13 @@ __all__ = [
     "plain_ticks",
     "power_ticks",
     "pretty_unit",
+    "record",
     "script",
-    "titled",
+    "shorten",
+    "slider",
+    "switch",
+    "text_line",
+    "unit_of",
     "value_title",
     "with_unit",
 ]
@@ -37,6 +44,10 @@ INK, SOFT, GRID = "#1c2430", "#5b6675", "#e9ecf0"
 #: Line colours that colour-blind readers can tell apart (after Okabe & Ito), darkest first.
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4d4d")
 FONT = 'Inter, "Helvetica Neue", Helvetica, "Segoe UI", Roboto, "Liberation Sans", "DejaVu Sans", sans-serif'
+
+# More labels than this, or longer ones, become a menu.
+_MOST_BUTTONS = 5
+_WIDEST_BUTTONS = 36
 
 #: The look of a marker that stands out.
 MARKER: Mapping[str, Any] = MappingProxyType({"fill_color": "#ffb000", "line_color": INK, "line_width": 1.4})
@@ -58,21 +69,28 @@ COLOUR_BAR: Mapping[str, Any] = MappingProxyType(
     }
 )
 
+_LEGEND_CSS = """
+:host { max-width: 100%; }
+.bk-grid { display: flex; flex-wrap: wrap; justify-content: flex-end; gap: 0 14px !important;
+  width: auto; height: auto; }
+.bk-item { max-width: 100%; } .bk-label { white-space: normal; overflow-wrap: anywhere; }
+"""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MENU_CSS = f"""
 :host {{ font-family: {FONT}; font-size: 14px; color: {INK}; }}
 .bk-btn, .bk-input {{ font-size: 14px; border-color: #d5dae1; background-color: #fff; color: {INK}; }}
 .bk-btn {{ padding: 6px 14px; }}
+.bk-input-group, .bk-input {{ max-width: 100%; }}
 .bk-btn.bk-active {{ background-color: {INK}; border-color: {INK}; color: #fff; box-shadow: none; }}
 """
 
 
 def figure(*, height: int, **options: Any) -> Any:
-    """Return an empty figure that is as wide as its card."""
+    """Return an empty figure that is as wide as its card, and not much higher than wide on a phone."""
     from bokeh.plotting import figure as bokeh_figure
 
     common = {"sizing_mode": "stretch_width", "min_border_right": 12, "toolbar_location": None, "tools": ""}
-    plot = bokeh_figure(height=height, **{**common, **options})
+    plot = bokeh_figure(height=height, **{"styles": {"max-height": "115vw"}, **common, **options})
     plot.toolbar.logo = None
     plot.outline_line_color = None
     plot.background_fill_color = plot.border_fill_color = None
@@ -88,8 +106,21 @@ def figure(*, height: int, **options: Any) -> Any:
     return plot
 
 
+def figure_by_name(names: Sequence[str], **options: Any) -> Any:
+    """Return an empty figure with a row for each name, the first at the bottom at y = 0."""
+    from bokeh.models import FixedTicker
+
+    plot = figure(height=90 + 26 * len(names), y_range=(-0.7, len(names) - 0.3), styles={}, **options)
+    plot.yaxis.ticker = FixedTicker(ticks=list(range(len(names))))
+    plot.yaxis.major_label_overrides = {i: shorten(name, 26) for i, name in enumerate(names)}
+    plot.yaxis.major_label_text_color = INK
+    return plot
+
+
 def legend_above(plot: Any) -> None:
-    """Move the legend of a figure above it, where it hides no lines."""
+    """Move the legend of a figure above it, where it hides no lines; it takes as many rows as it needs."""
+    from bokeh.models import InlineStyleSheet
+
     for legend in tuple(plot.legend):
         legend.update(
             orientation="horizontal",
@@ -101,18 +132,19 @@ def legend_above(plot: Any) -> None:
             glyph_width=22,
             glyph_height=22,
             label_standoff=5,
-            spacing=16,
             padding=0,
             margin=4,
+            stylesheets=[InlineStyleSheet(css=_LEGEND_CSS)],
         )
         plot.add_layout(legend, "above")
 
 
 def hover(plot: Any, renderer: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> None:
-    """Show a tooltip where the mouse points at what a renderer draws."""
+    """Show a tooltip where the mouse points at what a renderer draws: names, and templates of Bokeh, all plain text."""
     from bokeh.models import HoverTool
 
-    plot.add_tools(HoverTool(renderers=[renderer], tooltips=list(tooltips), **options))
+    escaped = [(name, escape(template, quote=False)) for name, template in tooltips]
+    plot.add_tools(HoverTool(renderers=[renderer], tooltips=escaped, **options))
 
 
 def plain_ticks(axis: Any, *, steps: tuple[int, ...] = (1, 2, 5)) -> None:
@@ -123,51 +155,75 @@ def plain_ticks(axis: Any, *, steps: tuple[int, ...] = (1, 2, 5)) -> None:
     axis.formatter, axis.ticker = BasicTickFormatter(use_scientific=False), FixedTicker(ticks=ticks)
 
 
-def power_ticks(axis: Any, low: float, high: float, *, narrow: bool = False) -> None:
-    """Give a logarithmic axis a few ticks between two values, as powers of ten; fewer in a narrow figure."""
+def power_ticks(axis: Any, low: float, high: float, *, most: int = 8) -> None:
+    """Give a logarithmic axis a few ticks between two values, as powers of ten; along x, where they are wide, fewer."""
     from bokeh.models import FixedTicker
 
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
-    steps = (1,) if last - first > 3 else (1, 3) if narrow else (1, 2, 5)
-    stride = max(1, (last - first) // 4)
-    places = [(step, power) for power in range(first, last + 1, stride) for step in steps]
-    labels = {float(f"{step}e{power}"): f"{step}×10{_raised(power)}".removeprefix("1×") for step, power in places}
+    powers = range(first, last + 1, max(1, (last - first) // 4))
+    ticks: list[tuple[int, int]] = []
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [(step, power) for power in powers for step in steps]
+        if sum(low <= step * 10.0**power <= high for step, power in ticks) <= most:
+            break
+    labels = {float(f"{step}e{power}"): f"{step}×10{_raised(power)}".removeprefix("1×") for step, power in ticks}
     axis.ticker, axis.major_label_overrides = FixedTicker(ticks=list(labels)), labels
 
 
 def menu(options: Sequence[str], *, start: int = 0) -> Any:
-    """Return a menu; its ``value`` is what is chosen."""
+    """Return a menu; its ``value`` is the number of what is chosen, as text: two options may have one name."""
     from bokeh.models import InlineStyleSheet, Select
 
     look = [InlineStyleSheet(css=_MENU_CSS)]
-    return Select(value=options[start], options=list(options), width=190, margin=0, stylesheets=look)
+    numbered = [(str(i), shorten(option, 100)) for i, option in enumerate(options)]
+    return Select(value=str(start), options=numbered, width=190, margin=0, stylesheets=look)
 
 
-def buttons(labels: Sequence[str]) -> Any:
+def buttons(labels: Sequence[str], *, start: int = 0) -> Any:
     """Return buttons of which one is pressed; ``active`` is its index."""
     from bokeh.models import InlineStyleSheet, RadioButtonGroup
 
-    return RadioButtonGroup(labels=list(labels), active=0, margin=0, stylesheets=[InlineStyleSheet(css=_MENU_CSS)])
+    return RadioButtonGroup(labels=list(labels), active=start, margin=0, stylesheets=[InlineStyleSheet(css=_MENU_CSS)])
 
 
-def titled(title: str, widget: Any) -> Any:
-    """Put a title, which is text and not markup, above a menu or buttons."""
-    from bokeh.layouts import column
+def switch(labels: Sequence[str], *, start: int = 0) -> Any:
+    """Return buttons for a few short labels, a menu for others."""
+    few = len(labels) <= _MOST_BUTTONS and sum(map(len, labels)) <= _WIDEST_BUTTONS
+    return buttons(labels, start=start) if few else menu(labels, start=start)
+
+
+def slider(texts: Sequence[str], *, start: int = 0) -> Any:
+    """Return a slider over two or more texts; its ``value`` is the index of the one that it shows."""
+    from bokeh.models import CustomJSTickFormatter, InlineStyleSheet, Slider
+
+    shown = CustomJSTickFormatter(
+        args={"texts": [shorten(text, 26) for text in texts]}, code="return texts[Math.round(tick)];"
+    )
+    look = [InlineStyleSheet(css=_MENU_CSS)]
+    ends = {"start": 0, "end": len(texts) - 1, "step": 1}
+    # Its tooltips would show texts as markup.
+    plain = {"title": "", "tooltips": False}
+    return Slider(**ends, **plain, value=start, format=shown, width=190, margin=(0, 8), stylesheets=look)
+
+
+def text_line(text: str, *, size: str = "13px", colour: str = SOFT) -> Any:
+    """Return a line of text, which a script may change; it is never taken for markup."""
     from bokeh.models import Div
 
-    style = {"font-family": FONT, "font-size": "13px", "color": SOFT}
-    return column(Div(text=escape(title), styles=style, margin=0), widget, spacing=3)
+    look = {"font-family": FONT, "font-size": size, "color": colour, "overflow-wrap": "anywhere"}
+    return Div(text=text, render_as_text=True, styles=look, sizing_mode="stretch_width", margin=0)
 
 
-def on_change(model: Any, code: str, **arguments: Any) -> None:
+def on_change(*models: Any, code: str, **arguments: Any) -> None:
     """Run JavaScript, or a script of this package, when the choice of a menu, buttons or a data source changes.
 
-    The script knows the model as ``cb_obj``, and the arguments by their names.
+    The script knows the model that changed as ``cb_obj``, and the arguments by their names.
     """
     from bokeh.models import CustomJS
 
-    chosen = next(name for name in ("active", "value", "indices") if hasattr(model, name))
-    model.js_on_change(chosen, CustomJS(args=arguments, code=script(code) if code.endswith(".js") else code))
+    callback = CustomJS(args=arguments, code=script(code) if code.endswith(".js") else code)
+    for model in models:
+        model.js_on_change(next(n for n in ("active", "value", "indices") if hasattr(model, n)), callback)
 
 
 def script(name: str) -> str:
@@ -211,9 +267,39 @@ def with_unit(text: str, unit: str) -> str:
 
 def value_title(variable: xr.DataArray) -> str:
     """Return what a variable means, with its unit."""
-    return with_unit(variable.attrs.get("long_name", str(variable.name)), variable.attrs.get("units", ""))
+    return with_unit(str(variable.attrs.get("long_name", variable.name)), unit_of(variable))
+
+
+def unit_of(variable: xr.DataArray) -> str:
+    """Return the unit of a variable; empty for a pure number."""
+    return str(variable.attrs.get("units", ""))
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text that is too long for its place.
+
+    Examples
+    --------
+    >>> shorten("amplitude", 20), shorten("the amplitude of a disc", 14)
+    ('amplitude', 'the amplitude…')
+    """
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def record(data: xr.Dataset, name: str) -> Mapping[str, Any]:
+    """Return an attribute that holds a JSON object; nothing where it does not."""
+    try:
+        found = json.loads(data.attrs.get(name, "{}"))
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def is_synthetic(data: xr.Dataset) -> bool:
+    """Whether a cube or a result says that its data are not real."""
+    return str(data.attrs.get("synthetic", 0)) not in ("0", "False", "")
 
 
 def mark_synthetic(text: str, cube: xr.Dataset) -> str:
     """Say in a legend or a title that the data of a cube are synthetic, if they are."""
-    return f"{text} (synthetic)" if cube.attrs["synthetic"] else text
+    return f"{text} (synthetic)" if is_synthetic(cube) else text

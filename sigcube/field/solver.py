@@ -8,6 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.constants import CONSTANTS, Constants
+from sigcube.cube import unit_attrs
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.field.nu import Nu, nu_of
 from sigcube.field.poisson import PolarGrid, Solution
@@ -209,4 +210,4 @@ def _velocity(v_sq: FloatArray) -> FloatArray:
 
 
 def _variable(values: FloatArray, units: str, long_name: str, *dims: str) -> xr.Variable:
-    return xr.Variable(dims, values, {"units": units, "long_name": long_name})
+    return xr.Variable(dims, values, {**unit_attrs(units), "long_name": long_name})

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import xarray as xr
 
-from sigcube.cube import kind_of, open_cube
+from sigcube.cube import Where, kind_of, open_cube
 from sigcube.errors import DataError, SpecError
 from sigcube.fits.fit_result import fit_result, fitted_parameters, refuse_existing, save_fit
 from sigcube.fits.fit_spec import FitModel, Objective, Scope, check_word, in_keys_of_a_fit, make_model, read_fit_file
@@ -43,6 +43,8 @@ class Fit:
         Several models: a table of ``kernel``, ``free`` and ``fixed`` by a name for each.
     sample : str
         A named selection of the cube; ``"all"`` includes everything.
+    where, error_floor
+        What to keep of the sample, and the least error of what is observed, as for `sigcube.Sweep`.
     scope : {"system", "sample"}
         Whether each system has parameters of its own, or all share them.
     objective : {"chi2", "rms"}
@@ -81,6 +83,8 @@ class Fit:
         fixed: Mapping[str, Any] | None = None,
         models: Mapping[str, Mapping[str, Any]] | None = None,
         sample: str = "all",
+        where: Where | None = None,
+        error_floor: float | str | None = None,
         scope: Scope = "system",
         objective: Objective = "chi2",
         metrics: Sequence[str | Metric] = (),
@@ -95,28 +99,37 @@ class Fit:
         made = [
             make_model(name, table, kind=kind, objective=objective, metrics=metrics) for name, table in tables.items()
         ]
-        self._problems = [self._problem(model, data, title) for model in made]
+        chosen = {"sample": sample, "where": where, "error_floor": error_floor}
+        self._problems = [self._problem(model, data, title=title, **chosen) for model in made]
         fitted_parameters(self._problems)  # refuses parameters that cannot stand in one result, before the search
         self._record = {
             "scope": scope,
             "objective": objective,
             "metrics": [metric if isinstance(metric, str) else metric.name for metric in metrics],
-            "sample": sample,
+            **{name: each for name, each in self._problems[0].plan.origin.items() if name in chosen},
             "models": [model.record() for model in made],
         }
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Self:
+    def from_toml(
+        cls,
+        path: str | Path,
+        *,
+        fixed: Mapping[str, Any] | None = None,
+        where: str | None = None,
+        error_floor: float | str | None = None,
+    ) -> Self:
         """Read a fit from a TOML file, or the name of one that comes with sigcube.
 
-        The path of its cube is relative to the current directory.
+        The path of its cube is relative to the current directory. What is given besides the file replaces what it says;
+        what becomes fixed is so in the models that name it, or in all where none does.
         """
-        return cls(**read_fit_file(path).arguments())
+        return cls(**read_fit_file(path).changed(fixed or {}, where=where, error_floor=error_floor).arguments())
 
-    def _problem(self, model: FitModel, cube: xr.Dataset, title: str | None) -> Problem:
+    def _problem(self, model: FitModel, cube: xr.Dataset, **how: Any) -> Problem:
         """Bind a model to the sample; refuse to fit as many parameters as there are points, or more."""
         with in_keys_of_a_fit(model.name):
-            plan, packed = plan_cube(model.spec, cube, sample=self.sample, title=title)
+            plan, packed = plan_cube(model.spec, cube, **how)
         problem = Problem(model, plan, packed, scope=self.scope, objective=self.objective)
         k = model.space.size
         if short := [systems for systems in problem.groups if problem.n_points(systems) <= k]:

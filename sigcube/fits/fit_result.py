@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.cube.storage import consolidate, write_store
+from sigcube.cube import unit_attrs
+from sigcube.cube.storage import consolidate, store_at, write_store
 from sigcube.errors import DataError, SpecError
+from sigcube.files import path_of
 from sigcube.fits.problem import FitSolution, Problem
 from sigcube.model.metrics import Metric
 from sigcube.model.record import Parameter
@@ -65,7 +67,7 @@ def fit_result(
     }
     best: dict[str, _Variable] = {}
     for i, (name, parameter) in enumerate(parameters.items()):
-        attrs = {"units": parameter.unit, "symbol": parameter.symbol, "source": parameter.source}
+        attrs = {**unit_attrs(parameter.unit), "symbol": parameter.symbol, "source": parameter.source}
         best[name] = (dims, table["values"][..., i], {**attrs, "long_name": f"best {parameter.description}"})
         attrs |= {"long_name": f"standard error of {parameter.description}", "comment": _NO_ERROR}
         best[f"{name}_error"] = (dims, table["errors"][..., i], attrs)
@@ -100,7 +102,7 @@ def fitted_parameters(problems: Sequence[Problem]) -> dict[str, Parameter]:
 
 
 def _about(long_name: str, **attrs: Any) -> dict[str, Any]:
-    return {"units": "", "long_name": long_name, "source": "sigcube", **attrs}
+    return {"long_name": long_name, "source": "sigcube", **attrs}
 
 
 def _coords(
@@ -170,7 +172,7 @@ def _metric(
     """Return the variable of a metric: of each solution, or, if it is pooled, over all points of the sample."""
     spec = problems[0].model.spec
     attrs = _about(metric.long_name, best=metric.best)
-    attrs["units"] = spec.model.unit if metric.unit is None else metric.unit
+    attrs |= unit_attrs(spec.model.unit if metric.unit is None else metric.unit)
     if metric.scope == "pooled":
         values = [_pooled(metric, *each) for each in zip(problems, solutions, strict=True)]
         return ("model",), np.array(values), {**attrs, "long_name": f"{metric.long_name}, all points"}
@@ -211,18 +213,18 @@ def save_fit(result: xr.Dataset, path: str | Path, *, overwrite: bool = False) -
     # Zarr v3 has a stable type for `str` objects, none for NumPy's text of fixed width, which `isel` leaves.
     text = {name: coord for name, coord in result.coords.items() if coord.dtype.kind in "OU"}
     plain = {name: (coord.dims, coord.values.astype(object), coord.attrs) for name, coord in text.items()}
-    with write_store(Path(path), overwrite=overwrite, may_replace=_is_fit, what="fit") as draft:
+    with write_store(Path(path), overwrite=overwrite, what="fit") as draft:
         result.drop_encoding().assign_coords(plain).to_zarr(draft, mode="w", zarr_format=3, consolidated=False)
         consolidate(draft)
 
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
     """Raise what `save_fit` would, before anything is computed."""
-    path = Path(path)
+    path = path_of(path, what="a result")
     if path.exists() and not overwrite:
         hint = "ask for it to be overwritten, or choose another path"
         raise DataError("there is already something here", where=str(path), hint=hint)
-    if path.exists() and not _is_fit(path):
+    if path.exists() and store_at(path) != "fit":
         hint = "choose another path"
         raise DataError("what is here is not a fit, so it is not overwritten", where=str(path), hint=hint)
     folder = next(each for each in path.absolute().parents if each.exists())
@@ -230,10 +232,3 @@ def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
         TemporaryDirectory(prefix=".", suffix=".partial", dir=folder).cleanup()
     except OSError as error:
         raise DataError("a fit could not be saved here", where=str(path), found=str(error)) from error
-
-
-def _is_fit(path: Path) -> bool:
-    try:
-        return bool(json.loads((path / "zarr.json").read_bytes())["attributes"]["kind"] == "fit")
-    except (OSError, ValueError, KeyError, TypeError):
-        return False

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,7 @@ from sigcube.plan.spec import Spec, make_spec, spec_to_record
 from sigcube.toml import check, read_toml
 
 __all__ = [
+    "MOST_STARTS",
     "FitFile",
     "FitModel",
     "ModelTable",
@@ -27,6 +28,9 @@ __all__ = [
     "make_model",
     "read_fit_file",
 ]
+
+MOST_STARTS = 2**24
+"""Points of a fit's coarse grid: the objective of one system on it is held in memory, with as much beside it."""
 
 Scope = Literal["system", "sample"]
 Objective = Literal["chi2", "rms"]
@@ -55,6 +59,8 @@ class FitFile(BaseModel):
     model: list[ModelTable] = Field(min_length=1)
     title: str | None = None
     sample: str = "all"
+    where: str | None = None
+    error_floor: float | str | None = None
     scope: Scope = "system"
     objective: Objective = "chi2"
     metrics: list[str] = Field(default=[])
@@ -63,6 +69,20 @@ class FitFile(BaseModel):
         """Return the arguments of `sigcube.Fit`."""
         models = {table.name or table.kernel: table.model_dump(exclude={"name"}) for table in self.model}
         return {**self.model_dump(exclude={"model"}), "models": models}
+
+    def changed(self, fixed: Mapping[str, Any], **changes: Any) -> Self:
+        """Return the keys with other values where they are given.
+
+        What becomes fixed is so in the models that name it, or in all where none does.
+        """
+        named = {name: [t for t in self.model if name in {**t.free, **t.fixed}] or self.model for name in fixed}
+        models = []
+        for table in self.model:
+            own = {name: value for name, value in fixed.items() if table in named[name]}
+            free = {name: axis for name, axis in table.free.items() if name not in own}
+            models.append(table.model_copy(update={"free": free, "fixed": {**table.fixed, **own}}))
+        given = {key: value for key, value in changes.items() if value is not None}
+        return self.model_copy(update={"model": models, **given})
 
 
 def read_fit_file(path: str | Path) -> FitFile:
@@ -131,6 +151,8 @@ def make_model(
 ) -> FitModel:
     """Check one model of a fit, given as a table of ``kernel``, ``free`` and ``fixed``."""
     with in_keys_of_a_fit(name):
+        if not table.get("free"):
+            raise SpecError("a fit needs at least one parameter", where="axes")
         spec = make_spec(
             kernel=table["kernel"],
             kind=kind,
@@ -139,6 +161,14 @@ def make_model(
             # A single word is left to `make_spec` to refuse.
             metrics=metrics if isinstance(metrics, str) else tuple(dict.fromkeys([*_METRICS[objective], *metrics])),
         )
+        if spec.grid.size > MOST_STARTS:
+            raise SpecError(
+                "the coarse grid of a fit has too many points",
+                where="axes",
+                found=" × ".join(f"{dim} {n:,}" for dim, n in spec.grid.dims.items()) + f" = {spec.grid.size:,}",
+                expected=f"at most {MOST_STARTS:,}",
+                hint="a fit goes down from the minima of the grid: some tens of values an axis are enough",
+            )
         parameters = {axis.name: _fitted(axis, spec) for axis in spec.grid.axes}
     return FitModel(name, spec, SearchSpace.of(spec.grid), parameters)
 
@@ -175,9 +205,8 @@ def in_keys_of_a_fit(model: str) -> Iterator[None]:
     except SpecError as error:
         key, _, rest = (error.where or "").partition(".")
         where = ".".join(part for part in ("model", "free" if key == "axes" else key, rest) if part)
-        what = error.what.replace("a sweep needs at least one axis", "a fit needs at least one parameter")
         raise SpecError(
-            what.replace("in this sweep", "in this fit"),
+            error.what.replace("in this sweep", "in this fit"),
             # Keys that all models share are named as they are.
             where=error.where if key in FitFile.model_fields else f"{where} of {model}",
             found=error.found,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.engine import PointTerms, evaluate_sums
-from sigcube.fits.fit_spec import FitModel, Objective, Scope
+from sigcube.fits.fit_spec import MOST_STARTS, FitModel, Objective, Scope
 from sigcube.fits.search import Minimum, Residuals, descend, distinct, grid_minima, jacobian, polish, polish_scalar
 from sigcube.model.metrics import METRICS, Metric, sums_of
 from sigcube.plan.plan import Plan
@@ -17,9 +17,6 @@ from sigcube.plan.plan import Plan
 __all__ = ["FitSolution", "Problem"]
 
 FloatArray = npt.NDArray[np.float64]
-
-# Values of the coarse grid that are held in memory at a time.
-_GRID_VALUES = 2**24
 
 # By the objective, the residual of a point and the term that is its square.
 _RESIDUAL = {"chi2": "pull", "rms": "residual"}
@@ -96,7 +93,7 @@ class Problem:
     def _grids(self) -> Iterator[FloatArray]:
         """Yield the objective on the coarse grid, shape ``(n, *lengths)``, for n groups at a time."""
         shape, n = self.model.space.shape, self.packed.n_systems
-        step = max(1, _GRID_VALUES // prod(shape))
+        step = max(1, MOST_STARTS // prod(shape))
         parts = (self._grid(start, start + step) for start in range(0, n, step))
         if self.scope == "system":
             yield from parts

@@ -107,5 +107,5 @@ def _apply(boost: Any, formula: Callable[[Any], Any], long_name: str, source: st
     value = xr.apply_ufunc(evaluate, boost, dask="parallelized", output_dtypes=[np.float64])
     if isinstance(value, xr.DataArray):
         value.name = None
-        value.attrs = {"long_name": long_name, "units": "", "source": source}
+        value.attrs = {"long_name": long_name, "source": source}
     return value

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import kind_of
+from sigcube.cube import kind_of, unit_attrs
 from sigcube.errors import SpecError
 from sigcube.model.compile import scalar, ufunc
 from sigcube.model.frames import frame_of, variables_of
@@ -39,7 +39,7 @@ def evaluate(kernel: KernelRecord, cube: xr.Dataset, target: str, settings: Mapp
         long_name, unit = f"prediction of {kernel.title}", model.unit
     else:
         return value
-    return _over_points(value, cube, {"long_name": long_name, "units": unit, "source": kernel.source}, target)
+    return _over_points(value, cube, {"long_name": long_name, **unit_attrs(unit), "source": kernel.source}, target)
 
 
 def _apply(node: Node, arguments: list[Any], cube: xr.Dataset) -> Any:

@@ -8,16 +8,20 @@ user's own `Metric` goes into the ``metrics`` of a sweep in place of a name.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from sigcube.errors import DataError, SpecError, did_you_mean
+from sigcube.errors import DataError, SpecError, did_you_mean, shown
 from sigcube.model.graph import Level, Variables
 from sigcube.model.record import Term
 from sigcube.model.vecmath import log10
 
 __all__ = ["METRICS", "METRIC_TERMS", "Metric", "check_system_variables", "find_metrics", "sums_of", "terms_of"]
+
+_LONGEST_NAME = 100
+_Scope = Literal["system", "pooled"]
+_Best = Literal["smallest", "zero", "one"]
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,23 @@ class Metric:
     long_name: str
     sums: tuple[str, ...]
     finish: Callable[..., float]
-    scope: Literal["system", "pooled"]
+    scope: _Scope
     unit: str | None
     reduced: bool = False
-    best: Literal["smallest", "zero", "one"] = "smallest"
+    best: _Best = "smallest"
     system_variables: tuple[str, ...] = ()
     terms: Mapping[str, Term] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if self.name in ("status", "win_rate") or self.name.endswith(("_mean", "_median")):
+        # The name is one of a folder in the result.
+        if not str(self.name).isidentifier() or len(self.name) > _LONGEST_NAME:
+            expected = f"a name as Python has them, of at most {_LONGEST_NAME} letters"
+            raise SpecError("a metric cannot be called so", where="metrics", found=shown(self.name), expected=expected)
+        for key, given, words in (("scope", self.scope, _Scope), ("best", self.best, _Best)):
+            if given not in get_args(words):
+                what = f"metric {self.name!r} has no {key} {given!r}"
+                raise SpecError(what, where="metrics", hint=did_you_mean(given, get_args(words)))
+        if self.name in ("journal", "status", "win_rate") or self.name.endswith(("_mean", "_median")):
             raise SpecError(f"a metric cannot be called {self.name!r}: results have such a variable", where="metrics")
         if self.scope == "pooled" and self.system_variables:
             raise SpecError(

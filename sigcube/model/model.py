@@ -114,6 +114,10 @@ class Model:
         """Unit of what is predicted."""
         return self.frame.unit(self.labels)
 
+    def varies(self, name: str) -> bool:
+        """Whether a name is a parameter or a choice of the model that it does not hold fixed."""
+        return (name in self.parameters or name in self.choices) and name not in self.settings
+
     def with_settings(self, settings: Mapping[str, Any]) -> "Model":
         """Return the model with further settings, which replace those of the same name."""
         return replace(self, settings={**self.settings, **settings})
@@ -132,6 +136,20 @@ class Model:
                 what = f"{self.kernel.name} has no parameter or choice {name!r}"
                 raise SpecError(what, where=where, hint=did_you_mean(name, valid))
 
+    @cached_property
+    def definitions(self) -> dict[str, Definition]:
+        """What each name stands for under the labels."""
+        found = {**self.frame.terms, **self.kernel.terms}
+        for choice in (*self.frame.choices, *self.kernel.choices):
+            found.update(choice.options[self.labels[choice.name]].defines)
+        return found
+
+    def name_behind(self, name: str) -> str:
+        """Return what a name is another name for, such as the variable of a cube that is ``observed``."""
+        while isinstance(definition := self.definitions.get(name), str):
+            name = definition
+        return name
+
     def graph(
         self, targets: Iterable[str], *, variables: Variables, extra: Mapping[str, Definition] | None = None
     ) -> Graph:
@@ -146,13 +164,9 @@ class Model:
         SpecError
             For terms that depend on one another in a circle.
         """
-        definitions = {**self.frame.terms, **self.kernel.terms}
-        for choice in (*self.frame.choices, *self.kernel.choices):
-            definitions.update(choice.options[self.labels[choice.name]].defines)
-        definitions.update(extra or {})
         return build_graph(
             self.kernel.name,
-            definitions=definitions,
+            definitions={**self.definitions, **(extra or {})},
             parameters=self.parameters,
             variables=variables,
             targets=targets,

@@ -1,72 +1,177 @@
 """A spec met with data: the sample packed with what its models need, and the plan for it."""
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import Packed, fingerprint, kind_of, pack
-from sigcube.errors import DataError
+from sigcube.chunks import Region
+from sigcube.cube import Counts, Packed, Where, fingerprint, kind_of, pack, refuse_reshaped
+from sigcube.cube.inspection import describe_counts
+from sigcube.errors import SpecError, StoreMismatch, shown
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
+from sigcube.model.model import Model
 from sigcube.plan.checks import check_spec
+from sigcube.plan.extension import extend_spec
+from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.sections import make_sections, required_variables
 from sigcube.plan.spec import Spec
-from sigcube.plan.values import Section
+from sigcube.plan.values import MOST_BLOCKS, Section
 
-__all__ = ["ORIGIN", "plan_cube", "plan_packed"]
+__all__ = ["ORIGIN", "extend_plan", "plan_cube", "plan_packed"]
 
-#: What a result repeats from its cube.
-ORIGIN = ("title", "citation", "licence", "synthetic", "cube", "cube_fingerprint", "sample", "raw_files", "data")
+# An extension in so many blocks is refused if a sweep of its own had as many times fewer.
+_MANY_BLOCKS, _MOST_TIMES = 1000, 20
+
+_CREDITS = ("citation", "licence", "synthetic", "raw_files")
+_SAMPLE = ("sample", "where", "error_floor", "n_systems", "n_points")
+
+#: What a result repeats from its cube, and says of the sample.
+ORIGIN = (*_CREDITS, "title", "cube", "cube_fingerprint", *_SAMPLE, "data")
 
 
-def plan_cube(spec: Spec, cube: xr.Dataset, *, sample: str, title: str | None = None) -> tuple[Plan, Packed]:
-    """Plan a spec on a named sample of a cube; return the plan, and the sample with the variables that it needs.
+def plan_cube(
+    spec: Spec,
+    cube: xr.Dataset,
+    *,
+    sample: str,
+    where: Where | None = None,
+    error_floor: float | str | None = None,
+    title: str | None = None,
+) -> tuple[Plan, Packed]:
+    """Plan a spec on a sample of a cube; return the plan, and the sample with the variables that it needs.
+
+    ``where`` narrows the named sample, and errors of what is observed are at least ``error_floor``, see `Sweep`.
 
     Raises
     ------
     SpecError, DataError
-        For a sample that does not exist, a cube without one of its dimensions, and a spec that makes no sense on it.
+        For a sample that does not exist, a cube without one of its dimensions, a spec that makes no sense on it, and
+        one of more than `MOST_BLOCKS` blocks.
     """
-    if lost := [dim for dim in kind_of(cube).dims if dim not in cube.dims]:
-        raise DataError(
-            f"the cube has lost its dimension {lost[0]!r}",
-            where=str(cube.attrs["title"]),
-            hint=f"select by a list, which keeps it: .sel({lost[0]}=[...])",
-        )
+    refuse_reshaped(cube)
     check_spec(spec)
     sections = make_sections(spec, variables_of(cube))
-    packed = pack(cube, sample=sample, variables=required_variables(spec, sections))
-    origin = {
-        **{name: cube.attrs[name] for name in ("citation", "licence", "synthetic", "raw_files") if name in cube.attrs},
-        "title": title or f"{spec.model.kernel.title} over {cube.attrs['title']}",
-        "cube": cube.attrs["title"],
-        # Not what the cube says of itself: it may have been changed in memory since it was opened.
-        "cube_fingerprint": fingerprint(cube),
+    variables, found = required_variables(spec, sections), fingerprint(cube)
+    origin = {name: cube.attrs[name] for name in _CREDITS if name in cube.attrs}
+    # What the cube says of itself is not so where it was changed in memory since it was opened.
+    changed = found != cube.attrs.get("fingerprint", found)
+    origin |= {
+        "cube": f"{cube.attrs['title']}{', changed in memory' if changed else ''}",
+        "cube_fingerprint": found,
         "sample": sample,
     }
+    if where is not None:
+        origin["where"] = where if isinstance(where, str) else "(a mask given in Python)"
+    if error_floor is not None:
+        cube, origin["error_floor"] = _with_least_errors(cube, spec.model, error_floor, variables)
+    packed = pack(cube, sample=sample, where=where, variables=variables)
+    origin |= {"n_systems": packed.n_systems, "n_points": packed.n_points}
+    titles = ", ".join(kernel.title for kernel in spec.kernels)
+    origin["title"] = title or f"{titles} over {origin['cube']}; {_describe_sample(cube, origin)}"
     return _plan(spec, sections, packed, origin), packed
 
 
-def plan_packed(spec: Spec, packed: Packed, origin: Mapping[str, Any]) -> Plan:
-    """Plan a spec on data that were packed for it before, as a result holds them."""
+def _describe_sample(cube: xr.Dataset, origin: Mapping[str, Any]) -> str:
+    where = f" where {origin['where']}" if "where" in origin else ""
+    counts = describe_counts(kind_of(cube).name, Counts(origin["n_systems"], origin["n_points"]))
+    floor = f", errors of at least {origin['error_floor']}" if "error_floor" in origin else ""
+    return f"sample {origin['sample']}{where}: {counts}{floor}"
+
+
+def _with_least_errors(
+    cube: xr.Dataset, model: Model, floor: float | str, variables: Collection[str]
+) -> tuple[xr.Dataset, str]:
+    """Return the cube with errors of at least the floor, and the floor in words; what is not known stays so."""
+    share = isinstance(floor, str) and floor.strip().endswith("%")
+    try:
+        least = float("nan" if isinstance(floor, bool) else str(floor).strip().removesuffix("%"))
+    except ValueError:
+        least = math.nan
+    if not 0.0 < least < math.inf:
+        raise SpecError(
+            "this is no floor of errors",
+            where="error_floor",
+            found=shown(floor),
+            expected="a number in the unit of what is observed, or a part of it, such as '5 %'",
+        )
+    error, observed = model.name_behind("error"), model.name_behind("observed")
+    if error not in variables:
+        hint = "leave it out, or ask for χ²: metrics = ['chi2_red']"
+        raise SpecError("nothing here uses the errors of the data", where="error_floor", hint=hint)
+    if not share and not model.unit:
+        hint = "give it as a part of what is observed, such as '5 %'"
+        raise SpecError("what is observed here has no common unit", where="error_floor", found=shown(floor), hint=hint)
+    lowest = abs(cube[observed]) * (least / 100.0) if share else least
+    raised = cube[error].where(~(cube[error] < lowest), lowest)
+    return cube.assign({error: raised}), f"{least:g} % of {observed}" if share else f"{least:g} {model.unit}"
+
+
+def plan_packed(
+    spec: Spec, packed: Packed, origin: Mapping[str, Any], *, stages: tuple[Region, ...] = (), asked: Spec | None = None
+) -> Plan:
+    """Plan a spec on data that were packed for it before, as a result holds them; `stages` and `asked` as in `Plan`."""
     check_spec(spec)
     variables = Variables(frozenset(packed.points), frozenset(packed.per_system))
-    return _plan(spec, make_sections(spec, variables), packed, origin)
+    return _plan(spec, make_sections(spec, variables), packed, origin, stages=stages, asked=asked)
 
 
-def _plan(spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any]) -> Plan:
-    return make_plan(
+def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Plan:
+    """Plan a sweep as an extension of a result at `where`: new values of its axes lie behind those that are stored.
+
+    Raises
+    ------
+    StoreMismatch
+        The result has values that are not wanted, or more than the values of axes differs.
+    """
+    spec, added = extend_spec(stored.spec, wanted.spec, where=where)
+    plan = plan_packed(spec, packed, wanted.origin, stages=(*stored.stages, *added), asked=wanted.spec)
+    grown = {"dimensions", "stages", *(f"axis {axis.name}" for axis in spec.grid.axes)}
+    if differing := [part for part in find_differences(stored.identity, plan.identity) if part not in grown]:
+        raise StoreMismatch(
+            f"a result is extended by values of its axes alone: {', '.join(differing)} differ",
+            where=where,
+            found="; ".join(f"{part} = {stored.identity.get(part)}" for part in differing),
+            expected="; ".join(f"{part} = {plan.identity.get(part)}" for part in differing),
+            hint="write to another path; results over the same grid are joined by xarray.merge",
+        )
+    if len(plan.blocks) > max(_MANY_BLOCKS, _MOST_TIMES * len(wanted.blocks)):
+        raise StoreMismatch(
+            "the result began too small to be extended so far: the size of its chunks stays",
+            where=where,
+            found=f"{len(plan.blocks):,} blocks, {plan.files:,} files",
+            expected=f"{len(wanted.blocks):,} blocks, {wanted.files:,} files, as a sweep of its own",
+            hint="write to another path",
+        )
+    return plan
+
+
+def _plan(
+    spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any], **extension: Any
+) -> Plan:
+    plan = make_plan(
         spec,
         sections,
         systems=packed.systems,
         n_points=packed.n_points,
         fewest_points=int(np.diff(packed.offsets).min()),
         origin={**origin, "data": _digests(packed)},
+        **extension,
     )
+    if (n := len(plan.blocks)) > MOST_BLOCKS:
+        raise SpecError(
+            "the sweep is too large",
+            where="axes",
+            found=f"{spec.grid.size:,} grid points in {n:,} blocks",
+            expected=f"at most {MOST_BLOCKS:,} blocks",
+            hint="give an axis fewer values, or split the sweep into several",
+        )
+    return plan
 
 
 def _digests(packed: Packed) -> dict[str, str]:

@@ -6,9 +6,9 @@ from itertools import chain
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError
 from sigcube.model.metrics import METRICS, terms_of
-from sigcube.model.model import check_values
+from sigcube.model.model import Model, check_values
 from sigcube.model.record import Term, inputs_of
-from sigcube.plan.spec import Spec
+from sigcube.plan.spec import MODEL, Spec, check_names
 
 __all__ = ["check_dims", "check_spec"]
 
@@ -21,25 +21,32 @@ def check_spec(spec: Spec) -> None:
     SpecError
         With the key of the spec, and the nearest valid name, or the metrics that do.
     """
-    model, axes = spec.model, {axis.name: axis for axis in spec.grid.axes}
-    _check_metrics(spec)
-    model.check_names(axes, where="axes")
-    for given, where in ((model, "fixed"), (spec.reference, "reference")):
+    axes = {axis.name: axis for axis in spec.grid.axes if axis.name != MODEL}
+    for model in spec.models.values():
+        _check_metrics(spec, model)
+    check_names(spec.models, axes, where="axes")
+    for given, where in (*((model, "fixed") for model in spec.models.values()), (spec.reference, "reference")):
         if given is not None:
             given.check_names(given.settings, where=where)
             for name, value in given.values.items():
                 check_values(given.parameters[name], value, where=f"{where}.{name}")
-    if both := sorted({*axes} & {*model.settings}):
-        raise SpecError(f"{both[0]!r} is both an axis and held fixed", where="fixed", hint="keep one of the two")
     for name, axis in axes.items():
         where, first = f"axes.{name}", repr(axis.values[0])
-        if axis.is_label and name not in model.choices:
-            raise SpecError(f"parameter {name!r} takes numbers", where=where, found=first)
-        if not axis.is_label and name in model.choices:
-            raise SpecError(f"choice {name!r} takes labels", where=where, found=first)
-        if name in model.parameters:
-            check_values(model.parameters[name], axis.values, where=where)
-    for choice in model.frame.choices:
+        given_in: set[str] = set()
+        if not (models := spec.models_with(name)):
+            raise SpecError(f"{name!r} is both an axis and held fixed", where="fixed", hint="keep one of the two")
+        for model in models:
+            if axis.is_label and name not in model.choices:
+                raise SpecError(f"parameter {name!r} takes numbers", where=where, found=first)
+            if not axis.is_label and name in model.choices:
+                raise SpecError(f"choice {name!r} takes labels", where=where, found=first)
+            if name in model.parameters:
+                check_values(model.parameters[name], axis.values, where=where)
+                given_in.add(model.parameters[name].unit)
+        if len(given_in) > 1:
+            found, hint = ", ".join(f"[{unit}]" for unit in sorted(given_in)), "hold it fixed in one of them"
+            raise SpecError(f"two models give {name!r} in different units", where=where, found=found, hint=hint)
+    for choice in spec.model.frame.choices:
         units = {option.unit for option in choice.options.values()}
         if len(units) > 1 and choice.name in axes:
             raise SpecError(
@@ -50,21 +57,30 @@ def check_spec(spec: Spec) -> None:
             )
 
 
-def _check_metrics(spec: Spec) -> None:
+def _check_metrics(spec: Spec, model: Model) -> None:
     """Refuse metrics made of what this kind of cube does not define, such as velocities where each row has its law."""
     # What the model gives under any labels, and what a cube of the kind may hold.
-    model, terms = spec.model, terms_of(spec.metrics)
+    terms = terms_of(spec.metrics)
     options = (option for choice in model.choices.values() for option in choice.options.values())
     variables = (variable.name for variable in KINDS[model.frame.kind].variables)
     given = chain(model.frame.terms, model.kernel.terms, variables, *(option.defines for option in options))
     defined = frozenset(given)
     for metric in (metric for metric in spec.metrics if metric.name not in METRICS):
+        if metric.name in (model.frame.system_dim, *spec.grid.dims, *(axis.name for axis in spec.grid.axes)):
+            what = f"a metric cannot be called {metric.name!r}: results have such a coordinate"
+            raise SpecError(what, where="metrics", hint="choose another name")
         if taken := [name for name in metric.terms if name in defined]:
             raise SpecError(f"a metric cannot call a term {taken[0]!r}: the model has one", where="metrics")
         own = {**model.frame.terms, **terms}
-        if unknown := [name for name in metric.sums if not callable(own.get(name))]:
-            hint = "define it among the metric's terms"
-            raise SpecError(f"a metric adds up terms, and {unknown[0]!r} is none", where="metrics", hint=hint)
+        for name in (name for name in metric.sums if not callable(own.get(name))):
+            whose = "is a value of the model" if name in defined else "is no term"
+            raise SpecError(
+                f"metric {metric.name!r} adds up {name!r}, which {whose}, not one of the metric's terms",
+                where="metrics",
+                found=", ".join(metric.sums),
+                expected=f"its own terms, or {', '.join(own)}",
+                hint=f"give it a term that takes what it needs, as in `def mine({name}): return {name}`, and sum that",
+            )
     known = {**METRICS, **{metric.name: metric for metric in spec.metrics}}.values()
     fitting = [metric.name for metric in known if all(_follows(each, defined, terms) for each in metric.sums)]
     if unfit := [metric.name for metric in spec.metrics if metric.name not in fitting]:

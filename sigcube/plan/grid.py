@@ -4,6 +4,8 @@ An axis is a parameter or a choice with the values it takes. It lies along a dim
 axes that share a dimension vary together, as coordinates of an xarray Dataset do.
 """
 
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -16,9 +18,27 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.errors import SpecError
+from sigcube.errors import SpecError, shown
 
-__all__ = ["Axis", "Grid", "geomspace", "is_list", "linspace", "make_grid"]
+__all__ = [
+    "MOST_POINTS",
+    "MOST_VALUES",
+    "Axis",
+    "Grid",
+    "check_number",
+    "geomspace",
+    "is_list",
+    "linspace",
+    "make_grid",
+]
+
+MOST_VALUES = 10**6
+"""Values of an axis: the attributes of a result hold each of them, 20 MB for a million."""
+
+MOST_POINTS = 10**15
+"""Points of a grid: one metric of as many fills 8 PB."""
+
+_LONGEST_NAME = 100
 
 
 def linspace(start: float, stop: float, num: int) -> tuple[float, ...]:
@@ -27,7 +47,8 @@ def linspace(start: float, stop: float, num: int) -> tuple[float, ...]:
     Raises
     ------
     SpecError
-        For ends that are not finite numbers, or a number of values that is not whole and above zero.
+        For ends that are not finite numbers, or too far apart, or a number of values that is not whole, above zero and
+        at most `MOST_VALUES`.
 
     Examples
     --------
@@ -55,22 +76,41 @@ def geomspace(start: float, stop: float, num: int) -> tuple[float, ...]:
     (1.0, 2.0, 4.0, 8.0, 16.0)
     """
     _check_spacing("geomspace", start, stop, num)
-    with localcontext(prec=40):
-        first, ratio = Decimal(float(start)), Decimal(float(stop)) / Decimal(float(start))
-        inner = (float(first * ratio ** (Decimal(i) / (int(num) - 1))) for i in range(1, num - 1))
-        return (float(start), *inner, float(stop))[:num]
+    # A million products keep 50 of 60 digits, and no value of 53 bits lies that near to the middle between two.
+    with localcontext(prec=60):
+        value, inner = Decimal(float(start)), [float(start)]
+        ratio = (Decimal(float(stop)) / value) ** (Decimal(1) / max(1, int(num) - 1))
+        for _ in range(1, num - 1):
+            value *= ratio
+            inner.append(float(value))
+        return (*inner, float(stop))[:num]
 
 
 def _check_spacing(form: str, start: Any, stop: Any, num: Any) -> None:
     expected = ""
     if isinstance(num, bool) or not isinstance(num, Integral) or num < 1:
         expected = "a whole number of values, above zero"
-    elif any(isinstance(end, bool) or not isinstance(end, Real) or not isfinite(end) for end in (start, stop)):
+    elif int(num) > MOST_VALUES:
+        expected = f"at most {MOST_VALUES:,} values"
+    elif not (_is_finite(start) and _is_finite(stop)):
         expected = "finite numbers as ends"
     elif form == "geomspace" and min(start, stop) <= 0:
         expected = "both ends above zero"
+    elif form == "linspace" and not isfinite(float(stop) - float(start)):
+        expected = "ends whose difference is finite"
     if expected:
-        raise SpecError(f"{form} needs start, stop, number", found=f"{start!r}, {stop!r}, {num!r}", expected=expected)
+        found = ", ".join(map(shown, (start, stop, num)))
+        raise SpecError(f"{form} needs start, stop, number", found=found, expected=expected)
+
+
+def _is_finite(end: Any) -> bool:
+    if isinstance(end, bool) or not isinstance(end, Real):
+        return False
+    try:
+        return isfinite(end)
+    except OverflowError:
+        # A whole number beyond all floats.
+        return False
 
 
 @dataclass(frozen=True)
@@ -113,6 +153,11 @@ class Grid:
         """Number of grid points."""
         return prod(self.shape)
 
+    @property
+    def text(self) -> str:
+        """The dimensions and their lengths: ``A 4 × k 50``."""
+        return " × ".join(f"{dim} {n}" for dim, n in self.dims.items())
+
     def along(self, dim: str) -> tuple[Axis, ...]:
         """Return the axes along a dimension."""
         return tuple(axis for axis in self.axes if axis.dim == dim)
@@ -135,7 +180,8 @@ def make_grid(axes: Mapping[str, Any]) -> Grid:
     Raises
     ------
     SpecError
-        For an axis that is empty, repeats a value, mixes labels and numbers, or disagrees in length with its dimension.
+        For an axis that is empty, repeats a value, mixes labels and numbers, or disagrees in length with its dimension;
+        for more than `MOST_VALUES` values of one, or a grid of more than `MOST_POINTS`.
 
     Examples
     --------
@@ -143,9 +189,9 @@ def make_grid(axes: Mapping[str, Any]) -> Grid:
     {'window': 2, 'A': 4}
     >>> make_grid({"A": ("case", [1.0, 2.0]), "xi_scale": ("case", [0.1, 0.2])}).dims
     {'case': 2}
+    >>> make_grid({}).size
+    1
     """
-    if not axes:
-        raise SpecError("a sweep needs at least one axis", where="axes")
     grid = Grid(tuple(_axis(name, given) for name, given in axes.items()))
     for axis in grid.axes:
         if len(axis.values) != grid.dims[axis.dim]:
@@ -155,6 +201,14 @@ def make_grid(axes: Mapping[str, Any]) -> Grid:
                 found=f"{len(axis.values)} values",
                 expected=f"{grid.dims[axis.dim]} values",
             )
+    if grid.size > MOST_POINTS:
+        raise SpecError(
+            "the grid has too many points",
+            where="axes",
+            found=" × ".join(f"{dim} {n:,}" for dim, n in grid.dims.items()) + f" = {grid.size:,}",
+            expected=f"at most {MOST_POINTS:,}",
+            hint="give an axis fewer values, or let axes vary together along one dimension",
+        )
     return grid
 
 
@@ -162,30 +216,56 @@ def _axis(name: str, given: Any) -> Axis:
     where = f"axes.{name}"
     dim, content = _dim_and_content(name, given)
     if not isinstance(dim, str) or not dim:
-        raise SpecError("a dimension needs a name", where=where, found=repr(dim))
+        raise SpecError("a dimension needs a name", where=where, found=shown(dim))
+    if not dim.isprintable() or "/" in dim or len(dim) > _LONGEST_NAME:
+        expected = f"at most {_LONGEST_NAME} letters, digits and signs, no slash"
+        raise SpecError("a dimension cannot be called so", where=where, found=shown(dim), expected=expected)
     items = list(np.asarray(content, dtype=object).ravel()) if not isinstance(content, Sequence) else list(content)
     if not items:
         raise SpecError(f"axis {name!r} is empty", where=where)
     labels = [isinstance(item, str) for item in items]
     if any(labels) and not all(labels):
-        raise SpecError(f"axis {name!r} mixes labels and numbers", where=where, found=repr(content))
+        raise SpecError(f"axis {name!r} mixes labels and numbers", where=where, found=shown(content))
     converted = tuple(items) if labels[0] else _numbers(name, items)
     if dim == name and len(set(converted)) != len(converted):
-        twice = next(item for i, item in enumerate(converted) if item in converted[:i])
-        raise SpecError(f"axis {name!r} repeats a value", where=where, found=repr(twice))
+        twice = Counter(converted).most_common(1)[0][0]
+        raise SpecError(f"axis {name!r} repeats a value", where=where, found=shown(twice))
     return Axis(name, dim, converted)
 
 
 def _dim_and_content(name: str, given: Any) -> tuple[Any, Any]:
+    where = f"axes.{name}"
     if isinstance(given, xr.DataArray):
         if given.ndim != 1:
-            raise SpecError(f"axis {name!r} must have one dimension", where=f"axes.{name}", found=f"{given.ndim}")
+            raise SpecError(f"axis {name!r} must have one dimension", where=where, found=f"{given.ndim}")
+        check_number(given, name)
         return str(given.dims[0]), given.values.tolist()
-    if isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[0], str) and is_list(given[1]):
-        return given[0], given[1]
+    is_pair = isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[0], str)
+    if is_pair and not isinstance(given[1], str):
+        check_number(given[1], name)
+        if is_list(given[1]):
+            return given[0], given[1]
+    check_number(given, name)
     if not is_list(given):
-        raise SpecError(f"axis {name!r} must be a list of values", where=f"axes.{name}", found=repr(given))
+        raise SpecError(f"axis {name!r} must be a list of values", where=where, found=shown(given))
     return name, given
+
+
+def check_number(values: Any, name: str) -> None:
+    """Refuse more values than an axis may have, before they are made: a range holds none."""
+    try:
+        number = len(values)
+    except TypeError:
+        return
+    except OverflowError:
+        number = sys.maxsize
+    if number > MOST_VALUES:
+        raise SpecError(
+            f"axis {name!r} has too many values",
+            where=f"axes.{name}",
+            found=f"{number:,}",
+            expected=f"at most {MOST_VALUES:,}",
+        )
 
 
 def is_list(content: Any) -> bool:
@@ -209,5 +289,5 @@ def _numbers(name: str, items: Sequence[Any]) -> tuple[float, ...]:
         return tuple(float(item) for item in items)
     except (TypeError, ValueError, OverflowError):
         raise SpecError(
-            f"axis {name!r} holds something that is not a number", where=f"axes.{name}", found=repr(items)
+            f"axis {name!r} holds something that is not a number", where=f"axes.{name}", found=shown(items)
         ) from None

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from sigcube import __version__
+from sigcube.chunks import Region
 from sigcube.constants import CONSTANTS
+from sigcube.cube import unit_attrs
 from sigcube.model.code_hash import source_hash
 from sigcube.model.metrics import terms_of
 from sigcube.model.model import Model
 from sigcube.model.record import Definition, Reduction, Term
 from sigcube.plan.grid import Axis
-from sigcube.plan.spec import FORMER_KEYS, Spec, spec_to_record
+from sigcube.plan.spec import FORMER_KEYS, MODEL, Spec, spec_to_record
 from sigcube.plan.values import Section
 
 __all__ = ["describe_identity", "find_differences", "in_present_words", "result_attrs", "result_coords"]
@@ -31,25 +33,32 @@ def result_coords(spec: Spec, systems: tuple[str, ...], sections: Sequence[Secti
     """Return the coordinates of a result: the grid's axes with units, and the names of the systems where kept."""
     coords = {axis.name: (axis.dim, axis.array, _axis_attrs(spec, axis, sections)) for axis in spec.grid.axes}
     if spec.keep_systems and (dim := spec.model.frame.system_dim):
-        coords[dim] = (dim, np.array(systems, dtype=object), {"units": "", "long_name": dim, "source": "cube"})
+        coords[dim] = (dim, np.array(systems, dtype=object), {"long_name": dim, "source": "cube"})
     return coords
 
 
 def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str, Any]:
+    if axis.name == MODEL:
+        return {"long_name": "model", "source": "sigcube"}
+    model = spec.models_with(axis.name)[0]
     if axis.is_label:
-        description = spec.model.choices[axis.name].description
-        return {"units": "", "long_name": description, "source": spec.model.kernel.source}
-    parameter = spec.model.parameters[axis.name]
+        return {"long_name": model.choices[axis.name].description, "source": model.kernel.source}
+    parameter = model.parameters[axis.name]
     attrs = {
-        "units": parameter.unit,
+        **unit_attrs(parameter.unit),
         "long_name": parameter.description,
         "symbol": parameter.symbol,
         "source": parameter.source,
     }
-    users = [section for section in sections if axis.name in section.model.graph.parameters]
+    users = [
+        section
+        for section in sections
+        if axis.name in section.model.graph.parameters
+        and spec.models[section.labels.get(MODEL, next(iter(spec.models)))].varies(axis.name)
+    ]
     if len(users) < len(sections):
         swept = [axis.name for axis in spec.grid.axes if axis.is_label]
-        labels = (", ".join(f"{name}={section.labels[name]}" for name in swept) for section in users)
+        labels = (", ".join(f"{n}={section.labels[n]}" for n in swept if n in section.labels) for section in users)
         where = " or ".join(dict.fromkeys(labels))
         attrs["comment"] = (
             f"computed for {where}; elsewhere the model does not depend on it, and values repeat along it"
@@ -57,26 +66,31 @@ def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str
     return attrs
 
 
-def describe_identity(spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ...]) -> dict[str, str]:
+def describe_identity(
+    spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ...], stages: Sequence[Region] = ()
+) -> dict[str, str]:
     """Say, part by part, what decides the bits of a result and where they lie in it.
 
     Each part changes for one reason, so that the parts that differ tell what was changed.
     """
     given = {key: json.dumps(value, sort_keys=True) for key, value in spec_to_record(spec).items()}
+    models = [next(m for m in spec.models.values() if m.kernel is kernel) for kernel in spec.kernels]
     reference = [] if spec.reference is None else [f"sha256 {_sha256(_model_record(spec.reference))}"]
     return {
         "sigcube": __version__,
         "engine": f"sha256 {_hash_engine()}",
-        "kernel": spec.model.kernel.name,
-        "kernel source": source_hash(_functions(spec.model)),
-        "kernel record": f"sha256 {_sha256(_model_record(spec.model))}",
+        "kernel": ", ".join(kernel.name for kernel in spec.kernels),
+        "kernel source": source_hash(chain.from_iterable(map(_functions, models))),
+        "kernel record": f"sha256 {_sha256(chain.from_iterable(map(_model_record, models)))}",
         **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
         "dimensions": ", ".join(f"{dim} {n}" for dim, n in spec.grid.dims.items()),
-        **{key: given[key] for key in ("fixed", "keep", "dtype", "n_fitted")},
+        **{key: given[key] for key in ("models", "fixed", "keep", "dtype", "n_fitted") if key in given},
         "metrics": f"{given['metrics']} sha256 {_sha256(_metric_record(spec))}",
         "reference": " ".join([given["reference"], *reference]),
+        **{name: origin[name] for name in ("where", "error_floor") if name in origin},
         **{f"data {name}": digest for name, digest in origin.get("data", {}).items()},
         "tile": " × ".join(map(str, tile)),
+        **({"stages": "; ".join(map(_describe_stage, stages))} if len(stages) > 1 else {}),
     }
 
 
@@ -114,6 +128,10 @@ def _describe_axis(axis: Axis) -> str:
     digest = hashlib.sha256(axis.array.tobytes()).hexdigest()
     first, last = axis.values[0], axis.values[-1]
     return f"{len(axis.values)} values along {axis.dim}, {first:.10g} to {last:.10g}, sha256 {digest[:16]}"
+
+
+def _describe_stage(stage: Region) -> str:
+    return " × ".join(f"{part.start}:{part.stop}" for part in stage)
 
 
 def result_attrs(spec: Spec, origin: Mapping[str, Any], identity: Mapping[str, str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sigcube.cube import unit_attrs
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import PointStatus, ResultVariable
 
@@ -27,7 +28,6 @@ _CHUNK_BYTES = 10 * 2**20
 
 _STATUS_ATTRS: Mapping[str, Any] = {
     "long_name": "state of each grid point",
-    "units": "",
     "source": "sigcube",
     "flag_values": [int(status) for status in PointStatus],
     "flag_meanings": " ".join("invalid_parameters" if s is PointStatus.INVALID else s.word for s in PointStatus),
@@ -42,13 +42,16 @@ class Layout:
     variables: tuple[ResultVariable, ...]
 
 
-def lay_out(spec: Spec, *, used: Sequence[Sequence[bool]], n_systems: int, n_points: int) -> Layout:
+def lay_out(
+    spec: Spec, *, begun: Sequence[int], used: Sequence[Sequence[bool]], n_systems: int, n_points: int
+) -> Layout:
     """Choose tiles and chunks for the variables of a sweep.
 
-    `used` says for each section which of the grid's dimensions it computes along; the sample has `n_systems` systems
-    and `n_points` points.
+    `begun` are the lengths of the grid when its result was made: they decide, as no extension moves what is there.
+    `used` says for each section of that time which of the grid's dimensions it computes along; the sample has
+    `n_systems` systems and `n_points` points.
     """
-    lengths = tuple(1 if dim in spec.grid.label_dims else n for dim, n in spec.grid.dims.items())
+    lengths = tuple(1 if dim in spec.grid.label_dims else n for dim, n in zip(spec.grid.dims, begun, strict=True))
     itemsize = np.dtype(spec.dtype).itemsize
     written = n_systems * itemsize if spec.keep_systems else np.dtype(np.float64).itemsize
     whole = _largest(lengths, max(1, _BLOCK_BYTES // written))
@@ -91,7 +94,7 @@ def _largest(lengths: Sequence[int], points: int) -> tuple[int, ...]:
 
 def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: bool) -> list[ResultVariable]:
     grid = spec.grid
-    dims, shape, source = tuple(grid.dims), grid.shape, spec.model.kernel.source
+    dims, shape, source = tuple(grid.dims), grid.shape, "; ".join(kernel.source for kernel in spec.kernels)
 
     def summary(name: str, dtype: str, attrs: Mapping[str, Any], **own: str) -> ResultVariable:
         return ResultVariable(name, dims, shape, chunks[1:], dtype, {**attrs, **own})
@@ -99,7 +102,7 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: 
     found: list[ResultVariable] = []
     for metric in spec.metrics:
         unit = spec.model.unit if metric.unit is None else metric.unit
-        attrs = {"units": unit, "source": source, "best": metric.best}
+        attrs = {**unit_attrs(unit), "source": source, "best": metric.best}
         if metric.scope == "pooled":
             found.append(summary(metric.name, "float64", attrs, long_name=f"{metric.long_name}, all points"))
             continue
@@ -112,7 +115,7 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: 
             found.append(summary(f"{metric.name}_{statistic}", "float64", attrs, long_name=of_systems))
     if spec.reference is not None:
         better = f"fraction of systems with a smaller RMS than {spec.reference.kernel.name}"
-        attrs = {"units": "", "source": source, "best": "largest"}
+        attrs = {"source": source, "best": "largest"}
         found.append(summary("win_rate", "float64", attrs, long_name=better))
     found.append(summary("status", "uint8", _STATUS_ATTRS))
     return found

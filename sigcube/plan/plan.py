@@ -7,15 +7,18 @@ another are computed once as well.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import compress
 from math import ceil, prod
 from typing import Any, overload
 
 import numpy as np
 
+from sigcube.chunks import Region
 from sigcube.errors import SpecError
 from sigcube.plan.checks import check_dims
+from sigcube.plan.grid import Grid
 from sigcube.plan.identity import describe_identity, result_attrs, result_coords
 from sigcube.plan.layout import Layout, lay_out
 from sigcube.plan.spec import Spec
@@ -33,7 +36,7 @@ class Blocks(Sequence[Block]):
 
     def __init__(self, plan: "Plan") -> None:
         self._plan = plan
-        self._counts = [plan.tile_counts(section) for section in plan.sections]
+        self._counts = [plan.tile_counts(section, stage) for stage, section in plan.parts]
         self._starts = np.cumsum([0, *(prod(counts) for counts in self._counts)])
 
     def __len__(self) -> int:
@@ -49,9 +52,14 @@ class Blocks(Sequence[Block]):
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         index %= len(self)
-        section = int(np.searchsorted(self._starts, index, side="right")) - 1
-        position = np.unravel_index(index - int(self._starts[section]), self._counts[section])
-        return self._plan.block(index, self._plan.sections[section], tuple(int(i) for i in position))
+        number = self.part_of(index)
+        stage, section = self._plan.parts[number]
+        position = np.unravel_index(index - int(self._starts[number]), self._counts[number])
+        return self._plan.block(index, section, stage, tuple(int(i) for i in position))
+
+    def part_of(self, index: int) -> int:
+        """Return which part of the plan a block belongs to."""
+        return int(np.searchsorted(self._starts, index, side="right")) - 1
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,10 @@ class Plan:
         The parts of the grid that share a bound model.
     layout : Layout
         Chunks and variables of the result.
+    stages : tuple of Region
+        The regions of the grid in the order in which they are computed: the whole of it, and what each extension added.
+    asked : Spec
+        The spec as it was written; an extension stores new values of an axis after the old ones, wherever they belong.
     origin : Mapping
         Where the data come from: title, citation, licence, sample, fingerprint ... of the cube.
     seconds_per_evaluation : float or None
@@ -83,6 +95,8 @@ class Plan:
     n_points: int
     sections: tuple[Section, ...]
     layout: Layout
+    stages: tuple[Region, ...]
+    asked: Spec
     origin: Mapping[str, Any] = field(default_factory=dict)
     seconds_per_evaluation: float | None = None
     finite_where_probed: bool = True
@@ -110,22 +124,32 @@ class Plan:
     @cached_property
     def identity(self) -> dict[str, str]:
         """What must be equal for a run to be taken up again, part by part in words."""
-        return describe_identity(self.spec, self.origin, self.layout.tile)
+        return describe_identity(self.spec, self.origin, self.layout.tile, self.stages)
 
     @property
     def attrs(self) -> dict[str, Any]:
         """The attributes of the result: how it was made, in full."""
-        return result_attrs(self.spec, self.origin, self.identity)
+        return result_attrs(self.asked, self.origin, self.identity)
 
     @cached_property
-    def blocks(self) -> Sequence[Block]:
+    def parts(self) -> tuple[tuple[Region, Section], ...]:
+        """The sections of each stage, one stage after another."""
+        grid = self.spec.grid
+        return tuple((stage, each) for stage in self.stages for each in sections_in(stage, grid, self.sections))
+
+    @cached_property
+    def blocks(self) -> Blocks:
         """The tasks, in the order in which they are handed out."""
         return Blocks(self)
+
+    def stage_of(self, index: int) -> Region:
+        """Return the stage that a block belongs to."""
+        return self.parts[self.blocks.part_of(index)][0]
 
     @cached_property
     def points_computed(self) -> int:
         """Number of grid points that are computed; the others repeat them."""
-        return sum(self.section_size(section) for section in self.sections)
+        return sum(prod(each.stop - each.start for each in self._computed(*part)) for part in self.parts)
 
     @property
     def evaluations(self) -> int:
@@ -150,37 +174,42 @@ class Plan:
     @property
     def bytes_largest_block(self) -> int:
         """Bytes of the values that a worker holds while it computes the largest block."""
-        points = max(self.block(0, section, (0,) * len(self.dims)).size for section in self.sections)
+        points = max(self.first_block(section).size for section in self.sections)
         rows = (len(self.systems) if self.system_dim in each.dims else 1 for each in self.variables)
         return points * sum(n * np.dtype(each.dtype).itemsize for n, each in zip(rows, self.variables, strict=True))
-
-    def section_size(self, section: Section) -> int:
-        """Return the number of grid points that a section computes."""
-        return prod(self._lengths(section))
 
     def used_dims(self, section: Section) -> tuple[bool, ...]:
         """Tell for each dimension of the grid whether a section computes along it."""
         return section.used_dims(self.dims)
 
-    def _lengths(self, section: Section) -> tuple[int, ...]:
-        return tuple(n if used else 1 for n, used in zip(self.dims.values(), self.used_dims(section), strict=True))
+    def _computed(self, stage: Region, section: Section) -> Region:
+        """Return what a section computes in a stage: one point along the dimensions that it does not use."""
+        used = zip(stage, self.used_dims(section), strict=True)
+        return tuple(part if along else slice(0, 1) for part, along in used)
 
-    def tile_counts(self, section: Section) -> tuple[int, ...]:
-        """Return the number of tiles along each dimension that a section is cut into."""
-        return tuple(ceil(n / tile) for n, tile in zip(self._lengths(section), self.layout.tile, strict=True))
+    def tile_counts(self, section: Section, stage: Region) -> tuple[int, ...]:
+        """Return the number of tiles along each dimension that a section is cut into in a stage."""
+        computed = zip(self._computed(stage, section), self.layout.tile, strict=True)
+        return tuple(ceil(part.stop / length) - part.start // length for part, length in computed)
 
-    def block(self, index: int, section: Section, position: tuple[int, ...]) -> Block:
-        """Return one block from its section and its position among the section's tiles."""
-        tile = tuple(
-            slice(i * length, min((i + 1) * length, n))
-            for i, length, n in zip(position, self.layout.tile, self._lengths(section), strict=True)
-        )
+    def block(self, index: int, section: Section, stage: Region, position: tuple[int, ...]) -> Block:
+        """Return one block from its section and stage, and its position among their tiles."""
+        tile = []
+        for i, length, part in zip(position, self.layout.tile, self._computed(stage, section), strict=True):
+            # Where a stage begins within a chunk, its first tile is the rest of that chunk.
+            first = (part.start // length + i) * length
+            tile.append(slice(max(first, part.start), min(first + length, part.stop)))
         # Along a dimension that the section does not use, its values are repeated.
-        whole = zip(self.dims.items(), self.used_dims(section), tile, strict=True)
-        region = {dim: part if used else slice(0, n) for (dim, n), used, part in whole}
+        whole = zip(self.dims, self.used_dims(section), tile, stage, strict=True)
+        region = {dim: own if used else part for dim, used, own, part in whole}
         labels = (zip(self.spec.grid.label_dims, position, strict=True) for position in section.positions)
         regions = (region | {dim: slice(i, i + 1) for dim, i in label} for label in labels)
-        return Block(index, section.index, tile, tuple(tuple(each.values()) for each in regions))
+        return Block(index, section.index, tuple(tile), tuple(tuple(each.values()) for each in regions))
+
+    def first_block(self, section: Section) -> Block:
+        """Return the first block of a section, numbered 0, as if nothing else were computed."""
+        whole = tuple(slice(0, n) for n in self.dims.values())
+        return self.block(0, section, whole, (0,) * len(self.dims))
 
     def __repr__(self) -> str:
         return _describe(self)
@@ -194,13 +223,16 @@ def make_plan(
     n_points: int,
     fewest_points: int,
     origin: Mapping[str, Any] | None = None,
+    stages: tuple[Region, ...] = (),
+    asked: Spec | None = None,
 ) -> Plan:
     """Decide what a sweep computes and writes.
 
     Parameters
     ----------
-    spec, sections, systems, n_points, origin
-        As for `Plan`; the sections as `sigcube.plan.sections.make_sections` returns them.
+    spec, sections, systems, n_points, origin, stages, asked
+        As for `Plan`; the sections as `sigcube.plan.sections.make_sections` returns them. Without stages there is one,
+        the whole grid.
     fewest_points : int
         Points of the smallest system in the sample.
 
@@ -216,18 +248,36 @@ def make_plan(
             found=str(spec.n_fitted),
             expected=f"0 to {fewest_points - 1}",
         )
-    used = [section.used_dims(spec.grid.dims) for section in sections]
-    layout = lay_out(spec, used=used, n_systems=len(systems), n_points=n_points)
+    stages = stages or (tuple(slice(0, n) for n in spec.grid.shape),)
+    begun = [part.stop for part in stages[0]]
+    at_first = sections_in(stages[0], spec.grid, sections)
+    used = [section.used_dims(spec.grid.dims) for section in at_first]
+    layout = lay_out(spec, begun=begun, used=used, n_systems=len(systems), n_points=n_points)
     check_dims(spec, {variable.name for variable in layout.variables})
-    return Plan(spec, tuple(systems), n_points, sections, layout, origin or {})
+    return Plan(spec, tuple(systems), n_points, sections, layout, stages, asked or spec, origin or {})
+
+
+def sections_in(stage: Region, grid: Grid, sections: Iterable[Section]) -> list[Section]:
+    """Return the sections that lie in a stage, each with its positions there, in the order of the first of them."""
+    labels = [part for dim, part in zip(grid.dims, stage, strict=True) if dim in grid.label_dims]
+    found = []
+    for section in sections:
+        inside = (
+            all(part.start <= i < part.stop for i, part in zip(position, labels, strict=True))
+            for position in section.positions
+        )
+        if positions := tuple(compress(section.positions, inside)):
+            found.append(replace(section, positions=positions))
+    return sorted(found, key=lambda section: section.positions[0])
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
     """Return the figures of a plan as JSON-able values: times in seconds, sizes in bytes."""
     return {
-        "kernel": plan.spec.model.kernel.name,
+        "kernel": ", ".join(kernel.name for kernel in plan.spec.kernels),
         "systems": len(plan.systems),
         "points": plan.n_points,
+        **{name: plan.origin[name] for name in ("sample", "where", "error_floor") if name in plan.origin},
         "grid": dict(plan.dims),
         "grid_points": plan.spec.grid.size,
         "grid_points_computed": plan.points_computed,
@@ -243,16 +293,21 @@ def plan_record(plan: Plan) -> dict[str, Any]:
 
 def _describe(plan: Plan) -> str:
     """Return a plan as text: what is computed, what is written, what it costs."""
-    grid, kernel = plan.spec.grid, plan.spec.model.kernel
-    shape = " × ".join(f"{dim} {n}" for dim, n in plan.dims.items())
+    grid, titles = plan.spec.grid, ", ".join(kernel.title for kernel in plan.spec.kernels)
     repeated = grid.size - plan.points_computed
     rest = f"; {count(repeated)} repeat them" if repeated else ""
     readings = plural(len(plan.sections), "reading")
+    points = "1 grid point" if plan.points_computed == 1 else f"{count(plan.points_computed)} grid points"
     blocks = "1 block" if len(plan.blocks) == 1 else f"{count(len(plan.blocks))} blocks"
     rows = [
         ("data", f"{count(len(plan.systems))} systems, {count(plan.n_points)} points"),
-        ("grid", f"{shape} = {count(grid.size)} grid points"),
-        ("computed", f"{count(plan.points_computed)} grid points in {readings} of the model{rest}"),
+        *(
+            ("", f"{name.replace('_', ' ')} {plan.origin[name]}")
+            for name in ("where", "error_floor")
+            if name in plan.origin
+        ),
+        ("grid", f"{grid.text} = {count(grid.size)} grid points" if grid.dims else "a single point"),
+        ("computed", f"{points} in {readings} of the model{rest}"),
         *(("", line) for line in _describe_sections(plan)),
         ("metrics", _describe_metrics(plan)),
         ("result", f"{size(plan.bytes)} before compression, {len(plan.variables)} arrays, {count(plan.files)} files"),
@@ -265,7 +320,7 @@ def _describe(plan: Plan) -> str:
         what = f"the model is not finite at every point of sample {sample!r}: its metrics will be NaN there;"
         rows += [("caution", what), ("", "choose a sample without flagged points")]
     lines = [f"  {label:<10}{text}".rstrip() for label, text in rows]
-    return "\n".join([f"Plan of a sweep of {kernel.name} ({kernel.title})", *lines])
+    return "\n".join([f"Plan of a sweep of {plan.spec.name} ({titles})", *lines])
 
 
 def _describe_sections(plan: Plan) -> Iterable[str]:

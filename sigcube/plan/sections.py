@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import product
+from math import prod
 from typing import Any
 
 from sigcube.errors import SpecError
 from sigcube.model.graph import Variables
 from sigcube.model.metrics import check_system_variables, sums_of, terms_of
-from sigcube.model.model import BoundModel
-from sigcube.plan.spec import Spec
+from sigcube.model.model import BoundModel, Model
+from sigcube.plan.spec import MODEL, Spec
 from sigcube.plan.values import Section
 
-__all__ = ["make_sections", "required_variables"]
+__all__ = ["MOST_READINGS", "make_sections", "required_variables"]
+
+MOST_READINGS = 10**4
+"""Combinations of labels: each is a loop of its own to compile, which takes about a second."""
 
 
 def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
@@ -27,20 +31,34 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
     Raises
     ------
     SpecError
-        For a label that does not exist, and for an axis or a value that no section uses.
+        For a label that does not exist, for an axis or a value that no section uses, and for more than `MOST_READINGS`
+        combinations of labels.
     DataError
         For a cube that lacks what a model needs.
     """
     check_system_variables(spec.metrics, variables)
     grid, terms = spec.grid, terms_of(spec.metrics)
+    if (n := prod(grid.dims[dim] for dim in grid.label_dims)) > MOST_READINGS:
+        raise SpecError(
+            "the sweep has too many combinations of labels",
+            where="axes",
+            found=" × ".join(f"{dim} {grid.dims[dim]:,}" for dim in grid.label_dims) + f" = {n:,}",
+            expected=f"at most {MOST_READINGS:,}",
+            hint="numbers along a dimension of labels are held fixed at each: give them a dimension of their own",
+        )
     positions: dict[tuple[BoundModel, BoundModel | None], list[tuple[int, ...]]] = {}
     labels: dict[tuple[BoundModel, BoundModel | None], Mapping[str, str]] = {}
+    used: dict[str, set[str]] = {name: set() for name in spec.models}
     # An axis of one value is a parameter held fixed: a loop over it would only keep terms apart.
     single = {dim: 0 for dim, n in grid.dims.items() if n == 1}
     for position in product(*(range(grid.dims[dim]) for dim in grid.label_dims)):
         at = single | dict(zip(grid.label_dims, position, strict=True))
-        model = spec.model.with_settings({a.name: a.values[at[a.dim]] for a in grid.axes if a.dim in at})
-        swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at}
+        here = {axis.name: axis.values[at[axis.dim]] for axis in grid.axes if axis.dim in at}
+        name = str(here.get(MODEL, next(iter(spec.models))))
+        # An axis is that of the models that have it.
+        own = {axis.name for axis in grid.axes if spec.models[name].varies(axis.name)}
+        model = spec.models[name].with_settings({key: value for key, value in here.items() if key in own})
+        swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at and axis.name in own}
         bound = model.bind(sums_of(spec.metrics), variables=variables, swept=swept, extra=terms)
         reference = _bind_reference(spec, model.settings, swept, variables)
         # Its sums would have nothing to be compared with.
@@ -52,11 +70,12 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
             )
         key = bound, reference
         positions.setdefault(key, []).append(position)
-        labels.setdefault(key, model.labels)
+        labels.setdefault(key, {**({MODEL: name} if MODEL in here else {}), **model.labels})
+        used[name].update(bound.graph.parameters)
     sections = tuple(
         Section(index, labels[key], tuple(found), *key) for index, (key, found) in enumerate(positions.items())
     )
-    _check_all_used(spec, sections, variables)
+    _check_all_used(spec, sections, used, variables)
     return sections
 
 
@@ -90,18 +109,25 @@ def _bind_reference(
     return bound
 
 
-def _check_all_used(spec: Spec, sections: tuple[Section, ...], variables: Variables) -> None:
-    """Refuse axes and fixed values that no section uses."""
-    used = {name for section in sections for name in section.model.graph.parameters} | {*spec.model.choices}
-    given = {axis.name: f"axes.{axis.name}" for axis in spec.grid.axes}
-    given |= {name: f"fixed.{name}" for name in spec.model.settings}
-    for name, where in given.items():
-        if name not in used:
-            raise SpecError(
-                f"no reading of {spec.model.kernel.name} in this sweep uses {name!r}",
-                where=where,
-                found=", ".join(sorted({f"{k}={v}" for s in sections for k, v in s.labels.items()})),
-                hint=spec.model.how_to_use(
-                    name, sums_of(spec.metrics), variables=variables, extra=terms_of(spec.metrics)
-                ),
-            )
+def _check_all_used(
+    spec: Spec, sections: tuple[Section, ...], used: Mapping[str, set[str]], variables: Variables
+) -> None:
+    """Refuse axes that no section uses, and fixed values that none of their model uses."""
+    labels = ", ".join(sorted({f"{k}={v}" for s in sections for k, v in s.labels.items()}))
+    what = {"variables": variables, "extra": terms_of(spec.metrics)}
+
+    def refuse(name: str, model: Model, where: str) -> None:
+        hint = model.how_to_use(name, sums_of(spec.metrics), **what)
+        raise SpecError(f"no reading of {spec.name} in this sweep uses {name!r}", where=where, found=labels, hint=hint)
+
+    for axis in spec.grid.axes:
+        models = spec.models_with(axis.name)
+        anywhere = set().union(*used.values(), *(model.choices for model in models))
+        if axis.name not in anywhere and axis.name != MODEL:
+            refuse(axis.name, models[0], f"axes.{axis.name}")
+    for name, model in spec.models.items():
+        for key, value in model.settings.items():
+            # What is fixed for all models is used where one of them does.
+            alike = (used[other] for other, each in spec.models.items() if each.settings.get(key) == value)
+            if key not in model.choices and not any(key in names for names in alike):
+                refuse(key, model, f"fixed.{key}" if len(spec.models) == 1 else f"models.{name}.fixed.{key}")

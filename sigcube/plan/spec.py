@@ -1,25 +1,38 @@
 """What is asked of a sweep: as a user writes it, as the rest of sigcube holds it, and as a result records it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from sigcube.errors import SpecError, did_you_mean
-from sigcube.kernels import find
+from sigcube.errors import SpecError, did_you_mean, shown
+from sigcube.kernels import KERNELS, find
 from sigcube.model.frames import FRAMES
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric, find_metrics
 from sigcube.model.model import Model
-from sigcube.model.record import Frame
-from sigcube.plan.grid import Grid, geomspace, is_list, linspace, make_grid
+from sigcube.model.record import Frame, KernelRecord
+from sigcube.plan.grid import Grid, check_number, geomspace, is_list, linspace, make_grid
 from sigcube.toml import check, read_toml
 
-__all__ = ["FORMER_KEYS", "Spec", "SpecFile", "make_spec", "read_spec_file", "spec_from_record", "spec_to_record"]
+__all__ = [
+    "FORMER_KEYS",
+    "MODEL",
+    "Spec",
+    "SpecFile",
+    "check_names",
+    "make_spec",
+    "read_spec_file",
+    "spec_from_record",
+    "spec_to_record",
+]
+
+#: The axis of the names of several models.
+MODEL = "model"
 
 #: What keys were called in results that earlier versions wrote.
 FORMER_KEYS: Mapping[str, str] = MappingProxyType({"parameters": "fixed", "fitted": "n_fitted"})
@@ -33,10 +46,10 @@ class Spec:
 
     Attributes
     ----------
-    model : Model
-        The kernel, how it meets the cube's kind, and the labels and parameters held fixed.
+    models : Mapping of str to Model
+        By name: the kernel, how it meets the cube's kind, and the labels and parameters held fixed.
     grid : Grid
-        The axes.
+        The axes; where several models were asked for, the first one holds their names.
     metrics : tuple of Metric
         What is measured.
     reference : Model or None
@@ -49,13 +62,32 @@ class Spec:
         Number of fitted parameters, for the degrees of freedom of reduced χ².
     """
 
-    model: Model
+    models: Mapping[str, Model]
     grid: Grid
     metrics: tuple[Metric, ...]
     reference: Model | None
     keep_systems: bool
     dtype: Literal["float32", "float64"]
     n_fitted: int
+
+    @property
+    def model(self) -> Model:
+        """The only model, or the first; all have one frame and one unit."""
+        return next(iter(self.models.values()))
+
+    @property
+    def kernels(self) -> tuple[KernelRecord, ...]:
+        """The kernels of the models, each once."""
+        return tuple({model.kernel.name: model.kernel for model in self.models.values()}.values())
+
+    @property
+    def name(self) -> str:
+        """The models' names, for messages: ``sigma``, or ``cmsi, mond``."""
+        return ", ".join(self.models)
+
+    def models_with(self, name: str) -> tuple[Model, ...]:
+        """Return the models that have a parameter or a choice and do not hold it fixed."""
+        return tuple(model for model in self.models.values() if model.varies(name))
 
 
 class SpecFile(BaseModel):
@@ -64,16 +96,34 @@ class SpecFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cube: str
-    kernel: str
-    axes: dict[str, Any]
+    kernel: str | None = None
+    models: dict[str, str | dict[str, Any]] = Field(default={})
+    axes: dict[str, Any] = Field(default={})
     title: str | None = None
     sample: str = "all"
+    where: str | None = None
+    error_floor: float | str | None = None
     metrics: list[str] = Field(default=["rms"])
     keep: list[str] = Field(default=[])
     dtype: Literal["float32", "float64"] = "float32"
     n_fitted: int = 0
     reference: dict[str, Any] | None = None
     fixed: dict[str, Any] = Field(default={})
+
+    def changed(self, fixed: Mapping[str, Any], **changes: Any) -> Self:
+        """Return the keys with other values where they are given; what becomes fixed is no axis any more."""
+        axes = {name: axis for name, axis in self.axes.items() if name not in fixed}
+        models = {name: _without(table, fixed) for name, table in self.models.items()}
+        given = {key: value for key, value in changes.items() if value is not None}
+        return self.model_copy(update={"axes": axes, "models": models, "fixed": {**self.fixed, **fixed}, **given})
+
+
+def _without(model: str | dict[str, Any], names: Collection[str]) -> str | dict[str, Any]:
+    """Return the table of a model without what it holds fixed itself of some names."""
+    own = model.get("fixed") if isinstance(model, dict) else None
+    if not isinstance(model, dict) or not isinstance(own, dict):
+        return model
+    return {**model, "fixed": {name: value for name, value in own.items() if name not in names}}
 
 
 def read_spec_file(path: str | Path) -> SpecFile:
@@ -103,9 +153,10 @@ def read_spec_file(path: str | Path) -> SpecFile:
 
 def make_spec(
     *,
-    kernel: str | Kernel,
     kind: str,
-    axes: Mapping[str, Any],
+    kernel: str | Kernel | None = None,
+    models: Mapping[str, Any] | None = None,
+    axes: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
     metrics: Sequence[str | Metric] = ("rms",),
     reference: str | Kernel | Mapping[str, Any] | None = None,
@@ -121,40 +172,94 @@ def make_spec(
         For a kernel, metric, axis, dtype or dimension that does not exist.
     """
     if dtype not in ("float32", "float64"):
-        raise SpecError("dtype must be float32 or float64", where="dtype", found=repr(dtype))
+        raise SpecError("dtype must be float32 or float64", where="dtype", found=shown(dtype))
     _check_list("metrics", metrics)
     _check_list("keep", keep)
+    axes = {} if axes is None else axes
     _check_table("axes", axes)
     _check_table("fixed", {} if fixed is None else fixed)
-    if isinstance(n_fitted, bool) or not isinstance(n_fitted, int):
-        raise SpecError("the number of fitted parameters is a whole number", where="n_fitted", found=repr(n_fitted))
+    if isinstance(n_fitted, bool) or not isinstance(n_fitted, int | np.integer) or not abs(n_fitted) < 2**31:
+        raise SpecError("the number of fitted parameters is a whole number", where="n_fitted", found=shown(n_fitted))
     system_dim = FRAMES[kind].system_dim
     if unknown := [name for name in keep if name != system_dim]:
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
         raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=hint)
+    made = _models(kernel, models or {}, _fixed_values("fixed", fixed or {}), FRAMES[kind])
+    if models and MODEL in axes:
+        raise SpecError(f"an axis {MODEL!r} is there already: the names of the models", where=f"axes.{MODEL}")
+    names = {MODEL: list(models)} if models else {}
     spec = Spec(
-        model=Model(find(kernel), FRAMES[kind], _fixed_values("fixed", fixed or {})),
-        grid=make_grid({name: _spaced(name, axis) for name, axis in axes.items()}),
+        models=made,
+        grid=make_grid(names | {name: _spaced(name, axis) for name, axis in axes.items()}),
         metrics=find_metrics(metrics),
         reference=_reference(reference, FRAMES[kind]),
         keep_systems=bool(keep),
         dtype="float32" if dtype == "float32" else "float64",
-        n_fitted=n_fitted,
+        n_fitted=int(n_fitted),
     )
     if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
         raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
     return spec
 
 
+def _models(
+    kernel: str | Kernel | None, models: Mapping[str, Any], fixed: Mapping[str, Any], frame: Frame
+) -> dict[str, Model]:
+    """Return the models by name; what is fixed for all is so in those that have it."""
+    _check_table("models", models)
+    if (kernel is None) == (not models):
+        hint = "give one of the two" if models else did_you_mean("", KERNELS)
+        raise SpecError("a sweep needs either a kernel or several models", where="kernel", hint=hint)
+    if kernel is not None:
+        one = find(kernel)
+        return {one.name: Model(one, frame, fixed)}
+    made = {}
+    for name, given in models.items():
+        table = given if isinstance(given, Mapping) else {"kernel": given}
+        if "kernel" not in table or not set(table) <= {"kernel", "fixed"}:
+            what = f"model {name!r} is neither a kernel nor a table of kernel and fixed"
+            raise SpecError(what, where=f"models.{name}", found=", ".join(table) or "nothing")
+        where, own = f"models.{name}.fixed", table.get("fixed", {})
+        _check_table(where, own)
+        model = Model(find(table["kernel"]), frame)
+        model.check_names(own, where=where)
+        shared = {key: value for key, value in fixed.items() if key in {*model.parameters, *model.choices}}
+        made[name] = model.with_settings({**shared, **_fixed_values(where, own)})
+    check_names(made, fixed, where="fixed")
+    units = {name: model.unit for name, model in made.items()}
+    if len(set(units.values())) > 1:
+        found = ", ".join(f"{name} [{unit}]" for name, unit in units.items())
+        raise SpecError("the models predict in different units", where="models", found=found, hint="sweep them apart")
+    kernels = {model.kernel.name: model.kernel for model in made.values()}
+    if twice := [m.kernel.name for m in made.values() if kernels[m.kernel.name] is not m.kernel]:
+        raise SpecError(f"two kernels are called {twice[0]!r}", where="models", hint="give each a name of its own")
+    return made
+
+
+def check_names(models: Mapping[str, Model], names: Iterable[str], *, where: str) -> None:
+    """Refuse names that are a parameter or a choice of none of the models.
+
+    Raises
+    ------
+    SpecError
+        With the nearest valid name.
+    """
+    valid = {name for model in models.values() for name in (*model.parameters, *model.choices)}
+    for name in names:
+        if name not in valid:
+            what = f"{' and '.join(models)} {'has' if len(models) == 1 else 'have'} no parameter or choice {name!r}"
+            raise SpecError(what, where=where, hint=did_you_mean(name, valid))
+
+
 def _check_list(name: str, given: Any) -> None:
     if not is_list(given):
-        expected = repr([given]) if isinstance(given, str) else None
-        raise SpecError(f"{name} must be a list", where=name, found=repr(given), expected=expected)
+        expected = shown([given]) if isinstance(given, str) else None
+        raise SpecError(f"{name} must be a list", where=name, found=shown(given), expected=expected)
 
 
 def _check_table(name: str, given: Any) -> None:
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        raise SpecError(f"{name} must be a table of names and values", where=name, found=repr(given))
+        raise SpecError(f"{name} must be a table of names and values", where=name, found=shown(given))
 
 
 def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,7 +270,7 @@ def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
             raise SpecError(
                 f"{name} is held fixed at one value",
                 where=f"{where}.{name}",
-                found=repr(value),
+                found=shown(value),
                 hint="name it among the axes to vary it",
             )
     return plain
@@ -175,7 +280,7 @@ def _reference(given: str | Kernel | Mapping[str, Any] | None, frame: Frame) -> 
     if given is None:
         return None
     if not isinstance(given, str | Kernel | Mapping):
-        raise SpecError("a reference is a kernel, or a table with one", where="reference", found=repr(given))
+        raise SpecError("a reference is a kernel, or a table with one", where="reference", found=shown(given))
     settings = dict(given) if isinstance(given, Mapping) else {"kernel": given}
     if "kernel" not in settings:
         raise SpecError("a reference needs a kernel", where="reference", found=", ".join(settings) or "nothing")
@@ -199,17 +304,18 @@ def _spaced(name: str, axis: Any) -> Any:
             expected=" or ".join(forms),
         )
     values = axis["values"] if given[0] == "values" else _space(where, given[0], axis[given[0]])
+    check_number(values, name)
     if not is_list(values):
-        raise SpecError(f"axis {name!r} must be a list of values", where=where, found=repr(values))
+        raise SpecError(f"axis {name!r} must be a list of values", where=where, found=shown(values))
     dim = axis.get("dim", name)
     if not isinstance(dim, str):
-        raise SpecError("a dimension needs a name", where=where, found=repr(dim))
+        raise SpecError("a dimension needs a name", where=where, found=shown(dim))
     return dim, list(values)
 
 
 def _space(where: str, form: str, arguments: Any) -> tuple[float, ...]:
     if not isinstance(arguments, Sequence) or isinstance(arguments, str) or len(arguments) != 3:
-        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=repr(arguments))
+        raise SpecError(f"{form} needs [start, stop, number]", where=where, found=shown(arguments))
     try:
         return _SPACINGS[form](*arguments)
     except SpecError as error:
@@ -219,11 +325,16 @@ def _space(where: str, form: str, arguments: Any) -> tuple[float, ...]:
 def spec_to_record(spec: Spec) -> dict[str, Any]:
     """Return a spec as JSON-able values, which `spec_from_record` turns back into the same spec, to the last bit."""
     reference = spec.reference
+    several = {name: {"kernel": m.kernel.name, "fixed": dict(m.settings)} for name, m in spec.models.items()}
+    axes = {axis.name: {"dim": axis.dim, "values": list(axis.values)} for axis in spec.grid.axes}
+    if MODEL in axes:
+        models: dict[str, Any] = {"models": several, "fixed": {}}
+    else:
+        models = {"kernel": spec.model.kernel.name, "fixed": dict(spec.model.settings)}
     return {
-        "kernel": spec.model.kernel.name,
         "kind": spec.model.frame.kind,
-        "axes": {axis.name: {"dim": axis.dim, "values": list(axis.values)} for axis in spec.grid.axes},
-        "fixed": dict(spec.model.settings),
+        **models,
+        "axes": axes,
         "metrics": [metric.name for metric in spec.metrics],
         "reference": None if reference is None else {"kernel": reference.kernel.name, **reference.settings},
         "keep": [spec.model.frame.system_dim] if spec.keep_systems else [],
@@ -243,6 +354,14 @@ def spec_from_record(
     reference = dict(record["reference"]) if record["reference"] else None
     if reference:
         reference["kernel"] = own.get(reference["kernel"], reference["kernel"])
-    given = {FORMER_KEYS.get(key, key): each for key, each in record.items() if key not in ("kernel", "reference")}
+    given = {FORMER_KEYS.get(key, key): each for key, each in record.items()} | {"reference": reference}
     given["metrics"] = [(own_metrics or {}).get(name, name) for name in record["metrics"]]
-    return make_spec(kernel=own.get(record["kernel"], record["kernel"]), reference=reference, **given)
+    if "kernel" in record:
+        given["kernel"] = own.get(record["kernel"], record["kernel"])
+    else:
+        models = record["models"].items()
+        given["axes"] = {name: axis for name, axis in record["axes"].items() if name != MODEL}
+        given["models"] = {
+            name: {**table, "kernel": own.get(table["kernel"], table["kernel"])} for name, table in models
+        }
+    return make_spec(**given)

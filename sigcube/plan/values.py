@@ -11,7 +11,13 @@ import numpy as np
 from sigcube.chunks import Region
 from sigcube.model.model import BoundModel
 
-__all__ = ["Block", "PointStatus", "ResultVariable", "Section"]
+__all__ = ["MOST_BLOCKS", "Block", "PointStatus", "ResultVariable", "Section", "least_bytes"]
+
+MOST_BLOCKS = 10**6
+"""Blocks of a plan: those who open a store go through all of them, within seconds. Full ones hold 30 TB a variable."""
+
+# Compression left 0.7 to 0.85 of the bytes of summaries of SPARC; where the model is not finite, it leaves none.
+_COMPRESSED = 0.5
 
 
 class PointStatus(IntEnum):
@@ -113,3 +119,14 @@ class ResultVariable:
     def n_chunks(self) -> int:
         """Number of files."""
         return prod(ceil(n / chunk) for n, chunk in zip(self.shape, self.chunks, strict=True))
+
+
+def least_bytes(variable: ResultVariable, block: Block) -> float:
+    """Return how many bytes a block's values of a variable take on the disk at the least.
+
+    What is compressed counts half, and where values repeat, once.
+    """
+    written = len(block.regions) * prod(part.stop - part.start for part in block.regions[0])
+    rows = prod(variable.shape[: len(variable.shape) - len(block.tile)])
+    points = _COMPRESSED * block.size if variable.compressed else written
+    return rows * points * np.dtype(variable.dtype).itemsize

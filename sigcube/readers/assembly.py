@@ -85,7 +85,7 @@ def flat(kind: Kind, values: Mapping[str, Any], sources: Mapping[str, str], *, n
     variables = {key: labelled(kind, key, array, sources[key]) for key, array in values.items() if key != dim}
     if dim is None:
         return xr.Dataset(variables)
-    attrs = {"long_name": name or dim, "units": ""}
+    attrs = {"long_name": name or dim}
     return xr.Dataset(variables, coords={dim: xr.Variable(dim, np.array(list(values[dim]), dtype=object), attrs)})
 
 

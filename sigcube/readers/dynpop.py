@@ -11,7 +11,7 @@ from sigcube.cube import KINDS
 from sigcube.errors import DataError, Fault, SpecError, error_from
 from sigcube.readers.assembly import column_sources, flag_bits, flat, repeated
 from sigcube.readers.contract import Cuts, check_recipe
-from sigcube.readers.formats import RowSource, Table, guarded, read_rows, read_table, text_lines
+from sigcube.readers.formats import RowSource, Table, guarded, read_rows, read_table, read_whole, text_lines
 
 __all__ = ["PopulationCuts", "read_dynpop"]
 
@@ -87,7 +87,7 @@ def _read_list(table: Table, faults: list[Fault]) -> list[str]:
     """Return the identifiers of VizieR's text: comments, labels, units, dashes, rows."""
     where, wrong = table.path.name, list[Fault]()
     with guarded(table.path):
-        lines = text_lines(table.path.read_bytes(), wrong, where=where)
+        lines = text_lines(read_whole(table.path), wrong, where=where)
     if wrong:
         faults += wrong
         return []

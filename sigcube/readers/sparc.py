@@ -19,7 +19,7 @@ from sigcube.cube import KINDS
 from sigcube.errors import DataError, Fault, error_from
 from sigcube.readers.assembly import column_sources, pad, radius_faults, repeated
 from sigcube.readers.contract import check_recipe
-from sigcube.readers.formats import Column, RowSource, Table, read_rows, text_lines
+from sigcube.readers.formats import MOST_WHOLE, Column, RowSource, Table, read_rows, read_whole, text_lines
 from sigcube.readers.galaxy import GalaxyCuts, derive
 
 __all__ = ["read_sparc"]
@@ -73,7 +73,7 @@ def read_sparc(tables: Mapping[str, Table], *, cuts: GalaxyCuts) -> xr.Dataset:
 
 def _read_catalogue(table: Table, faults: list[Fault]) -> Columns:
     where, wrong = table.path.name, list[Fault]()
-    lines = text_lines(table.path.read_bytes(), wrong, where=where)
+    lines = text_lines(read_whole(table.path), wrong, where=where)
     rules = [i for i, (_, line) in enumerate(lines) if line.startswith("---")]
     if not rules and not wrong:
         wrong.append(Fault("there is no line of dashes before the rows", where))
@@ -119,10 +119,13 @@ def _read_curves(table: Table, faults: list[Fault]) -> dict[str, _Curve]:
             members = [member for member in archive.infolist() if not member.is_dir()]
             galaxies = [Path(member.filename).name.removesuffix(_SUFFIX) for member in members]
             faults += repeated(galaxies, archive_name)
+            if (unpacked := sum(member.file_size for member in members)) > MOST_WHOLE:
+                faults.append(Fault("the zip unpacks to too much", archive_name, f"{unpacked}", f"{MOST_WHOLE} bytes"))
+                members, galaxies = [], []
             for galaxy, member in zip(galaxies, members, strict=True):
                 place = f"{archive_name}: {member.filename}"
                 curves[galaxy] = _read_curve(archive.read(member), table.columns, place, faults)
-            if not members:
+            if not archive.infolist():
                 faults.append(Fault("the zip is empty", archive_name, expected=f"files NAME{_SUFFIX}"))
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         faults.append(Fault("the zip is truncated or damaged", archive_name, str(error), "a whole zip"))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sigcube.errors import FetchError, RawFilesMissing
-from sigcube.files import cache_folder
+from sigcube.files import cache_folder, path_of
 from sigcube.recipes.downloading import Bar, download, partial_file, size_of
 from sigcube.recipes.querying import answer_path, ask
 from sigcube.recipes.recipe import RawFile, Recipe
@@ -46,7 +46,7 @@ def fetch(
     """
     import requests
 
-    folder = (Path(cache) if cache is not None else cache_folder()) / recipe.name
+    folder = (path_of(cache, what="a cache") if cache is not None else cache_folder()) / recipe.name
     paths: dict[str, Path] = {}
     for role, file in recipe.files.items():
         if not file.url:

@@ -12,6 +12,7 @@ from sigcube import __version__
 from sigcube.cube import save_cube
 from sigcube.cube.streaming import stream_cube
 from sigcube.errors import DataError, Fault, RawFilesMissing, error_from
+from sigcube.files import path_of
 from sigcube.readers import READERS, Table
 from sigcube.recipes.fetching import fetch
 from sigcube.recipes.recipe import RawFile, Recipe
@@ -58,7 +59,7 @@ def ingest(
     FetchError
         If a file cannot be downloaded.
     """
-    target = Path(out) if out is not None else Path("cubes") / f"{recipe.name}.zarr"
+    target = path_of(out, what="a cube") if out is not None else Path("cubes") / f"{recipe.name}.zarr"
     if target.exists() and not overwrite:
         hint = "ask for it to be overwritten, or name another"
         raise DataError("there is already a cube here", where=str(target), hint=hint)
@@ -124,7 +125,7 @@ def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
 
 def _find_files(recipe: Recipe, folder: Path) -> dict[str, tuple[Path, ...]]:
     """Return the files of each role; of copies of one file, the first."""
-    if not folder.is_dir():
+    if not path_of(folder, what="raw files").is_dir():
         raise DataError("this is not a folder", where=str(folder))
     there: dict[str, tuple[Path, ...]] = {}
     faults = []

@@ -1,19 +1,24 @@
 """Recipes as their TOML files say them: raw files, columns, cuts, samples."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
 from sigcube.cube import KINDS
 from sigcube.cube.selection import EVERYTHING
 from sigcube.errors import Fault, SpecError, did_you_mean, error_from
+from sigcube.files import path_of
 from sigcube.readers import READERS, Column, Cuts
 from sigcube.readers.formats import Format
 from sigcube.shipped import shipped, shipped_folder
 from sigcube.toml import find_faults, key_names, parse_toml, read_text
 
 __all__ = ["Contents", "RawFile", "Recipe", "SampleEntry", "load_recipe", "recipe_names"]
+
+
+# A name or a title: text on one line.
+_Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
 
 
 class _Entry(BaseModel):
@@ -47,7 +52,8 @@ class RawFile(_Entry):
         A query in ADQL to the TAP service at ``url``; its answer changes, so it has no checksum.
     """
 
-    name: str = Field(pattern=r"^[^/\\]+$")
+    # At least one letter that is not a dot, and what every file system takes.
+    name: str = Field(pattern=r"^\.*[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=200)
     url: str = Field(default="", pattern=r"^(https?|ftp|doi)://?.+")
     sha256: str = Field(default="", pattern=r"^[0-9a-f]{64}$")
     size: int | None = Field(default=None, gt=0)
@@ -116,8 +122,8 @@ class Recipe(_Entry):
         Where it was read from.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
-    title: str
+    name: str = Field(pattern=r"^[a-z0-9_]+$", max_length=100)
+    title: _Line
     kind: str
     reader: str
     citation: str
@@ -126,7 +132,7 @@ class Recipe(_Entry):
     cuts: Cuts
     frame: SerializeAsAny[BaseModel] | None = None
     synthetic: bool = False
-    samples: dict[str, SampleEntry] = {}
+    samples: dict[_Line, SampleEntry] = {}
     contents: Contents | None = None
     text: str = Field(exclude=True, repr=False)
     folder: Path = Field(default=Path(), exclude=True, repr=False)
@@ -196,7 +202,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     SpecError
         With every fault: no such recipe, not TOML, an unknown key, a value that cannot be.
     """
-    path, name = Path(name_or_path), str(name_or_path)
+    path, name = path_of(name_or_path, what="a recipe"), str(name_or_path)
     if path.suffix == ".toml":
         if not path.is_file():
             raise SpecError("there is no recipe here", where=str(path))

@@ -1,9 +1,10 @@
 """The result store: its layout, block writes, journal, lock, and how a run resumes."""
 
-from sigcube.store.journal import JournalEntry, read_journal
+from sigcube.store.extension import extend_store, finish_extension
+from sigcube.store.journal import JournalEntry, read_header, read_journal
 from sigcube.store.lock import Holder
 from sigcube.store.run import RunStore, StoreStatus, open_or_create, refuse_damaged_files, status
-from sigcube.store.template import create, read_attrs, read_inputs, stamp
+from sigcube.store.template import create, journal_folder, read_attrs, read_inputs, read_layout, stamp
 from sigcube.store.writer import Written, mark_block, write_block
 
 __all__ = [
@@ -13,11 +14,16 @@ __all__ = [
     "StoreStatus",
     "Written",
     "create",
+    "extend_store",
+    "finish_extension",
+    "journal_folder",
     "mark_block",
     "open_or_create",
     "read_attrs",
+    "read_header",
     "read_inputs",
     "read_journal",
+    "read_layout",
     "refuse_damaged_files",
     "stamp",
     "status",

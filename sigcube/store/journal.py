@@ -1,8 +1,9 @@
 """The journal: one JSON line for each block that ended, appended and fsynced by the driver alone.
 
 A block is done when its line is on disk, and not before; whether its chunks exist says nothing. The first line is a
-header that names the run, so that `status` needs no other file. Each line ends with a checksum of the rest of it: a
-line that a crash cut short is dropped, and any other that is not as it was written is refused.
+header that names the run, so that `status` needs no other file; each extension adds another. Each line ends with a
+checksum of the rest of it: a line that a crash cut short is dropped, and any other that is not as it was written is
+refused.
 """
 
 import json
@@ -13,14 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from math import isfinite
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import xxhash
 
+from sigcube.cube.storage import refuse_other_store
 from sigcube.errors import StoreError
 from sigcube.files import write_all, write_file
-from sigcube.plan.values import PointStatus
+from sigcube.plan.values import MOST_BLOCKS, PointStatus
 from sigcube.store.faults import disk_fault
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "JournalEntry",
     "JournalWriter",
     "drop_damaged_lines",
+    "insert_header",
     "read_journal",
     "read_undamaged",
     "write_header",
@@ -37,7 +40,7 @@ __all__ = [
 #: Its lines have checksums, and its header the digests of files; format 1, of older results, has neither.
 FORMAT = 2
 _FILE = "blocks.jsonl"
-_MOST_BLOCKS = 10**8
+_EXTENSION = b'{"kind": "header"'
 # The ways in which a block ends, by the word for it in a line; a block whose result was found damaged is to do again.
 _ENDS = {each.word: each for each in (PointStatus.TODO, PointStatus.DONE, PointStatus.FAILED, PointStatus.KILLED)}
 _LINE = re.compile(rb'(\{.*), "check": "([0-9a-f]{16})"\}')
@@ -168,6 +171,11 @@ class JournalWriter:
             os.close(self._handle)
             self._handle = -1
 
+    def begin_extension(self, header: Header) -> None:
+        """Note that the store holds more from now on: this header counts instead of the one before."""
+        self._lines.append(_header_line(header))
+        self.flush()
+
     def begin_session(self) -> None:
         """Note that computing begins, so that rates leave out what came before."""
         self._lines.append(_line("session", {"at": time.time(), "pid": os.getpid()}))
@@ -176,16 +184,8 @@ class JournalWriter:
 
 def write_header(folder: Path, header: Header) -> None:
     """Begin the journal of a run in its ``journal`` folder."""
-    record = {
-        "format": FORMAT,
-        "identity": dict(header.identity),
-        # Run lengths: almost all blocks are of one size, and there may be thousands.
-        "block_points": [[len([*equal]), size] for size, equal in groupby(header.block_points)],
-        "data_points": header.data_points,
-        "files": dict(header.files),
-    }
     with open(folder / _FILE, "xb") as file:
-        file.write(_line("header", record).encode())
+        file.write(_header_line(header).encode())
         file.flush()
         os.fsync(file.fileno())
 
@@ -205,8 +205,16 @@ def read_journal(folder: Path) -> Journal:
 
 
 def read_header(folder: Path) -> Header:
-    """Read the first line of a journal alone; raises as `read_undamaged` does."""
-    return _read_header(folder, _whole_lines(folder)[:1])[1]
+    """Read the header of a journal alone, the last one after extensions; raises as `read_undamaged` does."""
+    first, *rest = _whole_lines(folder) or [b""]
+    header = _read_header(folder, first)[1]
+    for number, line in enumerate(rest, start=2):
+        if line.startswith(_EXTENSION):
+            try:
+                header = _extended(header, _read_line(line, must_check=True))
+            except _FAULTS as error:
+                raise _damaged(folder, number, f"{type(error).__name__}: {error}") from error
+    return header
 
 
 def read_undamaged(folder: Path) -> tuple[Journal, dict[int, str]]:
@@ -218,13 +226,15 @@ def read_undamaged(folder: Path) -> tuple[Journal, dict[int, str]]:
         There is no journal, it is of another version, or its header is damaged.
     """
     lines = _whole_lines(folder)
-    version, header = _read_header(folder, lines)
+    version, header = _read_header(folder, lines[0] if lines else b"")
     entries: dict[int, JournalEntry] = {}
     sessions, damaged = [], {}
     for number, line in enumerate(lines[1:], start=2):
         try:
             record = _read_line(line, must_check=version > 1)
-            if record["kind"] == "session":
+            if record["kind"] == "header":
+                header = _extended(header, record)
+            elif record["kind"] == "session":
                 sessions.append(_number(record["at"]))
             else:
                 entry = _entry(record, header.block_points)
@@ -252,23 +262,40 @@ def drop_damaged_lines(folder: Path) -> None:
         raise disk_fault(error, folder / _FILE) from error
 
 
+def insert_header(folder: Path, header: Header) -> None:
+    """Write a journal again with the header of an extension behind the first one; the lock must be held.
+
+    Raises
+    ------
+    StoreError
+        It cannot be written.
+    """
+    first, *rest = _whole_lines(folder)
+    lines = [first, _header_line(header).rstrip().encode(), *(line for line in rest if not line.startswith(_EXTENSION))]
+    try:
+        write_file(folder / _FILE, b"".join(line + b"\n" for line in lines))
+    except OSError as error:
+        raise disk_fault(error, folder / _FILE) from error
+
+
 def _whole_lines(folder: Path) -> list[bytes]:
     path = folder / _FILE
     try:
         data = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        refuse_other_store(folder.parent, "result")
         raise StoreError(
-            "there is no journal", where=str(path), found=str(error), hint="name the folder of a sigcube result"
+            "the journal cannot be read", where=str(path), found=str(error), hint="restore the file from a copy"
         ) from error
     return data.split(b"\n")[:-1]
 
 
-def _read_header(folder: Path, lines: list[bytes]) -> tuple[int, Header]:
+def _read_header(folder: Path, line: bytes) -> tuple[int, Header]:
     """Return the format of a journal, and its header."""
-    if not lines:
+    if not line:
         raise _damaged(folder, 1, "no header")
     try:
-        record = _read_line(lines[0], must_check=False)
+        record = _read_line(line, must_check=False)
         version = record["format"] if record["kind"] == "header" else None
         if version not in (1, FORMAT) and isinstance(version, int):
             raise StoreError(
@@ -278,18 +305,46 @@ def _read_header(folder: Path, lines: list[bytes]) -> tuple[int, Header]:
                 expected=f"journal format {FORMAT}, or 1",
                 hint="read it with that version, or write to another path",
             )
-        _read_line(lines[0], must_check=version != 1)
-        if sum(times for times, _ in record["block_points"]) > _MOST_BLOCKS:
-            raise ValueError(f"more than {_MOST_BLOCKS} blocks")
-        points = tuple(count for times, count in record["block_points"] for _ in range(times))
-        return version, Header(
-            identity={str(key): str(value) for key, value in record["identity"].items()},
-            block_points=points,
-            data_points=record["data_points"],
-            files=record.get("files", {}),
-        )
+        _read_line(line, must_check=version != 1)
+        return version, _header(record)
     except _FAULTS as error:
         raise _damaged(folder, 1, f"{type(error).__name__}: {error}") from error
+
+
+def _header(record: Mapping[str, Any]) -> Header:
+    runs, files = record["block_points"], dict(record.get("files", {}))
+    if any(type(each) is not int or each < 0 for run in runs for each in run):
+        raise ValueError("a number of points or blocks that is none")
+    if sum(times for times, _ in runs) > MOST_BLOCKS:
+        raise ValueError(f"more than {MOST_BLOCKS} blocks")
+    # A repair removes such files: none lies outside the store.
+    if outside := [name for name in files if "\0" in name or {"/", ".."} & {*PurePosixPath(name).parts}]:
+        raise ValueError(f"{outside[0]!r} is no file of the store")
+    return Header(
+        identity={str(key): str(value) for key, value in record["identity"].items()},
+        block_points=tuple(count for times, count in runs for _ in range(times)),
+        data_points=int(record["data_points"]),
+        files={name: str(digest) for name, digest in files.items()},
+    )
+
+
+def _extended(before: Header, record: Mapping[str, Any]) -> Header:
+    header = _header(record)
+    if header.block_points[: len(before.block_points)] != before.block_points:
+        raise ValueError("an extension with other blocks before it")
+    return header
+
+
+def _header_line(header: Header) -> str:
+    record = {
+        "format": FORMAT,
+        "identity": dict(header.identity),
+        # Run lengths: almost all blocks are of one size, and there may be thousands.
+        "block_points": [[len([*equal]), size] for size, equal in groupby(header.block_points)],
+        "data_points": header.data_points,
+        "files": dict(header.files),
+    }
+    return _line("header", record)
 
 
 def _read_line(line: bytes, *, must_check: bool) -> dict[str, Any]:

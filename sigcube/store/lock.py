@@ -14,11 +14,12 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 
 from sigcube.errors import StoreError, StoreInUse
 from sigcube.files import write_file
-from sigcube.processes import Process, this_process
+from sigcube.processes import Process, owner_tag, this_process
 from sigcube.store.faults import disk_fault
 
 __all__ = ["STALE_AFTER", "Holder", "Lock", "current_holder"]
@@ -83,7 +84,10 @@ class Lock:
 
     def __init__(self, folder: Path, *, stale_after: float = STALE_AFTER) -> None:
         self._folder = folder
-        self._number, self.holder = _take(folder, stale_after)
+        try:
+            self._number, self.holder = _take(folder, stale_after)
+        except OSError as error:
+            raise StoreError("the lock cannot be taken", where=str(folder), found=str(error)) from error
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="sigcube-lock", daemon=True)
         self._thread.start()
@@ -95,6 +99,11 @@ class Lock:
     def __exit__(self, *_: object) -> None:
         """Let the lock go."""
         self.release()
+
+    @property
+    def record(self) -> tuple[str, str]:
+        """Name and token of the record, by which others may see that they look at the same folder."""
+        return _file(self._folder, self._number).name, self.holder.token
 
     def check(self) -> None:
         """Raise unless the lock is still ours.
@@ -142,10 +151,11 @@ def current_holder(folder: Path) -> Holder | None:
 
 def _take(folder: Path, stale_after: float) -> tuple[int, Holder]:
     me = Holder(**asdict(this_process()), since=time.time(), token=uuid.uuid4().hex)
-    draft = folder / f"draft.{uuid.uuid4().hex}.partial"
+    draft = folder / f"draft.{owner_tag()}.partial"
     try:
         try:
-            draft.write_bytes(_record(me))
+            # On the disk before it counts: a record that a power cut empties would hold the store for a minute.
+            write_file(draft, _record(me))
         except OSError as error:
             raise StoreError("the lock cannot be written", where=str(folder), found=str(error)) from error
         newest = _newest(folder)
@@ -208,14 +218,21 @@ def _numbers(folder: Path) -> list[int]:
 def _read(folder: Path, number: int) -> Holder | None:
     path = _file(folder, number)
     try:
-        text, heartbeat = path.read_text(errors="replace"), path.stat().st_mtime
+        heartbeat, text = path.stat().st_mtime, path.read_text(errors="replace")
     except FileNotFoundError:
         return None
+    except (IsADirectoryError, PermissionError):
+        text = ""
+    # A power cut may empty a file that was not yet on the disk: nobody known, judged by the heartbeat alone.
+    unknown = Holder(host="unknown", machine="", pid=0, started=0.0, since=heartbeat, token="", heartbeat=heartbeat)
     try:
-        return Holder(**json.loads(text), heartbeat=heartbeat)
-    except (ValueError, TypeError):
-        # A power cut may empty a file that was not yet on the disk: nobody known, judged by the heartbeat alone.
-        return Holder(host="unknown", machine="", pid=0, started=0.0, since=heartbeat, token="", heartbeat=heartbeat)
+        holder = Holder(**json.loads(text), heartbeat=heartbeat)
+        str(holder)
+    except (ValueError, TypeError, OverflowError, OSError, RecursionError):
+        return unknown
+    # Numbers and texts in each other's place would break those who ask about the holder.
+    types = [[type(value) for value in asdict(each).values()] for each in (holder, unknown)]
+    return holder if types[0] == types[1] and 0 < holder.pid < 2**31 and isfinite(holder.started) else unknown
 
 
 def _file(folder: Path, number: int) -> Path:

@@ -1,8 +1,7 @@
 """Open a store for a run: make it or resume it, hold its lock, know what is left to do; and its status for others."""
 
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,21 +9,24 @@ from typing import Self
 
 from sigcube.cube import Packed
 from sigcube.errors import StoreError, StoreExists, StoreMismatch
-from sigcube.files import clear_abandoned
+from sigcube.files import clear_abandoned, free_space, path_of
 from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
-from sigcube.plan.values import Block, PointStatus
-from sigcube.store.damage import find_status_fault
+from sigcube.plan.values import Block, PointStatus, least_bytes
+from sigcube.processes import owner_of_draft
+from sigcube.store.damage import find_fault, find_status_fault
+from sigcube.store.extension import finish_extension, waiting_files
+from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_header, read_journal
-from sigcube.store.lock import Holder, Lock, current_holder
+from sigcube.store.lock import STALE_AFTER, Holder, Lock, current_holder
 from sigcube.store.template import create, damaged_files, journal_folder, restore_files
-from sigcube.store.writer import mark_block
+from sigcube.store.writer import mark_block, shares_chunks
+from sigcube.wording import size
 
 __all__ = ["RunStore", "StoreStatus", "open_or_create", "refuse_damaged_files", "status"]
 
 _BAD_ENDS = (PointStatus.FAILED, PointStatus.KILLED)
 _SHORT = 60
-_PATIENCE = 60.0
 
 
 class RunStore:
@@ -52,6 +54,11 @@ class RunStore:
         self._entries = dict(before.entries)
         settled = before.blocks(PointStatus.DONE, *(() if retry_failed else _BAD_ENDS))
         self.todo = tuple(index for index in range(len(blocks)) if index not in settled)
+
+    @property
+    def lock_record(self) -> tuple[str, str]:
+        """Name and token of the lock's record: who reads the one in the other sees this very store."""
+        return self._lock.record
 
     def __enter__(self) -> Self:
         """Return the store, held since it was opened."""
@@ -85,13 +92,18 @@ class RunStore:
     def check(self) -> None:
         """Compare the status of the grid points with what the journal says of their blocks.
 
+        Of blocks that share a chunk with others, which an extension may bring, the values are compared as well: a
+        worker of an earlier run, cut off in the middle of a write, could have put back what was there before.
+
         Raises
         ------
         StoreError
             A block is not as it was written.
         """
         for index, entry in self._entries.items():
-            if fault := find_status_fault(self.path, self._blocks[index], entry):
+            block = self._blocks[index]
+            find = find_fault if shares_chunks(self.path, block) else find_status_fault
+            if fault := find(self.path, block, entry):
                 raise _damaged(f"{self.path}, block {index}", fault)
 
     def flush(self) -> None:
@@ -108,11 +120,12 @@ class RunStore:
         self._journal.flush()
 
     def close(self) -> None:
-        """Write what is recorded, and let the lock go."""
+        """Write what is recorded, clear what workers left that died, and let the lock go."""
         with ExitStack() as stack:
             stack.callback(self._lock.release)
             stack.callback(self._journal.close)
             self.flush()
+            _remove_orphans(Path(self.path))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,11 +186,14 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     StoreMismatch
         It was made by another spec, cube or kernel; each difference is shown.
     StoreError
-        It is something else than a result store, it is damaged, or the disk is full. Files of its beginning that are
-        missing are made again.
+        It is damaged, or the disk is full or has no room for what is left to compute. Files of the store's beginning
+        that are missing are made again.
+    SpecError
+        There is something else than a result.
     """
-    target = Path(path).resolve()
+    target = path_of(path, what="a result").resolve()
     if not os.path.lexists(target):
+        _refuse_without_room(target, plan, plan.blocks)
         try:
             create(target, plan=plan, inputs=inputs)
         except StoreExists:
@@ -185,7 +201,25 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
             if not journal_folder(target).exists():
                 raise
     folder = journal_folder(target)
-    stored, wanted = in_present_words(read_journal(folder).header.identity), plan.identity
+    finish_extension(target)
+    _refuse_another_sweep(target, plan)
+    lock = Lock(folder)
+    try:
+        # Again: it may have been extended before the lock was ours.
+        _refuse_another_sweep(target, plan)
+        _remove_orphans(target)
+        _restore_missing(target, plan, inputs)
+        store = RunStore(str(target), lock, blocks=plan.blocks, retry_failed=retry_failed)
+        store.check()
+        _refuse_without_room(target, plan, (plan.blocks[index] for index in store.todo))
+        return store
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _refuse_another_sweep(target: Path, plan: Plan) -> None:
+    stored, wanted = in_present_words(read_header(journal_folder(target)).identity), plan.identity
     if differing := find_differences(stored, wanted):
         raise StoreMismatch(
             f"the store was made by another sweep: {', '.join(differing)} differ",
@@ -194,27 +228,40 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
             expected="; ".join(f"{key} = {_shorten(wanted.get(key))}" for key in differing),
             hint="write to another path, or move the store away to start anew",
         )
-    lock = Lock(folder)
+
+
+def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> None:
+    """Refuse to begin what the disk cannot hold; what will be compressed counts as little as it may come to."""
+    needed = sum(least_bytes(variable, block) for block in blocks for variable in plan.variables)
     try:
-        _remove_orphans(target)
-        _restore_missing(target, plan, inputs)
-        store = RunStore(str(target), lock, blocks=plan.blocks, retry_failed=retry_failed)
-        store.check()
-        return store
-    except BaseException:
-        lock.release()
-        raise
+        free = free_space(target)
+    except OSError as error:
+        raise disk_fault(error, target) from error
+    if free is not None and needed > free:
+        raise StoreError(
+            "the disk has no room for what is left to compute",
+            where=str(target),
+            found=f"{size(free)} free",
+            expected=f"{size(needed)} at least",
+            hint="make room, choose a path on another disk, or write less: a shorter axis, fewer metrics, no `keep`",
+        )
 
 
 def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
-    """Compare the files that a store began with with their digests; a result without a journal, of a fit, has none.
+    """Compare the files of a store's template with their digests; a result without a journal, of a fit, has none.
 
     Raises
     ------
     StoreError
         One differs, or is missing.
     """
-    if journal_folder(path).is_dir():
+    if journal_folder(path_of(path, what="a result")).is_dir():
+        if waiting := waiting_files(path):
+            raise StoreError(
+                "an extension is being put in place, or a file of it is damaged",
+                where=str(Path(path, waiting[0])),
+                hint="if no run is at work, run the same command again: there is a sound copy",
+            )
         for name, what in damaged_files(path, read_header(journal_folder(path)).files).items():
             raise _damaged(str(Path(path, name)), what)
 
@@ -258,13 +305,11 @@ def _shorten(value: str | None) -> str:
 
 
 def _remove_orphans(target: Path) -> None:
-    """Remove what killed writers left; only the holder of the lock may, as others' drafts may be in use."""
+    """Remove the drafts of writers that have ended: workers of this run or of earlier ones, contenders for the lock."""
     for folder, _, names in os.walk(target):
-        # A contender for the lock has a draft here for a moment.
-        patience = _PATIENCE if Path(folder) == journal_folder(target) else 0.0
         for path in (Path(folder, name) for name in names if name.endswith(".partial")):
             with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime >= patience:
+                if owner_of_draft(path.name).has_ended(last_seen=path.stat().st_mtime, patience=STALE_AFTER):
                     path.unlink()
     clear_abandoned(target)
 

@@ -5,14 +5,16 @@
     result.zarr/
       zarr.json        attributes, and the metadata of all below, so that one read opens it
       <variable>/      result arrays, made empty by the driver and filled block by block by the workers
-      journal/         inputs.npz, the packed points that the sweep saw; blocks.jsonl and the lock, of which
-                       `sigcube.store.journal` and `sigcube.store.lock` tell
+      journal/         inputs.npz, the packed points that the sweep saw; blocks.jsonl, the lock, and what an extension
+                       adds, of which `sigcube.store.journal`, `lock` and `extension` tell
 """
 
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ import xxhash
 import zarr
 from zarr.codecs import BloscCodec
 
+from sigcube.chunks import Region
 from sigcube.cube import Packed
 from sigcube.cube.storage import consolidate
 from sigcube.errors import StoreError, StoreExists
 from sigcube.files import make_folder, write_file, write_folder
 from sigcube.plan.plan import Plan
+from sigcube.plan.spec import spec_to_record
 from sigcube.plan.values import ResultVariable
 from sigcube.store.faults import disk_fault
 from sigcube.store.journal import Header, read_header, write_header
@@ -34,6 +38,7 @@ from sigcube.store.journal import Header, read_header, write_header
 __all__ = [
     "STATUS",
     "StoreLayout",
+    "build",
     "create",
     "damaged_files",
     "journal_folder",
@@ -52,10 +57,33 @@ _INPUTS = "inputs.npz"
 
 @dataclass(frozen=True)
 class StoreLayout:
-    """The grid dimensions of a store, in the order of a block's regions, and the dimensions of each result array."""
+    """What a store says of itself to those who write it.
+
+    Attributes
+    ----------
+    dims : tuple of str
+        The grid's dimensions, in the order of a block's regions.
+    arrays : Mapping
+        The dimensions of each result array.
+    stages : tuple of Region
+        Those of the plan, if the store was extended.
+    spec : Mapping
+        The record of the spec with the axes as they are stored, if the store was extended.
+    """
 
     dims: tuple[str, ...]
     arrays: Mapping[str, tuple[str, ...]]
+    stages: tuple[Region, ...] = ()
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def ends(self) -> dict[str, set[int]]:
+        """Where stages begin and end along each dimension."""
+        regions = (dict(zip(self.dims, stage, strict=True)) for stage in self.stages)
+        found: dict[str, set[int]] = {dim: set() for dim in self.dims}
+        for dim, part in chain.from_iterable(region.items() for region in regions):
+            found[dim] |= {part.start, part.stop}
+        return found
 
 
 def create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed) -> None:
@@ -71,7 +99,7 @@ def create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed) -> None:
     target = Path(path)
     try:
         with write_folder(target) as draft:
-            _build(draft, plan, inputs)
+            build(draft, plan, inputs)
     except FileExistsError as error:
         # The store, or a file among the folders above it.
         what, hint = "there is something at this path already", "choose another path, or remove it"
@@ -109,7 +137,12 @@ def read_inputs(path: str | os.PathLike[str]) -> Packed:
 def read_layout(path: str | os.PathLike[str]) -> StoreLayout:
     """Read which arrays the plan has in a store."""
     attrs: Mapping[str, Any] = zarr.open_group(str(path), path="journal", mode="r").attrs.asdict()
-    return StoreLayout(dims=tuple(attrs["dims"]), arrays={name: tuple(dims) for name, dims in attrs["arrays"].items()})
+    return StoreLayout(
+        dims=tuple(attrs["dims"]),
+        arrays={name: tuple(dims) for name, dims in attrs["arrays"].items()},
+        stages=tuple(tuple(slice(*ends) for ends in stage) for stage in attrs.get("stages", ())),
+        spec=attrs.get("spec", {}),
+    )
 
 
 def damaged_files(path: str | os.PathLike[str], files: Mapping[str, str]) -> dict[str, str]:
@@ -137,7 +170,7 @@ def restore_files(path: str | os.PathLike[str], names: Iterable[str], *, plan: P
     wanted = read_header(journal_folder(path)).files
     with tempfile.TemporaryDirectory(prefix="sigcube-") as scratch:
         draft = Path(scratch, "draft")
-        _build(draft, plan, inputs)
+        build(draft, plan, inputs)
         for name in names:
             if _digest(draft / name) != wanted[name]:
                 raise StoreError(
@@ -152,7 +185,8 @@ def restore_files(path: str | os.PathLike[str], names: Iterable[str], *, plan: P
                 raise disk_fault(error, Path(path)) from error
 
 
-def _build(draft: Path, plan: Plan, inputs: Packed) -> None:
+def build(draft: Path, plan: Plan, inputs: Packed) -> None:
+    """Make an empty store, where nothing else looks yet."""
     template = xr.Dataset(coords=plan.coords, attrs=plan.attrs)
     # Labels as Zarr's own strings: NumPy's text of fixed width has no stable specification in Zarr v3.
     labels = {name: each.astype(object) for name, each in template.coords.items() if each.dtype.kind == "U"}
@@ -160,8 +194,14 @@ def _build(draft: Path, plan: Plan, inputs: Packed) -> None:
     root = zarr.open_group(str(draft), mode="r+", use_consolidated=False)
     for variable in plan.variables:
         _create_array(root, variable)
-    arrays = {each.name: list(each.dims) for each in plan.variables}
-    root.create_group("journal", attributes={"dims": list(plan.dims), "arrays": arrays})
+    layout: dict[str, Any] = {
+        "dims": list(plan.dims),
+        "arrays": {each.name: list(each.dims) for each in plan.variables},
+    }
+    if plan.asked is not plan.spec:
+        layout["stages"] = [[[part.start, part.stop] for part in stage] for stage in plan.stages]
+        layout["spec"] = spec_to_record(plan.spec)
+    root.create_group("journal", attributes=layout)
     consolidate(draft)
     columns = {
         f"{group}/{key}": each for group in ("points", "per_system") for key, each in getattr(inputs, group).items()

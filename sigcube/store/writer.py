@@ -16,7 +16,16 @@ from sigcube.plan.values import Block, PointStatus
 from sigcube.store.faults import disk_fault
 from sigcube.store.template import STATUS, StoreLayout, read_layout, stamp
 
-__all__ = ["Written", "digest_of", "mark_block", "read_block", "read_status", "remove_block", "write_block"]
+__all__ = [
+    "Written",
+    "digest_of",
+    "mark_block",
+    "read_block",
+    "read_status",
+    "remove_block",
+    "shares_chunks",
+    "write_block",
+]
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,19 @@ def read_status(path: str, block: Block) -> np.ndarray[Any, Any]:
     return np.concatenate([targets.arrays[STATUS].read(region).reshape(-1) for region in block.regions])
 
 
+def shares_chunks(path: str, block: Block) -> bool:
+    """Tell whether other blocks write to chunks of this one, too: some that an extension added do."""
+    targets = _targets(path)
+    if not targets.layout.stages:
+        return False
+    status = targets.arrays[STATUS]
+    return any(
+        each.start % unit or (each.stop % unit and each.stop != size)
+        for region in block.regions
+        for each, unit, size in zip(region, status.chunks, status.shape, strict=True)
+    )
+
+
 def remove_block(path: str, block: Block) -> None:
     """Remove what was written of one block: its values are NaN from then on, its status is todo."""
     targets = _targets(path)
@@ -169,7 +191,8 @@ class Targets:
                 expected=f"{target.dtype} {shape}",
             )
         for dim, each, unit, size in zip(self.layout.arrays[name], region, target.chunks, target.shape, strict=True):
-            if each.start % unit or (each.stop % unit and each.stop != size):
+            ends = {size, *self.layout.ends.get(dim, ())}
+            if any(end % unit and end not in ends for end in (each.start, each.stop)):
                 raise StoreError(
                     f"the block's {name!r} is not on whole chunks, and would overwrite a neighbour",
                     where=f"{self.path}, block {block}",
@@ -183,6 +206,13 @@ class Targets:
             self.arrays[name].write(region, np.broadcast_to(values, _shape(region)))
         except OSError as error:
             raise disk_fault(error, Path(self.path)) from error
+        except ValueError as error:
+            raise StoreError(
+                "the store is damaged",
+                where=f"{self.path}, {name}",
+                found=str(error),
+                hint="run `sigcube verify --repair` on it, then the same command again: what is sound is kept",
+            ) from error
 
     def read(self, name: str, region: Region, *, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
         """Read the values of a region, once along the dimensions of the grid in which `shape` has length one."""

@@ -1,12 +1,14 @@
 """Models held against each other: counts known by construction, and the tests of scipy under known hypotheses."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigcube import Fit, geomspace, linspace
+from sigcube import Fit, Sweep, geomspace, linspace
 from sigcube.analysis import bootstrap_win_rate, model_summary, paired_tests, wins
 from sigcube.errors import SpecError
 from sigcube.readers.mock import mock_survey
@@ -133,6 +135,52 @@ def test_a_figure_that_is_best_at_zero_has_no_winner() -> None:
     data["bias"].attrs["best"] = "zero"
     with pytest.raises(SpecError, match="of which the smallest is best"):
         wins(data, "one", "other", by="bias")
+
+
+def swept(**changes: Any) -> xr.Dataset:
+    """A sweep of two models over an amplitude and a window, with the values of each galaxy."""
+    models = {"mond": "mond", "disc": "sigma"}
+    axes = {"upsilon_disk": [0.5, 0.6], "window": ["geometric", "none"]}
+    spec = {"models": models, "axes": axes, "metrics": ["rms", "bias"], "keep": ["galaxy"], **changes}
+    return Sweep(mock_survey(n_galaxies=6, seed=2), sample="unflagged", **spec).compute()
+
+
+@pytest.mark.slow
+def test_a_sweep_is_compared_at_a_point_of_its_grid() -> None:
+    point = swept().isel(upsilon_disk=1, window=[1])
+    found = wins(point, "mond", "disc", by="rms")
+    mond, disc = (point.rms.sel(model=name).squeeze().values.astype(float) for name in ("mond", "disc"))
+    assert (found.first_wins, found.second_wins) == (int((mond < disc).sum()), int((disc < mond).sum()))
+    assert bootstrap_win_rate(point, "mond", "disc", by="rms").rate == found.rate
+    assert paired_tests(point, "mond", "disc", by="rms").mean_difference == pytest.approx((mond - disc).mean())
+    # The labels of any other axis, and its numbers.
+    disc_alone = swept().sel(model="disc")
+    labels = wins(disc_alone.isel(upsilon_disk=0), "none", "geometric", by="rms", along="window")
+    assert (labels.first, labels.n) == ("none", 6)
+    assert wins(disc_alone.sel(window="none"), 0.6, 0.5, by="rms", along="upsilon_disk").n == 6
+
+
+@pytest.mark.slow
+def test_what_a_sweep_lacks_for_a_comparison_is_said() -> None:
+    whole = swept()
+    point = whole.isel(upsilon_disk=0, window=0)
+    refused: list[tuple[xr.Dataset, dict[str, Any], str]] = [
+        (whole, {"by": "rms"}, r"at one point of a grid(.|\n)*found: 2 values of upsilon_disk, 2 values of window"),
+        (point, {}, r"no metric 'chi2_red' of its systems(.|\n)*valid: rms"),
+        (point, {"by": "rms_mean"}, r"no metric 'rms_mean' of its systems(.|\n)*valid: rms"),
+        (point, {"by": "bias"}, "of which the smallest is best"),
+        (point, {"by": "rms", "along": "windw"}, "no dimension 'windw', along which the compared models lie"),
+        (point.sel(model="mond"), {"by": "rms"}, r"no dimension 'model'(.|\n)*ask for several models"),
+        (swept(keep=[]), {"by": "rms"}, r"no values of each system to compare(.|\n)*keep = \['galaxy'\]"),
+    ]
+    for data, how, said in refused:
+        for compare in (wins, bootstrap_win_rate, paired_tests):
+            with pytest.raises(SpecError, match=said):
+                compare(data, "mond", "disc", **how)
+    with pytest.raises(SpecError, match="there is no model 'mnd' in the result"):
+        wins(point, "mnd", "disc", by="rms")
+    with pytest.raises(SpecError, match="this is not the result of a fit"):
+        model_summary(whole)
 
 
 def test_one_system_cannot_be_resampled() -> None:

@@ -20,6 +20,7 @@ from sigcube.cli import ExitCode, app
 from sigcube.cube import save_cube
 from sigcube.kernels import KERNELS
 from sigcube.store import open_or_create
+from sigcube.store.result import open_result
 from sigcube.sweep import Sweep
 from tests.damage import falsify
 from tests.readers.sparc_files import SparcFiles
@@ -106,6 +107,31 @@ def swept(tmp_path_factory: pytest.TempPathFactory, mock_cube: xr.Dataset) -> Pa
     return folder
 
 
+@pytest.mark.slow
+def test_options_replace_what_the_spec_says(folder: Path) -> None:
+    options = ["--set", "A=1.2", "--set", "window=geometric", "--where", "inclination > 60", "--error-floor", "5 %"]
+    (folder / "spec.toml").write_text(SPEC.replace('"scatter_g"', '"chi2"') + 'gas = ["signed"]', encoding="utf-8")
+    planned = json.loads(call("plan", "spec.toml", *options, "--json").stdout)
+    assert planned["grid"] == {"xi_scale": 4, "gas": 1}
+    assert planned["error_floor"] == "5 % of v_obs"
+    done = call("sweep", "spec.toml", *options)
+    assert done.exit_code == 0, done.output
+    attrs = open_result("cubes/results/spec.zarr").attrs
+    assert json.loads(attrs["spec"])["fixed"] == {"A": 1.2, "window": "geometric"}
+    assert (attrs["where"], attrs["n_systems"]) == ("inclination > 60", planned["systems"])
+    # The same spec without them is another sweep, and says so.
+    again = call("sweep", "spec.toml")
+    assert again.exit_code == ExitCode.REFUSED
+    assert re.search("made by another sweep: .*fixed.*where, error_floor", again.stderr)
+
+
+@pytest.mark.parametrize("word", ["A", "A=", "=1", "="])
+def test_a_setting_has_a_name_and_a_value(folder: Path, word: str) -> None:
+    done = call("plan", "spec.toml", "--set", word)
+    assert done.exit_code == ExitCode.USAGE
+    assert "is not of the form NAME=VALUE" in done.stderr
+
+
 def test_version() -> None:
     assert call("--version").stdout == f"sigcube {__version__}\n"
 
@@ -116,6 +142,18 @@ def test_help_names_every_verb_and_every_verb_has_help() -> None:
         assert re.search(rf"\b{verb}\b", shown)
         assert "Usage" in call(verb, "--help").stdout
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == set(VERBS)
+
+
+def test_without_a_command_it_says_what_to_do_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = call()
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    ingest, sweep, rest = (line.split("  ")[0].split()[1:] for line in shown.stdout.splitlines())
+    monkeypatch.chdir(tmp_path)
+    assert call(*ingest).exit_code == 0
+    assert sweep[0] == "sweep"
+    assert Sweep.from_toml(sweep[1]).plan(probe=False).n_points == 21
+    assert call(*rest).exit_code == 0
 
 
 def test_the_command_line_loads_nothing_heavy_by_itself() -> None:
@@ -177,12 +215,13 @@ def test_plan_as_json(folder: Path) -> None:
         (["sweep", "spec.toml"], "survey.zarr", "absent.zarr", "absent.zarr"),  # cube
         (["sweep", "spec.toml"], "unflagged", "unflaged", "did you mean 'unflagged'"),  # sample
         (["plan", "absent.toml"], "", "", "the sweep's file cannot be read"),  # file
+        (["plan", "si13_coherence_scale"], "", "", "make it with `sigcube ingest sparc`"),  # cube of a dataset
         (["sweep", "spec.toml", "--scheduler", "tcp://127.0.0.1:9"], "", "", "no Dask scheduler answers"),  # cluster
-        (["status", "absent.zarr"], "", "", "there is no journal"),  # result
+        (["status", "absent.zarr"], "", "", "found: No such file or directory\n"),  # result
         (["rerun", "survey.zarr"], "", "", "not a result of a sweep"),  # a cube for a result
         (["rerun", "gone.zarr"], "", "", "not a result of a sweep"),
         (["rerun", "spec.toml"], "", "", "not a result of a sweep"),  # a file for a folder
-        (["map", "gone.zarr", "--x", "A", "--y", "k"], "", "", "not a result of a sweep"),
+        (["map", "gone.zarr", "--x", "A", "--y", "k"], "", "", "there is nothing here to show"),
         (["sweep", "spec.toml", "--out", "spec.toml/r/r.zarr"], "", "", "folder cannot be made"),
         (["kernels", "sigmo"], "", "", "did you mean 'sigma'"),  # kernel
         (["fetch", "spark"], "", "", "did you mean 'sparc'"),  # recipe
@@ -339,6 +378,25 @@ def test_verify_finds_damage_and_the_sweep_makes_it_again(
     missing = call("verify", "gone.zarr")
     assert missing.exit_code == ExitCode.REFUSED
     assert "there is no journal" in missing.stderr
+
+
+@pytest.mark.slow
+def test_a_result_is_extended_when_that_is_asked_for(
+    swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shutil.copytree(swept, tmp_path / "copy"))
+    Path("spec.toml").write_text(SPEC.replace("[0.5, 1.5, 5]", "[0.5, 2.0, 13]"), encoding="utf-8")
+    refused = call("sweep", "spec.toml")
+    assert refused.exit_code == ExitCode.REFUSED
+    assert "--extend" in refused.stderr
+    extended = call("sweep", "spec.toml", "--extend")
+    assert extended.exit_code == 0, extended.stderr
+    assert xr.open_zarr("cubes/results/spec.zarr").sizes["A"] == 13
+    assert call("verify", "cubes/results/spec.zarr", "--sample", "9").exit_code == 0
+    assert call("sweep", "spec.toml").stdout == extended.stdout
+    nothing = call("sweep", "spec.toml", "--extend", "--out", "gone.zarr")
+    assert nothing.exit_code == ExitCode.REFUSED
+    assert "not a result" in nothing.stderr
 
 
 @pytest.mark.usefixtures("folder")

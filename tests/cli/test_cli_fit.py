@@ -1,5 +1,6 @@
 """`sigcube fit`: what it prints and writes, and that a spec of the wrong sort is refused in one message."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from sigcube.cli import ExitCode, app
 from sigcube.cli.tables import fit_notes
 from sigcube.cube import save_cube
 from sigcube.readers.mock import mock_survey
-from sigcube.sweep import open_result
+from sigcube.store.result import open_result
 
 SPEC = """
 cube = "survey.zarr"
@@ -88,6 +89,25 @@ def test_a_fit_prints_tables_and_writes_its_result(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_options_of_a_fit_replace_what_the_spec_says(folder: Path) -> None:
+    words = ["--set", "l_0=5", "--set", "upsilon_disk=0.6", "--where", "galaxy != 'SYN00002'", "--error-floor", "3"]
+    done = call("fit", "spec.toml", *words)
+    assert done.exit_code == 0, done.output
+    result = open_result("cubes/results/spec.zarr")
+    assert list(result.galaxy.values) == ["SYN00001", "SYN00003", "SYN00004"]
+    record = json.loads(result.attrs["spec"])
+    assert (record["where"], record["error_floor"]) == ("galaxy != 'SYN00002'", "3 km/s")
+    # What one model names is fixed there, what none names in all.
+    sigma, empirical = record["models"]
+    assert sigma["fixed"] == {"window": "free_scale", "upsilon_disk": 0.6}
+    assert empirical["fixed"] == {"l_0": 5.0, "upsilon_disk": 0.6}
+    assert list(empirical["free"]) == ["A"]
+    # A floor of errors lowers χ².
+    assert call("fit", "spec.toml", *words[:-2], "--out", "other.zarr").exit_code == 0
+    assert (result.chi2 < open_result("other.zarr").chi2).all()
+
+
+@pytest.mark.slow
 def test_a_fit_of_the_sample_prints_values_and_errors(folder: Path) -> None:
     one = SPEC.partition('[[model]]\nkernel = "burr"')[0]
     (folder / "spec.toml").write_text(f'scope = "sample"\n{one}', encoding="utf-8")
@@ -139,7 +159,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_fit(folder: Path) 
 
 
 def test_an_interrupt_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sigcube.fits.problem.descend", interrupted)

@@ -52,6 +52,53 @@ def test_a_system_without_a_point_left_is_left_out(mock_cube: xr.Dataset) -> Non
     assert "SYN00004" not in select(ds, sample="s").galaxy
 
 
+def test_a_condition_a_mask_and_a_masked_cube_keep_the_same(sparc_cube: xr.Dataset) -> None:
+    steep = sparc_cube.inclination > 40
+    ways = [
+        pack(sparc_cube, sample="paper171", where="inclination > 40", variables=["r", "r_disk"]),
+        pack(sparc_cube, sample="paper171", where=steep, variables=["r", "r_disk"]),
+        pack(sparc_cube.where(steep), sample="paper171", variables=["r", "r_disk"]),
+        pack(sparc_cube.where(steep, drop=True), sample="paper171", variables=["r", "r_disk"]),
+    ]
+    kept = [name for name in pack(sparc_cube, sample="paper171", variables=[]).systems if steep.sel(galaxy=name)]
+    for packed in ways:
+        assert packed.systems == tuple(kept)
+        np.testing.assert_array_equal(packed.points["r"], ways[0].points["r"])
+        np.testing.assert_array_equal(packed.per_system["r_disk"], ways[0].per_system["r_disk"])
+
+
+def test_a_condition_on_points_leaves_out_systems_without_any(sparc_cube: xr.Dataset) -> None:
+    far = sparc_cube.r > 10
+    one, other = (pack(sparc_cube, sample="paper171", where=each, variables=["r"]) for each in ("r > 10", far))
+    np.testing.assert_array_equal(one.points["r"], other.points["r"])
+    assert one.points["r"].min() > 10
+    assert "DDO064" not in one.systems
+    chosen = select(sparc_cube, sample="paper171", where="10 < r")
+    assert one.systems == tuple(chosen.galaxy.values)
+    assert int(chosen.r.notnull().sum()) == one.n_points
+
+
+def test_what_is_no_selection_is_refused(sparc_cube: xr.Dataset) -> None:
+    steep = sparc_cube.inclination > 40
+    refused = [
+        (
+            {"sample": steep},
+            SpecError,
+            r"a sample is a name\n  where: sample\n(.|\n)*give a mask or a condition as where",
+        ),
+        ({"where": steep.values}, SpecError, "a condition, or a mask of the cube's systems or points"),
+        ({"where": sparc_cube.inclination}, SpecError, r"found: float64 over \('galaxy',\)"),
+        ({"where": steep[:3]}, SpecError, "the mask is not of this cube's systems"),
+        ({"where": "inclination > 400"}, DataError, "sample 'all' holds no system where inclination > 400"),
+        ({"where": steep & False}, DataError, "sample 'all' holds no system under this mask"),
+    ]
+    for how, error, message in refused:
+        with pytest.raises(error, match=message):
+            pack(sparc_cube, variables=["r"], **how)
+    with pytest.raises(DataError, match=r"spread over their points(.|\n)*give the condition to the sweep"):
+        pack(sparc_cube.where(sparc_cube.r > 2), variables=["r"])
+
+
 def test_selecting_keeps_labels(sparc_cube: xr.Dataset) -> None:
     chosen = select(sparc_cube, sample="paper171")
     assert chosen.attrs == sparc_cube.attrs

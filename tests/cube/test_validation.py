@@ -74,6 +74,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
         "wrong flag_meanings\n.*variable 'point_flag'\n  found: 'a b'",
     ),
     "no source": (_attrs("r", source=None), "no source\n.*variable 'r'"),
+    "no units where there is one": (
+        lambda ds: ds.assign(r=ds.r.copy().drop_attrs().assign_attrs(long_name="r", source="s")),
+        "wrong units\n.*variable 'r'\n  found: ''\n  expected: 'kpc'",
+    ),
     "no units on a variable of the user's own": (
         lambda ds: ds.assign(mine=ds.r.assign_attrs(units=None)),
         "astropy does not know its units\n.*variable 'mine'\n  found: None",
@@ -133,8 +137,15 @@ def test_what_readers_make_is_valid(ds: xr.Dataset) -> None:
 
 
 def test_a_user_may_add_variables(mock_cube: xr.Dataset) -> None:
-    mine = xr.Variable("galaxy", np.ones(40), {"units": "kpc2", "long_name": "mine", "source": "me"})
-    validate(mock_cube.assign(mine=mine))
+    attrs = {"long_name": "mine", "source": "me"}
+    for unit in ({"units": "kpc2"}, {"units": ""}, {}):
+        validate(mock_cube.assign(mine=xr.Variable("galaxy", np.ones(40), attrs | unit)))
+
+
+def test_labels_of_pure_numbers_have_no_brackets(mock_cube: xr.Dataset) -> None:
+    assert "units" not in mock_cube.galaxy.attrs
+    assert {variable.attrs.get("units", "none") for variable in mock_cube.variables.values()} >= {"none", "kpc"}
+    assert "" not in {variable.attrs.get("units", "none") for variable in mock_cube.variables.values()}
 
 
 def test_every_declared_unit_is_astropys() -> None:

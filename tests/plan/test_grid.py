@@ -47,7 +47,6 @@ def test_forms_of_an_axis(given: Any, axis: Axis) -> None:
 
 
 REFUSED = [
-    ({}, "a sweep needs at least one axis\n  where: axes"),
     ({"A": []}, "axis 'A' is empty\n  where: axes.A"),
     ({"A": ("case", [])}, "axis 'A' is empty"),
     # a single value is no axis: it belongs among the parameters

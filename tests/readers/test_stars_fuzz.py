@@ -223,7 +223,7 @@ def compare_columns(cube: xr.Dataset, case: Case) -> None:
             assert cube.source_id.values.tolist() == expected
             continue
         values = np.array([number(row[at]) for row in rows])
-        unit = cube[column.variable].attrs["units"]
+        unit = cube[column.variable].attrs.get("units", "")
         if column.unit != unit:
             values = np.asarray(Unit(column.unit).to(Unit(unit), values))
         if column.variable in MEASURED or column.variable.startswith("e_") or column.variable in ("ruwe", "g_mag"):

@@ -2,9 +2,11 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -334,6 +336,7 @@ def test_a_disk_that_fails_at_the_last_step_is_told_as_that(tmp_path: Path) -> N
 def test_orphans_of_killed_writers_are_removed_by_the_next_holder(path: str) -> None:
     orphan = Path(path, "rms", "c.0.deadbeef.partial")
     orphan.write_bytes(b"half")
+    os.utime(orphan, (1e9, 1e9))
     with open_or_create(path, plan=PLAN, inputs=packed()):
         assert not orphan.exists()
         orphan.write_bytes(b"in use")
@@ -351,6 +354,25 @@ def test_drafts_of_a_store_go_when_their_owner_has_ended_and_not_before(path: st
         os.utime(draft, (1e9, 1e9))
     open_or_create(path, plan=PLAN, inputs=packed()).close()
     assert (mine.exists(), left.exists()) == (True, False)
+
+
+def test_drafts_of_chunks_go_with_their_writers_at_the_next_run_or_at_the_end_of_this_one(path: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    living = Path(path, "rms", f".c.0.1.{owner_tag()}.partial")
+    left, elsewhere = (
+        living.with_name(re.sub(pattern, by, living.name))
+        for pattern, by in [(rf"\.{os.getpid()}\.", f".{int(ended.stdout)}."), (r"\.[0-9a-f]{12}-", f".{'0' * 12}-")]
+    )
+    now = time.time()
+    # A writer elsewhere is judged by its silence.
+    for silence, stays in [(0, True), (90, False)]:
+        for draft in (living, left, elsewhere):
+            draft.write_bytes(b"half")
+        os.utime(elsewhere, (now, now - silence))
+        with open_or_create(path, plan=PLAN, inputs=packed()):
+            assert [each.exists() for each in (living, left, elsewhere)] == [True, False, stays]
+            left.write_bytes(b"half")
+        assert [each.exists() for each in (living, left, elsewhere)] == [True, False, stays]
 
 
 def test_an_owner_that_lost_its_lock_journals_nothing(path: str) -> None:

@@ -30,8 +30,6 @@ _USUAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "landmark": ("ratio", "scatter"),
     }
 )
-# A sweep needs an axis; this one, of a single label, changes no model.
-_CONSTANTS = "constants"
 
 
 class SweepKeys(ModelKeys, ReducedKeys):
@@ -70,8 +68,6 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
         asked = {keys.take, keys.best}
         taken = [name for name in METRICS if asked & {name, f"{name}_mean", f"{name}_median"}]
         metrics = list(dict.fromkeys([*_USUAL.get(kind, ()), *taken]))
-    settings = dict(keys.settings)
-    axes = dict(keys.axes) or {_CONSTANTS: [settings.pop(_CONSTANTS, "paper")]}
     request = {
         "sample": keys.sample,
         "kernel": keys.kernel,
@@ -79,9 +75,9 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
         "keep": [system_dim] if system_dim else [],
         "dtype": "float64",
         "n_fitted": keys.n_fitted,
-        "fixed": settings,
+        "fixed": keys.settings,
         "reference": keys.reference,
-        "axes": axes,
+        "axes": keys.axes,
     }
     result = _run(keys.dataset, request, context)
     value = _take(keys, result)
@@ -169,7 +165,6 @@ def paired(keys: PairedKeys, context: Context) -> Found:
             "keep": [dim],
             "dtype": "float64",
             "fixed": settings,
-            "axes": {_CONSTANTS: ["paper"]},
         }
         for kernel, settings in ((keys.kernel, keys.settings), (keys.reference["kernel"], other))
     ]

@@ -3,10 +3,11 @@
 from sigcube.readers.formats.columns import FORMATS, Column, Format, Table, converter
 from sigcube.readers.formats.fixed import RowSource, text_lines
 from sigcube.readers.formats.reading import read_chunks, read_rows, read_table
-from sigcube.readers.formats.unpacking import guarded, unreadable
+from sigcube.readers.formats.unpacking import MOST_WHOLE, guarded, read_whole, unreadable
 
 __all__ = [
     "FORMATS",
+    "MOST_WHOLE",
     "Column",
     "Format",
     "RowSource",
@@ -16,6 +17,7 @@ __all__ = [
     "read_chunks",
     "read_rows",
     "read_table",
+    "read_whole",
     "text_lines",
     "unreadable",
 ]

@@ -1,5 +1,7 @@
 """FITS, VOTable and Parquet: tables whose cells are already numbers."""
 
+import io
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,12 +13,19 @@ import numpy as np
 from sigcube.errors import Fault
 from sigcube.readers.formats.cells import Cells, TableSource
 from sigcube.readers.formats.columns import Table
-from sigcube.readers.formats.unpacking import decompressed, guarded, opened, unreadable
+from sigcube.readers.formats.unpacking import decompressed, guarded, read_whole, unreadable
 
 __all__ = ["FitsSource", "ParquetSource", "VoTableSource"]
 
 _TABLE_META = b"table_meta_yaml"
 _VO_META = b"IVOA.VOTable-Parquet.content"
+# Columns that the standard of FITS allows.
+_MOST_FIELDS = 999
+_VO_ROWS = re.compile(rb"""\bnrows\s*=\s*["']\s*([0-9]{1,30})""")
+_VO_LINK = re.compile(rb"<(?:\w+:)?STREAM\b[^>]*\bhref\s*=")
+# Rows of a Parquet file for each of its bytes, whatever the file's size: a measured row has bytes of its own.
+_MOST_ROWS = 100
+_ALWAYS_ROWS = 10**6
 # What astropy's reader of VOTables only warns about: other counts of rows or columns, numbers that it changes to fit.
 _SILENT_LOSSES = ("W18", "W19", "W30", "W46", "W51", "W56")
 
@@ -90,12 +99,14 @@ def _extension(hdus: Any, table: Table) -> Any:
 
     tables = {place: hdu for place, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)}
     names = [f"{place} {hdu.name}".strip() for place, hdu in tables.items()]
-    if table.extension is None and tables:
-        return next(iter(tables.values()))
-    wanted = [hdu for place, hdu in tables.items() if table.extension in (place, hdu.name)]
+    wanted = [hdu for place, hdu in tables.items() if table.extension in (None, place, hdu.name)]
     if not wanted:
         found = ", ".join(names) or "none"
-        raise unreadable(table.path, [Fault(f"there is no table extension {table.extension!r}", found=found)])
+        what = "there is no table" if table.extension is None else f"there is no table extension {table.extension!r}"
+        raise unreadable(table.path, [Fault(what, found=found)])
+    # Astropy goes through as many columns as the header says.
+    if not 0 <= (n := wanted[0].header["TFIELDS"]) <= _MOST_FIELDS:
+        raise unreadable(table.path, [Fault("TFIELDS is wrong", found=f"{n}", expected=f"0 to {_MOST_FIELDS}")])
     return wanted[0]
 
 
@@ -106,9 +117,12 @@ class VoTableSource(TableSource):
         from astropy.io import votable
 
         super().__init__()
-        with guarded(table.path), opened(table.path) as file, warnings.catch_warnings(record=True) as caught:
+        content = read_whole(table.path)
+        if faults := [*_boasts(content)]:
+            raise unreadable(table.path, faults)
+        with guarded(table.path), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            tables = list(votable.parse(file, filename=table.path.name, verify="warn").iter_tables())
+            tables = list(votable.parse(io.BytesIO(content), filename=table.path.name, verify="warn").iter_tables())
             here = table.extension
             chosen = [t for place, t in enumerate(tables) if here is None or here in (place, t.ID, t.name)]
             if not chosen:
@@ -131,6 +145,17 @@ class VoTableSource(TableSource):
             yield {label: Cells(np.ma.getdata(column), np.ma.getmaskarray(column)) for label, column in columns.items()}
 
 
+def _boasts(content: bytes) -> Iterator[Fault]:
+    """Find what astropy would believe of a VOTable: it makes room for rows and columns first, and opens other files."""
+    rows, size = max([0, *map(int, _VO_ROWS.findall(content))]), len(content)
+    if rows > size:
+        yield Fault("the file declares too many rows", "", f"{rows} rows in {size} bytes", "a byte for each, or more")
+    if (columns := content.count(b"<FIELD")) > _MOST_FIELDS:
+        yield Fault("the file has too many columns", "", f"{columns}", f"at most {_MOST_FIELDS}")
+    if _VO_LINK.search(content):
+        yield Fault("the rows are in another file", "STREAM, href", expected="rows in the file itself")
+
+
 class ParquetSource(TableSource):
     """A Parquet file, read in batches of rows; its units are in what astropy's writers add to it."""
 
@@ -141,9 +166,15 @@ class ParquetSource(TableSource):
         self._path = table.path
         path = stack.enter_context(decompressed(table.path))
         with guarded(table.path):
+            # What a file of kilobytes repeats, once more for each row, may fill the memory.
+            texts = [field.name for field in parquet.read_schema(path) if str(field.type) in ("string", "large_string")]
             # A buffer that is filled in advance would be held until the file is closed.
-            file = parquet.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
+            file = parquet.ParquetFile(path, page_checksum_verification=True, pre_buffer=False, read_dictionary=texts)
             self._file = stack.enter_context(file)
+            n, size = self._file.metadata.num_rows, path.stat().st_size
+            if n > max(_ALWAYS_ROWS, _MOST_ROWS * size):
+                found, expected = f"{n} rows in {size} bytes", f"at most {_MOST_ROWS} a byte"
+                raise unreadable(self._path, [Fault("the file declares too many rows", "", found, expected)])
             schema = self._file.schema_arrow
             self.labels = schema.names
             self.units = _parquet_units(schema.metadata or {})
@@ -160,6 +191,10 @@ def _arrow_cells(array: Any) -> Cells:
     import pyarrow.compute as compute
 
     kind = array.type
+    if pa.types.is_dictionary(kind) and str(kind.value_type) in ("string", "large_string"):
+        missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+        words = np.array([*array.dictionary.fill_null("").to_pylist(), ""], dtype=object)
+        return Cells(words[array.indices.fill_null(len(words) - 1).to_numpy()], missing)
     if pa.types.is_dictionary(kind):
         array, kind = array.dictionary_decode(), kind.value_type
     if pa.types.is_decimal(kind):
@@ -183,8 +218,6 @@ def _parquet_units(metadata: Mapping[bytes, bytes]) -> dict[str, str]:
         described = get_header_from_yaml(metadata[_TABLE_META].decode("utf-8").split("\n"))
         return {str(column["name"]): str(column["unit"]) for column in described["datatype"] if "unit" in column}
     if _VO_META in metadata:
-        import io
-
         from astropy.io import votable
 
         with _quiet():

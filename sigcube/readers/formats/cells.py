@@ -24,6 +24,8 @@ _NULLS = ("", "null", "NULL")
 _NO_NUMBER = "missing, and a whole number cannot be NaN"
 # What a column of numbers or text may be in a file that has types, as NumPy's letters.
 _TYPES = {"float64": ("numbers", "fiu"), "int64": ("whole numbers", "fiu"), "string": ("text", "USOiu")}
+# Letters of a name or a remark; a file of kilobytes may repeat one of megabytes in every row.
+_LONGEST_TEXT = 10_000
 _WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?", re.ASCII)
 _INT64 = (-(2**63), 2**63 - 1)
 # Beyond this a float64 no longer tells neighbouring whole numbers apart.
@@ -153,15 +155,22 @@ def _strings(cells: Cells, faults: ColumnFaults) -> npt.NDArray[Any]:
         import pyarrow.compute as compute
 
         trimmed = compute.utf8_trim_whitespace(cells.values.fill_null(""))
+        _refuse_long(np.asarray(compute.utf8_length(trimmed)), faults)
         return np.asarray(trimmed.to_numpy(zero_copy_only=False), dtype=object)
     raw = cells.values.tolist()
     texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in raw]
     # Bytes that are not UTF-8 become this character, which no name contains by itself.
-    broken = np.array(["\ufffd" in text for text in texts], dtype=np.bool_)
+    _refuse_long(np.array([len(text) for text in texts]), faults)
+    broken = np.array(["\ufffd" in text[:_LONGEST_TEXT] for text in texts], dtype=np.bool_)
     faults.add(broken, "not text in UTF-8", lambda row: repr(raw[row]))
     missing = cells.missing if cells.missing is not None else np.zeros(len(texts), dtype=np.bool_)
     stripped = ["" if gone else text.strip() for text, gone in zip(texts, missing.tolist(), strict=True)]
     return np.array(stripped, dtype=object)
+
+
+def _refuse_long(letters: npt.NDArray[Any], faults: ColumnFaults) -> None:
+    long = letters > _LONGEST_TEXT
+    faults.add(long, "the text is too long", lambda row: f"{letters[row]} letters", f"at most {_LONGEST_TEXT}")
 
 
 def _form(values: npt.NDArray[Any]) -> str:

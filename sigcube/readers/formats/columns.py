@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ["FORMATS", "Column", "Format", "Table", "converter", "same_unit", "unchanged"]
 
@@ -37,19 +37,22 @@ class Column(BaseModel):
         otherwise.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # No value compares with nan, which TOML can write.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     label: str = ""
     variable: str
-    unit: str = ""
+    unit: str = Field(default="", max_length=200)
     missing: float | None = None
     range: tuple[float, float] | None = None
     constant: float | str | None = None
 
     @model_validator(mode="after")
-    def _label_or_constant(self) -> "Column":
+    def _consistent(self) -> "Column":
         if bool(self.label) == (self.constant is not None):
             raise ValueError("a column has either a label or a constant")
+        if self.range is not None and self.range[0] > self.range[1]:
+            raise ValueError("range must go from the smaller to the larger")
         return self
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 from sigcube.errors import Fault
 from sigcube.readers.formats.cells import Cells, TableSource
 from sigcube.readers.formats.columns import Table
-from sigcube.readers.formats.unpacking import guarded, opened, unreadable
+from sigcube.readers.formats.unpacking import guarded, read_whole, unreadable
 
 __all__ = ["BlankSource", "CdsSource", "RowSource", "text_lines"]
 
@@ -76,8 +76,7 @@ class RowSource(TableSource):
 
     def lines_of(self, table: Table) -> list[tuple[int, str]]:
         """Return the lines of a file, and note what is wrong with them."""
-        with guarded(table.path), opened(table.path) as file:
-            content: bytes = file.read()
+        content = read_whole(table.path)
         lines = text_lines(content, self.faults)
         if content and not content.endswith((b"\n", b"\r")):
             expected = "a line feed after the last row"
@@ -147,7 +146,7 @@ def _described(table: Table) -> Sequence[Any]:
     with guarded(table.readme), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Astropy would read bytes that are not UTF-8 as something else.
-        table.readme.read_text(encoding="utf-8")
+        read_whole(table.readme).decode()
         reader = ascii.Cds(readme=str(table.readme))
         reader.data.table_name = table.path.name
         reader.header.get_cols([])

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ __all__ = ["TextSource"]
 
 _BLOCK = 1 << 20
 _ECSV = re.compile(r"#\s*%ECSV\s")
+# Arrow refuses a line longer than a block.
+_LONGEST_LINE = _BLOCK
+# Python's parser of YAML takes seconds for as much; the header of a thousand columns has half of it.
+_LONGEST_HEADER = 2**18
 _MOST = 20
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -38,11 +43,15 @@ class TextSource(TableSource):
         self._path = table.path
         self.units = {}
         comments: list[str] = []
+        size = 0
         with guarded(self._path), opened(self._path) as stream:
-            for number, raw in enumerate(stream, start=1):
+            for number, raw in self._lines(stream):
                 line = _decoded(raw, number, self._path)
                 if line.startswith("#"):
                     comments.append(line)
+                    if (size := size + len(line)) > _LONGEST_HEADER:
+                        expected = f"at most {_LONGEST_HEADER} letters above the columns"
+                        raise self._error("the header is too long", f"line {number}", expected=expected)
                 elif line.strip():
                     self._header_lines = number
                     break
@@ -121,7 +130,7 @@ class TextSource(TableSource):
     def _check_every_line(self) -> None:
         """Find the lines that Arrow refused, which it does not name: not UTF-8, or the wrong number of cells."""
         with opened(self._path) as stream:
-            for number, line in enumerate(stream, start=1):
+            for number, line in self._lines(stream):
                 _decoded(line, number, self._path)
         n = len(self.labels)
         wrong = [(number, found) for number, found in self._numbered_rows() if found != n]
@@ -130,11 +139,21 @@ class TextSource(TableSource):
         if faults:
             raise unreadable(self._path, faults, more=len(wrong) - len(faults))
 
+    def _lines(self, stream: Any) -> Iterator[tuple[int, Any]]:
+        """Yield the lines of a stream with their numbers, from 1; one without an end is refused before it is read."""
+        for number in count(1):
+            line = stream.readline(_LONGEST_LINE + 1)
+            if len(line) > _LONGEST_LINE:
+                raise self._error("the line is too long", f"line {number}", expected=f"at most {_LONGEST_LINE} bytes")
+            if not line:
+                return
+            yield number, line
+
     def _numbered_rows(self) -> Iterator[tuple[int, int]]:
         """Yield the line and the number of cells of each row."""
         with opened(self._path) as stream:
             text = io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline=None)
-            for number, line in enumerate(text, start=1):
+            for number, line in self._lines(text):
                 if number > self._header_lines and (cells := line.rstrip("\n")):
                     yield number, len(next(csv.reader([cells], delimiter=self._delimiter)))
 

@@ -1,0 +1,166 @@
+"""The figure of a map: a summary in colours over two axes of a result, with contours, its best point and a mark."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from math import prod
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from sigcube.errors import SpecError
+from sigcube.explore import style
+from sigcube.explore.result_data import ResultView, Slice, compact, cut_slices
+
+__all__ = ["Mark", "draw_map"]
+
+_HEIGHT = 720
+_CONTOUR_TEXT: Mapping[str, Any] = MappingProxyType(
+    {
+        "color": "#ffffff",
+        "background_fill_color": "#1c2430",
+        "background_fill_alpha": 0.55,
+        "border_line_color": None,
+        "border_radius": 3,
+        "padding": 2,
+        "text_font_size": "11.5px",
+        "text_align": "center",
+        "text_baseline": "middle",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point to show on a map.
+
+    Attributes
+    ----------
+    name : str
+        What the legend calls it.
+    at : Mapping
+        Its value on both axes. It is shown under every label, or only under those given here by axis.
+    """
+
+    name: str
+    at: Mapping[str, Any] = field(default_factory=dict)
+
+
+def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any, dict[str, Any]]:
+    """Return a figure of the slice through the best point, and what `result_switch.js` needs to show others."""
+    from bokeh.models import ColorBar, LinearColorMapper
+
+    y, x = shown.axes[-2:]
+    slices = cut_slices(shown)
+    first = slices[shown.place_of(shown.axes[:-2])]
+    plot = style.figure(
+        height=_HEIGHT,
+        x_range=(x.low, x.high),
+        y_range=(y.low, y.high),
+        x_axis_type=x.scale,
+        y_axis_type=y.scale,
+        x_axis_label=x.title,
+        y_axis_label=y.title,
+        tools="pan,wheel_zoom,box_zoom,reset",
+    )
+    plot.grid.visible = False
+    bests = [str(shown.attrs[name].get("best", "smallest")) for name in shown.values]
+    limits = [_limits(shown, name, best) for name, best in zip(shown.values, bests, strict=True)]
+    low, high = limits[0][shown.place_of(shown.labels)]
+    mapper = LinearColorMapper(palette=_palette(bests[0]), low=low, high=high, nan_color="#d5dae1")
+    bar = ColorBar(color_mapper=mapper, title=bar_title, height=14, **style.COLOUR_BAR)
+    plot.add_layout(bar, "below")
+    # Tooltips read values off the grid itself, so that they are right on any spacing.
+    grid = {"xs": x.values.tolist(), "ys": y.values.tolist(), "px": x.pixels.tolist(), "py": y.pixels.tolist()}
+    parts = {
+        **grid,
+        "image": _draw_image(plot, shown, first, mapper, grid),
+        "values": compact(np.concatenate([each.z.ravel() for each in slices])),
+        "mapper": mapper,
+        "bar": bar,
+        "palettes": [_palette(best) for best in bests],
+        "limits": limits,
+        **_draw_overlay(plot, slices, first),
+        **(_draw_mark(plot, mark, shown) if mark is not None else {"mark": None, "marked": []}),
+    }
+    style.legend_above(plot)
+    return plot, parts
+
+
+def _draw_image(plot: Any, shown: ResultView, first: Slice, mapper: Any, grid: Mapping[str, list[Any]]) -> Any:
+    from bokeh.models import ColumnDataSource, CustomJSHover
+
+    y, x = shown.axes[-2:]
+    pixels = compact(first.z[np.ix_(y.pixels, x.pixels)])
+    place = {"x": x.low, "y": y.low, "dw": x.high - x.low, "dh": y.high - y.low}
+    image = plot.image("image", **place, source=ColumnDataSource({"image": [pixels]}), color_mapper=mapper)
+    formatters = {
+        name: CustomJSHover(args={**grid, "image": image, "what": what}, code=style.script("map_hover.js"))
+        for name, what in (("$x", "x"), ("$y", "y"), ("$sx", "value"))
+    }
+    tooltips = [(x.symbol, "$x{custom}"), (y.symbol, "$y{custom}"), ("value", "$sx{custom}")]
+    style.hover(plot, image, tooltips, formatters=formatters, point_policy="follow_mouse")
+    return image
+
+
+def _palette(best: str) -> list[str]:
+    """Return colours that grow brighter from good to bad, evenly to the eye."""
+    from bokeh.palettes import Viridis256
+
+    bright_at_the_end, dark_at_the_end = list(Viridis256), list(reversed(Viridis256))
+    palettes = {"smallest": bright_at_the_end, "largest": dark_at_the_end}
+    return palettes.get(best, dark_at_the_end[::2] + bright_at_the_end[::2])
+
+
+def _limits(shown: ResultView, name: str, best: str) -> list[tuple[float, float]]:
+    """Return the values at the ends of the colours for each combination of labels, the same along sliders.
+
+    The worst tenth shares the last colour. What is best in the middle is in the middle of the colours.
+    """
+    limits = []
+    for values in shown.values[name].reshape(prod(axis.values.size for axis in shown.labels), -1):
+        finite = values[np.isfinite(values)]
+        if not finite.size:
+            low, high = 0.0, 1.0
+        elif best in ("smallest", "largest"):
+            low, high = np.percentile(finite, [0, 90] if best == "smallest" else [0, 100])
+        else:
+            centre = float(best == "one")
+            reach = np.percentile(np.abs(finite - centre), 90)
+            low, high = centre - reach, centre + reach
+        limits.append((float(low), float(high if high > low else low + 1.0)))
+    return limits
+
+
+def _draw_overlay(plot: Any, slices: Sequence[Slice], first: Slice) -> dict[str, Any]:
+    """Draw contours and the best point; return them, with those of every slice."""
+    from bokeh.core.properties import value as literal
+    from bokeh.models import ColumnDataSource
+
+    source = ColumnDataSource(dict(first.contours))
+    best = ColumnDataSource({"x": first.best[:1], "y": first.best[1:]})
+    plot.multi_line("xs", "ys", source=source, color="#ffffff", alpha=0.8, line_width=1.1)
+    plot.text("x", "y", "text", source=source, text_font=literal(style.FONT), **_CONTOUR_TEXT)
+    look = {**style.MARKER, "fill_color": "#ffffff"}
+    plot.scatter("x", "y", source=best, size=12, legend_label="best of what is shown", **look)
+    lines = [dict(each.contours) for each in slices]
+    return {"contours": source, "lines": lines, "best": best, "places": [each.best for each in slices]}
+
+
+def _draw_mark(plot: Any, mark: Mark, shown: ResultView) -> dict[str, Any]:
+    """Draw a point; return it with the combinations of labels that it belongs to."""
+    axes = shown.axes[:-3:-1]
+    if missing := [axis.name for axis in axes if axis.name not in mark.at]:
+        raise SpecError(
+            f"the mark has no value on {missing[0]!r}",
+            where="mark",
+            found=", ".join(mark.at) or "nothing",
+            expected=" and ".join(axis.name for axis in axes),
+        )
+    x, y = (float(mark.at[axis.name]) for axis in axes)
+    drawn = plot.scatter([x], [y], marker="star", size=22, legend_label=style.shorten(mark.name, 40), **style.MARKER)
+    fits = [np.array([mark.at.get(axis.name, text) == text for text in axis.texts]) for axis in shown.labels]
+    marked = reduce(np.logical_and.outer, fits, np.array(True)).ravel().tolist()
+    drawn.visible = marked[shown.place_of(shown.labels)]
+    return {"mark": drawn, "marked": marked}

@@ -1,0 +1,292 @@
+"""The page of a result: a map, a line or a table, by its axes; what its axes are; and the best of each reading."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sigcube.analysis.best import best_points, far_from_best
+from sigcube.explore import style
+from sigcube.explore.map_plots import Mark, draw_map
+from sigcube.explore.page import Card, CardTable, Heat, write_page
+from sigcube.explore.result_data import ResultAxis, ResultView, compact, view
+from sigcube.wording import count
+
+__all__ = ["result_page"]
+
+_LINE_HEIGHT = 420
+_PROFILE_HEIGHT = 330
+# More lines than colours cannot be told apart; those of the best labels are drawn.
+_MOST_LINES = 6
+_MOST_ROWS = 200
+_MOST_UNFOLDED = 40
+_MOST_COLUMNS = 10
+
+
+def result_page(
+    result: xr.Dataset,
+    path: str | Path,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    value: str | None = None,
+    mark: Mark | None = None,
+    title: str | None = None,
+    subtitle: str | None = None,
+    cards: Sequence[Card] = (),
+) -> Path:
+    """Write an HTML page about a result; it opens without a server or a network.
+
+    Two or more numeric axes make a map, one makes lines, and labels alone a table. Axes of labels get switches, further
+    numeric axes sliders. Of a large grid the page holds a part, and says which.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        A result of a sweep, or a selection from one.
+    path : path-like
+        The file to write.
+    x, y : str, optional
+        The horizontal and the vertical axis, numeric; those with most values by default.
+    value : str, optional
+        The summary that is shown first; a menu offers the others.
+    mark : Mark, optional
+        A point to show on a map, such as the true model of a mock survey.
+    title, subtitle : str, optional
+        The heading, and a sentence below it.
+    cards : sequence of Card
+        Further cards, below.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    SpecError
+        For an axis or a summary that the result does not have, or that no figure can show; or a mark without a value on
+        both axes.
+    StoreError
+        When the page cannot be written.
+    """
+    shown = view(result, x=x, y=y, value=value)
+    figures = [axis for axis in shown.axes if axis.role == "figure"]
+    table, about = _best_table(result, shown), _axis_table(result, shown)
+    best = "Best of each reading" if shown.labels else "Best"
+    text = f"By {next(iter(shown.values))}, under each combination of labels. Each column is the darker the better."
+    text += f" The best {_MOST_ROWS} are shown." if len(table.rows) >= _MOST_ROWS else ""
+    axes = Card("Axes", _how_much(result, shown), table=about, full=len(figures) < 2 or not shown.sliders)
+    drawn = _figure_cards(result, shown, mark, axes) if figures else [axes]
+    return write_page(
+        path,
+        [*drawn, *cards, Card(best, text, table=table, full=True)],
+        title=title or str(result.attrs.get("title", "Result of a sweep")),
+        subtitle=subtitle or "",
+        notes=_notes(result),
+        synthetic=style.is_synthetic(result),
+    )
+
+
+def _figure_cards(result: xr.Dataset, shown: ResultView, mark: Mark | None, axes: Card) -> list[Card]:
+    """Return a card with a map or a line and its switches, and others with profiles and axes; they switch together."""
+    names, numbers = list(shown.values), [axis for axis in shown.axes if axis.role != "label"]
+    # Of the whole name, a figure on a phone has room for so much.
+    titles = [style.value_title(result[name]) for name in names]
+    short = [style.shorten(style.with_unit(name, style.unit_of(result[name])), 38) for name in names]
+    switches = [style.menu(names)]
+    switches += [style.switch(axis.texts, start=i) for axis, i in zip(shown.labels, shown.best, strict=False)]
+    at = shown.best[len(shown.labels) :]
+    switches += [style.slider(axis.texts, start=at[i]) for i, axis in enumerate(shown.sliders)]
+    others = [*shown.labels, *shown.sliders]
+    where = ", ".join(f"{axis.name} = {axis.texts[i]}" for axis, i in zip(others, shown.best, strict=False))
+    title = style.text_line(f"{titles[0]} at {where}" if where else titles[0], size="15px", colour=style.INK)
+    plot, parts = (None, None) if len(numbers) == 1 else draw_map(shown, mark, short[0])
+    # Two beside the map are together as high as it is.
+    height = _LINE_HEIGHT if plot is None else _PROFILE_HEIGHT if shown.sliders else _PROFILE_HEIGHT + 65
+    profiles, lines = zip(*(_draw_profile(shown, axis, short[0], height) for axis in reversed(numbers)), strict=True)
+    style.on_change(
+        *switches,
+        code="result_switch.js",
+        switches=switches,
+        lengths=[len(names), *(axis.values.size for axis in others)],
+        nLabels=len(shown.labels),
+        nLines=prod(axis.values.size for axis in shown.labels),
+        names=[axis.name for axis in others],
+        texts=[list(axis.texts) for axis in others],
+        title=title,
+        titles=titles,
+        axisTitles=short,
+        map=parts,
+        lines=[line for own in lines for line in own],
+        axes=[profile.yaxis[0] for profile in profiles],
+    )
+    controls = list(zip(["value", *(_described(result, axis) for axis in others)], switches, strict=True))
+    if plot is None:
+        text = "The value along the axis, for the best labels and those chosen."
+        return [
+            Card(
+                f"{style.shorten(names[0], 40)} over {style.shorten(numbers[0].name, 40)}",
+                text,
+                profiles,
+                controls,
+                title,
+                full=True,
+            ),
+            axes,
+        ]
+    text = (
+        "Dark is good. Contours carry the value, or by how many per cent it exceeds the smallest. "
+        "Point at the map to read it."
+    )
+    y, x = numbers[-2:]
+    name = f"Map over {style.shorten(x.name, 40)} and {style.shorten(y.name, 40)}"
+    card = Card(name, text, [plot], controls, title, wide=True)
+    text = "The best value left when one axis is held and all others are free."
+    if shown.sliders:
+        return [card, axes, Card("Profiles", text, profiles, full=True)]
+    return [card, Card("Profiles", text, profiles), axes]
+
+
+def _described(result: xr.Dataset, axis: ResultAxis) -> str:
+    meaning = str(result[axis.name].attrs.get("long_name", "")) if axis.name in result.coords else ""
+    text = f"{axis.name}: {meaning}" if meaning and meaning != axis.name else axis.name
+    return style.shorten(text, 100)
+
+
+def _draw_profile(shown: ResultView, axis: ResultAxis, title: str, height: int) -> tuple[Any, list[dict[str, Any]]]:
+    """Draw the best values along an axis, with a line for each combination of labels, or for the best of them.
+
+    Returns the figure, and what `result_switch.js` needs of each line.
+    """
+    from bokeh.models import ColumnDataSource
+
+    plot = style.figure(height=height, x_axis_type=axis.scale, x_axis_label=axis.title, y_axis_label=title)
+    profiles, first = shown.profiles(axis), next(iter(shown.values))
+    names = [", ".join(texts) for texts in product(*(each.texts for each in shown.labels))]
+    ranked = np.argsort(shown.far_from_best(first, profiles[0]).min(axis=1), kind="stable")
+    drawn: list[int | None] = [*sorted(map(int, ranked[:_MOST_LINES]))]
+    start, values, at = shown.place_of(shown.labels), compact(profiles.ravel()), axis.values
+    lines = []
+    for n, line in enumerate(drawn if len(names) <= _MOST_LINES else [*drawn, None]):
+        name = "chosen labels" if line is None else style.shorten(names[line], 40)
+        look = {"color": style.LINES[n], "legend_label": name} if shown.labels else {"color": style.LINES[n]}
+        source = ColumnDataSource({"x": at, "y": profiles[0][start if line is None else line]})
+        plot.line("x", "y", source=source, line_width=2.4, line_dash="dashed" if line is None else "solid", **look)
+        lines.append({"source": source, "values": values, "at": at, "line": line})
+    style.legend_above(plot)
+    return plot, lines
+
+
+def _best_table(result: xr.Dataset, shown: ResultView) -> CardTable:
+    """Return the best point of each combination of labels, the best first."""
+    points = _best_points(result, shown)
+    own = [axis.name for axis in (*shown.labels, *shown.sliders, *shown.axes[:-3:-1]) if axis.name in result.coords]
+    there = [str(name) for name, coord in result.coords.items() if coord.ndim == 1]
+    axes = [name for name in dict.fromkeys([*own, *there]) if all(name in point for point in points)]
+    # Means before medians, which say about the same.
+    names = [next(iter(shown.values)), *sorted(list(shown.attrs)[1:], key=lambda name: name.endswith("_median"))]
+    names = names[: max(3, _MOST_COLUMNS - len(axes))]
+    order = np.argsort(far_from_best(_column(result, points, names[0])), kind="stable")
+    heat = {name: _shares(_column(result, points, name)) for name in names}
+    rows: list[tuple[str | Heat, ...]] = []
+    for i in order:
+        where = (_text(points[i][axis]) for axis in axes)
+        rows.append((*where, *(Heat(_text(points[i][name]), float(heat[name][i])) for name in names)))
+    heads = [style.with_unit(name, style.unit_of(result[name])) for name in (*axes, *names)]
+    # Without a figure the table is what there is to see.
+    folded = len(rows) > _MOST_UNFOLDED and any(axis.role == "figure" for axis in shown.axes)
+    return CardTable((*heads[: len(axes)], *(f">{head}" for head in heads[len(axes) :])), rows, folded)
+
+
+def _best_points(result: xr.Dataset, shown: ResultView) -> list[dict[str, Any]]:
+    """Return the best point under those combinations of labels that are best in what the page holds."""
+    value, values = next(iter(shown.values.items()))
+    lengths = [axis.values.size for axis in shown.labels]
+    far = shown.far_from_best(value, values.reshape(prod(lengths), -1)).min(axis=1)
+    found = []
+    for place in np.argsort(far, kind="stable")[:_MOST_ROWS]:
+        at = np.unravel_index(place, lengths) if lengths else ()
+        chosen = {axis.dim: int(axis.kept[i]) for axis, i in zip(shown.labels, at, strict=True)}
+        found += best_points(result.isel(chosen), value=value)
+    return found
+
+
+def _column(result: xr.Dataset, points: Sequence[Mapping[str, Any]], name: str) -> xr.DataArray:
+    return xr.DataArray([point[name] for point in points], dims="point", attrs=result[name].attrs)
+
+
+def _shares(column: xr.DataArray) -> Any:
+    """Return 1 for the best value of a column, 0 for the worst, and what is between for others."""
+    far = far_from_best(column)
+    finite = far[np.isfinite(far)]
+    if not finite.size or finite.min() == finite.max():
+        return np.zeros(far.shape)
+    share = (finite.max() - np.where(np.isfinite(far), far, finite.max())) / np.ptp(finite)
+    return np.clip(share, 0.0, 1.0)
+
+
+def _text(item: Any) -> str:
+    if item is None:
+        return "any"
+    return style.plain_number(item) if isinstance(item, int | float) and not isinstance(item, bool) else str(item)
+
+
+def _axis_table(result: xr.Dataset, shown: ResultView) -> CardTable:
+    """Return every axis of a result with its range, and what the page does with it."""
+    used = {axis.dim: axis for axis in shown.axes}
+    dims, rows = list(result["status"].dims), []
+    for name in sorted(result.coords, key=lambda name: [dims.index(d) for d in result[name].dims if d in dims]):
+        coord = result[name]
+        if set(coord.dims) <= set(dims) and coord.ndim <= 1:
+            meaning = "; ".join(str(coord.attrs[key]) for key in ("long_name", "comment") if key in coord.attrs)
+            axis = used.get(str(coord.dims[0])) if coord.ndim else None
+            rows.append((str(name), meaning, _range(coord), _use(str(name), axis, shown)))
+    return CardTable(("axis", "meaning", "values", "on this page"), rows)
+
+
+def _range(coord: xr.DataArray) -> str:
+    unit = f" {style.pretty_unit(style.unit_of(coord))}".rstrip()
+    if coord.dtype.kind in "iuf":
+        low, high = (style.plain_number(float(end)) for end in (coord.min(), coord.max()))
+        return f"{low} to {high}{unit}, {coord.size:,} values" if coord.size > 1 else f"{low}{unit}"
+    return style.shorten(", ".join(str(each) for each in coord.values.ravel()[:100]), 160)
+
+
+def _use(name: str, axis: ResultAxis | None, shown: ResultView) -> str:
+    if axis is None:
+        return "held"
+    if name != axis.name:
+        return f"varies with {axis.name}"
+    figures = [each for each in shown.axes if each.role == "figure"]
+    if axis.role == "figure":
+        role = "vertical" if len(figures) == 2 and axis is figures[0] else "horizontal"
+    else:
+        role = {"label": "switch" if figures else "rows", "slider": "slider"}[axis.role]
+    return role if axis.values.size == axis.size else f"{role}, {axis.values.size} of {axis.size:,} values"
+
+
+def _how_much(result: xr.Dataset, shown: ResultView) -> str:
+    """Say how large the grid is, and what the page leaves out of it."""
+    text = f"The grid has {count(result['status'].size)} points."
+    if any(axis.values.size < axis.size for axis in shown.axes):
+        text += " The page holds a part of them, evenly spaced, with the best among them."
+    if shown.left_out:
+        text += f" It leaves out {', '.join(shown.left_out)}."
+    return text
+
+
+def _notes(result: xr.Dataset) -> dict[str, str]:
+    """Return where the numbers come from, as far as the result says."""
+    notes = {name: str(result.attrs.get(name, "")) for name in ("cube", "sample", "where", "citation")}
+    spec, versions = style.record(result, "spec"), style.record(result, "versions")
+    # "parameters" in results of earlier versions.
+    held, models = spec.get("fixed", spec.get("parameters", {})), spec.get("models", {})
+    notes["kernel"] = str(spec.get("kernel") or ", ".join(map(str, models)) if isinstance(models, Mapping) else "")
+    notes["held fixed"] = ", ".join(f"{n} = {v}" for n, v in held.items()) if isinstance(held, Mapping) else ""
+    notes["made by"] = f"sigcube {versions['sigcube']}" if "sigcube" in versions else ""
+    return {name: text for name, text in notes.items() if text}

@@ -1,0 +1,111 @@
+"""How the grid of a result becomes a larger one: new values go behind the old ones, and nothing old moves."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isclose
+from typing import Any
+
+from sigcube.chunks import Region
+from sigcube.errors import StoreMismatch
+from sigcube.plan.grid import Axis, Grid
+from sigcube.plan.spec import Spec
+
+__all__ = ["extend_spec", "order_of"]
+
+
+def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[Region, ...]]:
+    """Lay a spec out as a result stores it, with the values that the result lacks at the end of each dimension.
+
+    Parameters
+    ----------
+    stored : Spec
+        That of the result, its axes as they are stored.
+    wanted : Spec
+        The same sweep over a larger grid.
+    where : str
+        The result, for errors.
+
+    Returns
+    -------
+    spec : Spec
+        The wanted one in the order of the store.
+    stages : tuple of Region
+        What is to compute, one after another: a slab of the grid for each dimension that grows. Each is the full size
+        along the dimensions that grew before it; so no two tasks of a stage write to one chunk, although a stage may
+        begin within one.
+
+    Raises
+    ------
+    StoreMismatch
+        The axes are others, lie along other dimensions, or lack values that the result has.
+    """
+    before, after = stored.grid, wanted.grid
+    places = [[(axis.name, axis.dim) for axis in grid.axes] for grid in (before, after)]
+    if sorted(places[0]) != sorted(places[1]):
+        raise StoreMismatch(
+            "a result is extended along the axes that it has",
+            where=where,
+            found=", ".join(f"{name} along {dim}" for name, dim in places[1]),
+            expected=", ".join(f"{name} along {dim}" for name, dim in places[0]),
+            hint="write to another path",
+        )
+    added: dict[str, list[int]] = {}
+    for dim in before.dims:
+        has, wants = _points(before, dim), _points(after, dim)
+        for lacking in sorted(set(has) - set(wants), key=has.index)[:1]:
+            raise _lacks(before.along(dim), lacking, wants, where)
+        if len(set(wants)) < len(wants):
+            twice = next(point for i, point in enumerate(wants) if point in wants[:i])
+            raise StoreMismatch("an extension names each point once", where=f"{where}, {dim}", found=repr(twice))
+        known = set(has)
+        added[dim] = [i for i, point in enumerate(wants) if point not in known]
+    axes = {axis.name: axis for axis in after.axes}
+    grown = (
+        Axis(axis.name, axis.dim, (*axis.values, *(axes[axis.name].values[i] for i in added[axis.dim])))
+        for axis in before.axes
+    )
+    return replace(wanted, grid=Grid(tuple(grown))), tuple(_slabs(before.dims, added))
+
+
+def order_of(stored: Grid, asked: Grid) -> dict[str, list[int]]:
+    """Tell for each dimension that is stored in another order where its points are found, in the order asked for."""
+    found = {}
+    for dim in asked.dims:
+        position = {point: i for i, point in enumerate(_points(stored, dim))}
+        order = [position[point] for point in _points(asked, dim)]
+        if order != list(range(len(order))):
+            found[dim] = order
+    return found
+
+
+def _points(grid: Grid, dim: str) -> list[tuple[float | str, ...]]:
+    """Return the values of the axes along a dimension at each of its points, the axes in order of their names."""
+    axes: Sequence[Axis] = sorted(grid.along(dim), key=lambda axis: axis.name)
+    return list(zip(*(axis.values for axis in axes), strict=True))
+
+
+def _slabs(lengths: dict[str, int], added: dict[str, list[int]]) -> list[Region]:
+    found, now = [], dict(lengths)
+    for dim, points in added.items():
+        if points:
+            begin, now[dim] = now[dim], now[dim] + len(points)
+            found.append(tuple(slice(begin if each == dim else 0, n) for each, n in now.items()))
+    return found
+
+
+def _lacks(axes: Sequence[Axis], point: tuple[Any, ...], wanted: list[tuple[Any, ...]], where: str) -> StoreMismatch:
+    names = sorted(axis.name for axis in axes)
+    text = ", ".join(f"{name} = {value!r}" for name, value in zip(names, point, strict=True))
+    near = [
+        other[0]
+        for other in wanted
+        if len(other) == 1 and not isinstance(other[0], str) and isclose(other[0], point[0], rel_tol=1e-9)
+    ]
+    hint = f"the nearest is {near[0]!r}: write the values as a list, the old ones digit for digit" if near else None
+    return StoreMismatch(
+        "an extension keeps every value that the result has",
+        where=f"{where}, axes.{names[0]}",
+        found=f"no {text}",
+        expected="all the values there are, and more",
+        hint=hint or "add it to the axis, or write to another path",
+    )

@@ -1,0 +1,104 @@
+"""A result as users open it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from sigcube.cube.storage import reading, refuse_other_store
+from sigcube.errors import SigcubeError, SpecError
+from sigcube.plan.extension import order_of
+from sigcube.plan.grid import Grid, make_grid
+from sigcube.store.run import refuse_damaged_files
+from sigcube.store.template import journal_folder, read_attrs, read_layout
+
+__all__ = ["as_asked", "open_result", "result_attrs"]
+
+
+def result_attrs(path: str | Path, *kinds: str) -> dict[str, Any]:
+    """Return the attributes of a result of one of the kinds ``"result"``, of a sweep, and ``"fit"``.
+
+    Raises
+    ------
+    SpecError
+        For a path at which there is none.
+    StoreError
+        When it is damaged.
+    """
+    try:
+        refuse_other_store(path, *kinds)
+        with reading(path, what="result"):
+            attrs = read_attrs(path)
+    except SigcubeError:
+        # What is damaged is no longer what it was.
+        refuse_damaged_files(path)
+        raise
+    if "spec" not in attrs:
+        raise SpecError("this is not a result of a sweep", where=str(path), hint="name the folder of a sigcube result")
+    return attrs
+
+
+def open_result(path: str | Path) -> xr.Dataset:
+    """Open a result cube, finished or still being written.
+
+    Parameters
+    ----------
+    path : path
+        The result store.
+
+    Returns
+    -------
+    xarray.Dataset
+        Metrics of systems and summaries over the grid's axes, and the ``status`` of each grid point; or what a fit
+        found. Axes are in the order of the spec. Loaded when used; its arrays have the ``hvplot`` accessor.
+
+    Raises
+    ------
+    SpecError
+        For a path at which there is no result.
+    StoreError
+        When its attributes, coordinates or inputs are not as they were written. Of the values, `sigcube.verify` tells.
+    """
+    attrs = result_attrs(path, "result", "fit")
+    refuse_damaged_files(path)
+    _register_hvplot()
+    with reading(path, what="result"):
+        result: xr.Dataset = xr.open_zarr(path, chunks=None)
+    text = {name: coord.astype(object) for name, coord in result.coords.items() if coord.dtype.kind == "T"}
+    result = result.assign_coords(text)
+    # A copy that xarray saved has no journal.
+    if journal_folder(path).is_dir() and (stored := read_layout(path).spec):
+        result = as_asked(result, _grid(stored), _grid(json.loads(attrs["spec"])))
+    return result
+
+
+def as_asked(result: xr.Dataset, stored: Grid, asked: Grid) -> xr.Dataset:
+    """Put a result in the order that was asked for: an extension adds values of an axis behind the old ones."""
+    return result.isel(order_of(stored, asked)).transpose(..., *asked.dims)
+
+
+def _grid(record: Mapping[str, Any]) -> Grid:
+    return make_grid({name: (axis["dim"], axis["values"]) for name, axis in record["axes"].items()})
+
+
+class _HvplotOnFirstUse:
+    """The ``hvplot`` of arrays until hvPlot is imported, which puts its own accessor here.
+
+    Importing it takes longer than a small sweep. Of the classes this is no attribute, so that hvPlot does not warn that
+    it replaces one.
+    """
+
+    def __get__(self, data: Any, kind: type) -> Any:
+        if data is None:
+            raise AttributeError("hvplot")
+        import hvplot.xarray  # noqa: F401
+
+        return data.hvplot
+
+
+def _register_hvplot() -> None:
+    for kind in (xr.Dataset, xr.DataArray):
+        if "hvplot" not in vars(kind):
+            setattr(kind, "hvplot", _HvplotOnFirstUse())  # noqa: B010 - mypy knows no such attribute

@@ -1,0 +1,5 @@
+"""x."""
+
+from tests.bad_inputs.cases import Case
+
+ADDRESSES: tuple[Case, ...] = ()

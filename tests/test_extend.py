@@ -1,0 +1,295 @@
+"""A result grows, and what it holds stays: same bits as a fresh run, no block twice, whatever is interrupted."""
+
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+import xarray as xr
+from zarr.errors import ZarrUserWarning
+
+import sigcube.sweep as sweep_module
+from sigcube import Sweep, linspace, open_result, verify
+from sigcube.errors import SpecError, StoreError, StoreMismatch
+from sigcube.rerun import rerun
+from sigcube.store import read_journal, status
+from sigcube.store.lock import Lock
+from tests.damage import same_bits
+from tests.extensions import SMALL_BLOCKS, follow, make_history, sweep_of
+
+SMALL = {"window": ["geometric"], "xi_scale": [0.1, 0.5], "A": [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]}
+LARGE = {
+    "window": ["none", "geometric"],
+    "xi_scale": [0.1, 0.3, 0.5],
+    "A": [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0],
+}
+
+
+@pytest.fixture
+def _small_blocks() -> Iterator[None]:
+    with mock.patch.multiple("sigcube.plan.layout", **SMALL_BLOCKS):
+        yield
+
+
+@pytest.fixture
+def small(mock_cube: xr.Dataset, _small_blocks: None) -> Sweep:
+    return sweep_of(mock_cube, SMALL)
+
+
+@pytest.fixture
+def large(mock_cube: xr.Dataset, _small_blocks: None) -> Sweep:
+    return sweep_of(mock_cube, LARGE)
+
+
+@pytest.fixture
+def path(small: Sweep, tmp_path: Path) -> Path:
+    small.run(tmp_path / "r.zarr")
+    return tmp_path / "r.zarr"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_history_with_kills_ends_as_a_fresh_run(mock_cube: xr.Dataset, tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    counts = follow(mock_cube, make_history(rng), tmp_path / "r.zarr", rng, kills=1)
+    assert counts["journalled twice"] == 0
+
+
+def test_the_result_is_one_to_xarray_and_ordered_to_users(path: Path, large: Sweep) -> None:
+    result = large.extend(path)
+    assert result["A"].values.tolist() == LARGE["A"]
+    same_bits(result.load(), large.compute())
+    with xr.open_zarr(path, chunks=None) as plain:
+        assert plain["A"].values.tolist() == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 0.25, 0.75, 4.0]
+        assert plain["window"].values.tolist() == ["geometric", "none"]
+        picked = {"A": 0.75, "xi_scale": 0.3, "window": "none"}
+        assert plain["rms_mean"].sel(picked).item() == result["rms_mean"].sel(picked).item()
+
+
+def test_what_is_there_is_not_touched(path: Path, large: Sweep) -> None:
+    chunks = {each: (each.stat().st_ino, each.read_bytes()) for each in (path / "rms").glob("c.*")}
+    lines = (path / "journal" / "blocks.jsonl").read_bytes()
+    large.extend(path)
+    assert (path / "journal" / "blocks.jsonl").read_bytes().startswith(lines)
+    same = [each for each, before in chunks.items() if (each.stat().st_ino, each.read_bytes()) == before]
+    # Others have room for new values.
+    assert 0 < len(same) < len(chunks)
+
+
+def test_the_extended_sweep_goes_on_and_the_old_one_is_refused(path: Path, small: Sweep, large: Sweep) -> None:
+    with pytest.raises(StoreMismatch, match="part of this sweep") as caught:
+        large.run(path)
+    assert "--extend" in str(caught.value.hint)
+    large.extend(path)
+    before = (path / "journal" / "blocks.jsonl").read_bytes()
+    for again in (large.run, large.extend):
+        assert again(path).sizes["A"] == 10
+    assert read_journal(path / "journal").entries.keys() == set(range(status(path).blocks))
+    assert (path / "journal" / "blocks.jsonl").read_bytes() == before
+    with pytest.raises(StoreMismatch):
+        small.run(path)
+    with pytest.raises(StoreMismatch, match="keeps every value"):
+        small.extend(path)
+
+
+def test_what_was_left_is_done_first(small: Sweep, large: Sweep, tmp_path: Path) -> None:
+    path = tmp_path / "r.zarr"
+    with pytest.raises(KeyboardInterrupt):
+        small.run(path, on_event=lambda event: _interrupt())
+    assert status(path).todo
+    same_bits(large.extend(path).load(), large.compute())
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("replaced", range(0, 12, 3))
+def test_an_extension_interrupted_among_its_files_goes_on(path: Path, large: Sweep, replaced: int) -> None:
+    from sigcube.files import write_file
+
+    left = [replaced]
+
+    def write_some(*given: Any) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        write_file(*given)
+
+    with mock.patch("sigcube.store.extension.write_file", write_some), pytest.raises(KeyboardInterrupt):
+        large.extend(path)
+    same_bits(large.extend(path).load(), large.compute())
+    assert verify(path, sample=3).sound
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "A/c/0", "journal/inputs.npz", "rms/zarr.json"])
+def test_a_damaged_file_is_made_again_from_the_copy(path: Path, large: Sweep, name: str) -> None:
+    large.extend(path)
+    (path / name).write_bytes(b"{}")
+    assert not verify(path).sound
+    assert verify(path, repair=True).repaired
+    assert verify(path).sound
+    same_bits(open_result(path).load(), large.compute())
+
+
+def test_it_is_made_again_in_the_same_blocks(path: Path, large: Sweep, tmp_path: Path) -> None:
+    large.extend(path)
+    report = rerun(path, tmp_path / "again.zarr")
+    assert (report.compared, report.identical) == (status(path).blocks, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"metrics": ["rms", "chi2"]}, "metrics"),
+        ({"sample": "all"}, "data"),
+        ({"dtype": "float64"}, "dtype"),
+        ({"reference": None}, "reference"),
+    ],
+)
+def test_only_axes_grow(mock_cube: xr.Dataset, path: Path, change: dict[str, Any], named: str) -> None:
+    given = {"sample": "unflagged", "reference": "mond", "keep": ["galaxy"], **change}
+    before = sorted((each, each.stat().st_mtime_ns) for each in path.rglob("*"))
+    with pytest.raises(StoreMismatch, match=named):
+        Sweep(mock_cube, kernel="sigma", axes=LARGE, **given).extend(path)
+    assert sorted((each, each.stat().st_mtime_ns) for each in path.rglob("*")) == before
+
+
+def test_of_two_extensions_at_once_the_later_is_refused(mock_cube: xr.Dataset, path: Path, large: Sweep) -> None:
+    other = sweep_of(mock_cube, {**SMALL, "A": [*SMALL["A"], 9.0, 8.0]})
+    extend_plan = sweep_module.extend_plan
+
+    def meanwhile(*given: Any, **named: Any) -> Any:
+        plan = extend_plan(*given, **named)
+        with mock.patch("sigcube.sweep.extend_plan", extend_plan):
+            other.extend(path)
+        return plan
+
+    with mock.patch("sigcube.sweep.extend_plan", meanwhile), pytest.raises(StoreMismatch, match="not the one"):
+        large.extend(path)
+    same_bits(open_result(path).load(), other.compute())
+
+
+def test_a_run_refuses_a_store_that_is_extended_before_it_holds_the_lock(
+    path: Path, small: Sweep, large: Sweep
+) -> None:
+    taken = []
+
+    def extend_first(folder: Path) -> Lock:
+        if not taken:
+            taken.append(folder)
+            large.extend(path)
+        return Lock(folder)
+
+    with mock.patch("sigcube.store.run.Lock", extend_first), pytest.raises(StoreMismatch):
+        small.run(path)
+
+
+@pytest.mark.parametrize("start", [0, 12, 40, -30])
+def test_a_lost_header_is_taken_from_its_copy(path: Path, large: Sweep, start: int) -> None:
+    large.extend(path)
+    journal = path / "journal" / "blocks.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    number = next(i for i, line in enumerate(lines) if i and line.startswith(b'{"kind": "header"'))
+    broken = bytearray(lines[number])
+    broken[start] ^= 1
+    journal.write_bytes(b"".join([*lines[:number], bytes(broken), *lines[number + 1 :]]))
+    assert not verify(path).sound
+    assert verify(path, repair=True).repaired
+    same_bits(large.run(path).load(), large.compute())
+    assert verify(path, sample=3).sound
+
+
+def test_a_journal_cut_before_the_extension_is_made_whole(path: Path, large: Sweep) -> None:
+    before = (path / "journal" / "blocks.jsonl").read_bytes()
+    large.extend(path)
+    (path / "journal" / "blocks.jsonl").write_bytes(before)
+    with pytest.raises(StoreError):
+        open_result(path)
+    verify(path, repair=True)
+    same_bits(large.run(path).load(), large.compute())
+
+
+def test_values_of_a_lost_extension_do_not_come_back(mock_cube: xr.Dataset, path: Path, large: Sweep) -> None:
+    before = Path(shutil.copytree(path, path.with_name("before.zarr")))
+    large.extend(path)
+    # As if all but the chunks had been restored from a copy.
+    for name in ("zarr.json", "journal", *(each.name for each in before.iterdir() if each.is_dir())):
+        if name != "zarr.json" and (before / name / "zarr.json").exists() and list((before / name).glob("c.*")):
+            shutil.copy(before / name / "zarr.json", path / name / "zarr.json")
+        elif (before / name).is_dir():
+            shutil.rmtree(path / name)
+            shutil.copytree(before / name, path / name)
+        else:
+            shutil.copy(before / name, path / name)
+    other = sweep_of(mock_cube, {**SMALL, "A": [*SMALL["A"], 9.0, 8.0]})
+    with pytest.raises(KeyboardInterrupt):
+        other.extend(path, on_event=lambda event: _interrupt())
+    unfinished = open_result(path).sel(A=[8.0, 9.0])
+    assert not unfinished["status"].any()
+    assert unfinished["rms_mean"].isnull().all()
+
+
+def test_a_late_writer_of_a_shared_chunk_is_noticed(path: Path, large: Sweep) -> None:
+    shared = path / "rms_mean" / "c.0.0.1"
+    before = shared.read_bytes()
+    large.extend(path)
+    assert shared.read_bytes() != before
+    shared.write_bytes(before)
+    with pytest.raises(StoreError, match="damaged"):
+        large.run(path)
+    verify(path, repair=True)
+    same_bits(large.run(path).load(), large.compute())
+
+
+def test_a_result_that_began_too_small_is_refused(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    pilot = sweep_of(mock_cube, {"xi_scale": [0.1, 1.0], "A": [0.5, 2.0]})
+    axes = {"xi_scale": [0.1, 1.0, *linspace(0.2, 0.9, 70)], "A": [0.5, 2.0, *linspace(0.6, 1.9, 70)]}
+    pilot.run(tmp_path / "r.zarr")
+    with pytest.raises(StoreMismatch, match="began too small"):
+        sweep_of(mock_cube, axes).extend(tmp_path / "r.zarr")
+
+
+def test_a_result_of_an_extension_computes_in_the_order_of_the_spec(path: Path, large: Sweep) -> None:
+    large.extend(path)
+    same_bits(Sweep.from_result(path).compute(), large.compute())
+
+
+def test_axes_may_be_named_in_another_order(mock_cube: xr.Dataset, path: Path) -> None:
+    other = sweep_of(mock_cube, {name: LARGE[name] for name in ("A", "window", "xi_scale")})
+    found, fresh = other.extend(path), other.compute()
+    assert found["rms"].dims == fresh["rms"].dims
+    same_bits(found.load(), fresh)
+
+
+def test_a_copy_that_xarray_saved_opens(path: Path, large: Sweep, tmp_path: Path) -> None:
+    result = large.extend(path)
+    with pytest.warns(ZarrUserWarning):
+        result.drop_encoding().to_zarr(tmp_path / "copy.zarr")
+    same_bits(open_result(tmp_path / "copy.zarr").load(), result.load())
+
+
+def test_there_must_be_a_result(large: Sweep, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="not a result"):
+        large.extend(tmp_path / "none.zarr")
+
+
+@pytest.mark.cluster
+def test_workers_extend_as_one_process_does(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    """With blocks as large as they are for users, since workers know nothing of smaller ones."""
+    few, more = (
+        Sweep(
+            mock_cube,
+            kernel="sigma",
+            sample="unflagged",
+            axes={"xi_scale": linspace(0.1, 1, n), "A": linspace(0.5, 2, n)},
+        )
+        for n in (401, 801)
+    )
+    few.run(tmp_path / "r.zarr", workers=0)
+    result = more.extend(tmp_path / "r.zarr", workers=2)
+    assert status(tmp_path / "r.zarr").blocks > 5
+    same_bits(result.load(), more.compute())

@@ -113,7 +113,7 @@ def ablation(
     for row, adjusted in zip(rows, _holm([row["p_value"] for row in rows]), strict=True):
         row["p_adjusted"] = adjusted
     units = str(of.attrs.get("units", ""))
-    there = of.array.coords.to_dataset().drop_dims(of.dim).isel(start)
+    there = of.array.coords.to_dataset().drop_dims(of.dim, errors="ignore").isel(start, missing_dims="ignore")
     labels = {key: ("change", np.array([row[key] for row in rows], dtype=object)) for key in ("axis", "label")}
     answer = xr.Dataset(coords={**there.coords, **labels})
     for name, (text, in_units) in _COLUMNS.items():

@@ -88,39 +88,51 @@ def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, w
         For a summary that is not there, values of systems that were not kept, or if no value is finite.
     """
     array = summary_of(result, by) if per is None else _of_systems(result, by, per)
+    if not within >= 0:
+        raise SpecError("a box holds points that are worse", where="within", found=f"{within:g}", expected="0 or more")
     keep = () if per is None else (per,)
     found = nearest(array, keep=keep, along=grid_dims(array))
     if not found.there.any():
         raise SpecError(f"no grid point has a finite {array.name}", where="by", hint="the result's status tells why")
     at = found.points | {dim: xr.DataArray(np.arange(array.sizes[dim]), dims=dim) for dim in keep}
-    names = [
-        str(name) for name, each in result.data_vars.items() if name != "status" and set(each.dims) == set(array.dims)
-    ]
-    answer = found.masked(result[names].isel(at))
+    alike = (str(name) for name, each in result.data_vars.items() if set(each.dims) == set(array.dims))
+    answer = found.masked(result[[name for name in alike if name != "status"]].isel(at).load())
     worst = (found.distance + within * np.abs(found.value))[..., np.newaxis]
-    sides: dict[str, npt.NDArray[np.integer[Any]]] = {}
-    for dim in found.over:
-        line = array.isel({other: i for other, i in at.items() if other != dim}).transpose(..., dim).values
+    sides: dict[str, npt.NDArray[Any]] = {}
+    for dim, index in found.points.items():
+        line = array.isel({other: i for other, i in at.items() if other != dim}).load().transpose(..., dim).values
         same = (line == line[..., :1]).all(axis=-1)
         for name in axes_along(array, dim):
-            inside = found.floors[dim] <= worst
+            answer = answer.assign(_box(array[name], found, found.floors[dim] <= worst))
             tests = [~found.there, same]
-            if is_label(array[name]):
-                answer[f"{name}_within"] = keep, _labels_inside(array[name], inside), about(f"{name} in the box")
-            else:
-                values = array[name].values.astype(np.float64)
-                for end, reduce, none in (("low", np.min, np.inf), ("high", np.max, -np.inf)):
-                    box = np.where(found.there, reduce(np.where(inside, values, none), axis=-1), np.nan)
-                    units = array[name].attrs.get("units", "")
-                    answer[f"{name}_{end}"] = keep, box, about(f"{name}, {end} end of the box", units)
-                chosen = values[found.points[dim].values]
-                tests += [chosen == values.min(), chosen == values.max()]
+            if not is_label(array[name]):
+                values = array[name].values
+                tests += [values[index.values] == values.min(), values[index.values] == values.max()]
             sides[name] = np.select(tests, [_NO_VALUE, _ANY, _LOWER, _UPPER][: len(tests)], _INSIDE)
     flags = {"flag_values": list(range(len(_SIDES))), "flag_meanings": " ".join(_SIDES)}
     table = np.stack([*sides.values()], axis=-1) if sides else np.empty((*found.value.shape, 0))
     answer["at_bound"] = (*keep, "axis"), table.astype(np.uint8), about("side on which the best value lies") | flags
     answer["axis"] = "axis", np.array(list(sides), dtype=object), about("axis")
-    return answer.load().assign_attrs(by=str(array.name), within=within)
+    return answer.assign_attrs(by=str(array.name), within=within)
+
+
+def _box(coord: xr.DataArray, found: "Nearest", inside: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the ends of the values of an axis that are inside, or the labels, for each place that is kept."""
+    name, units = str(coord.name), coord.attrs.get("units", "")
+    if is_label(coord):
+        rows = inside.reshape(-1, inside.shape[-1])
+        text = np.array([", ".join(map(str, coord.values[row])) for row in rows], dtype=object)
+        return {f"{name}_within": (found.keep, text.reshape(found.value.shape), about(f"{name} in the box"))}
+    low = np.where(inside, coord.values, np.inf).min(axis=-1)
+    high = np.where(inside, coord.values, -np.inf).max(axis=-1)
+    return {
+        f"{name}_{end}": (
+            found.keep,
+            np.where(found.there, each, np.nan),
+            about(f"{name}, {end} end of the box", units),
+        )
+        for end, each in (("low", low), ("high", high))
+    }
 
 
 def _of_systems(result: xr.Dataset, by: str | None, per: str) -> xr.DataArray:
@@ -130,13 +142,6 @@ def _of_systems(result: xr.Dataset, by: str | None, per: str) -> xr.DataArray:
     if per != system_dim(array):
         raise SpecError(f"there is no dimension {per!r} of systems", where="per", hint=f"per={system_dim(array)!r}")
     return array
-
-
-def _labels_inside(coord: xr.DataArray, inside: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    """Join the labels that have a point in the box, for each row."""
-    rows = inside.reshape(-1, inside.shape[-1])
-    text = [", ".join(map(str, coord.values[row])) for row in rows]
-    return np.array(text, dtype=object).reshape(inside.shape[:-1])
 
 
 def profile(array: xr.DataArray, *axes: str) -> xr.Dataset:
@@ -167,7 +172,7 @@ def profile(array: xr.DataArray, *axes: str) -> xr.Dataset:
     keep = tuple(str(dim) for dim in array.dims if dim in wanted or dim == system_dim(array))
     found = nearest(array, keep=keep)
     name = str(array.name or "value")
-    answer = found.masked(array.coords.to_dataset().isel(found.points).reset_coords())
+    answer = found.masked(array.coords.to_dataset().isel(found.points, missing_dims="ignore").reset_coords())
     answer = answer.set_coords([str(each) for each in answer.data_vars])
     others = ", ".join(found.over) or "nothing"
     return answer.assign({name: (keep, found.value, {**array.attrs, "comment": f"best over {others}"})})

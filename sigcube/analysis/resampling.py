@@ -1,7 +1,10 @@
 """A result over other systems: some of them, train and test sets, resamples; the model is not evaluated again."""
 
 from collections.abc import Sequence
+from functools import reduce
 from math import prod
+from operator import and_
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,10 +73,12 @@ def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep
         rounded = {"comment": _ROUNDED} if result[metric].dtype == np.float32 else {}
         answer[name] = [each for each in result[metric].dims if each != dim], values, {**attrs, **rounded}
     if "status" in result:
-        finite = np.logical_and.reduce([np.isfinite(made[name]) for name in made if not name.endswith("_median")])
-        was, valid = chosen["status"], np.where(finite, PointStatus.DONE, PointStatus.INVALID).astype(np.uint8)
+        was = chosen["status"]
+        means: Any = [np.isfinite(answer[name]) for name in made if not name.endswith("_median")]
+        finite = reduce(and_, means).transpose(*was.dims).values
         computed = np.isin(was.values, (PointStatus.DONE, PointStatus.INVALID))
-        answer["status"] = was.copy(data=np.where(computed, valid, was.values))
+        valid = np.where(finite, PointStatus.DONE, PointStatus.INVALID)
+        answer["status"] = was.copy(data=np.where(computed, valid, was.values).astype(np.uint8))
     of_all = f"{chosen.sizes[dim]} of the {result.sizes[dim]} systems"
     answer.attrs = {key: each for key, each in result.attrs.items() if key != "identity"}
     return answer.assign_attrs(
@@ -174,7 +179,7 @@ def holdout(
             "in_sample": ((), score(columns[-1]), about(f"{name} at the best point of all systems", units)),
             "out_of_sample": ((), score(held_out), about(f"{name} of the values held out", units)),
         },
-        coords=of.array.coords.to_dataset().isel(chosen).coords,
+        coords=of.array.coords.to_dataset().isel(chosen, missing_dims="ignore").coords,
         attrs={"by": name, "folds": folds, "seed": seed},
     )
 
@@ -262,7 +267,7 @@ def bootstrap(
             name: (list(of.grid), values.reshape(sizes), about(text, unit))
             for (name, text), values, unit in zip(names.items(), found, units, strict=True)
         },
-        coords=of.array.coords.to_dataset().drop_dims(of.dim).coords,
+        coords=of.array.coords.to_dataset().drop_dims(of.dim, errors="ignore").coords,
         attrs={"by": of.summary, "n": n, "seed": seed, "confidence": confidence},
     )
 

@@ -70,7 +70,7 @@ def specification_curve(
     if threshold is not None and holds is not None:
         raise SpecError("there is one statement at a time", where="holds", hint="give either a threshold or a function")
     dims = grid_dims(array)
-    array = array.load()
+    array = array.compute()
     distance = far_from_best(array)
     missing, repeated = np.isinf(distance), _repeated(array)
     numbers = np.flatnonzero(~missing & ~repeated)

@@ -138,14 +138,16 @@ def reference_rms(result: xr.Dataset, sweep: Sweep | None) -> xr.DataArray:
 
     A result does not hold it, but the points that its sweep saw, and which model the reference is.
     """
-    if sweep is None:
-        if "source" not in result.encoding:
-            raise SpecError(
-                "a win rate over other systems needs the RMS of the reference, which a result does not hold",
-                where="by",
-                hint="open the result from its store with sigcube.open_result, or name the sweep that made it: sweep=",
-            )
+    if sweep is None and "source" in result.encoding:
         sweep = Sweep.from_result(result.encoding["source"])
+    elif sweep is None:
+        raise SpecError(
+            "a win rate over other systems needs the RMS of the reference, which a result does not hold",
+            where="by",
+            hint="open the result from its store with sigcube.open_result, or name the sweep that made it: sweep=",
+        )
+    elif any(result.attrs.get(key) != sweep.plan(probe=False).attrs[key] for key in ("spec", "cube_fingerprint")):
+        raise SpecError("this is not the sweep that made the result", where="sweep", found=repr(sweep))
     plan, packed = sweep.plan(probe=False), sweep.packed
     axes, rms = plan.spec.grid.axes, METRICS["rms"]
     found: dict[BoundModel, FloatArray] = {}
@@ -165,7 +167,8 @@ def reference_rms(result: xr.Dataset, sweep: Sweep | None) -> xr.DataArray:
     table = xr.DataArray(
         np.empty((packed.n_systems, *(plan.dims[dim] for dim in dims))),
         dims=(str(plan.system_dim), *dims),
-        coords={name: each for name, each in plan.coords.items() if each[0] in (*dims, plan.system_dim)},
+        coords={name: each for name, each in plan.coords.items() if each[0] in dims}
+        | {str(plan.system_dim): list(packed.systems)},
     )
     for section in plan.sections:
         assert section.reference is not None

@@ -84,6 +84,10 @@ def sensitivity(
     """
     check_array(array)
     dims = grid_dims(array)
+    if missing not in ("refuse", "drop"):
+        raise SpecError(f"missing values cannot be {missing!r}", where="missing", expected="'refuse' or 'drop'")
+    if order is not None and order < 1:
+        raise SpecError("a component has at least one axis", where="order", found=str(order), expected="1 or more")
     for name in weights or {}:
         find_dim(array, name, where="weights")
     given = {dim: _probabilities(array, dim, weights or {}) for dim in dims}
@@ -91,7 +95,10 @@ def sensitivity(
     if missing == "drop":
         kept, left_out = _complete(array)
         array = array.isel(kept)
-        given = {dim: given[dim][kept[dim]] / given[dim][kept[dim]].sum() for dim in dims}
+        for dim in dims:
+            if not (own := given[dim][kept[dim]]).any():
+                raise SpecError("every value that has a weight is left out", where=f"weights.{dim}", found=left_out)
+            given[dim] = own / own.sum()
     # Along an axis of one value nothing varies.
     active = [dim for dim in dims if array.sizes[dim] > 1]
     try:
@@ -147,7 +154,7 @@ def _complete(array: xr.DataArray) -> tuple[dict[str, npt.NDArray[np.int64]], st
         kept[dim] = np.delete(kept[dim], at)
     if not all(each.size for each in kept.values()):
         raise SpecError("no value of the array is finite", where=str(array.name))
-    return kept, "; ".join(f"{dim}: {', '.join(values)}" for dim, values in gone.items())
+    return kept, "; ".join(f"{dim}: {', '.join(values)}" for dim, values in gone.items()) or "nothing"
 
 
 def _split(
@@ -277,7 +284,7 @@ def _answer(
     def shaped(values: FloatArray) -> FloatArray:
         return values if systems else values[0]
 
-    comments = {str(name): each.attrs["comment"] for name, each in array.coords.items() if "comment" in each.attrs}
+    comments = (f"{name}: {each.attrs['comment']}" for name, each in array.coords.items() if "comment" in each.attrs)
     return xr.Dataset(
         {
             "mean": (lead, shaped(means), about("mean over the grid", units)),
@@ -299,5 +306,5 @@ def _answer(
             "component": ("component", np.array(names, dtype=object), about("axes of a component")),
             "n_axes": ("component", sizes[listed], about("number of axes of a component")),
         },
-        attrs={"of": str(array.name), **{f"axis {name}": comment for name, comment in comments.items()}},
+        attrs={"of": str(array.name), "comment": "; ".join(comments)},
     )

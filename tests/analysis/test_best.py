@@ -177,7 +177,9 @@ def test_each_galaxy_has_the_best_point_that_it_has_alone(per_chunk: int | None)
 @given(array=surfaces(), part=st.integers(1, 40))
 def test_a_profile_is_the_best_over_the_other_axes(array: xr.DataArray, part: int) -> None:
     array = array.assign_coords({dim: np.arange(n) / 2 for dim, n in array.sizes.items()}).rename("f")
+    bare = array.drop_vars(list(array.coords))
     for keep in array.dims:
+        np.testing.assert_array_equal(profile(bare, keep).f, profile(array, keep).f)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sigcube.analysis.labelled._PART", part)
             found = profile(array, keep)
@@ -224,6 +226,7 @@ def test_a_profile_along_two_axes_and_of_each_galaxy() -> None:
         (lambda r: best(r.drop_vars("rms"), per="galaxy"), r'keep = \["galaxy"\]'),
         (lambda r: best(r, per="cluster"), "per='galaxy'"),
         (lambda r: best(r * np.nan), "no grid point has a finite rms_mean"),
+        (lambda r: best(r, within=-0.1), "0 or more"),
         (lambda r: best(r.rms_mean), "asked of the result of a sweep"),
         (lambda r: best(r.assign_attrs(kind="fit")), "a fit"),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sigcube.analysis import bootstrap, holdout, reselect
+from sigcube.analysis import best, bootstrap, holdout, reselect, sensitivity
 from sigcube.analysis.best import best_index
 from sigcube.errors import SpecError
 from sigcube.sweep import Sweep
@@ -56,9 +56,12 @@ def test_other_systems_give_the_bits_of_their_own_sweep(survey: xr.Dataset, swep
     # A part of the grid has a part of these values, from the store or in memory with its sweep.
     part = {"nu": "simple", "constants": "codata"}
     names = ["rms_mean", "rms_median", "win_rate", "status"]
-    for held, given in ((swept, None), (Sweep(survey, **SWEEP, dtype="float64").compute(), Sweep(survey, **SWEEP))):
+    whole = Sweep(survey, **SWEEP, dtype="float64")
+    for held, given in ((swept, None), (whole.compute(), whole)):
         some = reselect(held.sel(part).isel(mass_to_light=[2, 0]), list(expected.galaxy.values), sweep=given)
         xr.testing.assert_equal(some[names], expected[names].sel(part).isel(mass_to_light=[2, 0]))
+    with pytest.raises(SpecError, match="not the sweep that made the result"):
+        reselect(whole.compute(), list(expected.galaxy.values), sweep=sweep)
     again = reselect(found, found.galaxy == found.galaxy)
     np.testing.assert_array_equal(again.win_rate, expected.win_rate)
 
@@ -93,6 +96,19 @@ def test_one_system_is_its_own_mean_and_median() -> None:
     assert found.sizes["galaxy"] == 1
     np.testing.assert_array_equal(found.rms_mean, result.rms.sel(galaxy="G3"))
     np.testing.assert_array_equal(found.bias_median, result.bias.sel(galaxy="G3"))
+
+
+def test_a_single_point_has_answers_too() -> None:
+    point = kept_result().isel(window=0, k=0, A=0)
+    assert (
+        float(best(point).rms_mean)
+        == float(holdout(point, folds=7).in_sample)
+        == pytest.approx(float(point.rms.mean()))
+    )
+    np.testing.assert_array_equal(best(point, per="galaxy").rms, point.rms)
+    np.testing.assert_array_equal(sensitivity(point.rms).variance, np.zeros(7))
+    assert float(reselect(point, ["G1"]).rms_mean) == float(point.rms[1])
+    assert float(bootstrap(point, "rms", n=50).share_best) == 1.0
 
 
 @pytest.mark.parametrize("by", ["rms", "rms_median", "bias"])

@@ -252,8 +252,11 @@ def test_what_is_left_out_for_missing_values_is_said() -> None:
     assert one.attrs["left_out"] == "x: 1"
     rest = gaps().sel(galaxy="b").isel(x=[0, 2])
     np.testing.assert_allclose(one.shapley, sensitivity(rest, weights={"x": [2 / 3, 1 / 3]}).shapley)
+    assert sensitivity(gaps().sel(galaxy="c"), missing="drop").attrs["left_out"] == "nothing"
     with pytest.raises(SpecError, match="no value of the array is finite"):
         sensitivity(gaps() * np.nan, missing="drop")
+    with pytest.raises(SpecError, match="every value that has a weight is left out"):
+        sensitivity(gaps().sel(galaxy="b"), missing="drop", weights={"x": [0.0, 1.0, 0.0]})
 
 
 @pytest.mark.parametrize(
@@ -270,6 +273,12 @@ def test_bad_weights_are_refused(weights: dict[str, Any], words: str) -> None:
     with pytest.raises(SpecError, match=words) as caught:
         sensitivity(small_result().rms_mean.isel(window=1), weights=weights)
     assert "weights" in str(caught.value.where)
+
+
+@pytest.mark.parametrize("options", [{"missing": "ignore"}, {"order": 0}])
+def test_other_options_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match=r"missing values cannot be|at least one axis"):
+        sensitivity(small_result().rms_mean.isel(window=1), **options)
 
 
 def test_axes_along_one_dimension_are_one_choice() -> None:

@@ -7,12 +7,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from sigcube import files
-from sigcube.files import make_folder, sync, sync_all, write_all, write_file, write_folder
+from sigcube.errors import SpecError
+from sigcube.files import free_space, make_folder, path_of, sync, sync_all, write_all, write_file, write_folder
 
 PAGE = mmap.PAGESIZE
 DIRECT = 2**20
@@ -238,3 +241,42 @@ def test_what_is_there_is_not_replaced_unasked(meanwhile: bool, tmp_path: Path) 
         ours()
     assert sorted(os.listdir(tmp_path)) == ["folder"]
     assert os.listdir(path) == ["theirs"]
+
+
+def test_a_path_is_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    for given in (".", "absent/x", "file", "file/below", tmp_path):
+        assert path_of(given, what="a cube") == Path(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("x" * 300, "where: 'xxx(.|\n)*found: File name too long"),
+        ("a\0b", "where: 'a.x00b'\n  found: embedded null byte"),
+        (None, "where: None\n  found: "),
+        # A number would be one of an open file.
+        (0, "where: 0\n  found: "),
+    ],
+)
+def test_what_can_be_no_path(given: Any, said: str) -> None:
+    with pytest.raises(SpecError, match=f"this cannot be the path of a cube\n  {said}"):
+        path_of(given, what="a cube")
+
+
+def test_the_room_is_that_of_the_disk_on_which_something_will_be(tmp_path: Path) -> None:
+    there = os.statvfs(tmp_path)
+    assert free_space(tmp_path / "not" / "yet" / "there") == pytest.approx(there.f_bavail * there.f_frsize, rel=0.1)
+
+
+def test_a_disk_that_does_not_know_its_size_has_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sigcube.files.shutil.disk_usage", lambda path: mock.Mock(total=0, free=0))
+    assert free_space(tmp_path) is None
+
+
+@pytest.mark.parametrize("path", [Path("/"), Path("."), Path("..")], ids=str)
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_nothing_takes_the_place_of_what_has_no_name(path: Path, overwrite: bool) -> None:
+    with pytest.raises(FileExistsError, match="File exists"), write_folder(path, overwrite=overwrite):
+        pytest.fail("a draft was given")

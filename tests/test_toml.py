@@ -1,5 +1,6 @@
 """TOML files, and how their faults are told."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -91,6 +92,34 @@ def test_all_faults_are_told_at_once() -> None:
 def test_keys_that_others_take_are_valid_too() -> None:
     with pytest.raises(SpecError, match="did you mean 'hub'"):
         check(Wheel, {"radius": 1.0, "hubb": 1}, also=["hub"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("radius = 0.3", "radius = true", "key 'wheels.left.radius' is wrong(.|\n)*found: True"),
+        ("radius = 0.3", 'radius = "0.3"', "found: '0.3'\n  expected: Input should be a number"),
+        ("radius = 0.3", "radius = 0.3\nspokes = true", "key 'wheels.left.spokes' is wrong"),
+        ('colour = "red"', 'colour = "red"\nspare = [{radius = 1}, {radius = true}]', "key 'spare.1.radius' is wrong"),
+    ],
+)
+def test_text_and_truth_are_no_numbers(old: str, new: str, said: str) -> None:
+    assert re.search(said, refused(GOOD.replace(old, new)))
+
+
+def test_a_whole_number_may_stand_for_any(tmp_path: Path) -> None:
+    assert check(Wheel, parse_toml("radius = 1", what="it", where="")).radius == 1.0
+
+
+def test_marks_of_an_encoding_and_old_line_ends_are_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes("\ufeffa = 1\r\nb = 2\rc = 3".encode())
+    assert read_text(tmp_path / "a.toml", what="it") == "a = 1\nb = 2\nc = 3"
+
+
+def test_dots_in_texts_join_no_names() -> None:
+    sentence = "one. " * 50 + "0.1.2"
+    text = f'a.b.c = "{sentence}" # {sentence}\nd = [0.1, 0.2]'
+    assert parse_toml(text, what="it", where="")["a"]["b"]["c"] == sentence
 
 
 def test_a_list_of_faults_names_the_table_that_was_checked() -> None:

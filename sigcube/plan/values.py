@@ -121,12 +121,15 @@ class ResultVariable:
         return prod(ceil(n / chunk) for n, chunk in zip(self.shape, self.chunks, strict=True))
 
 
-def least_bytes(variable: ResultVariable, block: Block) -> float:
-    """Return how many bytes a block's values of a variable take on the disk at the least.
+def least_bytes(variables: Iterable[ResultVariable], blocks: Iterable[Block]) -> float:
+    """Return how many bytes some blocks of a result take on the disk at the least.
 
-    What is compressed counts half, and where values repeat, once.
+    What is compressed counts half, and where its values repeat, once.
     """
-    written = len(block.regions) * prod(part.stop - part.start for part in block.regions[0])
-    rows = prod(variable.shape[: len(variable.shape) - len(block.shape)])
-    points = _COMPRESSED * block.size if variable.compressed else written
-    return rows * points * np.dtype(variable.dtype).itemsize
+    computed = written = dims = 0
+    for block in blocks:
+        dims = len(block.shape)
+        computed += block.size
+        written += len(block.regions) * prod(part.stop - part.start for part in block.regions[0])
+    sizes = ((each, np.dtype(each.dtype).itemsize * prod(each.shape[: len(each.shape) - dims])) for each in variables)
+    return sum(size * (_COMPRESSED * computed if each.compressed else written) for each, size in sizes)

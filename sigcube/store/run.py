@@ -192,7 +192,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
         There is something else than a result.
     """
     target = path_of(path, what="a result").resolve()
-    if not os.path.lexists(target):
+    if is_new := not os.path.lexists(target):
         _refuse_without_room(target, plan, plan.blocks)
         try:
             create(target, plan=plan, inputs=inputs)
@@ -211,7 +211,8 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
         _restore_missing(target, plan, inputs)
         store = RunStore(str(target), lock, blocks=plan.blocks, retry_failed=retry_failed)
         store.check()
-        _refuse_without_room(target, plan, (plan.blocks[index] for index in store.todo))
+        if not is_new:
+            _refuse_without_room(target, plan, (plan.blocks[index] for index in store.todo))
         return store
     except BaseException:
         lock.release()
@@ -232,7 +233,7 @@ def _refuse_another_sweep(target: Path, plan: Plan) -> None:
 
 def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> None:
     """Refuse to begin what the disk cannot hold; what will be compressed counts as little as it may come to."""
-    needed = sum(least_bytes(variable, block) for block in blocks for variable in plan.variables)
+    needed = least_bytes(plan.variables, blocks)
     try:
         free = free_space(target)
     except OSError as error:

@@ -1,6 +1,7 @@
 """Axes as users write them, the grid they span, and every way to get them wrong."""
 
 import re
+from decimal import Decimal, localcontext
 from math import prod
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigcube.errors import SpecError
-from sigcube.plan.grid import Axis, geomspace, linspace, make_grid
+from sigcube.plan.grid import MOST_VALUES, Axis, geomspace, linspace, make_grid
 
 FORMS = [
     # a list
@@ -103,6 +104,39 @@ SPACINGS: list[tuple[Any, tuple[Any, ...], str]] = [
     # NumPy would count from the end
     (geomspace, (1, 2, -1), "expected: a whole number of values, above zero"),
 ]
+
+
+def exactly(start: float, stop: float, num: int) -> tuple[float, ...]:
+    """Values in constant ratio, each by a power of its own."""
+    with localcontext(prec=40):
+        first, ratio = Decimal(start), Decimal(stop) / Decimal(start)
+        powers = (float(first * ratio ** (Decimal(i) / (num - 1))) for i in range(1, num - 1))
+        return (start, *powers, stop)[:num]
+
+
+@given(start=st.floats(1e-300, 1e300), stop=st.floats(1e-300, 1e300), num=st.integers(1, 60))
+def test_ratios_add_up_no_rounding(start: float, stop: float, num: int) -> None:
+    assert geomspace(start, stop, num) == exactly(start, stop, num)
+
+
+def test_the_last_of_many_ratios_is_as_exact_as_the_first() -> None:
+    found = geomspace(0.1, 50.0, 20_001)
+    assert found[::2000] == exactly(0.1, 50.0, 11)
+
+
+FIVE = range(10**5)
+BOUNDS = [
+    (lambda n: linspace(0, 1, n), MOST_VALUES, "expected: at most 1,000,000 values"),
+    (lambda n: make_grid({"A": range(n)}), MOST_VALUES, "too many values\n  where: axes.A\n  found: 1,000,001"),
+    (lambda n: make_grid({"A": FIVE, "k": FIVE, "z": range(n)}), 10**5, "z 100,001 = 1,000,010,000,000,000"),
+]
+
+
+@pytest.mark.parametrize(("make", "most", "message"), BOUNDS, ids=["spacing", "axis", "grid"])
+def test_bounds_are_included(make: Any, most: int, message: str) -> None:
+    make(most)
+    with pytest.raises(SpecError, match=re.escape(message)):
+        make(most + 1)
 
 
 @pytest.mark.parametrize(("form", "given", "message"), SPACINGS, ids=[str(row[1]) for row in SPACINGS])

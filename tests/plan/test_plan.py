@@ -17,9 +17,11 @@ from sigcube.kernels import KERNELS
 from sigcube.model.graph import Variables
 from sigcube.plan import layout
 from sigcube.plan.checks import check_spec
+from sigcube.plan.grid import linspace
 from sigcube.plan.plan import Plan, make_plan
-from sigcube.plan.sections import make_sections, required_variables
+from sigcube.plan.sections import MOST_READINGS, make_sections, required_variables
 from sigcube.plan.spec import make_spec
+from sigcube.plan.values import MOST_BLOCKS, least_bytes
 from tests.sweeping import planned
 
 EVERYTHING = Variables(
@@ -298,3 +300,39 @@ def test_what_the_cube_lacks_is_named(mock_cube: xr.Dataset) -> None:
             axes={"A_0": [1.0]},
             fixed={"amplitude": "bulge_fraction"},
         )
+
+
+# Bounds
+
+
+def test_a_hundred_million_grid_points_of_171_galaxies_are_a_plan() -> None:
+    axes = {"A": linspace(0, 3, 10**4), "xi_scale": linspace(0.01, 1, 10**4)}
+    made = plan(n_systems=171, n_points=3373, axes=axes, keep=["galaxy"])
+    assert made.spec.grid.size == 10**8
+    assert len(made.blocks) < MOST_BLOCKS / 100
+    # Each galaxy's RMS in four bytes, and half of what else there is in seventeen.
+    assert least_bytes(made.variables, made.blocks) == 10**8 * (171 * 4 + 17 / 2)
+
+
+def test_too_many_readings_are_refused_before_one_is_made() -> None:
+    with pytest.raises(SpecError, match=r"too many combinations of labels\n  where: axes\n  found: case 10,001"):
+        plan(axes={"window": ("case", ["none"] * (MOST_READINGS + 1)), "A": [1.0, 2.0]})
+
+
+ROOM = [
+    # nothing repeats: what is kept counts in full, and what is compressed half
+    ({"xi_scale": 3}, 6 * (3 * 4 + 17 / 2)),
+    # `none` repeats along ξ, so that all is compressed; of its six points, two are computed
+    ({"window": ["geometric", "none"], "xi_scale": 3}, (6 + 2) * (3 * 4 + 17) / 2),
+    # two labels that make no difference: computed once, written twice, and not compressed
+    ({"scale_length": ["third_point", "disk_peak"], "window": ["none"]}, 2 * 2 * 3 * 4 + 2 * 17 / 2),
+]
+
+
+@pytest.mark.parametrize(("axes", "expected"), ROOM)
+def test_the_room_that_a_result_takes_at_the_least(axes: dict[str, Any], expected: float) -> None:
+    given = {name: linspace(0.1, 1, n) if isinstance(n, int) else n for name, n in axes.items()}
+    made = plan(axes={**given, "A": [1.0, 2.0]}, keep=["galaxy"])
+    assert least_bytes(made.variables, made.blocks) == expected
+    assert least_bytes(made.variables, made.blocks) <= made.bytes
+    assert least_bytes(made.variables, ()) == 0

@@ -18,6 +18,7 @@ from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
 from sigcube.errors import ClusterError, SigcubeError, SpecError, StoreError, StoreMismatch
+from sigcube.files import path_of
 from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric
@@ -267,6 +268,7 @@ class Sweep:
         StoreInUse, StoreError, ClusterError
             As for `run`.
         """
+        path = path_of(path, what="a result")
         finish_extension(path)
         refuse_damaged_files(path)
         before = Sweep.from_result(path, **_own_records(self._plan.spec))._plan
@@ -277,8 +279,12 @@ class Sweep:
 
     def _stored_in(self, path: str | Path) -> Self:
         """Return this sweep with the axes as a store has them, if an extension put them in an order of its own."""
-        folder = journal_folder(path)
-        if not folder.is_dir():
+        folder = journal_folder(path_of(path, what="a result"))
+        try:
+            if not folder.is_dir():
+                return self
+        except OSError:
+            # To open it says what is wrong there.
             return self
         finish_extension(path)
         if read_header(folder).identity == self._plan.identity:

@@ -10,7 +10,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 from sigcube.cube import Packed
-from sigcube.errors import StoreError, StoreMismatch
+from sigcube.errors import SigcubeError, StoreMismatch
 from sigcube.files import make_folder, sync, write_file, write_folder
 from sigcube.plan.identity import in_present_words
 from sigcube.plan.plan import Plan
@@ -89,7 +89,8 @@ def restore_extension(path: str | os.PathLike[str]) -> bool:
     now = read_undamaged(folder)[0].header
     try:
         copied = read_header(copies)
-    except StoreError:
+    except SigcubeError:
+        # There is none, or it is damaged, too.
         return False
     is_later = copied.identity != now.identity and copied.block_points[: len(now.block_points)] == now.block_points
     if not is_later or not damaged_files(folder.parent, now.files):
@@ -109,8 +110,11 @@ def finish_extension(path: str | os.PathLike[str], *, locked: bool = False) -> N
         The journal is damaged, or the disk is full.
     """
     folder = journal_folder(Path(path).resolve())
-    if not waiting_files(path):
-        return
+    try:
+        if not waiting_files(path):
+            return
+    except OSError as error:
+        raise disk_fault(error, folder.parent) from error
     with nullcontext() if locked else Lock(folder):
         try:
             for name in waiting_files(path):

@@ -25,7 +25,7 @@ def swept(path: Path) -> object:
 
 
 def fitted(path: Path) -> object:
-    return Fit(survey(), kernel="sigma", parameters={"A": [0.0, 1.0]}).run(path, overwrite=True)
+    return Fit(survey(), kernel="sigma", free={"A": [0.0, 1.0]}).run(path, overwrite=True)
 
 
 def ingested(path: Path) -> object:

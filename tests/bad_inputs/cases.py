@@ -22,9 +22,9 @@ sample = "unflagged"
 kernel = "sigma"
 metrics = ["rms", "scatter_g"]
 keep = ["galaxy"]
-fitted = 1
+n_fitted = 1
 
-[parameters]
+[fixed]
 scale_length = "disk_peak"
 
 [reference]
@@ -41,10 +41,10 @@ sample = "unflagged"
 [[model]]
 kernel = "sigma"
 
-[model.settings]
+[model.fixed]
 window = "free_scale"
 
-[model.parameters]
+[model.free]
 A = { linspace = [0.01, 5.0, 11] }
 xi = { geomspace = [0.1, 50.0, 11] }
 """

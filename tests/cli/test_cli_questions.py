@@ -124,13 +124,13 @@ def test_holdout(store: str, result: xr.Dataset) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("best", "--by", "rsm_mean"), ExitCode.REFUSED, "did you mean 'rms_mean'"),
-        (("profile", "q"), ExitCode.REFUSED, "there is no axis 'q'"),
-        (("sensitivity", "--by", "chi2"), ExitCode.REFUSED, "no summary 'chi2'"),
-        (("ablation", "--baseline", "nu=simpel"), ExitCode.REFUSED, "did you mean 'simple'"),
+        (("best", "--by", "rsm_mean"), ExitCode.USAGE, "did you mean 'rms_mean'"),
+        (("profile", "q"), ExitCode.USAGE, "there is no axis 'q'"),
+        (("sensitivity", "--by", "chi2"), ExitCode.USAGE, "no summary 'chi2'"),
+        (("ablation", "--baseline", "nu=simpel"), ExitCode.USAGE, "did you mean 'simple'"),
         (("ablation", "--baseline", "nu"), ExitCode.USAGE, "AXIS=LABEL"),
-        (("ablation", "--baseline", "a0=much"), ExitCode.REFUSED, "a0 takes numbers"),
-        (("holdout", "--folds", "1"), ExitCode.REFUSED, "2 to 12"),
+        (("ablation", "--baseline", "a0=much"), ExitCode.USAGE, "a0 takes numbers"),
+        (("holdout", "--folds", "1"), ExitCode.USAGE, "2 to 12"),
     ],
 )
 def test_bad_questions_get_one_clear_error(store: str, words: tuple[str, ...], code: ExitCode, said: str) -> None:
@@ -142,5 +142,5 @@ def test_bad_questions_get_one_clear_error(store: str, words: tuple[str, ...], c
 
 def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
     done = ask("best", str(tmp_path))
-    assert done.exit_code == ExitCode.REFUSED
+    assert done.exit_code == ExitCode.USAGE
     assert "not a result" in done.output

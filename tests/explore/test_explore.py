@@ -283,7 +283,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     survey = mock_survey(n_galaxies=3, seed=2)
     save_cube(survey, tmp_path / "cube.zarr")
     Sweep(survey, kernel="newton", axes={"upsilon_disk": [0.4, 0.5, 0.6]}).run(tmp_path / "result.zarr", workers=0)
-    Fit(survey, kernel="newton", parameters={"upsilon_disk": sigcube.linspace(0.1, 1, 3)}).run(tmp_path / "fit.zarr")
+    Fit(survey, kernel="newton", free={"upsilon_disk": sigcube.linspace(0.1, 1, 3)}).run(tmp_path / "fit.zarr")
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     xr.Dataset({"a": 1}).to_zarr(tmp_path / "plain.zarr", zarr_format=3, consolidated=False)
@@ -297,14 +297,14 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["result.zarr"], 0, "rms_mean over upsilon_disk"),
         (["fit.zarr"], 0, "System by system"),
         (["cube.zarr"], 0, "Rotation curves"),
-        (["result.zarr", "--y", "upsilon_disk"], 1, "one numeric axis, which is horizontal"),
-        (["fit.zarr", "--x", "A"], 1, "this is the result of a fit, which has no axes to choose"),
-        (["cube.zarr", "--value", "rms"], 1, "this is a cube, which has no axes to choose"),
-        (["folder"], 1, "found: a folder that is no Zarr store"),
-        (["file"], 1, "found: a file"),
-        (["gone.zarr"], 1, "found: nothing"),
-        (["plain.zarr"], 1, "found: a Zarr store that does not say what kind it is"),
-        (["odd.zarr"], 1, "found: a Zarr store of kind 'recording'"),
+        (["result.zarr", "--y", "upsilon_disk"], 2, "one numeric axis, which is horizontal"),
+        (["fit.zarr", "--x", "A"], 2, "this is the result of a fit, which has no axes to choose"),
+        (["cube.zarr", "--value", "rms"], 2, "this is a cube, which has no axes to choose"),
+        (["folder"], 2, "found: a folder that is no Zarr store"),
+        (["file"], 2, "found: a file"),
+        (["gone.zarr"], 2, "found: nothing"),
+        (["plain.zarr"], 2, "found: a Zarr store that does not say what kind it is"),
+        (["odd.zarr"], 2, "found: a Zarr store of kind 'recording'"),
     ],
 )
 def test_map_shows_what_is_there_or_says_what_it_is(

@@ -175,7 +175,7 @@ THERE: list[tuple[str, Callable[[Room], Path], dict[str, str]]] = [
         {
             **dict.fromkeys((*READ, "run"), A_FILE),
             **dict.fromkeys(("fit", "ingest", "save_cube"), "not overwritten"),
-            "read_spec_file": "the sweep's file is wrong",
+            "read_spec_file": "key 'cube' is missing",
         },
     ),
 ]

@@ -214,7 +214,6 @@ def test_plan_as_json(folder: Path) -> None:
         (["sweep", "spec.toml"], '"rms", ', '"rsm", ', "there is no metric 'rsm'"),  # metric
         (["sweep", "spec.toml"], "unflagged", "unflaged", "did you mean 'unflagged'"),  # sample
         (["plan", "absent.toml"], "", "", "the sweep's file cannot be read"),  # file
-        (["plan", "si13_coherence_scale"], "", "", "make it with `sigcube ingest sparc`"),  # cube of a dataset
         (["status", "absent.zarr"], "", "", "found: nothing"),  # result
         (["rerun", "survey.zarr"], "", "", "not a result of a sweep"),  # a cube for a result
         (["rerun", "gone.zarr"], "", "", "what is here is not a result of a sweep"),
@@ -236,6 +235,7 @@ def test_what_cannot_be_asked_for_is_one_message_and_code_2(
     ("words", "old", "new", "said"),
     [
         (["sweep", "spec.toml"], "survey.zarr", "absent.zarr", "absent.zarr"),  # cube
+        (["plan", "si13_coherence_scale"], "", "", "make it with `sigcube ingest sparc`"),  # cube of a dataset
         (["sweep", "spec.toml", "--scheduler", "tcp://127.0.0.1:9"], "", "", "no Dask scheduler answers"),  # cluster
         (["sweep", "spec.toml", "--out", "spec.toml/r/r.zarr"], "", "", "folder cannot be made"),
         (["ingest", "sparc", "--data", "absent"], "", "", "this is not a folder"),  # raw files

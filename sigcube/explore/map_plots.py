@@ -51,7 +51,7 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
     """Return a figure of the slice through the best point, and what `result_switch.js` needs to show others."""
     from bokeh.models import ColorBar, LinearColorMapper
 
-    y, x = shown.axes[-2:]
+    y, x = shown.figure
     slices = cut_slices(shown)
     first = slices[shown.place_of(shown.axes[:-2])]
     plot = style.figure(
@@ -91,7 +91,7 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
 def _draw_image(plot: Any, shown: ResultView, first: Slice, mapper: Any, grid: Mapping[str, list[Any]]) -> Any:
     from bokeh.models import ColumnDataSource, CustomJSHover
 
-    y, x = shown.axes[-2:]
+    y, x = shown.figure
     pixels = compact(first.z[np.ix_(y.pixels, x.pixels)])
     place = {"x": x.low, "y": y.low, "dw": x.high - x.low, "dh": y.high - y.low}
     image = plot.image("image", **place, source=ColumnDataSource({"image": [pixels]}), color_mapper=mapper)
@@ -150,7 +150,7 @@ def _draw_overlay(plot: Any, slices: Sequence[Slice], first: Slice) -> dict[str,
 
 def _draw_mark(plot: Any, mark: Mark, shown: ResultView) -> dict[str, Any]:
     """Draw a point; return it with the combinations of labels that it belongs to."""
-    axes = shown.axes[:-3:-1]
+    axes = shown.figure[::-1]
     if missing := [axis.name for axis in axes if axis.name not in mark.at]:
         raise SpecError(
             f"the mark has no value on {missing[0]!r}",

@@ -1,4 +1,4 @@
-"""What a page of a result shows: its axes, the part of its values that the page holds, and contours of slices."""
+"""What a page of a result shows: its axes, the part of its values that the page holds, and slices of a map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,26 +13,12 @@ import xarray as xr
 from sigcube.analysis.best import best_index, default_summary, far_from_best, summaries
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.explore import style
+from sigcube.explore.contours import contour_levels, trace_contours
 from sigcube.wording import number
 
-__all__ = [
-    "N_LEVELS",
-    "ResultAxis",
-    "ResultView",
-    "Slice",
-    "compact",
-    "contour_levels",
-    "cut_slices",
-    "trace_contours",
-    "view",
-]
+__all__ = ["ResultAxis", "ResultView", "Slice", "compact", "cut_slices", "view"]
 
 FloatArray = npt.NDArray[np.float64]
-
-#: How much worse than the best value the contours are [per cent].
-STEPS = (2, 5, 10, 25, 50, 100, 200)
-#: Every slice has this many contours, some of them empty, so that all slices can share one figure.
-N_LEVELS = len(STEPS)
 
 # Along an axis that is not evenly spaced.
 _PIXELS = 400
@@ -102,6 +88,11 @@ class ResultView:
     def sliders(self) -> tuple[ResultAxis, ...]:
         """The axes of numbers that the figure does not show."""
         return tuple(axis for axis in self.axes if axis.role == "slider")
+
+    @property
+    def figure(self) -> tuple[ResultAxis, ...]:
+        """The axes of the figure: y and x, x alone, or none."""
+        return tuple(axis for axis in self.axes if axis.role == "figure")
 
     def place_of(self, axes: Sequence[ResultAxis]) -> int:
         """Return the number of the best point's place among all of some axes."""
@@ -283,9 +274,8 @@ def _thinned(axis: ResultAxis, most: int, best: int) -> ResultAxis:
     step = ceil(axis.size / most)
     places = np.arange(int(np.flatnonzero(axis.kept == best)[0]) % step, axis.size, step)
     values = axis.values[places]
-    ends = _edges(values) if axis.role == "figure" else ("linear", 0.0, 0.0)
     texts = tuple(axis.texts[place] for place in places)
-    scale, low, high = ends
+    scale, low, high = _edges(values) if axis.role != "label" and places.size > 1 else ("linear", 0.0, 0.0)
     return replace(axis, kept=axis.kept[places], values=values, texts=texts, scale=scale, low=low, high=high)
 
 
@@ -310,7 +300,7 @@ def _edges(values: FloatArray) -> tuple[str, float, float]:
 
 def cut_slices(shown: ResultView) -> list[Slice]:
     """Return the slices of a map: for each summary, and each place of the axes besides x and y, in their order."""
-    y, x = shown.axes[-2:]
+    y, x = shown.figure
     return [
         _slice(shown, name, values[place], x.values, y.values)
         for name, values in shown.values.items()
@@ -328,80 +318,11 @@ def _slice(shown: ResultView, name: str, z: FloatArray, x: FloatArray, y: FloatA
             float(y[row]) if (z[:, column] != z[row, column]).any() else np.nan,
         )
     levels = contour_levels(z, best=str(shown.attrs[name].get("best", "smallest")))
-    return Slice(z, best, trace_contours(x, y, z, levels))
-
-
-def contour_levels(z: FloatArray, *, best: str = "smallest") -> list[tuple[float, str]]:
-    """Choose levels and their texts: per cent above the smallest value, tenths where the largest is best, or none.
-
-    Examples
-    --------
-    >>> contour_levels(np.array([[10.0, 12.0]]))[:2]
-    [(10.2, '+2 %'), (10.5, '+5 %')]
-    >>> contour_levels(np.array([[0.1, 0.37]]), best="largest"), contour_levels(np.array([[-1.0, 1.0]]), best="zero")
-    ([(0.2, '0.2'), (0.3, '0.3')], [])
-    """
-    finite = z[np.isfinite(z)]
-    if not finite.size or best not in ("smallest", "largest"):
-        return []
-    low, high = float(finite.min()), float(finite.max())
-    if best == "largest":
-        return [(level / 10, f"{level / 10:g}") for level in range(1, 10) if low < level / 10 < high][-N_LEVELS:]
-    if low <= 0:
-        return []
-    return [(low * (1 + step / 100), f"+{step} %") for step in STEPS if low * (1 + step / 100) < high]
-
-
-def trace_contours(
-    x: FloatArray, y: FloatArray, z: FloatArray, levels: Sequence[tuple[float, str]]
-) -> dict[str, list[Any]]:
-    """Find the lines at which ``z``, shape ``(y.size, x.size)``, has the levels; each level comes with its text.
-
-    Returns columns of `N_LEVELS` rows: ``xs`` and ``ys`` of the lines, whose pieces are separated by NaN; ``text``, and
-    the place ``x`` and ``y`` where it stands.
-    """
-    from contourpy import contour_generator
-
-    # The type of the lines depends on an option of the generator.
-    generator: Any = contour_generator(x, y, np.ma.masked_invalid(z))
-    pieces: list[list[FloatArray]] = [generator.lines(level) for level, _ in levels]
-    pieces += [[] for _ in range(N_LEVELS - len(levels))]
-    lines = [_joined(parts) for parts in pieces]
-    # Beside each other, texts of neighbouring lines would overlap.
-    places = [_text_place(parts, x, y, (1 + n % 3) / 4) for n, parts in enumerate(pieces)]
-    return {
-        "xs": [compact(line[:, 0]) for line in lines],
-        "ys": [compact(line[:, 1]) for line in lines],
-        "text": [text for _, text in levels] + [""] * (N_LEVELS - len(levels)),
-        "x": [place[0] for place in places],
-        "y": [place[1] for place in places],
-    }
+    lines = trace_contours(x, y, z, levels)
+    return Slice(z, best, {**lines, **{side: [compact(line) for line in lines[side]] for side in ("xs", "ys")}})
 
 
 def compact(values: FloatArray) -> npt.NDArray[Any]:
     """Return values as 4-byte floats, which is enough for a figure, unless one is too large."""
     largest = np.abs(values, where=np.isfinite(values), out=np.zeros(values.shape)).max(initial=0.0)
     return values.astype(np.float32) if largest < np.finfo(np.float32).max else values
-
-
-def _joined(parts: list[FloatArray]) -> FloatArray:
-    gap = np.full((1, 2), np.nan)
-    whole = [piece for part in parts for piece in (part, gap)]
-    return np.concatenate(whole[:-1]) if whole else np.empty((0, 2))
-
-
-def _text_place(parts: list[FloatArray], x: FloatArray, y: FloatArray, share: float) -> tuple[float, float]:
-    """Return a place, that share along it, of the part of the longest line which is away from the rim."""
-    if not parts:
-        return np.nan, np.nan
-    longest = max(parts, key=len)
-    inside = longest[
-        (longest[:, 0] > x[0] + 0.05 * np.ptp(x))
-        & (longest[:, 0] < x[-1] - 0.05 * np.ptp(x))
-        & (longest[:, 1] > y[0] + 0.04 * np.ptp(y))
-        & (longest[:, 1] < y[-1] - 0.04 * np.ptp(y))
-    ]
-    if not len(inside):
-        return np.nan, np.nan
-    place = inside[int(len(inside) * share)]
-    return float(place[0]), float(place[1])

@@ -75,14 +75,13 @@ def result_page(
         When the page cannot be written.
     """
     shown = view(result, x=x, y=y, value=value)
-    figures = [axis for axis in shown.axes if axis.role == "figure"]
     table, about = _best_table(result, shown), _axis_table(result, shown)
     best, text = "Best", f"By {next(iter(shown.values))}."
     if shown.labels:
         best, text = "Best of each reading", f"{text[:-1]}, for each combination of labels. In a column, dark is good."
     text += f" The best {_MOST_ROWS} are shown." if len(table.rows) >= _MOST_ROWS else ""
-    axes = Card("Axes", _how_much(result, shown), table=about, full=len(figures) < 2 or not shown.sliders)
-    drawn = _figure_cards(result, shown, mark, axes) if figures else [axes]
+    axes = Card("Axes", _how_much(result, shown), table=about, full=len(shown.figure) < 2 or not shown.sliders)
+    drawn = _figure_cards(result, shown, mark, axes) if shown.figure else [axes]
     return write_page(
         path,
         [*drawn, *cards, Card(best, text, table=table, full=True)],
@@ -95,20 +94,19 @@ def result_page(
 
 def _figure_cards(result: xr.Dataset, shown: ResultView, mark: Mark | None, axes: Card) -> list[Card]:
     """Return a card with a map or a line and its switches, and others with profiles and axes; they switch together."""
-    names, numbers = list(shown.values), [axis for axis in shown.axes if axis.role != "label"]
+    names, along = list(shown.values), [*shown.figure[::-1], *(axis for axis in shown.sliders if axis.values.size > 1)]
     titles = [style.value_title(result[name]) for name in names]
     short = [style.shorten(style.with_unit(name, style.unit_of(result[name])), style.FITS) for name in names]
-    switches = [style.menu(names)]
-    switches += [style.switch(axis.texts, start=i) for axis, i in zip(shown.labels, shown.best, strict=False)]
-    at = shown.best[len(shown.labels) :]
-    switches += [style.slider(axis.texts, start=at[i]) for i, axis in enumerate(shown.sliders)]
-    others = [*shown.labels, *shown.sliders]
+    others, switches = [*shown.labels, *shown.sliders], [style.menu(names)]
+    for axis, start in zip(others, shown.best, strict=False):
+        make = style.switch if axis.role == "label" else style.slider
+        switches.append(make(axis.texts, start=start))
     where = ", ".join(f"{axis.name} = {axis.texts[i]}" for axis, i in zip(others, shown.best, strict=False))
     title = style.text_line(f"{titles[0]} at {where}" if where else titles[0], size="15px", colour=style.INK)
-    plot, parts = (None, None) if len(numbers) == 1 else draw_map(shown, mark, short[0])
+    plot, parts = (None, None) if len(shown.figure) == 1 else draw_map(shown, mark, short[0])
     # Two beside the map are together as high as it is.
     height = _LINE_HEIGHT if plot is None else _PROFILE_HEIGHT if shown.sliders else _PROFILE_HEIGHT + 65
-    profiles, lines = zip(*(_draw_profile(shown, axis, short[0], height) for axis in reversed(numbers)), strict=True)
+    profiles, lines = zip(*(_draw_profile(shown, axis, short[0], height) for axis in along), strict=True)
     style.on_change(
         *switches,
         code="result_switch.js",
@@ -126,26 +124,15 @@ def _figure_cards(result: xr.Dataset, shown: ResultView, mark: Mark | None, axes
         axes=[profile.yaxis[0] for profile in profiles],
     )
     controls = list(zip(["value", *(_described(result, axis) for axis in others)], switches, strict=True))
+    name = " and ".join(style.shorten(axis.name, 40) for axis in reversed(shown.figure))
     if plot is None:
         text = f"The value along the axis{', for the best labels and those chosen' if shown.labels else ''}."
-        return [
-            Card(
-                f"{style.shorten(names[0], 40)} over {style.shorten(numbers[0].name, 40)}",
-                text,
-                profiles,
-                controls,
-                title,
-                full=True,
-            ),
-            axes,
-        ]
+        return [Card(f"Along {name}", text, profiles, controls, title, full=True), axes]
     text = (
         "Dark is good. Contours carry the value, or by how many per cent it exceeds the smallest. "
         "Point at the map to read it."
     )
-    y, x = numbers[-2:]
-    name = f"Map over {style.shorten(x.name, 40)} and {style.shorten(y.name, 40)}"
-    card = Card(name, text, [plot], controls, title, wide=True)
+    card = Card(f"Map over {name}", text, [plot], controls, title, wide=True)
     text = "The best value left when one axis is held and all others are free."
     if shown.sliders:
         return [card, axes, Card("Profiles", text, profiles, full=True)]
@@ -185,7 +172,7 @@ def _draw_profile(shown: ResultView, axis: ResultAxis, title: str, height: int) 
 def _best_table(result: xr.Dataset, shown: ResultView) -> CardTable:
     """Return the best point of each combination of labels, the best first."""
     points = _best_points(result, shown)
-    own = [axis.name for axis in (*shown.labels, *shown.sliders, *shown.axes[:-3:-1]) if axis.name in result.coords]
+    own = [axis.name for axis in (*shown.labels, *shown.sliders, *shown.figure[::-1]) if axis.name in result.coords]
     there = [str(name) for name, coord in result.coords.items() if coord.ndim == 1]
     axes = [name for name in dict.fromkeys([*own, *there]) if all(name in point for point in points)]
     # Means before medians, which say about the same.
@@ -199,7 +186,7 @@ def _best_table(result: xr.Dataset, shown: ResultView) -> CardTable:
         rows.append((*where, *(Heat(_text(points[i][name]), float(heat[name][i])) for name in names)))
     heads = [style.with_unit(name, style.unit_of(result[name])) for name in (*axes, *names)]
     # Without a figure the table is what there is to see.
-    folded = len(rows) > _MOST_UNFOLDED and any(axis.role == "figure" for axis in shown.axes)
+    folded = len(rows) > _MOST_UNFOLDED and bool(shown.figure)
     return CardTable((*heads[: len(axes)], *(f">{head}" for head in heads[len(axes) :])), rows, folded)
 
 
@@ -262,11 +249,10 @@ def _use(name: str, axis: ResultAxis | None, shown: ResultView) -> str:
         return "held"
     if name != axis.name:
         return f"varies with {axis.name}"
-    figures = [each for each in shown.axes if each.role == "figure"]
     if axis.role == "figure":
-        role = "vertical" if len(figures) == 2 and axis is figures[0] else "horizontal"
+        role = "horizontal" if axis is shown.figure[-1] else "vertical"
     else:
-        role = {"label": "switch" if figures else "rows", "slider": "slider"}[axis.role]
+        role = {"label": "switch" if shown.figure else "rows", "slider": "slider"}[axis.role]
     return role if axis.values.size == axis.size else f"{role}, {axis.values.size} of {axis.size:,} values"
 
 

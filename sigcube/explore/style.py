@@ -197,9 +197,11 @@ def switch(labels: Sequence[str], *, start: int = 0) -> Any:
 
 
 def slider(texts: Sequence[str], *, start: int = 0) -> Any:
-    """Return a slider over two or more texts; its ``value`` is the index of the one that it shows."""
+    """Return a slider over texts; its ``value`` is the index of what it shows. Of a single text it is a menu."""
     from bokeh.models import CustomJSTickFormatter, InlineStyleSheet, Slider
 
+    if len(texts) == 1:
+        return menu(texts)
     shown = CustomJSTickFormatter(
         args={"texts": [shorten(text, 26) for text in texts]}, code="return texts[Math.round(tick)];"
     )

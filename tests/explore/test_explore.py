@@ -18,8 +18,9 @@ from sigcube.constants import PAPER
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError, StoreError, StoreInUse
 from sigcube.explore import Mark, fit_page, result_data, result_page
+from sigcube.explore.contours import N_LEVELS, contour_levels, trace_contours
 from sigcube.explore.galaxy_plots import comparison_cards
-from sigcube.explore.result_data import N_LEVELS, contour_levels, cut_slices, trace_contours, view
+from sigcube.explore.result_data import cut_slices, view
 from sigcube.explore.style import plain_number
 from sigcube.fits import Fit
 from sigcube.kernels import KERNELS
@@ -192,7 +193,7 @@ def text_of(page: Path) -> str:
     [
         ({}, ["Map over xi_scale and A", "0.5 to 2, 3 values slider", "Profiles"]),
         ({"k": [1.0]}, ["Map over xi_scale and A", "k exponent 1 held"]),
-        ({"k": 1.0, "xi_scale": X[3]}, ["rms_mean over A", "window geometric, power, none switch"]),
+        ({"k": 1.0, "xi_scale": X[3]}, ["Along A", "window geometric, power, none switch"]),
         ({"k": 1.0, "xi_scale": X[3], "A": A[5]}, ["window geometric, power, none rows", "Best of each reading"]),
         ({"k": 1.0, "xi_scale": X[3], "A": A[5], "window": "none"}, ["The grid has 1 points", "held"]),
     ],
@@ -294,7 +295,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["result.zarr"], 0, "rms_mean over upsilon_disk"),
+        (["result.zarr"], 0, "Along upsilon_disk"),
         (["fit.zarr"], 0, "System by system"),
         (["cube.zarr"], 0, "Rotation curves"),
         (["result.zarr", "--y", "upsilon_disk"], 2, "one numeric axis, which is horizontal"),

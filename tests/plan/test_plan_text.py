@@ -55,6 +55,12 @@ def test_a_plain_grid_needs_no_list_of_readings(mock_cube: xr.Dataset) -> None:
     assert "each galaxy's as float32" in text
 
 
+def test_one_reading_is_named_where_an_axis_of_labels_chose_it(mock_cube: xr.Dataset) -> None:
+    axes = {"window": ["power"], "k": [0.5, 1.0]}
+    text = repr(Sweep(mock_cube, kernel="sigma", axes=axes, sample="unflagged").plan(probe=False))
+    assert "window=power: 2 over k" in text
+
+
 @pytest.mark.slow
 def test_memory_is_that_of_the_arrays_of_the_largest_block(mock_cube: xr.Dataset) -> None:
     # More systems than a file holds: a block has the values of all of them.

@@ -275,9 +275,8 @@ def test_another_identity_is_refused_with_each_difference(path: str) -> None:
     with pytest.raises(StoreMismatch, match="another sweep: spec, axes differ") as caught:
         open_or_create(path, plan=other, inputs=packed())
     assert caught.value.found == "spec = one; axes = (none)"
-    assert caught.value.expected is not None
-    assert caught.value.expected.startswith("spec = two; axes = k k")
-    assert caught.value.expected.endswith("…")
+    # A long value is cut to 60 characters.
+    assert caught.value.expected == f"spec = two; axes = {('k ' * 50)[:59]}…"
     open_or_create(path, plan=PLAN, inputs=packed()).close()
 
 

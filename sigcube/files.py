@@ -108,7 +108,7 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
     OSError
         The disk is full or gone; what was at `path` is still there.
     """
-    draft = path.with_name(f".{path.name}.{owner_tag()}.partial")
+    draft = path.parent / f".{path.name}.{owner_tag()}.partial"
     try:
         _write_draft(draft, memoryview(data).cast("B"))
         draft.replace(path)

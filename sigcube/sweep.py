@@ -17,7 +17,7 @@ from sigcube.cube.storage import reading
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
-from sigcube.errors import ClusterError, SigcubeError, SpecError, StoreError, StoreMismatch
+from sigcube.errors import ClusterError, SigcubeError, SpecError, StoreError, StoreMismatch, shown
 from sigcube.files import path_of
 from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 __all__ = ["Sweep", "changed_parts", "run_block"]
 
 _MOST_IN_MEMORY = 4 * 2**30
+
+# Processes on one machine.
+_MOST_WORKERS = 1024
 
 # About the evaluations that one core does while a local cluster starts.
 _MOST_IN_THIS_PROCESS = 2**28
@@ -230,7 +233,12 @@ class Sweep:
             When the store is being written, was written by another sweep, or cannot be written.
         ClusterError
             When the cluster is not reachable, or is lost.
+        SpecError
+            When there is something else than a result at the path, or the number of workers cannot be.
         """
+        if workers is not None and not 0 <= workers <= _MOST_WORKERS:
+            expected = f"0 to {_MOST_WORKERS}"
+            raise SpecError("this is no number of workers", where="workers", found=shown(workers), expected=expected)
         stored = self._stored_in(path)
         with open_or_create(path, plan=stored._plan, inputs=self._packed, retry_failed=retry_failed) as store:
             if store.todo:

@@ -63,7 +63,7 @@ _CODES = {StoreInUse: ExitCode.IN_USE, SpecError: ExitCode.USAGE, SigcubeError: 
 
 
 class _Commands(TyperGroup):
-    """Turns sigcube's own errors into a message and an exit code; other exceptions are defects and keep a traceback."""
+    """Turns errors of sigcube and of the system into a message and an exit code; others are defects, traced back."""
 
     def invoke(self, ctx: Any) -> Any:
         # Where nobody else has a say in it: commands may be called within another program.
@@ -73,16 +73,14 @@ class _Commands(TyperGroup):
             signal.signal(signal.SIGTERM, _terminate)
         try:
             return super().invoke(ctx)
-        except SigcubeError as error:
+        except BrokenPipeError:
+            raise
+        except (SigcubeError, OSError, MemoryError) as error:
             from rich.text import Text
 
-            stderr_console().print(Text.assemble(("error", "bold red"), f" {error}"), soft_wrap=True)
-            raise typer.Exit(next(code for kind, code in _CODES.items() if isinstance(error, kind))) from None
-        except (OSError, MemoryError) as error:
-            if isinstance(error, BrokenPipeError):
-                raise
-            stderr_console().print(f"error the system does not allow it: {error}", markup=False, soft_wrap=True)
-            raise typer.Exit(ExitCode.REFUSED) from None
+            known = error if isinstance(error, SigcubeError) else _refusal_of_the_system(error)
+            stderr_console().print(Text.assemble(("error", "bold red"), f" {known}"), soft_wrap=True)
+            raise typer.Exit(next(code for kind, code in _CODES.items() if isinstance(known, kind))) from None
         except KeyboardInterrupt as error:
             stderr_console().print("interrupted; what was finished is kept, and the same command goes on from there")
             terminated = isinstance(error, _Terminated)
@@ -90,6 +88,13 @@ class _Commands(TyperGroup):
         finally:
             if own:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _refusal_of_the_system(error: OSError | MemoryError) -> SigcubeError:
+    if isinstance(error, MemoryError):
+        return SigcubeError("there is not enough memory", found=str(error) or None, hint="ask for less at a time")
+    where = None if error.filename is None else str(error.filename)
+    return SigcubeError("the system does not allow it", where=where, found=error.strerror or str(error))
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]

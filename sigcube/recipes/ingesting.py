@@ -10,6 +10,7 @@ import xarray as xr
 
 from sigcube import __version__
 from sigcube.cube import save_cube
+from sigcube.cube.storage import store_at
 from sigcube.cube.streaming import stream_cube
 from sigcube.errors import DataError, Fault, RawFilesMissing, error_from
 from sigcube.files import path_of
@@ -61,8 +62,9 @@ def ingest(
     """
     target = path_of(out, what="a cube") if out is not None else Path("cubes") / f"{recipe.name}.zarr"
     if target.exists() and not overwrite:
-        hint = "ask for it to be overwritten, or name another"
-        raise DataError("there is already a cube here", where=str(target), hint=hint)
+        what = "a cube" if store_at(target) == "cube" else "something"
+        hint = "ask for it to be overwritten, or name another" if what == "a cube" else "name another path"
+        raise DataError(f"there is already {what} here", where=str(target), hint=hint)
     if data is None:
         paths: Paths = {role: (path,) for role, path in fetch(recipe, progress=progress).items()}
     else:

@@ -214,6 +214,10 @@ def below_closed(open_it: Open) -> Callable[[Room], object]:
     return act
 
 
+def crewed(workers: int) -> Callable[[Room], object]:
+    return lambda room: sweep().run(room.folder / "out.zarr", workers=workers)
+
+
 def beside(room: Room) -> object:
     """A recipe whose table is a folder."""
     room.make("mine.csv")
@@ -244,6 +248,7 @@ ADDRESSES: tuple[Case, ...] = (
         # What it loads first, nobody else may be able to.
         if name != "fetch"
     ),
+    *(Case(f"run: {workers} workers", "this is no number of workers", crewed(workers)) for workers in (-1, 10**11)),
     Case("a folder for a table", "mine.csv is missing", beside),
     Case("two tables of one name", "with different content", two_tables),
 )

@@ -12,6 +12,7 @@ import xarray as xr
 
 from sigcube import Sweep
 from sigcube.cube import save_cube
+from sigcube.cube.storage import consolidate
 from sigcube.readers.mock import mock_survey
 from sigcube.store import open_or_create
 
@@ -136,4 +137,5 @@ def make_stores(folder: Path) -> Path:
     open_or_create(folder / "result.zarr", plan=made.plan(probe=False), inputs=made.packed).close()
     fit = xr.Dataset({"A": ("galaxy", np.ones(4))}, attrs={"kind": "fit", "spec": "{}", "identity": "{}"})
     fit.to_zarr(folder / "fit.zarr", zarr_format=3, consolidated=False)
+    consolidate(folder / "fit.zarr")
     return folder

@@ -11,7 +11,8 @@ from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.values import PointStatus
 from sigcube.store import read_journal, status
-from sigcube.sweep import Sweep, changed_parts
+from sigcube.store.result import changed_parts
+from sigcube.sweep import Sweep
 from sigcube.verification import verify
 
 __all__ = ["RerunReport", "rerun"]
@@ -81,7 +82,7 @@ def rerun(
         raise SpecError("it has been made again already", where=str(second), hint=hint)
     _refuse_damaged(first, own_kernels, own_metrics)
     sweep = Sweep.from_result(first, own_kernels=own_kernels, own_metrics=own_metrics)
-    if changed := changed_parts(sweep, first):
+    if changed := changed_parts(sweep.plan(probe=False), first):
         raise StoreMismatch(
             f"the result cannot be made again: {', '.join(changed)} changed since",
             where=str(first),

@@ -1,10 +1,8 @@
 """A sweep from its spec to its result cube."""
 
 import contextlib
-import json
-import pickle
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,40 +11,24 @@ import numpy as np
 import xarray as xr
 
 from sigcube.cube import Packed, Where, describe_systems, kind_of, open_cube
-from sigcube.cube.storage import reading
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
-from sigcube.errors import ClusterError, SigcubeError, SpecError, StoreError, StoreMismatch, shown
+from sigcube.errors import SpecError, shown
 from sigcube.files import path_of
-from sigcube.kernels import KERNELS
 from sigcube.model.kernel import Kernel
-from sigcube.model.metrics import METRICS, Metric
-from sigcube.plan.bind import ORIGIN, extend_plan, plan_cube, plan_packed
-from sigcube.plan.identity import find_differences, in_present_words
+from sigcube.model.metrics import Metric
+from sigcube.plan.bind import plan_cube
 from sigcube.plan.plan import Plan
-from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
-from sigcube.store import (
-    RunStore,
-    Written,
-    extend_store,
-    finish_extension,
-    journal_folder,
-    open_or_create,
-    read_attrs,
-    read_header,
-    read_inputs,
-    read_layout,
-    refuse_damaged_files,
-    stamp,
-    write_block,
-)
-from sigcube.store.result import as_asked, open_result, result_attrs
+from sigcube.plan.spec import make_spec, read_spec_file
+from sigcube.store import RunStore, Written, open_or_create, write_block
+from sigcube.store.extension import as_stored, extend_result
+from sigcube.store.result import as_asked, open_result, read_plan
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Sweep", "changed_parts", "run_block"]
+__all__ = ["Sweep"]
 
 _MOST_IN_MEMORY = 4 * 2**30
 
@@ -161,14 +143,7 @@ class Sweep:
         own_metrics: Mapping[str, Metric] | None = None,
     ) -> Self:
         """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
-        attrs = result_attrs(path, "result")
-        own: Any = {"own_kernels": own_kernels, "own_metrics": own_metrics}
-        with reading(path, what="result"):
-            layout, packed = read_layout(path), read_inputs(path)
-            asked = spec_from_record(json.loads(attrs["spec"]), **own)
-            spec = spec_from_record(layout.spec, **own) if layout.spec else asked
-        origin = {name: attrs[name] for name in ORIGIN if name in attrs}
-        return cls._of(plan_packed(spec, packed, origin, stages=layout.stages, asked=asked), packed)
+        return cls._of(*read_plan(path, own_kernels=own_kernels, own_metrics=own_metrics))
 
     @classmethod
     def _of(cls, plan: Plan, packed: Packed) -> Self:
@@ -239,7 +214,8 @@ class Sweep:
         if workers is not None and not 0 <= workers <= _MOST_WORKERS:
             expected = f"0 to {_MOST_WORKERS}"
             raise SpecError("this is no number of workers", where="workers", found=shown(workers), expected=expected)
-        stored = self._stored_in(path)
+        plan = as_stored(path_of(path, what="a result"), self._plan, self._packed)
+        stored = self if plan is self._plan else self._of(plan, self._packed)
         with open_or_create(path, plan=stored._plan, inputs=self._packed, retry_failed=retry_failed) as store:
             if store.todo:
                 stored._run_blocks(
@@ -277,49 +253,8 @@ class Sweep:
             As for `run`.
         """
         path = path_of(path, what="a result")
-        finish_extension(path)
-        refuse_damaged_files(path)
-        before = Sweep.from_result(path, **_own_records(self._plan.spec))._plan
-        plan = extend_plan(before, self._plan, self._packed, where=str(path))
-        if plan.identity != before.identity or plan.asked.grid != before.asked.grid:
-            extend_store(path, plan=plan, inputs=self._packed, before=before.identity)
+        extend_result(path, self._plan, self._packed)
         return self.run(path, **options)
-
-    def _stored_in(self, path: str | Path) -> Self:
-        """Return this sweep with the axes as a store has them, if an extension put them in an order of its own."""
-        folder = journal_folder(path_of(path, what="a result"))
-        try:
-            if not folder.is_dir():
-                return self
-        except OSError:
-            # To open it says what is wrong there.
-            return self
-        finish_extension(path)
-        if read_header(folder).identity == self._plan.identity:
-            return self
-        try:
-            refuse_damaged_files(path)
-            before = Sweep.from_result(path, **_own_records(self._plan.spec))._plan
-        except SigcubeError:
-            # To open the store says what is wrong with it.
-            return self
-        try:
-            plan = extend_plan(before, self._plan, self._packed, where=str(path))
-        except StoreMismatch:
-            if len(before.stages) > 1:
-                raise
-            return self
-        if plan.stages != before.stages:
-            raise StoreMismatch(
-                "the store holds a part of this sweep",
-                where=str(path),
-                found=before.spec.grid.text,
-                expected=plan.spec.grid.text,
-                hint="extend it: `sigcube sweep SPEC --extend`, in Python `extend(path)`; or write to another path",
-            )
-        if before.asked.grid != self._plan.asked.grid:
-            return self
-        return self._of(plan, self._packed)
 
     def _run_blocks(
         self, store: RunStore, client: "Client | None", *, scheduler: str | None, workers: int | None, **options: Any
@@ -333,10 +268,11 @@ class Sweep:
         # Dask takes longer to import than a small sweep to run.
         import cloudpickle
 
+        from sigcube.driver.block_task import run_block
         from sigcube.driver.cluster import connect
         from sigcube.driver.loop import run_blocks
 
-        own = _own_records(self._plan.spec)
+        own = self._plan.spec.own_records()
         payload = cloudpickle.dumps(own) if any(own.values()) else b""
         cluster = connect(scheduler, workers=workers) if client is None else contextlib.nullcontext(client)
         with cluster as connected:
@@ -384,68 +320,3 @@ class Sweep:
 
     def __repr__(self) -> str:
         return f"<Sweep of {self._plan.spec.name} over {dict(self._plan.dims)}>"
-
-
-def _own_records(spec: Spec) -> dict[str, dict[str, Any]]:
-    """Return the kernels and metrics that a worker would not find by name, as `Sweep.from_result` takes them."""
-    kernels = [model.kernel for model in (*spec.models.values(), spec.reference) if model is not None]
-    return {
-        "own_kernels": {each.name: each for each in kernels if KERNELS.get(each.name) is not each},
-        "own_metrics": {metric.name: metric for metric in spec.metrics if metric.name not in METRICS},
-    }
-
-
-def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
-    """Compute one block; this is what runs on a worker.
-
-    Parameters
-    ----------
-    path : str
-        The result store, which holds the spec and the data.
-    index : int
-        The block.
-    payload : bytes
-        Kernels and metrics of the user's own, pickled; empty if all are registered.
-
-    Returns
-    -------
-    callable
-        Writes the block, and returns the digest of what was written, for the journal. It raises StoreError when there
-        is another store at the path by now, and then writes nothing.
-    """
-    store = stamp(path)
-    engine = _engine(path, store, payload)
-    block = engine.plan.blocks[index]
-    values = engine.evaluate(block)
-
-    def write() -> Written:
-        if stamp(path) != store:
-            # The client may be dead by now, and another sweep have its store here.
-            raise StoreError("the store was replaced while a block was computed", where=path)
-        return write_block(path, block, values)
-
-    return write
-
-
-@lru_cache(maxsize=2)
-def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
-    """Read spec and data from a store, once a process."""
-    try:
-        sweep = Sweep.from_result(path, **(pickle.loads(payload) if payload else {}))
-    # Whatever it is, it is no fault of the block's: the client has just read the same.
-    except Exception as error:
-        found = f"{type(error).__name__}: {error}"
-        raise ClusterError("cannot read the sweep from its store", where=path, found=found) from error
-    if changed := changed_parts(sweep, path):
-        raise StoreMismatch(
-            "would compute something else",
-            where=path,
-            found=", ".join(f"another {part}" for part in changed),
-        )
-    return Engine(sweep._plan, sweep._packed)
-
-
-def changed_parts(sweep: Sweep, path: str | Path) -> dict[str, str]:
-    """Return the parts of a result's identity that a sweep read from it no longer has, as the result has them."""
-    stored = in_present_words(json.loads(read_attrs(path)["identity"]))
-    return {key: str(stored.get(key)) for key in find_differences(stored, sweep._plan.identity)}

@@ -6,20 +6,22 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from sigcube.cube import Packed
 from sigcube.engine import Engine
 from sigcube.errors import SpecError, StoreMismatch
 from sigcube.files import path_of
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
+from sigcube.plan.plan import Plan
 from sigcube.plan.values import Block, PointStatus
 from sigcube.store import JournalEntry
 from sigcube.store.damage import find_fault, repair_store
-from sigcube.store.extension import finish_extension, restore_extension
+from sigcube.store.extension_files import finish_extension, restore_extension
 from sigcube.store.journal import Journal, read_undamaged
 from sigcube.store.lock import Lock
+from sigcube.store.result import changed_parts, read_plan
 from sigcube.store.template import damaged_files, journal_folder
 from sigcube.store.writer import digest_of
-from sigcube.sweep import Sweep, changed_parts
 from sigcube.wording import count, plural
 
 __all__ = ["Damage", "VerifyReport", "verify"]
@@ -175,13 +177,13 @@ def verify(
         chosen: list[int] = []
         if not files:
             # What lies where is in these files.
-            sweep = Sweep.from_result(store, own_kernels=own_kernels, own_metrics=own_metrics)
-            blocks = _blocks(sweep, store, journal)
+            plan, packed = read_plan(store, own_kernels=own_kernels, own_metrics=own_metrics)
+            blocks = _blocks(plan, store, journal)
             steps = _Steps(len(journal.entries) + min(sample, len(journal.entries)), on_block)
             damage += _damaged_blocks(store, blocks, journal, steps)
             good = sorted(journal.blocks(PointStatus.DONE) - {each.block for each in damage})
             chosen = random.Random(seed).sample(good, min(sample, len(good)))
-            damage += _wrong_blocks(sweep, store, [journal.entries[index] for index in sorted(chosen)], steps)
+            damage += _wrong_blocks(plan, packed, store, [journal.entries[i] for i in sorted(chosen)], steps)
         if repair and damage:
             bad = sorted({each.block for each in damage if each.block is not None})
             repair_store(store, files=files, blocks=[blocks[index] for index in bad])
@@ -208,11 +210,10 @@ class _Steps:
             self._on_block(self._done, self._total)
 
 
-def _blocks(sweep: Sweep, path: str, journal: Journal) -> Sequence[Block]:
-    blocks = sweep.plan(probe=False).blocks
-    if tuple(block.size for block in blocks) != journal.header.block_points:
+def _blocks(plan: Plan, path: str, journal: Journal) -> Sequence[Block]:
+    if tuple(block.size for block in plan.blocks) != journal.header.block_points:
         raise StoreMismatch("this version of sigcube divides the sweep into other blocks", where=path, hint=_HINT)
-    return blocks
+    return plan.blocks
 
 
 def _damaged_blocks(path: str, blocks: Sequence[Block], journal: Journal, steps: _Steps) -> Iterator[Damage]:
@@ -222,15 +223,16 @@ def _damaged_blocks(path: str, blocks: Sequence[Block], journal: Journal, steps:
         steps.step()
 
 
-def _wrong_blocks(sweep: Sweep, path: str, entries: Sequence[JournalEntry], steps: _Steps) -> Iterator[Damage]:
+def _wrong_blocks(
+    plan: Plan, packed: Packed, path: str, entries: Sequence[JournalEntry], steps: _Steps
+) -> Iterator[Damage]:
     """Compute blocks again, and yield those whose bits are others now."""
     if not entries:
         return
-    if changed := changed_parts(sweep, path):
+    if changed := changed_parts(plan, path):
         what = f"the blocks cannot be computed again: {', '.join(changed)} changed since"
         raise StoreMismatch(what, where=path, found="; ".join(changed.values()), hint=_HINT)
-    plan = sweep.plan(probe=False)
-    engine = Engine(plan, sweep.packed)
+    engine = Engine(plan, packed)
     for entry in entries:
         block = plan.blocks[entry.block]
         if digest_of(engine.evaluate(block), block.regions) != entry.digest:

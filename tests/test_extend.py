@@ -11,9 +11,9 @@ import pytest
 import xarray as xr
 from zarr.errors import ZarrUserWarning
 
-import sigcube.sweep as sweep_module
 from sigcube import Sweep, linspace, open_result, verify
 from sigcube.errors import SpecError, StoreError, StoreMismatch
+from sigcube.plan.bind import extend_plan
 from sigcube.rerun import rerun
 from sigcube.store import read_journal, status
 from sigcube.store.lock import Lock
@@ -119,7 +119,7 @@ def test_an_extension_interrupted_among_its_files_goes_on(path: Path, large: Swe
         left[0] -= 1
         write_file(*given)
 
-    with mock.patch("sigcube.store.extension.write_file", write_some), pytest.raises(KeyboardInterrupt):
+    with mock.patch("sigcube.store.extension_files.write_file", write_some), pytest.raises(KeyboardInterrupt):
         large.extend(path)
     same_bits(large.extend(path).load(), large.compute())
     assert verify(path, sample=3).sound
@@ -160,15 +160,17 @@ def test_only_axes_grow(mock_cube: xr.Dataset, path: Path, change: dict[str, Any
 
 def test_of_two_extensions_at_once_the_later_is_refused(mock_cube: xr.Dataset, path: Path, large: Sweep) -> None:
     other = sweep_of(mock_cube, {**SMALL, "A": [*SMALL["A"], 9.0, 8.0]})
-    extend_plan = sweep_module.extend_plan
 
     def meanwhile(*given: Any, **named: Any) -> Any:
         plan = extend_plan(*given, **named)
-        with mock.patch("sigcube.sweep.extend_plan", extend_plan):
+        with mock.patch("sigcube.store.extension.extend_plan", extend_plan):
             other.extend(path)
         return plan
 
-    with mock.patch("sigcube.sweep.extend_plan", meanwhile), pytest.raises(StoreMismatch, match="not the one"):
+    with (
+        mock.patch("sigcube.store.extension.extend_plan", meanwhile),
+        pytest.raises(StoreMismatch, match="not the one"),
+    ):
         large.extend(path)
     same_bits(open_result(path).load(), other.compute())
 

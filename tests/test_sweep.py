@@ -14,6 +14,7 @@ from distributed import Client
 import sigcube
 from sigcube.cube import fingerprint, open_cube, save_cube
 from sigcube.driver import Event
+from sigcube.driver.block_task import run_block
 from sigcube.driver.cluster import connect
 from sigcube.engine import Engine
 from sigcube.errors import ClusterError, DataError, SigcubeError, SpecError, StoreError, StoreMismatch
@@ -21,7 +22,7 @@ from sigcube.plan.plan import Block
 from sigcube.rerun import rerun
 from sigcube.store import open_or_create, read_journal
 from sigcube.store.result import open_result
-from sigcube.sweep import Sweep, run_block
+from sigcube.sweep import Sweep
 from sigcube.verification import verify
 from tests.driver.cluster_helpers import StockCluster
 from tests.own_kernels import FRAGILE

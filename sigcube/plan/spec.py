@@ -13,7 +13,7 @@ from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.kernels import KERNELS, find
 from sigcube.model.frames import FRAMES
 from sigcube.model.kernel import Kernel
-from sigcube.model.metrics import Metric, find_metrics
+from sigcube.model.metrics import METRICS, Metric, find_metrics
 from sigcube.model.model import Model
 from sigcube.model.record import Frame, KernelRecord
 from sigcube.plan.grid import Grid, check_number, geomspace, is_list, linspace, make_grid
@@ -84,6 +84,14 @@ class Spec:
     def name(self) -> str:
         """The models' names, for messages: ``sigma``, or ``cmsi, mond``."""
         return ", ".join(self.models)
+
+    def own_records(self) -> dict[str, dict[str, Any]]:
+        """Return the kernels and metrics that nobody else finds by their names, as `Sweep.from_result` takes them."""
+        kernels = [model.kernel for model in (*self.models.values(), self.reference) if model is not None]
+        return {
+            "own_kernels": {each.name: each for each in kernels if KERNELS.get(each.name) is not each},
+            "own_metrics": {metric.name: metric for metric in self.metrics if metric.name not in METRICS},
+        }
 
     def models_with(self, name: str) -> tuple[Model, ...]:
         """Return the models that have a parameter or a choice and do not hold it fixed."""

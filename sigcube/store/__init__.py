@@ -1,7 +1,8 @@
 """The result store: its layout, block writes, journal, lock, and how a run resumes."""
 
-from sigcube.store.extension import extend_store, finish_extension
-from sigcube.store.journal import JournalEntry, read_header, read_journal
+from sigcube.store.extension_files import extend_store, finish_extension
+from sigcube.store.journal import read_header, read_journal
+from sigcube.store.journal_lines import JournalEntry
 from sigcube.store.lock import Holder
 from sigcube.store.run import RunStore, StoreStatus, open_or_create, refuse_damaged_files, status
 from sigcube.store.template import create, journal_folder, read_attrs, read_inputs, read_layout, stamp

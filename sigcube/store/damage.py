@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from sigcube.plan.values import Block, PointStatus
-from sigcube.store.journal import JournalEntry, JournalWriter, drop_damaged_lines, read_journal
+from sigcube.store.journal import JournalWriter, drop_damaged_lines, read_journal
+from sigcube.store.journal_lines import JournalEntry
 from sigcube.store.template import journal_folder
 from sigcube.store.writer import digest_of, read_block, read_status, remove_block
 

@@ -7,15 +7,21 @@ from typing import Any
 
 import xarray as xr
 
-from sigcube.cube import describe_systems
+from sigcube.cube import Packed, describe_systems
 from sigcube.cube.storage import reading, refuse_other_store
 from sigcube.errors import SigcubeError, SpecError
+from sigcube.model.kernel import Kernel
+from sigcube.model.metrics import Metric
+from sigcube.plan.bind import ORIGIN, plan_packed
 from sigcube.plan.extension import order_of
 from sigcube.plan.grid import Grid, make_grid
+from sigcube.plan.identity import find_differences, in_present_words
+from sigcube.plan.plan import Plan
+from sigcube.plan.spec import spec_from_record
 from sigcube.store.run import refuse_damaged_files
-from sigcube.store.template import journal_folder, read_attrs, read_layout, read_properties
+from sigcube.store.template import journal_folder, read_attrs, read_inputs, read_layout, read_properties
 
-__all__ = ["as_asked", "open_result", "result_attrs"]
+__all__ = ["as_asked", "changed_parts", "open_result", "read_plan", "result_attrs"]
 
 
 def result_attrs(path: str | Path, *kinds: str) -> dict[str, Any]:
@@ -86,6 +92,37 @@ def as_asked(result: xr.Dataset, stored: Grid, asked: Grid) -> xr.Dataset:
 
 def _grid(record: Mapping[str, Any]) -> Grid:
     return make_grid({name: (axis["dim"], axis["values"]) for name, axis in record["axes"].items()})
+
+
+def read_plan(
+    path: str | Path,
+    *,
+    own_kernels: Mapping[str, Kernel] | None = None,
+    own_metrics: Mapping[str, Metric] | None = None,
+) -> tuple[Plan, Packed]:
+    """Plan the sweep that made a result from its spec and the data it saw, which the result holds; return both.
+
+    Raises
+    ------
+    SpecError
+        There is no result of a sweep, or it names a kernel or a metric that is neither registered nor given.
+    StoreError
+        It is damaged.
+    """
+    attrs = result_attrs(path, "result")
+    own: Any = {"own_kernels": own_kernels, "own_metrics": own_metrics}
+    with reading(path, what="result"):
+        layout, packed = read_layout(path), read_inputs(path)
+        asked = spec_from_record(json.loads(attrs["spec"]), **own)
+        spec = spec_from_record(layout.spec, **own) if layout.spec else asked
+    origin = {name: attrs[name] for name in ORIGIN if name in attrs}
+    return plan_packed(spec, packed, origin, stages=layout.stages, asked=asked), packed
+
+
+def changed_parts(plan: Plan, path: str | Path) -> dict[str, str]:
+    """Return the parts of a result's identity that a plan read from it no longer has, as the result has them."""
+    stored = in_present_words(json.loads(read_attrs(path)["identity"]))
+    return {key: str(stored.get(key)) for key in find_differences(stored, plan.identity)}
 
 
 class _HvplotOnFirstUse:

@@ -15,9 +15,10 @@ from sigcube.plan.plan import Plan
 from sigcube.plan.values import Block, PointStatus, least_bytes
 from sigcube.processes import owner_of_draft
 from sigcube.store.damage import find_fault, find_status_fault
-from sigcube.store.extension import finish_extension, waiting_files
+from sigcube.store.extension_files import finish_extension, waiting_files
 from sigcube.store.faults import disk_fault
-from sigcube.store.journal import Journal, JournalEntry, JournalWriter, read_header, read_journal
+from sigcube.store.journal import Journal, JournalWriter, read_header, read_journal
+from sigcube.store.journal_lines import JournalEntry
 from sigcube.store.lock import STALE_AFTER, Holder, Lock, current_holder
 from sigcube.store.template import create, damaged_files, journal_folder, restore_files
 from sigcube.store.writer import mark_block, shares_chunks

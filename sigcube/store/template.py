@@ -34,7 +34,8 @@ from sigcube.plan.plan import Plan
 from sigcube.plan.spec import spec_to_record
 from sigcube.plan.values import ResultVariable
 from sigcube.store.faults import disk_fault
-from sigcube.store.journal import Header, read_header, write_header
+from sigcube.store.journal import read_header, write_header
+from sigcube.store.journal_lines import Header
 
 __all__ = [
     "STATUS",

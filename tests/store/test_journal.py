@@ -11,14 +11,13 @@ import xxhash
 from sigcube.errors import SpecError, StoreError
 from sigcube.plan.values import PointStatus
 from sigcube.store.journal import (
-    Header,
-    JournalEntry,
     JournalWriter,
     drop_damaged_lines,
     read_journal,
     read_undamaged,
     write_header,
 )
+from sigcube.store.journal_lines import Header, JournalEntry
 
 DIGEST = "0123456789abcdef" * 2
 HEADER = Header(identity={"spec": "a"}, block_points=(8, 8, 8, 3), data_points=5, files={"zarr.json": DIGEST})

@@ -1,7 +1,8 @@
 """A sweep from its spec to its result cube."""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -19,6 +20,7 @@ from sigcube.files import path_of
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.bind import plan_cube
+from sigcube.plan.own_code import find_own_code
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import make_spec, read_spec_file
 from sigcube.store import RunStore, Written, open_or_create, write_block
@@ -128,11 +130,13 @@ class Sweep:
     ) -> Self:
         """Read a sweep from its TOML file, or a shipped one by name; its cube counts from the current directory.
 
+        Kernels and metrics of one's own are named ``module:NAME``; modules beside the file are found first.
+
         What is given besides the file replaces what it says: parameters held at other values, axes of the file too; the
         condition; the floor of errors.
         """
         file = read_spec_file(path).changed(fixed or {}, where=where, error_floor=error_floor)
-        return cls(**file.model_dump())
+        return cls(**find_own_code(file.model_dump(), folder=Path(path).parent))
 
     @classmethod
     def from_result(
@@ -176,6 +180,7 @@ class Sweep:
         fail_fast: bool = False,
         retry_failed: bool = False,
         on_event: Callable[[Event], None] | None = None,
+        progress: bool | None = None,
     ) -> xr.Dataset:
         """Run the sweep, or what is left of it, and open its result.
 
@@ -195,7 +200,10 @@ class Sweep:
         retry_failed : bool
             Try again the blocks that failed before.
         on_event : callable, optional
-            Called with each event of the run, for progress.
+            Called with each event of the run.
+        progress : bool, optional
+            Whether to tell on the error stream how far it is: with a bar on a terminal, else with a line now and then.
+            By default if it is a terminal or a notebook, the run is not a small one, and `on_event` does not tell.
 
         Returns
         -------
@@ -218,9 +226,10 @@ class Sweep:
         stored = self if plan is self._plan else self._of(plan, self._packed)
         with open_or_create(path, plan=stored._plan, inputs=self._packed, retry_failed=retry_failed) as store:
             if store.todo:
-                stored._run_blocks(
-                    store, client, scheduler=scheduler, workers=workers, fail_fast=fail_fast, on_event=on_event
-                )
+                with stored._told(store, on_event, progress=progress) as tell:
+                    stored._run_blocks(
+                        store, client, scheduler=scheduler, workers=workers, fail_fast=fail_fast, on_event=tell
+                    )
             store.check()
         return open_result(path)
 
@@ -260,9 +269,7 @@ class Sweep:
         self, store: RunStore, client: "Client | None", *, scheduler: str | None, workers: int | None, **options: Any
     ) -> None:
         """Run what is left: in this process if that is asked for, or if it is small and nothing is."""
-        evaluations = sum(self._plan.blocks[index].size for index in store.todo) * self._plan.n_points
-        is_small = evaluations <= _MOST_IN_THIS_PROCESS
-        if workers == 0 or (is_small and (client, scheduler, workers) == (None, None, None)):
+        if workers == 0 or (self._is_small(store) and (client, scheduler, workers) == (None, None, None)):
             run_blocks_here(store, self._plan, task=self._run_block, **options)
             return
         # Dask takes longer to import than a small sweep to run.
@@ -277,6 +284,38 @@ class Sweep:
         cluster = connect(scheduler, workers=workers) if client is None else contextlib.nullcontext(client)
         with cluster as connected:
             run_blocks(connected, store, self._plan, task=run_block, payload=payload, **options)
+
+    def _is_small(self, store: RunStore) -> bool:
+        """Whether this process computes what is left while a cluster would start."""
+        left = sum(self._plan.blocks[index].size for index in store.todo)
+        return left * self._plan.n_points <= _MOST_IN_THIS_PROCESS
+
+    @contextlib.contextmanager
+    def _told(
+        self, store: RunStore, on_event: Callable[[Event], None] | None, *, progress: bool | None
+    ) -> Iterator[Callable[[Event], None] | None]:
+        """Yield what is called with events: `on_event`, a display of them, or both."""
+        if progress is None:
+            watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+            progress = watched and on_event is None and not self._is_small(store)
+        if not progress:
+            yield on_event
+            return
+        # Rich takes longer to import than a small sweep to run.
+        from rich.console import Console
+
+        from sigcube.driver.progress import sweep_progress
+
+        # In a notebook, too, as lines: its bars need a package more.
+        console = Console(stderr=True, force_jupyter=False)
+        with sweep_progress(console, data_points=self._plan.n_points) as show:
+
+            def tell(event: Event) -> None:
+                show(event)
+                if on_event is not None:
+                    on_event(event)
+
+            yield tell
 
     def _run_block(self, path: str, index: int, _: Any) -> Callable[[], Written]:
         block = self._plan.blocks[index]

@@ -174,7 +174,7 @@ def test_rerun_of_a_kernel_of_ones_own(mock_cube: xr.Dataset, local_client: Clie
     Sweep(mock_cube, kernel=FRAGILE, axes={"A": [0.0, 1.0]}, sample="unflagged").run(
         tmp_path / "own.zarr", client=local_client
     )
-    with pytest.raises(SpecError, match="there is no kernel 'fragile'"):
+    with pytest.raises(SpecError, match="the sweep has a kernel that sigcube does not: 'fragile'"):
         rerun(tmp_path / "own.zarr", client=local_client)
     assert rerun(tmp_path / "own.zarr", own_kernels={"fragile": FRAGILE}, client=local_client).identical
 
@@ -466,3 +466,17 @@ def test_a_result_names_the_content_that_it_saw_not_what_the_cube_says(mock_cube
     changed = cube.assign(v_obs=cube.v_obs.copy(data=cube.v_obs.values * 1.5))
     assert sweep_of(changed).plan(probe=False).attrs["cube_fingerprint"] == fingerprint(changed)
     assert fingerprint(changed) != cube.attrs["fingerprint"]
+
+
+def test_a_run_tells_how_far_it_is_when_asked_to(
+    mock_cube: xr.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = Sweep(mock_cube, kernel="sigma", axes={"A": [1.0, 2.0]})
+    seen: list[str] = []
+    sweep.run(tmp_path / "quiet.zarr", workers=0)
+    assert capsys.readouterr().err == ""
+    sweep.run(tmp_path / "told.zarr", workers=0, progress=True, on_event=lambda event: seen.append(event.kind))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("0/1 blocks")
+    assert "1/1 blocks" in lines[-1]
+    assert seen[-1] == "finished"

@@ -9,14 +9,14 @@ from sigcube.cli.analysis_commands import ablation, best, curve, holdout, profil
 from sigcube.cli.app import ExitCode, make_app
 from sigcube.cli.dataset_commands import check, datasets, fetch, ingest, show
 from sigcube.cli.ledger_command import claims
-from sigcube.cli.sweep_commands import demo, fit, kernels, map_, plan, rerun, status, sweep, verify
+from sigcube.cli.sweep_commands import demo, fit, kernels, map_, metrics, plan, rerun, status, sweep, verify
 
 __all__ = ["ExitCode", "app"]
 
 app = make_app(
     [
         *(datasets, fetch, ingest, check, show),
-        *(kernels, plan, sweep, status, rerun, verify),
+        *(kernels, metrics, plan, sweep, status, rerun, verify),
         *(best, profile, sensitivity, ablation, curve, holdout),
         *(map_, fit, claims, demo),
     ],

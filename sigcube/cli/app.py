@@ -14,10 +14,12 @@ from typer.core import TyperGroup
 
 from sigcube import __version__
 from sigcube.errors import SigcubeError, SpecError, StoreInUse
+from sigcube.shipped import shipped
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 __all__ = [
     "AsJson",
@@ -29,6 +31,7 @@ __all__ = [
     "Set",
     "Where",
     "Workers",
+    "complete",
     "make_app",
     "print_json",
     "print_result",
@@ -150,6 +153,15 @@ def read_settings(given: Iterable[str] | None) -> dict[str, float | str]:
     return found
 
 
+def complete(folder: str, incomplete: str) -> list[str]:
+    """Complete the name of a recipe or a spec that comes with sigcube, or the path of a file of the user's."""
+    begun = Path(incomplete)
+    parent = begun if incomplete.endswith("/") else begun.parent
+    there = sorted(parent.iterdir()) if parent.is_dir() else []
+    files = (f"{path}/" if path.is_dir() else str(path) for path in there if path.is_dir() or path.suffix == ".toml")
+    return [name for name in (*shipped(folder), *files) if name.startswith(incomplete)]
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"sigcube {__version__}")
@@ -179,7 +191,6 @@ def make_app(commands: Iterable[Callable[..., None]]) -> typer.Typer:
     app = typer.Typer(
         cls=_Commands,
         help="Gravity models over labelled cubes: raw files in, result cubes out.",
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -204,11 +215,13 @@ def stderr_console() -> "Console":
     return Console(file=sys.stderr)
 
 
-def print_tables(tables: "Iterable[Table]") -> None:
-    """Print tables to the output stream."""
+def print_tables(tables: "Iterable[Table | Text]") -> None:
+    """Print tables, or texts in their place, to the output stream."""
+    from rich.text import Text
+
     console = stdout_console()
     for each in tables:
-        console.print(each)
+        console.print(each, soft_wrap=isinstance(each, Text))
 
 
 def print_json(value: Any) -> None:

@@ -11,11 +11,12 @@ from sigcube.cube.inspection import describe_counts
 from sigcube.errors import SigcubeError
 from sigcube.kernels import KERNELS, find
 from sigcube.model.frames import FRAMES
+from sigcube.model.metrics import METRICS
 from sigcube.model.model import CONSTANTS_CHOICE
 from sigcube.recipes import Recipe, load_recipe, recipe_names
 from sigcube.store import StoreStatus
 
-__all__ = ["dataset_records", "kernel_records", "origin", "status_record", "unexpected_counts"]
+__all__ = ["dataset_records", "kernel_records", "metric_records", "origin", "status_record", "unexpected_counts"]
 
 
 def kernel_records(name: str | None = None) -> list[dict[str, Any]]:
@@ -41,6 +42,14 @@ def kernel_records(name: str | None = None) -> list[dict[str, Any]]:
             ],
         }
         for kernel in (KERNELS.values() if name is None else [find(name)])
+    ]
+
+
+def metric_records() -> list[dict[str, Any]]:
+    """Return each metric as JSON-able values; the unit None stands for that of what is observed."""
+    return [
+        {"name": each.name, "meaning": each.long_name, "scope": each.scope, "unit": each.unit, "best": each.best}
+        for each in METRICS.values()
     ]
 
 

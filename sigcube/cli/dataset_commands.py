@@ -8,13 +8,18 @@ from typing import Annotated
 
 import typer
 
-from sigcube.cli.app import AsJson, CubeFolder, DataFolder, ExitCode, print_json, print_tables, stdout_console
+from sigcube.cli.app import AsJson, CubeFolder, DataFolder, ExitCode, complete, print_json, print_tables, stdout_console
 from sigcube.errors import RawFilesMissing, SigcubeError
 
 __all__ = ["check", "datasets", "fetch", "ingest", "show"]
 
 OneDataset = Annotated[
-    str | None, typer.Argument(metavar="NAME", help="A dataset, such as sparc, or a recipe's TOML file.")
+    str | None,
+    typer.Argument(
+        metavar="NAME",
+        help="A dataset, such as sparc, or a recipe's TOML file.",
+        autocompletion=lambda incomplete: complete("ingest", incomplete),
+    ),
 ]
 EveryDataset = Annotated[bool, typer.Option("--all", help="Every dataset, one after the other.")]
 CubePath = Annotated[Path, typer.Argument(metavar="CUBE", help="A cube, such as cubes/sparc.zarr.")]

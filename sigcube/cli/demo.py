@@ -13,10 +13,10 @@ from rich.table import Table
 
 from sigcube.analysis.best import best_points
 from sigcube.cli.app import print_tables, stderr_console
-from sigcube.cli.progress import sweep_progress
 from sigcube.cli.tables import best_table, table
 from sigcube.constants import PAPER
 from sigcube.cube import open_cube, save_cube
+from sigcube.driver.progress import sweep_progress
 from sigcube.explore import Mark, cube_page, result_page
 from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.kernels import KERNELS

@@ -15,6 +15,7 @@ from sigcube.cli.app import (
     Set,
     Where,
     Workers,
+    complete,
     print_json,
     print_result,
     print_tables,
@@ -23,12 +24,21 @@ from sigcube.cli.app import (
 )
 from sigcube.errors import StoreError
 
-__all__ = ["demo", "fit", "kernels", "map_", "plan", "rerun", "status", "sweep", "verify"]
+__all__ = ["demo", "fit", "kernels", "map_", "metrics", "plan", "rerun", "status", "sweep", "verify"]
 
 SpecPath = Annotated[
-    Path, typer.Argument(metavar="SPEC", help="A TOML file, or the name of one that comes with sigcube.")
+    Path,
+    typer.Argument(
+        metavar="SPEC",
+        help="A TOML file, or the name of one that comes with sigcube.",
+        autocompletion=lambda incomplete: complete("sweeps", incomplete),
+    ),
 ]
 ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
+Own = Annotated[
+    list[str] | None,
+    typer.Option("--own", metavar="MODULE:NAME", help="A kernel or a metric of your own that the sweep has."),
+]
 ResultOut = Annotated[
     Path | None,
     typer.Option(metavar="RESULT", help="Where the result goes; cubes/results/<name of SPEC>.zarr by default."),
@@ -47,6 +57,18 @@ def kernels(
         print_json(kernel_records(name))
     else:
         print_tables(kernel_tables(name))
+
+
+def metrics(as_json: AsJson = False) -> None:
+    """List the metrics: what each is, its unit, and which value a perfect model has."""
+    from sigcube.cli.catalogue import metric_records
+    from sigcube.cli.tables import metric_table
+
+    records = metric_records()
+    if as_json:
+        print_json(records)
+    else:
+        print_tables([metric_table(records)])
 
 
 def plan(
@@ -83,8 +105,8 @@ def sweep(
     ] = False,
 ) -> None:
     """Run a sweep, or what is left of it. After an interrupt or a crash the same command resumes it."""
-    from sigcube.cli.progress import sweep_progress
     from sigcube.cli.tables import best_table
+    from sigcube.driver.progress import sweep_progress
     from sigcube.store import status as read_status
     from sigcube.sweep import Sweep
 
@@ -143,17 +165,20 @@ def rerun(
     out: Annotated[
         Path | None, typer.Option(metavar="RESULT", help="Where the second result goes; beside the first by default.")
     ] = None,
+    own: Own = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
 ) -> None:
     """Make a result again from what it holds, and compare every block bit for bit."""
-    from sigcube.cli.progress import sweep_progress
+    from sigcube.driver.progress import sweep_progress
+    from sigcube.plan.own_code import own_records
     from sigcube.rerun import rerun as make_again
     from sigcube.sweep import Sweep
 
-    data_points = Sweep.from_result(result).plan(probe=False).n_points
+    records = own_records(own or ())
+    data_points = Sweep.from_result(result, **records).plan(probe=False).n_points
     with sweep_progress(stderr_console(), data_points=data_points) as on_event:
-        report = make_again(result, out, scheduler=scheduler, workers=workers, on_event=on_event)
+        report = make_again(result, out, **records, scheduler=scheduler, workers=workers, on_event=on_event)
     typer.echo(f"{report.path}: {report.compared} blocks compared, {len(report.differing)} differ")
     if not report.identical:
         typer.echo(f"blocks that differ: {', '.join(map(str, report.differing[:20]))}", err=True)
@@ -166,14 +191,22 @@ def verify(
     repair: Annotated[
         bool, typer.Option("--repair", help="Remove what is damaged; the same sweep command then makes it again.")
     ] = False,
+    own: Own = None,
 ) -> None:
     """Read a result again, and compare it with the digests of what was written."""
-    from sigcube.cli.progress import count_progress
+    from sigcube.driver.progress import count_progress
+    from sigcube.plan.own_code import own_records
     from sigcube.verification import verify as verify_result
 
+    records = own_records(own or ())
     with count_progress(stderr_console()) as tell:
         report = verify_result(
-            result, sample=sample, repair=repair, on_block=lambda done, total: tell("blocks", done, total)
+            result,
+            sample=sample,
+            repair=repair,
+            own_kernels=records["own_kernels"],
+            own_metrics=records["own_metrics"],
+            on_block=lambda done, total: tell("blocks", done, total),
         )
     typer.echo(repr(report))
     if not report.sound:
@@ -205,8 +238,8 @@ def fit(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a fit that is already there.")] = False,
 ) -> None:
     """Fit models to each system, or to a sample as one: on a grid, then from each of its minima down to a true one."""
-    from sigcube.cli.progress import count_progress
     from sigcube.cli.tables import fit_notes, fit_tables
+    from sigcube.driver.progress import count_progress
     from sigcube.fits import Fit
 
     target = out or _default_target(spec)

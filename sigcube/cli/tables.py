@@ -83,6 +83,19 @@ def kernel_tables(name: str | None = None) -> list[Table]:
     return [*tables, _choice_table([CONSTANTS_CHOICE], "every kernel: choices, * by default")]
 
 
+def metric_table(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Return `sigcube.cli.catalogue.metric_records` as a table."""
+    of = {"system": "each system, their mean and median", "pooled": "all points of the sample"}
+    rows = [
+        (each["name"], each["meaning"], _metric_unit(each["unit"]), of[each["scope"]], each["best"]) for each in records
+    ]
+    return table("metrics", ("metric", "meaning", "unit", "one value for", "best"), rows)
+
+
+def _metric_unit(unit: str | None) -> str:
+    return "as observed" if unit is None else unit or "–"
+
+
 def _parameter_table(parameters: Sequence[Parameter], title: str) -> Table:
     head = ("parameter", "symbol", "default", "unit", "bounds", "status", "source", "meaning")
     rows = []
@@ -154,8 +167,8 @@ def cube_tables(path: object, summary: Summary) -> list[Table]:
     ]
 
 
-def best_table(result: xr.Dataset) -> Table:
-    """Return `sigcube.analysis.best.best_points` as a table."""
+def best_table(result: xr.Dataset) -> Table | Text:
+    """Return `sigcube.analysis.best.best_points` as a table, or why there is no value."""
     value = default_summary(result)
     # The store keeps coordinates in alphabetical order; the axes stand in the order of the grid's dimensions.
     dims = list(result["status"].dims)
@@ -166,7 +179,22 @@ def best_table(result: xr.Dataset) -> Table:
         ["any" if point[name] is None else number(point[name]) for name in columns]
         for point in best_points(result, value=value)
     ]
+    if not rows:
+        return _why_no_value(result, value)
     return table(f"Best {value} under each reading", [_heading(result, name) for name in columns], rows)
+
+
+def _why_no_value(result: xr.Dataset, value: str) -> Text:
+    """Say which systems have no value anywhere, for one of them leaves a summary without any."""
+    text = f"no point of the grid has a finite {value}"
+    metric = value.rpartition("_")[0]
+    if dims := [dim for dim in system_dims(result) if metric in result and dim in result[metric].dims]:
+        others = [dim for dim in result[metric].dims if dim != dims[0]]
+        without = result[dims[0]][result[metric].isnull().all(others).values].values
+        if without.size:
+            first = ", ".join(map(str, without[:3])) + (", …" if without.size > 3 else "")
+            text += f": {without.size} of {result.sizes[dims[0]]} systems have none, {first}"
+    return Text(f"{text}; a sample such as 'unflagged' leaves out what has flags")
 
 
 def _heading(result: xr.Dataset, name: str) -> str:

@@ -15,6 +15,7 @@ from sigcube.model.frames import frame_of
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.bind import plan_cube
+from sigcube.plan.own_code import find_own_code
 
 __all__ = ["Fit"]
 
@@ -121,10 +122,13 @@ class Fit:
     ) -> Self:
         """Read a fit from a TOML file, or the name of one that comes with sigcube.
 
+        Kernels and metrics of one's own are named ``module:NAME``; modules beside the file are found first.
+
         The path of its cube is relative to the current directory. What is given besides the file replaces what it says;
         what becomes fixed is so in the models that name it, or in all where none does.
         """
-        return cls(**read_fit_file(path).changed(fixed or {}, where=where, error_floor=error_floor).arguments())
+        file = read_fit_file(path).changed(fixed or {}, where=where, error_floor=error_floor)
+        return cls(**find_own_code(file.arguments(), folder=Path(path).parent))
 
     def _problem(self, model: FitModel, cube: xr.Dataset, **how: Any) -> Problem:
         """Bind a model to the sample; refuse to fit as many parameters as there are points, or more."""

@@ -359,6 +359,7 @@ def spec_from_record(
 ) -> Spec:
     """Build a spec from its record; kernels and metrics of the user's own are handed in by name."""
     own = own_kernels or {}
+    _check_known(record, {*own, *KERNELS}, {*(own_metrics or ()), *METRICS})
     reference = dict(record["reference"]) if record["reference"] else None
     if reference:
         reference["kernel"] = own.get(reference["kernel"], reference["kernel"])
@@ -373,3 +374,16 @@ def spec_from_record(
             name: {**table, "kernel": own.get(table["kernel"], table["kernel"])} for name, table in models
         }
     return make_spec(**given)
+
+
+def _check_known(record: Mapping[str, Any], kernels: Collection[str], metrics: Collection[str]) -> None:
+    """Refuse the record of a sweep with kernels or metrics of somebody's own that are not given."""
+    models = [record] if "kernel" in record else list(record["models"].values())
+    named = [table["kernel"] for table in (*models, record["reference"]) if table]
+    for kind, names, known in (("kernel", named, kernels), ("metric", record["metrics"], metrics)):
+        for name in names:
+            if name not in known:
+                raise SpecError(
+                    f"the sweep has a {kind} that sigcube does not: {name!r}",
+                    hint=f"hand it in: own_{kind}s={{{name!r}: ...}}, on the command line --own MODULE:NAME",
+                )

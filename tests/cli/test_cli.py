@@ -17,8 +17,10 @@ from typer.testing import CliRunner, Result
 
 from sigcube import __version__
 from sigcube.cli import ExitCode, app
+from sigcube.cli.app import complete
 from sigcube.cube import save_cube
 from sigcube.kernels import KERNELS
+from sigcube.model.metrics import METRICS
 from sigcube.store import open_or_create
 from sigcube.store.result import open_result
 from sigcube.sweep import Sweep
@@ -180,6 +182,23 @@ def test_kernels_shows_tables() -> None:
     assert shown.exit_code == 0
     for word in ("xi_scale", "km/s", "geometric *", "g†", "SI §13.2", "upsilon_disk"):
         assert word in shown.stdout
+
+
+def test_metrics_are_listed() -> None:
+    shown = call("metrics").stdout
+    assert all(name in shown for name in METRICS)
+    (rms, *_) = json.loads(call("metrics", "--json").stdout)
+    assert rms == {"name": "rms", "meaning": "RMS residual", "scope": "system", "unit": None, "best": "smallest"}
+
+
+def test_names_and_files_are_completed(tmp_path: Path) -> None:
+    assert complete("sweeps", "main36") == ["main36_mond"]
+    assert complete("ingest", "spar") == ["sparc"]
+    (tmp_path / "mine.toml").touch()
+    (tmp_path / "mine.txt").touch()
+    (tmp_path / "mines").mkdir()
+    assert complete("sweeps", f"{tmp_path}/mi") == [f"{tmp_path}/mine.toml", f"{tmp_path}/mines/"]
+    assert complete("sweeps", f"{tmp_path}/nowhere/") == []
 
 
 def test_kernels_as_json() -> None:

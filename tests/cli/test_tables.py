@@ -2,9 +2,12 @@
 
 import io
 
+import numpy as np
 import pytest
+import xarray as xr
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sigcube.cli.catalogue import kernel_records
 from sigcube.cli.tables import best_table, kernel_tables
@@ -13,7 +16,7 @@ from sigcube.kernels import KERNELS
 from tests.results import small_result
 
 
-def text_of(table: Table) -> str:
+def text_of(table: Table | Text) -> str:
     console = Console(file=io.StringIO(), width=240)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
@@ -25,6 +28,15 @@ def test_the_best_table_shows_units_and_what_makes_no_difference() -> None:
     assert "rms_mean [km/s]" in shown
     assert shown.index("window") < shown.index("xi_scale") < shown.index("rms_mean [km/s]")
     assert "any" in next(line for line in shown.splitlines() if "none" in line)
+
+
+def test_a_table_without_a_value_says_which_systems_have_none() -> None:
+    rms = np.ones((3, 2))
+    rms[1] = np.nan
+    content = {"rms": (("galaxy", "A"), rms), "rms_mean": ("A", rms.mean(axis=0)), "status": ("A", np.full(2, 2))}
+    result = xr.Dataset(content, {"galaxy": ["a", "b", "c"], "A": [1.0, 2.0]})
+    shown = text_of(best_table(result))
+    assert "no point of the grid has a finite rms_mean: 1 of 3 systems have none, b; a sample such as" in shown
 
 
 @pytest.mark.parametrize("name", sorted(KERNELS))

@@ -81,7 +81,7 @@ def test_it_runs_on_workers_and_a_store_remembers_it(cube: xr.Dataset, tmp_path:
     result = sweep.run(path, workers=1)
     np.testing.assert_array_equal(result.skewness_at_mean, sweep.compute().skewness_at_mean)
     assert result.skewness_at_mean.attrs["units"] == "1/Mpc"
-    with pytest.raises(SpecError, match="there is no metric 'skewness_at'"):
+    with pytest.raises(SpecError, match="the sweep has a metric that sigcube does not: 'skewness_at'"):
         sigcube.Sweep.from_result(path)
     assert rerun(path, own_metrics={"skewness_at": SKEWNESS}, workers=1).identical
 

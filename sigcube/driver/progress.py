@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from sigcube.driver import Event
+from sigcube.driver.events import Event
 from sigcube.wording import count, duration
 
 __all__ = ["EVERY", "count_progress", "sweep_progress"]

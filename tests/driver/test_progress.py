@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from sigcube.cli.progress import EVERY, sweep_progress
 from sigcube.driver import Event, Progress
+from sigcube.driver.progress import EVERY, sweep_progress
 from sigcube.store import JournalEntry
 
 
@@ -22,7 +22,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that stands still until it is moved."""
     clock = Clock()
-    monkeypatch.setattr("sigcube.cli.progress.time.monotonic", clock)
+    monkeypatch.setattr("sigcube.driver.progress.time.monotonic", clock)
     return clock
 
 

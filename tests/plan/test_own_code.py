@@ -1,0 +1,152 @@
+"""Kernels and metrics of the user's own, named in files and options: imported from there, and from nowhere else."""
+
+import json
+import pickle
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import cloudpickle
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+from sigcube import Sweep
+from sigcube.cli import app
+from sigcube.cube import save_cube
+from sigcube.errors import SpecError
+from sigcube.fits import Fit
+from sigcube.plan.own_code import find_own_code, own_records
+
+MODULE = """
+from sigcube import Kernel, Parameter
+from sigcube.model.metrics import Metric
+
+def boost(r: float, alpha: float) -> float:
+    return 1.0 + alpha * r / (r + 5.0)
+
+def worst(n: float, total_sq: float) -> float:
+    return total_sq
+
+MINE = Kernel(
+    name="mine",
+    title="Mine",
+    source="a test",
+    terms={"boost": boost},
+    parameters=(Parameter("alpha", "α", 1.0, "", (0.0, 10.0), "fitted", "a test", "strength"),),
+)
+SQUARES = Metric("squares", "sum of squares", ("residual_sq",), worst, "system", "km2 / s2")
+OTHER = 3
+"""
+SWEEP = """
+cube = "cube.zarr"
+sample = "unflagged"
+kernel = "{module}:MINE"
+metrics = ["rms", "{module}:SQUARES"]
+reference = {{ kernel = "mond" }}
+[axes]
+alpha = [0.5, 1.0]
+"""
+FIT = """
+cube = "cube.zarr"
+sample = "unflagged"
+objective = "rms"
+[[model]]
+name = "mine"
+kernel = "{module}:MINE"
+free = {{ alpha = {{ linspace = [0.0, 4.0, 9] }} }}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, mock_cube: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as a user has it, which is the current one."""
+    save_cube(mock_cube, tmp_path / "cube.zarr")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def module(folder: Path) -> str:
+    """A module beside the specs, of a name that no test had before, for Python imports a name once."""
+    name = f"own_{uuid.uuid4().hex}"
+    (folder / f"{name}.py").write_text(MODULE, encoding="utf-8")
+    return name
+
+
+def test_a_sweep_of_ones_own_is_that_of_its_records(folder: Path, module: str, mock_cube: xr.Dataset) -> None:
+    (folder / "spec.toml").write_text(SWEEP.format(module=module), encoding="utf-8")
+    found = Sweep.from_toml(folder / "spec.toml").compute()
+    own = own_records([f"{module}:MINE", f"{module}:SQUARES"])
+    kernel, metric = own["own_kernels"]["mine"], own["own_metrics"]["squares"]
+    expected = Sweep(
+        mock_cube,
+        sample="unflagged",
+        kernel=kernel,
+        metrics=["rms", metric],
+        reference={"kernel": "mond"},
+        axes={"alpha": [0.5, 1.0]},
+    ).compute()
+    xr.testing.assert_identical(found.drop_attrs(), expected.drop_attrs())
+    assert json.loads(found.attrs["spec"])["kernel"] == "mine"
+
+
+def test_a_result_imports_nothing_by_itself_and_is_made_again_with_what_is_named(folder: Path, module: str) -> None:
+    (folder / "spec.toml").write_text(SWEEP.format(module=module), encoding="utf-8")
+    Sweep.from_toml("spec.toml").run("r.zarr", workers=0)
+    run = CliRunner().invoke
+    alone = run(app, ["rerun", "r.zarr"])
+    assert alone.exit_code == 2
+    assert "--own MODULE:NAME" in alone.stderr
+    own = ["--own", f"{module}:MINE", "--own", f"{module}:SQUARES"]
+    again = run(app, ["rerun", "r.zarr", *own, "--workers", "0"])
+    assert (again.exit_code, again.stdout) == (0, "r-rerun.zarr: 1 blocks compared, 0 differ\n")
+    sound = run(app, ["verify", "r.zarr", "--sample", "1", *own])
+    assert "1 computed again" in sound.stdout, sound.stderr
+
+
+def test_a_fit_of_ones_own(folder: Path, module: str) -> None:
+    (folder / "fit.toml").write_text(FIT.format(module=module), encoding="utf-8")
+    assert "mine" in repr(Fit.from_toml("fit.toml"))
+
+
+def test_the_code_travels_to_a_process_that_does_not_find_its_module(folder: Path, module: str) -> None:
+    (kernel,) = own_records([f"{module}:MINE"])["own_kernels"].values()
+    sent = cloudpickle.dumps(kernel)
+    (folder / f"{module}.py").unlink()
+    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).terms['boost'](5.0, 2.0))"
+    there = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True, cwd="/")
+    assert there.stdout.decode().strip() == "2.0"
+    assert pickle.loads(sent).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("nowhere_to_be_found:MINE", "there is no module 'nowhere_to_be_found'"),
+        ("{module}:MIEN", "has no Kernel 'MIEN'(.|\n)*did you mean 'MINE'"),
+        ("{module}:OTHER", "has no Kernel 'OTHER'(.|\n)*found: OTHER = int"),
+        ("{module}:SQUARES", "has no Kernel 'SQUARES'"),
+        ("{module}:", "has no Kernel ''"),
+        (":MINE", "this names no module"),
+        ("../{module}:MINE", "this names no module"),
+        ("broken:MINE", "module 'broken' cannot be imported(.|\n)*found: ZeroDivisionError"),
+        (
+            "needs:MINE",
+            "module 'needs' cannot be imported(.|\n)*No module named 'not_here'",
+        ),
+    ],
+)
+def test_what_cannot_be_found_is_one_error(folder: Path, module: str, given: str, said: str) -> None:
+    (folder / "broken.py").write_text("1 / 0")
+    (folder / "needs.py").write_text("import not_here")
+    before = list(sys.path)
+    with pytest.raises(SpecError, match=said):
+        find_own_code({"kernel": given.format(module=module)}, folder=folder)
+    assert sys.path == before
+
+
+def test_names_that_are_registered_stay_names() -> None:
+    keys = {"kernel": "sigma", "metrics": ["rms"], "models": {"a": {"kernel": "mond"}}, "reference": None}
+    assert find_own_code(keys, folder=Path()) == keys

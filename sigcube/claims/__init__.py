@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sigcube.claims.computing import Outcome
-from sigcube.claims.ledger import Entry, evaluate_claims, judge
+from sigcube.claims.judging import Entry, judge
+from sigcube.claims.ledger import evaluate_claims
 from sigcube.claims.quantities.at_points import point_cube
-from sigcube.claims.rows import Claim, Reading, load_claims, read_claims, shipped_papers
+from sigcube.claims.row_files import load_claims, read_claims, shipped_papers
+from sigcube.claims.rows import Claim, Reading
 from sigcube.claims.verdicts import Verdict
 
 __all__ = [

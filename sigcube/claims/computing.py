@@ -15,7 +15,8 @@ import xarray as xr
 from sigcube.claims.cubes import Cubes
 from sigcube.claims.quantities import QUANTITIES
 from sigcube.claims.quantities.base import Found
-from sigcube.claims.rows import Claim, Reading, nearest_claims, parse_reading, split_link
+from sigcube.claims.row_files import nearest_claims, split_link
+from sigcube.claims.rows import Claim, Reading, parse_reading
 from sigcube.errors import FetchError, SigcubeError, SpecError, did_you_mean
 
 __all__ = ["OnProgress", "Outcome", "Worker", "computation_key", "compute_all"]
@@ -35,7 +36,13 @@ class Outcome:
 
     def scaled(self, scale: float) -> "Outcome":
         """Return the same with the value multiplied."""
-        return self if self.found is None else replace(self, found=replace(self.found, value=self.found.value * scale))
+        if self.found is None or scale == 1.0:
+            return self
+        ends = self.found.ends
+        if ends is not None:
+            low, high = sorted((ends[0] * scale, ends[1] * scale))
+            ends = (low, high)
+        return replace(self, found=replace(self.found, value=self.found.value * scale, ends=ends))
 
 
 def computation_key(reading: Reading) -> str:

@@ -1,5 +1,6 @@
 """The ledger in words: for a terminal, for scripts, and for the page."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -10,20 +11,18 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from sigcube.claims.ledger import Entry
+from sigcube.claims.counting import FAILED, basis, by_basis, counts, distinct, lead, verdict_of
+from sigcube.claims.judging import Entry
 from sigcube.claims.rows import Claim
-from sigcube.claims.verdicts import Verdict, read_printed
+from sigcube.claims.verdicts import Verdict
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.wording import plural
 
 __all__ = [
-    "BASES",
-    "FAILED",
-    "basis",
+    "basis_table",
     "choose_claims",
     "claim_table",
-    "count_line",
-    "counts",
+    "count_lines",
     "deviation_text",
     "entry_record",
     "evidence",
@@ -32,19 +31,21 @@ __all__ = [
     "found_text",
     "place_of",
     "published_text",
+    "short_verdict",
     "symbol",
-    "verdict_of",
+    "trials_text",
     "verdict_text",
 ]
 
-#: What stands in place of a verdict where a computation failed.
-FAILED = "evaluation failed"
 # The sign of each verdict, and its colour: colours alone do not tell them apart for everyone.
 _SIGNS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        Verdict.REPRODUCES: ("✓", "green"),
-        Verdict.CONVENTION: ("≈", "cyan"),
         Verdict.DIFFERS: ("✗", "red"),
+        Verdict.CHANCE: ("~", "yellow"),
+        Verdict.AGAINST: ("⊥", "magenta"),
+        Verdict.CONVENTION: ("≈", "cyan"),
+        Verdict.REPRODUCES: ("✓", "green"),
+        Verdict.CONSISTENT: ("≡", "dim"),
         Verdict.CANNOT: ("?", "yellow"),
         Verdict.ASSUMED: ("∘", "dim"),
         Verdict.AGREES: ("=", "green"),
@@ -52,19 +53,15 @@ _SIGNS: Mapping[str, tuple[str, str]] = MappingProxyType(
         FAILED: ("!", "bold red"),
     }
 )
-#: What a value can rest on, from the strongest test of a theory to none.
-BASES = (
-    "data and a model",
-    "data alone",
-    "a model alone",
-    "arithmetic of printed numbers",
-    "another printed number",
-    "nothing: it is put in",
-    "nothing: a file is missing",
-    "nothing: a failure",
+_SHORT: Mapping[str, str] = MappingProxyType(
+    {
+        Verdict.CHANCE: "by chance",
+        Verdict.AGAINST: "against the text",
+        Verdict.CONVENTION: "under a convention",
+        Verdict.REPRODUCES: "as stated",
+        Verdict.CANNOT: "untested",
+    }
 )
-# A dataset that holds what the papers themselves say of single objects: no data to test them with.
-_PRINTED_DATA = "landmarks"
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -99,44 +96,38 @@ def find_verdict(name: str) -> str:
     return names[name.lower()]
 
 
-def verdict_of(entry: Entry) -> str:
-    """Return the verdict as text, also where there is none."""
-    return FAILED if entry.verdict is None else str(entry.verdict)
-
-
-def basis(entry: Entry) -> str:
-    """Return what the decisive value rests on, one of `BASES`: that a sum is right does not make a theory right."""
-    data_and_model, data, model, arithmetic, printed, put_in, missing, failed = BASES
-    fixed = {
-        None: failed,
-        Verdict.CANNOT: missing,
-        Verdict.ASSUMED: put_in,
-        Verdict.AGREES: printed,
-        Verdict.CONTRADICTS: printed,
-    }
-    found = None if entry.decisive is None else entry.outcomes[entry.decisive].found
-    if entry.verdict in fixed or found is None:
-        return fixed.get(entry.verdict, missing)
-    if set(found.datasets) - {_PRINTED_DATA}:
-        return data_and_model if found.uses_model else data
-    return model if found.uses_model else arithmetic
-
-
 def symbol(verdict: str) -> str:
     """Return the sign of a verdict."""
     return _SIGNS[verdict][0]
 
 
-def counts(entries: Iterable[Entry]) -> dict[str, int]:
-    """Count the claims under each verdict, in the order of `Verdict`; verdicts without a claim are left out."""
-    verdicts = [verdict_of(entry) for entry in entries]
-    return {str(each): verdicts.count(each) for each in (*Verdict, FAILED) if each in verdicts}
+def count_lines(entries: Sequence[Entry]) -> str:
+    """Say what becomes of the results that rest on data and a model, and then how many numbers have which verdict."""
+    numbers = distinct(entries)
+    parts = "; ".join(f"{symbol(verdict)} {number} {verdict}" for verdict, number in counts(numbers).items())
+    again = len(entries) - len(numbers)
+    printed = f", and {plural(again, 'place')} where they are printed again" if again else ""
+    return f"{lead(entries)}\nall {plural(len(numbers), 'distinct number')}{printed}: {parts}"
 
 
-def count_line(entries: Sequence[Entry]) -> str:
-    """Say how many claims have which verdict."""
-    parts = "; ".join(f"{symbol(verdict)} {number} {verdict}" for verdict, number in counts(entries).items())
-    return f"{plural(len(entries), 'published number')}: {parts}"
+def basis_table(entries: Iterable[Entry]) -> Table:
+    """Return what distinct numbers that were computed rest on, by verdict, as a table for a terminal."""
+    found = by_basis([entry for entry in entries if entry.measured])
+    verdicts = [each for each in (*Verdict, FAILED) if any(each in own for own in found.values())]
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title="distinct numbers", title_justify="left"
+    )
+    table.add_column("resting on", overflow="fold")
+    for verdict in verdicts:
+        table.add_column(f"{symbol(verdict)} {short_verdict(verdict)}", justify="right", overflow="fold")
+    for name, own in found.items():
+        table.add_row(name, *(str(own.get(verdict, "")) for verdict in verdicts))
+    return table
+
+
+def short_verdict(verdict: str) -> str:
+    """Return a verdict in a word or two, for a narrow column."""
+    return _SHORT.get(verdict, str(verdict))
 
 
 def place_of(claim: Claim) -> str:
@@ -158,7 +149,7 @@ def found_text(entry: Entry, index: int | None = None) -> str:
     if entry.verdict in (Verdict.AGREES, Verdict.CONTRADICTS) and at is not None:
         return str(getattr(entry.claim.reading[at].keys, "value", ""))
     value = entry.value(at)
-    return "–" if value is None else read_printed(entry.claim.published).show(value)
+    return "–" if value is None else entry.claim.printed.show(value)
 
 
 def deviation_text(entry: Entry, index: int) -> str:
@@ -166,10 +157,17 @@ def deviation_text(entry: Entry, index: int) -> str:
     value = entry.value(index)
     if value is None or not entry.claim.reading[index].numeric:
         return ""
-    printed = read_printed(entry.claim.published)
+    printed = entry.claim.printed
     deviation = printed.deviation(value)
     if not printed.low and not printed.high:
         text = f"{deviation:+.2g}"
+    elif printed.form == "order" and value > 0.0:
+        text = f"{math.log10(value / float(printed.step)):+.0f} powers of ten"
+    elif abs(deviation) >= 10.0:
+        # Per cent of more than a factor of ten are hard to read.
+        text = (
+            f"a factor of {abs(1.0 + deviation):,.0f}" if abs(deviation) < 1e6 else f"a factor of {1.0 + deviation:.0e}"
+        )
     elif not deviation:
         text = "0 %"
     else:
@@ -185,20 +183,48 @@ def verdict_text(entry: Entry) -> str:
         return f"{FAILED}: {entry.failures[0]}"
     if verdict is Verdict.CANNOT:
         return f"{verdict}: {next(outcome.message for outcome in entry.outcomes if outcome.kind == 'missing')}"
-    if verdict is Verdict.REPRODUCES or at is None:
+    if at is None:
         return str(verdict)
+    if verdict is Verdict.REPRODUCES:
+        return f"{verdict}: {entry.jointly}" if entry.jointly else str(verdict)
+    if verdict is Verdict.CONSISTENT:
+        return f"{verdict}: {_why_consistent(entry)}"
     if verdict is Verdict.ASSUMED:
         return f"{verdict}: {getattr(readings[at].keys, 'because', '')}"
     if verdict in (Verdict.AGREES, Verdict.CONTRADICTS):
         joined = "with " if verdict is Verdict.AGREES else ""
         return f"{verdict} {joined}what is printed in {getattr(readings[at].keys, 'where', '')}"
-    if verdict is Verdict.CONVENTION:
-        return f"{verdict}: {readings[at].name}"
+    if verdict in (Verdict.CONVENTION, Verdict.AGAINST, Verdict.CHANCE):
+        told = f", which says {readings[at].quote}" if readings[at].stance == "against" else ""
+        return f"{verdict}: {readings[at].name}{told}{f'; {entry.jointly}' if entry.jointly else ''}"
     text = f"{verdict}, by {deviation_text(entry, at)}"
     near = entry.nearest
     if near is None or near == at:
         return text
     return f"{text}; nearest: {found_text(entry, near)}, {deviation_text(entry, near)} ({readings[near].name})"
+
+
+def _why_consistent(entry: Entry) -> str:
+    """Say in a few words why a value comes out whatever the theory."""
+    consistency = entry.claim.reading[entry.decisive or 0].consistency
+    if consistency:
+        return {"read back": "the printed table read back", "identity": "an identity", "limit": "a limit"}[consistency]
+    if entry.claim.meaning:
+        return f"the words hold, read as {entry.claim.meaning}"
+    if entry.claim.printed.form == "order":
+        return "the order of magnitude, no digit"
+    return "arithmetic of printed numbers and constants"
+
+
+def trials_text(entry: Entry) -> str:
+    """Say how many readings were tried, and how likely one of them hits the digits by chance."""
+    if not entry.measured:
+        return ""
+    if (chance := entry.chance) is None:
+        return f"{plural(entry.tried, 'reading')} tried"
+    likely = "1 %" if chance < 0.01 else f"{100.0 * chance:.0f} %"
+    told = "less than " if chance < 0.01 else ""
+    return f"{plural(entry.tried, 'reading')} tried; by chance one of them has the printed digits in {told}{likely}"
 
 
 def claim_table(entries: Iterable[Entry]) -> Table:
@@ -217,18 +243,24 @@ def claim_table(entries: Iterable[Entry]) -> Table:
 def evidence(entry: Entry, index: int) -> list[tuple[str, str]]:
     """Return what a reading's value rests on, as pairs of a name and a text."""
     reading, outcome, found = entry.claim.reading[index], entry.outcomes[index], entry.outcomes[index].found
-    rows = [("stated by the text", "yes" if reading.stated else "no"), ("quantity", reading.quantity)]
+    rows = [
+        ({"stated": "the text says", "against": "the text says otherwise"}.get(reading.stance, ""), reading.quote),
+        ("convention", ", ".join(reading.conventions)),
+        ("comes out as", reading.consistency),
+        ("quantity", reading.quantity),
+    ]
     if found is None:
-        return [*rows, (outcome.kind, outcome.message)]
+        return [row for row in [*rows, (outcome.kind, outcome.message)] if row[1]]
     value = entry.value(index)
     if value is not None:
         rows += [("value", f"{value:.10g} {entry.claim.unit}".strip()), ("deviation", deviation_text(entry, index))]
+        if found.ends is not None:
+            rows.append(("of rounded inputs", "{:.4g} to {:.4g}".format(*found.ends)))
     if reading.scale != 1.0:
         rows.append(("scaled by", f"{reading.scale:g}"))
     rows += found.details.items()
     rows += [(f"data: {name}", mark) for name, mark in found.datasets.items()]
-    if reading.numeric:
-        rows.append(("again", found.command or f"sigcube claims {entry.claim.id} --explain"))
+    rows.append(("again", found.command))
     return [(name, text) for name, text in rows if text]
 
 
@@ -243,10 +275,13 @@ def explain(entry: Entry) -> str:
         f"  found      {found_text(entry)}",
         f"  verdict    {symbol(verdict_of(entry))} {verdict_text(entry)}",
         f"  rests on   {basis(entry)}",
+        *([f"  trials     {trials_text(entry)}"] if entry.measured else []),
+        *([f"  the number of  {claim.repeats}"] if claim.repeats else []),
         *([f"  note       {claim.note}"] if claim.note else []),
     ]
     for index, reading in enumerate(claim.reading):
-        lines += ["", f"  reading {index + 1}: {reading.name}"]
+        stance = {"stated": "stated", "silent": "the text is silent", "against": "against the text"}[reading.stance]
+        lines += ["", f"  reading {index + 1}: {reading.name}" + (f" ({stance})" if reading.numeric else "")]
         rows = evidence(entry, index)
         width = max(len(name) for name, _ in rows)
         lines += [f"    {name:<{width}}  {text}" for name, text in rows]
@@ -263,11 +298,13 @@ def entry_record(entry: Entry) -> dict[str, Any]:
     return {
         "id": claim.id,
         "paper": claim.paper,
-        **{key: getattr(claim, key) for key in ("where", "statement", "published", "unit", "note")},
+        **{key: getattr(claim, key) for key in ("number", "where", "statement", "published", "unit", "note")},
         "found": entry.value(),
         "verdict": verdict_of(entry),
         "why": verdict_text(entry),
         "basis": basis(entry),
+        "tried": entry.tried,
+        "chance": entry.chance,
         "readings": [_reading_record(entry, index) for index in range(len(claim.reading))],
     }
 
@@ -276,7 +313,7 @@ def _reading_record(entry: Entry, index: int) -> dict[str, Any]:
     reading, outcome = entry.claim.reading[index], entry.outcomes[index]
     found = outcome.found
     return {
-        **{key: getattr(reading, key) for key in ("name", "stated", "quantity")},
+        **{key: getattr(reading, key) for key in ("name", "stance", "quote", "conventions", "consistency", "quantity")},
         "keys": reading.keys.model_dump(mode="json", exclude_defaults=True),
         "scale": reading.scale,
         "value": entry.value(index),

@@ -15,9 +15,12 @@ __all__ = ["Printed", "Verdict", "agree", "read_printed"]
 class Verdict(StrEnum):
     """The outcome of a claim; it is computed, never written into a row."""
 
-    REPRODUCES = "reproduces"
-    CONVENTION = "reproduces under a convention the text does not state"
     DIFFERS = "differs"
+    CHANCE = "comes out by chance"
+    AGAINST = "reproduces against the text"
+    CONVENTION = "reproduces under a convention the text does not state"
+    REPRODUCES = "reproduces"
+    CONSISTENT = "consistent"
     CANNOT = "cannot be tested"
     ASSUMED = "assumed"
     AGREES = "agrees"
@@ -30,29 +33,47 @@ class Printed:
 
     Attributes
     ----------
-    form : {"number", "range", "bound"}
-        What it is.
+    form : {"number", "range", "bound", "order"}
+        What it is; an order is a power of ten alone.
     low, high : Decimal or None
         The ends of a range, which are equal for a number; of a bound one is None.
     step : Decimal
         One unit in the last printed digit; of two ends, the coarser.
     scientific : bool
         Whether it is printed with a power of ten.
+    margin : Decimal
+        How far a value may be from the ends: half a step, or of what is printed with ``~`` a tenth.
     """
 
-    form: Literal["number", "range", "bound"]
+    form: Literal["number", "range", "bound", "order"]
     low: Decimal | None
     high: Decimal | None
     step: Decimal
     scientific: bool
+    margin: Decimal
 
-    def matches(self, value: float) -> bool:
-        """Whether a value rounds to what is printed.
+    def matches(self, value: float, *, ends: tuple[float, float] | None = None) -> bool:
+        """Whether a value rounds to what is printed; of a value with ends, whether any between them does.
 
         A value halfway between two roundings matches both: which one an author's program would print is unknown. A
         value lies in a range, or keeps a bound, if it does so once rounded to the printed digits.
         """
-        return math.isfinite(value) and self.holds(Decimal(value), margin=self.step / 2)
+        if not math.isfinite(value):
+            return False
+        least, most = map(Decimal, ends or (value, value))
+        above = self.low is None or most >= self.low - self.margin
+        return above and (self.high is None or least <= self.high + self.margin)
+
+    @property
+    def digits(self) -> int:
+        """How many digits are printed, of two ends the more."""
+        ends = [end for end in (self.low, self.high) if end]
+        return max((end.adjusted() - self.step.adjusted() + 1 for end in ends), default=1) if self.step else 1
+
+    @property
+    def width(self) -> float | None:
+        """The length of the interval whose values match; None of a bound, whose interval has no end."""
+        return None if self.low is None or self.high is None else float(self.high - self.low + 2 * self.margin)
 
     def holds(self, value: Decimal, *, margin: Decimal) -> bool:
         """Whether a value lies between the ends, or outside by no more than a margin."""
@@ -99,6 +120,8 @@ def _short(text: str) -> str:
 
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?"
+# A power of ten alone.
+_ORDER = re.compile(r"10([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _BOUNDS = {"<": "high", "≤": "high", "≲": "high", "≪": "high", ">": "low", "≥": "low", "≳": "low", "≫": "low"}
 # What is much smaller or much larger is so by this factor at least.
 _MUCH = {"≪": Decimal("0.1"), "≫": Decimal(10)}
@@ -111,8 +134,8 @@ def read_printed(text: str) -> Printed:
     ----------
     text : str
         ``17.75``, ``≈ 8.45``, ``+74``, ``28,368``, ``1.77e-9``, ``1.77×10⁻⁹``, ``55.4 ± 3.8`` (whose first number is
-        what is claimed), ``1.6–2.3``, ``< 1e-10``, ``≲ 0.10``, ``≪ 1e-10`` (taken as at most a tenth); a ``%`` behind
-        it is ignored.
+        what is claimed), ``1.6–2.3``, ``< 1e-10``, ``≲ 0.10``, ``≪ 1e-10`` (taken as at most a tenth), ``~15`` (which
+        holds within a tenth of it), ``10⁻⁹`` (an order: within a factor √10); a ``%`` behind it is ignored.
 
     Raises
     ------
@@ -126,13 +149,21 @@ def read_printed(text: str) -> Printed:
         is_high = _BOUNDS[sign] == "high"
         # A strict or a strong bound has no digits to round to.
         step = _step(number) if sign in "≤≥≲≳" else Decimal(0)
-        return Printed("bound", None if is_high else end, end if is_high else None, step, "e" in bound[2])
+        low, high = (None, end) if is_high else (end, None)
+        return Printed("bound", low, high, step, "e" in bound[2], step / 2)
+    if order := _ORDER.fullmatch(plain):
+        number = _decimal(f"1e{order[1].translate(_RAISED)}")
+        root = Decimal(10).sqrt()
+        return Printed("order", number / root, number * root, number, True, Decimal(0))
     if ends := re.fullmatch(rf"({_NUMBER}) ?(?:–|—|…|\.\.\.| to ) ?({_NUMBER})", plain):
         low, high = sorted((_decimal(ends[1]), _decimal(ends[2])))
-        return Printed("range", low, high, max(_step(low), _step(high)), "e" in ends[0])
+        step = max(_step(low), _step(high))
+        return Printed("range", low, high, step, "e" in ends[0], step / 2)
     if one := re.fullmatch(rf"({_NUMBER})(?: ?± ?{_NUMBER})?", plain):
         number = _decimal(one[1])
-        return Printed("number", number, number, _step(number), "e" in one[1])
+        # Digits behind ~ are not meant to the last one.
+        margin = abs(number) / 10 if text.strip().startswith("~") else _step(number) / 2
+        return Printed("number", number, number, _step(number), "e" in one[1], margin)
     raise SpecError(
         "this is not a number as papers print them",
         where="published",
@@ -170,7 +201,7 @@ def agree(one: str, other: str) -> bool:
         first, second = read_printed(one), read_printed(other)
     except SpecError:
         return " ".join(one.lower().split()) == " ".join(other.lower().split())
-    margin = max(first.step, second.step) / 2
+    margin = max(first.step / 2, second.step / 2, first.margin, second.margin)
     if first.form == second.form:
         ends = ((first.low, second.low), (first.high, second.high))
         return all(a is b if a is None or b is None else abs(a - b) <= margin for a, b in ends)

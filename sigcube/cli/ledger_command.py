@@ -43,7 +43,8 @@ def claims(
     from dask.system import CPU_COUNT  # heeds the limits of a container or a batch job
 
     from sigcube.claims import evaluate_claims, load_claims
-    from sigcube.claims.ledger_text import choose_claims, find_verdict, verdict_of
+    from sigcube.claims.counting import verdict_of
+    from sigcube.claims.ledger_text import choose_claims, find_verdict
 
     wanted_verdict = None if verdict is None else find_verdict(verdict)
     every = load_claims(file or ())
@@ -87,7 +88,8 @@ def _show(entries: "list[Entry]", *, explain: bool, html: Path | None, as_json: 
     elif html is None:
         stdout_console().print(ledger_text.claim_table(entries))
     if not as_json:
-        typer.echo(ledger_text.count_line(entries))
+        stdout_console().print(ledger_text.basis_table(entries))
+        typer.echo(ledger_text.count_lines(entries))
     if html is not None:
         typer.echo(str(html), err=as_json)
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sigcube import __version__
-from sigcube.claims import Entry, Verdict, ledger_text
-from sigcube.claims.verdicts import read_printed
+from sigcube.claims import Entry, Verdict, counting, ledger_text
 from sigcube.errors import SpecError
 from sigcube.explore import style
 from sigcube.explore.page import write_template
@@ -15,9 +14,7 @@ from sigcube.wording import plural
 
 __all__ = ["claims_page"]
 
-_KEYS = {ledger_text.FAILED: "failed", **{str(verdict): verdict.name.lower() for verdict in Verdict}}
-# Verdicts that come from a value and the printed digits.
-_MEASURED = (Verdict.REPRODUCES, Verdict.CONVENTION, Verdict.DIFFERS)
+_KEYS = {**{str(verdict): verdict.name.lower() for verdict in Verdict}, counting.FAILED: "failed"}
 
 
 def claims_page(entries: Sequence[Entry], out: str | Path) -> Path:
@@ -35,28 +32,33 @@ def claims_page(entries: Sequence[Entry], out: str | Path) -> Path:
     StoreError
         If the page cannot be written.
     """
+    numbers = counting.distinct(entries)
     subtitle = (
-        f"{len(entries)} numbers printed in {plural(len({entry.claim.paper for entry in entries}), 'paper')}, each "
-        "beside what comes out. A number reproduces when the value rounds to the printed digits. Where the text leaves "
-        "a choice open, every reading is computed; a verdict names the one that gives the digits. A right sum is no "
-        "evidence for a theory: what each value rests on is told apart. A row opens to its evidence."
+        f"{len(numbers)} distinct numbers, in {len(entries)} places of "
+        f"{plural(len({entry.claim.paper for entry in entries}), 'paper')}, each beside what comes out. A value is "
+        "held against the printed digits, under the reading that the text states, quoted, and under others that it "
+        "does not state or goes against. What comes out by construction is consistent, and no reproduction. A right "
+        "sum is no evidence for a theory: what each value rests on is told apart. A row opens to its evidence."
     )
-    bases = _groups(entries, lambda entry: (ledger_text.basis(entry),) * 2)
+    bases = _groups(numbers, lambda entry: (counting.basis(entry),) * 2)
     return write_template(
         out,
         "claims.html",
         title="Published numbers, recomputed",
         subtitle=subtitle,
-        summary=_summary(entries),
+        lead=counting.lead(entries),
+        summary=_summary(numbers),
+        matrix=_matrix(entries),
         papers=_groups(entries, lambda entry: (entry.claim.paper, entry.claim.source.title)),
-        bases=sorted(bases, key=lambda group: ledger_text.BASES.index(group["key"])),
+        bases=sorted(bases, key=lambda group: counting.BASES.index(group["key"])),
+        uses=counting.uses(entries),
         entries=entries,
         keys=_KEYS,
         text=ledger_text,
+        counting=counting,
         under=_under,
         sort_keys=_sort_keys,
         strip=_strip,
-        matches=_matches,
         notes=_notes(entries),
         scripts=[style.script("claims.js")],
     )
@@ -65,8 +67,23 @@ def claims_page(entries: Sequence[Entry], out: str | Path) -> Path:
 def _summary(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     return [
         {"key": _KEYS[verdict], "text": verdict, "symbol": ledger_text.symbol(verdict), "number": number}
-        for verdict, number in ledger_text.counts(entries).items()
+        for verdict, number in counting.counts(entries).items()
     ]
+
+
+def _matrix(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Return what distinct numbers that were computed rest on, by verdict: the verdicts, and a row for each basis."""
+    found = counting.by_basis([entry for entry in entries if entry.measured])
+    verdicts = [verdict for verdict in _KEYS if any(verdict in own for own in found.values())]
+    heads = [
+        {"key": _KEYS[verdict], "symbol": ledger_text.symbol(verdict), "text": ledger_text.short_verdict(verdict)}
+        for verdict in verdicts
+    ]
+    rows = [
+        {"title": basis, "sum": sum(own.values()), "cells": [(_KEYS[each], own.get(each, 0)) for each in verdicts]}
+        for basis, own in found.items()
+    ]
+    return {"heads": heads, "rows": rows}
 
 
 def _groups(entries: Iterable[Entry], key_and_title: Callable[[Entry], tuple[str, str]]) -> list[dict[str, Any]]:
@@ -83,7 +100,7 @@ def _groups(entries: Iterable[Entry], key_and_title: Callable[[Entry], tuple[str
 def _under(entry: Entry) -> str:
     """Say in a few words what a verdict rests on, where it is not the text alone."""
     claim, decisive = entry.claim, entry.decisive
-    if entry.verdict is Verdict.CONVENTION and decisive is not None:
+    if entry.verdict in (Verdict.CONVENTION, Verdict.AGAINST, Verdict.CHANCE) and decisive is not None:
         return claim.reading[decisive].name
     if entry.verdict is Verdict.CANNOT:
         return next(outcome.message for outcome in entry.outcomes if outcome.kind == "missing").partition(" (")[0]
@@ -99,13 +116,13 @@ def _sort_keys(entry: Entry) -> str:
     claim, value = entry.claim, entry.value()
     published = deviation = None
     try:
-        printed = read_printed(claim.published)
+        printed = claim.printed
     except SpecError:
         pass
     else:
         end = printed.high if printed.low is None else printed.low
         published = None if end is None else float(end)
-        if value is not None and entry.verdict in _MEASURED:
+        if value is not None and entry.measured:
             deviation = abs(printed.deviation(value))
     return json.dumps(
         {
@@ -114,25 +131,19 @@ def _sort_keys(entry: Entry) -> str:
             "published": published,
             "found": value,
             "deviation": deviation,
-            "verdict": list(_KEYS).index(ledger_text.verdict_of(entry)),
+            "verdict": list(_KEYS).index(counting.verdict_of(entry)),
         }
     )
 
 
-def _matches(entry: Entry, index: int) -> bool:
-    """Whether a reading gives the printed digits."""
-    value = entry.value(index)
-    return entry.verdict in _MEASURED and value is not None and read_printed(entry.claim.published).matches(value)
-
-
 def _strip(entry: Entry) -> dict[str, Any] | None:
     """Return the values of the readings beside the interval that rounds to what is printed, in per cent of a line."""
-    if entry.verdict not in _MEASURED:
+    if not entry.measured:
         return None
-    printed = read_printed(entry.claim.published)
+    printed = entry.claim.printed
     if printed.low is None or printed.high is None:
         return None
-    half = float(printed.step) / 2
+    half = float(printed.margin)
     low, high = float(printed.low) - half, float(printed.high) + half
     values = {index: value for index in range(len(entry.outcomes)) if (value := entry.value(index)) is not None}
     ends = min([low, *values.values()]), max([high, *values.values()])

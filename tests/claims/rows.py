@@ -11,16 +11,23 @@ from sigcube.claims.as_toml import toml_text
 __all__ = ["OneCube", "claim_of", "row"]
 
 
-def row(*readings: Mapping[str, Any], published: str = "1", id: str = "a.one") -> str:
-    """The text of a file with one row; readings without a name have different ones."""
-    head = toml_text({"id": id, "where": "§1", "statement": "a number", "published": published})
-    tables = [f"\n[[claim.reading]]\n{_inline(reading)}" for reading in readings]
+def row(*readings: Mapping[str, Any], published: str = "1", id: str = "a.one", **more: Any) -> str:
+    """The text of a file with one row; the text states the first reading, and those that are ``stated``."""
+    head = toml_text({"id": id, "where": "§1", "statement": "a number", "published": published, **more})
+    tables = [f"\n[[claim.reading]]\n{_inline(_quoted(each, at))}" for at, each in enumerate(readings)]
     return f'paper = "cmsi"\n\n[[claim]]\n{head}{"".join(tables)}'
 
 
-def claim_of(*readings: Mapping[str, Any], published: str = "1", id: str = "a.one") -> Claim:
-    (claim,) = read_claims(row(*readings, published=published, id=id), "rows of a test")
+def claim_of(*readings: Mapping[str, Any], published: str = "1", id: str = "a.one", **more: Any) -> Claim:
+    (claim,) = read_claims(row(*readings, published=published, id=id, **more), "rows of a test")
     return claim
+
+
+def _quoted(reading: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """A reading with words of the text, if that states it."""
+    told = dict(reading)
+    stated = told.pop("stated", index == 0 and not {"against", "convention"} & told.keys())
+    return {"quote": "§1: its words", **told} if stated else told
 
 
 def _inline(reading: Mapping[str, Any]) -> str:

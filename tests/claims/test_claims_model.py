@@ -20,6 +20,7 @@ statement = "a number"
 published = "17.75"
 
 [[claim.reading]]
+quote = "Test results: twice"
 quantity = "expression"
 formula = "2 * x"
 let = { x = 8.875 }
@@ -38,12 +39,60 @@ def test_a_row_has_what_its_file_says_and_defaults_for_the_rest() -> None:
     assert (reading.name, reading.stated, reading.scale, reading.quantity) == ("as stated", True, 1.0, "expression")
 
 
-def test_only_the_first_reading_is_the_texts_unless_said() -> None:
-    more = '\n[[claim.reading]]\nquantity = "expression"\nformula = "1"\n'
-    claim = one(
-        f'{ROW}{more}\n[[claim.reading]]\nname = "both"\nstated = true\nquantity = "expression"\nformula = "2"\n'
-    )
-    assert [(r.name, r.stated) for r in claim.reading] == [("as stated", True), ("reading 2", False), ("both", True)]
+def test_a_reading_is_the_texts_if_it_quotes_it_and_against_it_if_it_says_so() -> None:
+    more = [
+        'quantity = "expression"\nformula = "1"',
+        'quote = "Test results: words"\nname = "both"\nquantity = "expression"\nformula = "2"',
+        'against = "Test results: others"\nquantity = "expression"\nformula = "2"',
+        'convention = ["scaled_weights"]\nquantity = "expression"\nformula = "2"',
+        'convention = ["scaled_weights", "root_3"]\nquantity = "expression"\nformula = "2"',
+    ]
+    claim = one(ROW + "".join(f"\n[[claim.reading]]\n{each}\n" for each in more))
+    assert [(r.name, r.stance) for r in claim.reading] == [
+        ("as stated", "stated"),
+        ("reading 2", "silent"),
+        ("both", "stated"),
+        ("reading 4", "against"),
+        ("weights of σ_eff scaled by Υ", "silent"),
+        ("weights of σ_eff scaled by Υ; A = √3", "against"),
+    ]
+
+
+def test_what_the_text_states_follows_no_convention_and_a_convention_must_be_known() -> None:
+    both = ROW.replace("quote", 'convention = "root_3"\nquote')
+    with pytest.raises(SpecError, match="neither a convention nor"):
+        one(both)
+    with pytest.raises(SpecError, match=r"(?s)there is no convention 'root_4'.*did you mean 'root_3'"):
+        one(ROW.replace('quote = "Test results: twice"', 'convention = "root_4"'))
+
+
+REPEAT = """
+[[claim]]
+id = "a.again"
+where = "Test results"
+statement = "the same, with fewer digits"
+published = "17.8"
+repeats = "a.b"
+"""
+
+
+def test_a_number_that_is_printed_again_has_the_same_readings() -> None:
+    first, again = read_claims(ROW + REPEAT, "rows.toml")
+    assert (again.reading, again.number, first.number) == (first.reading, "a.b", "a.b")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('repeats = "a.b"', 'repeats = "a.bb"', r"it repeats 'a.bb'.*did you mean 'a.b'"),
+        ('repeats = "a.b"', 'repeats = "a.again"', "it repeats 'a.again', which stands for no number"),
+        ('repeats = "a.b"', 'repeats = "a.b"\nquantity = "expression"', "none of its own"),
+        ('published = "17.8"', 'published = "many"', "not a number as papers print them"),
+    ],
+)
+def test_a_repeat_of_nothing_or_with_readings_of_its_own_is_told(old: str, new: str, words: str) -> None:
+    with pytest.raises(SpecError, match=rf"(?s){words}"):
+        read_claims(ROW + REPEAT.replace(old, new), "rows.toml")
 
 
 WRONG = [
@@ -138,7 +187,11 @@ def test_a_single_fault_names_its_file_once() -> None:
     assert str(caught.value).count("rows.toml") == 1
 
 
-@pytest.mark.parametrize("path", sorted(shipped_folder("sweeps").glob("claims/*.toml")), ids=lambda path: path.stem)
+# The conventions of all rows are in a file of their own.
+ROWS = sorted(path for path in shipped_folder("sweeps").glob("claims/*.toml") if path.stem != "conventions")
+
+
+@pytest.mark.parametrize("path", ROWS, ids=lambda path: path.stem)
 def test_every_shipped_file_parses(path: Path) -> None:
     assert load_claims([path])
 
@@ -163,6 +216,7 @@ where = "Test results"
 statement = "a number"
 published = "17.75"
 unit = "km/s"
+quote = "Test results: its words"
 quantity = "sweep"
 settings = { A = 1.0 }
 take = "rms_mean"
@@ -193,9 +247,10 @@ name = "another amplitude and scale length"
 settings = { scale_length = "disk_peak" }
 kernel = "mond"
 """
-    claim = one(f'{HEAD}{SWEPT}name = "the text"\nstated = false\n{more}')
+    claim = one(f'{HEAD}{SWEPT}name = "the text"\n{more}')
     assert claim.reading[0].name == "the text"
-    assert [each.stated for each in claim.reading] == [False, False, False]
+    # Whose reading it is, is not handed down.
+    assert [each.stated for each in claim.reading] == [True, False, False]
     assert [each.scale for each in claim.reading] == [2.0, 2.0, 2.0]
     first, second, third = keys(claim)
     assert second == {**first, "settings": {"window": "none", "A": 2.0}}

@@ -11,13 +11,17 @@ from sigcube.explore.ledger_page import claims_page
 from tests.readers.cds_files import CdsFiles
 from tests.readers.dynpop_files import vizier_text, write_dynpop
 
-# What rests on a galaxy and on hold-outs that the texts do not describe.
+# What rests on data, fits and hold-outs that the texts do not describe.
 UNPUBLISHED = {
     "cmsi.synthetic.factor",
     "cmsi.synthetic.rms_before",
     "cmsi.synthetic.rms_after",
+    "microphysics.benchmark.scatter",
     "microphysics.benchmark.clusters_error",
     "microphysics.benchmark.einstein_coverage",
+    "amplitude.elliptical.observed",
+    "sparc.path_length.ellipticals",
+    *(f"derivation.correlation.{name}" for name in ("galaxies", "clusters", "rate", "redshift", "gas")),
 }
 
 
@@ -35,7 +39,7 @@ def test_what_cannot_be_tested_names_a_file(ledger: Mapping[str, Entry]) -> None
 
 def test_most_claims_are_computed(ledger: Mapping[str, Entry]) -> None:
     counts = Counter(entry.verdict for entry in ledger.values())
-    assert counts[Verdict.REPRODUCES] >= 100
+    assert counts[Verdict.CONSISTENT] >= 100
     assert counts[Verdict.ASSUMED] + counts[Verdict.CANNOT] < 0.25 * len(ledger)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from sigcube.claims import Claim, Entry, Outcome, Verdict, evaluate_claims, judge, read_claims
+from sigcube.claims import Claim, Entry, Outcome, Verdict, counting, evaluate_claims, judge, read_claims
+from sigcube.claims.counting import basis
 from sigcube.claims.cubes import Cubes, missing_files
-from sigcube.claims.ledger_text import basis
+from sigcube.claims.judging import judge_tables
 from sigcube.claims.quantities import swept as sweeps_module
 from sigcube.claims.quantities.base import Found
 from sigcube.cube import save_cube
@@ -34,12 +35,15 @@ def values(entry: Entry) -> list[float | None]:
 
 
 def found(*each: float | None) -> list[Outcome]:
-    """Outcomes with these values; None for a file that is missing."""
-    return [Outcome("missing", message="no file") if v is None else Outcome("found", Found(v)) for v in each]
+    """Outcomes of a model with these values; None for a file that is missing."""
+    return [
+        Outcome("missing", message="no file") if v is None else Outcome("found", Found(v, uses_model=True))
+        for v in each
+    ]
 
 
-def reading(stated: bool) -> dict[str, object]:
-    return {"quantity": "expression", "formula": "1", "stated": stated}
+def reading(stated: bool, **more: object) -> dict[str, object]:
+    return {"quantity": "expression", "formula": "1", "stated": stated, **more}
 
 
 JUDGED = [
@@ -64,6 +68,146 @@ def test_a_verdict_follows_from_what_the_readings_give(
 ) -> None:
     entry = judge(claim_of(*map(reading, stated), published="17.75"), found(*given))
     assert (entry.verdict, entry.decisive) == (verdict, decisive), reason
+
+
+AGAINST = {"against": "§1: its words"}
+STANCES = [
+    ([reading(True), reading(False, **AGAINST)], [17.5, 17.75], Verdict.AGAINST, 1, "the text says otherwise"),
+    ([reading(False, **AGAINST), reading(False)], [17.75, 17.75], Verdict.CONVENTION, 1, "silence goes before it"),
+    ([reading(False, **AGAINST), reading(False)], [17.7, 17.6], Verdict.DIFFERS, 1, "and is told of the two"),
+    ([reading(True, consistency="identity")], [17.75], Verdict.CONSISTENT, 0, "it comes out by construction"),
+    ([reading(True, consistency="identity")], [17.5], Verdict.DIFFERS, 0, "or does not, which is a finding"),
+    ([reading(True), reading(False, consistency="limit")], [17.5, 17.75], Verdict.CONSISTENT, 1, "a limit"),
+]
+
+
+@pytest.mark.parametrize(("readings", "given", "verdict", "decisive", "reason"), STANCES, ids=[s[4] for s in STANCES])
+def test_a_verdict_tells_whose_reading_it_is(
+    readings: Sequence[dict[str, object]], given: Sequence[float], verdict: Verdict, decisive: int, reason: str
+) -> None:
+    entry = judge(claim_of(*readings, published="17.75"), found(*given))
+    assert (entry.verdict, entry.decisive) == (verdict, decisive), reason
+
+
+def test_arithmetic_of_printed_numbers_and_an_order_of_magnitude_are_no_reproduction() -> None:
+    claims = [
+        claim_of({"quantity": "expression", "formula": "2 * x", "inputs": {"x": "2.0 (§9)"}}, published="4.0"),
+        claim_of({"quantity": "boost", "kernel": "newton", "at": {"g_bar": 1e-10}}, published="~10⁰", id="a.order"),
+        claim_of(
+            {"quantity": "boost", "kernel": "newton", "at": {"g_bar": 1e-10}},
+            published="positive",
+            meaning="> 0",
+            id="a.word",
+        ),
+    ]
+    assert [entry.verdict for entry in evaluate_claims(claims)] == [Verdict.CONSISTENT] * 3
+
+
+def test_what_rounded_inputs_allow_counts_as_found() -> None:
+    keys = {"quantity": "expression", "formula": "100 * (1 - a / b)", "inputs": {"a": "27.6 (§4.2)", "b": "30.3"}}
+    claim = claim_of(keys, published="9.0", unit="%")
+    (entry,) = evaluate_claims([claim])
+    outcome = entry.outcomes[0].found
+    assert outcome is not None
+    # (1 − 27.65/30.25) and (1 − 27.55/30.35)
+    assert outcome.ends == pytest.approx((8.5950, 9.2257), abs=1e-4)
+    assert outcome.value == pytest.approx(8.9109, abs=1e-4)
+    assert entry.verdict is Verdict.CONSISTENT
+    (other,) = evaluate_claims([claim.model_copy(update={"published": "9.4"})])
+    assert other.verdict is Verdict.DIFFERS
+    assert outcome.details["a"] == "27.6 (§4.2)"
+
+
+def test_one_digit_lets_nothing_pass_where_a_row_says_how_near_is_near() -> None:
+    claim = claim_of(reading(True), published="4", tolerance=0.05)
+    assert judge(claim, found(3.76)).verdict is Verdict.DIFFERS
+    assert judge(claim, found(3.98)).verdict is Verdict.REPRODUCES
+
+
+@pytest.mark.parametrize(
+    ("published", "given", "tried", "chance", "verdict"),
+    [
+        # 0.2 wide in 1.05: two readings hit with 1 − (1 − 0.19)² without a reason
+        ("1.0–1.1", [1.0, 2.0], 1, 0.3447, Verdict.CONVENTION),
+        ("1.0–1.1", [1.0, 2.0], 9, 0.8791, Verdict.CHANCE),
+        ("1.0–1.9", [1.0, 2.0], 1, 0.9977, Verdict.CHANCE),
+        # three digits are no accident
+        ("1.00–1.90", [1.0, 2.0], 1, 0.9911, Verdict.CONVENTION),
+    ],
+)
+def test_a_hit_that_is_likely_anyhow_is_told(
+    published: str, given: Sequence[float], tried: int, chance: float, verdict: Verdict
+) -> None:
+    claim = claim_of(reading(False, tried=tried), reading(False), published=published)
+    entry = judge(claim, found(*given))
+    assert entry.chance == pytest.approx(chance, abs=1e-4)
+    assert entry.verdict is verdict
+
+
+def test_one_value_alone_has_no_spread() -> None:
+    assert judge(claim_of(reading(True), published="1.0"), found(1.0)).chance is None
+
+
+def of_table(number: int, published: str, *given: float) -> Entry:
+    """A row of a table: the text's reading, and one of a convention."""
+    readings = [reading(True), {"quantity": "expression", "formula": "1", "convention": "scaled_weights"}]
+    return judge(claim_of(*readings, published=published, id=f"a.n{number}", table="§9"), found(*given))
+
+
+def test_a_table_that_comes_out_whole_under_one_reading_is_of_that_reading() -> None:
+    entries = [of_table(0, "1.0", 1.2, 1.0), of_table(1, "2.0", 2.0, 2.0), of_table(2, "3.0", 3.3, 3.0)]
+    assert entries[1].verdict is Verdict.REPRODUCES
+    judged = judge_tables(entries)
+    assert [entry.verdict for entry in judged] == [Verdict.CONVENTION] * 3
+    assert (
+        judged[1].jointly
+        == "it gives all 3 of the table; the text's reading gives 1 of them, this one too, by accident"
+    )
+
+
+def test_a_reading_that_fails_in_most_of_its_table_hits_by_chance() -> None:
+    entries = [of_table(0, "1.0", 1.0, 1.2), of_table(1, "2.0", 2.5, 2.2), of_table(2, "3.0", 3.3, 3.2)]
+    judged = judge_tables(entries)
+    assert [entry.verdict for entry in judged] == [Verdict.CHANCE, Verdict.DIFFERS, Verdict.DIFFERS]
+    assert judged[0].jointly == "its reading gives 1 of the 3 of the table"
+
+
+def test_the_text_goes_first_where_its_reading_gives_the_whole_table() -> None:
+    judged = judge_tables([of_table(0, "1.0", 1.0, 1.0), of_table(1, "2.0", 2.0, 2.0)])
+    assert [entry.verdict for entry in judged] == [Verdict.REPRODUCES] * 2
+
+
+def test_a_number_has_one_verdict_wherever_it_is_printed() -> None:
+    # Coarser digits would be hit by chance alone.
+    rows = (
+        'paper = "cmsi"\n[[claim]]\nid = "a.one"\nwhere = "§1"\nstatement = "fine"\npublished = "1.230"\n'
+        '[[claim.reading]]\nquantity = "boost"\nkernel = "newton"\nat = { g_bar = 1e-10 }\nscale = 1.2301\n'
+        "[[claim.reading]]\nscale = 1.6\n"
+        '[[claim]]\nid = "a.two"\nwhere = "§2"\nstatement = "coarse"\npublished = "1"\nrepeats = "a.one"\n'
+    )
+    claims = read_claims(rows)
+    assert [entry.verdict for entry in evaluate_claims(claims)] == [Verdict.CONVENTION] * 2
+    (alone,) = evaluate_claims(claims[1:], among=claims)
+    assert alone.verdict is Verdict.CONVENTION
+    numbers = counting.distinct(evaluate_claims(claims))
+    assert [entry.claim.id for entry in numbers] == ["a.one"]
+
+
+def test_what_rests_on_data_and_a_model_leads_differences_first() -> None:
+    of_data = Found(1.0, {"sparc": "0123"}, uses_model=True)
+    cases = [("2.0", True), ("1.0", True), ("1.0", False)]
+    entries = [
+        judge(claim_of(reading(stated), published=published, id=f"a.n{i}"), [Outcome("found", of_data)])
+        for i, (published, stated) in enumerate(cases)
+    ]
+    untested = judge(claim_of(reading(True), id="a.missing"), found(None))
+    assert counting.lead([*entries, untested]) == (
+        "3 distinct printed results rest on data and a model: 1 differs, 1 under a convention that the text does not "
+        "state, 1 as stated; 1 more number cannot be tested, as a file is missing"
+    )
+    assert counting.by_basis(entries) == {"data and a model": counting.counts(entries)}
+    (use,) = counting.uses(entries)
+    assert (use.applied, use.gives, use.alone) == (("a.n2",), ("a.n2",), True)
 
 
 def test_the_nearest_reading_is_named_beside_the_texts() -> None:
@@ -146,7 +290,7 @@ def test_what_is_composed_follows_its_parts_scaled() -> None:
     entries = evaluate_claims(claims)
     assert [entry.value() for entry in entries] == [200.0, 50.0, 7.0]
     (alone,) = evaluate_claims(claims[1:2], among=claims)
-    assert alone.verdict is Verdict.REPRODUCES
+    assert alone.verdict is Verdict.CONSISTENT
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ where = "§0"
 statement = "a difference"
 published = "{published}"
 [[claim.reading]]
+quote = "§0: its words"
 quantity = "field"
 {keys}
 """

@@ -14,6 +14,7 @@ where = "§0"
 statement = "a number of light"
 published = "{published}"
 [[claim.reading]]
+quote = "§0: its words"
 quantity = "lensing"
 function = "{function}"
 boost = {boost}

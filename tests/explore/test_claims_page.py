@@ -85,7 +85,7 @@ def test_a_page_that_cannot_be_written_is_told(entries: Sequence[Entry], tmp_pat
 
 
 SCRIPT = """
-const order = () => [...document.querySelectorAll("tbody")].filter((row) => !row.hidden).map((row) => row.id);
+const order = () => [...document.querySelectorAll("#ledger tbody")].filter((row) => !row.hidden).map((row) => row.id);
 const say = (name, value) => console.log("SAID " + JSON.stringify([name, value]) + " END");
 const head = (key) => document.querySelector(`[data-key=${key}]`);
 say("asked", performance.getEntriesByType("resource").map((each) => each.name));

@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 Settings = dict[str, str | float]
+# A dataset that holds what the papers themselves say of single objects: no data to test them with.
+_PRINTED_DATA = "landmarks"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,13 @@ class Found:
     details: Mapping[str, str] = field(default_factory=dict)
     #: Whether a model is behind a linked value; the ledger adds whether the quantity uses one.
     uses_model: bool = False
+    #: The least and the largest value that the printed inputs allow, where their digits leave a choice.
+    ends: tuple[float, float] | None = None
+
+    @property
+    def measured_data(self) -> bool:
+        """Whether measurements are behind it; the landmarks hold what the papers themselves say of single objects."""
+        return bool(set(self.datasets) - {_PRINTED_DATA})
 
 
 class Keys(BaseModel):

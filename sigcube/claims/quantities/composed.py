@@ -1,12 +1,14 @@
 """Numbers that need no cube: arithmetic, functions of a boost, defaults, and what the papers only state."""
 
+import itertools
+import re
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from sigcube.claims.formula import calculate
 from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, joined_specs, linked_value
-from sigcube.claims.verdicts import read_printed
+from sigcube.claims.verdicts import Printed, read_printed
 from sigcube.constants import CONSTANTS
 from sigcube.errors import FetchError, SpecError, did_you_mean
 from sigcube.kernels import find, lensing
@@ -14,32 +16,70 @@ from sigcube.kernels import find, lensing
 __all__ = ["QUANTITIES"]
 
 
+# A printed number, and in brackets where it is printed.
+_INPUT = re.compile(r"(.+?)(?: \((.+)\))?")
+
+
 class ExpressionKeys(Keys):
-    """Arithmetic of numbers, constants, and what ``let`` names.
+    """Arithmetic of numbers, constants, and what ``let`` and ``inputs`` name.
 
     In ``let`` a number is itself, a text is the id of another claim (its first reading; ``"id / name"`` for another),
-    and a table is a reading of its own.
+    and a table is a reading of its own. ``inputs`` are rounded numbers as they are printed, with their place in
+    brackets unless it is the row's: ``"2.69 (§5.2, table)"``. Whatever rounds to them counts as well.
     """
 
     formula: str
     let: dict[str, Any] = Field(default={})
+    inputs: dict[str, str] = Field(default={})
+
+    @field_validator("inputs")
+    @classmethod
+    def _printed(cls, inputs: dict[str, str]) -> dict[str, str]:
+        for text in inputs.values():
+            if _input(text)[0].width is None:
+                raise ValueError(f"{text!r} is no number")
+        return inputs
 
     def linked(self) -> tuple[Any, ...]:
         """Return what ``let`` names, numbers left out."""
         return tuple(value for value in self.let.values() if not isinstance(value, int | float))
 
 
+def _input(text: str) -> tuple[Printed, str]:
+    """Split an input into the number and its place."""
+    match = _INPUT.fullmatch(text)
+    return read_printed(match[1] if match else text), (match[2] or "") if match else ""
+
+
 def expression(keys: ExpressionKeys, context: Context) -> Found:
-    """Calculate the formula."""
+    """Calculate the formula, and its least and largest value where rounded inputs leave a choice."""
     parts = {name: linked_value(value, context) for name, value in keys.let.items()}
+    values = {name: part.value for name, part in parts.items()}
+    printed = {name: _input(text)[0] for name, text in keys.inputs.items()}
+    ranges = {name: (float(p.low or 0), float(p.high or 0), float(p.margin)) for name, p in printed.items()}
+    middle = {name: (low + high) / 2 for name, (low, high, _) in ranges.items()}
+    corners = itertools.product(*((low - margin, high + margin) for low, high, margin in ranges.values()))
+    reached = [calculate(keys.formula, {**values, **dict(zip(ranges, corner, strict=True))}) for corner in corners]
+    told = {name: f"{part.value:.10g}{_source(keys.let[name])}" for name, part in parts.items()}
     return Found(
-        calculate(keys.formula, {name: part.value for name, part in parts.items()}),
+        calculate(keys.formula, {**values, **middle}),
         {name: mark for part in parts.values() for name, mark in part.datasets.items()},
         joined_specs([part.spec for part in parts.values()]),
         "; ".join(dict.fromkeys(part.command for part in parts.values() if part.command)),
-        {"formula": keys.formula, **{name: f"{part.value:.10g}" for name, part in parts.items()}},
+        {"formula": keys.formula, **told, **keys.inputs},
         any(part.uses_model for part in parts.values()),
+        (min(reached), max(reached)) if ranges else None,
     )
+
+
+def _source(link: Any) -> str:
+    """Say in brackets where a value comes from."""
+    if isinstance(link, str):
+        return f" ({link})"
+    if isinstance(link, int | float):
+        return ""
+    told = ", ".join(f"{key} {value}" for key, value in link.items() if isinstance(value, str | int | float))
+    return f" ({told})"
 
 
 class LensingKeys(Keys):

@@ -1,64 +1,56 @@
 """The missing factor of mass coherence: F = A_emp/K_rough of each galaxy, and how well a model of F gives it."""
 
-from collections.abc import Hashable, Mapping
-from typing import Literal
+from collections.abc import Callable, Hashable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from pydantic import Field, model_validator
 
-from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, Settings
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity
+from sigcube.errors import DataError, did_you_mean
 from sigcube.kernels import KERNELS, find
 
 __all__ = ["QUANTITIES"]
 
 FloatArray = npt.NDArray[np.float64]
-_TAKES = ("rms", "correlation", "number", "share", "share_of_median")
+_TAKES = ("rms", "correlation", "number", "share", "share_mean")
+_HOW = (
+    "F = A_emp/K_rough; V_bar² = V_gas² + V_disk² + V_bul²; K = V_obs²/V_bar² − 1; A_emp = mean of K > 0 over mean of "
+    "1 − (1 + (R/5 kpc)^0.757)^−0.5; K_rough = 0.774 (mean of V_bar/(2π σ_v^1.5))^0.1; "
+    "σ_v = 0.15 × median of the last ten V_obs"
+)
 
 
 class MissingFactorKeys(ModelKeys):
     """A model of F against F of the galaxies (mass coherence).
 
-    The notes define neither A_emp, nor the sample of 158 galaxies, nor the loss of their fits.
+    The notes define neither A_emp, nor the galaxies, nor the loss of their fits. This is how their authors computed
+    them: with Υ = 1 and gas without its sign, over all rows of galaxies that have a point with V_obs above V_bar.
     """
 
     dataset: str = "sparc"
-    sample: str = "paper171"
+    sample: str = "all"
     #: The term of the kernel that gives F, or that F is correlated with: ``missing`` of ``mass_coherence``, say.
     term: str = "missing"
-    #: ``rms`` of the model less F, their ``correlation``, the ``number`` of galaxies, the mean ``share`` 1/F that
-    #: K_rough has in A_emp, that of the median F (``share_of_median``), or a fitted parameter of the kernel.
+    #: ``rms`` of the model less F, their ``correlation``, the ``number`` of galaxies, the ``share`` 1/⟨F⟩ that K_rough
+    #: has in A_emp, its mean over the galaxies (``share_mean``), or a fitted parameter of the kernel.
     take: str = "rms"
-    #: The parameters that are free; the others are as they are set.
-    fit: list[str] = Field(default=[])
-    #: The loss of the fit: the sum of squares, or one in which outliers weigh less.
-    loss: Literal["linear", "soft_l1"] = "linear"
-    #: A_emp of a galaxy: that of A × Burr(R) which is nearest to V_obs²/V_bar² − 1, or the mean of the latter.
-    amplitude: Literal["least_squares", "mean"] = "least_squares"
-    #: Which points count: all, or those with V_obs above V_bar.
-    points: Literal["all", "boosted"] = "all"
-    #: Settings of ``roughness``, which gives K_rough.
-    rough: Settings = Field(default={})
-    #: The gas and the mass-to-light ratios of V_bar.
-    baryons: Settings = Field(default={})
-    #: Only galaxies whose F is between these ends, both included.
-    within: list[float] | None = None
-    #: Only galaxies with at least so many points.
-    least_points: int = 1
+    #: The parameters that are free, and between which ends; the others are as they are set.
+    fit: dict[str, tuple[float, float]] = Field(default={})
+    #: Where the search for the least RMS begins: what it does not determine depends on it.
+    seed: int = 42
+    #: Only galaxies with at least so many rows.
+    least_points: int = Field(default=6, ge=1)
 
     @model_validator(mode="after")
     def _known(self) -> "MissingFactorKeys":
-        parameters = {parameter.name: parameter for parameter in find(self.kernel).parameters}
         for name in self.fit:
-            if name not in parameters:
-                raise ValueError(f"{self.kernel} has no parameter {name!r}, {did_you_mean(name, parameters)}")
+            if name not in _FREE:
+                raise ValueError(f"{name!r} cannot be fitted, {did_you_mean(name, _FREE)}")
         known = (*_TAKES, *self.fit)
         if self.take not in known:
             raise ValueError(f"there is no {self.take!r} to take, {did_you_mean(self.take, known)}")
-        if self.within is not None and len(self.within) != 2:
-            raise ValueError("within needs two ends")
         return self
 
     def batch(self) -> Hashable:
@@ -66,41 +58,48 @@ class MissingFactorKeys(ModelKeys):
         return ("missing_factor", self.dataset)
 
 
+# What the two models of F = K_max [1 − exp(−(Ψ/Ψ₀)^δ)] have to fit; Ψ of the velocity goes as V_ref⁻².
+_FREE = ("K_max", "psi_0", "delta", "v_ref")
+
+
 def missing_factor(keys: MissingFactorKeys, context: Context) -> Found:
     """Compute F of the galaxies, and what is asked of the model."""
     chosen = keys.selected(context)
-    of_factor = {"dataset", "sample", "amplitude", "points", "rough", "baryons", "least_points"}
-    key = f"missing factor {keys.model_dump_json(include=of_factor)}"
+    key = f"missing factor {keys.dataset} {keys.sample} {keys.least_points}"
     factor = context.once(key, lambda: _factor(keys, chosen))
     wanted = np.isfinite(factor)
-    if keys.within is not None:
-        wanted &= (factor >= keys.within[0]) & (factor <= keys.within[1])
+    if not wanted.any():
+        raise DataError("no galaxy has an enhancement", where="sample", found=keys.sample)
     cube, factor = chosen.isel(galaxy=np.flatnonzero(wanted)), factor[wanted]
-    fitted = _fit(keys, cube, factor) if keys.fit else {}
+    details = {"F": _HOW, "galaxies": str(factor.size), "least rows": str(keys.least_points)}
+    details["mean F"] = f"{factor.mean():.4g}"
+    fitted: Mapping[str, float] = {}
+    if keys.fit:
+        fitted = context.once(f"fit {keys.model_dump_json(exclude={'take'})}", lambda: _fit(keys, cube, factor))
+        ends = ", ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in keys.fit.items())
+        details["loss"] = f"mean of (F_model − F)², least by differential evolution, seed {keys.seed}, within {ends}"
+        details |= {name: f"{value:.6g}" for name, value in fitted.items()}
+    elif keys.take in ("rms", "correlation"):
+        shown = ", ".join(f"{name} = {value}" for name, value in keys.settings.items())
+        details["model"] = f"{keys.term} of {keys.kernel}" + (f", {shown}" if shown else "")
     value = fitted[keys.take] if keys.take in fitted else _measure(keys, cube, factor, fitted)
-    shown = {name: f"{value:.6g}" for name, value in fitted.items()}
-    return Found(value, details={"galaxies": str(factor.size), "mean F": f"{factor.mean():.4g}", **shown})
+    return Found(value, details=details)
 
 
 def _factor(keys: MissingFactorKeys, cube: xr.Dataset) -> FloatArray:
     """Return F = A_emp/K_rough of each galaxy, NaN where it is left out; shape ``(n_galaxies,)``."""
-    enhancement = (cube["v_obs"] / KERNELS["newton"].predict(cube, **keys.baryons)) ** 2 - 1.0
+    baryons = {"gas": "unsigned", "upsilon_disk": 1.0, "upsilon_bulge": 1.0}
+    v_bar = KERNELS["newton"].predict(cube, **baryons)
+    excess = (cube["v_obs"] / v_bar) ** 2 - 1.0
     shape = KERNELS["burr"].boost(cube) - 1.0
-    if keys.points == "boosted":
-        enhancement = enhancement.where(enhancement > 0.0)
-    shape = shape.where(enhancement.notnull())
+    amplitude = excess.where(excess > 0.0).mean("radius") / shape.where(cube["v_obs"].notnull()).mean("radius")
+    rough = KERNELS["roughness"].compute(cube, "K", exposure="mean", velocity="baryonic", **baryons)
     enough = cube["v_obs"].count("radius") >= keys.least_points
-    if keys.amplitude == "mean":
-        amplitude = enhancement.mean("radius")
-    else:
-        amplitude = (enhancement * shape).sum("radius", min_count=1) / (shape * shape).sum("radius", min_count=1)
-    rough = KERNELS["roughness"].compute(cube, "K", **keys.rough)
     return np.asarray((amplitude / rough).where(enough).values, dtype=np.float64)
 
 
-def _predict(keys: MissingFactorKeys, cube: xr.Dataset, fitted: Mapping[str, float]) -> FloatArray:
-    found = find(keys.kernel).compute(cube, keys.term, **{**keys.settings, **fitted})
-    return np.asarray(found.values, dtype=np.float64)
+def _predict(keys: MissingFactorKeys, cube: xr.Dataset, term: str) -> FloatArray:
+    return np.asarray(find(keys.kernel).compute(cube, term, **keys.settings).values, dtype=np.float64)
 
 
 def _measure(keys: MissingFactorKeys, cube: xr.Dataset, factor: FloatArray, fitted: Mapping[str, float]) -> float:
@@ -108,31 +107,40 @@ def _measure(keys: MissingFactorKeys, cube: xr.Dataset, factor: FloatArray, fitt
         case "number":
             return float(factor.size)
         case "share":
+            return float(1.0 / np.mean(factor))
+        case "share_mean":
             return float(np.mean(1.0 / factor))
-        case "share_of_median":
-            return float(1.0 / np.median(factor))
-        case "correlation":
-            return float(np.corrcoef(_predict(keys, cube, fitted), factor)[0, 1])
-        case _:
-            return float(np.sqrt(np.mean((_predict(keys, cube, fitted) - factor) ** 2)))
+    model = _saturating(keys, cube)(fitted) if fitted else _predict(keys, cube, keys.term)
+    if keys.take == "correlation":
+        return float(np.corrcoef(model, factor)[0, 1])
+    return float(np.sqrt(np.mean((model - factor) ** 2)))
+
+
+def _saturating(keys: MissingFactorKeys, cube: xr.Dataset) -> Callable[[Mapping[str, float]], FloatArray]:
+    """Return the function of the free parameters that gives K_max [1 − exp(−(Ψ/Ψ₀)^δ)] of each galaxy."""
+    depth = _predict(keys, cube, "depth")
+    defaults = {parameter.name: parameter.default for parameter in find(keys.kernel).parameters}
+    own = {name: float(keys.settings.get(name, defaults[name])) for name in _FREE if name in defaults}  # type: ignore[arg-type]
+
+    def model(values: Mapping[str, float]) -> FloatArray:
+        at = {**own, **values}
+        scaled = depth * (own["v_ref"] / at["v_ref"]) ** 2 if "v_ref" in own else depth
+        return np.asarray(-at["K_max"] * np.expm1(-((scaled / at["psi_0"]) ** at["delta"])))
+
+    return model
 
 
 def _fit(keys: MissingFactorKeys, cube: xr.Dataset, factor: FloatArray) -> dict[str, float]:
-    """Return the free parameters at the least loss, from their defaults on and within their bounds."""
-    from scipy.optimize import least_squares
+    """Return the free parameters where the search ends."""
+    from scipy.optimize import differential_evolution
 
-    own = {parameter.name: parameter for parameter in find(keys.kernel).parameters}
-    start = np.array([float(own[name].default) for name in keys.fit])  # type: ignore[arg-type]
-    low, high = (np.array([own[name].bounds[end] for name in keys.fit]) for end in (0, 1))
+    model = _saturating(keys, cube)
 
-    def residuals(scaled: FloatArray) -> FloatArray:
-        return _predict(keys, cube, dict(zip(keys.fit, scaled * start, strict=True))) - factor
+    def loss(values: FloatArray) -> float:
+        return float(np.mean((model(dict(zip(keys.fit, values, strict=True))) - factor) ** 2))
 
-    bounds = (low / start, high / start)
-    best = least_squares(residuals, np.ones(start.size), bounds=bounds, loss=keys.loss)
-    if not best.success:
-        raise SpecError("the fit did not end", where="fit", found=best.message)
-    return dict(zip(keys.fit, (best.x * start).tolist(), strict=True))
+    best = differential_evolution(loss, list(keys.fit.values()), seed=keys.seed)
+    return dict(zip(keys.fit, best.x.tolist(), strict=True))
 
 
 QUANTITIES = {"missing_factor": Quantity(MissingFactorKeys, missing_factor, uses_model=True)}

@@ -1,0 +1,219 @@
+"""Verdicts: of one claim by what came of its readings, and of the rows of a table by what one reading does in all."""
+
+import math
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+
+from sigcube.claims.computing import Outcome
+from sigcube.claims.rows import Claim, Reading
+from sigcube.claims.verdicts import Verdict, agree
+
+__all__ = ["Entry", "judge", "judge_tables"]
+
+# The verdict on a value with the printed digits, by whose reading it is.
+_HITS: Mapping[str, Verdict] = {
+    "stated": Verdict.REPRODUCES,
+    "silent": Verdict.CONVENTION,
+    "against": Verdict.AGAINST,
+}
+# A hit that is as likely as this without any reason is none.
+_BY_CHANCE = 0.5
+_WHOLE = "it gives all"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A claim with all of its readings computed, and the verdict.
+
+    Attributes
+    ----------
+    claim : Claim
+        The row.
+    outcomes : tuple of Outcome
+        What came of each reading, scaled.
+    verdict : Verdict or None
+        None where a computation failed, which is a defect.
+    decisive : int or None
+        The index of the reading that the verdict rests on: that which reproduces, or else the text's.
+    nearest : int or None
+        The index of the reading whose value is nearest to what is printed.
+    jointly : str
+        What the other rows of its table have to do with the verdict, where they decide it.
+    """
+
+    claim: Claim
+    outcomes: tuple[Outcome, ...]
+    verdict: Verdict | None
+    decisive: int | None = None
+    nearest: int | None = None
+    jointly: str = ""
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What failed, by reading."""
+        pairs = zip(self.claim.reading, self.outcomes, strict=True)
+        return tuple(f"{self.claim.id}, {r.name}: {o.message}" for r, o in pairs if o.kind == "failed")
+
+    def value(self, index: int | None = None) -> float | None:
+        """Return the value of a reading; by default that of the one which the verdict rests on."""
+        at = self.decisive if index is None else index
+        found = None if at is None else self.outcomes[at].found
+        return None if found is None or math.isnan(found.value) else found.value
+
+    @property
+    def measured(self) -> bool:
+        """Whether values were held against printed digits."""
+        return self.verdict in (*_HITS.values(), Verdict.CONSISTENT, Verdict.CHANCE, Verdict.DIFFERS)
+
+    def hits(self, index: int) -> bool:
+        """Whether a reading gives the printed digits."""
+        found = self.outcomes[index].found
+        if not self.measured or found is None:
+            return False
+        return self.claim.printed.matches(found.value, ends=found.ends)
+
+    @property
+    def tried(self) -> int:
+        """How many readings were tried."""
+        return sum(reading.tried for reading in self.claim.reading)
+
+    @property
+    def chance(self) -> float | None:
+        """How likely one of the readings tried hits the printed digits without any reason, given their spread.
+
+        Each is taken to lie anywhere between the least and the largest of the values and of what is printed. None where
+        there is one value alone, or a bound.
+        """
+        values = [value for index in range(len(self.outcomes)) if (value := self.value(index)) is not None]
+        if not self.measured or len(set(values)) < 2 or (width := self.claim.printed.width) is None:
+            return None
+        printed = self.claim.printed
+        ends = float(printed.low or 0) - float(printed.margin), float(printed.high or 0) + float(printed.margin)
+        spread = max([ends[1], *values]) - min([ends[0], *values])
+        return 1.0 - (1.0 - width / spread) ** self.tried if math.isfinite(spread) else None
+
+
+def judge(claim: Claim, outcomes: Sequence[Outcome]) -> Entry:
+    """Judge a claim by what came of its readings.
+
+    A reading that the text states decides first; then one that it is silent about; then one that goes against it. Where
+    no stated reading can be computed for want of a file, the claim cannot be tested, unless another reading gives the
+    printed digits. Where the text states none, the nearest decides.
+    """
+    outcomes = tuple(outcomes)
+    if any(outcome.kind == "failed" for outcome in outcomes):
+        return Entry(claim, outcomes, None)
+    if claim.reading[0].quantity == "assumption":
+        return Entry(claim, outcomes, Verdict.ASSUMED, 0)
+    if claim.reading[0].quantity == "printed":
+        for index, reading in enumerate(claim.reading):
+            if not agree(claim.published, str(getattr(reading.keys, "value", ""))):
+                return Entry(claim, outcomes, Verdict.CONTRADICTS, index, index)
+        return Entry(claim, outcomes, Verdict.AGREES, 0, 0)
+    return _measured(claim, outcomes)
+
+
+def _measured(claim: Claim, outcomes: tuple[Outcome, ...]) -> Entry:
+    printed = claim.printed
+    values = {index: outcome.found.value for index, outcome in enumerate(outcomes) if outcome.found is not None}
+    distances = {index: abs(printed.deviation(value)) for index, value in values.items() if math.isfinite(value)}
+    nearest = min(distances, key=distances.__getitem__, default=None)
+    differs = Entry(claim, outcomes, Verdict.DIFFERS, None, nearest)
+    for stance, verdict in _HITS.items():
+        for index, reading in enumerate(claim.reading):
+            if reading.stance == stance and differs.hits(index):
+                found = replace(differs, verdict=verdict, decisive=index)
+                return _weighed(found, reading)
+    stated = [index for index, reading in enumerate(claim.reading) if reading.stated]
+    known = [index for index in stated if index in values]
+    if not known and (stated or nearest is None):
+        return replace(differs, verdict=Verdict.CANNOT)
+    silent = {index: far for index, far in distances.items() if claim.reading[index].stance == "silent"}
+    told = min(silent, key=silent.__getitem__, default=nearest)
+    return replace(differs, decisive=known[0] if known else told)
+
+
+def _weighed(entry: Entry, reading: Reading) -> Entry:
+    """Tell what comes out by construction, or is likely to come out anyhow, from what is reproduced."""
+    found = entry.outcomes[entry.decisive or 0].found
+    of_itself = reading.consistency or entry.claim.meaning or entry.claim.printed.form == "order"
+    if of_itself or (reading.stated and found is not None and not found.uses_model and not found.measured_data):
+        return replace(entry, verdict=Verdict.CONSISTENT)
+    # Three printed digits are not hit without a reason, however near to one another the readings are.
+    if not reading.stated and entry.claim.printed.digits < 3 and (entry.chance or 0.0) >= _BY_CHANCE:
+        return replace(entry, verdict=Verdict.CHANCE)
+    return entry
+
+
+def judge_tables(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Judge the rows of each table jointly: one computation filled it, so that one reading must give all of it.
+
+    If the readings that the text states give all rows, they stand. If others of one convention do, it decides all rows,
+    also those that the text's reading gives by accident. If none does, a row that comes out under a reading that fails
+    in half of the table or more comes out by chance.
+    """
+    tables: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.claim.table and entry.measured:
+            tables.setdefault(entry.claim.table, []).append(entry)
+    judged = {each.claim.id: each for own in tables.values() if len(own) > 1 for each in _jointly(own)}
+    whole = {
+        _key(each.claim.reading[each.decisive or 0]) for each in judged.values() if each.jointly.startswith(_WHOLE)
+    }
+    found = {entry.claim.id: _unlikely(judged.get(entry.claim.id, entry), whole) for entry in entries}
+    return tuple(_repeated(entry, found) for entry in found.values())
+
+
+def _unlikely(entry: Entry, whole: Set[tuple[str, ...]]) -> Entry:
+    """Take a reading that gives a whole table for no accident in another row."""
+    if entry.verdict is not Verdict.CHANCE or entry.claim.table or entry.decisive is None:
+        return entry
+    reading = entry.claim.reading[entry.decisive]
+    return replace(entry, verdict=_HITS[reading.stance]) if _key(reading) in whole else entry
+
+
+def _repeated(entry: Entry, found: Mapping[str, Entry]) -> Entry:
+    """Give a number that comes out wherever it is printed one verdict."""
+    first = found.get(entry.claim.repeats)
+    if first is None or first.decisive is None or not first.hits(first.decisive) or not entry.hits(first.decisive):
+        return entry
+    return replace(entry, verdict=first.verdict, decisive=first.decisive, jointly=first.jointly)
+
+
+def _jointly(rows: Sequence[Entry]) -> list[Entry]:
+    readings = dict.fromkeys(_key(reading) for entry in rows for reading in entry.claim.reading)
+    given = {key: sum(_hit_of(entry, key) is not None for entry in rows) for key in readings}
+    stated = [key for key in given if key[0] == "stated"]
+    # The text's first, if they give as much as any other.
+    best = max([*stated, *given], key=lambda key: given[key])
+    judged = []
+    for entry in rows:
+        index = _hit_of(entry, best)
+        if index is not None and given[best] == len(rows) and entry.verdict is not Verdict.CONSISTENT:
+            reading = entry.claim.reading[index]
+            also = sum(given[key] for key in stated)
+            told = f"{_WHOLE} {len(rows)} of the table"
+            if not reading.stated and any(_hit_of(entry, key) is not None for key in stated):
+                told += f"; the text's reading gives {also} of them, this one too, by accident"
+            judged.append(replace(entry, verdict=_HITS[reading.stance], decisive=index, jointly=told))
+        elif entry.verdict in (*_HITS.values(), Verdict.CHANCE) and entry.decisive is not None:
+            hits = given[_key(entry.claim.reading[entry.decisive])]
+            verdict = Verdict.CHANCE if 2 * hits <= len(rows) else entry.verdict
+            told = f"its reading gives {hits} of the {len(rows)} of the table"
+            judged.append(replace(entry, verdict=verdict, jointly=told))
+        else:
+            judged.append(entry)
+    return judged
+
+
+def _key(reading: Reading) -> tuple[str, ...]:
+    """Name what a reading has in common with those of other rows."""
+    return (reading.stance, *(reading.conventions or (() if reading.stated else (reading.name,))))
+
+
+def _hit_of(entry: Entry, key: tuple[str, ...]) -> int | None:
+    """Return the first reading of that kind which gives the printed digits."""
+    for index, reading in enumerate(entry.claim.reading):
+        if _key(reading) == key and entry.hits(index):
+            return index
+    return None

@@ -1,0 +1,62 @@
+"""What readings quote stands in the papers, in the section that they name."""
+
+from pathlib import Path
+
+import pytest
+
+from sigcube.claims import Claim, load_claims
+from sigcube.claims.row_files import shipped_conventions
+from tests.claims.quotes import says
+
+
+@pytest.fixture(scope="module")
+def papers(shared_data: Path) -> Path:
+    """The folder of the papers' texts, beside that of the data."""
+    folder = shared_data.parent / "papers"
+    if not (folder / "sigma_gravity.md").is_file():
+        pytest.skip(f"the texts of the papers are not in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def claims() -> tuple[Claim, ...]:
+    """All rows that come with sigcube."""
+    return load_claims()
+
+
+def test_a_reading_is_the_texts_only_with_its_words(claims: tuple[Claim, ...]) -> None:
+    numeric = [(claim, reading) for claim in claims for reading in claim.reading if reading.numeric]
+    assert [claim.id for claim, reading in numeric if (reading.stance == "silent") != (not reading.quote)] == []
+
+
+def test_the_words_of_each_quote_stand_in_the_section_that_it_names(claims: tuple[Claim, ...], papers: Path) -> None:
+    quotes = {(claim.paper, each): claim.id for claim in claims if not claim.repeats for each in _quotes(claim)}
+    assert len(quotes) > 100
+    absent = {f"{name}: {quote}" for (paper, quote), name in quotes.items() if not says(papers, paper, quote)}
+    assert absent == set()
+
+
+def _quotes(claim: Claim) -> list[str]:
+    # What several conventions go against is joined; those are held against the papers by themselves.
+    return [reading.quote for reading in claim.reading if reading.quote and not reading.conventions]
+
+
+def test_the_words_that_conventions_go_against_stand_in_the_papers(papers: Path) -> None:
+    against = [each.against for each in shipped_conventions().values() if each.against]
+    assert [quote for quote in against if not says(papers, "", quote)] == []
+
+
+def test_words_that_are_not_there_are_noticed(papers: Path) -> None:
+    assert says(papers, "sigma_gravity", "§4.1: performs comparably to MOND on galaxies")
+    assert not says(papers, "sigma_gravity", "§4.1: performs better than MOND on galaxies")
+    assert not says(papers, "sigma_gravity", "§4.2: performs comparably to MOND on galaxies")
+
+
+def test_each_convention_is_used_and_each_name_of_several_rows_is_a_convention(claims: tuple[Claim, ...]) -> None:
+    readings = [(claim.number, reading) for claim in claims for reading in claim.reading if not reading.stated]
+    assert {each for _, reading in readings for each in reading.conventions} == set(shipped_conventions())
+    by_name: dict[str, set[str]] = {}
+    for number, reading in readings:
+        if reading.numeric and not reading.conventions and reading.quantity != "unavailable":
+            by_name.setdefault(reading.name, set()).add(number)
+    assert {name: used for name, used in by_name.items() if len(used) > 1} == {}

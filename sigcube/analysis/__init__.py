@@ -14,7 +14,7 @@ from sigcube.analysis.model_comparison import (
     wins,
 )
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
-from sigcube.analysis.specifications import specification_curve
+from sigcube.analysis.specifications import robustness, specification_curve
 from sigcube.analysis.variance import sensitivity
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "permutation_control",
     "profile",
     "reselect",
+    "robustness",
     "sensitivity",
     "specification_curve",
     "wins",

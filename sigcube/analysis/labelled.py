@@ -11,6 +11,7 @@ import xarray as xr
 
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError, did_you_mean
+from sigcube.plan.identity import SECTION
 
 __all__ = [
     "about",
@@ -47,7 +48,7 @@ def grid_dims(data: xr.DataArray | xr.Dataset) -> tuple[str, ...]:
 
 def axes_along(data: xr.DataArray | xr.Dataset, dim: str) -> list[str]:
     """Name the axes along a dimension, that of its own name first."""
-    names = [str(name) for name, coord in data.coords.items() if coord.dims == (dim,)]
+    names = [str(name) for name, coord in data.coords.items() if coord.dims == (dim,) and name != SECTION]
     return sorted(names, key=lambda name: name != dim)
 
 

@@ -13,6 +13,7 @@ from sigcube.analysis.model_comparison import (
     paired_tests,
     wins,
 )
+from sigcube.analysis.null_curve import null_curve
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.specifications import robustness, specification_curve
 from sigcube.analysis.variance import sensitivity
@@ -30,6 +31,7 @@ __all__ = [
     "compare",
     "holdout",
     "model_summary",
+    "null_curve",
     "paired_tests",
     "permutation_control",
     "profile",

@@ -12,6 +12,7 @@ import xarray as xr
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.plan.identity import SECTION
+from sigcube.wording import number
 
 __all__ = [
     "about",
@@ -27,6 +28,7 @@ __all__ = [
     "kept_values",
     "label_dims",
     "parts",
+    "place_text",
     "system_dim",
 ]
 
@@ -120,6 +122,21 @@ def find_position(data: xr.DataArray | xr.Dataset, name: str, value: Any, *, whe
         found = f"{values.min():g} to {values.max():g} in {values.size}"
         raise SpecError(f"{name} has no value {value!r}", where=where, found=found, hint=f"the nearest: {values[at]!s}")
     return dim, at
+
+
+def place_text(data: xr.DataArray | xr.Dataset, dim: str, index: int) -> str:
+    """Name a place on a dimension: ``power``, or where axes vary together ``power, k = 0.5``.
+
+    Of several axes, the one with the most values comes first; others are named where they are not as at most places.
+    """
+    columns = {name: data[name].values for name in axes_along(data, dim)}
+    order = sorted(columns, key=lambda name: -len(set(columns[name].tolist())))
+    texts = [number(columns[name][index]) for name in order[:1]]
+    for name in order[1:]:
+        values = columns[name].tolist()
+        if 2 * values.count(values[index]) <= len(values):
+            texts.append(f"{name} = {number(values[index])}")
+    return ", ".join(texts) or str(index)
 
 
 def kept_values(result: xr.Dataset, metric: str, *, where: str = "by") -> xr.DataArray:

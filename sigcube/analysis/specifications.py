@@ -9,12 +9,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import far_from_best
-from sigcube.analysis.labelled import about, axes_along, check_array, find_dim, grid_dims, system_dim
+from sigcube.analysis.labelled import about, axes_along, check_array, find_dim, grid_dims, place_text, system_dim
 from sigcube.analysis.roles import Names, describe_weights, role_of, settle
 from sigcube.analysis.statements import Statement, Tally, count_specifications, repeats, statement_of
 from sigcube.errors import SpecError
 from sigcube.plan.spec import ROLES
-from sigcube.wording import number
 
 __all__ = ["check_summary", "robustness", "specification_curve"]
 
@@ -187,8 +186,8 @@ def _by_choice(array: xr.DataArray, counts: Tally, statement: Statement) -> xr.D
     ends: dict[str, list[Any]] = {name: [] for name in ("lowest", "highest", "moves", "lowest_at", "highest_at")}
     options: dict[str, list[Any]] = {name: [] for name in ("option", "option_axis", "option_share", "option_weight")}
     for dim in dims:
-        shares, names = counts.shares(dim), axes_along(array, dim)
-        texts = [", ".join(number(array[name].values[i]) for name in names) or str(i) for i in range(shares.size)]
+        shares = counts.shares(dim)
+        texts = [place_text(array, dim, i) for i in range(shares.size)]
         options["option"] += texts
         options["option_axis"] += [dim] * shares.size
         options["option_share"] += shares.tolist()

@@ -117,22 +117,24 @@ def count_specifications(
     numbered = _section_numbers(array, labels)
     totals, helds = (np.zeros((numbered.max() + 1, 1 + sum(array.sizes[dim] for dim in numbers))) for _ in range(2))
     missing = np.zeros((numbered.max() + 1, 2), dtype=np.int64)
+    idle = [i for i, dim in enumerate(numbers) if _may_repeat(array, dim)]
     for section, position in _first_positions(numbered):
-        here = array.isel(dict(zip(labels, position, strict=True)))
-        values = here.transpose(*numbers).load()
-        finite = np.isfinite(far_from_best(values))
-        again = {dim: repeats(values, apart=dim) for dim in (None, *numbers)}
-        measured = np.where(finite, statement.measure(values.values), 0.0)
+        values = array.isel(dict(zip(labels, position, strict=True))).transpose(*numbers).values
+        finite = np.isfinite(far_from_best(xr.DataArray(values, attrs=array.attrs)))
+        measured = np.where(finite, statement.measure(values), 0.0)
+        same = {i: _is_one(values, i) for i in idle}
+        again = _later(values.shape, [i for i in idle if same[i]])
         rows = []
-        for i, dim in enumerate((None, *numbers)):
+        for own_axis in (None, *range(len(numbers))):
+            counted: npt.NDArray[Any]
             if weights:
                 counted = _outer([own[each] for each in numbers]) * finite
             else:
-                counted = (finite & ~again[dim]).astype(np.float64)
-            others = tuple(j for j in range(len(numbers)) if j != i - 1)
-            rows.append((counted.sum(axis=others), (counted * measured).sum(axis=others)))
+                counted = finite & ~_later(values.shape, [i for i in idle if same[i] and i != own_axis])
+            others = tuple(i for i in range(len(numbers)) if i != own_axis)
+            rows.append((counted.sum(axis=others, dtype=float), (counted * measured).sum(axis=others)))
         totals[section], helds[section] = (np.concatenate([np.atleast_1d(row[i]) for row in rows]) for i in (0, 1))
-        missing[section] = again[None].sum(), (~finite & ~again[None]).sum()
+        missing[section] = again.sum(), (~finite & ~again).sum()
     size = int(np.prod([array.sizes[dim] for dim in numbers], dtype=np.int64))
     at = _outer([own[dim] for dim in labels])
 
@@ -195,8 +197,8 @@ def _first_positions(numbered: npt.NDArray[np.int64]) -> Iterator[tuple[int, tup
             yield section, position
 
 
-def repeats(array: xr.DataArray, *, apart: str | None = None) -> BoolArray:
-    """Tell which points repeat one that comes before them, other than along an axis of numbers that is left apart.
+def repeats(array: xr.DataArray) -> BoolArray:
+    """Tell which points repeat one that comes before them.
 
     They lie along axes of numbers that the model does not use there, as the axis's ``comment`` says and the values
     show, and at labels that make no difference, as the coordinate ``section`` says.
@@ -204,16 +206,31 @@ def repeats(array: xr.DataArray, *, apart: str | None = None) -> BoolArray:
     labels, dims = label_dims(array), grid_dims(array)
     over = tuple(i for i, dim in enumerate(dims) if dim not in labels)
     found = np.zeros(array.shape, dtype=bool)
-    for axis in (axis for axis in over if dims[axis] != apart):
-        names = axes_along(array, dims[axis])
-        if names and all(str(array[name].attrs.get("comment", "")).startswith("computed for") for name in names):
-            first = array.values.take([0], axis=axis)
-            same = (array.values == first) | np.isnan(array.values) & np.isnan(first)
-            later = np.arange(array.shape[axis]).reshape([-1 if i == axis else 1 for i in range(array.ndim)]) > 0
-            found |= same.all(axis=over, keepdims=True) & later
+    for axis in (axis for axis in over if _may_repeat(array, dims[axis])):
+        found |= _is_one(array.values, axis, over=over) & _later(array.shape, [axis])
     numbered = _section_numbers(array, labels)
     first = np.zeros(numbered.shape, dtype=bool)
     for _, position in _first_positions(numbered):
         first[position] = True
-    found |= ~first.reshape([array.sizes[dim] if dim in labels else 1 for dim in dims])
+    return found | ~first.reshape([array.sizes[dim] if dim in labels else 1 for dim in dims])
+
+
+def _may_repeat(array: xr.DataArray, dim: str) -> bool:
+    """Whether some models do not use the axes along a dimension."""
+    comments = [str(array[name].attrs.get("comment", "")) for name in axes_along(array, dim)]
+    return bool(comments) and all(each.startswith("computed for") for each in comments)
+
+
+def _is_one(values: npt.NDArray[Any], axis: int, *, over: tuple[int, ...] | None = None) -> BoolArray:
+    """Tell whether all values along an axis are one, all over some axes (all of them by default)."""
+    first = values.take([0], axis=axis)
+    same: BoolArray = ((values == first) | np.isnan(values) & np.isnan(first)).all(axis=over, keepdims=over is not None)
+    return same
+
+
+def _later(shape: tuple[int, ...], axes: Sequence[int]) -> BoolArray:
+    """Tell which places are not the first along some of the axes."""
+    found = np.zeros(shape, dtype=bool)
+    for axis in axes:
+        found[(slice(None),) * axis + (slice(1, None),)] = True
     return found

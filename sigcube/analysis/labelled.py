@@ -125,18 +125,25 @@ def find_position(data: xr.DataArray | xr.Dataset, name: str, value: Any, *, whe
 
 
 def place_text(data: xr.DataArray | xr.Dataset, dim: str, index: int) -> str:
-    """Name a place on a dimension: ``power``, or where axes vary together ``power, k = 0.5``.
+    """Name a place on a dimension in few words: ``power``, or where axes vary together ``power, k = 0.5``.
 
-    Of several axes, the one with the most values comes first; others are named where they are not as at most places.
+    Of several axes, the one with the most values comes first. Beside labels, others are named where they are not as at
+    most places; of numbers alone, the first stands for all.
     """
     columns = {name: data[name].values for name in axes_along(data, dim)}
     order = sorted(columns, key=lambda name: -len(set(columns[name].tolist())))
-    texts = [number(columns[name][index]) for name in order[:1]]
+    if not order:
+        return str(index)
+    if not any(is_label(data[name]) for name in order):
+        value = number(columns[order[0]][index])
+        return f"{order[0]} = {value} …" if len(order) > 1 else value
+    texts = [number(columns[order[0]][index])]
     for name in order[1:]:
         values = columns[name].tolist()
         if 2 * values.count(values[index]) <= len(values):
-            texts.append(f"{name} = {number(values[index])}")
-    return ", ".join(texts) or str(index)
+            value = number(values[index])
+            texts.append(value if is_label(data[name]) else f"{name} = {value}")
+    return ", ".join(texts)
 
 
 def kept_values(result: xr.Dataset, metric: str, *, where: str = "by") -> xr.DataArray:

@@ -181,6 +181,11 @@ def curve(
     at: At = None,
     profiled: Profiled = None,
     rows: Annotated[int, typer.Option(min=1, metavar="N", help="Specifications shown from either end.")] = 5,
+    null: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Compare with N curves of a model no better than the reference.")
+    ] = 0,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page about the curve as well.")] = None,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Sort every specification; say for which share a statement holds, and which choice moves that most."""
@@ -189,7 +194,8 @@ def curve(
     from sigcube.analysis.labelled import axes_along
     from sigcube.store.result import open_result
 
-    array = summary_of(open_result(result), by)
+    opened = open_result(result)
+    array = summary_of(opened, by)
     places = _places(array, at)
     found = analysis.specification_curve(array, threshold=threshold, over=over, at=places, profiled=profiled)
     n, dims = found.sizes["specification"], found["axis"].values
@@ -200,16 +206,28 @@ def curve(
         shown.append({"rank": i + 1, found.of: found["value"].values[i].item(), **labels})
     about = {"of": found.of, "specifications": n, "n_repeated": found.n_repeated, "n_missing": found.n_missing}
     about |= _treatment(found)
-    tables = {}
+    tables: dict[str, tuple[str, Rows]] = {}
+    of_all = told = None
     if threshold is not None:
         about |= {"statement": found.statement, "share": found["share"].item()}
         if any(found["axis_role"].values):
             of_all = analysis.robustness(array, threshold=threshold, at=places)
             title = f"Share of the specifications: {found.statement}"
-            tables["roles"] = title, _rows(of_all, ["role", "weight", "share"])
+            shares = [row | {"weight": int(row["weight"])} for row in _rows(of_all, ["role", "weight", "share"])]
+            tables["roles"] = title, shares
+    if null:
+        told = analysis.null_curve(
+            opened, by=found.of, threshold=threshold, over=over, at=places, profiled=profiled, n=null, seed=seed
+        )
+        columns = ["statistic", "observed", "null_low", "null_high", "p_value"]
+        tables["null"] = f"Against {null:,} null curves", _rows(told, columns)
     moves = _rows(found, ["axis", "moves", "lowest", "lowest_at", "highest", "highest_at"])
     moves.sort(key=lambda row: -row["moves"])
     title = f"What moves {'the mean of ' + found.of if threshold is None else 'the share'}"
+    if html is not None:
+        from sigcube.explore import curve_page
+
+        about["page"] = str(curve_page(found, html, result=opened, every=of_all, null=told))
     _show(about, as_json, **tables, moves=(title, moves), curve=("Specifications", shown))
 
 

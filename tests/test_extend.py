@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from zarr.errors import ZarrUserWarning
 
-import sigcube.sweep as sweep_module
+import sigcube.sweep.sweep as sweep_module
 from sigcube import Sweep, linspace, open_result, verify
 from sigcube.errors import SpecError, StoreError, StoreMismatch
 from sigcube.rerun import rerun
@@ -164,11 +164,11 @@ def test_of_two_extensions_at_once_the_later_is_refused(mock_cube: xr.Dataset, p
 
     def meanwhile(*given: Any, **named: Any) -> Any:
         plan = extend_plan(*given, **named)
-        with mock.patch("sigcube.sweep.extend_plan", extend_plan):
+        with mock.patch("sigcube.sweep.sweep.extend_plan", extend_plan):
             other.extend(path)
         return plan
 
-    with mock.patch("sigcube.sweep.extend_plan", meanwhile), pytest.raises(StoreMismatch, match="not the one"):
+    with mock.patch("sigcube.sweep.sweep.extend_plan", meanwhile), pytest.raises(StoreMismatch, match="not the one"):
         large.extend(path)
     same_bits(open_result(path).load(), other.compute())
 

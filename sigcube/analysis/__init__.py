@@ -16,6 +16,7 @@ from sigcube.analysis.model_comparison import (
 from sigcube.analysis.null_curve import null_curve
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.specifications import robustness, specification_curve
+from sigcube.analysis.tradeoff import combined, tradeoff
 from sigcube.analysis.variance import sensitivity
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "best",
     "bootstrap",
     "bootstrap_win_rate",
+    "combined",
     "compare",
     "holdout",
     "model_summary",
@@ -39,5 +41,6 @@ __all__ = [
     "robustness",
     "sensitivity",
     "specification_curve",
+    "tradeoff",
     "wins",
 ]

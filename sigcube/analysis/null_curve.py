@@ -13,7 +13,7 @@ from sigcube.analysis.roles import Names, Settled, settle
 from sigcube.analysis.specifications import check_summary
 from sigcube.analysis.statements import repeats, statement_of
 from sigcube.analysis.system_values import rms_at, sweep_behind, system_values
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import SpecError, StoreMismatch, did_you_mean
 from sigcube.sweep import Sweep
 from sigcube.wording import number
 
@@ -85,6 +85,8 @@ def null_curve(
     ------
     SpecError
         For another summary, no reference, too many specifications to hold or to evaluate, and as `specification_curve`.
+    StoreMismatch
+        When values that are evaluated again, or the reference, are not those of the result.
 
     References
     ----------
@@ -113,9 +115,18 @@ def null_curve(
         raise SpecError("no specification has a finite RMS of each system, and of its reference", where=by)
     base, change = _exchange(rms[:, whole], against[:, whole], by)
     n_systems = len(rms)
+    now, stored = (base + change.sum(axis=0)) / n_systems, array.values[usable][whole]
+    if not np.allclose(now, stored, rtol=1e-5, atol=1.0 / n_systems if by == "win_rate" else 0.0):
+        raise StoreMismatch(
+            "the model and its reference give other values now than when the result was written",
+            where=by,
+            found=f"{now[np.abs(now - stored).argmax()]:g}",
+            expected=f"{stored[np.abs(now - stored).argmax()]:g}",
+            hint="use the version of sigcube that made it: see its attribute 'versions'",
+        )
     # Its own curve is that of the draw in which nothing is exchanged; the smaller a signed value, the better.
     sign = -1.0 if summary.attrs.get("best") == "largest" else 1.0
-    observed = sign * np.sort(sign * (base + change.sum(axis=0)) / n_systems)
+    observed = sign * np.sort(sign * now)
     size, names = observed.size, ("median", "best", "share")[: 3 if statement.holds else 2]
     ranks = np.unique(np.linspace(0, size - 1, min(size, _MOST_RANKS)).round().astype(np.int64))
     curves, drawn = np.empty((n, ranks.size)), np.empty((len(names), n))

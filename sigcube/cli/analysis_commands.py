@@ -1,4 +1,4 @@
-"""The commands that ask a result: best, profile, sensitivity, ablation, curve and holdout."""
+"""The commands that ask a result: best, profile, sensitivity, ablation, curve, holdout and tradeoff."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from sigcube.cli.app import AsJson, print_json, print_tables
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["ablation", "best", "curve", "holdout", "profile", "sensitivity"]
+__all__ = ["ablation", "best", "curve", "holdout", "profile", "sensitivity", "tradeoff"]
 
 ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
 BySummary = Annotated[
@@ -247,6 +247,33 @@ def holdout(
     about = {"by": found.by, "seed": seed, **{name: found[name].item() for name in ("in_sample", "out_of_sample")}}
     rows = _rows(found, [*_axes(opened[found.by]), "n_test", "train", "test"])
     _show(about, as_json, folds=(f"{found.by}: chosen on the others, and scored", rows))
+
+
+def tradeoff(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A joint result of several datasets.")],
+    x: Annotated[str, typer.Argument(metavar="DATASET/SUMMARY", help="Such as sparc/rms_mean.")],
+    y: Annotated[str, typer.Argument(metavar="DATASET/SUMMARY", help="Such as clash/ratio_mean.")],
+    rows: Annotated[int, typer.Option(min=2, metavar="N", help="Points of the front that are shown.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Say what the best point for one dataset costs another: both ends, a compromise, and the points between."""
+    import numpy as np
+
+    from sigcube import analysis
+    from sigcube.store.joint import open_joint
+
+    found = analysis.tradeoff(open_joint(result), x=x, y=y)
+    axes = [str(name).removesuffix("_at") for name in found.coords if str(name).endswith("_at")]
+    values = {x: found["at_x"].values, y: found["at_y"].values, **{n: found[f"{n}_at"].values for n in axes}}
+    places = [
+        {"place": str(place), **{name: each[i].item() for name, each in values.items()}}
+        for i, place in enumerate(found["place"].values)
+    ]
+    n = found.sizes["point"]
+    shown = np.unique(np.linspace(0, n - 1, min(n, rows)).round().astype(int))
+    front = _rows(found.isel(point=shown), ["x", "y", "x_regret", "y_regret", *axes])
+    about = {"x": x, "y": y, "front": n, "tension": found["tension"].item()}
+    _show(about, as_json, places=(f"{x} and {y}", places), points=("Points that no other beats in both", front))
 
 
 def _places(data: "xr.DataArray | xr.Dataset", given: Iterable[str] | None) -> dict[str, Any]:

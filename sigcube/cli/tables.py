@@ -154,8 +154,8 @@ def cube_tables(path: object, summary: Summary) -> list[Table]:
     ]
 
 
-def best_table(result: xr.Dataset) -> Table:
-    """Return `sigcube.analysis.best.best_points` as a table."""
+def best_table(result: xr.Dataset, *, of: str = "") -> Table:
+    """Return `sigcube.analysis.best.best_points` as a table, of one of several datasets or the only one."""
     value = default_summary(result)
     # The store keeps coordinates in alphabetical order; the axes stand in the order of the grid's dimensions.
     dims = list(result["status"].dims)
@@ -166,7 +166,8 @@ def best_table(result: xr.Dataset) -> Table:
         ["any" if point[name] is None else number(point[name]) for name in columns]
         for point in best_points(result, value=value)
     ]
-    return table(f"Best {value} under each reading", [_heading(result, name) for name in columns], rows)
+    name = f"{of}: best" if of else "Best"
+    return table(f"{name} {value} under each reading", [_heading(result, name) for name in columns], rows)
 
 
 def _heading(result: xr.Dataset, name: str) -> str:

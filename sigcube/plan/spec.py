@@ -23,6 +23,7 @@ __all__ = [
     "FORMER_KEYS",
     "MODEL",
     "ROLES",
+    "DataKeys",
     "Spec",
     "SpecFile",
     "check_names",
@@ -98,16 +99,12 @@ class Spec:
         return tuple(model for model in self.models.values() if model.varies(name))
 
 
-class SpecFile(BaseModel):
-    """The keys of a sweep's TOML file."""
+class DataKeys(BaseModel):
+    """The keys of what a sweep sees of one dataset, and what it measures there."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cube: str
-    kernel: str | None = None
-    models: dict[str, str | dict[str, Any]] = Field(default={})
-    axes: dict[str, Any] = Field(default={})
-    title: str | None = None
     sample: str = "all"
     where: str | None = None
     error_floor: float | str | None = None
@@ -117,6 +114,15 @@ class SpecFile(BaseModel):
     n_fitted: int = 0
     reference: dict[str, Any] | None = None
     fixed: dict[str, Any] = Field(default={})
+
+
+class SpecFile(DataKeys):
+    """The keys of a sweep's TOML file."""
+
+    kernel: str | None = None
+    models: dict[str, str | dict[str, Any]] = Field(default={})
+    axes: dict[str, Any] = Field(default={})
+    title: str | None = None
     roles: dict[str, list[str]] = Field(default={})
 
     def changed(self, fixed: Mapping[str, Any], **changes: Any) -> Self:
@@ -158,6 +164,13 @@ def read_spec_file(path: str | Path) -> SpecFile:
             found="tables [[model]]",
             expected="a table [axes]",
             hint="use `sigcube fit`",
+        )
+    if "data" in content:
+        raise SpecError(
+            "this is the spec of a joint sweep, of several datasets",
+            where=str(path),
+            found="tables [[data]]",
+            hint="use `sigcube sweep`, in Python sigcube.JointSweep.from_toml",
         )
     return check(SpecFile, content, what="the sweep's file is wrong", where=str(path))
 

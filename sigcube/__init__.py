@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from sigcube.model.kernel import Kernel
     from sigcube.model.record import Parameter
     from sigcube.plan.grid import geomspace, linspace
+    from sigcube.store.joint import open_joint
     from sigcube.store.result import open_result
-    from sigcube.sweep import Sweep
+    from sigcube.sweep import JointSweep, Sweep
     from sigcube.verification import verify
 
 __all__ = [
     "Fit",
+    "JointSweep",
     "Kernel",
     "Parameter",
     "SigcubeError",
@@ -27,6 +29,7 @@ __all__ = [
     "kernels",
     "linspace",
     "open_cube",
+    "open_joint",
     "open_result",
     "verify",
 ]
@@ -35,6 +38,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Fit": "sigcube.fits",
+    "JointSweep": "sigcube.sweep",
     "Kernel": "sigcube.model.kernel",
     "Parameter": "sigcube.model.record",
     "SigcubeError": "sigcube.errors",
@@ -42,6 +46,7 @@ _HOMES = {
     "geomspace": "sigcube.plan.grid",
     "linspace": "sigcube.plan.grid",
     "open_cube": "sigcube.cube",
+    "open_joint": "sigcube.store.joint",
     "open_result": "sigcube.store.result",
     "verify": "sigcube.verification",
 }

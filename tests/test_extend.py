@@ -295,3 +295,41 @@ def test_workers_extend_as_one_process_does(mock_cube: xr.Dataset, tmp_path: Pat
     result = more.extend(tmp_path / "r.zarr", workers=2)
     assert status(tmp_path / "r.zarr").blocks > 5
     same_bits(result.load(), more.compute())
+
+
+def test_roles_are_of_a_result_and_an_extension_brings_others(
+    mock_cube: xr.Dataset, path: Path, small: Sweep, large: Sweep
+) -> None:
+    roles = {"arbitrary": ["window"], "physical": ["A", "xi_scale"]}
+    assert all("role" not in coord.attrs for coord in open_result(path).coords.values())
+    with_roles = Sweep(
+        mock_cube, kernel="sigma", sample="unflagged", axes=SMALL, reference="mond", keep=["galaxy"], roles=roles
+    )
+    with pytest.raises(StoreMismatch, match="roles differ") as caught:
+        with_roles.run(path)
+    assert "--extend" in str(caught.value.hint)
+    journal = path / "journal" / "blocks.jsonl"
+    before = read_journal(path / "journal").entries
+    result = with_roles.extend(path)
+    assert {name: result[name].attrs["role"] for name in SMALL} == dict.fromkeys(SMALL, "physical") | {
+        "window": "arbitrary"
+    }
+    assert read_journal(path / "journal").entries == before
+    same_bits(result.load().drop_vars(SMALL), small.compute().drop_vars(SMALL))
+    written = journal.read_bytes()
+    with_roles.run(path)
+    assert journal.read_bytes() == written
+    assert verify(path, sample=1).sound
+    assert rerun(path).identical
+    assert open_result(path.with_name("r-rerun.zarr"))["window"].attrs["role"] == "arbitrary"
+    # What has no roles any more is extended as well, and loses them.
+    assert "role" not in large.extend(path)["window"].attrs
+
+
+def test_labels_that_make_no_difference_share_the_number_of_their_model(mock_cube: xr.Dataset) -> None:
+    axes = {"window": ["none", "geometric"], "scale_length": ["third_point", "outermost"], "A": [1.0]}
+    result = Sweep(mock_cube, kernel="sigma", sample="unflagged", axes=axes).compute()
+    assert result.section.dims == ("window", "scale_length")
+    assert result.section.values.tolist() == [[0, 0], [1, 2]]
+    with pytest.raises(SpecError, match="cannot be called 'section'"):
+        Sweep(mock_cube, kernel="sigma", sample="unflagged", axes={"A": ("section", [1.0, 2.0])})

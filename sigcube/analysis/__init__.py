@@ -13,8 +13,10 @@ from sigcube.analysis.model_comparison import (
     paired_tests,
     wins,
 )
+from sigcube.analysis.null_curve import null_curve
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
-from sigcube.analysis.specifications import specification_curve
+from sigcube.analysis.specifications import robustness, specification_curve
+from sigcube.analysis.tradeoff import combined, tradeoff
 from sigcube.analysis.variance import sensitivity
 
 __all__ = [
@@ -27,14 +29,18 @@ __all__ = [
     "best",
     "bootstrap",
     "bootstrap_win_rate",
+    "combined",
     "compare",
     "holdout",
     "model_summary",
+    "null_curve",
     "paired_tests",
     "permutation_control",
     "profile",
     "reselect",
+    "robustness",
     "sensitivity",
     "specification_curve",
+    "tradeoff",
     "wins",
 ]

@@ -1,14 +1,15 @@
 """What each label is worth: one choice at a time is changed from a baseline, and compared system by system."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import best_index, summary_of
-from sigcube.analysis.labelled import about, axes_along, find_dim, find_position, is_label, label_dims
+from sigcube.analysis.labelled import about, axes_along, find_position, is_label, label_dims
+from sigcube.analysis.roles import Names, role_of, treatment_of
 from sigcube.analysis.system_values import system_values
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.sweep import Sweep
@@ -37,8 +38,8 @@ def ablation(
     *,
     baseline: Mapping[str, Any] | None = None,
     by: str = "rms",
-    others: Literal["held", "best"] = "held",
-    axes: Sequence[str] = (),
+    over: Names | None = None,
+    profiled: Names | None = None,
     n_resamples: int = 9999,
     confidence: float = 0.95,
     seed: int = 0,
@@ -55,11 +56,12 @@ def ablation(
         the best point that is left.
     by : str
         A metric of systems, or ``win_rate``; a mean over systems is compared.
-    others : {"held", "best"}
-        Under another label, the axes that the baseline does not name and that are not compared stay where they are, or
-        are chosen again, each label at its best.
-    axes : sequence of str
-        The axes whose values are compared with that of the baseline; by default all axes of labels.
+    over : str or sequence of str, optional
+        The axes whose values are compared with that of the baseline, by name or role: by default the arbitrary ones, or
+        all axes of labels if no axis has a role.
+    profiled : str or sequence of str, optional
+        The axes that are chosen again under each label, at its best, by name or role, unless the baseline names them:
+        by default nuisances. Others stay where the baseline is.
     n_resamples, confidence, seed : int, float, int
         Of the interval, from a bootstrap over systems (`scipy.stats.bootstrap`, percentile).
     sweep : Sweep, optional
@@ -72,7 +74,8 @@ def ablation(
         systems' differences from the baseline, and ``low`` and ``high`` of its interval; ``p_value`` of the signed-rank
         test (Wilcoxon 1945), and ``p_adjusted`` for the number of comparisons (Holm 1979), the attribute
         ``n_compared``; how many systems are ``better`` and ``worse``, of ``n_systems`` with both values. ``baseline``
-        is the mean there, and the other coordinates are its place.
+        is the mean there, and the other coordinates are its place. Attributes say which axes were compared, ``over``,
+        which stayed, ``held``, and which were chosen again, ``profiled``.
 
     Raises
     ------
@@ -83,17 +86,18 @@ def ablation(
     if by.endswith("_median"):
         hint = f"by={by.removesuffix('_median')!r}"
         raise SpecError("systems are compared by means of their values, not by medians", where="by", hint=hint)
-    if others not in ("held", "best"):
-        raise SpecError(f"other axes cannot be {others!r}", where="others", hint=did_you_mean(others, ("held", "best")))
     of = system_values(result, by, sweep=sweep)
     fixed: dict[str, int] = {}
     for name, value in (baseline or {}).items():
         dim, index = find_position(of.array, name, value, where="baseline")
         if fixed.setdefault(dim, index) != index:
             raise SpecError(f"{name} does not have this value there", where=f"baseline.{name}", found=str(value))
-    compared = list(dict.fromkeys(find_dim(of.array, name, where="axes") for name in axes)) or label_dims(of.array)
-    if not any(of.grid[dim] > 1 for dim in compared):
-        raise SpecError("there are no labels to compare", where="axes", hint=did_you_mean("", of.grid))
+    if over is None and not any(role_of(of.array, dim) for dim in of.grid):
+        over = label_dims(of.array)
+    how = treatment_of(of.array, over=over, profiled=profiled) if over is None or list(over) else None
+    if how is None or not any(of.grid[dim] > 1 for dim in how.over):
+        raise SpecError("there are no labels to compare", where="over", hint=did_you_mean("", of.grid))
+    compared, free = how.over, [dim for dim in how.profiled if dim not in fixed]
     summary = summary_of(result, of.summary)
     start = _best_with(summary, fixed)
     if start is None:
@@ -101,9 +105,9 @@ def ablation(
     ours = of.at(start)
     rows: list[dict[str, Any]] = []
     for dim in compared:
-        pinned = fixed | {each: start[each] for each in compared}
+        pinned = {each: index for each, index in start.items() if each not in free}
         for index in (i for i in range(of.grid[dim]) if i != start[dim]):
-            place = start | {dim: index} if others == "held" else _best_with(summary, pinned | {dim: index})
+            place = _best_with(summary, pinned | {dim: index}) if free else {**start, dim: index}
             theirs = np.full_like(ours, np.nan) if place is None else of.at(place)
             row = _compared(theirs - ours, n_resamples=n_resamples, confidence=confidence, seed=seed)
             both = np.isfinite(ours) & np.isfinite(theirs)
@@ -119,8 +123,13 @@ def ablation(
     for name, (text, in_units) in _COLUMNS.items():
         answer[name] = "change", np.array([row[name] for row in rows]), about(text, units if in_units else "")
     answer["baseline"] = (), float(of.summarise(ours[:, np.newaxis])[0]), about(f"{of.summary} of the baseline", units)
-    how = {"by": of.summary, "others": others, "n_compared": len(rows), "confidence": confidence, "seed": seed}
-    return answer.assign_attrs(how)
+    words = {
+        "over": ", ".join(compared),
+        "held": ", ".join(dim for dim in of.grid if dim not in (*compared, *free)) or "nothing",
+        "profiled": ", ".join(free) or "nothing",
+    }
+    asked = {"by": of.summary, "n_compared": len(rows), "confidence": confidence, "seed": seed}
+    return answer.assign_attrs({**asked, **words})
 
 
 def _best_with(summary: xr.DataArray, fixed: Mapping[str, int]) -> dict[str, int] | None:

@@ -11,6 +11,8 @@ import xarray as xr
 
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError, did_you_mean
+from sigcube.plan.identity import SECTION
+from sigcube.wording import number
 
 __all__ = [
     "about",
@@ -26,6 +28,7 @@ __all__ = [
     "kept_values",
     "label_dims",
     "parts",
+    "place_text",
     "system_dim",
 ]
 
@@ -47,7 +50,7 @@ def grid_dims(data: xr.DataArray | xr.Dataset) -> tuple[str, ...]:
 
 def axes_along(data: xr.DataArray | xr.Dataset, dim: str) -> list[str]:
     """Name the axes along a dimension, that of its own name first."""
-    names = [str(name) for name, coord in data.coords.items() if coord.dims == (dim,)]
+    names = [str(name) for name, coord in data.coords.items() if coord.dims == (dim,) and name != SECTION]
     return sorted(names, key=lambda name: name != dim)
 
 
@@ -119,6 +122,28 @@ def find_position(data: xr.DataArray | xr.Dataset, name: str, value: Any, *, whe
         found = f"{values.min():g} to {values.max():g} in {values.size}"
         raise SpecError(f"{name} has no value {value!r}", where=where, found=found, hint=f"the nearest: {values[at]!s}")
     return dim, at
+
+
+def place_text(data: xr.DataArray | xr.Dataset, dim: str, index: int) -> str:
+    """Name a place on a dimension in few words: ``power``, or where axes vary together ``power, k = 0.5``.
+
+    Of several axes, the one with the most values comes first. Beside labels, others are named where they are not as at
+    most places; of numbers alone, the first stands for all.
+    """
+    columns = {name: data[name].values for name in axes_along(data, dim)}
+    order = sorted(columns, key=lambda name: -len(set(columns[name].tolist())))
+    if not order:
+        return str(index)
+    if not any(is_label(data[name]) for name in order):
+        value = number(columns[order[0]][index])
+        return f"{order[0]} = {value} …" if len(order) > 1 else value
+    texts = [number(columns[order[0]][index])]
+    for name in order[1:]:
+        values = columns[name].tolist()
+        if 2 * values.count(values[index]) <= len(values):
+            value = number(values[index])
+            texts.append(value if is_label(data[name]) else f"{name} = {value}")
+    return ", ".join(texts)
 
 
 def kept_values(result: xr.Dataset, metric: str, *, where: str = "by") -> xr.DataArray:

@@ -1,6 +1,6 @@
 """The values of each system behind a summary of a result, and the summary of some of the systems."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,14 @@ from sigcube.model.metrics import METRICS
 from sigcube.model.model import BoundModel
 from sigcube.sweep import Sweep
 
-__all__ = ["SystemValues", "mean_of_systems", "median_of_systems", "system_values"]
+__all__ = ["SystemValues", "mean_of_systems", "median_of_systems", "rms_at", "sweep_behind", "system_values"]
 
 FloatArray = npt.NDArray[np.float64]
 
 # Values that are read at a time: those of all systems at some points of the grid.
 _PART = 2**22
+
+_NEEDS_REFERENCE = "name a [reference]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,23 +140,14 @@ def reference_rms(result: xr.Dataset, sweep: Sweep | None) -> xr.DataArray:
 
     A result does not hold it, but the points that its sweep saw, and which model the reference is.
     """
-    if sweep is None and "source" in result.encoding:
-        sweep = Sweep.from_result(result.encoding["source"])
-    elif sweep is None:
-        raise SpecError(
-            "a win rate over other systems needs the RMS of the reference, which a result does not hold",
-            where="by",
-            hint="open the result from its store with sigcube.open_result, or name the sweep that made it: sweep=",
-        )
-    elif any(result.attrs.get(key) != sweep.plan(probe=False).attrs[key] for key in ("spec", "cube_fingerprint")):
-        raise SpecError("this is not the sweep that made the result", where="sweep", found=repr(sweep))
+    sweep = sweep_behind(result, sweep)
     plan, packed = sweep.plan(probe=False), sweep.packed
     axes, rms = plan.spec.grid.axes, METRICS["rms"]
     found: dict[BoundModel, FloatArray] = {}
     for section in plan.sections:
         model = section.reference
         if model is None:
-            raise SpecError("the sweep has no reference, and so no win rate", where="by", hint="name a [reference]")
+            raise SpecError("the sweep has no reference, and so no win rate", where="by", hint=_NEEDS_REFERENCE)
         if model not in found:
             swept = {name: next(axis.array for axis in axes if axis.name == name) for name, _ in model.swept}
             sums = evaluate_sums(model, packed, swept)["residual_sq"]
@@ -177,6 +170,56 @@ def reference_rms(result: xr.Dataset, sweep: Sweep | None) -> xr.DataArray:
             place = dict(zip(plan.spec.grid.label_dims, position, strict=True))
             table[{dim: i for dim, i in place.items() if dim in dims}] = own
     return table
+
+
+def sweep_behind(result: xr.Dataset, sweep: Sweep | None) -> Sweep:
+    """Return the sweep that made a result: the one that is named, if it is that one, or as its store has it."""
+    if sweep is None and "source" in result.encoding:
+        return Sweep.from_result(result.encoding["source"])
+    if sweep is None:
+        raise SpecError(
+            "a win rate over other systems needs the RMS of the reference, which a result does not hold",
+            where="by",
+            hint="open the result from its store with sigcube.open_result, or name the sweep that made it: sweep=",
+        )
+    if any(result.attrs.get(key) != sweep.plan(probe=False).attrs[key] for key in ("spec", "cube_fingerprint")):
+        raise SpecError("this is not the sweep that made the result", where="sweep", found=repr(sweep))
+    return sweep
+
+
+def rms_at(sweep: Sweep, places: Sequence[Mapping[str, Any]]) -> tuple[FloatArray, FloatArray]:
+    """Evaluate the model and the reference of a sweep at some points of its grid, for a result that kept no systems.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        With a reference.
+    places : sequence of Mapping
+        For each point the value or label of every axis.
+
+    Returns
+    -------
+    rms, against : ndarray
+        The RMS of each system under the model and under the reference, shape ``(n_systems, len(places))``.
+    """
+    plan, packed = sweep.plan(probe=False), sweep.packed
+    grid, counts = plan.spec.grid, np.diff(packed.offsets).astype(np.float64)
+    sections = {position: section for section in plan.sections for position in section.positions}
+    columns = [(dim, [axis.name for axis in grid.along(dim)]) for dim in grid.label_dims]
+    index = {
+        dim: {key: i for i, key in enumerate(zip(*(axis.values for axis in grid.along(dim)), strict=True))}
+        for dim in grid.label_dims
+    }
+    found = np.empty((2, packed.n_systems, len(places)))
+    for i, place in enumerate(places):
+        section = sections[tuple(index[dim][tuple(place[name] for name in names)] for dim, names in columns)]
+        for model, target in zip((section.model, section.reference), found, strict=True):
+            if model is None:
+                raise SpecError("the sweep has no reference, and so no win rate", where="by", hint=_NEEDS_REFERENCE)
+            swept = {name: np.array([place[name]], dtype=np.float64) for name, _ in model.swept}
+            sums = evaluate_sums(model, packed, swept)["residual_sq"].reshape(packed.n_systems, 1)
+            target[:, i] = finish_systems(METRICS["rms"], counts, (np.ascontiguousarray(sums),))[0][:, 0]
+    return found[0], found[1]
 
 
 def _at_grid_of(array: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:

@@ -10,14 +10,13 @@ import xarray as xr
 
 from sigcube.analysis.labelled import (
     about,
-    axes_along,
     check_array,
     chunk_length,
-    find_dim,
     grid_dims,
     parts,
     system_dim,
 )
+from sigcube.analysis.roles import Names, describe_weights, probabilities, settle
 from sigcube.errors import SpecError
 from sigcube.wording import count, number
 
@@ -37,6 +36,9 @@ def sensitivity(
     weights: Mapping[str, Any] | None = None,
     order: int | None = None,
     missing: Literal["refuse", "drop"] = "refuse",
+    over: Names | None = None,
+    at: Mapping[str, Any] | None = None,
+    profiled: Names | None = None,
 ) -> xr.Dataset:
     """Split the variance of an array over its grid among the axes and their interactions: exactly, from every value.
 
@@ -57,19 +59,23 @@ def sensitivity(
         What to do if a value is not finite, because the model is not, or the point failed or is not done yet. A split
         needs a value at each point: the question is refused, or values of axes (and systems) are left out, that with
         the largest share of missing values first, until none is missing. The attribute ``left_out`` names them.
+    over, at, profiled : optional
+        The axes among which the variance is split, by name or role, and what becomes of the others, as for
+        `specification_curve`: by default arbitrary axes, or all if none has a role.
 
     Returns
     -------
     Dataset
         ``mean`` and ``variance``; ``first`` and ``total`` Sobol' indices and ``shapley`` shares over ``axis``;
         ``interaction`` over two axes, of the pair alone; and ``share`` over ``component``, which is named after its
-        axes. All but mean and variance are shares of the variance, and NaN where that is zero.
+        axes. All but mean and variance are shares of the variance, and NaN where that is zero. Attributes say what
+        became of the axes, ``over``, ``held`` and ``profiled``, and which ``weights`` they had.
 
     Raises
     ------
     SpecError
         For values that are missing, weights along an axis that is not there, of another number, or that are negative
-        or do not add up to one.
+        or do not add up to one; and as `specification_curve` for axes.
 
     Notes
     -----
@@ -83,14 +89,13 @@ def sensitivity(
     2, 245 (Shapley: a component is shared equally among its axes).
     """
     check_array(array)
-    dims = grid_dims(array)
     if missing not in ("refuse", "drop"):
         raise SpecError(f"missing values cannot be {missing!r}", where="missing", expected="'refuse' or 'drop'")
     if order is not None and order < 1:
         raise SpecError("a component has at least one axis", where="order", found=str(order), expected="1 or more")
-    for name in weights or {}:
-        find_dim(array, name, where="weights")
-    given = {dim: _probabilities(array, dim, weights or {}) for dim in dims}
+    settled = settle(array, over=over, at=at, profiled=profiled)
+    array = settled.array
+    dims, given = grid_dims(array), probabilities(array, weights)
     left_out = "nothing"
     if missing == "drop":
         kept, left_out = _complete(array)
@@ -111,30 +116,12 @@ def sensitivity(
             found=f"{count(gaps)} of {count(array.size)} are not: invalid, failed or not done yet, as the status says",
             hint="choose a part of the grid with .sel or .isel, or missing='drop'",
         ) from None
-    return _answer(array, active, squares, means, order=order).assign_attrs(left_out=left_out)
+    answer = _answer(array, active, squares, means, order=order)
+    return answer.assign_attrs(left_out=left_out, **settled.attrs, weights=describe_weights(weights))
 
 
 class _Gap(Exception):
     """A value is not finite."""
-
-
-def _probabilities(array: xr.DataArray, dim: str, weights: Mapping[str, Any]) -> FloatArray:
-    """Return the weights along a dimension, given for it or for an axis along it."""
-    n, names = array.sizes[dim], [name for name in weights if name == dim or name in axes_along(array, dim)]
-    if not names:
-        return np.full(n, 1.0 / n)
-    (name, *others), where = names, f"weights.{names[0]}"
-    if others:
-        raise SpecError("two axes along one dimension have weights", where=where, found=f"also {others[0]}")
-    given = np.asarray(weights[name], dtype=np.float64)
-    if given.shape != (n,):
-        raise SpecError("each value of an axis has a weight", where=where, found=f"{given.shape}", expected=f"({n},)")
-    if not (np.isfinite(given).all() and (given >= 0).all()):
-        raise SpecError("a weight is a probability", where=where, found=number(given.min()), expected="0 or more")
-    total = float(given.sum())
-    if abs(total - 1.0) > 1e-9:
-        raise SpecError("weights do not add up", where=where, found=f"{total:.10g}", expected="1", hint="w / w.sum()")
-    return given / total
 
 
 def _complete(array: xr.DataArray) -> tuple[dict[str, npt.NDArray[np.int64]], str]:

@@ -1,9 +1,9 @@
-"""The commands that ask a result: best, profile, sensitivity, ablation, curve and holdout."""
+"""The commands that ask a result: best, profile, sensitivity, ablation, curve, holdout and tradeoff."""
 
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,7 +12,7 @@ from sigcube.cli.app import AsJson, print_json, print_tables
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["ablation", "best", "curve", "holdout", "profile", "sensitivity"]
+__all__ = ["ablation", "best", "curve", "holdout", "profile", "sensitivity", "tradeoff"]
 
 ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
 BySummary = Annotated[
@@ -20,6 +20,18 @@ BySummary = Annotated[
 ]
 BySystems = Annotated[
     str, typer.Option("--by", metavar="METRIC", help="A metric that is kept for each system, or win_rate.")
+]
+Over = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="An axis or a role that it is asked over: arbitrary, physical, nuisance."),
+]
+At = Annotated[list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Where an axis is held.")]
+Profiled = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="An axis or a role over which the best is taken; nuisances by default."),
+]
+Threshold = Annotated[
+    float | None, typer.Option(metavar="VALUE", help="Which share of the specifications is better than this?")
 ]
 Seed = Annotated[int, typer.Option(help="Of the random numbers: the same seed, the same answer.")]
 
@@ -90,6 +102,9 @@ def sensitivity(
     ] = None,
     order: Annotated[int | None, typer.Option(min=1, metavar="N", help="Most axes of an interaction.")] = None,
     drop: Annotated[bool, typer.Option("--drop", help="Leave out values of axes until no point is missing.")] = False,
+    over: Over = None,
+    at: At = None,
+    profiled: Profiled = None,
     as_json: AsJson = False,
 ) -> None:
     """Split the variance over the grid among the axes and their interactions, exactly."""
@@ -97,8 +112,12 @@ def sensitivity(
     from sigcube.analysis.best import array_of
     from sigcube.store.result import open_result
 
-    found = analysis.sensitivity(array_of(open_result(result), by), order=order, missing="drop" if drop else "refuse")
-    about, title = {"of": found.of, "left_out": found.left_out}, f"Variance of {found.of}"
+    array = array_of(open_result(result), by)
+    missing: Literal["refuse", "drop"] = "drop" if drop else "refuse"
+    found = analysis.sensitivity(
+        array, order=order, missing=missing, over=over, at=_places(array, at), profiled=profiled
+    )
+    about, title = {"of": found.of, "left_out": found.left_out, **_treatment(found)}, f"Variance of {found.of}"
     if found["mean"].ndim:
         (dim,) = map(str, found["mean"].dims)
         axes: Any = found["axis"].values
@@ -122,32 +141,31 @@ def ablation(
         list[str] | None, typer.Option(metavar="AXIS=LABEL", help="Where it starts from; the best point otherwise.")
     ] = None,
     by: BySystems = "rms",
-    refit: Annotated[
-        bool, typer.Option("--refit", help="Under each label, choose the axes that are not compared or given again.")
-    ] = False,
-    axis: Annotated[
-        list[str] | None, typer.Option(metavar="AXIS", help="Compare its values; all axes of labels by default.")
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="An axis or a role that is compared; arbitrary ones by default, or all labels.",
+        ),
+    ] = None,
+    profiled: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="An axis or a role chosen again under each label; nuisances by default."),
     ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Change one label at a time, and compare each system with itself: what each label is worth."""
     from sigcube import analysis
-    from sigcube.analysis.labelled import is_label
     from sigcube.store.result import open_result
 
-    opened, wanted = open_result(result), {}
-    for each in baseline or []:
-        name, equals, value = each.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{each!r} is not AXIS=LABEL")
-        wanted[name] = _number(value) if name in opened.coords and not is_label(opened[name]) else value
-    found = analysis.ablation(
-        opened, baseline=wanted, by=by, others="best" if refit else "held", axes=axis or (), seed=seed
-    )
+    opened = open_result(result)
+    start = _places(opened, baseline)
+    found = analysis.ablation(opened, baseline=start, by=by, over=over, profiled=profiled, seed=seed)
     place = {name: found[name].item() for name in _axes(opened[found.by])}
     columns = ["axis", "label", "value", "difference", "low", "high", "p_value", "p_adjusted", "better", "worse"]
-    about = {"by": found.by, **{key: found.attrs[key] for key in ("others", "n_compared", "confidence")}}
+    keys = ("n_compared", "confidence", "over", "held", "profiled")
+    about = {"by": found.by, **{key: found.attrs[key] for key in keys if found.attrs[key] != "nothing"}}
     text = ", ".join(f"{name}={_cell(name, each)}" for name, each in place.items())
     value = found["baseline"].item()
     about["baseline"] = {"place": place, "value": value} if as_json else f"{text}: {_cell('', value)}"
@@ -158,10 +176,16 @@ def ablation(
 def curve(
     result: ResultPath,
     by: BySummary = None,
-    threshold: Annotated[
-        float | None, typer.Option(metavar="VALUE", help="Which share of the specifications is better than this?")
-    ] = None,
+    threshold: Threshold = None,
+    over: Over = None,
+    at: At = None,
+    profiled: Profiled = None,
     rows: Annotated[int, typer.Option(min=1, metavar="N", help="Specifications shown from either end.")] = 5,
+    null: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Compare with N curves of a model no better than the reference.")
+    ] = 0,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page about the curve as well.")] = None,
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Sort every specification; say for which share a statement holds, and which choice moves that most."""
@@ -170,8 +194,10 @@ def curve(
     from sigcube.analysis.labelled import axes_along
     from sigcube.store.result import open_result
 
-    array = summary_of(open_result(result), by)
-    found = analysis.specification_curve(array, threshold=threshold)
+    opened = open_result(result)
+    array = summary_of(opened, by)
+    places = _places(array, at)
+    found = analysis.specification_curve(array, threshold=threshold, over=over, at=places, profiled=profiled)
     n, dims = found.sizes["specification"], found["axis"].values
     shown: Rows = []
     for i in sorted({*range(min(rows, n)), *range(max(0, n - rows), n)}):
@@ -179,12 +205,30 @@ def curve(
         labels = {name: array[name].values[at] for dim, at in choice for name in axes_along(array, dim)}
         shown.append({"rank": i + 1, found.of: found["value"].values[i].item(), **labels})
     about = {"of": found.of, "specifications": n, "n_repeated": found.n_repeated, "n_missing": found.n_missing}
+    about |= _treatment(found)
+    tables: dict[str, tuple[str, Rows]] = {}
+    of_all = told = None
     if threshold is not None:
         about |= {"statement": found.statement, "share": found["share"].item()}
+        if any(found["axis_role"].values):
+            of_all = analysis.robustness(array, threshold=threshold, at=places)
+            title = f"Share of the specifications: {found.statement}"
+            shares = [row | {"weight": int(row["weight"])} for row in _rows(of_all, ["role", "weight", "share"])]
+            tables["roles"] = title, shares
+    if null:
+        told = analysis.null_curve(
+            opened, by=found.of, threshold=threshold, over=over, at=places, profiled=profiled, n=null, seed=seed
+        )
+        columns = ["statistic", "observed", "null_low", "null_high", "p_value"]
+        tables["null"] = f"Against {null:,} null curves", _rows(told, columns)
     moves = _rows(found, ["axis", "moves", "lowest", "lowest_at", "highest", "highest_at"])
     moves.sort(key=lambda row: -row["moves"])
     title = f"What moves {'the mean of ' + found.of if threshold is None else 'the share'}"
-    _show(about, as_json, moves=(title, moves), curve=("Specifications", shown))
+    if html is not None:
+        from sigcube.explore import curve_page
+
+        about["page"] = str(curve_page(found, html, result=opened, every=of_all, null=told))
+    _show(about, as_json, **tables, moves=(title, moves), curve=("Specifications", shown))
 
 
 def holdout(
@@ -203,6 +247,52 @@ def holdout(
     about = {"by": found.by, "seed": seed, **{name: found[name].item() for name in ("in_sample", "out_of_sample")}}
     rows = _rows(found, [*_axes(opened[found.by]), "n_test", "train", "test"])
     _show(about, as_json, folds=(f"{found.by}: chosen on the others, and scored", rows))
+
+
+def tradeoff(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A joint result of several datasets.")],
+    x: Annotated[str, typer.Argument(metavar="DATASET/SUMMARY", help="Such as sparc/rms_mean.")],
+    y: Annotated[str, typer.Argument(metavar="DATASET/SUMMARY", help="Such as clash/ratio_mean.")],
+    rows: Annotated[int, typer.Option(min=2, metavar="N", help="Points of the front that are shown.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Say what the best point for one dataset costs another: both ends, a compromise, and the points between."""
+    import numpy as np
+
+    from sigcube import analysis
+    from sigcube.store.joint import open_joint
+
+    found = analysis.tradeoff(open_joint(result), x=x, y=y)
+    axes = [str(name).removesuffix("_at") for name in found.coords if str(name).endswith("_at")]
+    values = {x: found["at_x"].values, y: found["at_y"].values, **{n: found[f"{n}_at"].values for n in axes}}
+    places = [
+        {"place": str(place), **{name: each[i].item() for name, each in values.items()}}
+        for i, place in enumerate(found["place"].values)
+    ]
+    n = found.sizes["point"]
+    shown = np.unique(np.linspace(0, n - 1, min(n, rows)).round().astype(int))
+    front = _rows(found.isel(point=shown), ["x", "y", "x_regret", "y_regret", *axes])
+    about = {"x": x, "y": y, "front": n, "tension": found["tension"].item()}
+    _show(about, as_json, places=(f"{x} and {y}", places), points=("Points that no other beats in both", front))
+
+
+def _places(data: "xr.DataArray | xr.Dataset", given: Iterable[str] | None) -> dict[str, Any]:
+    """Return what options ``AXIS=VALUE`` say: labels, and numbers where the axis has them."""
+    from sigcube.analysis.labelled import is_label
+
+    found: dict[str, Any] = {}
+    for each in given or ():
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{each!r} is not AXIS=VALUE")
+        found[name] = _number(value) if name in data.coords and not is_label(data[name]) else value
+    return found
+
+
+def _treatment(found: "xr.Dataset") -> dict[str, str]:
+    """Return what became of axes, where it is not that all of them remain."""
+    told = {key: str(found.attrs[key]) for key in ("over", "held", "profiled")}
+    return {} if told["held"] == told["profiled"] == "nothing" else told
 
 
 def _axes(array: "xr.DataArray") -> list[str]:

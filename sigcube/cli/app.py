@@ -229,7 +229,8 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_result(path: Path) -> None:
+def print_result(path: Path, *, joint: bool = False) -> None:
     """Say where a result is, and how to open it."""
     typer.echo(f"result: {path}")
-    typer.echo(f'open it: python -c "import sigcube; print(sigcube.open_result({str(path)!r}))"')
+    how = "open_joint" if joint else "open_result"
+    typer.echo(f'open it: python -c "import sigcube; print(sigcube.{how}({str(path)!r}))"')

@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -80,14 +80,22 @@ def plan(
 ) -> None:
     """Show what a sweep would compute and write, and what that costs; nothing is written."""
     from sigcube.plan.plan import plan_record
-    from sigcube.sweep import Sweep
+    from sigcube.sweep import JointSweep, sweep_from_toml
 
-    fixed = read_settings(settings)
-    planned = Sweep.from_toml(spec, fixed=fixed, where=where, error_floor=error_floor).plan()
+    prepared = sweep_from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
+    if not isinstance(prepared, JointSweep):
+        planned = prepared.plan()
+        if as_json:
+            print_json(plan_record(planned))
+        else:
+            typer.echo(repr(planned))
+        return
+    plans = prepared.plans()
     if as_json:
-        print_json(plan_record(planned))
-    else:
-        typer.echo(repr(planned))
+        print_json({name: plan_record(planned) for name, planned in plans.items()})
+        return
+    for name, planned in plans.items():
+        typer.echo(f"{name}: {planned!r}")
 
 
 def sweep(
@@ -105,34 +113,46 @@ def sweep(
     ] = False,
 ) -> None:
     """Run a sweep, or what is left of it. After an interrupt or a crash the same command resumes it."""
+    from contextlib import ExitStack
+
     from sigcube.cli.tables import best_table
-    from sigcube.driver.progress import sweep_progress
+    from sigcube.driver.progress import joint_progress, sweep_progress
     from sigcube.store import status as read_status
-    from sigcube.sweep import Sweep
+    from sigcube.store.joint import results_in
+    from sigcube.store.result import open_result
+    from sigcube.sweep import JointSweep, sweep_from_toml
 
     target = out or _default_target(spec)
-    prepared = Sweep.from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
-    data_points = prepared.plan(probe=False).n_points
+    prepared = sweep_from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError("this folder cannot be made", where=str(target.parent), found=error.strerror) from None
-    with sweep_progress(stderr_console(), data_points=data_points) as on_event:
-        result = (prepared.extend if extend else prepared.run)(
-            target,
-            scheduler=scheduler,
-            workers=workers,
-            fail_fast=fail_fast,
-            retry_failed=retry_failed,
-            on_event=on_event,
-        )
-    print_tables([best_table(result)])
-    print_result(target)
-    state = read_status(target)
-    if state.failed or state.killed:
-        typer.echo(
-            f"{state.failed} blocks failed, {state.killed} killed their worker: sigcube status {target}", err=True
-        )
+    options: dict[str, Any] = {
+        "scheduler": scheduler,
+        "workers": workers,
+        "fail_fast": fail_fast,
+        "retry_failed": retry_failed,
+    }
+    with ExitStack() as stack:
+        if isinstance(prepared, JointSweep):
+            points = {name: each.plan(probe=False).n_points for name, each in prepared.leaves.items()}
+            shown = stack.enter_context(joint_progress(stderr_console(), points))
+            prepared.run(target, extend=extend, on_leaf=shown.begin, on_event=shown, **options)
+        else:
+            own = prepared.plan(probe=False).n_points
+            on_event = stack.enter_context(sweep_progress(stderr_console(), data_points=own))
+            (prepared.extend if extend else prepared.run)(target, on_event=on_event, **options)
+    failed = False
+    for name, path in results_in(target).items():
+        print_tables([best_table(open_result(path), of=name)])
+        state = read_status(path)
+        if state.failed or state.killed:
+            failed = True
+            said = f"{state.failed} blocks failed, {state.killed} killed their worker: sigcube status {path}"
+            typer.echo(said, err=True)
+    print_result(target, joint=isinstance(prepared, JointSweep))
+    if failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
@@ -151,11 +171,21 @@ def status(
     from sigcube.cli.catalogue import status_record
     from sigcube.cli.tables import describe_status
     from sigcube.store import status as read_status
+    from sigcube.store.joint import results_in
 
+    stores = results_in(result)
     while True:
-        state = read_status(result)
-        typer.echo(json.dumps(status_record(state)) if as_json else f"{result}\n{describe_status(state)}")
-        if not watch or state.holder is None:
+        # Of a joint result, a dataset whose sweep has not begun is not there yet.
+        states = {name: read_status(path) if not name or path.exists() else None for name, path in stores.items()}
+        if as_json:
+            records = {name: None if state is None else status_record(state) for name, state in states.items()}
+            typer.echo(json.dumps(records.get("", records)))
+        for name, state in states.items() if not as_json else ():
+            text = (
+                "  state     not begun; the same sweep command begins it" if state is None else describe_status(state)
+            )
+            typer.echo(f"{stores[name]}\n{text}")
+        if not watch or not any(state and state.holder for state in states.values()):
             return
         time.sleep(2.0)
 
@@ -171,17 +201,26 @@ def rerun(
 ) -> None:
     """Make a result again from what it holds, and compare every block bit for bit."""
     from sigcube.driver.progress import sweep_progress
+    from sigcube.files import beside
     from sigcube.plan.own_code import own_records
     from sigcube.rerun import rerun as make_again
+    from sigcube.store.joint import results_in
     from sigcube.sweep import Sweep
 
     records = own_records(own or ())
-    data_points = Sweep.from_result(result, **records).plan(probe=False).n_points
-    with sweep_progress(stderr_console(), data_points=data_points) as on_event:
-        report = make_again(result, out, **records, scheduler=scheduler, workers=workers, on_event=on_event)
-    typer.echo(f"{report.path}: {report.compared} blocks compared, {len(report.differing)} differ")
-    if not report.identical:
-        typer.echo(f"blocks that differ: {', '.join(map(str, report.differing[:20]))}", err=True)
+    differing = False
+    for name, path in results_in(result).items():
+        second = (out or beside(result, "-rerun.zarr")) / name if name else out
+        if second is not None:
+            second.parent.mkdir(parents=True, exist_ok=True)
+        data_points = Sweep.from_result(path, **records).plan(probe=False).n_points
+        with sweep_progress(stderr_console(), data_points=data_points) as on_event:
+            report = make_again(path, second, **records, scheduler=scheduler, workers=workers, on_event=on_event)
+        typer.echo(f"{report.path}: {report.compared} blocks compared, {len(report.differing)} differ")
+        if not report.identical:
+            differing = True
+            typer.echo(f"blocks that differ: {', '.join(map(str, report.differing[:20]))}", err=True)
+    if differing:
         raise typer.Exit(ExitCode.DIFFERENT)
 
 
@@ -196,20 +235,27 @@ def verify(
     """Read a result again, and compare it with the digests of what was written."""
     from sigcube.driver.progress import count_progress
     from sigcube.plan.own_code import own_records
+    from sigcube.store.joint import results_in
     from sigcube.verification import verify as verify_result
 
     records = own_records(own or ())
-    with count_progress(stderr_console()) as tell:
-        report = verify_result(
-            result,
-            sample=sample,
-            repair=repair,
-            own_kernels=records["own_kernels"],
-            own_metrics=records["own_metrics"],
-            on_block=lambda done, total: tell("blocks", done, total),
-        )
-    typer.echo(repr(report))
-    if not report.sound:
+    sound = True
+    for name, path in results_in(result).items():
+        if name and not path.exists():
+            typer.echo(f"{path}: not begun")
+            continue
+        with count_progress(stderr_console()) as tell:
+            report = verify_result(
+                path,
+                sample=sample,
+                repair=repair,
+                own_kernels=records["own_kernels"],
+                own_metrics=records["own_metrics"],
+                on_block=lambda done, total: tell("blocks", done, total),
+            )
+        typer.echo(repr(report))
+        sound = sound and report.sound
+    if not sound:
         raise typer.Exit(ExitCode.DIFFERENT)
 
 

@@ -167,8 +167,11 @@ def cube_tables(path: object, summary: Summary) -> list[Table]:
     ]
 
 
-def best_table(result: xr.Dataset) -> Table | Text:
-    """Return `sigcube.analysis.best.best_points` as a table, or why there is no value."""
+def best_table(result: xr.Dataset, *, of: str = "") -> Table | Text:
+    """Return `sigcube.analysis.best.best_points` as a table, of one of several datasets or the only one.
+
+    Where no point has a value it is a text, which says why.
+    """
     value = default_summary(result)
     # The store keeps coordinates in alphabetical order; the axes stand in the order of the grid's dimensions.
     dims = list(result["status"].dims)
@@ -181,7 +184,8 @@ def best_table(result: xr.Dataset) -> Table | Text:
     ]
     if not rows:
         return _why_no_value(result, value)
-    return table(f"Best {value} under each reading", [_heading(result, name) for name in columns], rows)
+    name = f"{of}: best" if of else "Best"
+    return table(f"{name} {value} under each reading", [_heading(result, name) for name in columns], rows)
 
 
 def _why_no_value(result: xr.Dataset, value: str) -> Text:

@@ -44,6 +44,7 @@ _STORES = {
     "cube": ("a cube", "`sigcube check` and `sigcube show` tell what is in it"),
     "result": ("a result of a sweep", "`sigcube status`, `verify`, `rerun` and `map` take it"),
     "fit": ("a result of a fit", "open it in Python, with sigcube.open_result"),
+    "joint": ("a joint result of several datasets", "name one of them, as PATH/NAME, or use sigcube.open_joint"),
 }
 
 
@@ -185,7 +186,7 @@ def write_store(path: Path, *, overwrite: bool, what: str = "cube") -> Iterator[
 
 
 def store_at(path: Path) -> str:
-    """Tell what is at a path: a ``cube``, the ``result`` of a sweep, a ``fit``, or nothing of the kind."""
+    """Tell what is here: a ``cube``, the ``result`` of a sweep, a ``fit``, a ``joint`` result, or none of them."""
     try:
         attrs = json.loads((path / "zarr.json").read_bytes())["attributes"]
         # Results have a kind too, but no fingerprint of their own.

@@ -1,7 +1,7 @@
 """How far a sweep, a fit or a verification is, on the error stream: a bar on a terminal, plain lines anywhere else."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.text import Text
 from sigcube.driver.events import Event
 from sigcube.wording import count, duration
 
-__all__ = ["EVERY", "count_progress", "sweep_progress"]
+__all__ = ["EVERY", "JointProgress", "count_progress", "joint_progress", "sweep_progress"]
 
 EVERY = 5.0
 """Seconds between plain lines."""
@@ -31,6 +31,33 @@ def sweep_progress(console: Console, *, data_points: int) -> Iterator[Callable[[
     with _bar(console, "{task.fields[state]}") as bar:
         bar.add_task("blocks", total=None, state="starting")
         yield _SweepProgress(console, data_points, bar)
+
+
+@contextmanager
+def joint_progress(console: Console, data_points: Mapping[str, int]) -> Iterator["JointProgress"]:
+    """Yield what shows the sweeps of several datasets, one after another, as one progress; the points are of each."""
+    if not console.is_terminal:
+        yield JointProgress(_SweepProgress(console, 0), data_points)
+        return
+    with _bar(console, "{task.fields[state]}") as bar:
+        bar.add_task("blocks", total=None, state="starting")
+        yield JointProgress(_SweepProgress(console, 0, bar), data_points)
+
+
+class JointProgress:
+    """The progress of a joint sweep: that of the dataset at work, under its name and number."""
+
+    def __init__(self, shown: "_SweepProgress", data_points: Mapping[str, int]) -> None:
+        self._shown, self._data_points = shown, data_points
+
+    def begin(self, name: str, _: object) -> None:
+        """Go on to another dataset."""
+        number = list(self._data_points).index(name) + 1
+        self._shown.begin(f"{name} ({number} of {len(self._data_points)}): ", self._data_points[name])
+
+    def __call__(self, event: Event) -> None:
+        """Show an event of its run."""
+        self._shown(event)
 
 
 @contextmanager
@@ -80,8 +107,13 @@ class _SweepProgress:
         self._console = console
         self._data_points = data_points
         self._bar = bar
+        self._of = ""
         self._failures = 0
         self._last = -EVERY
+
+    def begin(self, of: str, data_points: int) -> None:
+        """Go on to another run, whose lines begin with its name."""
+        self._of, self._data_points, self._failures = of, data_points, 0
 
     def __call__(self, event: Event) -> None:
         if event.kind in ("failed", "killed") and event.entry is not None:
@@ -94,7 +126,7 @@ class _SweepProgress:
             self._warn(f"this worker gets no blocks: {event.text}")
         if event.kind == "started" and event.text:
             self._console.print(Text(f"dashboard {event.text}", style="dim"), soft_wrap=True)
-        line = describe(event, self._data_points)
+        line = f"{self._of}{describe(event, self._data_points)}"
         if self._bar is not None:
             progress = event.progress
             self._bar.update(self._bar.task_ids[0], total=progress.blocks, completed=progress.ended, state=line)

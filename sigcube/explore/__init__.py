@@ -1,6 +1,7 @@
 """Views of cubes and results: pages that open in a browser without a server and without a network."""
 
 from sigcube.explore.cube_page import cube_page, folder_pages, index_page
+from sigcube.explore.curve_page import curve_page
 from sigcube.explore.fit_page import fit_page
 from sigcube.explore.map_plots import Mark
 from sigcube.explore.page import Card, CardTable, write_page
@@ -12,6 +13,7 @@ __all__ = [
     "CardTable",
     "Mark",
     "cube_page",
+    "curve_page",
     "fit_page",
     "folder_pages",
     "index_page",

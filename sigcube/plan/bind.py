@@ -131,7 +131,8 @@ def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Pl
     """
     spec, added = extend_spec(stored.spec, wanted.spec, where=where)
     plan = plan_packed(spec, packed, wanted.origin, stages=(*stored.stages, *added), asked=wanted.spec)
-    grown = {"dimensions", "stages", *(f"axis {axis.name}" for axis in spec.grid.axes)}
+    # Roles decide no value: an extension takes over those that are wanted.
+    grown = {"dimensions", "stages", "roles", *(f"axis {axis.name}" for axis in spec.grid.axes)}
     if differing := [part for part in find_differences(stored.identity, plan.identity) if part not in grown]:
         raise StoreMismatch(
             f"a result is extended by values of its axes alone: {', '.join(differing)} differ",

@@ -8,9 +8,11 @@ from functools import cache
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sigcube import __version__
 from sigcube.chunks import Region
@@ -25,6 +27,7 @@ from sigcube.plan.spec import FORMER_KEYS, MODEL, Spec, spec_to_record
 from sigcube.plan.values import Section
 
 __all__ = [
+    "SECTION",
     "describe_identity",
     "find_differences",
     "fixed_coords",
@@ -33,12 +36,24 @@ __all__ = [
     "result_coords",
 ]
 
+SECTION = "section"
+"""The coordinate of a result that tells which combinations of labels are one and the same model."""
+
+_SECTION_ATTRS: Mapping[str, str] = MappingProxyType(
+    {"long_name": "number of the model: labels with the same one make no difference", "source": "sigcube"}
+)
+
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "distributed")
 
 
 def result_coords(spec: Spec, systems: tuple[str, ...], sections: Sequence[Section]) -> dict[str, Any]:
     """Return the coordinates of a result: the grid's axes with units, and the names of the systems where kept."""
-    coords = {axis.name: (axis.dim, axis.array, _axis_attrs(spec, axis, sections)) for axis in spec.grid.axes}
+    coords: dict[str, Any] = {
+        axis.name: (axis.dim, axis.array, _axis_attrs(spec, axis, sections) | _role_attrs(spec, axis))
+        for axis in spec.grid.axes
+    }
+    if len(spec.grid.label_dims) > 1 and any(len(section.positions) > 1 for section in sections):
+        coords[SECTION] = spec.grid.label_dims, _section_numbers(spec, sections), dict(_SECTION_ATTRS)
     if spec.keep_systems and (dim := spec.model.frame.system_dim):
         coords[dim] = (dim, np.array(systems, dtype=object), {"long_name": dim, "source": "cube"})
     return coords
@@ -64,6 +79,19 @@ def fixed_coords(models: Sequence[Model]) -> dict[str, Any]:
 def _parameter_attrs(parameter: Parameter) -> dict[str, Any]:
     text = {**unit_attrs(parameter.unit), "long_name": parameter.description}
     return {**text, "symbol": parameter.symbol, "source": parameter.source}
+
+
+def _role_attrs(spec: Spec, axis: Axis) -> dict[str, str]:
+    return {"role": spec.roles[axis.name]} if axis.name in spec.roles else {}
+
+
+def _section_numbers(spec: Spec, sections: Sequence[Section]) -> npt.NDArray[np.int32]:
+    """Return the number of the section at each position of the dimensions of labels."""
+    numbers = np.empty([spec.grid.dims[dim] for dim in spec.grid.label_dims], dtype=np.int32)
+    for section in sections:
+        for position in section.positions:
+            numbers[position] = section.index
+    return numbers
 
 
 def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str, Any]:
@@ -107,7 +135,7 @@ def describe_identity(
         "kernel record": f"sha256 {_sha256(chain.from_iterable(map(_model_record, models)))}",
         **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
         "dimensions": ", ".join(f"{dim} {n}" for dim, n in spec.grid.dims.items()),
-        **{key: given[key] for key in ("models", "fixed", "keep", "dtype", "n_fitted") if key in given},
+        **{key: given[key] for key in ("models", "fixed", "keep", "dtype", "n_fitted", "roles") if key in given},
         "metrics": f"{given['metrics']} sha256 {_sha256(_metric_record(spec))}",
         "reference": " ".join([given["reference"], *reference]),
         **{name: origin[name] for name in ("where", "error_floor") if name in origin},

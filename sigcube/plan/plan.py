@@ -19,7 +19,7 @@ from sigcube.chunks import Region
 from sigcube.errors import SpecError
 from sigcube.plan.checks import check_dims
 from sigcube.plan.grid import Grid
-from sigcube.plan.identity import describe_identity, fixed_coords, result_attrs, result_coords
+from sigcube.plan.identity import SECTION, describe_identity, fixed_coords, result_attrs, result_coords
 from sigcube.plan.layout import Layout, lay_out
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import Block, ResultVariable, Section
@@ -256,7 +256,7 @@ def make_plan(
     at_first = sections_in(stages[0], spec.grid, sections)
     used = [section.used_dims(spec.grid.dims) for section in at_first]
     layout = lay_out(spec, begun=begun, used=used, n_systems=len(systems), n_points=n_points)
-    check_dims(spec, {variable.name for variable in layout.variables})
+    check_dims(spec, {SECTION, *(variable.name for variable in layout.variables)})
     return Plan(spec, tuple(systems), n_points, sections, layout, stages, asked or spec, origin or {})
 
 

@@ -1,7 +1,7 @@
 """What is asked of a sweep: as a user writes it, as the rest of sigcube holds it, and as a result records it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Self
@@ -22,6 +22,8 @@ from sigcube.toml import check, read_toml
 __all__ = [
     "FORMER_KEYS",
     "MODEL",
+    "ROLES",
+    "DataKeys",
     "Spec",
     "SpecFile",
     "check_names",
@@ -33,6 +35,10 @@ __all__ = [
 
 #: The axis of the names of several models.
 MODEL = "model"
+
+#: What an axis is to those who ask: a choice that a paper leaves open, a parameter, or what is known from elsewhere
+#: within limits, such as a mass-to-light ratio.
+ROLES = ("arbitrary", "physical", "nuisance")
 
 #: What keys were called in results that earlier versions wrote.
 FORMER_KEYS: Mapping[str, str] = MappingProxyType({"parameters": "fixed", "fitted": "n_fitted"})
@@ -60,6 +66,8 @@ class Spec:
         Type of the per-system values on disk; summaries are float64.
     n_fitted : int
         Number of fitted parameters, for the degrees of freedom of reduced χ².
+    roles : Mapping of str to str
+        By axis, where it has one: a role of `ROLES`. No value depends on it, but what questions do with the axis.
     """
 
     models: Mapping[str, Model]
@@ -69,6 +77,7 @@ class Spec:
     keep_systems: bool
     dtype: Literal["float32", "float64"]
     n_fitted: int
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
@@ -98,16 +107,12 @@ class Spec:
         return tuple(model for model in self.models.values() if model.varies(name))
 
 
-class SpecFile(BaseModel):
-    """The keys of a sweep's TOML file."""
+class DataKeys(BaseModel):
+    """The keys of what a sweep sees of one dataset, and what it measures there."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cube: str
-    kernel: str | None = None
-    models: dict[str, str | dict[str, Any]] = Field(default={})
-    axes: dict[str, Any] = Field(default={})
-    title: str | None = None
     sample: str = "all"
     where: str | None = None
     error_floor: float | str | None = None
@@ -118,12 +123,24 @@ class SpecFile(BaseModel):
     reference: dict[str, Any] | None = None
     fixed: dict[str, Any] = Field(default={})
 
+
+class SpecFile(DataKeys):
+    """The keys of a sweep's TOML file."""
+
+    kernel: str | None = None
+    models: dict[str, str | dict[str, Any]] = Field(default={})
+    axes: dict[str, Any] = Field(default={})
+    title: str | None = None
+    roles: dict[str, list[str]] = Field(default={})
+
     def changed(self, fixed: Mapping[str, Any], **changes: Any) -> Self:
         """Return the keys with other values where they are given; what becomes fixed is no axis any more."""
         axes = {name: axis for name, axis in self.axes.items() if name not in fixed}
         models = {name: _without(table, fixed) for name, table in self.models.items()}
+        roles = {role: [name for name in names if name not in fixed] for role, names in self.roles.items()}
         given = {key: value for key, value in changes.items() if value is not None}
-        return self.model_copy(update={"axes": axes, "models": models, "fixed": {**self.fixed, **fixed}, **given})
+        held = {"axes": axes, "models": models, "roles": roles, "fixed": {**self.fixed, **fixed}}
+        return self.model_copy(update={**held, **given})
 
 
 def _without(model: str | dict[str, Any], names: Collection[str]) -> str | dict[str, Any]:
@@ -156,6 +173,13 @@ def read_spec_file(path: str | Path) -> SpecFile:
             expected="a table [axes]",
             hint="use `sigcube fit`",
         )
+    if "data" in content:
+        raise SpecError(
+            "this is the spec of a joint sweep, of several datasets",
+            where=str(path),
+            found="tables [[data]]",
+            hint="use `sigcube sweep`, in Python sigcube.JointSweep.from_toml",
+        )
     return check(SpecFile, content, what="the sweep's file is wrong", where=str(path))
 
 
@@ -171,13 +195,14 @@ def make_spec(
     keep: Sequence[str] = (),
     dtype: str = "float32",
     n_fitted: int = 0,
+    roles: Mapping[str, Sequence[str]] | None = None,
 ) -> Spec:
     """Build a spec from what a user gives, in Python or in a file.
 
     Raises
     ------
     SpecError
-        For a kernel, metric, axis, dtype or dimension that does not exist.
+        For a kernel, metric, axis, role, dtype or dimension that does not exist.
     """
     if dtype not in ("float32", "float64"):
         raise SpecError("dtype must be float32 or float64", where="dtype", found=shown(dtype))
@@ -196,14 +221,16 @@ def make_spec(
     if models and MODEL in axes:
         raise SpecError(f"an axis {MODEL!r} is there already: the names of the models", where=f"axes.{MODEL}")
     names = {MODEL: list(models)} if models else {}
+    grid = make_grid(names | {name: _spaced(name, axis) for name, axis in axes.items()})
     spec = Spec(
         models=made,
-        grid=make_grid(names | {name: _spaced(name, axis) for name, axis in axes.items()}),
+        grid=grid,
         metrics=find_metrics(metrics),
         reference=_reference(reference, FRAMES[kind]),
         keep_systems=bool(keep),
         dtype="float32" if dtype == "float32" else "float64",
         n_fitted=int(n_fitted),
+        roles=_roles(roles or {}, grid),
     )
     if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
         raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
@@ -257,6 +284,31 @@ def check_names(models: Mapping[str, Model], names: Iterable[str], *, where: str
         if name not in valid:
             what = f"{' and '.join(models)} {'has' if len(models) == 1 else 'have'} no parameter or choice {name!r}"
             raise SpecError(what, where=where, hint=did_you_mean(name, valid))
+
+
+def _roles(given: Mapping[str, Any], grid: Grid) -> dict[str, str]:
+    """Return the role of each axis that has one; axes that vary together are one choice, and have one role."""
+    _check_table("roles", given)
+    axes = {axis.name: axis for axis in grid.axes}
+    found: dict[str, str] = {}
+    for role, names in given.items():
+        where = f"roles.{role}"
+        if role not in ROLES:
+            raise SpecError(f"there is no role {role!r}", where="roles", hint=did_you_mean(role, ROLES))
+        _check_list(where, names)
+        for name in names:
+            if name not in axes:
+                what = f"{shown(name)} has a role, and is no axis"
+                raise SpecError(what, where=where, hint=did_you_mean(str(name), axes))
+            if found.setdefault(name, role) != role:
+                raise SpecError(f"axis {name!r} has two roles", where=where, found=f"also {found[name]}")
+    for name, role in found.items():
+        for other in grid.along(axes[name].dim):
+            if found.get(other.name) != role:
+                what = f"{name!r} and {other.name!r} vary together, and have one role"
+                found_there = found.get(other.name, "none")
+                raise SpecError(what, where=f"roles.{role}", found=f"{other.name}: {found_there}")
+    return found
 
 
 def _check_list(name: str, given: Any) -> None:
@@ -339,6 +391,7 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
         models: dict[str, Any] = {"models": several, "fixed": {}}
     else:
         models = {"kernel": spec.model.kernel.name, "fixed": dict(spec.model.settings)}
+    roles = {role: [name for name, own in spec.roles.items() if own == role] for role in ROLES}
     return {
         "kind": spec.model.frame.kind,
         **models,
@@ -348,6 +401,7 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
         "keep": [spec.model.frame.system_dim] if spec.keep_systems else [],
         "dtype": spec.dtype,
         "n_fitted": spec.n_fitted,
+        **({"roles": {role: names for role, names in roles.items() if names}} if spec.roles else {}),
     }
 
 

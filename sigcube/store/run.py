@@ -228,7 +228,9 @@ def _refuse_another_sweep(target: Path, plan: Plan) -> None:
             where=str(target),
             found="; ".join(f"{key} = {_shorten(stored.get(key))}" for key in differing),
             expected="; ".join(f"{key} = {_shorten(wanted.get(key))}" for key in differing),
-            hint="write to another path, or move the store away to start anew",
+            hint="`sigcube sweep SPEC --extend`, in Python `extend(path)`, gives the axes these roles"
+            if differing == ["roles"]
+            else "write to another path, or move the store away to start anew",
         )
 
 

@@ -27,11 +27,11 @@ def labelled_result(**options: Any) -> xr.Dataset:
     return both
 
 
-@pytest.mark.parametrize("others", ["held", "best"])
-def test_each_label_is_compared_with_the_baseline_galaxy_by_galaxy(others: Any) -> None:
+@pytest.mark.parametrize("profiled", [(), ("k", "A")])
+def test_each_label_is_compared_with_the_baseline_galaxy_by_galaxy(profiled: tuple[str, ...]) -> None:
     result = labelled_result(n_galaxies=20)
     result["rms"][3, 1] = np.nan
-    found = ablation(result, baseline={"window": "power"}, others=others, n_resamples=999)
+    found = ablation(result, baseline={"window": "power"}, profiled=profiled, n_resamples=999)
     base = {"window": 1, **best_index(result.rms_mean.isel(window=1))}
     place = {dim: result[dim].values[i] for dim, i in base.items()}
     assert {dim: found[dim].item() for dim in place} == place
@@ -49,7 +49,7 @@ def test_each_label_is_compared_with_the_baseline_galaxy_by_galaxy(others: Any) 
         change = found.isel(change=i)
         labels = {"law": law, "window": "power", change.axis.item(): change.label.item()}
         at = {"k": place["k"], "A": place["A"]}
-        if others == "best":
+        if profiled:
             index = best_index(result.rms_mean.sel(labels))
             at = {dim: result[dim].values[j] for dim, j in index.items()}
         theirs = result.rms.sel(labels | at)
@@ -70,7 +70,7 @@ def test_each_label_is_compared_with_the_baseline_galaxy_by_galaxy(others: Any) 
 
 
 def test_axes_of_numbers_are_compared_when_named() -> None:
-    found = ablation(kept_result(), baseline={"window": "power", "k": 1.0 + 1e-13}, axes=["k"])
+    found = ablation(kept_result(), baseline={"window": "power", "k": 1.0 + 1e-13}, over="k")
     assert list(found.axis.values) == ["k", "k"]
     assert list(found.label.values) == ["0.5", "2"]
 
@@ -110,10 +110,10 @@ def test_chunks_make_no_difference() -> None:
         ({"baseline": {"A": 1.25}}, "A has no value 1.25.*0.5 to 2 in 4.*the nearest: 1"),
         ({"baseline": {"A": "1"}}, "A takes numbers"),
         ({"baseline": {"windw": "none"}}, "there is no axis 'windw'.*did you mean 'window'"),
-        ({"axes": ["q"]}, "there is no axis 'q'"),
+        ({"over": ["q"]}, "there is no axis 'q'"),
         ({"by": "rms_median"}, "not by medians"),
         ({"by": "scatter_g"}, "of all points together"),
-        ({"others": "free"}, "other axes cannot be 'free'"),
+        ({"profiled": "window"}, "is treated in two ways"),
     ],
 )
 def test_bad_questions_get_one_clear_error(options: dict[str, Any], words: str) -> None:

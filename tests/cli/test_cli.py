@@ -61,6 +61,7 @@ VERBS = (
     "ablation",
     "curve",
     "holdout",
+    "tradeoff",
     "map",
     "fit",
     "claims",
@@ -441,7 +442,7 @@ def test_recorded_failures_are_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("no such value")
 
-    monkeypatch.setattr("sigcube.sweep.Engine.evaluate", fail)
+    monkeypatch.setattr("sigcube.sweep.sweep.Engine.evaluate", fail)
     done = call("sweep", "spec.toml", "--out", "broken.zarr")
     assert done.exit_code == ExitCode.SOME_FAILED, done.stderr
     assert re.search(r"block 0 failed: ValueError: no such value", done.stderr)

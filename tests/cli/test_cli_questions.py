@@ -98,7 +98,7 @@ def test_ablation(store: str, result: xr.Dataset) -> None:
     assert said["baseline"]["place"] == {"nu": "simple", "a0": 1.2e-10, "upsilon_disk": found.upsilon_disk.item()}
     assert said["n_compared"] == 1
     assert [row["difference"] for row in said["changes"]] == found.difference.values.tolist()
-    shown = ask("ablation", store, *words, "--by", "win_rate", "--refit", "--axis", "a0").stdout
+    shown = ask("ablation", store, *words, "--by", "win_rate", "--profiled", "upsilon_disk", "--over", "a0").stdout
     assert "nu=simple" in shown
     assert "1e-13" in shown
 
@@ -128,7 +128,7 @@ def test_holdout(store: str, result: xr.Dataset) -> None:
         (("profile", "q"), ExitCode.USAGE, "there is no axis 'q'"),
         (("sensitivity", "--by", "chi2"), ExitCode.USAGE, "no summary 'chi2'"),
         (("ablation", "--baseline", "nu=simpel"), ExitCode.USAGE, "did you mean 'simple'"),
-        (("ablation", "--baseline", "nu"), ExitCode.USAGE, "AXIS=LABEL"),
+        (("ablation", "--baseline", "nu"), ExitCode.USAGE, "AXIS=VALUE"),
         (("ablation", "--baseline", "a0=much"), ExitCode.USAGE, "a0 takes numbers"),
         (("holdout", "--folds", "1"), ExitCode.USAGE, "2 to 12"),
     ],

@@ -17,10 +17,22 @@ from bokeh.models import Button, Div, HoverTool, Paragraph, Select, Slider, Tool
 from bokeh.models.dom import HTML
 from bokeh.plotting import figure
 
+from sigcube.analysis import robustness, specification_curve
 from sigcube.claims import Claim, judge
 from sigcube.claims.quantities.base import Found
 from sigcube.cube import KINDS, save_cube
-from sigcube.explore import Card, CardTable, Mark, cube_page, fit_page, index_page, page, result_page, write_page
+from sigcube.explore import (
+    Card,
+    CardTable,
+    Mark,
+    cube_page,
+    curve_page,
+    fit_page,
+    index_page,
+    page,
+    result_page,
+    write_page,
+)
 from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.explore.ledger_page import claims_page
 from sigcube.explore.page import Link
@@ -141,6 +153,13 @@ def page_of_map(page: Path) -> object:
     return result_page(hostile_result(), page, x=x, y=y, value=evil("rms_mean"), mark=mark, subtitle=evil("subtitle"))
 
 
+def page_of_curve(page: Path) -> object:
+    result = hostile_result().isel({evil("xi_scale"): slice(3), evil("A"): slice(3)})
+    curve = specification_curve(result[evil("rms_mean")], threshold=11.0)
+    every = robustness(result[evil("rms_mean")], threshold=11.0)
+    return curve_page(curve, page, result=result, every=every)
+
+
 def page_of_many_labels(page: Path) -> object:
     labels = xr.DataArray(np.arange(500), dims=evil("window"))
     result = hostile_result().isel({evil("k"): 1, evil("window"): labels % 3, evil("A"): slice(5)})
@@ -153,6 +172,7 @@ WRITERS: Mapping[str, Callable[[Path], object]] = {
     "comparison": page_of_comparison,
     "index": page_of_index,
     "map": page_of_map,
+    "curve": page_of_curve,
     "line": lambda page: result_page(hostile_result().isel({evil("k"): 1, evil("A"): 3}), page),
     "labels": lambda page: result_page(hostile_result().isel({evil("k"): 1, evil("A"): 3, evil("xi_scale"): 2}), page),
     "many labels": page_of_many_labels,
@@ -202,6 +222,7 @@ SHOWN = {
     "comparison": ["S0", "a", "b", "head", "&gt;number", "link", "cell", "card", "text", "note", "said", "t", "s"],
     "index": ["synthetic", "missing", "dataset", "citation"],
     "map": ["subtitle", "xi_scale", "window", "k", "A", "power", "exponent", "rms_mean", "win_rate", "mark", "kernel"],
+    "curve": ["window", "power", "A", "rms_mean", "RMS residual, mean over systems", "synthetic"],
     "line": ["xi_scale", "window", "power", "rms_mean", "fixed", "value", "version", "km/s"],
     "labels": ["window", "power", "rms_mean", "amplitude"],
     "many labels": ["window", "0", "499"],

@@ -197,3 +197,42 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SpecError, match=r"the sweep's file is not TOML\n  where: .*binary.toml"):
         read_spec_file(tmp_path / "binary.toml")
+
+
+def test_roles_of_axes_are_recorded_and_leave_with_an_axis_that_is_held(tmp_path: Path) -> None:
+    text = """
+        cube = "c.zarr"
+        kernel = "sigma"
+        [roles]
+        arbitrary = ["window"]
+        nuisance = ["upsilon_disk", "A"]
+        [axes]
+        window = ["geometric", "none"]
+        upsilon_disk = [0.5, 0.6]
+        A = [1.0, 2.0]
+    """
+    file = read_spec_file(write(tmp_path, text))
+    made = spec(axes=file.axes, roles=file.roles)
+    assert made.roles == {"window": "arbitrary", "upsilon_disk": "nuisance", "A": "nuisance"}
+    assert spec_from_record(json.loads(json.dumps(spec_to_record(made)))) == made
+    assert file.changed({"A": 1.0}).roles == {"arbitrary": ["window"], "nuisance": ["upsilon_disk"]}
+    # A spec without roles has the record that it always had.
+    assert "roles" not in spec_to_record(spec())
+
+
+@pytest.mark.parametrize(
+    ("roles", "words"),
+    [
+        ({"arbitary": ["A"]}, "there is no role 'arbitary'.*did you mean 'arbitrary'"),
+        ({"physical": ["B"]}, "'B' has a role, and is no axis.*valid: A, k, xi_scale"),
+        ({"physical": ["A"], "nuisance": ["A"]}, "axis 'A' has two roles"),
+        ({"physical": "A"}, "roles.physical must be a list"),
+        ({"physical": ["k"]}, "'k' and 'xi_scale' vary together, and have one role"),
+        (["A"], "roles must be a table"),
+    ],
+)
+def test_roles_that_cannot_be_are_refused(roles: Any, words: str) -> None:
+    axes = {"A": [1.0, 2.0], "k": ("case", [1.0, 2.0]), "xi_scale": ("case", [0.1, 0.2])}
+    with pytest.raises(SpecError) as caught:
+        spec(axes=axes, roles=roles)
+    assert re.search(words, str(caught.value), flags=re.DOTALL)

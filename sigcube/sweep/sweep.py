@@ -77,6 +77,9 @@ class Sweep:
         Number of fitted parameters, for the degrees of freedom of reduced χ².
     title : str, optional
         Title of the result.
+    roles : Mapping, optional
+        What axes are to questions (`sigcube.analysis`), a list of names for each role: ``"arbitrary"``, a choice that a
+        paper leaves open; ``"physical"``, a parameter; ``"nuisance"``, what is known from elsewhere within limits.
 
     Raises
     ------
@@ -101,6 +104,7 @@ class Sweep:
         dtype: str = "float32",
         n_fitted: int = 0,
         title: str | None = None,
+        roles: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
         spec = make_spec(
@@ -114,6 +118,7 @@ class Sweep:
             keep=keep,
             dtype=dtype,
             n_fitted=n_fitted,
+            roles=roles,
         )
         self._plan, self._packed = plan_cube(
             spec, data, sample=sample, where=where, error_floor=error_floor, title=title
@@ -237,8 +242,8 @@ class Sweep:
         """Extend a result to this sweep, which has the same axes with more values: further ones, or between the old.
 
         No block of the result is computed again or moved; what was left of it is done first. A reading that does not
-        use an axis is computed once more for its new values. An extension that was interrupted goes on when it is asked
-        for again.
+        use an axis is computed once more for its new values. The roles of axes become those of this sweep. An extension
+        that was interrupted goes on when it is asked for again.
 
         Parameters
         ----------

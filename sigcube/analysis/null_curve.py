@@ -1,0 +1,227 @@
+"""A specification curve under the null hypothesis that model and reference are alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sigcube.analysis.best import far_from_best, summary_of
+from sigcube.analysis.labelled import about, axes_along, grid_dims, system_dim
+from sigcube.analysis.roles import Names, Settled, settle
+from sigcube.analysis.specifications import check_summary
+from sigcube.analysis.statements import repeats, statement_of
+from sigcube.analysis.system_values import rms_at, sweep_behind, system_values
+from sigcube.errors import SpecError, StoreMismatch, did_you_mean
+from sigcube.sweep import Sweep
+from sigcube.wording import number
+
+__all__ = ["null_curve"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_SUMMARIES = ("win_rate", "rms_mean")
+
+# Values of systems that are held, specifications that are evaluated again, ranks of a curve, and null values at a time.
+_MOST_VALUES = 2**27
+_MOST_EVALUATED = 10**5
+_MOST_RANKS = 1000
+_AT_A_TIME = 2**24
+
+
+def null_curve(
+    result: xr.Dataset,
+    *,
+    by: str = "win_rate",
+    threshold: float | None = None,
+    over: Names | None = None,
+    at: Mapping[str, Any] | None = None,
+    profiled: Names | None = None,
+    n: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    sweep: Sweep | None = None,
+) -> xr.Dataset:
+    """Draw the curve that a result would have if the model were no better than the reference, again and again.
+
+    Under the null hypothesis the model and the reference are exchangeable for each system: which of its two RMS is the
+    model's is a toss of a coin. In each draw they are exchanged for about half of the systems, for one system alike in
+    all specifications, which stay as dependent as they are; and the curve is sorted again. It is the test of
+    Simonsohn+ 2020 with the resampling of paired differences: signs are flipped (Fisher 1935).
+
+    Parameters
+    ----------
+    result : Dataset
+        Of a sweep with a reference. If it keeps no RMS of systems, those of the specifications are evaluated again from
+        the points that its store holds, for which each model of theirs is compiled.
+    by : {"win_rate", "rms_mean"}
+        The summary whose curve it is.
+    threshold : float, optional
+        The statement that a value is better than this, whose share is a statistic.
+    over, at, profiled : optional
+        Which specifications, as for `specification_curve`. Where axes are held at the best point, or profiled, that was
+        chosen with the model's own values, and is not chosen again: hold them `at` values that the data did not choose
+        for a test that is fair to the null.
+    n : int
+        Number of draws.
+    seed : int
+        Of the random numbers: the same seed, the same draws.
+    confidence : float
+        Level of the band, at each rank.
+    sweep : Sweep, optional
+        As for `sigcube.analysis.reselect`.
+
+    Returns
+    -------
+    Dataset
+        Over ``rank``, from the best, up to 1,000 of the specifications: the ``value`` of the curve, and ``low``,
+        ``middle`` and ``high`` of the null's. Over ``statistic``, that is ``median`` and ``best`` of the curve, and
+        with a threshold the ``share`` of specifications for which the statement holds: what was ``observed``;
+        ``drawn``, over ``draw`` as well; ``null_low`` and ``null_high`` of these; and ``p_value``, the share of draws
+        that are at least as good, the observed curve counted as one.
+
+    Raises
+    ------
+    SpecError
+        For another summary, no reference, too many specifications to hold or to evaluate, and as `specification_curve`.
+    StoreMismatch
+        When values that are evaluated again, or the reference, are not those of the result.
+
+    References
+    ----------
+    Simonsohn, Simmons & Nelson 2020, Nat. Hum. Behav. 4, 1208; Fisher 1935, The Design of Experiments, §21.
+    """
+    if by not in _SUMMARIES:
+        what = f"there is no null for {by!r}: model and reference are compared by RMS"
+        raise SpecError(what, where="by", hint=did_you_mean(by, _SUMMARIES))
+    if not 0 < confidence < 1:
+        raise SpecError(
+            "this is no level of confidence", where="confidence", found=number(confidence), expected="0 to 1"
+        )
+    if n < 1:
+        raise SpecError("a null needs draws", where="n", found=str(n), expected="1 or more")
+    summary = summary_of(result, by)
+    check_summary(summary)
+    statement = statement_of(summary.attrs, threshold=threshold, holds=None)
+    settled = settle(summary, over=over, at=at, profiled=profiled)
+    array = settled.array.compute()
+    usable = np.isfinite(far_from_best(array)) & ~repeats(array)
+    if not usable.any():
+        raise SpecError("no specification has a finite value", where=by)
+    rms, against = _both(result, settled, np.flatnonzero(usable), sweep)
+    whole = np.isfinite(rms).all(axis=0) & np.isfinite(against).all(axis=0)
+    if not whole.any():
+        raise SpecError("no specification has a finite RMS of each system, and of its reference", where=by)
+    base, change = _exchange(rms[:, whole], against[:, whole], by)
+    n_systems = len(rms)
+    now, stored = (base + change.sum(axis=0)) / n_systems, array.values[usable][whole]
+    if not np.allclose(now, stored, rtol=1e-5, atol=1.0 / n_systems if by == "win_rate" else 0.0):
+        raise StoreMismatch(
+            "the model and its reference give other values now than when the result was written",
+            where=by,
+            found=f"{now[np.abs(now - stored).argmax()]:g}",
+            expected=f"{stored[np.abs(now - stored).argmax()]:g}",
+            hint="use the version of sigcube that made it: see its attribute 'versions'",
+        )
+    # Its own curve is that of the draw in which nothing is exchanged; the smaller a signed value, the better.
+    sign = -1.0 if summary.attrs.get("best") == "largest" else 1.0
+    observed = sign * np.sort(sign * now)
+    size, names = observed.size, ("median", "best", "share")[: 3 if statement.holds else 2]
+    ranks = np.unique(np.linspace(0, size - 1, min(size, _MOST_RANKS)).round().astype(np.int64))
+    curves, drawn = np.empty((n, ranks.size)), np.empty((len(names), n))
+    rng, step = np.random.default_rng(seed), max(1, _AT_A_TIME // size)
+
+    def statistics(values: FloatArray) -> list[FloatArray]:
+        """Return the statistics of sorted curves, shape ``(…, specifications)``."""
+        found = [np.median(values, axis=-1), values[..., 0]]
+        return [*found, statement.measure(values).mean(axis=-1)] if statement.holds else found
+
+    for start in range(0, n, step):
+        stays = rng.integers(0, 2, size=(min(step, n - start), n_systems)).astype(np.float64)
+        values = sign * np.sort(sign * (base + stays @ change) / n_systems, axis=1)
+        here = slice(start, start + len(stays))
+        curves[here], drawn[:, here] = values[:, ranks], statistics(values)
+    seen = np.array(statistics(observed))
+    # A larger share is better, whatever is best for a value.
+    signs = np.array([sign, sign, -1.0])[: len(names)]
+    as_good = (signs[:, np.newaxis] * drawn <= signs[:, np.newaxis] * seen[:, np.newaxis]).sum(axis=1)
+    ends = (0.5 * (1.0 - confidence), 0.5, 0.5 * (1.0 + confidence))
+    low, middle, high = np.quantile(curves, ends, axis=0)
+    low_each, _, high_each = np.quantile(drawn, ends, axis=1)
+    units = str(summary.attrs.get("units", ""))
+    return xr.Dataset(
+        {
+            "value": ("rank", observed[ranks], {**summary.attrs, "long_name": by}),
+            "low": ("rank", low, about("lower end of the band of the null", units)),
+            "middle": ("rank", middle, about("median of the null", units)),
+            "high": ("rank", high, about("upper end of the band of the null", units)),
+            "observed": ("statistic", seen, about("statistic of the curve")),
+            "null_low": ("statistic", low_each, about("lower end of the interval under the null")),
+            "null_high": ("statistic", high_each, about("upper end of the interval under the null")),
+            "p_value": ("statistic", (1.0 + as_good) / (1.0 + n), about("share of draws that are as good")),
+            "drawn": (("statistic", "draw"), drawn, about("statistic of each draw")),
+        },
+        coords={
+            "rank": ("rank", ranks + 1, about("place in the curve, from the best")),
+            "statistic": ("statistic", np.array(names, dtype=object), about("statistic of a curve")),
+        },
+        attrs={
+            **{"by": by, "statement": statement.text, "n": n, "seed": seed, "confidence": confidence},
+            **{"specifications": size, "n_left_out": int((~whole).sum()), **settled.attrs},
+        },
+    )
+
+
+def _exchange(rms: FloatArray, against: FloatArray, by: str) -> tuple[FloatArray, FloatArray]:
+    """Return the sum over systems behind a summary if all are exchanged, and what each adds to it that is not.
+
+    The first has shape ``(specifications,)``, the second ``(n_systems, specifications)``. Of wins they are whole
+    numbers, so that no rounding makes a rate better than the one that it equals.
+    """
+    one, other = (rms < against, against < rms) if by == "win_rate" else (rms, against)
+    exchanged = np.asarray(other, dtype=np.float64)
+    return exchanged.sum(axis=0), np.asarray(one, dtype=np.float64) - exchanged
+
+
+def _both(
+    result: xr.Dataset, settled: Settled, numbers: npt.NDArray[np.intp], sweep: Sweep | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the RMS of each system under the model and under the reference, at some of the specifications."""
+    array = settled.array
+    index = np.unravel_index(numbers, array.shape) if array.ndim else ()
+    place: dict[str, Any] = dict(zip(map(str, array.dims), index, strict=True))
+    for dim, at in settled.points.items():
+        place[dim] = (
+            at.transpose(*array.dims).values.ravel()[numbers]
+            if getattr(at, "ndim", 0)
+            else np.full(numbers.size, int(at))
+        )
+    if "rms" in result and system_dim(result["rms"]):
+        of = system_values(result, "win_rate", sweep=sweep)
+        if of.n_systems * numbers.size > _MOST_VALUES:
+            most = _MOST_VALUES // of.n_systems
+            raise _too_many(numbers.size, most)
+        points = {dim: xr.DataArray(each, dims="specification") for dim, each in place.items()}
+        rms = of.array.isel(points).transpose(of.dim, "specification").values.astype(np.float64)
+        assert of.reference is not None
+        own = {dim: each for dim, each in points.items() if dim in of.reference.dims}
+        against = of.reference.isel(own)
+        wide = against.expand_dims(specification=numbers.size) if "specification" not in against.dims else against
+        return rms, wide.transpose(of.dim, "specification").values.astype(np.float64)
+    if numbers.size > _MOST_EVALUATED:
+        raise _too_many(numbers.size, _MOST_EVALUATED)
+    names = [(name, dim) for dim in grid_dims(result) for name in axes_along(result, dim)]
+    columns = {name: result[name].values[place[dim]].tolist() for name, dim in names}
+    places = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] or [{}]
+    return rms_at(sweep_behind(result, sweep), places)
+
+
+def _too_many(found: int, most: int) -> SpecError:
+    return SpecError(
+        "these are too many specifications for a null",
+        where="over",
+        found=f"{found:,}",
+        expected=f"at most {most:,}",
+        hint="ask over fewer axes with over=, or hold some of them with at=",
+    )

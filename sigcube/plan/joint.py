@@ -1,0 +1,114 @@
+"""What is asked of a joint sweep: one model over one set of axes, on several datasets."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sigcube.errors import SpecError, did_you_mean
+from sigcube.kernels import find
+from sigcube.model.kernel import Kernel
+from sigcube.model.model import Model
+from sigcube.model.record import Frame
+from sigcube.plan.spec import DataKeys
+from sigcube.toml import check, read_toml
+
+__all__ = ["JointFile", "is_joint", "leaf_arguments", "read_joint_file", "refuse_unused"]
+
+
+class DataTable(DataKeys):
+    """The keys of one dataset in a joint sweep's TOML file."""
+
+    name: str
+
+
+class JointFile(BaseModel):
+    """The keys of a joint sweep's TOML file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: list[DataTable] = Field(min_length=1)
+    kernel: str | None = None
+    models: dict[str, str | dict[str, Any]] = Field(default={})
+    axes: dict[str, Any] = Field(default={})
+    title: str | None = None
+    fixed: dict[str, Any] = Field(default={})
+    roles: dict[str, list[str]] = Field(default={})
+
+    def changed(self, fixed: Mapping[str, Any]) -> Self:
+        """Return the keys with values held fixed for all datasets; what becomes fixed is no axis any more."""
+        axes = {name: axis for name, axis in self.axes.items() if name not in fixed}
+        roles = {role: [name for name in names if name not in fixed] for role, names in self.roles.items()}
+        tables = [
+            each.model_copy(update={"fixed": {name: value for name, value in each.fixed.items() if name not in fixed}})
+            for each in self.data
+        ]
+        held = {"axes": axes, "roles": roles, "data": tables, "fixed": {**self.fixed, **fixed}}
+        return self.model_copy(update=held)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `sigcube.JointSweep`."""
+        tables = [(each.name, each.model_dump(exclude={"name"})) for each in self.data]
+        names = [name for name, _ in tables]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise SpecError(f"two datasets are called {twice[0]!r}", where="data", hint="give each a name of its own")
+        return {**self.model_dump(exclude={"data"}), "data": dict(tables)}
+
+
+def is_joint(path: str | Path) -> bool:
+    """Whether a TOML file, or a shipped one by name, is the spec of a joint sweep."""
+    return "data" in read_toml(path, folder="sweeps", what="the sweep's file")
+
+
+def read_joint_file(path: str | Path) -> JointFile:
+    """Read a joint sweep's TOML file, or a shipped one by name.
+
+    Raises
+    ------
+    SpecError
+        When the file is missing, is not TOML, or holds an unknown key or a value of the wrong type.
+    """
+    content = read_toml(path, folder="sweeps", what="the sweep's file")
+    return check(JointFile, content, what="the sweep's file is wrong", where=str(path))
+
+
+def leaf_arguments(
+    name: str, own: Mapping[str, Any], shared: Mapping[str, Any], frame: Frame
+) -> tuple[dict[str, Any], set[str], set[str]]:
+    """Return the arguments of the sweep of one dataset, which names it takes of those that all share, and all it knows.
+
+    It has the axes, and holds the values, that its models have on this kind of cube, but for what it holds itself.
+    """
+    given = shared.get("models") or {"": shared.get("kernel")}
+    kernels = [each["kernel"] if isinstance(each, Mapping) and "kernel" in each else each for each in given.values()]
+    known = _names(kernels, frame)
+    mine = dict(own.get("fixed") or {})
+    axes = {key: axis for key, axis in (shared.get("axes") or {}).items() if key in known and key not in mine}
+    fixed = {key: value for key, value in (shared.get("fixed") or {}).items() if key in known}
+    roles = {role: [key for key in keys if key in axes] for role, keys in (shared.get("roles") or {}).items()}
+    title = f"{shared['title']}: {name}" if shared.get("title") else None
+    arguments = {key: value for key, value in own.items() if key != "fixed" and value is not None}
+    common = {key: shared[key] for key in ("kernel", "models") if shared.get(key)}
+    made = {**common, "title": title, "axes": axes, "fixed": {**fixed, **mine}, "roles": roles}
+    return {**arguments, **made}, {*axes, *fixed, *mine}, known
+
+
+def _names(kernels: Iterable[str | Kernel | None], frame: Frame) -> set[str]:
+    models = [Model(find(each), frame) for each in kernels if each is not None]
+    return {name for model in models for name in (*model.parameters, *model.choices)}
+
+
+def refuse_unused(shared: Mapping[str, Any], used: set[str], known: Iterable[str]) -> None:
+    """Refuse axes and values that no dataset takes.
+
+    Raises
+    ------
+    SpecError
+        With the nearest name that one of them has.
+    """
+    for key in ("axes", "fixed"):
+        for name in shared.get(key) or {}:
+            if name not in used:
+                what = f"no dataset of this sweep has a parameter or choice {name!r}"
+                raise SpecError(what, where=f"{key}.{name}", hint=did_you_mean(name, known))

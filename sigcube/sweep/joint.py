@@ -1,0 +1,177 @@
+"""A joint sweep: one model over one set of axes on several datasets, each in a result of its own, all in one folder."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+import xarray as xr
+
+from sigcube.cube import kind_of, open_cube
+from sigcube.driver import Event
+from sigcube.errors import SigcubeError, SpecError
+from sigcube.files import path_of
+from sigcube.model.frames import FRAMES
+from sigcube.plan.joint import is_joint, leaf_arguments, read_joint_file, refuse_unused
+from sigcube.plan.own_code import find_own_code
+from sigcube.plan.plan import Plan
+from sigcube.store.joint import open_joint, open_or_create_joint, refresh_joint
+from sigcube.sweep.sweep import Sweep
+
+__all__ = ["JointSweep", "sweep_from_toml"]
+
+
+class JointSweep:
+    """One model over one set of axes on several datasets.
+
+    Each dataset has a result of its own, with its journal, lock and plan: a leaf. All lie in one folder, which opens as
+    an `xarray.DataTree`. A leaf has those of the axes that its models have on its kind of cube, and that it does not
+    hold fixed itself; along the others its values would repeat, as xarray has it when leaves are compared.
+
+    Parameters
+    ----------
+    data : Mapping
+        For each dataset by a name: ``cube``, and what else `sigcube.Sweep` takes for it alone: ``sample``, ``where``,
+        ``error_floor``, ``metrics``, ``reference``, ``fixed``, ``keep``, ``dtype``, ``n_fitted``.
+    kernel, models, axes, fixed, roles : optional
+        Shared by all, as for `sigcube.Sweep`.
+    title : str, optional
+        Title of the joint result.
+
+    Raises
+    ------
+    SpecError, DataError
+        As soon as something cannot be: before anything runs. Also for an axis or a value that no dataset takes.
+    """
+
+    def __init__(self, data: Mapping[str, Mapping[str, Any]], *, title: str | None = None, **shared: Any) -> None:
+        if not isinstance(data, Mapping) or not data:
+            raise SpecError("a joint sweep has datasets", where="data", found=repr(data), expected="a table for each")
+        if unknown := [key for key in shared if key not in ("kernel", "models", "axes", "fixed", "roles")]:
+            raise SpecError(f"{unknown[0]!r} is of each dataset", where=unknown[0], hint="give it in data")
+        leaves: dict[str, Sweep] = {}
+        used: set[str] = set()
+        known: set[str] = set()
+        for name, own in data.items():
+            _check_name(name)
+            try:
+                leaves[name], taken, there = _leaf(name, own, {**shared, "title": title})
+            except SigcubeError as error:
+                where = f"data.{name}" + (f", {error.where}" if error.where else "")
+                raise type(error)(
+                    error.what, where=where, found=error.found, expected=error.expected, hint=error.hint
+                ) from None
+            used |= taken
+            known |= there
+        refuse_unused(shared, used, known)
+        self._leaves, self._title = leaves, title
+
+    @classmethod
+    def from_toml(cls, path: str | Path, *, fixed: Mapping[str, Any] | None = None) -> Self:
+        """Read a joint sweep from its TOML file, or a shipped one by name; values given besides are held in all."""
+        arguments, folder = read_joint_file(path).changed(fixed or {}).arguments(), Path(path).parent
+        data = {name: find_own_code(own, folder=folder) for name, own in arguments["data"].items()}
+        return cls(**{**find_own_code(arguments, folder=folder), "data": data})
+
+    @property
+    def leaves(self) -> Mapping[str, Sweep]:
+        """The sweep of each dataset, by its name."""
+        return MappingProxyType(self._leaves)
+
+    def plans(self, *, probe: bool = True) -> dict[str, Plan]:
+        """Return what will be computed and written for each dataset, as `Sweep.plan` does."""
+        return {name: sweep.plan(probe=probe) for name, sweep in self._leaves.items()}
+
+    def run(
+        self,
+        path: str | Path,
+        *,
+        extend: bool = False,
+        on_leaf: Callable[[str, Sweep], Any] | None = None,
+        **options: Any,
+    ) -> xr.DataTree:
+        """Run the sweep of each dataset, one after another, or what is left of it, and open the joint result.
+
+        Parameters
+        ----------
+        path : path
+            The folder of the result. One that the same sweep left unfinished is taken up where it stopped; further
+            datasets are added to it.
+        extend : bool
+            Extend the result of each dataset, as `Sweep.extend`.
+        on_leaf : callable, optional
+            Called with the name and the sweep of a dataset before it runs.
+        **options
+            As for `Sweep.run`.
+
+        Returns
+        -------
+        DataTree
+            A group for each dataset, lazily loaded.
+
+        Raises
+        ------
+        StoreMismatch
+            The folder holds a dataset that this sweep has not, or the result of another sweep of it.
+        StoreInUse, StoreError, ClusterError, SpecError
+            As for `Sweep.run`.
+        """
+        folder = path_of(path, what="a joint result")
+        about: Any = {"names": list(self._leaves), "title": self._title}
+        open_or_create_joint(folder, **about)
+        tell = options.pop("on_event", None)
+
+        def on_event(event: Event) -> None:
+            # Its store has just been made, or made larger.
+            if event.kind == "started":
+                refresh_joint(folder, **about)
+            if tell is not None:
+                tell(event)
+
+        for name, sweep in self._leaves.items():
+            if on_leaf is not None:
+                on_leaf(name, sweep)
+            there = (folder / name).exists()
+            (sweep.extend if extend and there else sweep.run)(folder / name, on_event=on_event, **options)
+        return open_joint(folder)
+
+    def __repr__(self) -> str:
+        return f"<JointSweep of {', '.join(f'{name}: {sweep!r}' for name, sweep in self._leaves.items())}>"
+
+
+def sweep_from_toml(
+    path: str | Path,
+    *,
+    fixed: Mapping[str, Any] | None = None,
+    where: str | None = None,
+    error_floor: float | str | None = None,
+) -> Sweep | JointSweep:
+    """Read a sweep, of one dataset or a joint one, from its TOML file, or a shipped one by name.
+
+    Raises
+    ------
+    SpecError
+        As the two; also for a condition or a floor of errors for all datasets of a joint sweep.
+    """
+    if not is_joint(path):
+        return Sweep.from_toml(path, fixed=fixed, where=where, error_floor=error_floor)
+    if given := [name for name, each in (("where", where), ("error_floor", error_floor)) if each is not None]:
+        raise SpecError(f"{given[0]} is of each dataset", where=given[0], hint="write it into its [[data]] table")
+    return JointSweep.from_toml(path, fixed=fixed)
+
+
+def _check_name(name: Any) -> None:
+    """Refuse what cannot be the name of a folder, and of a group of a DataTree."""
+    if not isinstance(name, str) or not name.isidentifier() or name == "journal":
+        expected = "letters, digits and _, as sparc"
+        raise SpecError("a dataset cannot be called so", where="data", found=repr(name), expected=expected)
+
+
+def _leaf(name: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> tuple[Sweep, set[str], set[str]]:
+    """Return the sweep of a dataset, the shared names that it takes, and all that its models have."""
+    if not isinstance(own, Mapping) or "cube" not in own:
+        raise SpecError("a dataset needs a cube", where="cube", found=repr(own))
+    cube = own["cube"] if isinstance(own["cube"], xr.Dataset) else open_cube(own["cube"])
+    frame = FRAMES[kind_of(cube).name]
+    arguments, taken, known = leaf_arguments(name, {**own, "cube": cube}, shared, frame)
+    return Sweep(arguments.pop("cube"), **arguments), taken, known

@@ -1,0 +1,119 @@
+"""The curve under the null: exchanged galaxy by galaxy, against brute force; kept and evaluated again, lazy or not."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from sigcube import Sweep, open_result
+from sigcube.analysis import null_curve, specification_curve
+from sigcube.errors import SpecError
+
+AXES = {
+    "nu": ["rar", "simple", "standard"],
+    "gas": ["signed", "unsigned"],
+    "upsilon_disk": [0.4, 0.5],
+    "a0": [1e-13, 1e-11, 1.2e-10],
+}
+ROLES = {"arbitrary": ["nu", "gas"], "physical": ["a0"], "nuisance": ["upsilon_disk"]}
+
+
+def sweep_of(cube: xr.Dataset, *, keep: bool, **options: Any) -> Sweep:
+    given = {"sample": "unflagged", "kernel": "mond", "axes": AXES, "reference": "newton", "dtype": "float64"}
+    return Sweep(cube.isel(galaxy=slice(0, 9)), **{**given, "keep": ["galaxy"] if keep else [], **options})
+
+
+@pytest.fixture(scope="module")
+def stores(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """The same small result twice: with each galaxy, and with summaries alone."""
+    folder = tmp_path_factory.mktemp("null")
+    found = {keep: folder / f"{keep}.zarr" for keep in (True, False)}
+    for keep, path in found.items():
+        sweep_of(mock_cube, keep=keep, roles=ROLES).run(path, workers=0)
+    return found
+
+
+@pytest.mark.parametrize("by", ["win_rate", "rms_mean"])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_draws_are_those_of_brute_force(stores: dict[bool, Path], mock_cube: xr.Dataset, by: str, lazy: bool) -> None:
+    result = open_result(stores[True])
+    threshold = 0.5 if by == "win_rate" else float(result.rms_mean.median())
+    found = null_curve(result.chunk() if lazy else result, by=by, threshold=threshold, n=40, seed=3, over=["nu", "gas"])
+    curve = specification_curve(result[by], threshold=threshold)
+    np.testing.assert_allclose(found.value, curve.value, rtol=1e-12)
+    shared = {name: AXES[name] for name in ("gas", "upsilon_disk")}
+    newton = sweep_of(mock_cube, keep=True, kernel="newton", reference=None, axes=shared).compute().rms
+    best = -1 if by == "win_rate" else 1
+    index = np.unravel_index((best * result[by].values).argmin(), result[by].shape)
+    a0 = float(result.a0[dict(zip(result[by].dims, index, strict=True))["a0"]])
+    rng = np.random.default_rng(3)
+    stays = rng.integers(0, 2, size=(40, 9)).astype(bool)
+    drawn = []
+    for kept in stays:
+        values = []
+        for nu in AXES["nu"]:
+            for gas in AXES["gas"]:
+                own = result[by].sel(nu=nu, gas=gas, a0=a0)
+                disk = float(own.upsilon_disk[(best * own.values).argmin()])
+                x = result.rms.sel(nu=nu, gas=gas, a0=a0, upsilon_disk=disk).values
+                y = newton.sel(gas=gas, upsilon_disk=disk).values
+                model, other = np.where(kept, x, y), np.where(kept, y, x)
+                values.append(np.mean(model < other) if by == "win_rate" else model.mean())
+        drawn.append(values)
+    np.testing.assert_allclose(found.drawn.sel(statistic="median"), np.median(drawn, axis=1), rtol=1e-12)
+    pick = np.max if by == "win_rate" else np.min
+    np.testing.assert_allclose(found.drawn.sel(statistic="best"), pick(drawn, axis=1), rtol=1e-12)
+    better = np.array(drawn) > threshold if by == "win_rate" else np.array(drawn) < threshold
+    np.testing.assert_allclose(found.drawn.sel(statistic="share"), better.mean(axis=1))
+    p = (1 + (better.mean(axis=1) >= float(curve.share)).sum()) / 41
+    assert float(found.p_value.sel(statistic="share")) == pytest.approx(p)
+    middle = np.median(np.sort(best * np.array(drawn), axis=1) * best, axis=0)
+    np.testing.assert_allclose(found.middle, middle, rtol=1e-12)
+
+
+def test_what_was_not_kept_is_evaluated_again(stores: dict[bool, Path]) -> None:
+    kept, summaries = (
+        null_curve(open_result(stores[keep]), threshold=0.5, n=20, over=["nu", "a0"]) for keep in (True, False)
+    )
+    assert "rms" not in open_result(stores[False])
+    xr.testing.assert_identical(kept, summaries)
+    # A result that an extension put in another order finds its places by their values.
+    back = open_result(stores[False]).isel(nu=[2, 0], a0=[1, 0, 2])
+    turned = null_curve(back, threshold=0.5, n=20, over=["nu", "a0"])
+    part = null_curve(open_result(stores[True]).isel(nu=[2, 0], a0=[1, 0, 2]), threshold=0.5, n=20, over=["nu", "a0"])
+    xr.testing.assert_identical(turned, part)
+
+
+def test_the_same_seed_gives_the_same_draws_and_a_model_like_its_reference_is_no_better(mock_cube: xr.Dataset) -> None:
+    sweep = sweep_of(mock_cube, keep=True, axes={"a0": [1e-13, 1.2e-10]})
+    result = sweep.compute()
+    one, same, other = (null_curve(result, n=50, seed=seed, sweep=sweep) for seed in (0, 0, 1))
+    xr.testing.assert_identical(one, same)
+    assert not one.equals(other)
+    # The synthetic galaxies are Newton's: MOND's rate of wins is nowhere better than chance.
+    assert float(one.p_value.sel(statistic="median")) > 0.5
+    assert list(one.statistic.values) == ["median", "best"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"by": "rms_median"}, "no null for 'rms_median'.*did you mean 'rms_mean'"),
+        ({"confidence": 1.0}, "no level of confidence"),
+        ({"n": 0}, "a null needs draws"),
+        ({"over": "nuu"}, "there is no axis 'nuu'"),
+    ],
+)
+def test_bad_questions_get_one_clear_error(stores: dict[bool, Path], options: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        null_curve(open_result(stores[True]), **options)
+    assert re.search(words, str(caught.value), flags=re.DOTALL)
+
+
+def test_a_result_without_a_reference_has_no_null(mock_cube: xr.Dataset) -> None:
+    sweep = sweep_of(mock_cube, keep=True, axes={"a0": [1e-13, 1.2e-10]}, reference=None)
+    with pytest.raises(SpecError, match=r"has no reference|no summary 'win_rate'"):
+        null_curve(sweep.compute(), by="rms_mean", sweep=sweep)

@@ -1,0 +1,202 @@
+"""Joint sweeps: each dataset's result is that of a sweep of its own; resumed, extended, verified, shown by commands."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+from sigcube import JointSweep, Sweep, open_joint, open_result
+from sigcube.analysis import tradeoff
+from sigcube.cli import ExitCode, app
+from sigcube.errors import SpecError, StoreError, StoreInUse, StoreMismatch
+from sigcube.recipes import ingest, load_recipe
+from sigcube.store import journal_folder
+from sigcube.store.joint import results_in
+from sigcube.store.lock import Lock
+from tests.damage import same_bits
+
+AXES = {"A_0": [0.5, 1.0, 2.0], "upsilon_disk": [0.4, 0.5]}
+SPEC = """
+title = "both"
+kernel = "sigma"
+[fixed]
+amplitude = "unified"
+window = "none"
+[roles]
+physical = ["A_0"]
+nuisance = ["upsilon_disk"]
+[axes]
+A_0 = [0.5, 1.0, 2.0]
+upsilon_disk = [0.4, 0.5]
+[[data]]
+name = "discs"
+cube = "discs.zarr"
+sample = "unflagged"
+keep = ["galaxy"]
+reference = { kernel = "mond" }
+[[data]]
+name = "landmarks"
+cube = "landmarks.zarr"
+sample = "observed"
+metrics = ["ratio", "scatter"]
+"""
+
+
+@pytest.fixture(scope="module")
+def landmarks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ingest(load_recipe("landmarks"), out=tmp_path_factory.mktemp("cubes") / "landmarks.zarr")
+
+
+@pytest.fixture
+def data(mock_cube: xr.Dataset, landmarks: Path) -> dict[str, dict[str, Any]]:
+    return {
+        "discs": {"cube": mock_cube.isel(galaxy=slice(0, 8)), "sample": "unflagged", "keep": ["galaxy"]},
+        "landmarks": {"cube": landmarks, "sample": "observed", "metrics": ["ratio"]},
+    }
+
+
+def joint(data: dict[str, Any], **options: Any) -> JointSweep:
+    fixed = {"amplitude": "unified", "window": "none"}
+    return JointSweep(data, **{"kernel": "sigma", "axes": AXES, "fixed": fixed, **options})
+
+
+def test_each_dataset_has_the_result_of_a_sweep_of_its_own(data: dict[str, Any], tmp_path: Path) -> None:
+    begun: list[str] = []
+    tree = joint(data).run(tmp_path / "j.zarr", workers=0, on_leaf=lambda name, _: begun.append(name))
+    assert begun == ["discs", "landmarks"] == list(tree.children)
+    fixed = {"amplitude": "unified", "window": "none"}
+    # A landmark has no mass-to-light ratio: its result lacks the axis along which its values would repeat.
+    alone = Sweep(**data["landmarks"], kernel="sigma", axes={"A_0": AXES["A_0"]}, fixed=fixed)
+    same_bits(tree["landmarks"].to_dataset().load(), alone.compute())
+    same_bits(
+        tree["discs"].to_dataset().load(), Sweep(**data["discs"], kernel="sigma", axes=AXES, fixed=fixed).compute()
+    )
+    assert tree["discs/rms_mean"].dims == ("A_0", "upsilon_disk")
+    assert tradeoff(tree, x="discs/rms_mean", y="landmarks/ratio_mean").sizes["point"] >= 1
+    # Plain xarray opens the whole and any part.
+    with xr.open_datatree(tmp_path / "j.zarr", engine="zarr") as plain:
+        assert plain.attrs["datasets"] == ["discs", "landmarks"]
+        assert plain["discs/rms"].identical(xr.open_zarr(tmp_path / "j.zarr" / "discs").rms)
+    xr.testing.assert_identical(open_result(tmp_path / "j.zarr" / "discs").load(), tree["discs"].to_dataset().load())
+
+
+def test_what_was_left_goes_on_and_nothing_is_computed_twice(data: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "j.zarr"
+
+    def stop(name: str, _: Sweep) -> None:
+        if name == "landmarks":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        joint(data).run(path, workers=0, on_leaf=stop)
+    assert list(open_joint(path).children) == ["discs"]
+    with xr.open_datatree(path, engine="zarr") as plain:
+        assert list(plain.children) == ["discs"]
+    before = (path / "discs" / "journal" / "blocks.jsonl").read_bytes()
+    tree = joint(data).run(path, workers=0)
+    assert list(tree.children) == ["discs", "landmarks"]
+    assert (path / "discs" / "journal" / "blocks.jsonl").read_bytes() == before
+    with Lock(journal_folder(path / "landmarks")), pytest.raises(StoreInUse):
+        joint(data).run(path, workers=0)
+
+
+def test_datasets_and_values_of_axes_are_added_and_none_is_lost(data: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "j.zarr"
+    joint({"discs": data["discs"]}).run(path, workers=0)
+    joint(data).run(path, workers=0)
+    assert list(results_in(path)) == ["discs", "landmarks"]
+    with pytest.raises(StoreMismatch, match="holds a dataset that the sweep has not: landmarks"):
+        joint({"discs": data["discs"]}).run(path, workers=0)
+    more = {**AXES, "A_0": [0.5, 1.0, 1.5, 2.0]}
+    with pytest.raises(StoreMismatch, match="holds a part of this sweep"):
+        joint(data, axes=more).run(path, workers=0)
+    tree = joint(data, axes=more).run(path, workers=0, extend=True)
+    with xr.open_datatree(path, engine="zarr") as plain:
+        assert sorted(plain["discs"].A_0.values.tolist()) == more["A_0"]
+    assert tree["landmarks/ratio_mean"].A_0.values.tolist() == more["A_0"] == tree["discs/rms"].A_0.values.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"axes": {"A_0": [1.0], "upsilon_disc": [0.5]}}, "no dataset .* has .* 'upsilon_disc'.*upsilon_disk"),
+        ({"axes": {"A_0": [-1.0, 1.0]}}, "data.discs, axes.A_0"),
+        ({"fixed": {"amplitude": "unified", "windw": "none"}}, "no dataset .* has .* 'windw'"),
+        ({"roles": {"physical": ["A_0"], "nuisanc": ["upsilon_disk"]}}, "there is no role 'nuisanc'"),
+        ({"sample": "all"}, "'sample' is of each dataset"),
+        ({"data": {}}, "a joint sweep has datasets"),
+        ({"data": {"a b": {"cube": "x"}}}, "a dataset cannot be called so"),
+        ({"data": {"../up": {"cube": "x"}}}, "a dataset cannot be called so"),
+        ({"data": {"one": {"sample": "all"}}}, "a dataset needs a cube"),
+        # An axis that a kind of cube has, and that its model does not use under the labels given.
+        ({"axes": {"A_0": [1.0], "xi_scale": [0.1, 0.2]}}, "data.discs, axes.xi_scale.*"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(data: dict[str, Any], change: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        joint(**{"data": data, **change})
+    assert re.search(words, str(caught.value), flags=re.DOTALL), caught.value
+
+
+def test_what_is_no_joint_result_says_what_it_is(data: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "j.zarr"
+    joint(data).run(path, workers=0)
+    with pytest.raises(SpecError, match="this is a joint result") as caught:
+        open_result(path)
+    assert "open_joint" in str(caught.value.hint)
+    with pytest.raises(SpecError, match="this is a result of a sweep"):
+        open_joint(path / "discs")
+    with pytest.raises(SpecError, match="this is a result of a sweep"):
+        joint(data).run(path / "discs", workers=0)
+    root = path / "zarr.json"
+    root.write_text(root.read_text().replace('"discs"', '"../discs"'))
+    with pytest.raises(StoreError, match="the joint result is damaged"):
+        open_joint(path)
+
+
+def test_commands_take_all_datasets(
+    mock_cube: xr.Dataset, landmarks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sigcube.cube import save_cube
+
+    monkeypatch.chdir(tmp_path)
+    save_cube(mock_cube.isel(galaxy=slice(0, 8)), tmp_path / "discs.zarr")
+    shutil.copytree(landmarks, tmp_path / "landmarks.zarr")
+    Path("both.toml").write_text(SPEC)
+
+    def ask(*words: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, list(words))
+        assert done.exit_code == code, done.output
+        return done.output
+
+    assert "landmarks: Plan of a sweep of sigma" in ask("plan", "both.toml")
+    assert json.loads(ask("plan", "both.toml", "--json"))["landmarks"]["grid"] == {"A_0": 3}
+    shown = ask("sweep", "both.toml", "--out", "b.zarr", "--workers", "0")
+    assert "discs (1 of 2): " in shown
+    assert "landmarks: best ratio_mean" in shown
+    assert "open_joint('b.zarr')" in shown
+    assert open_joint("b.zarr")["discs/rms_mean"].A_0.attrs["role"] == "physical"
+    assert ask("status", "b.zarr").count("state     complete") == 2
+    assert ask("verify", "b.zarr", "--sample", "1").count("sound") == 2
+    assert ask("rerun", "b.zarr", "--workers", "0").count(" 0 differ") == 2
+    shutil.rmtree("b.zarr/landmarks")
+    assert "not begun" in ask("status", "b.zarr")
+    assert json.loads(ask("status", "b.zarr", "--json"))["landmarks"] is None
+    assert "landmarks: not begun" in ask("verify", "b.zarr")
+    ask("sweep", "both.toml", "--out", "b.zarr", "--workers", "0")
+    told = json.loads(ask("tradeoff", "b.zarr", "discs/rms_mean", "landmarks/ratio_mean", "--json"))
+    assert [row["place"] for row in told["places"]] == ["best_x", "best_y", "compromise"]
+    assert "tension" in ask("tradeoff", "b.zarr", "discs/rms_mean", "landmarks/ratio_mean")
+    values = next(Path("b.zarr/discs/rms").glob("c*"))
+    values.write_bytes(values.read_bytes()[:-1] + b"!")
+    assert "damaged" in ask("verify", "b.zarr", code=ExitCode.DIFFERENT)
+    assert "joint sweep has" not in ask("plan", "both.toml", "--where", "inclination > 40", code=ExitCode.USAGE)
+    Path("twice.toml").write_text(SPEC.replace('"landmarks"', '"discs"', 1))
+    assert "two datasets are called 'discs'" in ask("plan", "twice.toml", code=ExitCode.USAGE)
+    Path("bad.toml").write_text(SPEC.replace("sample", "sampel", 1))
+    assert "did you mean 'sample'" in ask("plan", "bad.toml", code=ExitCode.USAGE)

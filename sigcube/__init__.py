@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from sigcube import claims, kernels
     from sigcube.cube import open_cube
     from sigcube.errors import SigcubeError
+    from sigcube.explore.explorer import Explorer
     from sigcube.fits import Fit
     from sigcube.model.kernel import Kernel
     from sigcube.model.record import Parameter
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sigcube.verification import verify
 
 __all__ = [
+    "Explorer",
     "Fit",
     "JointSweep",
     "Kernel",
@@ -37,6 +39,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Explorer": "sigcube.explore.explorer",
     "Fit": "sigcube.fits",
     "JointSweep": "sigcube.sweep",
     "Kernel": "sigcube.model.kernel",

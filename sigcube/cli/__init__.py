@@ -8,6 +8,7 @@ other values, or a result is damaged; 130 interrupted, 143 terminated.
 from sigcube.cli.analysis_commands import ablation, best, curve, holdout, profile, sensitivity, tradeoff
 from sigcube.cli.app import ExitCode, make_app
 from sigcube.cli.dataset_commands import check, datasets, fetch, ingest, show
+from sigcube.cli.explore_command import explore
 from sigcube.cli.ledger_command import claims
 from sigcube.cli.sweep_commands import demo, fit, kernels, map_, metrics, plan, rerun, status, sweep, verify
 
@@ -18,6 +19,6 @@ app = make_app(
         *(datasets, fetch, ingest, check, show),
         *(kernels, metrics, plan, sweep, status, rerun, verify),
         *(best, profile, sensitivity, ablation, curve, holdout, tradeoff),
-        *(map_, fit, claims, demo),
+        *(map_, explore, fit, claims, demo),
     ],
 )

@@ -1,6 +1,6 @@
 """The figure of a map: a summary in colours over two axes of a result, with contours, its best point and a mark."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from math import prod
@@ -11,9 +11,18 @@ import numpy as np
 
 from sigcube.errors import SpecError
 from sigcube.explore import style
-from sigcube.explore.result_data import ResultView, Slice, compact, cut_slices
+from sigcube.explore.result_data import ResultAxis, ResultView, Slice, compact, cut_slices
 
-__all__ = ["Mark", "draw_map"]
+__all__ = [
+    "Mark",
+    "axis_lists",
+    "colour_limits",
+    "draw_image",
+    "draw_map",
+    "draw_overlay",
+    "image_columns",
+    "palette",
+]
 
 _HEIGHT = 720
 _CONTOUR_TEXT: Mapping[str, Any] = MappingProxyType(
@@ -68,44 +77,57 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
     bests = [str(shown.attrs[name].get("best", "smallest")) for name in shown.values]
     limits = [_limits(shown, name, best) for name, best in zip(shown.values, bests, strict=True)]
     low, high = limits[0][shown.place_of(shown.labels)]
-    mapper = LinearColorMapper(palette=_palette(bests[0]), low=low, high=high, nan_color="#d5dae1")
+    mapper = LinearColorMapper(palette=palette(bests[0]), low=low, high=high, nan_color="#d5dae1")
     bar = ColorBar(color_mapper=mapper, title=bar_title, height=14, **style.COLOUR_BAR)
     plot.add_layout(bar, "below")
-    # Tooltips read values off the grid itself, so that they are right on any spacing.
-    grid = {"xs": x.values.tolist(), "ys": y.values.tolist(), "px": x.pixels.tolist(), "py": y.pixels.tolist()}
     parts = {
-        **grid,
-        "image": _draw_image(plot, shown, first, mapper, grid),
+        **axis_lists(x, y),
+        "image": draw_image(plot, first.z, x, y, mapper)[0],
         "values": compact(np.concatenate([each.z.ravel() for each in slices])),
         "mapper": mapper,
         "bar": bar,
-        "palettes": [_palette(best) for best in bests],
+        "palettes": [palette(best) for best in bests],
         "limits": limits,
-        **_draw_overlay(plot, slices, first),
+        "lines": [dict(each.contours) for each in slices],
+        "places": [each.best for each in slices],
+        **draw_overlay(plot, first),
         **(_draw_mark(plot, mark, shown) if mark is not None else {"mark": None, "marked": []}),
     }
     style.legend_above(plot)
     return plot, parts
 
 
-def _draw_image(plot: Any, shown: ResultView, first: Slice, mapper: Any, grid: Mapping[str, list[Any]]) -> Any:
+def draw_image(plot: Any, z: Any, x: ResultAxis, y: ResultAxis, mapper: Any) -> tuple[Any, list[Any]]:
+    """Draw values of shape ``(y, x)`` as an image with tooltips; return it, and what reads its values for these."""
     from bokeh.models import ColumnDataSource, CustomJSHover
 
-    y, x = shown.figure
-    pixels = compact(first.z[np.ix_(y.pixels, x.pixels)])
-    place = {"x": x.low, "y": y.low, "dw": x.high - x.low, "dh": y.high - y.low}
-    image = plot.image("image", **place, source=ColumnDataSource({"image": [pixels]}), color_mapper=mapper)
+    source = ColumnDataSource(image_columns(z, x, y))
+    image = plot.image("image", x="x", y="y", dw="dw", dh="dh", source=source, color_mapper=mapper)
     formatters = {
-        name: CustomJSHover(args={**grid, "image": image, "what": what}, code=style.script("map_hover.js"))
+        name: CustomJSHover(args={**axis_lists(x, y), "image": image, "what": what}, code=style.script("map_hover.js"))
         for name, what in (("$x", "x"), ("$y", "y"), ("$sx", "value"))
     }
     tooltips = [(x.symbol, "$x{custom}"), (y.symbol, "$y{custom}"), ("value", "$sx{custom}")]
     style.hover(plot, image, tooltips, formatters=formatters, point_policy="follow_mouse")
-    return image
+    return image, list(formatters.values())
 
 
-def _palette(best: str) -> list[str]:
-    """Return colours that grow brighter from good to bad, evenly to the eye."""
+def image_columns(z: Any, x: ResultAxis, y: ResultAxis) -> dict[str, list[Any]]:
+    """Return the columns of an image's source."""
+    place = {"x": x.low, "y": y.low, "dw": x.high - x.low, "dh": y.high - y.low}
+    return {"image": [compact(z[np.ix_(y.pixels, x.pixels)])], **{name: [each] for name, each in place.items()}}
+
+
+def axis_lists(x: ResultAxis, y: ResultAxis) -> dict[str, list[Any]]:
+    """Return the values of both axes, and which of them each pixel shows.
+
+    Tooltips read values off the grid itself, so that they are right on any spacing.
+    """
+    return {"xs": x.values.tolist(), "ys": y.values.tolist(), "px": x.pixels.tolist(), "py": y.pixels.tolist()}
+
+
+def palette(best: str) -> list[str]:
+    """Return colours that grow brighter from good to bad, evenly to the eye, for a summary with an attribute `best`."""
     from bokeh.palettes import Viridis256
 
     bright_at_the_end, dark_at_the_end = list(Viridis256), list(reversed(Viridis256))
@@ -118,23 +140,26 @@ def _limits(shown: ResultView, name: str, best: str) -> list[tuple[float, float]
 
     The worst tenth shares the last colour. What is best in the middle is in the middle of the colours.
     """
-    limits = []
-    for values in shown.values[name].reshape(prod(axis.values.size for axis in shown.labels), -1):
-        finite = values[np.isfinite(values)]
-        if not finite.size:
-            low, high = 0.0, 1.0
-        elif best in ("smallest", "largest"):
-            low, high = np.percentile(finite, [0, 90] if best == "smallest" else [0, 100])
-        else:
-            centre = float(best == "one")
-            reach = np.percentile(np.abs(finite - centre), 90)
-            low, high = centre - reach, centre + reach
-        limits.append((float(low), float(high if high > low else low + 1.0)))
-    return limits
+    rows = shown.values[name].reshape(prod(axis.values.size for axis in shown.labels), -1)
+    return [colour_limits(values, best) for values in rows]
 
 
-def _draw_overlay(plot: Any, slices: Sequence[Slice], first: Slice) -> dict[str, Any]:
-    """Draw contours and the best point; return them, with those of every slice."""
+def colour_limits(values: Any, best: str) -> tuple[float, float]:
+    """Return the values at the ends of the colours; the worst tenth shares the last one."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        low, high = 0.0, 1.0
+    elif best in ("smallest", "largest"):
+        low, high = np.percentile(finite, [0, 90] if best == "smallest" else [0, 100])
+    else:
+        centre = float(best == "one")
+        reach = np.percentile(np.abs(finite - centre), 90)
+        low, high = centre - reach, centre + reach
+    return float(low), float(high if high > low else low + 1.0)
+
+
+def draw_overlay(plot: Any, first: Slice) -> dict[str, Any]:
+    """Draw contours and the best point of a slice; return the sources of both."""
     from bokeh.core.properties import value as literal
     from bokeh.models import ColumnDataSource
 
@@ -144,8 +169,7 @@ def _draw_overlay(plot: Any, slices: Sequence[Slice], first: Slice) -> dict[str,
     plot.text("x", "y", "text", source=source, text_font=literal(style.FONT), **_CONTOUR_TEXT)
     look = {**style.MARKER, "fill_color": "#ffffff"}
     plot.scatter("x", "y", source=best, size=12, legend_label="best of what is shown", **look)
-    lines = [dict(each.contours) for each in slices]
-    return {"contours": source, "lines": lines, "best": best, "places": [each.best for each in slices]}
+    return {"contours": source, "best": best}
 
 
 def _draw_mark(plot: Any, mark: Mark, shown: ResultView) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A page of cards as one HTML file that needs nothing else: scripts, styles and data are inside.
 
 Names and texts come from files, which anyone may have written. They enter a page as text, in one of two ways: through
-the templates, which escape every value, or through models of Bokeh, of which `_refuse_markup` lets none make markup of
+the templates, which escape every value, or through models of Bokeh, of which `refuse_markup` lets none make markup of
 a text. Behind both stands the page's policy: no script runs but those that are written into it here, and nothing is
 fetched.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from sigcube.errors import StoreError
 from sigcube.files import write_file
 
-__all__ = ["Card", "CardTable", "Heat", "Link", "write_page", "write_template"]
+__all__ = ["Card", "CardTable", "Heat", "Link", "refuse_markup", "write_page", "write_template"]
 
 
 class _Markup(str):
@@ -133,7 +133,7 @@ def write_page(
     models = tuple(model for card in cards for model in card.models)
     scripts: list[str] = []
     if models:
-        _refuse_markup(models)
+        refuse_markup(models)
         script, divs = components(models, wrap_script=False)
         # Not `render()`: that adds addresses of whatever else the process has loaded, such as Panel's components.
         scripts = [*Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw, script]
@@ -151,10 +151,24 @@ def write_page(
     return write_template(path, "page.html", scripts=scripts, **values)
 
 
-def _refuse_markup(models: Iterable[Any]) -> None:
+def refuse_markup(models: Iterable[Any]) -> None:
     """Raise for a model that would show a text as markup, or could; such a page is a defect."""
     from bokeh.model import collect_models
-    from bokeh.models import Div, HoverTool, RadioButtonGroup, Select, Slider, Tooltip, Widget
+    from bokeh.models import (
+        Button,
+        DataTable,
+        Div,
+        HoverTool,
+        NumberFormatter,
+        RadioButtonGroup,
+        Select,
+        Slider,
+        StringFormatter,
+        TableColumn,
+        TextInput,
+        Tooltip,
+        Widget,
+    )
     from bokeh.models.dom import DOMNode
 
     for each in collect_models(*models):
@@ -164,9 +178,13 @@ def _refuse_markup(models: Iterable[Any]) -> None:
             plain = isinstance(each.tooltips, list) and not any("<" in value for _, value in each.tooltips)
             plain = plain and not any("{safe}" in value for _, value in each.tooltips)
         elif isinstance(each, Widget):
-            # Titles and tooltips of widgets may be markup; the labels of these, and the text of a slider, are not.
-            plain = isinstance(each, (Select, RadioButtonGroup, Slider)) and not getattr(each, "title", "")
+            # Titles and tooltips of widgets may be markup; the labels of these, the text of a slider or a field, and
+            # the cells of a table are not.
+            known = (Button, DataTable, RadioButtonGroup, Select, Slider, TextInput)
+            plain = isinstance(each, known) and not getattr(each, "title", "")
             plain = plain and not getattr(each, "tooltips", False)
+        elif isinstance(each, TableColumn):
+            plain = not set("<>") & set(str(each.title)) and type(each.formatter) in (StringFormatter, NumberFormatter)
         else:
             plain = not isinstance(each, (DOMNode, Tooltip))
         if not plain:

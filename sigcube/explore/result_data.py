@@ -16,7 +16,7 @@ from sigcube.explore import style
 from sigcube.explore.contours import contour_levels, trace_contours
 from sigcube.wording import number
 
-__all__ = ["ResultAxis", "ResultView", "Slice", "compact", "cut_slices", "view"]
+__all__ = ["ResultAxis", "ResultView", "Slice", "compact", "cut_slice", "cut_slices", "thin", "view", "whole_axes"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -155,7 +155,7 @@ def view(result: xr.Dataset, *, x: str | None, y: str | None, value: str | None)
     axes = _roles([_axis(result, dim, (x, y)) for dim in sizes], x, y, result)
     at = best_index(result[value]) or dict.fromkeys(sizes, 0)
     lengths = _fit({"": len(there), **{axis.dim: axis.size for axis in axes}}, {axis.dim: axis.role for axis in axes})
-    axes = [_thinned(axis, lengths[axis.dim], at[axis.dim]) for axis in axes]
+    axes = [thin(axis, lengths[axis.dim], at[axis.dim]) for axis in axes]
     names = [value, *(name for name in there if name != value)]
     kept = {axis.dim: _as_slice(axis.kept) for axis in axes}
     dims = [axis.dim for axis in axes]
@@ -166,6 +166,13 @@ def view(result: xr.Dataset, *, x: str | None, y: str | None, value: str | None)
         best=tuple(int(np.flatnonzero(axis.kept == at[axis.dim])[0]) for axis in axes),
         left_out=tuple(names[lengths[""] :]),
     )
+
+
+def whole_axes(result: xr.Dataset) -> tuple[ResultAxis, ...]:
+    """Return the axes along which a result varies, with all their values: those of labels, then those of numbers."""
+    sizes = [str(dim) for dim, n in result["status"].sizes.items() if n > 1]
+    axes = [thin(_axis(result.squeeze(), dim, ()), result.sizes[dim], 0) for dim in sizes]
+    return tuple(sorted(axes, key=lambda axis: axis.role != "label"))
 
 
 def _axis(result: xr.Dataset, dim: str, wanted: Sequence[str | None]) -> ResultAxis:
@@ -269,8 +276,8 @@ def _as_slice(kept: npt.NDArray[np.int64]) -> Any:
     return kept
 
 
-def _thinned(axis: ResultAxis, most: int, best: int) -> ResultAxis:
-    """Keep every n-th value of an axis, the best point's among them."""
+def thin(axis: ResultAxis, most: int, best: int) -> ResultAxis:
+    """Keep every n-th value of an axis, at most so many, that with the index of the best point among them."""
     step = ceil(axis.size / most)
     places = np.arange(int(np.flatnonzero(axis.kept == best)[0]) % step, axis.size, step)
     values = axis.values[places]
@@ -302,14 +309,15 @@ def cut_slices(shown: ResultView) -> list[Slice]:
     """Return the slices of a map: for each summary, and each place of the axes besides x and y, in their order."""
     y, x = shown.figure
     return [
-        _slice(shown, name, values[place], x.values, y.values)
+        cut_slice(values[place], x.values, y.values, shown.attrs[name])
         for name, values in shown.values.items()
         for place in product(*(range(axis.values.size) for axis in shown.axes[:-2]))
     ]
 
 
-def _slice(shown: ResultView, name: str, z: FloatArray, x: FloatArray, y: FloatArray) -> Slice:
-    far = shown.far_from_best(name, z)
+def cut_slice(z: FloatArray, x: FloatArray, y: FloatArray, attrs: Mapping[str, Any]) -> Slice:
+    """Return a slice of a summary with these attributes: its values, its best point, and its contours."""
+    far = far_from_best(xr.DataArray(z, attrs=attrs))
     row, column = np.unravel_index(int(far.argmin()), z.shape)
     best = np.nan, np.nan
     if np.isfinite(far[row, column]):
@@ -317,7 +325,7 @@ def _slice(shown: ResultView, name: str, z: FloatArray, x: FloatArray, y: FloatA
             float(x[column]) if (z[row] != z[row, column]).any() else np.nan,
             float(y[row]) if (z[:, column] != z[row, column]).any() else np.nan,
         )
-    levels = contour_levels(z, best=str(shown.attrs[name].get("best", "smallest")))
+    levels = contour_levels(z, best=str(attrs.get("best", "smallest")))
     lines = trace_contours(x, y, z, levels)
     return Slice(z, best, {**lines, **{side: [compact(line) for line in lines[side]] for side in ("xs", "ys")}})
 

@@ -18,6 +18,7 @@ __all__ = [
     "LINES",
     "MARKER",
     "SOFT",
+    "buttons",
     "figure",
     "figure_by_name",
     "hover",

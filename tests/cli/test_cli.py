@@ -50,6 +50,7 @@ VERBS = (
     "check",
     "show",
     "kernels",
+    "metrics",
     "plan",
     "sweep",
     "status",

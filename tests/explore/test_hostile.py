@@ -13,7 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from bokeh.models import Button, Div, HoverTool, Paragraph, Select, Slider, Tooltip
+from bokeh.models import (
+    CheckboxGroup,
+    DataTable,
+    Div,
+    HoverTool,
+    HTMLTemplateFormatter,
+    Paragraph,
+    Select,
+    Slider,
+    TableColumn,
+    TextInput,
+    Tooltip,
+)
 from bokeh.models.dom import HTML
 from bokeh.plotting import figure
 
@@ -345,7 +357,10 @@ def test_no_text_of_a_file_becomes_an_element_or_runs(pages: Mapping[str, Path],
     [
         Div(text="a"),
         Paragraph(text="a"),
-        Button(label="a"),
+        CheckboxGroup(labels=["a"]),
+        TextInput(title="a"),
+        DataTable(columns=[TableColumn(field="a", title="<b>a</b>")]),
+        DataTable(columns=[TableColumn(field="a", formatter=HTMLTemplateFormatter())]),
         Select(title="a", options=["b"]),
         Slider(start=0, end=1, value=0, tooltips=False, title="a"),
         Slider(start=0, end=1, value=0, title=""),

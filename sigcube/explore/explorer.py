@@ -1,0 +1,107 @@
+"""The explorer of a result, in a notebook cell or behind a server on this machine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from sigcube.explore.explorer_data import ExplorerData, open_data
+from sigcube.explore.explorer_export import save_view
+from sigcube.explore.explorer_page import ExplorerPage
+from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState
+from sigcube.explore.explorer_tabs import TABS, ExplorerTab
+
+__all__ = ["Explorer"]
+
+
+class Explorer:
+    """A page that shows a result of a sweep, and the models behind it at any place; a notebook cell displays it.
+
+    Parameters
+    ----------
+    result : Dataset or path
+        The result. Of a path the page follows a sweep that still runs.
+    cube : Dataset or path, optional
+        The cube that it was computed from: for errors and properties of systems, and for curves if the result is a
+        Dataset. Beside a store it is found by itself.
+    query : str
+        The view at first, as an address says it.
+    tabs : sequence of ExplorerTab
+        The questions below the figures.
+
+    Raises
+    ------
+    SpecError
+        For a path without a result, another cube, or a view that the result does not have.
+
+    Examples
+    --------
+    >>> import sigcube
+    >>> from sigcube.readers.mock import mock_survey
+    >>> cube = mock_survey(n_galaxies=5, seed=1)
+    >>> sweep = sigcube.Sweep(cube, sample="unflagged", kernel="mond", axes={"a0": [1e-10, 1.2e-10, 1.4e-10]})
+    >>> explorer = sigcube.Explorer(sweep.compute(), cube, query="a.a0=1.1e-10")
+    >>> explorer.state.place["a0"]
+    1.1e-10
+    """
+
+    def __init__(
+        self,
+        result: xr.Dataset | str | Path,
+        cube: xr.Dataset | str | Path | None = None,
+        *,
+        query: str = "",
+        tabs: Sequence[ExplorerTab] = TABS,
+    ) -> None:
+        self.data = open_data(result, cube)
+        self._tabs = tuple(tab for tab in tabs if tab.applies(self.data))
+        self.offer = make_offer(self.data, self._tabs)
+        self.start = self.offer.start(self.data.first_place())
+        self._first = ExplorerState.from_query(query, self.offer, self.start)
+        self._page: ExplorerPage | None = None
+
+    @property
+    def state(self) -> ExplorerState:
+        """The view."""
+        return self._first if self._page is None else self._page.state
+
+    def save(self, path: str | Path, *, state: ExplorerState | None = None) -> Path:
+        """Write a view as one HTML file that opens without a server: the map, curves at the place, and the best points.
+
+        Raises
+        ------
+        StoreError
+            When the file cannot be written.
+        """
+        return save_view(self.data, self.offer, self.state if state is None else state, path)
+
+    def page(self, **options: Any) -> ExplorerPage:
+        """Make a page of its own; the options are those of `ExplorerPage`."""
+        return ExplorerPage(self.data, self.offer, **{"state": self._first, "tabs": self._tabs, **options})
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        import panel
+
+        panel.extension(inline=True)
+        if self._page is None:
+            self._page = self.page()
+        return panel.pane.Bokeh(self._page.root, sizing_mode="stretch_width")._repr_mimebundle_(include, exclude)
+
+
+def make_offer(data: ExplorerData, tabs: Sequence[ExplorerTab]) -> ExplorerOffer:
+    """Say what there is to choose from."""
+    columns: tuple[str, ...] = ()
+    if data.systems and data.live is not None:
+        against = (
+            ["rms_reference", "difference"] if data.live.plan.spec.reference is not None else ["rms_b", "difference"]
+        )
+        columns = (against[0], "rms_a", against[1], *([] if against[0] == "rms_b" else ["rms_b"]), *data.columns)
+    return ExplorerOffer(
+        metrics=data.metrics,
+        axes=data.axes,
+        between=data.between,
+        systems=data.systems,
+        columns=columns,
+        tabs=tuple(tab.title for tab in tabs),
+    )

@@ -1,0 +1,97 @@
+"""The card of questions in the explorer: its tabs, and their answers, the long ones computed beside all else."""
+
+from collections.abc import Callable, Sequence
+from threading import Thread
+from typing import Any
+
+from sigcube.errors import SigcubeError
+from sigcube.explore import style
+from sigcube.explore.explorer_data import ExplorerData
+from sigcube.explore.explorer_look import card, column, paint, row, small_table, themed
+from sigcube.explore.explorer_state import ExplorerState
+from sigcube.explore.explorer_tabs import ExplorerTab
+from sigcube.explore.page import CardTable, refuse_markup
+
+__all__ = ["Answers", "Later"]
+
+#: Calls a function after the present one, in the thread of the page.
+Later = Callable[[Callable[[], None]], None]
+
+# Of more values an answer takes longer than one waits without a word.
+_MANY = 300_000
+_BESIDE_EACH_OTHER = 3
+
+
+class Answers:
+    """The tabs.
+
+    Parameters
+    ----------
+    data : ExplorerData
+        What there is.
+    tabs : sequence of ExplorerTab
+        Those that apply.
+    state, change : callable
+        Return the view; take another one.
+    later : callable or None
+        Without it, every answer is waited for.
+    """
+
+    def __init__(
+        self,
+        data: ExplorerData,
+        tabs: Sequence[ExplorerTab],
+        *,
+        state: Callable[[], ExplorerState],
+        change: Callable[[ExplorerState], None],
+        later: Later | None,
+    ) -> None:
+        self._data, self._state, self._later = data, state, later
+        self._tabs = {tab.title: tab for tab in tabs}
+        self._asked: tuple[str, str] | None = None
+        self._body = column(spacing=8)
+        self.figures: list[Any] = []
+        self._switch = style.buttons([*self._tabs])
+        themed(self._switch)
+        self._switch.on_change("active", lambda _, __, new: change(state().changed(tab=[*self._tabs][new])))
+        self.card = card("Questions", self._switch, self._body)
+
+    def show(self, *, anew: bool) -> None:
+        """Show the answer for the view, also if its tab and its summary are as before."""
+        state = self._state()
+        wanted = state.tab, state.metric
+        if (tab := self._tabs.get(state.tab)) is None or (wanted == self._asked and not anew):
+            return
+        self._asked = wanted
+        self._switch.active = [*self._tabs].index(tab.title)
+        if self._later is None or self._data.result["status"].size < _MANY:
+            self._put(self._ask(tab, state))
+            return
+        self._body.children = [style.text_line("The answer is being computed …")]
+        later = self._later
+
+        def work() -> None:
+            found = self._ask(tab, state)
+            later(lambda: self._put(found) if wanted == self._asked else None)
+
+        Thread(target=work, name="sigcube-explorer-answer", daemon=True).start()
+
+    def _ask(self, tab: ExplorerTab, state: ExplorerState) -> Sequence[Any]:
+        try:
+            return tab.content(state, self._data)
+        except SigcubeError as error:
+            return [str(error)]
+
+    def _put(self, found: Sequence[Any]) -> None:
+        made: list[Any] = []
+        self.figures = [each for each in found if not isinstance(each, str | CardTable)]
+        for each in found:
+            if isinstance(each, str):
+                made.append(style.text_line(each))
+            elif isinstance(each, CardTable):
+                made.append(small_table(each))
+        paint(self.figures, self._state().theme)
+        rows = range(0, len(self.figures), _BESIDE_EACH_OTHER)
+        made[1:1] = [row(*self.figures[i : i + _BESIDE_EACH_OTHER]) for i in rows]
+        refuse_markup(made)
+        self._body.children = made

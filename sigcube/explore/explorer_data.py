@@ -1,0 +1,313 @@
+"""What the explorer reads: slices of a result, values of systems at a place, properties; each is read once and kept."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil, prod
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sigcube.analysis.best import best_index, default_summary, summaries
+from sigcube.analysis.labelled import check_result
+from sigcube.cube import fingerprint, open_cube, pack
+from sigcube.errors import SigcubeError, SpecError
+from sigcube.explore.explorer_live import LiveModels
+from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState, Place
+from sigcube.explore.result_data import ResultAxis, thin, whole_axes
+from sigcube.model.frames import variables_of
+from sigcube.store import journal_folder
+from sigcube.sweep import Sweep, changed_parts
+
+__all__ = ["ExplorerData", "MapValues", "open_data"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# A slice of more values is read at some of its places, evenly spaced; a result of more has no best point at first.
+_MOST_OF_SLICE = 2**22
+_MOST_FOR_BEST = 2**22
+# Evaluations of a model for a map between grid points: what takes a tenth of a second.
+_MOST_EVALUATIONS = 2**25
+_FEWEST_PLACES = 24
+# Along an axis of the map; a screen has no more.
+_MOST_PLACES = 800
+# Of a folder.
+_MOST_CUBES = 100
+# What curves show of the points of a cube, beside what is observed.
+_POINTS = ("r", "v_gas", "v_disk", "v_bul", "height")
+# Slices that are kept, by their bytes.
+_KEPT_BYTES = 2**27
+
+
+@dataclass(frozen=True)
+class MapValues:
+    """A summary over the axes of a map: y and x, x alone, or none.
+
+    Attributes
+    ----------
+    values : ndarray
+        The summary, shape ``(y, x)``, ``(x,)`` or ``()``.
+    status : ndarray of uint8
+        How each point ended, see `sigcube.plan.values.PointStatus`.
+    axes : tuple of ResultAxis
+        The axes, with the values at which it is given.
+    between : bool
+        Whether it was computed for the page, since the place is between grid points.
+    """
+
+    values: FloatArray
+    status: npt.NDArray[np.uint8]
+    axes: tuple[ResultAxis, ...]
+    between: bool
+
+
+class ExplorerData:
+    """A result, the models behind it if they are known, and the cube if it is there.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of a sweep.
+    path : Path or None
+        The store that it is read from, which may still grow.
+    sweep : Sweep or None
+        The sweep behind it, for what is between grid points and for curves.
+    cube : Dataset or None
+        The cube that it was computed from: errors, and properties of systems.
+    note : str
+        Why there are no models, for people.
+    """
+
+    def __init__(
+        self,
+        result: xr.Dataset,
+        *,
+        path: Path | None,
+        sweep: Sweep | None,
+        cube: xr.Dataset | None,
+        note: str = "",
+        cube_path: Path | None = None,
+    ) -> None:
+        self.result, self.path, self.cube, self.note = result, path, cube, note
+        self.cube_path = cube_path
+        self.live = None if sweep is None else _with_points(LiveModels.of(sweep), result, cube)
+        self.axes = whole_axes(result)
+        self.metrics = tuple(sorted(summaries(result), key=lambda name: name != default_summary(result)))
+        self._kept: OrderedDict[Any, MapValues] = OrderedDict()
+
+    @cached_property
+    def columns(self) -> Mapping[str, FloatArray]:
+        """What is known of each system, over the systems: variables of the cube, or what the result repeats of it."""
+        if self.live is None or self.system_dim is None:
+            return {}
+        own = {name: self.result[name] for name in self.result.coords if self.result[name].dims == (self.system_dim,)}
+        if self.cube is not None:
+            names = {str(name): i for i, name in enumerate(self.cube[self.system_dim].values)}
+            order = [names[name] for name in self.live.packed.systems]
+            there = {name: each for name, each in self.cube.data_vars.items() if each.dims == (self.system_dim,)}
+            own |= {name: each.isel({self.system_dim: order}) for name, each in there.items()}
+        numbers = {str(n): a for n, a in own.items() if a.dtype.kind in "fiu" and "flag" not in str(n)}
+        return MappingProxyType({n: a.values.astype(np.float64) for n, a in numbers.items() if np.isfinite(a).any()})
+
+    @cached_property
+    def column_attrs(self) -> Mapping[str, Mapping[str, Any]]:
+        """Attributes of the columns."""
+        holder = self.result if self.cube is None else self.cube
+        return {name: holder[name].attrs if name in holder else self.result[name].attrs for name in self.columns}
+
+    @property
+    def kind(self) -> str:
+        """The kind of cube that the result is of: ``galaxy``, say; empty where it is not known."""
+        if self.live is None:
+            return ""
+        return self.live.plan.spec.model.frame.kind
+
+    @property
+    def system_dim(self) -> str | None:
+        """The dimension of systems, if there is one."""
+        return None if self.live is None else self.live.plan.system_dim
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Names of the systems."""
+        return self.live.packed.systems if self.live is not None and self.system_dim is not None else ()
+
+    @cached_property
+    def between(self) -> frozenset[str]:
+        """The axes of numbers that may have any value: those that are alone along their dimension."""
+        if self.live is None:
+            return frozenset()
+        grid = self.live.plan.spec.grid
+        alone = {axis.name for axis in grid.axes if len(grid.along(axis.dim)) == 1}
+        return frozenset(axis.name for axis in self.axes if axis.role != "label" and axis.name in alone)
+
+    def first_place(self) -> dict[str, float | str]:
+        """Return where the explorer starts: the best point of a small result, the middle of a large one."""
+        at: dict[str, int] | None = None
+        if self.result["status"].size <= _MOST_FOR_BEST:
+            at = best_index(self.result[self.metrics[0]])
+        return self.place_of({axis.dim: axis.kept[axis.size // 2] for axis in self.axes} if at is None else at)
+
+    def place_of(self, at: Mapping[str, Any]) -> dict[str, float | str]:
+        """Return the place with an index along each dimension of the result."""
+        found: dict[str, float | str] = {}
+        for axis in self.axes:
+            i = int(np.flatnonzero(axis.kept == int(at.get(axis.dim, 0)))[0])
+            found[axis.name] = axis.texts[i] if axis.role == "label" else float(axis.values[i])
+        return found
+
+    def index_of(self, place: Place, offer: ExplorerOffer) -> dict[str, int]:
+        """Return the index along each dimension of the grid point nearest to a place."""
+        return {axis.dim: int(axis.kept[offer.index_of(axis.name, place[axis.name])]) for axis in self.axes}
+
+    def whole_place(self, place: Place, offer: ExplorerOffer) -> dict[str, float | str]:
+        """Return the value of every axis of the sweep at a place, also of those that vary together with others."""
+        at, found = self.index_of(place, offer), {}
+        for name, coord in self.result.coords.items():
+            if str(name) in self._grid_names:
+                value = coord.isel(at, missing_dims="ignore").values.item() if coord.dims else coord.values.item()
+                found[str(name)] = value
+        return found | {name: value for name, value in place.items() if name in self.between}
+
+    @cached_property
+    def _grid_names(self) -> frozenset[str]:
+        return frozenset() if self.live is None else frozenset(a.name for a in self.live.plan.spec.grid.axes)
+
+    def values_at(self, place: Place, offer: ExplorerOffer) -> xr.Dataset:
+        """Return every summary at a place, and the metrics of each system where they are known."""
+        if self.live is not None:
+            return self.live.at(self.whole_place(place, offer))
+        return self.result.isel(self.index_of(place, offer)).load()
+
+    def points_at(self, place: Place, offer: ExplorerOffer) -> dict[str, FloatArray]:
+        """Return terms of the model at every point of the sample; see `LiveModels.points`."""
+        return {} if self.live is None else self.live.points(self.whole_place(place, offer))
+
+    def map_values(self, state: ExplorerState, offer: ExplorerOffer) -> MapValues:
+        """Return the summary of a view over its axes: read at grid points, computed between them."""
+        names = [name for name in (state.y, state.x) if name is not None]
+        others = {name: value for name, value in state.moved.items() if name not in names}
+        axes = tuple(offer.axis(name) for name in names)
+        between = not offer.is_on_grid(others) and self.live is not None
+        key = (state.metric, *names, *others.items())
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        found = self._computed(state, offer, axes) if between else self._read(state, offer, axes)
+        self._kept[key] = found
+        while sum(each.values.nbytes for each in self._kept.values()) > _KEPT_BYTES and len(self._kept) > 1:
+            self._kept.popitem(last=False)
+        return found
+
+    def forget(self) -> None:
+        """Read again what was kept: the store has grown."""
+        self._kept.clear()
+
+    def _read(self, state: ExplorerState, offer: ExplorerOffer, axes: tuple[ResultAxis, ...]) -> MapValues:
+        at = self.index_of(state.moved, offer)
+        most = _MOST_PLACES if prod(axis.size for axis in axes) > _MOST_OF_SLICE else _MOST_OF_SLICE
+        shown = tuple(thin(axis, most, int(axis.kept[0])) if axis.size > most else axis for axis in axes)
+        index = {dim: i for dim, i in at.items() if dim not in {axis.dim for axis in axes}}
+        kept = {axis.dim: axis.kept for axis in shown}
+        dims = [axis.dim for axis in shown]
+        part = self.result[[state.metric, "status"]].isel(index).isel(kept).load().transpose(*dims)
+        return MapValues(
+            part[state.metric].values.astype(np.float64), part["status"].values.astype(np.uint8), shown, False
+        )
+
+    def _computed(self, state: ExplorerState, offer: ExplorerOffer, axes: tuple[ResultAxis, ...]) -> MapValues:
+        assert self.live is not None
+        most = [axis.size for axis in axes]
+        while prod(most) * self.live.packed.n_points > _MOST_EVALUATIONS and max(most) > _FEWEST_PLACES:
+            most[most.index(max(most))] = ceil(max(most) / 2)
+        shown = tuple(thin(axis, n, int(axis.kept[0])) for axis, n in zip(axes, most, strict=True))
+        place = self.whole_place(state.moved, offer)
+        along: dict[str, FloatArray] = {}
+        for axis in shown:
+            for other in self.live.plan.spec.grid.along(axis.dim):
+                along[other.name] = np.asarray(self.result[other.name].values[axis.kept], dtype=np.float64)
+        found = self.live.over(place, along, state.metric).transpose(*(axis.dim for axis in shown))
+        return MapValues(found[state.metric].values, found["status"].values, shown, True)
+
+
+def open_data(result: xr.Dataset | str | Path, cube: xr.Dataset | str | Path | None) -> ExplorerData:
+    """Find what the explorer needs for a result: its store, the sweep behind it, the cube that it saw.
+
+    Raises
+    ------
+    SpecError
+        If there is no result, or the cube is not the one that it was computed from.
+    """
+    from sigcube.store.result import open_result
+
+    path = None if isinstance(result, xr.Dataset) else Path(result)
+    opened = open_result(result) if not isinstance(result, xr.Dataset) else result
+    check_result(opened)
+    if not [name for name in summaries(opened)] or "status" not in opened or not opened["status"].size:
+        raise SpecError("this result has no summary over its axes", where="result", found=", ".join(map(str, opened)))
+    found = Path(cube) if isinstance(cube, str | Path) else None
+    if cube is None and path is not None:
+        found = _cube_beside(path, opened)
+    given = cube if isinstance(cube, xr.Dataset) else None if found is None else open_cube(found)
+    if given is not None and "cube_fingerprint" in opened.attrs:
+        if (own := fingerprint(given)) != opened.attrs["cube_fingerprint"]:
+            expected = str(opened.attrs["cube_fingerprint"])
+            raise SpecError("the result was computed from another cube", where="cube", found=own, expected=expected)
+    sweep, note = _sweep_behind(opened, path, given)
+    return ExplorerData(opened, path=path, sweep=sweep, cube=given, note=note, cube_path=found)
+
+
+def _cube_beside(path: Path, result: xr.Dataset) -> Path | None:
+    """Find the cube of a result in the folder above its own, or in ``cubes``, by its fingerprint."""
+    wanted = result.attrs.get("cube_fingerprint")
+    folders = dict.fromkeys([path.resolve().parent, path.resolve().parent.parent, Path("cubes").resolve()])
+    for cube in (each for folder in folders for each in sorted(folder.glob("*.zarr"))[:_MOST_CUBES]):
+        with suppress(OSError, ValueError, AttributeError, RecursionError):
+            attributes = json.loads((cube / "zarr.json").read_bytes()).get("attributes", {})
+            if wanted is not None and attributes.get("fingerprint") == wanted:
+                return cube
+    return None
+
+
+def _with_points(live: LiveModels, result: xr.Dataset, cube: xr.Dataset | None) -> LiveModels:
+    """Add what curves show of the points, from the cube: a sweep keeps what its metrics need alone."""
+    if cube is None:
+        return live
+    own = variables_of(cube).points
+    model = live.plan.spec.model
+    wanted = [n for n in (*_POINTS, model.name_behind("observed"), model.name_behind("error")) if n in own]
+    where = result.attrs.get("where")
+    try:
+        more = pack(cube, sample=str(result.attrs.get("sample", "all")), where=where, variables=wanted)
+    except SigcubeError:
+        # A mask that was given in Python is not known any more.
+        return live
+    if more.systems != live.packed.systems or not np.array_equal(more.offsets, live.packed.offsets):
+        return live
+    return replace(live, packed=replace(live.packed, points={**more.points, **live.packed.points}))
+
+
+def _sweep_behind(result: xr.Dataset, path: Path | None, cube: xr.Dataset | None) -> tuple[Sweep | None, str]:
+    """Return the sweep that made a result, or say why there is none."""
+    try:
+        if path is not None and journal_folder(path).is_dir():
+            sweep = Sweep.from_result(path)
+            if changed := changed_parts(sweep, path):
+                return None, f"this version of sigcube would compute something else: another {', '.join(changed)}"
+            return sweep, ""
+        if cube is None or "spec" not in result.attrs:
+            return None, "values of the grid alone: give the cube to see curves and what is between grid points"
+        record = {key: value for key, value in json.loads(result.attrs["spec"]).items() if key != "kind"}
+        own = {name: result.attrs[name] for name in ("sample", "where", "error_floor") if name in result.attrs}
+        if record.get("axes") and "models" in record:
+            record["axes"] = {name: axis for name, axis in record["axes"].items() if name != "model"}
+        return Sweep(cube, **own, **record), ""
+    except SigcubeError as error:
+        return None, str(error).splitlines()[0]

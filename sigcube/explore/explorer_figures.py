@@ -1,0 +1,311 @@
+"""The figures of the explorer: made once, and given new arrays after each change."""
+
+from typing import Any
+
+import numpy as np
+
+from sigcube.explore import style
+from sigcube.explore.explorer_data import MapValues
+from sigcube.explore.explorer_views import SampleView
+from sigcube.explore.map_plots import axis_lists, colour_limits, draw_image, draw_overlay, image_columns, palette
+from sigcube.explore.result_data import ResultAxis, cut_slice
+from sigcube.plan.values import PointStatus
+
+__all__ = ["LineFigure", "MapFigure", "RelationFigure", "ScatterFigure", "SystemFigure", "WholeFigure", "source_of"]
+
+_TOOLS = "wheel_zoom,box_zoom,reset"
+# The colour of each status above what is not finite; what is done is clear.
+_STATES = ["#9aa4b2", "#00000000", "#d5dae1", "#a33b3b", "#7a1f1f"]
+_QUANTITIES = {"km/s": "velocity", "m/s2": "acceleration", "solMass": "enclosed mass"}
+
+
+def source_of(**columns: Any) -> Any:
+    """Return a data source."""
+    from bokeh.models import ColumnDataSource
+
+    return ColumnDataSource(columns)
+
+
+def rounded_span(*values: Any, low: float | None = None) -> tuple[float, float]:
+    """Return ends around all finite values, at round numbers, which seldom change while a model does.
+
+    To lay out an axis anew takes longer than to draw all lines of a figure.
+
+    Examples
+    --------
+    >>> rounded_span(np.array([3.0, 96.0]), low=0.0), rounded_span(np.array([-1.62, 1.7]))
+    ((0.0, 100.0), (-2.0, 2.0))
+    """
+    every = np.concatenate([np.ravel(each) for each in values])
+    finite = every[np.isfinite(every)]
+    if not finite.size:
+        return 0.0, 1.0
+    start, stop = float(finite.min()) if low is None else low, float(finite.max())
+    step = 10.0 ** np.floor(np.log10(max(stop - start, 1e-12)))
+    step = step / 2 if (stop - start) / step < 5 else step
+    first, last = step * np.floor(start / step), step * np.ceil(stop / step)
+    return float(first if low is None else low), float(last if last > first else first + step)
+
+
+class MapFigure:
+    """A summary in colours over two axes, with contours, the best point, and the places A and B."""
+
+    def __init__(self, values: MapValues, attrs: Any, title: str, *, height: int) -> None:
+        from bokeh.models import ColorBar, LinearColorMapper
+
+        y, x = values.axes
+        self._best = str(attrs.get("best", "smallest"))
+        self._attrs = attrs
+        self.plot = _axes_figure(x, y, height=height)
+        low, high = colour_limits(values.values, self._best)
+        self._mapper = LinearColorMapper(palette=palette(self._best), low=low, high=high, nan_color="#00000000")
+        self._bar = ColorBar(color_mapper=self._mapper, title=title, height=12, **style.COLOUR_BAR)
+        states = LinearColorMapper(palette=_STATES, low=-0.5, high=4.5)
+        self._states = source_of(**image_columns(_shown_states(values), x, y))
+        self.plot.image("image", x="x", y="y", dw="dw", dh="dh", source=self._states, color_mapper=states)
+        self._image, self._readers = draw_image(self.plot, values.values, x, y, self._mapper)
+        self.plot.add_layout(self._bar, "below")
+        self._overlay = draw_overlay(self.plot, cut_slice(values.values, x.values, y.values, attrs))
+        self.marks = _marks(self.plot)
+        self._lists = axis_lists(x, y)
+        style.legend_above(self.plot)
+
+    def show(self, values: MapValues, attrs: Any, title: str) -> None:
+        """Show other values over the same axes."""
+        y, x = values.axes
+        self._attrs, self._best = attrs, str(attrs.get("best", "smallest"))
+        cut = cut_slice(values.values, x.values, y.values, attrs)
+        self._states.data = image_columns(_shown_states(values), x, y)
+        self._image.data_source.data = image_columns(values.values, x, y)
+        self._mapper.update(palette=palette(self._best))
+        low, high = colour_limits(values.values, self._best)
+        self._mapper.update(low=low, high=high)
+        self._bar.title = title
+        self._overlay["contours"].data = dict(cut.contours)
+        self._overlay["best"].data = {"x": cut.best[:1], "y": cut.best[1:]}
+        if (lists := axis_lists(x, y)) != self._lists:
+            self._lists = lists
+            for reader in self._readers:
+                reader.args = {**reader.args, **lists}
+
+
+def _shown_states(values: MapValues) -> Any:
+    """Return the status of points, which is seen where the summary is not finite."""
+    return np.where(np.isfinite(values.values), float(PointStatus.DONE), values.status)
+
+
+class LineFigure:
+    """A summary along one axis, with the places A and B."""
+
+    def __init__(self, values: MapValues, attrs: Any, title: str, *, height: int) -> None:
+        (x,) = values.axes
+        options = {"x_axis_type": x.scale, "x_axis_label": x.title, "y_axis_label": title}
+        self.plot = style.figure(height=height, tools=_TOOLS, **options)
+        self._source = source_of(x=x.values, y=values.values)
+        line = self.plot.line("x", "y", source=self._source, line_width=2.4, color=style.LINES[0], name="a")
+        style.hover(self.plot, line, [(x.symbol, "@x{0.[0000]}"), ("value", "@y{0.[0000]}")])
+        self.marks = _marks(self.plot)
+
+    def show(self, values: MapValues, attrs: Any, title: str) -> None:
+        """Show other values over the same axis."""
+        self._source.data = {"x": values.axes[0].values, "y": values.values}
+        self.plot.yaxis.axis_label = title
+
+
+def _marks(plot: Any) -> dict[str, Any]:
+    found = {}
+    for name, marker in (("a", "circle_cross"), ("b", "square_cross")):
+        found[name] = source_of(x=np.empty(0), y=np.empty(0))
+        look = {"size": 17, "fill_color": None, "line_width": 2.2, "legend_label": name.upper()}
+        # A white rim sets the mark apart from dark and bright colours alike.
+        plot.scatter("x", "y", source=found[name], marker=marker, line_color="#ffffff", **{**look, "line_width": 5.0})
+        plot.scatter("x", "y", source=found[name], marker=marker, line_color="#111111", **look)
+    return found
+
+
+def _axes_figure(x: ResultAxis, y: ResultAxis, *, height: int) -> Any:
+    plot = style.figure(
+        height=height,
+        tools=_TOOLS,
+        x_range=(x.low, x.high),
+        y_range=(y.low, y.high),
+        x_axis_type=x.scale,
+        y_axis_type=y.scale,
+        x_axis_label=x.title,
+        y_axis_label=y.title,
+        toolbar_location=None,
+    )
+    plot.grid.visible = False
+    return plot
+
+
+class SystemFigure:
+    """One system along its radius: what is measured, what models predict, and the residuals."""
+
+    def __init__(self, view: SampleView, columns: Any, *, reference: str, synthetic: bool, height: int) -> None:
+        unit, quantity = style.pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
+        self.source = source_of(**columns)
+        measured = "measured (synthetic)" if synthetic else "measured"
+        wide = view.kind == "cluster"
+        self._wide = wide
+        scales: dict[str, Any] = {side: "log" if wide else "linear" for side in ("x_axis_type", "y_axis_type")}
+        fixed = [
+            {} if wide else {name: (0.0, 1.0) for name in names} for names in (("x_range", "y_range"), ("y_range",))
+        ]
+        along = "radius [kpc]" if view.r is not None else "point, from the centre"
+        self.plot = style.figure(height=height, tools=_TOOLS, y_axis_label=f"{quantity} [{unit}]", **scales, **fixed[0])
+        self.residuals = style.figure(
+            height=150,
+            tools=_TOOLS,
+            x_range=self.plot.x_range,
+            x_axis_type=scales["x_axis_type"],
+            x_axis_label=along,
+            y_axis_label=f"residual [{unit}]",
+            **fixed[1],
+        )
+        parts = [("v_gas", "gas", style.LINES[2]), ("v_disk", "disc, M/L 1", style.LINES[4])]
+        parts += [("v_bul", "bulge, M/L 1", style.LINES[3]), ("m_bar", "baryons", style.LINES[2])]
+        for name, legend, colour in parts:
+            if name in view.parts and np.any(view.parts[name]) and (name != "m_bar" or view.unit == "solMass"):
+                line = {"line_dash": "dotted", "line_width": 1.5, "color": colour, "legend_label": legend}
+                self.plot.line("r", name, source=self.source, **line)
+        if view.kind != "cluster":
+            look = {"line_dash": "dashed", "line_width": 1.8, "legend_label": "baryons", "name": "soft"}
+            self.plot.line("r", "v_bar", source=self.source, color=style.SOFT, **look)
+        lines = [
+            ("reference", reference, "solid", 1.8),
+            ("b", "model B", "dashed", 2.4),
+            ("a", "model A", "solid", 2.6),
+        ]
+        for name, legend, dash, width in lines:
+            if name == "reference" and not reference:
+                continue
+            look = {"line_dash": dash, "line_width": width, "name": name, "color": style.INK}
+            # Of a single point there is no line.
+            dot = {"size": 3.5, "color": style.INK, "name": name}
+            for plot, column in ((self.plot, name), (self.residuals, f"{name}_residual")):
+                more = {"legend_label": legend} if plot is self.plot else {}
+                plot.line("r", column, source=self.source, **look, **more)
+                plot.scatter("r", column, source=self.source, **dot)
+        ink = {"color": style.INK, "name": "ink"}
+        self.plot.segment("r", "low", "r", "high", source=self.source, line_width=1.3, **ink)
+        dots = self.plot.scatter("r", "observed", source=self.source, size=6.5, legend_label=measured, **ink)
+        self.residuals.segment("r", "error_low", "r", "error_high", source=self.source, line_width=1.3, **ink)
+        self.residuals.line("r", 0.0, source=self.source, line_width=1.0, **ink)
+        tips = [("radius", "@r{0.00} kpc"), ("measured", f"@observed{{0.00a}} {unit}"), ("A", f"@a{{0.00a}} {unit}")]
+        style.hover(self.plot, dots, tips)
+        style.legend_above(self.plot)
+        self._reach(columns)
+
+    def show(self, columns: Any) -> None:
+        """Show another system or model."""
+        self._reach(columns)
+        self.source.data = columns
+
+    def _reach(self, columns: Any) -> None:
+        """Let the axes hold everything; those of clusters find their ends by themselves."""
+        if self._wide:
+            return
+        models = [columns[name] for name in ("a", "b", "reference")]
+        parts = [columns[name] for name in ("low", "high", "observed", "v_bar")]
+        spans = {
+            self.plot.x_range: rounded_span(columns["r"], low=0.0),
+            self.plot.y_range: rounded_span(*models, *parts, np.zeros(1)),
+            self.residuals.y_range: rounded_span(*(columns[f"{name}_residual"] for name in ("a", "b", "reference"))),
+        }
+        for axis, (start, end) in spans.items():
+            if (axis.start, axis.end) != (start, end):
+                axis.update(start=start, end=end)
+
+
+class WholeFigure:
+    """The curves of all systems: those that A wins and those that it loses, and what is measured."""
+
+    def __init__(self, view: SampleView, columns: Any, *, height: int) -> None:
+        unit, quantity = style.pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
+        scale = "log" if view.kind == "cluster" else "linear"
+        x_scale = "log" if view.r is not None else "linear"
+        label = "radius [kpc]" if view.r is not None else "point, from the centre"
+        titles = {"x_axis_label": label, "y_axis_label": f"{quantity} [{unit}]"}
+        # Models that go wild do not decide what is seen.
+        measured = view.observed[np.isfinite(view.observed)]
+        reach = {} if scale == "log" or not measured.size else {"y_range": rounded_span(1.15 * measured, low=0.0)}
+        self.plot = style.figure(height=height, tools=_TOOLS, x_axis_type=x_scale, y_axis_type=scale, **titles, **reach)
+        r = view.spread(np.arange(1.0, view.observed.size + 1) if view.r is None else view.r)
+        self.source = source_of(r=r, observed=view.spread(view.observed), **columns)
+        self.source.name = "curves"
+        look = {"source": self.source, "size": 2.5, "alpha": 0.5, "color": style.SOFT, "legend_label": "measured"}
+        self.plot.scatter("r", "observed", name="soft", **look)
+        for name, colour, legend in (("won", "a", "A, nearer"), ("lost", "lost", "A, farther")):
+            look = {"line_width": 1.3, "alpha": 0.8, "legend_label": legend, "name": colour, "color": style.INK}
+            self.plot.line("r", name, source=self.source, **look)
+        self.plot.line("r", "picked_model", source=self.source, line_width=3.0, color=style.INK, name="a")
+        self.plot.scatter("r", "picked", source=self.source, size=5, color=style.INK, name="ink")
+        style.plain_ticks(self.plot.xaxis[0]) if view.r is not None else None
+        style.legend_above(self.plot)
+
+    def show(self, columns: Any) -> None:
+        """Show other curves; the columns that are not given stay, and are not sent again."""
+        self.source.data.update(columns)
+
+
+class RelationFigure:
+    """The radial acceleration relation: what is observed and predicted against what the baryons give."""
+
+    def __init__(self, columns: Any, *, height: int) -> None:
+        titles = ("log₁₀ g of the baryons [m/s²]", "log₁₀ g [m/s²]")
+        reach = {"x_range": rounded_span(columns["x"]), "y_range": rounded_span(columns["observed"])}
+        self.plot = style.figure(height=height, tools=_TOOLS, x_axis_label=titles[0], y_axis_label=titles[1], **reach)
+        self.source = source_of(**columns)
+        finite = columns["x"][np.isfinite(columns["x"])]
+        ends = [float(finite.min()), float(finite.max())] if finite.size else [-13.0, -9.0]
+        self.plot.line(ends, ends, color=style.SOFT, line_dash="dashed", line_width=1.6, name="soft")
+        looks = [
+            ("observed", "soft", "observed", 3, 0.45),
+            ("model", "a", "model A", 3, 0.6),
+            ("picked", "ink", "picked", 6, 1),
+        ]
+        for name, colour, legend, size, alpha in looks:
+            look = {"size": size, "alpha": alpha, "color": style.INK, "legend_label": legend, "name": colour}
+            self.plot.scatter("x", name, source=self.source, **look)
+        style.legend_above(self.plot)
+
+    def show(self, columns: Any) -> None:
+        """Show another model."""
+        self.source.data.update(columns)
+
+
+class ScatterFigure:
+    """Two columns of systems against each other; its source is that of the list of systems as well."""
+
+    def __init__(self, source: Any, *, height: int) -> None:
+        from bokeh.models import Scatter
+
+        tools = "tap,box_select,lasso_select,wheel_zoom,reset"
+        self.plot = style.figure(height=height, tools=tools, x_axis_label=" ", x_range=(0.0, 1.0), y_range=(0.0, 1.0))
+        self.plot.yaxis.axis_label = " "
+        self.diagonal = source_of(x=np.empty(0), y=np.empty(0))
+        self.plot.line("x", "y", source=self.diagonal, color=style.SOFT, line_dash="dashed", name="soft")
+        dots = []
+        for name, colour in (("won_y", "a"), ("lost_y", "lost")):
+            look = {"size": 7, "alpha": 0.65, "nonselection_alpha": 0.35, "color": style.INK, "name": colour}
+            drawn = self.plot.scatter("across", name, source=source, line_color=None, **look)
+            drawn.selection_glyph = Scatter(x="across", y=name, size=12, fill_alpha=1.0, **style.MARKER)
+            dots.append(drawn)
+        for drawn in dots:
+            style.hover(
+                self.plot, drawn, [("", "@system"), ("horizontal", "@across{0.[000]}"), ("vertical", "@up{0.[000]}")]
+            )
+        self._source = source
+
+    def show(self, titles: tuple[str, str], ends: tuple[float, float] | None) -> None:
+        """Name the axes, and draw the line on which both are equal, between two ends."""
+        for axis, title in zip((self.plot.xaxis[0], self.plot.yaxis[0]), titles, strict=True):
+            if axis.axis_label != title:
+                axis.axis_label = title
+        for reach, name in ((self.plot.x_range, "across"), (self.plot.y_range, "up")):
+            start, end = rounded_span(self._source.data[name])
+            if (reach.start, reach.end) != (start, end):
+                reach.update(start=start, end=end)
+        line = np.array(ends if ends is not None else [], dtype=np.float64)
+        self.diagonal.data = {"x": line, "y": line}

@@ -1,0 +1,367 @@
+"""The page of the explorer: a view, what is computed for it, and the figures that show it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sigcube.analysis.best import best_index
+from sigcube.errors import SigcubeError, SpecError
+from sigcube.explore import style
+from sigcube.explore.explorer_answers import Answers, Later
+from sigcube.explore.explorer_controls import WIDTH, Controls
+from sigcube.explore.explorer_copies import as_python, as_spec
+from sigcube.explore.explorer_data import ExplorerData, MapValues
+from sigcube.explore.explorer_figures import LineFigure, MapFigure
+from sigcube.explore.explorer_look import TextLines, button, card, column, paint, root_style, row
+from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState, Place, check_state
+from sigcube.explore.explorer_systems import SystemCards
+from sigcube.explore.explorer_tabs import ExplorerTab
+from sigcube.explore.explorer_views import PlaceValues, place_values, sample_view
+from sigcube.explore.page import refuse_markup
+
+__all__ = ["ExplorerPage"]
+
+_MAP_HEIGHT = 430
+_RESIDUALS = 150
+# Places whose models are kept.
+_MOST_PLACES = 8
+_COPY = "navigator.clipboard.writeText({})"
+
+
+class ExplorerPage:
+    """One page: its models of Bokeh are below `root`.
+
+    Parameters
+    ----------
+    data, offer
+        What there is, and what can be chosen from it.
+    state : ExplorerState
+        The first view.
+    tabs : sequence of ExplorerTab
+        The tabs that apply.
+    served : bool
+        Whether a server is behind the page, so that its address says the view.
+    later : callable, optional
+        Calls a function after the present one; without it all is drawn at once.
+    calm : callable, optional
+        Calls the last function that it was given after a pause.
+    failure : str
+        What was wrong with the address.
+    """
+
+    def __init__(
+        self,
+        data: ExplorerData,
+        offer: ExplorerOffer,
+        state: ExplorerState,
+        *,
+        tabs: Sequence[ExplorerTab],
+        served: bool = False,
+        later: Later | None = None,
+        calm: Later | None = None,
+        failure: str = "",
+    ) -> None:
+        self.data, self.offer, self.state = data, offer, state
+        self._later, self._calm, self._waiting = later, calm, False
+        self._drawn: ExplorerState | None = None
+        self._places: dict[Any, PlaceValues] = {}
+        self._lines = TextLines()
+        self._failure, self._progress = self._lines.line(failure, colour="#e03131"), self._lines.line()
+        self._said, self._values = self._lines.line(), self._lines.line()
+        self._copies = {"spec": self._lines.line(), "Python": self._lines.line()}
+        self._address = self._lines.line()
+        self._address.model.visible = False
+        ask: Any = {"state": lambda: self.state, "change": self.change}
+        self._controls = Controls(data, offer, **ask, fail=self._fail)
+        self._answers = Answers(data, tabs, **ask, later=later) if tabs else None
+        view = sample_view(data, offer, state.place)
+        self._systems: SystemCards | None = None
+        if view is not None:
+            height, models = _MAP_HEIGHT - _RESIDUALS, self._models()
+            self._systems = SystemCards(
+                data, offer, view, lines=self._lines, **ask, fail=self._fail, models=models, height=height
+            )
+        self._map: MapFigure | LineFigure | None = None
+        self._make_map()
+        self.root = self._layout(served)
+        follow = "history.replaceState(null, '', '?' + address.text);" if served else ""
+        self._lines.finish(follow, address=self._address.model)
+        # What is in no layout has to be held by something that is.
+        self.root.tags = [self._lines.source]
+        self.draw()
+        self._lines.live = True
+        refuse_markup([self.root])
+
+    # What changes the view.
+
+    def change(self, state: ExplorerState) -> None:
+        """Take another view, and draw it soon."""
+        try:
+            self.state = check_state(state, self.offer)
+        except SpecError as error:
+            self._fail(error)
+            return
+        self._failure.say("")
+        self._draw_soon()
+
+    def _fail(self, error: SigcubeError) -> None:
+        more = (("found", error.found), ("expected", error.expected), ("do", error.hint))
+        self._failure.say("; ".join([error.what, *(f"{word}: {text}" for word, text in more if text)]))
+        self._lines.send()
+        self._controls.take(self.state)
+
+    def _draw_soon(self) -> None:
+        if self._later is None:
+            self.draw()
+        elif not self._waiting:
+            # Of many changes that arrive together, the last one is drawn.
+            self._waiting = True
+            self._later(self._draw_waiting)
+
+    def _draw_waiting(self) -> None:
+        self._waiting = False
+        self.draw()
+
+    def refresh(self) -> None:
+        """Draw again: the store has grown."""
+        self.data.forget()
+        self._places.clear()
+        self._drawn = None
+        self._draw_soon()
+
+    def say_progress(self, text: str) -> None:
+        """Say how far the sweep is."""
+        self._progress.say(text)
+        self._lines.send()
+
+    def go_to_best(self) -> None:
+        """Move to the best point of the grid by the summary that is shown."""
+        at = best_index(self.data.result[self.state.metric])
+        if at is None:
+            self._fail(SpecError(f"no grid point has a finite {self.state.metric}"))
+        else:
+            self.change(self.state.moved_to(self.data.place_of(at)))
+
+    # What the view shows.
+
+    def draw(self) -> None:
+        """Bring figures, tables and controls up to the view."""
+        state, before, self._drawn = self.state, self._drawn, self.state
+        try:
+            if before is not None and (before.x, before.y) != (state.x, state.y):
+                self._make_map()
+                self._map_card.children = [*self._map_card.children[:_ABOVE], *self._map_plots()]
+            else:
+                self._show_map()
+            self._show_places()
+        except SigcubeError as error:
+            self._fail(error)
+        self._controls.take(state)
+        if before is None or before.theme != state.theme:
+            self._paint()
+        if self._answers is not None:
+            self._answers.show(anew=before is None)
+        cube = str(self.data.cube_path or "cubes/NAME.zarr")
+        for name, write in (("spec", as_spec), ("Python", as_python)):
+            self._copies[name].say(write(self.data, state, self.offer, cube=cube))
+        self._address.say(state.to_query())
+        self._lines.send()
+        if self._calm is None:
+            self._draw_list()
+        else:
+            self._calm(self._draw_list)
+
+    def _draw_list(self) -> None:
+        if self._systems is not None:
+            self._systems.show_list(*self._models())
+
+    def _place(self, place: Place) -> PlaceValues:
+        key = tuple(place.items())
+        if key not in self._places:
+            if len(self._places) >= _MOST_PLACES:
+                self._places.pop(next(iter(self._places)))
+            self._places[key] = place_values(self.data, self.offer, place)
+        return self._places[key]
+
+    def _models(self) -> tuple[PlaceValues, PlaceValues | None, npt.NDArray[np.float64] | None]:
+        """Return model A, model B, and the RMS of each system under the reference."""
+        a, live = self._place(self.state.place), self.data.live
+        b = None if self.state.other is None else self._place(self.state.other)
+        if live is None or not self.data.systems:
+            return a, b, None
+        return a, b, live.reference_rms(self.data.whole_place(self.state.place, self.offer))
+
+    def _show_places(self) -> None:
+        a, b, reference = self._models()
+        self._values.say(_values_text(self.data, a, b))
+        if self._systems is not None:
+            self._systems.show(a, b, reference)
+
+    def _make_map(self) -> None:
+        values = self.data.map_values(self.state, self.offer)
+        attrs, title = self.data.result[self.state.metric].attrs, self._map_title()
+        self._map = None
+        if len(values.axes) == 2:
+            self._map = MapFigure(values, attrs, title, height=_MAP_HEIGHT)
+        elif len(values.axes) == 1:
+            self._map = LineFigure(values, attrs, title, height=_MAP_HEIGHT)
+        if self._map is not None:
+            self._map.plot.name = "map"
+            self._listen(self._map.plot)
+            paint([self._map.plot], self.state.theme)
+            refuse_markup([self._map.plot])
+        self._say(values)
+        self._mark()
+
+    def _map_plots(self) -> list[Any]:
+        return [] if self._map is None else [self._map.plot]
+
+    def _map_title(self) -> str:
+        unit = style.unit_of(self.data.result[self.state.metric])
+        return style.shorten(style.with_unit(self.state.metric, unit), style.FITS)
+
+    def _listen(self, plot: Any) -> None:
+        from bokeh.events import DoubleTap, Pan, Tap
+
+        def go(event: Any) -> None:
+            names = [name for name in (self.state.x, self.state.y) if name is not None]
+            values = dict(zip(names, (event.x, event.y), strict=False))
+            if all(value is not None and np.isfinite(value) for value in values.values()):
+                self.change(self._controls.moved(self.state, **values))
+
+        for kind in (Tap, DoubleTap, Pan):
+            plot.on_event(kind, go)
+
+    def _show_map(self) -> None:
+        values = self.data.map_values(self.state, self.offer)
+        if self._map is not None and values is not self._shown:
+            self._map.show(values, self.data.result[self.state.metric].attrs, self._map_title())
+        self._say(values)
+        self._mark()
+
+    def _say(self, values: MapValues) -> None:
+        self._shown = values
+        self._said.say(_map_text(self.data, self.offer, self.state, values))
+
+    def _mark(self) -> None:
+        if self._map is None:
+            return
+        places: dict[str, Place | None] = {"a": self.state.place, "b": self.state.other}
+        for name, place in places.items():
+            x = [] if place is None else [float(place[str(self.state.x)])]
+            y = [] if place is None else self._height(place, x[0])
+            now = self._map.marks[name].data
+            if now["x"].tolist() != x or now["y"].tolist() != y:
+                self._map.marks[name].data = {"x": np.array(x, dtype=float), "y": np.array(y, dtype=float)}
+
+    def _height(self, place: Place, x: float) -> list[float]:
+        if self.state.y is not None:
+            return [float(place[self.state.y])]
+        (axis,) = self._shown.axes
+        return [float(np.interp(x, axis.values, self._shown.values))]
+
+    # Models of Bokeh.
+
+    def _layout(self, served: bool) -> Any:
+        data = self.data
+        head = style.text_line(
+            str(data.result.attrs.get("title", "Result of a sweep")), size="20px", colour="var(--ink)"
+        )
+        head.styles = {**head.styles, "font-weight": "650"}
+        synthetic = [style.text_line("Synthetic data.", colour="#d9822b")] if style.is_synthetic(data.result) else []
+        words = [head, *synthetic, self._progress.model, self._failure.model]
+        titles = column(*words, spacing=2, styles={"flex": "1 1 0", "min-width": "0"})
+        header = row(titles, row(*self._buttons(served), sizing_mode=None, spacing=6), spacing=14)
+        self._values.model.styles = {**self._values.model.styles, **_LIKE_PRINT}
+        left = [card("View", self._controls.model), card("At the place", self._values.model)]
+        if data.note:
+            left.append(card("Why so little", style.text_line(data.note)))
+        plots = self._map_plots()
+        hint = "Click or drag in the figure: the model there is shown." if plots else "Choose labels at the left."
+        title = ("Labels", "Along the axis", "Map")[len(self._shown.axes)]
+        self._map_card = card(title, self._said.model, style.text_line(hint), *plots, flex="5 1 0")
+        first, below = [self._map_card], []
+        if self._systems is not None:
+            first.append(self._systems.card_of_one())
+            below += [row(*self._systems.cards_of_all())] if data.systems else []
+            left += [self._systems.card_of_list(WIDTH)] if data.systems else []
+        below += [self._answers.card] if self._answers is not None else []
+        below.append(self._copies_card())
+        content = column(row(*first), *below, spacing=12, styles={"flex": "1 1 0", "min-width": "0"})
+        side = column(*left, width=WIDTH + 30, sizing_mode=None, spacing=12)
+        look = {"padding": "14px 18px", "box-sizing": "border-box", "min-height": "100vh"}
+        body = row(side, content, spacing=14)
+        return column(header, body, self._address.model, styles=look, spacing=12, name="explorer")
+
+    def _buttons(self, served: bool) -> list[Any]:
+        from bokeh.models import CustomJS
+
+        best, self._theme = button("go to the best", width=120), button("dark", width=70)
+        best.on_click(self.go_to_best)
+        self._theme.on_click(lambda: self.change(self.state.changed(theme=_OTHER_THEME[self.state.theme])))
+        if not served:
+            return [best, self._theme]
+        link, save = button("copy link", width=86), button("save as HTML", width=108)
+        link.js_on_click(CustomJS(code=_COPY.format("location.href")))
+        go = "window.location.href = 'export.html?' + address.text"
+        save.js_on_click(CustomJS(args={"address": self._address.model}, code=go))
+        return [best, self._theme, link, save]
+
+    def _copies_card(self) -> Any:
+        from bokeh.models import CustomJS
+
+        parts = []
+        for name, line in self._copies.items():
+            line.model.styles = {**line.model.styles, **_LIKE_PRINT}
+            copy = button(f"copy as {name}", width=130)
+            copy.js_on_click(CustomJS(args={"line": line.model}, code=_COPY.format("line.text")))
+            parts.append(column(copy, line.model, styles={"flex": "1 1 0", "min-width": "0"}))
+        return card("This place elsewhere", row(*parts))
+
+    def _paint(self) -> None:
+        theme = self.state.theme
+        self.root.stylesheets = [root_style(theme)]
+        self._theme.label = _OTHER_THEME[theme]
+        figures = [*(self._systems.figures if self._systems is not None else []), *self._map_plots()]
+        paint([*figures, *(self._answers.figures if self._answers is not None else [])], theme)
+
+
+# Models on the card of the map above the figure: its heading and two lines.
+_ABOVE = 3
+_OTHER_THEME = {"light": "dark", "dark": "light"}
+_LIKE_PRINT = {"white-space": "pre-wrap", "font-family": "monospace", "font-size": "12px"}
+
+
+def _map_text(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState, values: MapValues) -> str:
+    """Say what a map shows: the summary, where, and what is missing."""
+    names = [axis.name for axis in values.axes]
+    held = {name: value for name, value in state.moved.items() if name not in names}
+    where = ", ".join(f"{n} = {v if isinstance(v, str) else style.plain_number(v)}" for n, v in held.items())
+    text = f"{style.value_title(data.result[state.metric])}{f' at {where}' if where else ''}."
+    if values.between:
+        text += " Computed for this page, between grid points."
+    if missing := int((values.status == 0).sum()):
+        text += f" Not computed yet: {missing / values.status.size:.0%} of what is shown, grey."
+    if failed := int((values.status >= 3).sum()):
+        text += f" Failed: {failed:,} points, red."
+    if any(axis.values.size < offer.axis(axis.name).size for axis in values.axes):
+        text += " Of a long axis some values are shown, evenly spaced."
+    return text
+
+
+def _values_text(data: ExplorerData, a: PlaceValues, b: PlaceValues | None) -> str:
+    """Write the summaries of both places as a table of text."""
+    names = {name: style.with_unit(name, style.unit_of(data.result[name])) for name in data.metrics}
+    width = min(24, max(map(len, names.values())))
+
+    def cell(value: float) -> str:
+        return f"{value:>8.4g}" if np.isfinite(value) else f"{'–':>8}"
+
+    lines = [f"{'':{width}}{'A':>8}{'' if b is None else 'B':>8}".rstrip()]
+    for name, title in names.items():
+        other = "" if b is None else cell(b.summaries[name])
+        lines.append(f"{style.shorten(title, width):{width}}{cell(a.summaries[name])}{other}")
+    lines.append("" if a.on_grid else "A is between grid points.")
+    return "\n".join(lines).rstrip()

@@ -1,0 +1,159 @@
+"""The server of the explorer: on this machine alone, and for those alone who know the token in its address."""
+
+import base64
+import hashlib
+import re
+import secrets
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from sigcube.errors import SigcubeError, SpecError
+from sigcube.explore.explorer import Explorer
+from sigcube.explore.explorer_follow import follow
+from sigcube.explore.explorer_state import ExplorerState
+
+if TYPE_CHECKING:
+    from bokeh.server.server import Server
+
+__all__ = ["serve_explorer"]
+
+# After the last change [ms] the list of systems is drawn.
+_PAUSE = 350
+_HOST = "127.0.0.1"
+_INLINE = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+# Bokeh compiles the code of callbacks, and styles what it makes.
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval' {}; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
+    "img-src 'self' data: blob:; connect-src 'self' ws://{}; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+def serve_explorer(explorer: Explorer, *, port: int = 0, ready: Callable[[str], None]) -> None:
+    """Serve the explorer until the process is interrupted.
+
+    Parameters
+    ----------
+    explorer : Explorer
+        What to show; each page that is opened has a view of its own.
+    port : int
+        Where to listen; 0 for any port that is free.
+    ready : callable
+        Takes the address, once it answers.
+
+    Raises
+    ------
+    SpecError
+        If the port is taken.
+    """
+    from tornado.ioloop import IOLoop
+
+    server, address = make_server(explorer, port=port)
+    try:
+        server.start()
+        IOLoop.current().add_callback(ready, address)
+        IOLoop.current().start()
+    finally:
+        server.stop()
+
+
+def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
+    """Return a server that is not started yet, and the address of its page."""
+    from bokeh.application import Application
+    from bokeh.application.handlers.function import FunctionHandler
+    from bokeh.server.server import Server
+    from tornado.web import OutputTransform, RequestHandler
+
+    token = secrets.token_urlsafe(24)
+
+    def make_page(document: Any) -> None:
+        arguments = document.session_context.request.arguments
+        _fill(explorer, document, _query(arguments))
+
+    class Forbidden(RequestHandler):  # type: ignore[misc]
+        """What is not below the token does not exist for those who do not know it."""
+
+        def prepare(self) -> None:
+            self.set_status(403)
+            self.finish("the address of an explorer has a token, which is missing here\n")
+
+    class Export(RequestHandler):  # type: ignore[misc]
+        """The view as one file."""
+
+        def get(self) -> None:
+            try:
+                state = ExplorerState.from_query(self.request.query, explorer.offer, explorer.start)
+                with tempfile.TemporaryDirectory(prefix="sigcube-") as folder:
+                    content = explorer.save(Path(folder, "page.html"), state=state).read_bytes()
+            except SigcubeError as error:
+                self.set_status(400)
+                self.set_header("Content-Type", "text/plain; charset=utf-8")
+                self.finish(f"{error}\n")
+                return
+            self.set_header("Content-Type", "text/html; charset=utf-8")
+            self.set_header("Content-Disposition", 'attachment; filename="explorer.html"')
+            self.finish(content)
+
+    class Guard(OutputTransform):  # type: ignore[misc]
+        """Headers of every answer: no script runs but those of the page, and nothing is fetched from elsewhere."""
+
+        def __init__(self, request: Any) -> None:
+            self._host = request.host
+
+        def transform_first_chunk(self, status_code: int, headers: Any, chunk: bytes, finishing: bool) -> Any:
+            own = " ".join(
+                f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"
+                for script in _INLINE.findall(chunk)
+            )
+            headers["Content-Security-Policy"] = _POLICY.format(own, f"{_HOST}:{server.port}")
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["Referrer-Policy"] = "no-referrer"
+            return status_code, headers, chunk
+
+    try:
+        server = Server(
+            {"/": Application(FunctionHandler(make_page))},
+            address=_HOST,
+            port=port,
+            prefix=f"/{token}",
+            allow_websocket_origin=[_HOST],
+            extra_patterns=[(rf"/{token}/export\.html", Export), (rf"(?!/{token}/).*", Forbidden)],
+            transforms=[Guard],
+            # Nothing but numbers goes over this machine's own network.
+            websocket_compression_level=None,
+        )
+    except OSError as error:
+        raise SpecError("this port cannot be listened on", where="--port", found=f"{port}: {error.strerror}") from None
+    return server, f"http://{_HOST}:{server.port}/{token}/"
+
+
+def _query(arguments: dict[str, list[bytes]]) -> str:
+    return urlencode([(key, value) for key, values in arguments.items() for value in values])
+
+
+def _fill(explorer: Explorer, document: Any, query: str) -> None:
+    """Put a page into the document of a session."""
+    failure, state = "", explorer.start
+    try:
+        state = ExplorerState.from_query(query, explorer.offer, explorer.start)
+    except SpecError as error:
+        failure = str(error)
+    waiting: list[Any] = []
+
+    def calm(then: Callable[[], None]) -> None:
+        def run() -> None:
+            waiting.clear()
+            then()
+
+        for each in waiting:
+            document.remove_timeout_callback(each)
+        waiting[:] = [document.add_timeout_callback(run, _PAUSE)]
+
+    later = document.add_next_tick_callback
+    page = explorer.page(state=state, served=True, later=later, calm=calm, failure=failure)
+    document.title = "sigcube explorer"
+    document.add_root(page.root)
+    follow(page, document)

@@ -1,0 +1,192 @@
+"""The tabs of the explorer: questions to the result, each a function of the view and the data.
+
+A tab of one's own is a record more: ``Explorer(result, tabs=[*TABS, ExplorerTab("mine", content)])``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sigcube import analysis
+from sigcube.analysis.best import array_of, summary_of
+from sigcube.analysis.labelled import axes_along, grid_dims, label_dims, system_dim
+from sigcube.explore import style
+from sigcube.explore.explorer_data import ExplorerData
+from sigcube.explore.explorer_state import ExplorerState
+from sigcube.explore.page import CardTable
+
+__all__ = ["TABS", "ExplorerTab", "plain_row"]
+
+#: What a tab holds: texts, tables, and figures of Bokeh.
+Content = Sequence[str | CardTable | Any]
+
+
+@dataclass(frozen=True)
+class ExplorerTab:
+    """A tab of the explorer.
+
+    Attributes
+    ----------
+    title : str
+        Its name.
+    content : callable
+        From the view and the data, to texts, tables and figures.
+    applies : callable
+        Whether a result has an answer.
+    of_place : bool
+        Whether the content depends on the place, and not on the summary alone.
+    """
+
+    title: str
+    content: Callable[[ExplorerState, ExplorerData], Content]
+    applies: Callable[[ExplorerData], bool] = lambda data: bool(data.axes)
+    of_place: bool = False
+
+
+def _best(state: ExplorerState, data: ExplorerData) -> Content:
+    found = analysis.best(data.result, by=state.metric)
+    words = found["at_bound"].attrs["flag_meanings"].split()
+    rows = []
+    for name, flag in zip(map(str, found["axis"].values), found["at_bound"].values, strict=True):
+        ends = [f"{name}_{end}" for end in ("low", "high")]
+        box = [found[each].item() for each in ends if each in found] or [found[f"{name}_within"].item(), ""]
+        rows.append(plain_row(name, found[name].item(), words[flag], *box))
+    there = [
+        plain_row(name, found[name].item(), style.unit_of(data.result[name])) for name in data.metrics if name in found
+    ]
+    return [
+        f"The best {state.metric} of the grid, and the box of places that are worse by no more than 1 %.",
+        CardTable(("axis", "best", "lies", "box from", "box to"), rows),
+        CardTable(("summary", "there", "unit"), there),
+    ]
+
+
+def _profiles(state: ExplorerState, data: ExplorerData) -> Content:
+    from bokeh.models import ColumnDataSource
+
+    array = summary_of(data.result, state.metric)
+    figures: list[Any] = []
+    for axis in [axis for axis in data.axes if axis.role != "label"]:
+        found = analysis.profile(array, axis.dim)
+        title = style.shorten(style.with_unit(state.metric, style.unit_of(array)), style.FITS)
+        plot = style.figure(height=280, x_axis_type=axis.scale, x_axis_label=axis.title, y_axis_label=title)
+        source = ColumnDataSource({"x": axis.values, "y": found[str(array.name)].values[axis.kept]})
+        line = plot.line("x", "y", source=source, line_width=2.4, color=style.LINES[0], name="a")
+        style.hover(plot, line, [(axis.symbol, "@x{0.[0000]}"), ("best", "@y{0.[0000]}")])
+        figures.append(plot)
+    return ["The best value that is left when one axis is held and all others are free.", *figures]
+
+
+def _sensitivity(state: ExplorerState, data: ExplorerData) -> Content:
+    found = analysis.sensitivity(array_of(data.result, state.metric), missing="drop")
+    shares = zip(found["axis"].values, *(found[name].values for name in ("first", "total", "shapley")), strict=True)
+    rows = [plain_row(name, *(f"{each:.1%}" for each in values)) for name, *values in shares]
+    order = np.argsort(-found["share"].values)[:12]
+    parts = [plain_row(found["component"].values[i], f"{found['share'].values[i]:.1%}") for i in order]
+    return [
+        f"Which axes decide {state.metric}: shares of its variance over the grid. Left out: {found.left_out}.",
+        CardTable(("axis", "alone", "with interactions", "Shapley share"), rows),
+        CardTable(("component", "share"), parts),
+    ]
+
+
+def _ablation(state: ExplorerState, data: ExplorerData) -> Content:
+    by = "rms" if "rms" in data.result else kept_metrics(data)[0]
+    found = analysis.ablation(data.result, by=by, n_resamples=999)
+    place = {
+        name: found[name].item() for dim in grid_dims(data.result[by]) for name in axes_along(data.result[by], dim)
+    }
+    where = ", ".join(
+        f"{name} = {style.plain_number(each) if isinstance(each, float) else each}" for name, each in place.items()
+    )
+    columns = ("value", "difference", "low", "high", "p_adjusted", "better", "worse")
+    rows = [
+        plain_row(
+            found["axis"].values[i], found["label"].values[i], *(found[name].values[i].item() for name in columns)
+        )
+        for i in range(found.sizes["change"])
+    ]
+    return [
+        f"What each label is worth in the mean of {by}, compared system by system with the best point: {where}.",
+        CardTable(("axis", "label", "mean", "difference", "from", "to", "p, adjusted", "better", "worse"), rows),
+    ]
+
+
+def _curve(state: ExplorerState, data: ExplorerData) -> Content:
+    from bokeh.models import ColumnDataSource
+
+    array = summary_of(data.result, state.metric)
+    found = analysis.specification_curve(array)
+    values = found["value"].values
+    some = np.unique(np.linspace(0, values.size - 1, 2000).astype(int))
+    title = style.with_unit(state.metric, style.unit_of(array))
+    plot = style.figure(height=300, x_axis_label="specification, the best first", y_axis_label=title)
+    source = ColumnDataSource({"x": some + 1, "y": values[some]})
+    plot.line("x", "y", source=source, line_width=2.4, color=style.LINES[0], name="a")
+    rows = [
+        plain_row(found["axis"].values[i], *(found[name].values[i].item() for name in _MOVES))
+        for i in np.argsort(-found["moves"].values)
+    ]
+    return [
+        f"Every specification, sorted by {state.metric}: {values.size:,}; {found.n_repeated:,} points repeat others.",
+        plot,
+        CardTable(("axis", "moves the mean by", "lowest", "at", "highest", "at"), rows),
+    ]
+
+
+_MOVES = ("moves", "lowest", "lowest_at", "highest", "highest_at")
+
+
+def _places(state: ExplorerState, data: ExplorerData) -> Content:
+    """Show every point of a grid of labels."""
+    dims = [axis.dim for axis in data.axes]
+    result = data.result[list(data.metrics)].squeeze().stack(place=dims) if dims else data.result[list(data.metrics)]
+    names = [axis.name for axis in data.axes]
+    rows = []
+    for i in range(min(_MOST_ROWS, result.sizes.get("place", 1))):
+        here = result.isel(place=i) if dims else result
+        own = [here[axis.dim].values.item() if axis.dim in here.coords else "" for axis in data.axes]
+        rows.append(plain_row(*own, *(here[name].values.item() for name in data.metrics)))
+    return ["Every point of the grid.", CardTable((*names, *data.metrics), rows)]
+
+
+_MOST_ROWS = 1000
+
+
+def kept_metrics(data: ExplorerData) -> list[str]:
+    """Name the metrics of which a result holds the values of each system."""
+    return [str(name) for name, each in data.result.data_vars.items() if system_dim(each) is not None]
+
+
+def _has_labels(data: ExplorerData) -> bool:
+    return bool(label_dims(data.result[data.metrics[0]])) and bool(kept_metrics(data))
+
+
+def _is_small(data: ExplorerData) -> bool:
+    return bool(data.axes) and data.result["status"].size <= _MOST_SPECIFICATIONS
+
+
+# More specifications than these do not fit into memory at ease.
+_MOST_SPECIFICATIONS = 10**7
+
+TABS: tuple[ExplorerTab, ...] = (
+    ExplorerTab("Best", _best),
+    ExplorerTab("Profiles", _profiles, lambda data: any(axis.role != "label" for axis in data.axes)),
+    ExplorerTab("Sensitivity", _sensitivity),
+    ExplorerTab("Ablation", _ablation, _has_labels),
+    ExplorerTab("Specification curve", _curve, _is_small),
+    ExplorerTab("All places", _places, lambda data: all(axis.role == "label" for axis in data.axes)),
+)
+
+
+def plain_row(*cells: Any) -> tuple[str, ...]:
+    """Write a row of a table: numbers with four digits, and texts as they are."""
+    return tuple(_cell(each) for each in cells)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return style.plain_number(float(value)) if np.isfinite(value) else "–"
+    return f"{value:,}" if isinstance(value, int | np.integer) and not isinstance(value, bool) else str(value)

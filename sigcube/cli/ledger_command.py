@@ -88,7 +88,8 @@ def _show(entries: "list[Entry]", *, explain: bool, html: Path | None, as_json: 
     elif html is None:
         stdout_console().print(ledger_text.claim_table(entries))
     if not as_json:
-        stdout_console().print(ledger_text.basis_table(entries))
+        if not explain:
+            stdout_console().print(ledger_text.basis_table(entries))
         typer.echo(ledger_text.count_lines(entries))
     if html is not None:
         typer.echo(str(html), err=as_json)

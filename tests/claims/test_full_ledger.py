@@ -50,6 +50,39 @@ def test_each_value_of_a_dataset_has_its_fingerprint(ledger: Mapping[str, Entry]
                 assert set(outcome.found.datasets) >= set(reading.keys.datasets()), entry.claim.id
 
 
+# What tells how a value came about: a formula, those of a model, or what was counted or compared.
+TOLD = ("formula", "formulas", "F", "counted", "variable", "test", "flagged", "boost", "take", "systems", "method")
+
+
+def test_each_value_says_how_it_came_about_and_not_by_itself(ledger: Mapping[str, Entry]) -> None:
+    for entry in ledger.values():
+        for reading, outcome in zip(entry.claim.reading, entry.outcomes, strict=True):
+            if outcome.found is not None and reading.numeric:
+                found = outcome.found
+                assert "--explain" not in found.command, entry.claim.id
+                told = any(key in found.details for key in TOLD)
+                assert told or found.command.startswith(("sigcube kernels", "from sigcube import field")), (
+                    entry.claim.id
+                )
+
+
+def test_a_fit_says_what_was_least_and_over_what(ledger: Mapping[str, Entry]) -> None:
+    found = ledger["si.fits.chi2_red.mean.sigma"].outcomes[0].found
+    assert found is not None
+    assert found.details["loss"] == "χ² = Σ (Δ/σ)², σ of velocities at least 0.1 km/s; each system by itself"
+    assert found.details["sample"] == "paper171"
+    assert found.details["sigma, free"] == "A 0.01 to 5, xi 0.1 to 50"
+    assert "A = " not in found.details["sigma, parameters"]
+
+
+def test_a_landmark_says_what_it_puts_in_and_from_where(ledger: Mapping[str, Entry]) -> None:
+    found = ledger["si.external_field.sigma"].outcomes[0].found
+    assert found is not None
+    assert found.details["formula"] == "inside / alone"
+    assert "g_bar = 1e-11, g_ext = 1e-10; SI §4a test 12" in found.details["inside, system"]
+    assert "√(g†/g) · g†/(g†+g)" in found.details["inside, formulas"]
+
+
 def test_the_page_of_all_is_written(ledger: Mapping[str, Entry], tmp_path: Path) -> None:
     page = claims_page(tuple(ledger.values()), tmp_path / "claims.html")
     text = page.read_text(encoding="utf-8")

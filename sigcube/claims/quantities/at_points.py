@@ -7,7 +7,8 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings
-from sigcube.cube import KINDS, select
+from sigcube.claims.quantities.model_text import model_text
+from sigcube.cube import KINDS, kind_of, select
 from sigcube.errors import SpecError
 from sigcube.kernels import find
 
@@ -50,9 +51,13 @@ def term(keys: TermKeys, context: Context) -> Found:
     else:
         cube = select(context.cube(keys.dataset), sample=keys.sample)
     values = term_values(keys.kernel, cube, keys.term, keys.settings)
-    details = {"term": keys.term}
+    details = {"term": keys.term, **model_text(keys.kernel, keys.settings, kind=kind_of(cube).name, term=keys.term)}
+    if keys.dataset is not None:
+        details["sample"] = f"{keys.sample} of {keys.dataset}"
+    elif keys.at:
+        details["at"] = ", ".join(f"{name} = {value:g}" for name, value in keys.at.items())
     if keys.system is not None:
-        details["system"] = keys.system
+        details["system"] = keys.system + _landmark_text(cube, keys.system)
     if keys.point is not None:
         details["point"] = str(keys.point)
     if keys.statistic is not None:
@@ -68,6 +73,16 @@ def term(keys: TermKeys, context: Context) -> Found:
         values = values.isel({values.dims[-1]: keys.point})
     value = keys.reduced(values, keys.term, hint="name a system, one of its points, or a statistic")
     return Found(value, command=_python(keys), details=details)
+
+
+def _landmark_text(cube: xr.Dataset, system: str) -> str:
+    """Say what a landmark puts into a model, and where that comes from."""
+    if kind_of(cube).name != "landmark" or system not in cube["landmark"].values:
+        return ""
+    row = cube.sel(landmark=system)
+    values = {name: float(row[name]) for name in ("m_bar", "r", "g_bar", "g_ext", "z")}
+    told = [f"{name} = {value:.6g}" for name, value in values.items() if value and np.isfinite(value)]
+    return f" ({', '.join(told)}; {row['reference'].item()})"
 
 
 def point_cube(kind: str, at: Mapping[str, float]) -> xr.Dataset:
@@ -132,7 +147,11 @@ def versus(keys: VersusKeys, context: Context) -> Found:
     cube = keys.selected(context)
     ratio = term_values(keys.kernel, cube, keys.term, keys.settings) / term_values(name, cube, keys.term, other)
     value = keys.reduced(keys.of_system(abs(ratio - 1.0)), keys.term)
-    return Found(value, details={"term": keys.term, "points": str(int(np.isfinite(ratio.values).sum()))})
+    points = f"{int(np.isfinite(ratio.values).sum())} of {keys.sample} of {keys.dataset}"
+    kind = kind_of(cube).name
+    details = {"term": keys.term, "points": points, **model_text(keys.kernel, keys.settings, kind=kind, term=keys.term)}
+    reference = model_text(name, other, kind=kind, term=keys.term)
+    return Found(value, details={**details, **{f"reference, {key}": text for key, text in reference.items()}})
 
 
 _TERM = Quantity(TermKeys, term, uses_model=True)

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -66,10 +67,20 @@ def expression(keys: ExpressionKeys, context: Context) -> Found:
         {name: mark for part in parts.values() for name, mark in part.datasets.items()},
         joined_specs([part.spec for part in parts.values()]),
         "; ".join(dict.fromkeys(part.command for part in parts.values() if part.command)),
-        {"formula": keys.formula, **told, **keys.inputs},
+        {"formula": keys.formula, **told, **keys.inputs, **_behind(keys.let, parts)},
         any(part.uses_model for part in parts.values()),
         (min(reached), max(reached)) if ranges else None,
     )
+
+
+def _behind(let: Mapping[str, Any], parts: Mapping[str, Found]) -> dict[str, str]:
+    """Say what is behind the parts that are no rows of their own, each text once."""
+    told: dict[str, str] = {}
+    for name, part in parts.items():
+        if isinstance(let[name], Mapping):
+            shown = {key: text for key, text in part.details.items() if text and text not in told.values()}
+            told |= {f"{name}, {key}": text for key, text in shown.items()}
+    return told
 
 
 def _source(link: Any) -> str:

@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 from sigcube.analysis import bootstrap_win_rate, wins
 from sigcube.claims.as_toml import toml_text
 from sigcube.claims.quantities.base import Context, Found, Quantity, ReducedKeys
+from sigcube.claims.quantities.model_text import model_text
+from sigcube.cube import kind_of
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.fits import Fit
 from sigcube.fits.fit_spec import read_fit_file
@@ -99,8 +101,30 @@ def fit(keys: FitKeys, context: Context) -> Found:
             words.append(f"over that of {keys.over}")
         details = {"take": " ".join(words)}
         value = keys.reduced(keys.of_system(values), keys.take, hint="name a model, a system or a statistic")
+    details |= _fitted_text(keys, request, kind_of(context.cube(dataset)).name)
     command = f"sigcube fit {keys.spec}" if keys.spec else "sigcube fit SPEC.toml"
     return Found(value, spec=_file(dataset, request), command=command, details=details)
+
+
+def _fitted_text(keys: FitKeys, request: Mapping[str, Any], kind: str) -> dict[str, str]:
+    """Say what was made least, over what, and by which models."""
+    losses = {"chi2": "χ² = Σ (Δ/σ)², σ of velocities at least 0.1 km/s", "rms": "√ of the mean of Δ²"}
+    over = "each system by itself" if request["scope"] == "system" else "all systems together"
+    told = {"loss": f"{losses[request['objective']]}; {over}", "sample": str(request["sample"])}
+    asked = [each for each in (keys.model, keys.over, keys.first, keys.second) if each] or list(request["models"])
+    for name in dict.fromkeys(asked):
+        model = request["models"].get(name, {})
+        if "kernel" in model:
+            free = ", ".join(f"{key} {_ends(axis)}" for key, axis in model.get("free", {}).items())
+            words = model_text(model["kernel"], model.get("fixed", {}), kind=kind, free=model.get("free", {}))
+            told |= {f"{name}, free": free, **{f"{name}, {key}": text for key, text in words.items()}}
+    return told
+
+
+def _ends(axis: Any) -> str:
+    """Say between which values a parameter was free."""
+    ends = next(iter(axis.values()))[:2] if isinstance(axis, Mapping) else (axis[0], axis[-1])
+    return f"{ends[0]:g} to {ends[-1]:g}"
 
 
 def _request(keys: FitKeys) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sigcube.analysis.best import best_index
 from sigcube.claims.as_toml import toml_text
 from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings, joined_specs
 from sigcube.claims.quantities.from_data import variable_of
+from sigcube.claims.quantities.model_text import model_text
 from sigcube.cube import kind_of
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.model.frames import FRAMES
@@ -81,9 +82,14 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
     }
     result = _run(keys.dataset, request, context)
     value = _take(keys, result)
-    return Found(
-        value, spec=_spec(keys.dataset, request), command="sigcube sweep SPEC.toml", details={"take": _in_words(keys)}
-    )
+    metric = METRICS.get(keys.take.removesuffix("_mean").removesuffix("_median"))
+    details = {
+        "take": _in_words(keys),
+        "metric": metric.long_name if metric else "",
+        "sample": f"{keys.sample} of {keys.dataset}",
+        **model_text(keys.kernel, keys.settings, kind=kind),
+    }
+    return Found(value, spec=_spec(keys.dataset, request), command="sigcube sweep SPEC.toml", details=details)
 
 
 def _run(dataset: str, request: Mapping[str, Any], context: Context) -> xr.Dataset:
@@ -177,7 +183,15 @@ def paired(keys: PairedKeys, context: Context) -> Found:
     ours, theirs = ours[both], theirs[both]
     value = float((ours < theirs).mean() if keys.take == "wins" else (ours - theirs).mean())
     specs = joined_specs([_spec(keys.dataset, request) for request in requests])
-    details = {"systems": str(int(both.sum())), "take": f"{keys.take} of {keys.metric}"}
+    kind = kind_of(cube).name
+    reference = model_text(str(keys.reference["kernel"]), other, kind=kind)
+    details = {
+        "systems": str(int(both.sum())),
+        "sample": f"{keys.sample} of {keys.dataset}",
+        "take": f"{keys.take} of {keys.metric}",
+        **model_text(keys.kernel, keys.settings, kind=kind),
+        **{f"reference, {key}": text for key, text in reference.items()},
+    }
     return Found(value, spec=specs, command="sigcube sweep SPEC.toml", details=details)
 
 

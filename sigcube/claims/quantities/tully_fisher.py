@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from sigcube.claims.quantities.at_points import term_values
 from sigcube.claims.quantities.base import Context, Found, Keys, ModelKeys, Quantity, Settings
 from sigcube.claims.quantities.from_data import variable_of
+from sigcube.claims.quantities.model_text import model_text
 from sigcube.errors import SpecError
 
 __all__ = ["QUANTITIES", "BalanceKeys", "SlopeKeys", "balance", "slope"]
@@ -45,6 +46,7 @@ def balance(keys: BalanceKeys, context: Context) -> Found:
     rows = [whole.sel(landmark=[name]) for name in keys.systems]
     factors = [_factor(row, keys) for row in rows]
     details = {name: f"{factor:.4f} of its baryons" for name, factor in zip(keys.systems, factors, strict=True)}
+    details |= model_text(keys.kernel, keys.settings, kind="landmark")
     if len(rows) == 1:
         return Found(factors[0], details=details)
     masses = [factor * float(row["m_bar"].values[0]) for factor, row in zip(factors, rows, strict=True)]

@@ -116,7 +116,8 @@ def null_curve(
     base, change = _exchange(rms[:, whole], against[:, whole], by)
     n_systems = len(rms)
     now, stored = (base + change.sum(axis=0)) / n_systems, array.values[usable][whole]
-    if not np.allclose(now, stored, rtol=1e-5, atol=1.0 / n_systems if by == "win_rate" else 0.0):
+    # Values kept as float32 were rounded, and win where the others lose, if both are that close.
+    if not _keeps_rms(result) and not np.allclose(now, stored, rtol=1e-9):
         raise StoreMismatch(
             "the model and its reference give other values now than when the result was written",
             where=by,
@@ -184,6 +185,10 @@ def _exchange(rms: FloatArray, against: FloatArray, by: str) -> tuple[FloatArray
     return exchanged.sum(axis=0), np.asarray(one, dtype=np.float64) - exchanged
 
 
+def _keeps_rms(result: xr.Dataset) -> bool:
+    return "rms" in result and system_dim(result["rms"]) is not None
+
+
 def _both(
     result: xr.Dataset, settled: Settled, numbers: npt.NDArray[np.intp], sweep: Sweep | None
 ) -> tuple[FloatArray, FloatArray]:
@@ -197,7 +202,7 @@ def _both(
             if getattr(at, "ndim", 0)
             else np.full(numbers.size, int(at))
         )
-    if "rms" in result and system_dim(result["rms"]):
+    if _keeps_rms(result):
         of = system_values(result, "win_rate", sweep=sweep)
         if of.n_systems * numbers.size > _MOST_VALUES:
             most = _MOST_VALUES // of.n_systems

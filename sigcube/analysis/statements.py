@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import far_from_best
-from sigcube.analysis.labelled import axes_along, grid_dims, label_dims
+from sigcube.analysis.labelled import axes_along, grid_dims, label_dims, parts
 from sigcube.analysis.roles import probabilities
 from sigcube.errors import SpecError
 from sigcube.plan.identity import SECTION
@@ -104,11 +104,12 @@ class Tally:
 def count_specifications(
     array: xr.DataArray, statement: Statement, *, weights: Mapping[str, Any] | None = None
 ) -> Tally:
-    """Count specifications, and those for which a statement holds; the array is read once, a reading at a time.
+    """Count specifications, and those for which a statement holds; the array is read once.
 
-    Without weights a specification counts once: points that repeat it do not. To the specifications with some choice
-    belong all that can be made with it, so that one which does not depend on the choice belongs to each. With weights,
-    each point of the grid has the product of its own, and repetitions have theirs.
+    It is read in parts; where models do not use an axis, the points under the same labels at once. Without weights a
+    specification counts once: points that repeat it do not. To the specifications with some choice belong all that can
+    be made with it, so that one which does not depend on the choice belongs to each. With weights, each point of the
+    grid has the product of its own, and repetitions have theirs.
     """
     dims, labels = grid_dims(array), label_dims(array)
     numbers = [dim for dim in dims if dim not in labels]
@@ -119,22 +120,9 @@ def count_specifications(
     missing = np.zeros((numbered.max() + 1, 2), dtype=np.int64)
     idle = [i for i, dim in enumerate(numbers) if _may_repeat(array, dim)]
     for section, position in _first_positions(numbered):
-        values = array.isel(dict(zip(labels, position, strict=True))).transpose(*numbers).values
-        finite = np.isfinite(far_from_best(xr.DataArray(values, attrs=array.attrs)))
-        measured = np.where(finite, statement.measure(values), 0.0)
-        same = {i: _is_one(values, i) for i in idle}
-        again = _later(values.shape, [i for i in idle if same[i]])
-        rows = []
-        for own_axis in (None, *range(len(numbers))):
-            counted: npt.NDArray[Any]
-            if weights:
-                counted = _outer([own[each] for each in numbers]) * finite
-            else:
-                counted = finite & ~_later(values.shape, [i for i in idle if same[i] and i != own_axis])
-            others = tuple(i for i in range(len(numbers)) if i != own_axis)
-            rows.append((counted.sum(axis=others, dtype=float), (counted * measured).sum(axis=others)))
-        totals[section], helds[section] = (np.concatenate([np.atleast_1d(row[i]) for row in rows]) for i in (0, 1))
-        missing[section] = again.sum(), (~finite & ~again).sum()
+        here = array.isel(dict(zip(labels, position, strict=True))).transpose(*numbers)
+        rows = totals[section], helds[section], missing[section]
+        _count_reading(here, statement, rows, idle=idle, weights=[own[dim] for dim in numbers] if weights else None)
     size = int(np.prod([array.sizes[dim] for dim in numbers], dtype=np.int64))
     at = _outer([own[dim] for dim in labels])
 
@@ -164,6 +152,40 @@ def count_specifications(
         n_repeated=int(missing[:, 0].sum()) + copies * size,
         n_missing=int(missing[:, 1].sum()),
     )
+
+
+def _count_reading(
+    here: xr.DataArray,
+    statement: Statement,
+    rows: tuple[FloatArray, FloatArray, npt.NDArray[np.int64]],
+    *,
+    idle: Sequence[int],
+    weights: Sequence[FloatArray] | None,
+) -> None:
+    """Add to rows what the points under some labels count: in all, then with each value of each axis of numbers."""
+    totals, helds, missing = rows
+    starts = np.cumsum([1, *here.shape])
+    # That an axis makes no difference is seen on the whole of it.
+    for part in parts(here, whole=map(str, here.dims if idle else ())):
+        slices = list(part.values())
+        values = here.isel(part).values
+        finite = np.isfinite(far_from_best(xr.DataArray(values, attrs=here.attrs)))
+        measured = np.where(finite, statement.measure(values), 0.0)
+        same = [i for i in idle if _is_one(values, i)]
+        again = _later(values.shape, same)
+        missing += again.sum(), (~finite & ~again).sum()
+        for axis in (None, *range(values.ndim)):
+            counted: npt.NDArray[Any]
+            if weights is None:
+                counted = finite & ~_later(values.shape, [i for i in same if i != axis]) if same else finite
+            else:
+                counted = _outer([each[at] for each, at in zip(weights, slices, strict=True)]) * finite
+            others = tuple(i for i in range(values.ndim) if i != axis)
+            place = slice(0, 1)
+            if axis is not None:
+                place = slice(starts[axis] + slices[axis].start, starts[axis] + slices[axis].stop)
+            totals[place] += counted.sum(axis=others, dtype=float)
+            helds[place] += (counted * measured).sum(axis=others)
 
 
 def _outer(vectors: Sequence[FloatArray]) -> FloatArray:

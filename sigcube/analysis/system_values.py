@@ -10,7 +10,7 @@ import xarray as xr
 
 from sigcube.analysis.best import far_from_best, summary_of
 from sigcube.analysis.labelled import axes_along, kept_values, parts, system_dim
-from sigcube.engine import evaluate_sums
+from sigcube.engine import Engine, evaluate_sums
 from sigcube.engine.finish import column_medians, finish_systems
 from sigcube.errors import SpecError
 from sigcube.model.metrics import METRICS
@@ -203,22 +203,20 @@ def rms_at(sweep: Sweep, places: Sequence[Mapping[str, Any]]) -> tuple[FloatArra
         The RMS of each system under the model and under the reference, shape ``(n_systems, len(places))``.
     """
     plan, packed = sweep.plan(probe=False), sweep.packed
-    grid, counts = plan.spec.grid, np.diff(packed.offsets).astype(np.float64)
+    grid = plan.spec.grid
+    if plan.spec.reference is None:
+        raise SpecError("the sweep has no reference, and so no win rate", where="by", hint=_NEEDS_REFERENCE)
     sections = {position: section for section in plan.sections for position in section.positions}
-    columns = [(dim, [axis.name for axis in grid.along(dim)]) for dim in grid.label_dims]
-    index = {
+    names = {dim: [axis.name for axis in grid.along(dim)] for dim in grid.dims}
+    known = {
         dim: {key: i for i, key in enumerate(zip(*(axis.values for axis in grid.along(dim)), strict=True))}
-        for dim in grid.label_dims
+        for dim in grid.dims
     }
-    found = np.empty((2, packed.n_systems, len(places)))
+    engine, found = Engine(plan, packed), np.empty((2, packed.n_systems, len(places)))
     for i, place in enumerate(places):
-        section = sections[tuple(index[dim][tuple(place[name] for name in names)] for dim, names in columns)]
-        for model, target in zip((section.model, section.reference), found, strict=True):
-            if model is None:
-                raise SpecError("the sweep has no reference, and so no win rate", where="by", hint=_NEEDS_REFERENCE)
-            swept = {name: np.array([place[name]], dtype=np.float64) for name, _ in model.swept}
-            sums = evaluate_sums(model, packed, swept)["residual_sq"].reshape(packed.n_systems, 1)
-            target[:, i] = finish_systems(METRICS["rms"], counts, (np.ascontiguousarray(sums),))[0][:, 0]
+        index = {dim: known[dim][tuple(place[name] for name in names[dim])] for dim in grid.dims}
+        section = sections[tuple(index[dim] for dim in grid.label_dims)]
+        found[0, :, i], found[1, :, i] = engine.rms_at(section, index)
     return found[0], found[1]
 
 

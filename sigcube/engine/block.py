@@ -1,6 +1,7 @@
 """The values of a block, computed tile by tile, so that memory does not grow with the block."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain, product
 from math import ceil, prod
 
@@ -63,6 +64,30 @@ class Engine:
         for tile in _tiles(block, order, points, tuple(self.plan.dims)):
             self._fill(arrays, section, block, tile, order)
         return arrays
+
+    def rms_at(self, section: Section, index: Mapping[str, int]) -> tuple[FloatArray, FloatArray]:
+        """Return the RMS of each system at a grid point of a section, under its model and under the reference.
+
+        The loop is that of the block to which the point belongs, which the sweep has compiled.
+        """
+        starts = {dim: index[dim] // n * n for dim, n in zip(self.plan.dims, self.plan.layout.tile, strict=True)}
+        used = zip(self.plan.dims.items(), self.plan.layout.tile, self.plan.used_dims(section), strict=True)
+        tile = tuple(
+            slice(starts[dim], min(starts[dim] + n, whole)) if along else slice(0, 1) for (dim, whole), n, along in used
+        )
+        block = replace(self.plan.first_block(section), tile=tile)
+        order, points = self._order(section, block), max(1, min(_TILE_POINTS, _TILE_VALUES // self.packed.n_systems))
+        there = next(
+            each
+            for each in _tiles(block, order, points, tuple(self.plan.dims))
+            if all(each[dim].start <= index[dim] < each[dim].stop for dim in order)
+        )
+        rms = next(metric for metric in self.plan.spec.metrics if metric.name == "rms")
+        lengths = tuple(there[dim].stop - there[dim].start for dim in order)
+        place = int(np.ravel_multi_index([index[dim] - there[dim].start for dim in order], lengths)) if order else 0
+        own = finish_systems(rms, self._counts, (self._sums(section.model, there, order)["residual_sq"],))[0][:, place]
+        against = self._reference(section, there, order, lengths)
+        return own, np.full_like(own, np.nan) if against is None else against[:, place]
 
     def _order(self, section: Section, block: Block) -> tuple[str, ...]:
         """Nest the dimensions as the grid has them, except that a long one is innermost."""

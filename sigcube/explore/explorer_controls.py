@@ -146,7 +146,7 @@ class Controls:
     def _axis(self, axis: ResultAxis) -> Any:
         meaning = self._meaning(axis)
         head = style.text_line(meaning)
-        if axis.role == "label" or axis.name not in self._offer.between:
+        if axis.use == "label" or axis.name not in self._offer.between:
             return column(head, self._steps(axis), spacing=2)
         log = axis.scale == "log"
         ends = np.log10(axis.values[[0, -1]]) if log else axis.values[[0, -1]]
@@ -191,14 +191,14 @@ class Controls:
 
     def _steps(self, axis: ResultAxis) -> Any:
         texts = list(axis.texts)
-        made = style.switch(texts) if axis.role == "label" else style.slider(texts)
+        made = style.switch(texts) if axis.use == "label" else style.slider(texts)
         themed(made)
         if not hasattr(made, "labels"):
             made.update(width=None, sizing_mode="stretch_width")
 
         def make(state: ExplorerState, new: Any) -> ExplorerState:
             i = round(float(new))
-            value = axis.texts[i] if axis.role == "label" else float(axis.values[i])
+            value = axis.texts[i] if axis.use == "label" else float(axis.values[i])
             return state.at(**{axis.name: value})
 
         name = "active" if hasattr(made, "labels") else "value"

@@ -24,7 +24,8 @@ from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState, Place
 from sigcube.explore.result_data import ResultAxis, thin, whole_axes
 from sigcube.model.frames import variables_of
 from sigcube.store import journal_folder
-from sigcube.sweep import Sweep, changed_parts
+from sigcube.store.result import changed_parts
+from sigcube.sweep import Sweep
 
 __all__ = ["ExplorerData", "MapValues", "open_data"]
 
@@ -146,7 +147,7 @@ class ExplorerData:
             return frozenset()
         grid = self.live.plan.spec.grid
         alone = {axis.name for axis in grid.axes if len(grid.along(axis.dim)) == 1}
-        return frozenset(axis.name for axis in self.axes if axis.role != "label" and axis.name in alone)
+        return frozenset(axis.name for axis in self.axes if axis.use != "label" and axis.name in alone)
 
     def first_place(self) -> dict[str, float | str]:
         """Return where the explorer starts: the best point of a small result, the middle of a large one."""
@@ -160,7 +161,7 @@ class ExplorerData:
         found: dict[str, float | str] = {}
         for axis in self.axes:
             i = int(np.flatnonzero(axis.kept == int(at.get(axis.dim, 0)))[0])
-            found[axis.name] = axis.texts[i] if axis.role == "label" else float(axis.values[i])
+            found[axis.name] = axis.texts[i] if axis.use == "label" else float(axis.values[i])
         return found
 
     def index_of(self, place: Place, offer: ExplorerOffer) -> dict[str, int]:
@@ -299,7 +300,7 @@ def _sweep_behind(result: xr.Dataset, path: Path | None, cube: xr.Dataset | None
     try:
         if path is not None and journal_folder(path).is_dir():
             sweep = Sweep.from_result(path)
-            if changed := changed_parts(sweep, path):
+            if changed := changed_parts(sweep.plan(probe=False), path):
                 return None, f"this version of sigcube would compute something else: another {', '.join(changed)}"
             return sweep, ""
         if cube is None or "spec" not in result.attrs:

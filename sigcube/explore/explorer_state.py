@@ -56,7 +56,7 @@ class ExplorerOffer:
     @property
     def numeric(self) -> tuple[str, ...]:
         """Names of the axes of numbers, those with most values first."""
-        own = (axis for axis in self.axes if axis.role != "label")
+        own = (axis for axis in self.axes if axis.use != "label")
         return tuple(axis.name for axis in sorted(own, key=lambda axis: -axis.size))
 
     def axis(self, name: str) -> ResultAxis:
@@ -65,12 +65,12 @@ class ExplorerOffer:
 
     def value_at(self, axis: ResultAxis, index: int) -> float | str:
         """Return what a place holds for the value of an axis at an index of its order."""
-        return axis.texts[index] if axis.role == "label" else float(axis.values[index])
+        return axis.texts[index] if axis.use == "label" else float(axis.values[index])
 
     def index_of(self, name: str, value: float | str) -> int:
         """Return the index of the grid's value nearest to a value, or of a label."""
         axis = self.axis(name)
-        return axis.texts.index(str(value)) if axis.role == "label" else _nearest(axis, float(value))
+        return axis.texts.index(str(value)) if axis.use == "label" else _nearest(axis, float(value))
 
     def on_grid(self, name: str, value: float | str) -> float | str:
         """Return the grid's value nearest to a value; a label as it is."""
@@ -232,7 +232,7 @@ def _check_place(place: Place, offer: ExplorerOffer) -> None:
         if axis.name not in place:
             raise SpecError(f"a place has a value on each axis, also on {axis.name!r}", where="address")
         value, where = place[axis.name], f"address, {axis.name}"
-        if axis.role == "label":
+        if axis.use == "label":
             _check_name(axis.name, str(value), axis.texts)
         elif isinstance(value, str) or not (isfinite(value) and axis.values[0] <= value <= axis.values[-1]):
             expected = f"{_text(float(axis.values[0]))} to {_text(float(axis.values[-1]))}"
@@ -247,7 +247,7 @@ def _value(offer: ExplorerOffer, name: str, text: str, *, where: str) -> float |
     if name not in names:
         raise SpecError(f"there is no axis {name[:80]!r}", where=f"address, {where}", hint=did_you_mean(name, names))
     axis = offer.axis(name)
-    if axis.role == "label":
+    if axis.use == "label":
         return text
     try:
         value = float(text)

@@ -68,7 +68,7 @@ def _profiles(state: ExplorerState, data: ExplorerData) -> Content:
 
     array = summary_of(data.result, state.metric)
     figures: list[Any] = []
-    for axis in [axis for axis in data.axes if axis.role != "label"]:
+    for axis in [axis for axis in data.axes if axis.use != "label"]:
         found = analysis.profile(array, axis.dim)
         title = style.shorten(style.with_unit(state.metric, style.unit_of(array)), style.FITS)
         plot = style.figure(height=280, x_axis_type=axis.scale, x_axis_label=axis.title, y_axis_label=title)
@@ -173,11 +173,11 @@ _MOST_SPECIFICATIONS = 10**7
 
 TABS: tuple[ExplorerTab, ...] = (
     ExplorerTab("Best", _best),
-    ExplorerTab("Profiles", _profiles, lambda data: any(axis.role != "label" for axis in data.axes)),
+    ExplorerTab("Profiles", _profiles, lambda data: any(axis.use != "label" for axis in data.axes)),
     ExplorerTab("Sensitivity", _sensitivity),
     ExplorerTab("Ablation", _ablation, _has_labels),
     ExplorerTab("Specification curve", _curve, _is_small),
-    ExplorerTab("All places", _places, lambda data: all(axis.role == "label" for axis in data.axes)),
+    ExplorerTab("All places", _places, lambda data: all(axis.use == "label" for axis in data.axes)),
 )
 
 

@@ -42,7 +42,7 @@ class ResultAxis:
     symbol: str
     title: str
     #: ``label``; or ``figure`` or ``slider`` for numbers.
-    role: str
+    use: str
     #: Indices of what the page holds, in the order of the values; how many there are in the result.
     kept: npt.NDArray[np.int64]
     size: int
@@ -82,17 +82,17 @@ class ResultView:
     @property
     def labels(self) -> tuple[ResultAxis, ...]:
         """The axes of labels."""
-        return tuple(axis for axis in self.axes if axis.role == "label")
+        return tuple(axis for axis in self.axes if axis.use == "label")
 
     @property
     def sliders(self) -> tuple[ResultAxis, ...]:
         """The axes of numbers that the figure does not show."""
-        return tuple(axis for axis in self.axes if axis.role == "slider")
+        return tuple(axis for axis in self.axes if axis.use == "slider")
 
     @property
     def figure(self) -> tuple[ResultAxis, ...]:
         """The axes of the figure: y and x, x alone, or none."""
-        return tuple(axis for axis in self.axes if axis.role == "figure")
+        return tuple(axis for axis in self.axes if axis.use == "figure")
 
     def place_of(self, axes: Sequence[ResultAxis]) -> int:
         """Return the number of the best point's place among all of some axes."""
@@ -152,9 +152,9 @@ def view(result: xr.Dataset, *, x: str | None, y: str | None, value: str | None)
     if value not in there:
         raise SpecError(f"{value!r} is not a summary over these axes", where="value", hint=did_you_mean(value, there))
     result = result[[value, *(name for name in there if name != value), "status"]].squeeze()
-    axes = _roles([_axis(result, dim, (x, y)) for dim in sizes], x, y, result)
+    axes = _uses([_axis(result, dim, (x, y)) for dim in sizes], x, y, result)
     at = best_index(result[value]) or dict.fromkeys(sizes, 0)
-    lengths = _fit({"": len(there), **{axis.dim: axis.size for axis in axes}}, {axis.dim: axis.role for axis in axes})
+    lengths = _fit({"": len(there), **{axis.dim: axis.size for axis in axes}}, {axis.dim: axis.use for axis in axes})
     axes = [thin(axis, lengths[axis.dim], at[axis.dim]) for axis in axes]
     names = [value, *(name for name in there if name != value)]
     kept = {axis.dim: _as_slice(axis.kept) for axis in axes}
@@ -197,7 +197,7 @@ def _axis(result: xr.Dataset, dim: str, wanted: Sequence[str | None]) -> ResultA
         dim=dim,
         symbol=symbol,
         title=title if len(title) <= style.FITS else style.shorten(style.with_unit(symbol, unit), style.FITS),
-        role="slider" if numeric else "label",
+        use="slider" if numeric else "label",
         kept=order,
         size=size,
         values=values[order],
@@ -219,9 +219,9 @@ def _texts(values: FloatArray, unit: str) -> list[str]:
     return [f"{text} {style.pretty_unit(unit)}".rstrip() for text in texts]
 
 
-def _roles(axes: Sequence[ResultAxis], x: str | None, y: str | None, result: xr.Dataset) -> list[ResultAxis]:
+def _uses(axes: Sequence[ResultAxis], x: str | None, y: str | None, result: xr.Dataset) -> list[ResultAxis]:
     """Return the axes in the order of a view; refuse a figure that cannot be."""
-    numeric = {axis.name: axis for axis in axes if axis.role == "slider"}
+    numeric = {axis.name: axis for axis in axes if axis.use == "slider"}
     if x and y and x in result.coords and y in result.coords and result[x].dims == result[y].dims != ():
         raise SpecError(
             "a map needs two axes that vary on their own", where="y", found=f"{x} and {y} along {result[x].dims[0]}"
@@ -241,26 +241,26 @@ def _roles(axes: Sequence[ResultAxis], x: str | None, y: str | None, result: xr.
         first = [name for name in numeric if name in free[:2]]
     else:
         first = [name or free[0] for name in (x, y)] if len(numeric) > 1 else [str(x)]
-    shown = [replace(numeric[name], role="figure") for name in reversed(first)]
+    shown = [replace(numeric[name], use="figure") for name in reversed(first)]
     others = [axis for axis in axes if axis.name not in first]
-    return [*sorted(others, key=lambda axis: axis.role != "label"), *shown]
+    return [*sorted(others, key=lambda axis: axis.use != "label"), *shown]
 
 
-def _fit(lengths: Mapping[str, int], roles: Mapping[str, str]) -> dict[str, int]:
+def _fit(lengths: Mapping[str, int], uses: Mapping[str, str]) -> dict[str, int]:
     """Say how many values of each axis a page can hold; that of summaries has no name.
 
     Examples
     --------
     >>> _fit({"": 2, "window": 4, "k": 10, "A": 200}, {"window": "label", "k": "slider", "A": "figure"})
     {'': 2, 'window': 4, 'k': 10, 'A': 200}
-    >>> roles = {"window": "label", "g": "slider", "xi": "figure", "A": "figure"}
-    >>> _fit({"": 5, "window": 4, "g": 500, "xi": 200, "A": 250}, roles)
+    >>> uses = {"window": "label", "g": "slider", "xi": "figure", "A": "figure"}
+    >>> _fit({"": 5, "window": 4, "g": 500, "xi": 200, "A": 250}, uses)
     {'': 3, 'window': 4, 'g': 7, 'xi': 100, 'A': 125}
     """
-    fitted = {name: min(n, _MOST_ALONG_A_FIGURE) if roles.get(name) == "figure" else n for name, n in lengths.items()}
-    for role, floor in _FLOORS:
+    fitted = {name: min(n, _MOST_ALONG_A_FIGURE) if uses.get(name) == "figure" else n for name, n in lengths.items()}
+    for use, floor in _FLOORS:
         while prod(fitted.values()) > _MOST_VALUES:
-            own = [name for name, n in fitted.items() if roles.get(name, "summary") == role and n > floor]
+            own = [name for name, n in fitted.items() if uses.get(name, "summary") == use and n > floor]
             if not own:
                 break
             longest = max(own, key=lambda name: fitted[name])
@@ -282,7 +282,7 @@ def thin(axis: ResultAxis, most: int, best: int) -> ResultAxis:
     places = np.arange(int(np.flatnonzero(axis.kept == best)[0]) % step, axis.size, step)
     values = axis.values[places]
     texts = tuple(axis.texts[place] for place in places)
-    scale, low, high = _edges(values) if axis.role != "label" and places.size > 1 else ("linear", 0.0, 0.0)
+    scale, low, high = _edges(values) if axis.use != "label" and places.size > 1 else ("linear", 0.0, 0.0)
     return replace(axis, kept=axis.kept[places], values=values, texts=texts, scale=scale, low=low, high=high)
 
 

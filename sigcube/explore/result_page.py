@@ -99,7 +99,7 @@ def _figure_cards(result: xr.Dataset, shown: ResultView, mark: Mark | None, axes
     short = [style.shorten(style.with_unit(name, style.unit_of(result[name])), style.FITS) for name in names]
     others, switches = [*shown.labels, *shown.sliders], [style.menu(names)]
     for axis, start in zip(others, shown.best, strict=False):
-        make = style.switch if axis.role == "label" else style.slider
+        make = style.switch if axis.use == "label" else style.slider
         switches.append(make(axis.texts, start=start))
     where = ", ".join(f"{axis.name} = {axis.texts[i]}" for axis, i in zip(others, shown.best, strict=False))
     title = style.text_line(f"{titles[0]} at {where}" if where else titles[0], size="15px", colour=style.INK)
@@ -249,10 +249,10 @@ def _use(name: str, axis: ResultAxis | None, shown: ResultView) -> str:
         return "held"
     if name != axis.name:
         return f"varies with {axis.name}"
-    if axis.role == "figure":
+    if axis.use == "figure":
         role = "horizontal" if axis is shown.figure[-1] else "vertical"
     else:
-        role = {"label": "switch" if shown.figure else "rows", "slider": "slider"}[axis.role]
+        role = {"label": "switch" if shown.figure else "rows", "slider": "slider"}[axis.use]
     return role if axis.values.size == axis.size else f"{role}, {axis.values.size} of {axis.size:,} values"
 
 

@@ -1,4 +1,4 @@
-"""Questions to a result of 10⁸ values: time and memory of best points, profiles, Sobol' and Shapley, and the curve.
+"""Questions to a result of 10⁸ values: time and memory of best points, profiles, Sobol' and Shapley, shares, the curve.
 
 Each question is asked by a process of its own, so that its largest memory is its own. Run as a script, this module is
 such a process: ``python -m tests.benchmarks.bench_questions QUESTION STORE``.
@@ -41,6 +41,12 @@ QUESTIONS: dict[str, Callable[[xr.Dataset], object]] = {
     "best, with its box": analysis.best,
     "profiles of all four axes": _profiles,
     "all Sobol' indices, interactions and Shapley shares": lambda result: analysis.sensitivity(result.rms_mean),
+    "shares of all specifications, and with each choice": lambda result: analysis.robustness(
+        result.rms_mean, threshold=20.0
+    ),
+    "specification curve of two axes, at the best of one, profiled over one": lambda result: (
+        analysis.specification_curve(result.rms_mean, threshold=20.0, over=["xi_scale", "A"], profiled="k")
+    ),
     "specification curve of a tenth": lambda result: analysis.specification_curve(
         result.rms_mean.isel(k=slice(0, result.sizes["k"] // 10)), threshold=20.0
     ),

@@ -64,6 +64,7 @@ VERBS = (
     "holdout",
     "tradeoff",
     "map",
+    "explore",
     "fit",
     "claims",
     "demo",

@@ -93,7 +93,7 @@ def test_a_slice_of_a_map_is_that_of_the_result() -> None:
     result = small_result()
     result["rms_mean"][0] += 0.5
     shown = view(result, x="xi_scale", y="A", value=None)
-    assert [(axis.name, axis.role) for axis in shown.axes] == [
+    assert [(axis.name, axis.use) for axis in shown.axes] == [
         ("window", "label"),
         ("k", "slider"),
         ("A", "figure"),

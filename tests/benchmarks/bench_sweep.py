@@ -18,7 +18,7 @@ import sigcube
 from sigcube.cube import Packed
 from sigcube.driver.cluster import connect
 from sigcube.engine import Engine, evaluate_sums
-from sigcube.engine.finish import column_medians, finish_systems
+from sigcube.engine.finish import finish_systems, summarise
 from sigcube.plan.plan import Plan
 from sigcube.plan.values import PointStatus
 from sigcube.store import open_or_create, read_journal, write_block
@@ -186,9 +186,8 @@ def _steps(plan: Plan, packed: Packed, path: str) -> Iterator[tuple[str, float]]
         return perf_counter() - start
 
     loop = scale * spent(lambda: evaluate_sums(plan.sections[0].model, packed, tile_of(plan)), tiles)
-    values, means = finish_systems(rms, counts, (sums,))
     finish = scale * spent(lambda: finish_systems(rms, counts, (sums,)), tiles)
-    medians = scale * spent(lambda: column_medians(values, means, row=INNER), tiles)
+    medians = scale * spent(lambda: summarise(rms, counts, (sums,), row=INNER), tiles) - finish
     whole = spent(lambda: engine.evaluate(block))
     arrays = engine.evaluate(block)
     digest = spent(lambda: digest_of(arrays, block.regions))

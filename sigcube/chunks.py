@@ -16,7 +16,7 @@ from numcodecs import Blosc
 from zarr.codecs import BloscCodec, BytesCodec, Endian
 
 from sigcube.errors import StoreError
-from sigcube.files import make_folder, sync, write_file
+from sigcube.files import make_folder, write_file, write_files
 
 __all__ = ["ChunkFiles", "Region"]
 
@@ -87,14 +87,18 @@ class ChunkFiles:
         OSError
             The disk is full or gone.
         """
-        folders = set()
+        write_files(self.encode(region, values))
+
+    def encode(self, region: Region, values: np.ndarray[Any, Any]) -> Iterator[tuple[Path, bytes | memoryview]]:
+        """Yield what `write` writes, file by file."""
         for part in self._parts(region):
             if part.path.parent != self.folder:
                 make_folder(part.path.parent)
-            write_file(part.path, self._encode(values[part.outside] if part.whole else self._merged(part, values)))
-            folders.add(part.path.parent)
-        for folder in folders:
-            sync(folder)
+            yield part.path, self._encode(values[part.outside] if part.whole else self._merged(part, values))
+
+    def is_whole(self, region: Region) -> bool:
+        """Tell whether nothing else lies in the chunks of a region."""
+        return all(part.whole for part in self._parts(region))
 
     def read(self, region: Region) -> np.ndarray[Any, Any]:
         """Read the values of a region.

@@ -3,10 +3,11 @@
 import errno
 import fcntl
 import glob
+import itertools
 import mmap
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +26,7 @@ __all__ = [
     "sync_all",
     "write_all",
     "write_file",
+    "write_files",
     "write_folder",
 ]
 
@@ -34,6 +36,8 @@ _DIRECT = getattr(os, "O_DIRECT", 0)
 _LEAST_DIRECT = 2**20
 # Bytes copied at a time to whole pages; small enough to stay in a core's own cache.
 _STAGE = 2**19
+# Files that are open at a time.
+_TOGETHER = 32
 # What file systems answer if they do not support an operation.
 _REFUSED = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP)
 
@@ -108,13 +112,25 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
     OSError
         The disk is full or gone; what was at `path` is still there.
     """
-    draft = path.parent / f".{path.name}.{owner_tag()}.partial"
-    try:
-        _write_draft(draft, memoryview(data).cast("B"))
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    _put([(path, data)])
+
+
+def write_files(files: Iterable[tuple[Path, bytes | memoryview]]) -> None:
+    """Write files, or replace them, each in one step and one after the other; bytes and names are on the disk.
+
+    Several are written before the first is flushed: the file system then commits them together, and not each by itself.
+
+    Raises
+    ------
+    OSError
+        The disk is full or gone; a file that was not replaced is what it was.
+    """
+    left = iter(files)
+    folders: set[Path] = set()
+    while names := _put(itertools.islice(left, _TOGETHER)):
+        folders.update(path.parent for path in names)
+    for folder in folders:
+        sync(folder)
 
 
 @contextmanager
@@ -212,14 +228,31 @@ def _working_folders(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.partial"))
 
 
-def _write_draft(path: Path, data: memoryview) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+def _put(files: Iterable[tuple[Path, bytes | memoryview]]) -> list[Path]:
+    """Write drafts of all files, flush them, put them in their places, and return these."""
+    places: dict[Path, Path] = {}
+    handles: list[int] = []
     try:
-        done = _write_pages(path, data) if _DIRECT and len(data) >= _LEAST_DIRECT else 0
-        write_all(handle, data[done:], at=done)
-        _flush(handle)
-    finally:
-        os.close(handle)
+        try:
+            for path, data in files:
+                draft = path.parent / f".{path.name}.{owner_tag()}.partial"
+                handles.append(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+                places[draft] = path
+                content = memoryview(data).cast("B")
+                done = _write_pages(draft, content) if _DIRECT and len(content) >= _LEAST_DIRECT else 0
+                write_all(handles[-1], content[done:], at=done)
+            for handle in handles:
+                _flush(handle)
+        finally:
+            for handle in handles:
+                os.close(handle)
+        for draft, path in places.items():
+            draft.replace(path)
+    except BaseException:
+        for draft in places:
+            draft.unlink(missing_ok=True)
+        raise
+    return [*places.values()]
 
 
 def _flush(handle: int) -> None:

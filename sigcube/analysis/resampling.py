@@ -12,7 +12,8 @@ import xarray as xr
 
 from sigcube.analysis.best import improve, summaries
 from sigcube.analysis.labelled import about, check_result, flat_numbers, kept_values, system_dim
-from sigcube.analysis.system_values import mean_of_systems, median_of_systems, system_values
+from sigcube.analysis.system_values import system_values
+from sigcube.engine.finish import mean_of_systems, median_of_systems
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.plan.values import PointStatus
 from sigcube.sweep import Sweep

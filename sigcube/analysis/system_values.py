@@ -11,13 +11,13 @@ import xarray as xr
 from sigcube.analysis.best import far_from_best, summary_of
 from sigcube.analysis.labelled import axes_along, kept_values, parts, system_dim
 from sigcube.engine import Engine, evaluate_sums
-from sigcube.engine.finish import column_medians, finish_systems
+from sigcube.engine.finish import finish_systems, mean_of_systems, median_of_systems
 from sigcube.errors import SpecError
 from sigcube.model.metrics import METRICS
 from sigcube.model.model import BoundModel
 from sigcube.sweep import Sweep
 
-__all__ = ["SystemValues", "mean_of_systems", "median_of_systems", "rms_at", "sweep_behind", "system_values"]
+__all__ = ["SystemValues", "rms_at", "sweep_behind", "system_values"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -98,18 +98,6 @@ class SystemValues:
         return found
 
 
-def mean_of_systems(values: FloatArray) -> FloatArray:
-    """Return the mean over systems of values ``(n_systems, n)``, added up one after the other, as a sweep does."""
-    # χ² is the sum that it is given: only the mean is left to do.
-    means: FloatArray = finish_systems(METRICS["chi2"], np.ones(len(values)), (np.ascontiguousarray(values),))[1]
-    return means
-
-
-def median_of_systems(values: FloatArray) -> FloatArray:
-    """Return the median over systems of values ``(n_systems, n)``, as a sweep does."""
-    return column_medians(values, mean_of_systems(values), row=values.shape[1])
-
-
 def system_values(result: xr.Dataset, by: str, *, sweep: Sweep | None = None) -> SystemValues:
     """Find what a summary is made of.
 
@@ -152,7 +140,7 @@ def reference_rms(result: xr.Dataset, sweep: Sweep | None) -> xr.DataArray:
             swept = {name: next(axis.array for axis in axes if axis.name == name) for name, _ in model.swept}
             sums = evaluate_sums(model, packed, swept)["residual_sq"]
             counts = np.diff(packed.offsets).astype(np.float64)
-            values, _ = finish_systems(rms, counts, (sums.reshape(packed.n_systems, -1),))
+            values = finish_systems(rms, counts, (sums.reshape(packed.n_systems, -1),))
             found[model] = values.reshape(packed.n_systems, *sums.shape[1:])
     followed = {dim for model in found for dim in model.dims}
     labels = [dim for dim in plan.spec.grid.label_dims if plan.dims[dim] > 1]

@@ -1,11 +1,12 @@
 """What runs on a worker of a cluster."""
 
 import errno
+import gc
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Semaphore
 from typing import Any
@@ -44,7 +45,19 @@ def on_worker(task: Task, path: str, index: int, payload: Any, lock_record: tupl
         _see_store(path, lock_record)
         return task(path, index, payload)
 
-    return run_task(run, path, index, payload, worker=get_worker().address, slot=_write_slot)
+    outcome = run_task(run, path, index, payload, worker=get_worker().address, slot=_write_slot)
+    _settle()
+    return outcome
+
+
+@cache
+def _settle() -> None:
+    """Have the garbage collector pass over what a worker holds after its first block.
+
+    Those are the modules and compiled loops, which stay. To go through all of them takes as long as a block.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _see_store(path: str, lock_record: tuple[str, str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigcube.cube import Packed
-from sigcube.engine.finish import Rows, column_medians, finish_pooled, finish_systems, fraction_below
+from sigcube.engine.finish import Rows, finish_pooled, finish_systems, summarise
 from sigcube.engine.sums import evaluate_sums
 from sigcube.model.model import BoundModel
 from sigcube.plan.plan import Plan
@@ -85,7 +85,7 @@ class Engine:
         rms = next(metric for metric in self.plan.spec.metrics if metric.name == "rms")
         lengths = tuple(there[dim].stop - there[dim].start for dim in order)
         place = int(np.ravel_multi_index([index[dim] - there[dim].start for dim in order], lengths)) if order else 0
-        own = finish_systems(rms, self._counts, (self._sums(section.model, there, order)["residual_sq"],))[0][:, place]
+        own = finish_systems(rms, self._counts, (self._sums(section.model, there, order)["residual_sq"],))[:, place]
         against = self._reference(section, there, order, lengths)
         return own, np.full_like(own, np.nan) if against is None else against[:, place]
 
@@ -134,7 +134,7 @@ class Engine:
         inner = tuple(dim for dim in order if dim in model.dims)
         sums = self._sums(model, tile, inner)
         rms = next(metric for metric in self.plan.spec.metrics if metric.name == "rms")
-        values = finish_systems(rms, self._counts, (sums["residual_sq"],))[0]
+        values = finish_systems(rms, self._counts, (sums["residual_sq"],))
         shape = tuple(n if dim in inner else 1 for dim, n in zip(order, lengths, strict=True))
         whole = np.broadcast_to(values.reshape((-1, *shape)), (self.packed.n_systems, *lengths))
         return np.ascontiguousarray(whole).reshape(self.packed.n_systems, -1)
@@ -152,14 +152,21 @@ class Engine:
                 summary = finish_pooled(metric, counts, own)
                 yield metric.name, summary
             else:
-                per_system = tuple(self.packed.per_system[name] for name in metric.system_variables)
-                values, summary = finish_systems(metric, counts, own, per_system=per_system, rows=rows.get(metric.name))
+                found = summarise(
+                    metric,
+                    counts,
+                    own,
+                    per_system=tuple(self.packed.per_system[name] for name in metric.system_variables),
+                    rows=rows.get(metric.name),
+                    row=row,
+                    reference=reference if metric.name == "rms" else None,
+                )
+                summary = found.mean
                 yield f"{metric.name}_mean", summary
-                yield f"{metric.name}_median", column_medians(values, summary, row=row)
-                if metric.name == "rms" and reference is not None:
-                    wins = fraction_below(values, reference)
-                    yield "win_rate", wins
-                    finite &= np.isfinite(wins)
+                yield f"{metric.name}_median", found.median
+                if found.wins is not None:
+                    yield "win_rate", found.wins
+                    finite &= np.isfinite(found.wins)
             finite &= np.isfinite(summary)
         yield "status", np.where(finite, PointStatus.DONE, PointStatus.INVALID).astype(np.uint8)
 

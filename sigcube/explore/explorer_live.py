@@ -94,7 +94,7 @@ class LiveModels:
             return None
         sums = evaluate_sums(_held(reference, place, {}), self.packed, {})
         counts = np.diff(self.packed.offsets).astype(np.float64)
-        rms: FloatArray = finish_systems(METRICS["rms"], counts, (sums["residual_sq"][:, np.newaxis],))[0][:, 0]
+        rms: FloatArray = finish_systems(METRICS["rms"], counts, (sums["residual_sq"][:, np.newaxis],))[:, 0]
         return rms
 
     def section_at(self, place: Place) -> Section:

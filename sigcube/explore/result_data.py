@@ -172,7 +172,7 @@ def whole_axes(result: xr.Dataset) -> tuple[ResultAxis, ...]:
     """Return the axes along which a result varies, with all their values: those of labels, then those of numbers."""
     sizes = [str(dim) for dim, n in result["status"].sizes.items() if n > 1]
     axes = [thin(_axis(result.squeeze(), dim, ()), result.sizes[dim], 0) for dim in sizes]
-    return tuple(sorted(axes, key=lambda axis: axis.role != "label"))
+    return tuple(sorted(axes, key=lambda axis: axis.use != "label"))
 
 
 def _axis(result: xr.Dataset, dim: str, wanted: Sequence[str | None]) -> ResultAxis:

@@ -1,8 +1,9 @@
 """Blocks on the disk: a worker checks that one fits, writes whole chunks, and digests the bytes; both ways."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import zarr
 
 from sigcube.chunks import ChunkFiles, Region
 from sigcube.errors import StoreError
+from sigcube.files import write_files
 from sigcube.plan.values import Block, PointStatus
 from sigcube.store.faults import disk_fault
 from sigcube.store.template import STATUS, StoreLayout, read_layout, stamp
@@ -79,8 +81,7 @@ def write_block(path: str, block: Block, arrays: Mapping[str, np.ndarray[Any, An
     regions = [(name, targets.region(name, region)) for name in names for region in block.regions]
     for name, region in regions:
         targets.check(name, region, arrays[name], block=block.index)
-    for name, region in regions:
-        targets.write(name, region, arrays[name])
+    targets.write([(name, region, arrays[name]) for name, region in regions])
     return Written(digest_of(arrays, block.regions), int(np.count_nonzero(arrays[STATUS] == PointStatus.INVALID)))
 
 
@@ -141,7 +142,7 @@ def mark_block(path: str, block: Block, status: PointStatus) -> None:
     values = np.full((1,) * len(targets.layout.dims), status, dtype=targets.arrays[STATUS].dtype)
     for region in block.regions:
         targets.check(STATUS, region, values, block=block.index)
-        targets.write(STATUS, region, values)
+        targets.write([(STATUS, region, values)])
 
 
 def digest_of(arrays: Mapping[str, np.ndarray[Any, Any]], regions: Sequence[Region]) -> str:
@@ -200,19 +201,26 @@ class Targets:
                     expected=f"multiples of {unit}, or the end at {size}",
                 )
 
-    def write(self, name: str, region: Region, values: np.ndarray[Any, Any]) -> None:
-        """Write values, repeated to fill the region."""
-        try:
-            self.arrays[name].write(region, np.broadcast_to(values, _shape(region)))
-        except OSError as error:
-            raise disk_fault(error, Path(self.path)) from error
-        except ValueError as error:
-            raise StoreError(
-                "the store is damaged",
-                where=f"{self.path}, {name}",
-                found=str(error),
-                hint="run `sigcube verify --repair` on it, then the same command again: what is sound is kept",
-            ) from error
+    def write(self, pieces: Sequence[tuple[str, Region, np.ndarray[Any, Any]]]) -> None:
+        """Write values into regions of arrays, repeated to fill them, in this order."""
+        # One piece may read again what another has written, if a chunk holds more than one.
+        together = all(self.arrays[name].is_whole(region) for name, region, _ in pieces)
+        for batch in [pieces] if together else ([piece] for piece in pieces):
+            try:
+                write_files(chain.from_iterable(map(self._encode, batch)))
+            except OSError as error:
+                raise disk_fault(error, Path(self.path)) from error
+            except ValueError as error:
+                raise StoreError(
+                    "the store is damaged",
+                    where=f"{self.path}, {batch[0][0]}",
+                    found=str(error),
+                    hint="run `sigcube verify --repair` on it, then the same command again: what is sound is kept",
+                ) from error
+
+    def _encode(self, piece: tuple[str, Region, np.ndarray[Any, Any]]) -> Iterator[tuple[Path, bytes | memoryview]]:
+        name, region, values = piece
+        return self.arrays[name].encode(region, np.broadcast_to(values, _shape(region)))
 
     def read(self, name: str, region: Region, *, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
         """Read the values of a region, once along the dimensions of the grid in which `shape` has length one."""

@@ -6,14 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sigcube.engine.finish import Rows, column_medians, finish_pooled, finish_systems, fraction_below
+from sigcube.engine.finish import Rows, finish_pooled, finish_systems, mean_of_systems, median_of_systems, summarise
 from sigcube.model.metrics import METRICS
-
-
-def means_of(values: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return values.mean(axis=0)
-
 
 # Adding zero leaves no negative zero, which a median may take for the positive one.
 _numbers = st.floats(allow_subnormal=False, max_value=1e300, min_value=-1e300).map(lambda x: x + 0.0)
@@ -25,7 +19,8 @@ def assert_is_numpys(values: np.ndarray) -> None:
     with np.errstate(invalid="ignore"):
         expected = np.array([np.median(column) for column in values.T])
     for row in (1, 3, values.shape[1]):
-        np.testing.assert_array_equal(column_medians(values, means_of(values), row=row), expected)
+        found = summarise(METRICS["chi2"], np.ones(len(values)), (values,), row=row)
+        np.testing.assert_array_equal(found.median, expected)
 
 
 @pytest.mark.slow
@@ -77,7 +72,18 @@ MEDIANS = [
 @pytest.mark.parametrize(("column", "expected"), MEDIANS)
 def test_median(column: list[float], expected: float) -> None:
     values = np.array(column)[:, np.newaxis]
-    np.testing.assert_array_equal(column_medians(values, means_of(values)), [expected])
+    np.testing.assert_array_equal(median_of_systems(values), [expected])
+
+
+def test_summaries_do_not_depend_on_the_columns_beside() -> None:
+    """Strips of columns, and what is left of the last one."""
+    rng = np.random.default_rng(8)
+    sums, reference = rng.lognormal(size=(2, 13, 150))
+    counts = rng.integers(1, 9, 13).astype(float)
+    whole = summarise(METRICS["rms"], counts, (sums,), row=50, reference=reference)
+    for i in range(150):
+        one = summarise(METRICS["rms"], counts, (sums[:, i : i + 1],), reference=reference[:, i : i + 1])
+        assert (one.mean, one.median, one.wins) == (whole.mean[i], whole.median[i], whole.wins[i])
 
 
 BELOW = [
@@ -94,8 +100,9 @@ BELOW = [
 
 @pytest.mark.parametrize(("values", "reference", "expected"), BELOW)
 def test_fraction_below(values: list[float], reference: list[float], expected: float) -> None:
-    columns = (np.array(side)[:, np.newaxis] for side in (values, reference))
-    np.testing.assert_array_equal(fraction_below(*columns), [expected])
+    own, others = (np.array(side)[:, np.newaxis] for side in (values, reference))
+    found = summarise(METRICS["chi2"], np.ones(len(own)), (own,), reference=others)
+    np.testing.assert_array_equal(found.wins, [expected])
 
 
 @given(seed=st.integers(0, 2**32), cut=st.integers(1, 6))
@@ -103,11 +110,13 @@ def test_means_add_up_system_by_system(seed: int, cut: int) -> None:
     """In order, so that a part of the grid gives the same bits as the whole."""
     rng = np.random.default_rng(seed)
     sums, counts = rng.lognormal(size=(20, 7)), rng.integers(1, 9, 20).astype(float)
-    values, means = finish_systems(METRICS["bias"], counts, (sums,))
+    values = finish_systems(METRICS["bias"], counts, (sums,))
+    means = np.cumsum(values, axis=0)[-1] / 20
     np.testing.assert_array_equal(values, sums / counts[:, np.newaxis])
-    np.testing.assert_array_equal(means, np.cumsum(sums / counts[:, np.newaxis], axis=0)[-1] / 20)
-    part = finish_systems(METRICS["bias"], counts, (np.ascontiguousarray(sums[:, :cut]),))
-    np.testing.assert_array_equal(part[1], means[:cut])
+    np.testing.assert_array_equal(summarise(METRICS["bias"], counts, (sums,)).mean, means)
+    np.testing.assert_array_equal(mean_of_systems(values), means)
+    part = summarise(METRICS["bias"], counts, (np.ascontiguousarray(sums[:, :cut]),))
+    np.testing.assert_array_equal(part.mean, means[:cut])
 
 
 def test_pooled_metrics_add_up_all_points() -> None:
@@ -117,10 +126,12 @@ def test_pooled_metrics_add_up_all_points() -> None:
     np.testing.assert_allclose(found, [np.sqrt(10 / 5 - (3 / 5) ** 2)], rtol=1e-15)
 
 
+@pytest.mark.parametrize("n", [9, 200])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_stored_values_are_rounded_once(dtype: str) -> None:
-    sums = np.random.default_rng(3).lognormal(size=(5, 9))
-    room = np.zeros((5, 4, 9), dtype=dtype)
-    values, _ = finish_systems(METRICS["rms"], np.full(5, 7.0), (sums,), rows=Rows(room.reshape(-1), 2 * 9, 4 * 9))
-    np.testing.assert_array_equal(room[:, 2], values.astype(dtype))
+def test_stored_values_are_rounded_once(dtype: str, n: int) -> None:
+    sums = np.random.default_rng(3).lognormal(size=(5, n))
+    room = np.zeros((5, 4, n), dtype=dtype)
+    counts, rows = np.full(5, 7.0), Rows(room.reshape(-1), 2 * n, 4 * n)
+    summarise(METRICS["rms"], counts, (sums,), rows=rows)
+    np.testing.assert_array_equal(room[:, 2], finish_systems(METRICS["rms"], counts, (sums,)).astype(dtype))
     assert not room[:, [0, 1, 3]].any()

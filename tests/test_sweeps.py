@@ -9,18 +9,23 @@ import numpy as np
 import pytest
 
 from sigcube.errors import SpecError
-from sigcube.plan.spec import SpecFile, read_spec_file
+from sigcube.plan.joint import read_joint_file
+from sigcube.plan.spec import MODEL, SpecFile, read_spec_file
 from sigcube.plan.values import PointStatus
 from sigcube.readers.stars import StarCuts
 from sigcube.recipes import ingest, load_recipe
-from sigcube.sweep import Sweep
+from sigcube.sweep import JointSweep, Sweep
 from tests.readers.cds_files import CdsFiles
 
 pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).resolve().parents[1] / "sweeps"
 # Specs of fits have no axes; they have tests of their own.
-SPECS = sorted(path for path in FOLDER.glob("*.toml") if "[axes]" in path.read_text(encoding="utf-8"))
+TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.toml"))}
+JOINT = [path for path, text in TEXTS.items() if "[[data]]" in text]
+SPECS = [path for path, text in TEXTS.items() if "[axes]" in text and path not in JOINT]
+
+FAMILIES = ("si", "main", "clash", "cmsi", "mass_coherence", "microphysics", "multiverse")
 
 # How many systems and points the sample of each dataset has.
 SIZES = {
@@ -93,6 +98,7 @@ PRINTED = [
     Printed("si13_local_dispersion", {"sigma_v": [15.0, 20.0, 25.0, 30.0], "A": [1.173]}),
     # SI §14, tables
     Printed("si14_sensitivity", {"k": [1.0, 0.5], "A": [1.0, 1.173, 1.5]}),
+    Printed("si14_readings", {"k": [1.0, 0.5], "A": [1.0, 1.173, 1.5], "g_dagger": [9.60e-11]}),
     Printed("si14_cluster_ratio", {"A_0": [1.0, 1.173, 1.5], "g_dagger": [9.60e-11]}),
     # SI §15.1: the bounds of the fits
     Printed("si15_amplitude_and_scale", {"A": [0.01, 5.0], "xi": [0.1, 50.0]}),
@@ -153,7 +159,7 @@ def test_a_shipped_spec_can_be_planned(path: Path) -> None:
     file = read_spec_file(path)
     assert (len(plan.systems), plan.n_points) == SIZES[Path(file.cube).stem]
     assert plan.spec.grid.size >= plan.points_computed > 0
-    assert path.stem.startswith(("si", "main", "clash", "cmsi", "mass_coherence", "microphysics"))
+    assert path.stem.startswith(FAMILIES)
     assert path.read_text(encoding="utf-8").startswith("# ")
     assert file.title
 
@@ -183,11 +189,28 @@ def _ends(file: SpecFile) -> Sweep:
     ends = {axis.dim: dict.fromkeys((0, len(axis.values) - 1)) for axis in numbers}
     corners = [dict(zip(ends, corner, strict=True)) for corner in itertools.product(*ends.values())]
     axes = {axis.name: ("corner", [axis.values[corner[axis.dim]] for corner in corners]) for axis in numbers}
-    labels = max((len(axis.values) for axis in grid.axes if axis.is_label), default=0)
-    for axis in grid.axes:
-        if axis.is_label:
-            axes[axis.name] = "reading", list(itertools.islice(itertools.cycle(axis.values), labels))
-    return Sweep(**{**file.model_dump(), "axes": axes})
+    # The names of several models are an axis of the sweep's own.
+    texts = [axis for axis in grid.axes if axis.is_label and axis.name != MODEL]
+    labels = max((len(axis.values) for axis in texts), default=0)
+    for axis in texts:
+        axes[axis.name] = "reading", list(itertools.islice(itertools.cycle(axis.values), labels))
+    return Sweep(**{**file.model_dump(), "axes": axes, "roles": {}})
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("path", JOINT, ids=lambda path: path.stem)
+def test_a_shipped_joint_spec_can_be_planned(path: Path) -> None:
+    joint = JointSweep.from_toml(path)
+    file = read_joint_file(path)
+    for table in file.data:
+        plan = joint.leaves[table.name].plan(probe=False)
+        assert (len(plan.systems), plan.n_points) == SIZES[Path(table.cube).stem]
+        # What a leaf lacks, its kind of cube does not have.
+        assert {axis.name for axis in plan.spec.grid.axes} == {
+            name for name in file.axes if name in {**plan.spec.model.parameters, **plan.spec.model.choices}
+        }
+    assert TEXTS[path].startswith("# ")
+    assert file.title
 
 
 @pytest.mark.usefixtures("here")

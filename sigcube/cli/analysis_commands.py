@@ -212,9 +212,8 @@ def curve(
         about |= {"statement": found.statement, "share": found["share"].item()}
         if any(found["axis_role"].values):
             of_all = analysis.robustness(array, threshold=threshold, at=places)
-            title = f"Share of the specifications: {found.statement}"
             shares = [row | {"weight": int(row["weight"])} for row in _rows(of_all, ["role", "weight", "share"])]
-            tables["roles"] = title, shares
+            tables["roles"] = "Share by role", shares
     if null:
         told = analysis.null_curve(
             opened, by=found.of, threshold=threshold, over=over, at=places, profiled=profiled, n=null, seed=seed

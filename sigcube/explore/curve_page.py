@@ -66,7 +66,7 @@ def curve_page(
             f" The band holds {null.attrs['confidence']:.0%} of {null.attrs['n']:,} curves in which chance decides,"
             " galaxy by galaxy, which of the two models is called the model."
         )
-    of = "moves the share" if has_statement else f"moves the mean {name}"
+    of = "move the share" if has_statement else f"move the mean {name}"
     cards = [
         Card("Every specification", words, [top], full=True),
         Card("Its choices", "Below each value, what was chosen on each axis.", [bottom], full=True),
@@ -75,7 +75,7 @@ def curve_page(
     if every is not None:
         cards.append(Card("One role at a time", _ROLES, table=_roles(every)))
     if null is not None:
-        cards.append(Card("Against the null", "Statistics of the curve.", table=_tests(null), wide=True))
+        cards.append(Card("Against the null", _NULL_TEXT, table=_tests(null), wide=True))
     cards.append(Card("Each choice", "The specifications with this choice.", table=_options(curve, every), full=True))
     notes = {text: curve.attrs[key] for text, key in _TREATED.items() if curve.attrs[key] != "nothing"}
     notes |= {key: str(result.attrs[key]) for key in ("cube", "sample", "citation") if key in result.attrs}
@@ -90,6 +90,10 @@ def curve_page(
 
 
 _ROLES = "The axes of one role vary, all others are at the best point; and all at once."
+_NULL_TEXT = (
+    "Statistics of the curve. Where axes are at the best point or profiled, the data chose their values, and the null"
+    " does not choose again."
+)
 _TREATED = {"specifications over": "over", "held": "held", "best taken over": "profiled", "weights": "weights"}
 
 

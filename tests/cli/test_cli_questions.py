@@ -1,6 +1,7 @@
 """The commands that ask a result: what they print is what the functions say, as tables and as JSON."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,27 @@ from sigcube.cli import ExitCode, app
 from sigcube.sweep import Sweep
 
 
+def sweep_of(cube: xr.Dataset, **options: Any) -> Sweep:
+    axes = {"nu": ["rar", "simple"], "upsilon_disk": [0.4, 0.5], "a0": [1e-13, 1e-11, 1.2e-10]}
+    given = {"sample": "unflagged", "kernel": "mond", "axes": axes, "metrics": ["rms", "bias", "scatter_g"]}
+    return Sweep(cube.isel(galaxy=slice(0, 12)), **given, reference="newton", keep=["galaxy"], **options)
+
+
 @pytest.fixture(scope="module")
 def store(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A small result on disk that keeps each galaxy."""
     path = tmp_path_factory.mktemp("questions") / "r.zarr"
-    axes = {"nu": ["rar", "simple"], "upsilon_disk": [0.4, 0.5], "a0": [1e-13, 1e-11, 1.2e-10]}
-    cube = mock_cube.isel(galaxy=slice(0, 12))
-    metrics = ["rms", "bias", "scatter_g"]
-    sweep = Sweep(
-        cube, sample="unflagged", kernel="mond", axes=axes, metrics=metrics, reference="newton", keep=["galaxy"]
-    )
-    sweep.run(path, workers=0)
+    sweep_of(mock_cube).run(path, workers=0)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def roled(store: str, mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same result, its axes with roles."""
+    path = tmp_path_factory.mktemp("roled") / "r.zarr"
+    shutil.copytree(store, path)
+    roles = {"arbitrary": ["nu"], "physical": ["a0"], "nuisance": ["upsilon_disk"]}
+    sweep_of(mock_cube, roles=roles).extend(path, workers=0)
     return str(path)
 
 
@@ -112,6 +123,28 @@ def test_curve(store: str, result: xr.Dataset) -> None:
     at = {name: first[name] for name in ("nu", "upsilon_disk", "a0")}
     assert float(result.win_rate.sel(at)) == first["win_rate"] == float(result.win_rate.max())
     assert "12" in ask("curve", store).stdout
+
+
+def test_a_curve_with_roles_its_null_and_its_page(roled: str, tmp_path: Path) -> None:
+    page = tmp_path / "curve.html"
+    words = ("--by", "win_rate", "--threshold", "0.3", "--null", "19", "--html", str(page))
+    said = answer("curve", roled, *words)
+    result = sigcube.open_result(roled)
+    found = analysis.specification_curve(result.win_rate, threshold=0.3)
+    assert (said["share"], said["over"]) == (float(found.share), "nu (arbitrary)")
+    of_all = analysis.robustness(result.win_rate, threshold=0.3)
+    assert [row["share"] for row in said["roles"]] == of_all.share.values.tolist()
+    assert [row["role"] for row in said["roles"]] == ["arbitrary", "physical", "nuisance", "all"]
+    null = analysis.null_curve(result, threshold=0.3, n=19)
+    assert [row["p_value"] for row in said["null"]] == null.p_value.values.tolist()
+    assert said["page"] == str(page)
+    assert "Against the null" in page.read_text(encoding="utf-8")
+    at = answer("curve", roled, "--over", "arbitrary", "--over", "upsilon_disk", "--at", "a0=1.2e-10")
+    assert at["held"] == "a0 = 1.2e-10 (physical)"
+    assert at["specifications"] == 4
+    shown = ask("sensitivity", roled, "--over", "a0", "--profiled", "nu").stdout
+    assert "profiled: nu (arbitrary)" in shown
+    assert "upsilon_disk = 0" in shown
 
 
 def test_holdout(store: str, result: xr.Dataset) -> None:

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from sigcube.driver import Event, Progress
-from sigcube.driver.progress import EVERY, sweep_progress
+from sigcube.driver.progress import EVERY, joint_progress, sweep_progress
 from sigcube.store import JournalEntry
 
 
@@ -80,3 +80,23 @@ def test_what_needs_to_be_known_is_told_at_once(clock: Clock, kind: str, text: s
         on_event(event("done", 1))
         on_event(event(kind, 1, text=text))
     assert out.getvalue().splitlines()[-1].endswith(said)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_several_datasets_are_one_progress(clock: Clock, terminal: bool) -> None:
+    out = io.StringIO()
+    points = {"sparc": 10, "stars": 1000}
+    with joint_progress(Console(file=out, force_terminal=terminal, width=100), points) as progress:
+        for name in points:
+            progress.begin(name, None)
+            clock.now += EVERY
+            progress(event("started", 0))
+            clock.now += EVERY
+            progress(event("done", 50))
+    if terminal:
+        assert "\x1b[" in out.getvalue()
+        return
+    shown = [line.split("  ", 1)[1] for line in out.getvalue().splitlines()]
+    assert shown[0] == "sparc (1 of 2): 0/100 blocks"
+    assert shown[1].startswith("sparc (1 of 2): 50/100 blocks, 100,000 evaluations/s")
+    assert shown[3].startswith("stars (2 of 2): 50/100 blocks, 10 M evaluations/s")

@@ -196,7 +196,7 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
             if not reading.stated and any(_hit_of(entry, key) is not None for key in stated):
                 told += f"; the text's reading gives {also} of them, this one too, by accident"
             judged.append(replace(entry, verdict=_HITS[reading.stance], decisive=index, jointly=told))
-        elif entry.verdict in (*_HITS.values(), Verdict.CHANCE) and entry.decisive is not None:
+        elif entry.verdict is not Verdict.DIFFERS and entry.decisive is not None:
             hits = given[_key(entry.claim.reading[entry.decisive])]
             verdict = Verdict.CHANCE if 2 * hits <= len(rows) else entry.verdict
             told = f"its reading gives {hits} of the {len(rows)} of the table"

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from sigcube.claims.counting import FAILED, basis, by_basis, counts, distinct, lead, verdict_of
 from sigcube.claims.judging import Entry
-from sigcube.claims.rows import Claim
+from sigcube.claims.rows import Claim, Reading
 from sigcube.claims.verdicts import Verdict
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.wording import plural
@@ -168,7 +168,7 @@ def deviation_text(entry: Entry, index: int) -> str:
         text = (
             f"a factor of {abs(1.0 + deviation):,.0f}" if abs(deviation) < 1e6 else f"a factor of {1.0 + deviation:.0e}"
         )
-    elif not deviation:
+    elif abs(deviation) < 1e-9:
         text = "0 %"
     else:
         # Two digits of 99.7 would be written 1e+02.
@@ -195,13 +195,23 @@ def verdict_text(entry: Entry) -> str:
         joined = "with " if verdict is Verdict.AGREES else ""
         return f"{verdict} {joined}what is printed in {getattr(readings[at].keys, 'where', '')}"
     if verdict in (Verdict.CONVENTION, Verdict.AGAINST, Verdict.CHANCE):
-        told = f", which says {readings[at].quote}" if readings[at].stance == "against" else ""
-        return f"{verdict}: {readings[at].name}{told}{f'; {entry.jointly}' if entry.jointly else ''}"
+        return "; ".join(filter(None, (f"{verdict}: {readings[at].name}", *_whose(entry, readings[at]))))
     text = f"{verdict}, by {deviation_text(entry, at)}"
     near = entry.nearest
     if near is None or near == at:
         return text
     return f"{text}; nearest: {found_text(entry, near)}, {deviation_text(entry, near)} ({readings[near].name})"
+
+
+def _whose(entry: Entry, reading: Reading) -> Iterator[str]:
+    """Say what stands against a reading that gives the printed digits, and for it."""
+    if reading.stance == "against":
+        yield f"the text says {reading.quote}"
+    if reading.tried > 1:
+        yield f"chosen for its digits among {reading.tried}"
+    elif not reading.stated and not reading.conventions:
+        yield "a reading of this number alone"
+    yield entry.jointly
 
 
 def _why_consistent(entry: Entry) -> str:

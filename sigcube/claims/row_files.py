@@ -157,11 +157,21 @@ def _repeated(row: Mapping[str, Any], where: str, by_id: Mapping[str, Claim], kn
         known.faults.append(Fault(f"it repeats {row['repeats']!r}, which stands for no number; {hint}", where))
         return None
     same = {key: getattr(target, key) for key in ("unit", "tolerance", "meaning")}
+    readings = target.reading
+    if row["source"] != target.source:
+        # Quotes of another paper name it.
+        short = target.source.short or target.source.title
+        readings = tuple(replace(each, quote=_of_paper(each.quote, short)) for each in readings)
     try:
-        return check(Claim, {**same, **row, "reading": target.reading})
+        return check(Claim, {**same, **row, "reading": readings})
     except SpecError as error:
         known.faults.append(_fault(error, where))
         return None
+
+
+def _of_paper(quote: str, short: str) -> str:
+    """Put the name of a paper before the section of a quote that is without one."""
+    return f"{short} {quote}" if quote.startswith(("§", "Abstract", "Figure")) else quote
 
 
 def _rows(content: Mapping[str, Any], where: str, known: _Known) -> Iterator[tuple[str, Claim | Mapping[str, Any]]]:

@@ -170,6 +170,10 @@ class Claim(BaseModel):
         return self
 
 
+# How readings without a name are called, where there is nothing that they could be told from.
+_UNNAMED: Mapping[str, str] = MappingProxyType(
+    {"assumption": "put in", "printed": "the other place", "unavailable": "what is missing"}
+)
 KEYS_OF_CLAIMS = frozenset({*Claim.model_fields, "paper"} - {"source"})
 KEYS_OF_READINGS = frozenset(_Common.model_fields)
 
@@ -188,7 +192,9 @@ def parse_reading(given: Any, index: int = 0, conventions: Mapping[str, Conventi
         if each not in conventions:
             raise SpecError(f"there is no convention {each!r}", hint=did_you_mean(each, conventions))
     against = "; ".join(filter(None, [common.against, *(conventions[each].against for each in followed)]))
-    by_default = "as stated" if common.quote and index == 0 else f"reading {index + 1}"
+    by_default = _UNNAMED.get(common.quantity, f"reading {index + 1}")
+    if common.quote and index == 0:
+        by_default = "as stated"
     return Reading(
         name=common.name or "; ".join(conventions[each].name for each in followed) or by_default,
         stance="stated" if common.quote else "against" if against else "silent",

@@ -68,8 +68,9 @@ table.addEventListener("click", (event) => {
 });
 
 function follow() {
-  const row = document.querySelector("tbody:target");
-  if (row) {
+  // While the page loads nothing is the target yet.
+  const row = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (row && rows.includes(row)) {
     open(row, true);
     row.scrollIntoView();
   }

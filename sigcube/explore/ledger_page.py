@@ -48,6 +48,7 @@ def claims_page(entries: Sequence[Entry], out: str | Path) -> Path:
         subtitle=subtitle,
         lead=counting.lead(entries),
         summary=_summary(numbers),
+        places=_summary(entries),
         matrix=_matrix(entries),
         papers=_groups(entries, lambda entry: (entry.claim.paper, entry.claim.source.title)),
         bases=sorted(bases, key=lambda group: counting.BASES.index(group["key"])),

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from sigcube.claims import evaluate_claims
-from sigcube.claims.ledger_text import choose_claims, deviation_text, find_verdict
+from sigcube.claims.ledger_text import choose_claims, deviation_text, find_verdict, trials_text, verdict_text
 from sigcube.cli import ExitCode
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError
@@ -151,3 +151,33 @@ def test_a_deviation_is_written_without_a_power_of_ten(formula: str, told: str) 
     claim = claim_of({"quantity": "expression", "formula": formula}, published="2.000")
     (entry,) = evaluate_claims([claim])
     assert deviation_text(entry, 0) == told
+
+
+def test_what_gives_the_digits_is_told_with_what_stands_against_it() -> None:
+    boost = {"quantity": "boost", "kernel": "newton", "at": {"g_bar": 1e-10}}
+    told = [
+        (
+            {"against": "§2: its words"},
+            "against the text: reading 1; the text says §2: its words; a reading of this number",
+        ),
+        ({"stated": False, "tried": 28}, "the text does not state: reading 1; chosen for its digits among 28"),
+        ({"convention": "root_3"}, "against the text: A = √3; the text says main §2.11: Disk galaxies"),
+    ]
+    for more, words in told:
+        (entry,) = evaluate_claims([claim_of({**boost, **more}, published="1.00")])
+        assert words in verdict_text(entry)
+    (entry,) = evaluate_claims([claim_of({**boost, "consistency": "limit"}, published="1.00")])
+    assert verdict_text(entry) == "consistent: a limit"
+    assert trials_text(entry) == "1 reading tried"
+    (entry,) = evaluate_claims([claim_of(boost, {**boost, "scale": 3.0}, published="1.00")])
+    assert trials_text(entry) == "2 readings tried; by chance one of them has the printed digits in less than 1 %"
+
+
+def test_an_order_of_magnitude_and_a_large_factor_are_told_as_such() -> None:
+    for published, formula, told in (
+        ("~10⁻⁵", "3e-11", "−6 powers of ten"),
+        ("< 1e-14", "2.4e-12", "a factor of 240"),
+        ("≪ 1e-10", "0.76", "a factor of 8e+10"),
+    ):
+        (entry,) = evaluate_claims([claim_of({"quantity": "expression", "formula": formula}, published=published)])
+        assert deviation_text(entry, 0) == told

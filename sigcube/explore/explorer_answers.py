@@ -52,6 +52,7 @@ class Answers:
         self._body = column(spacing=8)
         self.figures: list[Any] = []
         self._switch = style.buttons([*self._tabs])
+        self._switch.name = "tabs"
         themed(self._switch)
         self._switch.on_change("active", lambda _, __, new: change(state().changed(tab=[*self._tabs][new])))
         self.card = card("Questions", self._switch, self._body)

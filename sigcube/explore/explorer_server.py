@@ -120,7 +120,8 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
             port=port,
             prefix=f"/{token}",
             allow_websocket_origin=[_HOST],
-            extra_patterns=[(rf"/{token}/export\.html", Export), (rf"(?!/{token}/).*", Forbidden)],
+            extra_patterns=[(r"/export\.html", Export)],
+            default_handler_class=Forbidden,
             transforms=[Guard],
             # Nothing but numbers goes over this machine's own network.
             websocket_compression_level=None,
@@ -156,4 +157,5 @@ def _fill(explorer: Explorer, document: Any, query: str) -> None:
     page = explorer.page(state=state, served=True, later=later, calm=calm, failure=failure)
     document.title = "sigcube explorer"
     document.add_root(page.root)
-    follow(page, document)
+    follow(page, document.add_periodic_callback)
+    page.go_live()

@@ -127,7 +127,9 @@ class SystemCards:
         columns = [("system", str(self._data.system_dim), 110), ("rms_a", "RMS A", 66)]
         other = "rms_b" if self.against == "B" else "rms_reference"
         columns.append((other, "RMS B" if self.against == "B" else self.against, 66))
-        table = table_view(self._listed, columns, height=330, view=CDSView(filter=shown), digits="0.00")
+        sizes = np.abs(self._listed.data["rms_a"])
+        digits = "0.00" if 0.01 <= np.nanmedian(sizes) < 1e6 else "0.00e+0"
+        table = table_view(self._listed, columns, height=330, view=CDSView(filter=shown), digits=digits)
         return card(self._plural, row(field, none, spacing=8), table)
 
     def show(self, a: PlaceValues, b: PlaceValues | None, reference: Any) -> None:

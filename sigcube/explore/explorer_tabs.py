@@ -126,7 +126,7 @@ def _curve(state: ExplorerState, data: ExplorerData) -> Content:
     source = ColumnDataSource({"x": some + 1, "y": values[some]})
     plot.line("x", "y", source=source, line_width=2.4, color=style.LINES[0], name="a")
     rows = [
-        plain_row(found["axis"].values[i], *(found[name].values[i].item() for name in _MOVES))
+        plain_row(found["axis"].values[i], *(found[name][i].item() for name in _MOVES))
         for i in np.argsort(-found["moves"].values)
     ]
     return [

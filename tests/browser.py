@@ -188,6 +188,11 @@ class Live:
             time.sleep(quiet)
             self.eval(frames)
 
+    @property
+    def pid(self) -> int:
+        """The number of the browser's process."""
+        return self._process.pid
+
     def picture(self, path: Path, *, full: bool = True) -> None:
         found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=full)
         path.write_bytes(base64.b64decode(found["data"]))

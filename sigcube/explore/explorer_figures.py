@@ -261,13 +261,18 @@ class WholeFigure:
         r = view.spread(np.arange(1.0, view.observed.size + 1) if view.r is None else view.r)
         self.source = source_of(r=r, observed=view.spread(view.observed), **columns)
         self.source.name = "curves"
-        look = {"source": self.source, "size": 2.5, "alpha": 0.5, "color": style.SOFT, "legend_label": "measured"}
-        self.plot.scatter("r", "observed", name="soft", **look)
+        look = {"source": self.source, "alpha": 0.5, "color": style.SOFT, "legend_label": "measured", "name": "soft"}
+        single = bool(view.offsets[-1] == view.offsets.size - 1)
+        if single:
+            # Systems of a single point have no line.
+            self.plot.scatter("r", "observed", size=4, **look)
+        else:
+            # One line of three thousand points is drawn in a tenth of the time of as many dots.
+            self.plot.line("r", "observed", line_width=1.0, **look)
         for name, colour, legend in (("won", "a", "A, nearer"), ("lost", "lost", "A, farther")):
             look = {"line_width": 1.3, "alpha": 0.8, "legend_label": legend, "name": colour, "color": style.INK}
             self.plot.line("r", name, source=self.source, **look)
-            if view.offsets[-1] == view.offsets.size - 1:
-                # Systems of a single point have no line.
+            if single:
                 self.plot.scatter("r", name, source=self.source, size=5, color=style.INK, name=colour)
         self.plot.line("r", "picked_model", source=self.source, line_width=3.0, color=style.INK, name="a")
         self.plot.scatter("r", "picked", source=self.source, size=5, color=style.INK, name="ink")

@@ -46,7 +46,7 @@ class ExplorerPage:
     later : callable, optional
         Calls a function after the present one; without it all is drawn at once.
     calm : callable, optional
-        Calls the last function that it was given after a pause.
+        Calls the last function that it was given after a pause; without it there is no pause.
     failure : str
         What was wrong with the address.
     """
@@ -174,15 +174,15 @@ class ExplorerPage:
         self._address.say(state.to_query())
         self._lines.send()
         if self._calm is None:
-            self._draw_list()
+            self._draw_rest()
         else:
-            self._calm(self._draw_list)
+            self._calm(self._draw_rest)
         if self.after is not None:
             self.after()
 
-    def _draw_list(self) -> None:
+    def _draw_rest(self) -> None:
         if self._systems is not None:
-            self._systems.show_list(*self._models())
+            self._systems.show_rest(*self._models())
 
     def _place(self, place: Place) -> PlaceValues:
         key = tuple(place.items())

@@ -36,7 +36,7 @@ class ExplorerTab:
     applies : callable
         Whether a result has an answer.
     of_place : bool
-        Whether the content depends on the place, and not on the summary alone.
+        Whether the content depends on the places and the systems picked, and not on the summary alone.
     """
 
     title: str

@@ -173,6 +173,26 @@ class Live:
         for kind in ("moved", "pressed", "released"):
             self.mouse(kind, x, y)
 
+    def key(self, name: str) -> None:
+        """Press a key."""
+        for kind in ("keyDown", "keyUp"):
+            code = {"Enter": 13}[name]
+            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code, text="\r")
+
+    def settle(self, *, quiet: float = 0.15) -> None:
+        """Wait until the page has drawn what arrived, and nothing more arrives."""
+        frames = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+        before = None
+        while before != (now := self.eval("window.Bokeh ? location.href : ''")):
+            before = now
+            time.sleep(quiet)
+            self.eval(frames)
+
+    @property
+    def pid(self) -> int:
+        """The number of the browser's process."""
+        return self._process.pid
+
     def picture(self, path: Path, *, full: bool = True) -> None:
         found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=full)
         path.write_bytes(base64.b64decode(found["data"]))

@@ -1,6 +1,8 @@
 """The explorer of a result, in a notebook cell or behind a server on this machine."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import xarray as xr
 
 from sigcube.explore.explorer_data import ExplorerData, open_data
 from sigcube.explore.explorer_export import save_view
+from sigcube.explore.explorer_follow import follow
 from sigcube.explore.explorer_page import ExplorerPage
 from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState
 from sigcube.explore.explorer_tabs import TABS, ExplorerTab
@@ -86,7 +89,16 @@ class Explorer:
         panel.extension(inline=True)
         if self._page is None:
             self._page = self.page()
-        return panel.pane.Bokeh(self._page.root, sizing_mode="stretch_width")._repr_mimebundle_(include, exclude)
+        shown = panel.pane.Bokeh(self._page.root, sizing_mode="stretch_width")
+        # What a callback changes of models that were made since is sent by hand.
+        self._page.after = lambda: panel.io.push_notebook(shown)
+        with suppress(RuntimeError):
+            # In a kernel; a script that asks for the page has no loop that could follow a sweep.
+            asyncio.get_running_loop()
+            follow(self._page, lambda look, every: panel.state.add_periodic_callback(look, period=every))
+        found = shown._repr_mimebundle_(include, exclude)
+        self._page.go_live()
+        return found
 
 
 def make_offer(data: ExplorerData, tabs: Sequence[ExplorerTab]) -> ExplorerOffer:

@@ -7,7 +7,7 @@ from typing import Any
 from sigcube.errors import SigcubeError
 from sigcube.explore import style
 from sigcube.explore.explorer_data import ExplorerData
-from sigcube.explore.explorer_look import card, column, paint, row, small_table, themed
+from sigcube.explore.explorer_look import button, card, column, paint, row, small_table, themed
 from sigcube.explore.explorer_state import ExplorerState
 from sigcube.explore.explorer_tabs import ExplorerTab
 from sigcube.explore.page import CardTable, refuse_markup
@@ -19,6 +19,8 @@ Later = Callable[[Callable[[], None]], None]
 
 # Of more values an answer takes longer than one waits without a word.
 _MANY = 300_000
+# Of more it is a matter of seconds to minutes: one has to ask for it.
+_MOST_UNASKED = 10**7
 _BESIDE_EACH_OTHER = 3
 
 
@@ -48,10 +50,11 @@ class Answers:
     ) -> None:
         self._data, self._state, self._later = data, state, later
         self._tabs = {tab.title: tab for tab in tabs}
-        self._asked: tuple[str, str] | None = None
+        self._asked: object = None
         self._body = column(spacing=8)
         self.figures: list[Any] = []
         self._switch = style.buttons([*self._tabs])
+        self._switch.name = "tabs"
         themed(self._switch)
         self._switch.on_change("active", lambda _, __, new: change(state().changed(tab=[*self._tabs][new])))
         self.card = card("Questions", self._switch, self._body)
@@ -59,11 +62,22 @@ class Answers:
     def show(self, *, anew: bool) -> None:
         """Show the answer for the view, also if its tab and its summary are as before."""
         state = self._state()
-        wanted = state.tab, state.metric
-        if (tab := self._tabs.get(state.tab)) is None or (wanted == self._asked and not anew):
+        if (tab := self._tabs.get(state.tab)) is None:
+            return
+        wanted = state.tab, state.metric, (state.place, state.other, state.systems) if tab.of_place else None
+        if wanted == self._asked and not anew:
             return
         self._asked = wanted
         self._switch.active = [*self._tabs].index(tab.title)
+        if self._data.result["status"].size > _MOST_UNASKED:
+            go = button("answer it", width=90)
+            go.on_click(lambda: self._answer(tab, state, wanted))
+            values = f"{self._data.result['status'].size:,}"
+            self._body.children = [style.text_line(f"This question goes through all {values} values."), go]
+        else:
+            self._answer(tab, state, wanted)
+
+    def _answer(self, tab: ExplorerTab, state: ExplorerState, wanted: object) -> None:
         if self._later is None or self._data.result["status"].size < _MANY:
             self._put(self._ask(tab, state))
             return

@@ -151,7 +151,7 @@ class Controls:
         log = axis.scale == "log"
         ends = np.log10(axis.values[[0, -1]]) if log else axis.values[[0, -1]]
         slider = self._slider(*ends.tolist())
-        field = text_field("", width=92)
+        field = text_field("", width=100)
 
         def slid(state: ExplorerState, new: float) -> ExplorerState:
             return self.moved(state, **{axis.name: 10.0**new if log else float(new)})
@@ -175,7 +175,7 @@ class Controls:
             # What was just slid to is not sent back: the handle would jump while it is held.
             if abs(place - slider.value) > 1e-9 * (abs(ends[1]) + abs(ends[0])):
                 slider.value = place
-            field.value = f"{value:.7g}"
+            field.value = f"{value:.6g}"
 
         self._setters.append(take)
         return column(head, row(slider, field, spacing=12), spacing=0)

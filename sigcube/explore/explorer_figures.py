@@ -1,5 +1,6 @@
 """The figures of the explorer: made once, and given new arrays after each change."""
 
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from sigcube.plan.values import PointStatus
 
 __all__ = ["LineFigure", "MapFigure", "RelationFigure", "ScatterFigure", "SystemFigure", "WholeFigure", "source_of"]
 
-_TOOLS = "wheel_zoom,box_zoom,reset"
+# Of the figures that do not take a drag for themselves; the buttons show while the mouse is there.
+_ZOOM: Any = MappingProxyType({"tools": "box_zoom,wheel_zoom,reset", "toolbar_location": "right"})
 # The colour of each status above what is not finite; what is done is clear.
 _STATES = ["#9aa4b2", "#00000000", "#d5dae1", "#a33b3b", "#7a1f1f"]
 _QUANTITIES = {"km/s": "velocity", "m/s2": "acceleration", "solMass": "enclosed mass"}
@@ -24,6 +26,12 @@ def source_of(**columns: Any) -> Any:
     from bokeh.models import ColumnDataSource
 
     return ColumnDataSource(columns)
+
+
+def _power_ticks(axis: Any, values: Any) -> None:
+    positive = values[np.isfinite(values) & (values > 0)]
+    if positive.size:
+        style.power_ticks(axis, float(positive.min()) / 2, float(positive.max()) * 2)
 
 
 def rounded_span(*values: Any, low: float | None = None) -> tuple[float, float]:
@@ -100,7 +108,7 @@ class LineFigure:
     def __init__(self, values: MapValues, attrs: Any, title: str, *, height: int) -> None:
         (x,) = values.axes
         options = {"x_axis_type": x.scale, "x_axis_label": x.title, "y_axis_label": title}
-        self.plot = style.figure(height=height, tools=_TOOLS, **options)
+        self.plot = style.figure(height=height, **options)
         self._source = source_of(x=x.values, y=values.values)
         line = self.plot.line("x", "y", source=self._source, line_width=2.4, color=style.LINES[0], name="a")
         style.hover(self.plot, line, [(x.symbol, "@x{0.[0000]}"), ("value", "@y{0.[0000]}")])
@@ -126,14 +134,12 @@ def _marks(plot: Any) -> dict[str, Any]:
 def _axes_figure(x: ResultAxis, y: ResultAxis, *, height: int) -> Any:
     plot = style.figure(
         height=height,
-        tools=_TOOLS,
         x_range=(x.low, x.high),
         y_range=(y.low, y.high),
         x_axis_type=x.scale,
         y_axis_type=y.scale,
         x_axis_label=x.title,
         y_axis_label=y.title,
-        toolbar_location=None,
     )
     plot.grid.visible = False
     return plot
@@ -145,24 +151,27 @@ class SystemFigure:
     def __init__(self, view: SampleView, columns: Any, *, reference: str, synthetic: bool, height: int) -> None:
         unit, quantity = style.pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
         self.source = source_of(**columns)
-        measured = "measured (synthetic)" if synthetic else "measured"
+        self.source.name = "one"
+        measured = f"{'median' if view.is_one else 'measured'}{' (synthetic)' if synthetic else ''}"
         wide = view.kind == "cluster"
-        self._wide = wide
+        self._wide, self._one = wide, view.is_one
         scales: dict[str, Any] = {side: "log" if wide else "linear" for side in ("x_axis_type", "y_axis_type")}
         fixed = [
             {} if wide else {name: (0.0, 1.0) for name in names} for names in (("x_range", "y_range"), ("y_range",))
         ]
         along = "radius [kpc]" if view.r is not None else "point, from the centre"
-        self.plot = style.figure(height=height, tools=_TOOLS, y_axis_label=f"{quantity} [{unit}]", **scales, **fixed[0])
+        self.plot = style.figure(height=height, **_ZOOM, y_axis_label=f"{quantity} [{unit}]", **scales, **fixed[0])
         self.residuals = style.figure(
             height=150,
-            tools=_TOOLS,
+            **_ZOOM,
             x_range=self.plot.x_range,
             x_axis_type=scales["x_axis_type"],
             x_axis_label=along,
             y_axis_label=f"residual [{unit}]",
             **fixed[1],
         )
+        if view.is_one:
+            self._draw_density(view)
         parts = [("v_gas", "gas", style.LINES[2]), ("v_disk", "disc, M/L 1", style.LINES[4])]
         parts += [("v_bul", "bulge, M/L 1", style.LINES[3]), ("m_bar", "baryons", style.LINES[2])]
         for name, legend, colour in parts:
@@ -194,6 +203,10 @@ class SystemFigure:
         self.residuals.line("r", 0.0, source=self.source, line_width=1.0, **ink)
         tips = [("radius", "@r{0.00} kpc"), ("measured", f"@observed{{0.00a}} {unit}"), ("A", f"@a{{0.00a}} {unit}")]
         style.hover(self.plot, dots, tips)
+        if wide:
+            for plot in (self.plot, self.residuals):
+                style.plain_ticks(plot.xaxis[0])
+            _power_ticks(self.plot.yaxis[0], view.observed)
         style.legend_above(self.plot)
         self._reach(columns)
 
@@ -202,15 +215,29 @@ class SystemFigure:
         self._reach(columns)
         self.source.data = columns
 
+    def _draw_density(self, view: SampleView) -> None:
+        from bokeh.models import LogColorMapper
+        from bokeh.palettes import Blues256
+
+        counts, (left, right), (bottom, top) = view.density()
+        mapper = LogColorMapper(palette=list(reversed(Blues256))[:200], low=1, high=max(10.0, float(counts.max())))
+        mapper.low_color = "#00000000"
+        place = {"x": left, "y": bottom, "dw": right - left, "dh": top - bottom}
+        image = np.where(counts > 0, counts, np.nan).astype(np.float32)
+        mapper.nan_color = "#00000000"
+        source = source_of(image=[image])
+        self.plot.image("image", source=source, color_mapper=mapper, **place, alpha=0.8)
+
     def _reach(self, columns: Any) -> None:
         """Let the axes hold everything; those of clusters find their ends by themselves."""
         if self._wide:
             return
         models = [columns[name] for name in ("a", "b", "reference")]
-        parts = [columns[name] for name in ("low", "high", "observed", "v_bar")]
+        parts = [columns[name] for name in ("low", "high", "observed", "v_bar", "v_gas")]
+        start = None if self._one else 0.0
         spans = {
-            self.plot.x_range: rounded_span(columns["r"], low=0.0),
-            self.plot.y_range: rounded_span(*models, *parts, np.zeros(1)),
+            self.plot.x_range: rounded_span(columns["r"], low=start),
+            self.plot.y_range: rounded_span(*models, *parts, *([] if self._one else [np.zeros(1)])),
             self.residuals.y_range: rounded_span(*(columns[f"{name}_residual"] for name in ("a", "b", "reference"))),
         }
         for axis, (start, end) in spans.items():
@@ -230,18 +257,29 @@ class WholeFigure:
         # Models that go wild do not decide what is seen.
         measured = view.observed[np.isfinite(view.observed)]
         reach = {} if scale == "log" or not measured.size else {"y_range": rounded_span(1.15 * measured, low=0.0)}
-        self.plot = style.figure(height=height, tools=_TOOLS, x_axis_type=x_scale, y_axis_type=scale, **titles, **reach)
+        self.plot = style.figure(height=height, **_ZOOM, x_axis_type=x_scale, y_axis_type=scale, **titles, **reach)
         r = view.spread(np.arange(1.0, view.observed.size + 1) if view.r is None else view.r)
         self.source = source_of(r=r, observed=view.spread(view.observed), **columns)
         self.source.name = "curves"
-        look = {"source": self.source, "size": 2.5, "alpha": 0.5, "color": style.SOFT, "legend_label": "measured"}
-        self.plot.scatter("r", "observed", name="soft", **look)
+        look = {"source": self.source, "alpha": 0.5, "color": style.SOFT, "legend_label": "measured", "name": "soft"}
+        single = bool(view.offsets[-1] == view.offsets.size - 1)
+        if single:
+            # Systems of a single point have no line.
+            self.plot.scatter("r", "observed", size=4, **look)
+        else:
+            # One line of three thousand points is drawn in a tenth of the time of as many dots.
+            self.plot.line("r", "observed", line_width=1.0, **look)
         for name, colour, legend in (("won", "a", "A, nearer"), ("lost", "lost", "A, farther")):
             look = {"line_width": 1.3, "alpha": 0.8, "legend_label": legend, "name": colour, "color": style.INK}
             self.plot.line("r", name, source=self.source, **look)
+            if single:
+                self.plot.scatter("r", name, source=self.source, size=5, color=style.INK, name=colour)
         self.plot.line("r", "picked_model", source=self.source, line_width=3.0, color=style.INK, name="a")
         self.plot.scatter("r", "picked", source=self.source, size=5, color=style.INK, name="ink")
-        style.plain_ticks(self.plot.xaxis[0]) if view.r is not None else None
+        if view.r is not None:
+            style.plain_ticks(self.plot.xaxis[0], steps=(1, 2, 5) if view.kind == "cluster" else (1,))
+        if scale == "log":
+            _power_ticks(self.plot.yaxis[0], view.observed)
         style.legend_above(self.plot)
 
     def show(self, columns: Any) -> None:
@@ -255,7 +293,7 @@ class RelationFigure:
     def __init__(self, columns: Any, *, height: int) -> None:
         titles = ("log₁₀ g of the baryons [m/s²]", "log₁₀ g [m/s²]")
         reach = {"x_range": rounded_span(columns["x"]), "y_range": rounded_span(columns["observed"])}
-        self.plot = style.figure(height=height, tools=_TOOLS, x_axis_label=titles[0], y_axis_label=titles[1], **reach)
+        self.plot = style.figure(height=height, **_ZOOM, x_axis_label=titles[0], y_axis_label=titles[1], **reach)
         self.source = source_of(**columns)
         finite = columns["x"][np.isfinite(columns["x"])]
         ends = [float(finite.min()), float(finite.max())] if finite.size else [-13.0, -9.0]
@@ -279,11 +317,14 @@ class ScatterFigure:
     """Two columns of systems against each other; its source is that of the list of systems as well."""
 
     def __init__(self, source: Any, *, height: int) -> None:
-        from bokeh.models import Scatter
+        from bokeh.models import BoxSelectTool, Scatter
 
-        tools = "tap,box_select,lasso_select,wheel_zoom,reset"
-        self.plot = style.figure(height=height, tools=tools, x_axis_label=" ", x_range=(0.0, 1.0), y_range=(0.0, 1.0))
+        tools: dict[str, Any] = {"tools": "tap,box_select,lasso_select,box_zoom,reset", "toolbar_location": "right"}
+        reach = {"x_range": (0.0, 1.0), "y_range": (0.0, 1.0)}
+        self.plot = style.figure(height=height, x_axis_label=" ", **tools, **reach)
+        self.plot.toolbar.active_drag = self.plot.select_one({"type": BoxSelectTool})
         self.plot.yaxis.axis_label = " "
+        self.plot.name = "scatter"
         self.diagonal = source_of(x=np.empty(0), y=np.empty(0))
         self.plot.line("x", "y", source=self.diagonal, color=style.SOFT, line_dash="dashed", name="soft")
         dots = []

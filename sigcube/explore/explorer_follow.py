@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from sigcube.errors import SigcubeError
@@ -15,14 +16,22 @@ _EVERY = 1000
 _SHARE = 0.2
 
 
-def follow(page: ExplorerPage, document: Any) -> None:
-    """Draw a page again whenever its store has grown; nothing is written or locked."""
+def follow(page: ExplorerPage, repeat: Callable[[Callable[[], None], int], Any]) -> None:
+    """Draw a page again whenever its store has grown; nothing is written or locked.
+
+    Parameters
+    ----------
+    page : ExplorerPage
+        The page; that of a result in memory stays as it is.
+    repeat : callable
+        Takes a function, and how often it shall be called [ms].
+    """
     path = page.data.path
     if path is None or not journal_folder(path).is_dir():
         return
     follower = _Follower(page, journal_folder(path) / "blocks.jsonl")
     follower.look()
-    document.add_periodic_callback(follower.look, _EVERY)
+    repeat(follower.look, _EVERY)
 
 
 class _Follower:

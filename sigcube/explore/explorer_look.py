@@ -119,6 +119,7 @@ class TextLines:
     def line(self, text: str = "", **look: Any) -> "ChangingLine":
         """Return a line, before `finish`."""
         made = ChangingLine(style.text_line(text, **look))
+        made.model.styles = {**made.model.styles, **_shown(text)}
         self._lines.append(made)
         return made
 
@@ -135,9 +136,14 @@ class TextLines:
         """Send the texts to the page, if one has changed."""
         texts = [each.text for each in self._lines]
         for each in [] if self.live else self._lines:
-            each.model.text = each.text
+            each.model.update(text=each.text, styles={**each.model.styles, **_shown(each.text)})
         if texts != self.source.data["text"]:
             self.source.data = {"text": texts}
+
+
+def _shown(text: str) -> dict[str, str]:
+    """Return the style of a line, which takes no place while it is empty; the script does the same."""
+    return {"display": "block" if text else "none"}
 
 
 class ChangingLine:
@@ -234,8 +240,7 @@ def paint(models: Sequence[Any], theme: str) -> None:
             axis.axis_label_text_color, axis.major_label_text_color = colours["ink"], colours["soft"]
             axis.axis_line_color = axis.major_tick_line_color = colours["axis"]
         plot.grid.grid_line_color = colours["grid"]
-        # A ground that is clear leaves traces of what was drawn before the page had its size.
-        plot.border_fill_color = plot.background_fill_color = colours["card"]
+        plot.toolbar.autohide = True
         for legend in plot.legend:
             legend.label_text_color = colours["ink"]
         for bar in [each for each in plot.below + plot.right if hasattr(each, "color_mapper")]:

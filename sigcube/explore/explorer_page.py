@@ -1,6 +1,6 @@
 """The page of the explorer: a view, what is computed for it, and the figures that show it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class ExplorerPage:
     later : callable, optional
         Calls a function after the present one; without it all is drawn at once.
     calm : callable, optional
-        Calls the last function that it was given after a pause.
+        Calls the last function that it was given after a pause; without it there is no pause.
     failure : str
         What was wrong with the address.
     """
@@ -66,6 +66,8 @@ class ExplorerPage:
         self.data, self.offer, self.state = data, offer, state
         self._later, self._calm, self._waiting = later, calm, False
         self._drawn: ExplorerState | None = None
+        #: Called after the page was drawn.
+        self.after: Callable[[], None] | None = None
         self._places: dict[Any, PlaceValues] = {}
         self._lines = TextLines()
         self._failure, self._progress = self._lines.line(failure, colour="#e03131"), self._lines.line()
@@ -74,7 +76,7 @@ class ExplorerPage:
         self._address = self._lines.line()
         self._address.model.visible = False
         ask: Any = {"state": lambda: self.state, "change": self.change}
-        self._controls = Controls(data, offer, **ask, fail=self._fail)
+        self.controls = Controls(data, offer, **ask, fail=self._fail)
         self._answers = Answers(data, tabs, **ask, later=later) if tabs else None
         view = sample_view(data, offer, state.place)
         self._systems: SystemCards | None = None
@@ -91,7 +93,6 @@ class ExplorerPage:
         # What is in no layout has to be held by something that is.
         self.root.tags = [self._lines.source]
         self.draw()
-        self._lines.live = True
         refuse_markup([self.root])
 
     # What changes the view.
@@ -110,7 +111,7 @@ class ExplorerPage:
         more = (("found", error.found), ("expected", error.expected), ("do", error.hint))
         self._failure.say("; ".join([error.what, *(f"{word}: {text}" for word, text in more if text)]))
         self._lines.send()
-        self._controls.take(self.state)
+        self.controls.take(self.state)
 
     def _draw_soon(self) -> None:
         if self._later is None:
@@ -136,6 +137,10 @@ class ExplorerPage:
         self._progress.say(text)
         self._lines.send()
 
+    def go_live(self) -> None:
+        """Take it that the page is shown from now on: what its lines say is sent to it."""
+        self._lines.live = True
+
     def go_to_best(self) -> None:
         """Move to the best point of the grid by the summary that is shown."""
         at = best_index(self.data.result[self.state.metric])
@@ -158,7 +163,7 @@ class ExplorerPage:
             self._show_places()
         except SigcubeError as error:
             self._fail(error)
-        self._controls.take(state)
+        self.controls.take(state)
         if before is None or before.theme != state.theme:
             self._paint()
         if self._answers is not None:
@@ -169,13 +174,15 @@ class ExplorerPage:
         self._address.say(state.to_query())
         self._lines.send()
         if self._calm is None:
-            self._draw_list()
+            self._draw_rest()
         else:
-            self._calm(self._draw_list)
+            self._calm(self._draw_rest)
+        if self.after is not None:
+            self.after()
 
-    def _draw_list(self) -> None:
+    def _draw_rest(self) -> None:
         if self._systems is not None:
-            self._systems.show_list(*self._models())
+            self._systems.show_rest(*self._models())
 
     def _place(self, place: Place) -> PlaceValues:
         key = tuple(place.items())
@@ -229,7 +236,7 @@ class ExplorerPage:
             names = [name for name in (self.state.x, self.state.y) if name is not None]
             values = dict(zip(names, (event.x, event.y), strict=False))
             if all(value is not None and np.isfinite(value) for value in values.values()):
-                self.change(self._controls.moved(self.state, **values))
+                self.change(self.controls.moved(self.state, **values))
 
         for kind in (Tap, DoubleTap, Pan):
             plot.on_event(kind, go)
@@ -275,7 +282,7 @@ class ExplorerPage:
         titles = column(*words, spacing=2, styles={"flex": "1 1 0", "min-width": "0"})
         header = row(titles, row(*self._buttons(served), sizing_mode=None, spacing=6), spacing=14)
         self._values.model.styles = {**self._values.model.styles, **_LIKE_PRINT}
-        left = [card("View", self._controls.model), card("At the place", self._values.model)]
+        left = [card("View", self.controls.model), card("At the place", self._values.model)]
         if data.note:
             left.append(card("Why so little", style.text_line(data.note)))
         plots = self._map_plots()
@@ -340,6 +347,10 @@ def _map_text(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState, va
     held = {name: value for name, value in state.moved.items() if name not in names}
     where = ", ".join(f"{n} = {v if isinstance(v, str) else style.plain_number(v)}" for n, v in held.items())
     text = f"{style.value_title(data.result[state.metric])}{f' at {where}' if where else ''}."
+    if data.live is not None:
+        place = data.whole_place(state.moved, offer)
+        if idle := [name for name in names if not data.live.uses(place, name)]:
+            text += f" With these labels {' and '.join(idle)} make{'s' * (len(idle) == 1)} no difference."
     if values.between:
         text += " Computed for this page, between grid points."
     if missing := int((values.status == 0).sum()):

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import logging
 import re
 import secrets
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve_explorer"]
 
-# After the last change [ms] the list of systems is drawn.
-_PAUSE = 350
+# So long after the last change [ms] the dots and the list of systems are drawn.
+_PAUSE = 200
 _HOST = "127.0.0.1"
 _INLINE = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 # Bokeh compiles the code of callbacks, and styles what it makes.
@@ -49,15 +51,38 @@ def serve_explorer(explorer: Explorer, *, port: int = 0, ready: Callable[[str], 
     SpecError
         If the port is taken.
     """
+    import asyncio
+
     from tornado.ioloop import IOLoop
 
+    # A page that was closed and an address that was refused are no news.
+    for name in ("bokeh.server.views.ws", "tornado.access"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    loop = IOLoop.current()
+    caught: list[int] = []
+
+    def end(number: int) -> None:
+        caught.append(number)
+        loop.stop()
+
     server, address = make_server(explorer, port=port)
+    handlers = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    own: Any = loop.asyncio_loop
     try:
+        for number in handlers:
+            # An exception that a signal raises anywhere may be lost in a callback, and the server would go on.
+            own.add_signal_handler(number, end, number)
         server.start()
-        IOLoop.current().add_callback(ready, address)
-        IOLoop.current().start()
+        loop.add_callback(ready, address)
+        loop.start()
     finally:
+        for number, handler in handlers.items():
+            own.remove_signal_handler(number)
+            signal.signal(number, handler)
         server.stop()
+    for number in caught[:1]:
+        signal.raise_signal(number)
 
 
 def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
@@ -120,7 +145,8 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
             port=port,
             prefix=f"/{token}",
             allow_websocket_origin=[_HOST],
-            extra_patterns=[(rf"/{token}/export\.html", Export), (rf"(?!/{token}/).*", Forbidden)],
+            extra_patterns=[(r"/export\.html", Export)],
+            default_handler_class=Forbidden,
             transforms=[Guard],
             # Nothing but numbers goes over this machine's own network.
             websocket_compression_level=None,
@@ -156,4 +182,5 @@ def _fill(explorer: Explorer, document: Any, query: str) -> None:
     page = explorer.page(state=state, served=True, later=later, calm=calm, failure=failure)
     document.title = "sigcube explorer"
     document.add_root(page.root)
-    follow(page, document)
+    follow(page, document.add_periodic_callback)
+    page.go_live()

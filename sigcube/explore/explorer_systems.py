@@ -127,7 +127,9 @@ class SystemCards:
         columns = [("system", str(self._data.system_dim), 110), ("rms_a", "RMS A", 66)]
         other = "rms_b" if self.against == "B" else "rms_reference"
         columns.append((other, "RMS B" if self.against == "B" else self.against, 66))
-        table = table_view(self._listed, columns, height=330, view=CDSView(filter=shown), digits="0.00")
+        sizes = np.abs(self._listed.data["rms_a"])
+        digits = "0.00" if 0.01 <= np.nanmedian(sizes) < 1e6 else "0.00e+0"
+        table = table_view(self._listed, columns, height=330, view=CDSView(filter=shown), digits=digits)
         return card(self._plural, row(field, none, spacing=8), table)
 
     def show(self, a: PlaceValues, b: PlaceValues | None, reference: Any) -> None:
@@ -136,25 +138,26 @@ class SystemCards:
         self._one_text.say(self._describe(a, b, reference))
         if not self._data.systems:
             return
-        columns = system_columns(self._data, a, b, reference)
-        self._systems.data = self._scatter_columns(columns)
-        self._scatter.show(*self._titles(columns))
         against = reference if reference is not None else None if b is None else b.rms
         self._wins.say(wins_text(a, against, self.against, str(self._data.system_dim)))
         chosen = self._chosen()
         self._whole.show(overlay_columns(self._view, a, against) | self._picked(a, chosen))
-        if self._relation is not None:
-            self._relation.show(relation_columns(self._view, a, chosen))
         if list(self._systems.selected.indices) != (own := np.flatnonzero(chosen).tolist()):
             self._picking = True
             self._systems.selected.indices = own
             self._listed.selected.indices = own
             self._picking = False
 
-    def show_list(self, a: PlaceValues, b: PlaceValues | None, reference: Any) -> None:
-        """Show the numbers of the list; it takes longer to draw than all figures, so that it waits for a pause."""
-        if self._data.systems:
-            self._listed.data = self._list_columns(system_columns(self._data, a, b, reference))
+    def show_rest(self, a: PlaceValues, b: PlaceValues | None, reference: Any) -> None:
+        """Show what takes longer to draw than all curves, so that it waits for a pause: dots, and the list."""
+        if not self._data.systems:
+            return
+        columns = system_columns(self._data, a, b, reference)
+        self._systems.data = self._scatter_columns(columns)
+        self._scatter.show(*self._titles(columns))
+        if self._relation is not None:
+            self._relation.show(relation_columns(self._view, a, self._chosen()))
+        self._listed.data = self._list_columns(columns)
 
     def _make_all(self, models: tuple[PlaceValues, PlaceValues | None, Any]) -> None:
         a, b, reference = models

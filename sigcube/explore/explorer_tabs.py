@@ -36,7 +36,7 @@ class ExplorerTab:
     applies : callable
         Whether a result has an answer.
     of_place : bool
-        Whether the content depends on the place, and not on the summary alone.
+        Whether the content depends on the places and the systems picked, and not on the summary alone.
     """
 
     title: str
@@ -126,7 +126,7 @@ def _curve(state: ExplorerState, data: ExplorerData) -> Content:
     source = ColumnDataSource({"x": some + 1, "y": values[some]})
     plot.line("x", "y", source=source, line_width=2.4, color=style.LINES[0], name="a")
     rows = [
-        plain_row(found["axis"].values[i], *(found[name].values[i].item() for name in _MOVES))
+        plain_row(found["axis"].values[i], *(found[name][i].item() for name in _MOVES))
         for i in np.argsort(-found["moves"].values)
     ]
     return [

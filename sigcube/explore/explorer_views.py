@@ -30,6 +30,11 @@ IntArray = npt.NDArray[np.int64]
 
 # More points make figures slow, and a screen does not tell them apart: some systems are drawn, or some points.
 _MOST_POINTS = 30_000
+# Of more stars, some are taken for medians, evenly spaced; a bin of fewer says little.
+_MOST_IN_BINS = 400_000
+_BINS = 48
+_FEWEST = 50
+_CELLS = (110, 120)
 # A positive quantity whose largest value is this many times its smallest is shown by its logarithm.
 _WIDE = 50
 
@@ -79,6 +84,39 @@ class SampleView:
     observed: FloatArray
     error: FloatArray | None
     parts: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the points are of one system, as the stars of the Milky Way are: then curves are medians of many."""
+        return self.kind == "star"
+
+    @cached_property
+    def bins(self) -> tuple[FloatArray, list[IntArray]]:
+        """Middles of bins along the radius [kpc] that hold enough points, and the points in each."""
+        every = max(1, -(-int(self.offsets[-1]) // _MOST_IN_BINS))
+        at = np.arange(0, int(self.offsets[-1]), every)
+        r = np.arange(at.size, dtype=float) if self.r is None else self.r[at]
+        low, high = np.percentile(r, [0.5, 99.5])
+        edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+        order = np.argsort(r, kind="stable")
+        parts = np.split(at[order], np.searchsorted(r[order], edges))[1:-1]
+        kept = [i for i, part in enumerate(parts) if part.size >= min(_FEWEST, at.size)]
+        return (edges[1:] + edges[:-1])[kept] / 2, [parts[i] for i in kept]
+
+    def medians(self, values: FloatArray) -> FloatArray:
+        """Return the median of values in each bin."""
+        return np.array([np.median(values[part]) for part in self.bins[1]])
+
+    def density(self) -> tuple[FloatArray, tuple[float, float], tuple[float, float]]:
+        """Count points in cells of radius and of what is observed; return the ends of both as well."""
+        middles, parts = self.bins
+        every = np.concatenate(parts) if parts else np.arange(0)
+        r = np.arange(self.observed.size, dtype=float) if self.r is None else self.r
+        ends = np.percentile(self.observed[every], [0.3, 99.7])
+        across = float(middles.min()), float(middles.max())
+        up = float(ends[0]), float(ends[1])
+        counts = np.histogram2d(self.observed[every], r[every], bins=_CELLS, range=(up, across))[0]
+        return counts, across, up
 
     @cached_property
     def drawn(self) -> IntArray:
@@ -156,6 +194,8 @@ def curve_columns(
     view: SampleView, a: PlaceValues, b: PlaceValues | None, system: int
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return the columns of one system's curve."""
+    if view.is_one:
+        return _median_columns(view, a, b)
     own = slice(int(view.offsets[system]), int(view.offsets[system + 1]))
     observed = view.observed[own]
     nothing = np.full(observed.shape, np.nan)
@@ -172,6 +212,21 @@ def curve_columns(
     ends = {"low": observed - error, "high": observed + error}
     columns = {"r": r, "observed": observed, **ends, "error_low": -error, "error_high": error, **columns, **parts}
     return {name: np.asarray(values, dtype=np.float32) for name, values in {**columns, **residuals}.items()}
+
+
+def _median_columns(view: SampleView, a: PlaceValues, b: PlaceValues | None) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the columns of a curve of medians in bins; the bar holds 68 per cent of the points."""
+    middles, parts = view.bins
+    observed, nothing = view.medians(view.observed), np.full(middles.shape, np.nan)
+    low, high = (np.array([np.percentile(view.observed[part], end) for part in parts]) for end in (16, 84))
+    given = {"a": a.points["predicted"], "b": None if b is None else b.points["predicted"]}
+    given |= {"reference": a.points.get("reference"), "v_bar": a.points.get("v_bar")}
+    columns = {name: nothing if values is None else view.medians(values) for name, values in given.items()}
+    residuals = {f"{name}_residual": columns[name] - observed for name in ("a", "b", "reference")}
+    ends = {"low": low, "high": high, "error_low": nothing, "error_high": nothing}
+    empty = dict.fromkeys(("v_gas", "v_disk", "v_bul", "m_bar"), nothing)
+    found = {"r": middles, "observed": observed, **ends, **columns, **residuals, **empty}
+    return {name: np.asarray(values, dtype=np.float32) for name, values in found.items()}
 
 
 def overlay_columns(view: SampleView, a: PlaceValues, against: FloatArray | None) -> dict[str, Any]:

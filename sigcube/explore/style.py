@@ -213,7 +213,7 @@ def slider(texts: Sequence[str], *, start: int = 0) -> Any:
     return Slider(**ends, **plain, value=start, format=shown, width=190, margin=(0, 8), stylesheets=look)
 
 
-def text_line(text: str, *, size: str = "13px", colour: str = SOFT) -> Any:
+def text_line(text: str, *, size: str = "13px", colour: str = f"var(--soft, {SOFT})") -> Any:
     """Return a line of text, which a script may change; it is never taken for markup."""
     from bokeh.models import Div
 

@@ -16,6 +16,7 @@ from sigcube.cube import pack
 from sigcube.recipes import ingest, load_recipe
 from tests.benchmarks import (
     bench_engine,
+    bench_explorer,
     bench_kernels,
     bench_questions,
     bench_scaling,
@@ -67,6 +68,7 @@ def _everything(cube, folder: Path, *, quick: bool) -> tuple[list[Part], dict[st
         "stars": bench_stars,
         "tables": bench_tables,
         "questions": bench_questions,
+        "explorer": bench_explorer,
     }
     for name, bench in benches.items():
         print(f"{name} ...", file=sys.stderr, flush=True)

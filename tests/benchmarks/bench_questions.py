@@ -24,7 +24,7 @@ from tests.benchmarks.bench_stars import peak
 from tests.benchmarks.harness import Part, table
 from tests.benchmarks.work import SAMPLE
 
-__all__ = ["run"]
+__all__ = ["run", "write_result"]
 
 MIB = 1 << 20
 _ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def run(cube: xr.Dataset, folder: Path, *, quick: bool) -> tuple[list[Part], dic
     """Ask each question once; return the report and, for the summary, CPU time and memory of the dearest."""
     n = 30 if quick else 100
     store = folder / "questions.zarr"
-    _write(cube, store, n)
+    write_result(cube, store, n)
     found = {name: _measure(name, store) for name in QUESTIONS}
     rows = [[name, f"{cpu:.1f}", f"{wall:.1f}", f"{memory / MIB:.0f}"] for name, (cpu, wall, memory) in found.items()]
     text = (
@@ -74,7 +74,7 @@ def run(cube: xr.Dataset, folder: Path, *, quick: bool) -> tuple[list[Part], dic
     return [Part("Questions", [text, "", *table(header, rows)])], summary
 
 
-def _write(cube: xr.Dataset, store: Path, n: int) -> None:
+def write_result(cube: xr.Dataset, store: Path, n: int) -> None:
     """Write a result without a sweep: its template, and in it a bowl with noise."""
     axes = {
         "k": sigcube.linspace(0.1, 2, n),

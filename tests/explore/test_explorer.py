@@ -1,0 +1,411 @@
+"""The explorer without a browser: its view as an address, its values, its page as models, and what it writes."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from bokeh.models import DataTable, Div
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sigcube
+from sigcube.errors import SigcubeError, SpecError
+from sigcube.explore.explorer import Explorer
+from sigcube.explore.explorer_data import ExplorerData
+from sigcube.explore.explorer_figures import rounded_span
+from sigcube.explore.explorer_page import ExplorerPage
+from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState
+from sigcube.explore.explorer_tabs import TABS, ExplorerTab
+from sigcube.explore.explorer_views import place_values, sample_view
+from sigcube.explore.page import CardTable
+from sigcube.sweep import Sweep
+from tests.explore.conftest import AXES
+from tests.results import small_result
+
+PLACE = {"window": "power", "k": 1.0, "xi_scale": AXES["xi_scale"][2], "A": AXES["A"][3]}
+
+
+@pytest.fixture(scope="module")
+def explorer(explored: Path) -> Explorer:
+    return Explorer(explored)
+
+
+def texts(page: ExplorerPage) -> str:
+    """All that the lines of a page say."""
+    changing = {line.model.id: line.text for line in page._lines._lines}
+    return "\n".join(changing.get(each.id, each.text) for each in page.root.select({"type": Div}))
+
+
+# The view as an address.
+
+
+@st.composite
+def states(draw: st.DrawFn, offer: ExplorerOffer) -> ExplorerState:
+    def place() -> Mapping[str, float | str]:
+        found: dict[str, float | str] = {}
+        for axis in offer.axes:
+            if axis.role == "label":
+                found[axis.name] = draw(st.sampled_from(axis.texts))
+            else:
+                found[axis.name] = draw(st.floats(float(axis.values[0]), float(axis.values[-1])))
+        return found
+
+    x, y = draw(st.permutations(offer.numeric))[:2]
+    other = draw(st.none() | st.builds(place))
+    return ExplorerState(
+        metric=draw(st.sampled_from(offer.metrics)),
+        x=x,
+        y=y,
+        place=place(),
+        other=other,
+        moving="a" if other is None else draw(st.sampled_from("ab")),
+        nodes=draw(st.booleans()),
+        systems=tuple(draw(st.lists(st.sampled_from(offer.systems), unique=True))),
+        across=draw(st.sampled_from(offer.columns)),
+        up=draw(st.sampled_from(offer.columns)),
+        tab=draw(st.sampled_from(offer.tabs)),
+        theme=draw(st.sampled_from(("light", "dark"))),
+    )
+
+
+@given(data=st.data())
+def test_an_address_gives_the_view_back(data: st.DataObject, explorer: Explorer) -> None:
+    state = data.draw(states(explorer.offer))
+    assert ExplorerState.from_query(state.to_query(), explorer.offer, explorer.start) == state
+
+
+def test_an_address_that_says_nothing_is_the_first_view(explorer: Explorer) -> None:
+    assert ExplorerState.from_query("", explorer.offer, explorer.start) == explorer.start
+    best = explorer.data.result.rms_mean.argmin(...)
+    assert explorer.start.place["A"] == explorer.data.result.A.values[int(best["A"])]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("metric=rms_meen", "there is no metric 'rms_meen'"),
+        ("x=q&y=A", "there is no x 'q'"),
+        # One axis alone, though there are three.
+        ("x=A", "a map has as many axes as the result has"),
+        ("x=A&y=A", "a map needs two axes"),
+        ("a.A=3", "this value is outside the grid"),
+        ("a.A=nan", "this value is outside the grid"),
+        ("a.A=one", "A takes numbers"),
+        ("a.window=round", "there is no window 'round'"),
+        ("a.q=1", "there is no axis 'q'"),
+        ("b.A=9", "this value is outside the grid"),
+        # There is no model B that could be moved.
+        ("move=b", "there is no move 'b'"),
+        ("system=M31", "there is no system 'M31'"),
+        ("across=mass", "there is no across 'mass'"),
+        ("tab=Nothing", "there is no tab 'Nothing'"),
+        ("theme=blue", "there is no theme 'blue'"),
+        ("colour=blue", "an address has no 'colour'"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused(query: str, said: str, explorer: Explorer) -> None:
+    with pytest.raises(SpecError, match=said):
+        ExplorerState.from_query(query, explorer.offer, explorer.start)
+
+
+def test_what_varies_together_is_taken_to_the_grid(survey: xr.Dataset) -> None:
+    axes = {"A": ("case", [0.5, 1.0, 2.0]), "xi_scale": ("case", [0.1, 0.2, 0.4])}
+    result = Sweep(survey, sample="unflagged", kernel="sigma", axes=axes).compute()
+    explorer = Explorer(result, survey, query="a.A=1.2")
+    assert explorer.state.place == {"A": 1.0}
+    assert explorer.data.whole_place(explorer.state.place, explorer.offer) == {"A": 1.0, "xi_scale": 0.2}
+
+
+# Values.
+
+
+def test_at_grid_points_values_are_those_of_the_result(explorer: Explorer) -> None:
+    data, result = explorer.data, explorer.data.result
+    for k, xi, a in ((0, 0, 0), (1, 2, 3), (2, 5, 6)):
+        for window in AXES["window"]:
+            at = {"k": k, "xi_scale": xi, "A": a}
+            stored = result.sel(window=window).isel(at).load()
+            place = {"window": window, **{name: float(result[name].values[i]) for name, i in at.items()}}
+            found = data.values_at(place, explorer.offer)
+            for name in (*data.metrics, "rms", "status"):
+                assert np.array_equal(found[name].values, stored[name].values), (name, place)
+
+
+BETWEEN = {"window": "power", "k": 1.234, "xi_scale": 0.1717, "A": 0.9876}
+
+
+def test_between_grid_points_values_are_those_of_a_sweep_of_that_point(explorer: Explorer, survey: xr.Dataset) -> None:
+    axes = {"window": ["power"], **{name: [value] for name, value in BETWEEN.items() if name != "window"}}
+    options = {"metrics": ["rms", "scatter_g"], "reference": "mond", "keep": ["galaxy"], "dtype": "float64"}
+    alone = Sweep(survey, sample="unflagged", kernel="sigma", axes=axes, **options).compute().squeeze()
+    found = explorer.data.values_at(BETWEEN, explorer.offer)
+    for name in (*explorer.data.metrics, "rms"):
+        assert np.array_equal(found[name].values, alone[name].values), name
+
+
+@pytest.mark.parametrize("metric", ["rms_mean", "scatter_g", "win_rate"])
+def test_a_map_is_read_at_grid_points_and_computed_between_them(
+    metric: str, explorer: Explorer, survey: xr.Dataset
+) -> None:
+    offer, state = explorer.offer, explorer.start.changed(metric=metric, x="A", y="xi_scale", place=PLACE)
+    read = explorer.data.map_values(state, offer)
+    stored = explorer.data.result[metric].sel(window="power", k=1.0).transpose("xi_scale", "A")
+    assert not read.between
+    assert np.array_equal(read.values, stored.values)
+    # The same values, computed: what differs is k alone.
+    axes = {"xi_scale": AXES["xi_scale"], "A": AXES["A"]}
+    fixed = {"window": "power", "k": 1.234}
+    options = {"metrics": ["rms", "scatter_g"], "reference": "mond"}
+    sweep = Sweep(survey, sample="unflagged", kernel="sigma", axes=axes, fixed=fixed, **options)
+    between = explorer.data.map_values(state.at(k=1.234), offer)
+    assert between.between
+    assert np.array_equal(between.values, sweep.compute()[metric].values)
+
+
+def test_curves_are_what_the_kernel_predicts(explorer: Explorer, survey: xr.Dataset) -> None:
+    model = {name: value for name, value in BETWEEN.items()}
+    wanted = sigcube.kernels["sigma"].predict(survey, **model)
+    reference = sigcube.kernels["mond"].predict(survey)
+    points = explorer.data.points_at(BETWEEN, explorer.offer)
+    live = explorer.data.live
+    assert live is not None
+    own = [survey.galaxy.values.tolist().index(name) for name in live.packed.systems]
+    kept = (survey.point_flag == 0).values[own]
+    assert np.array_equal(points["predicted"], wanted.values[own][kept])
+    assert np.array_equal(points["reference"], reference.values[own][kept])
+
+
+def test_accelerations_are_those_of_the_velocities(explorer: Explorer) -> None:
+    view = sample_view(explorer.data, explorer.offer, PLACE)
+    values = place_values(explorer.data, explorer.offer, PLACE)
+    assert view is not None
+    assert view.r is not None
+    # g = v²/r, with the kpc of the papers to their digits.
+    wanted = view.observed**2 / view.r * (1e6 / 3.086e19)
+    assert view.accelerations(view.observed, values.points) == pytest.approx(wanted, rel=1e-3)
+
+
+def test_another_cube_is_refused(explored: Path, mock_cube: xr.Dataset) -> None:
+    with pytest.raises(SpecError, match="computed from another cube"):
+        Explorer(explored, mock_cube)
+
+
+@pytest.mark.parametrize("path", ["nothing.zarr", "."])
+def test_what_is_no_result_is_refused(path: str, tmp_path: Path) -> None:
+    with pytest.raises(SigcubeError):
+        Explorer(tmp_path / path)
+
+
+def test_a_result_without_its_models_is_shown_at_its_grid_points(tmp_path: Path) -> None:
+    explorer = Explorer(small_result(), query="a.A=1.01&a.k=2.0&a.window=power")
+    page = explorer.page()
+    assert explorer.state.place["A"] == small_result().A.sel(A=1.01, method="nearest")
+    assert "give the cube to see curves" in texts(page)
+    stored = float(small_result().rms_mean.sel(explorer.state.place, method=None))
+    assert f"{stored:.4g}" in texts(page)
+    assert page._systems is None
+
+
+# The page as models.
+
+
+def test_a_change_reaches_every_figure(explorer: Explorer) -> None:
+    page = explorer.page()
+    name = explorer.data.systems[4]
+    page.change(page.state.changed(systems=(name,)).at(**BETWEEN))
+    source = page.root.select_one({"name": "curves"})
+    points = explorer.data.points_at(BETWEEN, explorer.offer)["predicted"]
+    drawn = np.where(np.isfinite(source.data["won"]), source.data["won"], source.data["lost"])
+    assert drawn[np.isfinite(drawn)] == pytest.approx(points, rel=1e-6)
+    own = page._systems._one.source.data["a"]
+    view = sample_view(explorer.data, explorer.offer, BETWEEN)
+    assert own == pytest.approx(points[view.offsets[4] : view.offsets[5]], rel=1e-6)
+    assert page.root.select_one({"name": "systems"}).selected.indices == [4]
+    assert f"{name}: RMS A" in texts(page)
+    assert "A is between grid points" in texts(page)
+    assert page.controls.model.select({"type": DataTable}) is not None
+
+
+def test_picking_and_searching_systems_is_one_thing(explorer: Explorer) -> None:
+    page = explorer.page()
+    first, second = explorer.data.systems[:2]
+    page.root.select_one({"name": "systems"}).selected.indices = [1]
+    assert page.state.systems == (second,)
+    page._systems._listed.selected.indices = [0, 1]
+    # The one that was picked first stays the one that is shown by itself.
+    assert page.state.systems == (second, first)
+    page._systems._search("value", "", first.lower())
+    assert page.state.systems == (first,)
+    page._systems._search("value", "", "M31")
+    assert "no galaxy is called so" in texts(page)
+
+
+def test_what_cannot_be_is_said_and_changes_nothing(explorer: Explorer) -> None:
+    page = explorer.page()
+    page.change(page.state.changed(metric="nothing"))
+    assert "there is no metric 'nothing'" in texts(page)
+    page.change(page.state.at(A=1.0))
+    assert "there is no metric" not in texts(page)
+
+
+def test_axes_change_places_and_places_stay_within_the_grid(explorer: Explorer) -> None:
+    page = explorer.page()
+    page.change(page.state.changed(x="k", y="A"))
+    assert page._map.plot.xaxis[0].axis_label.startswith("k")
+    moved = page.controls.moved(page.state, A=99.0, k=-5.0)
+    assert (moved.place["A"], moved.place["k"]) == (2.0, 0.5)
+    on_grid = page.controls.moved(page.state.changed(nodes=True), A=1.01)
+    assert on_grid.place["A"] == AXES["A"][3]
+
+
+def test_two_places_are_beside_each_other(explorer: Explorer) -> None:
+    other = {**PLACE, "A": 1.9}
+    page = explorer.page(state=explorer.start.changed(other=other, moving="b", place=PLACE))
+    columns = page._systems._one.source.data
+    assert np.isfinite(columns["b"]).all()
+    assert not np.array_equal(columns["a"], columns["b"])
+    page.change(page.state.at(A=PLACE["A"]))
+    assert np.array_equal(page._systems._one.source.data["a"], page._systems._one.source.data["b"])
+    page.go_to_best()
+    assert page.state.other == explorer.start.place
+
+
+@pytest.mark.parametrize(
+    ("axes", "figure"),
+    [({"A": [0.5, 1.0, 2.0]}, "LineFigure"), ({"window": ["none", "geometric"]}, "NoneType"), ({}, "NoneType")],
+)
+def test_fewer_axes_make_a_line_or_a_table(axes: dict[str, Any], figure: str, survey: xr.Dataset) -> None:
+    explorer = Explorer(Sweep(survey, sample="unflagged", kernel="sigma", axes=axes).compute(), survey)
+    page = explorer.page()
+    assert type(page._map).__name__ == figure
+    if "window" in axes:
+        assert "All places" in explorer.offer.tabs
+        page.change(page.state.changed(tab="All places").at(window="geometric"))
+        assert "window" in [column.title for table in page.root.select({"type": DataTable}) for column in table.columns]
+
+
+def test_what_is_not_computed_yet_is_said_and_filled_in(half: Path, explored_sweep: sigcube.Sweep) -> None:
+    explorer = Explorer(half)
+    place = {**PLACE, "window": "geometric"}
+    page = explorer.page(state=explorer.start.changed(place={**place, "window": "power"}))
+    assert "Not computed yet: 100% of what is shown" in texts(page)
+    # A model is known there all the same.
+    assert np.isfinite(page._systems._one.source.data["a"]).all()
+    page.change(page.state.at(window="geometric"))
+    assert "Not computed yet" not in texts(page)
+    before = sorted((each.name, each.stat().st_mtime_ns) for each in half.rglob("*"))
+    page.change(page.state.at(window="power", A=1.1))
+    assert sorted((each.name, each.stat().st_mtime_ns) for each in half.rglob("*")) == before
+    explored_sweep.run(half, workers=0)
+    page.refresh()
+    assert "Not computed yet" not in texts(page)
+
+
+# Tabs, copies, files.
+
+
+def test_every_tab_has_an_answer(explorer: Explorer) -> None:
+    applying = [tab for tab in TABS if tab.applies(explorer.data)]
+    assert [tab.title for tab in applying] == ["Best", "Profiles", "Sensitivity", "Ablation", "Specification curve"]
+    for tab in applying:
+        found = tab.content(explorer.start, explorer.data)
+        assert isinstance(found[0], str)
+        assert len(found) > 1, tab.title
+
+
+def test_a_tab_of_ones_own_is_one_record(explored: Path) -> None:
+    def content(state: ExplorerState, data: ExplorerData) -> list[Any]:
+        return [f"A is {state.place['A']}", CardTable(("<b>",), [("<i>",)])]
+
+    page = Explorer(explored, tabs=[ExplorerTab("mine", content)], query="a.A=1.25").page()
+    assert "A is 1.25" in texts(page)
+    (table,) = [each for each in page.root.select({"type": DataTable}) if len(each.columns) == 1]
+    assert table.columns[0].title == "&lt;b&gt;"
+
+
+def test_the_copied_spec_and_the_copied_script_give_the_model_that_is_shown(
+    explorer: Explorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = explorer.page(state=explorer.start.changed(place=BETWEEN))
+    shown = page._place(BETWEEN).summaries
+    spec = tmp_path / "copied.toml"
+    spec.write_text(page._copies["spec"].text, encoding="utf-8")
+    assert tomllib.loads(spec.read_text(encoding="utf-8"))["fixed"]["k"] == BETWEEN["k"]
+    again = Sweep.from_toml(spec).compute()
+    monkeypatch.setattr("builtins.print", lambda *_: None)
+    ran: dict[str, Any] = {}
+    exec(page._copies["Python"].text, ran)
+    for name, value in shown.items():
+        assert float(again[name]) == float(ran["sweep"].compute()[name]) == value
+
+
+def test_a_label_that_does_not_use_an_axis_leaves_it_out_of_the_spec(explorer: Explorer) -> None:
+    page = explorer.page(state=explorer.start.changed(place={**PLACE, "window": "geometric"}, x="k", y="A"))
+    assert "k" not in tomllib.loads(page._copies["spec"].text)["fixed"]
+    assert "With these labels k makes no difference" in texts(page)
+
+
+def test_a_view_is_saved_as_one_file(explorer: Explorer, tmp_path: Path) -> None:
+    html = explorer.save(tmp_path / "view.html", state=explorer.start.changed(place=BETWEEN)).read_text(
+        encoding="utf-8"
+    )
+    assert "A view of the explorer at window = power, k = 1.234" in html
+    assert "model A" in html
+    assert "mond" in html
+    assert "src=" not in html.split("</head>")[0]
+
+
+def test_a_notebook_cell_shows_the_page(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What panel asks of a notebook: to put something beside the cell.
+    stand_in = ModuleType("IPython.display")
+    monkeypatch.setattr(stand_in, "display", lambda *_, **__: None, raising=False)
+    for name, module in (("IPython", ModuleType("IPython")), ("IPython.display", stand_in)):
+        monkeypatch.setitem(sys.modules, name, module)
+    sent = []
+    monkeypatch.setattr("panel.io.push_notebook", sent.append)
+    data, _ = explorer._repr_mimebundle_()
+    assert "explored" in data["text/html"]
+    page = explorer._page
+    assert page is not None
+    page.change(page.state.at(A=1.2345))
+    assert explorer.state.place["A"] == 1.2345
+    assert len(sent) == 1
+
+
+def test_sigcube_alone_imports_neither_panel_nor_bokeh() -> None:
+    code = "import sys, sigcube; print([n for n in ('panel', 'bokeh', 'hvplot') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("values", "span"),
+    [
+        ([0.0, 96.0], (0.0, 100.0)),
+        # A model that changes a little keeps the axis as it is.
+        ([0.0, 97.0], (0.0, 100.0)),
+        ([-163.0, 51.0], (-200.0, 100.0)),
+        ([5.0, 5.0], (5.0, 5.0 + 5e-13)),
+        ([np.nan], (0.0, 1.0)),
+    ],
+)
+def test_axes_end_at_round_numbers(values: list[float], span: tuple[float, float]) -> None:
+    low, high = rounded_span(np.array(values))
+    assert (low, high) == pytest.approx(span)
+    assert high > low
+
+
+def test_the_page_holds_small_numbers(explorer: Explorer) -> None:
+    """What a change sends is made of 4-byte floats."""
+    source = explorer.page().root.select_one({"name": "curves"})
+    assert {str(values.dtype) for values in source.data.values()} == {"float32"}
+    assert json.dumps(explorer.start.to_query())

@@ -1,0 +1,341 @@
+"""The explorer in a real browser: it is loaded, pointed at, dragged and reloaded, while a sweep runs beside it."""
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import sigcube
+from sigcube.cube import KINDS
+from sigcube.explore.explorer import Explorer
+from sigcube.explore.explorer_server import make_server
+from sigcube.sweep import Sweep
+from tests.browser import BROWSER, Live
+from tests.explore.conftest import AXES
+from tests.explore.test_hostile import EVIL, hostile_result, poison
+from tests.synthetic_cubes import synthetic_cube
+
+pytestmark = pytest.mark.browser
+
+READY = "window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle"
+# What the tests look for, also in shadows; the place of a figure's frame; a column of a source.
+HELPERS = """
+window.within = (e) => [e, ...(e.shadowRoot ? deep(e.shadowRoot) : [])];
+window.deep = (root) => [...root.querySelectorAll("*")].flatMap(within);
+// The last one: of a figure that was replaced the browser keeps the models for a while.
+window.named = (name) => [...Bokeh.documents[0]._all_models.values()].findLast((m) => m.name === name) ?? null;
+window.frameOf = (model) => {
+  const view = Bokeh.index.find_one(model), box = view.frame.bbox;
+  const {left, top} = view.canvas_view.el.getBoundingClientRect();
+  return [left + box.left, top + box.top, box.width, box.height];
+};
+window.said = () => deep(document).filter((e) => e.localName === "div" && !e.children.length).map((e) => e.textContent);
+true
+"""
+
+
+@contextmanager
+def serving(explorer: Explorer) -> Iterator[str]:
+    """Serve an explorer from a thread of this process; yield its address."""
+    begun: Queue[Any] = Queue()
+
+    def run() -> None:
+        from tornado.ioloop import IOLoop
+
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        loop = IOLoop.current()
+        server, address = make_server(explorer, port=0)
+        server.start()
+        begun.put((loop, address))
+        loop.start()
+        server.stop()
+        loop.close(all_fds=True)
+
+    thread = Thread(target=run)
+    thread.start()
+    loop, address = begun.get(timeout=60)
+    try:
+        yield address
+    finally:
+        loop.add_callback(loop.stop)
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    if BROWSER is None:
+        if os.environ.get("SIGCUBE_REQUIRE_ALL") == "1":
+            pytest.fail("chromium is not installed")
+        pytest.skip("chromium is not installed")
+    with Live(tmp_path_factory.mktemp("browser"), size=(1480, 1700)) as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def explorer(explored: Path) -> Explorer:
+    return Explorer(explored)
+
+
+@pytest.fixture(scope="module")
+def address(explorer: Explorer) -> Iterator[str]:
+    with serving(explorer) as found:
+        yield found
+
+
+def load(browser: Live, address: str) -> None:
+    browser.console.clear()
+    browser.goto("about:blank")
+    browser.goto(address)
+    browser.wait(READY)
+    browser.eval(HELPERS)
+
+
+def view(browser: Live) -> dict[str, str]:
+    """What the address says."""
+    return dict(parse_qsl(urlsplit(browser.eval("location.href")).query))
+
+
+def wait_for(browser: Live, key: str, value: str) -> None:
+    browser.wait(f"new URL(location.href).searchParams.getAll({key!r}).includes({value!r})")
+
+
+def curve(browser: Live, column: str) -> np.ndarray:
+    """Return a column of the figure of one system, as the browser holds it."""
+    return np.array(browser.eval(f"[...named('one').data[{column!r}]]"))
+
+
+def wanted_curve(explorer: Explorer, shown: dict[str, str], system: str) -> np.ndarray:
+    """Return what the engine gives at the place that an address says."""
+    place = {name: shown[f"a.{name}"] if name == "window" else float(shown[f"a.{name}"]) for name in AXES}
+    live = explorer.data.live
+    assert live is not None
+    i = live.packed.systems.index(system)
+    return live.points(place)["predicted"][live.packed.offsets[i] : live.packed.offsets[i + 1]]
+
+
+def choose(browser: Live, menu: int, option: int) -> None:
+    """Choose an option of a menu: the summary, the horizontal axis, the vertical axis."""
+    code = f"""(() => {{
+      const select = deep(document).filter((e) => e.localName === "select")[{menu}];
+      select.selectedIndex = {option}; select.dispatchEvent(new Event("change"));
+    }})()"""
+    browser.eval(code)
+
+
+def test_a_view_is_changed_in_every_way(browser: Live, address: str, explorer: Explorer) -> None:
+    load(browser, address)
+    system = explorer.data.systems[7]
+    # A galaxy is searched.
+    spot = "(() => { const q = deep(document).find((e) => e.placeholder?.startsWith('search')).getBoundingClientRect();"
+    browser.click(*browser.eval(f"{spot} return [q.left + 20, q.top + 10]; }})()"))
+    browser.call("Input.insertText", text=system)
+    browser.key("Enter")
+    wait_for(browser, "system", system)
+    # A click on the map.
+    left, top, width, height = browser.eval("frameOf(named('map'))")
+    before = view(browser)
+    browser.click(left + 0.7 * width, top + 0.4 * height)
+    browser.wait(f"new URL(location.href).searchParams.get('a.A') !== {before['a.A']!r}")
+    shown = view(browser)
+    assert curve(browser, "a") == pytest.approx(wanted_curve(explorer, shown, system), rel=1e-6)
+    assert float(shown["a.A"]) not in AXES["A"]
+    # A slider is dragged.
+    handles = "deep(document).filter((e) => e.classList.contains('noUi-handle')).map((e) => e.getBoundingClientRect())"
+    x, y = browser.eval(f"(({{left, top}}) => [left + 7, top + 7])({handles}[0])")
+    browser.mouse("moved", x, y)
+    browser.mouse("pressed", x, y)
+    for step in range(1, 8):
+        browser.mouse("moved", x + 6 * step, y, held=True)
+    browser.mouse("released", x + 42, y)
+    browser.wait(f"new URL(location.href).searchParams.get('a.k') !== {shown['a.k']!r}")
+    browser.settle()
+    shown = view(browser)
+    assert float(shown["a.k"]) not in AXES["k"]
+    assert curve(browser, "a") == pytest.approx(wanted_curve(explorer, shown, system), rel=1e-6)
+    assert browser.eval("said().some((text) => text.includes('Computed for this page, between grid points'))")
+    # Another summary, and other axes.
+    choose(browser, 0, list(explorer.offer.metrics).index("win_rate"))
+    wait_for(browser, "metric", "win_rate")
+    choose(browser, 1, list(explorer.offer.numeric).index("k"))
+    wait_for(browser, "x", "k")
+    browser.settle()
+    assert browser.eval("named('map').below[0].axis_label").startswith("k")
+    image = browser.eval(
+        "[...named('map').renderers.filter((r) => r.glyph.type === 'Image')[1].data_source.data.image[0]]"
+    )
+    state = explorer.start.from_query(urlsplit(browser.eval("location.href")).query, explorer.offer, explorer.start)
+    assert state.metric == "win_rate"
+    assert image[0] == pytest.approx(explorer.data.map_values(state, explorer.offer).values[0, 0], rel=1e-6)
+    # Galaxies are picked by a box on their scatter.
+    left, top, width, height = browser.eval("frameOf(named('scatter'))")
+    browser.mouse("moved", left + 2, top + 2)
+    browser.mouse("pressed", left + 2, top + 2)
+    for share in (0.3, 0.6, 0.98):
+        browser.mouse("moved", left + share * width, top + share * height, held=True)
+    browser.mouse("released", left + 0.98 * width, top + 0.98 * height)
+    every = len(explorer.data.systems)
+    browser.wait(f"new URL(location.href).searchParams.getAll('system').length > {every // 2}")
+    browser.settle()
+    # The address is the view: loaded again, it is the same.
+    link, before_reload = browser.eval("location.href"), curve(browser, "a")
+    assert browser.console == []
+    load(browser, link)
+    assert browser.eval("named('systems').selected.indices.length") > every // 2
+    assert curve(browser, "a") == pytest.approx(before_reload, rel=0)
+    assert browser.console == []
+
+
+def test_what_an_address_cannot_be_is_said(browser: Live, address: str) -> None:
+    load(browser, f"{address}?metric=nothing")
+    assert browser.eval("said().some((text) => text.includes(\"there is no metric 'nothing'\"))")
+    assert browser.console == []
+
+
+def test_a_running_sweep_fills_in(browser: Live, half: Path, explored_sweep: sigcube.Sweep) -> None:
+    with serving(Explorer(half, query="a.window=power")) as found:
+        load(browser, f"{found}?a.window=power&theme=dark")
+        assert browser.eval("said().some((text) => text.includes('Not computed yet: 100%'))")
+        assert browser.eval("said().some((text) => text.includes('1 of 2 blocks are done'))")
+        explored_sweep.run(half, workers=0)
+        browser.wait("!said().some((text) => text.includes('Not computed yet'))", seconds=20)
+        assert not browser.eval("said().some((text) => text.includes('1 of 2 blocks are done'))")
+        assert browser.console == []
+        browser.goto("about:blank")
+
+
+def answer(address: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    parts = urlsplit(address)
+    assert parts.hostname is not None
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+    connection.request("GET", path, headers=headers)
+    with closing(connection), connection.getresponse() as found:
+        return found.status, dict(found.getheaders()), found.read() if found.status != 101 else b""
+
+
+WEBSOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+def test_without_the_token_there_is_nothing(address: str) -> None:
+    token = urlsplit(address).path
+    assert len(token) > 30
+    for path in (
+        "/",
+        "/ws",
+        "/static/js/bokeh.min.js",
+        "/export.html",
+        f"/{'x' * 32}/",
+        token.rstrip("/") + "x/",
+        "//",
+    ):
+        assert answer(address, path)[0] == 403, path
+        assert answer(address, path, **WEBSOCKET)[0] == 403, path
+    assert answer(address, token)[0] == 200
+    # A page of another origin that knew the token could not open the socket all the same.
+    assert answer(address, f"{token}ws", Origin="http://elsewhere.example", **WEBSOCKET)[0] == 403
+    assert urlsplit(address).hostname == "127.0.0.1"
+
+
+def test_a_page_runs_its_own_scripts_alone(address: str) -> None:
+    _, headers, body = answer(address, urlsplit(address).path)
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert "unsafe-inline" not in policy["script-src"]
+    assert "sha256-" in policy["script-src"]
+    assert headers["Referrer-Policy"] == "no-referrer"
+    # No address of elsewhere: what the page needs comes from this server.
+    assert b"cdn." not in body
+    assert b"https://" not in body
+
+
+def test_the_view_is_saved_by_a_link(address: str, explorer: Explorer) -> None:
+    path = urlsplit(address).path
+    status, headers, body = answer(address, f"{path}export.html?{explorer.start.at(A=1.2345).to_query()}")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert headers["Content-Disposition"].startswith("attachment")
+    assert b"A = 1.2345" in body
+    status, _, body = answer(address, f"{path}export.html?metric=nothing")
+    assert (status, body.splitlines()[0]) == (400, b"there is no metric 'nothing'")
+
+
+def hostile_galaxies() -> tuple[xr.Dataset, xr.Dataset]:
+    cube = poison(synthetic_cube(KINDS["galaxy"], systems=6, points=8), names=False)
+    # The fingerprint is of what was there before the texts were changed.
+    cube = cube.assign_attrs({name: value for name, value in cube.attrs.items() if name != "fingerprint"})
+    sweep = Sweep(
+        cube, kernel="newton", axes={"upsilon_disk": [0.3, 0.5, 0.7], "gas": ["signed", "unsigned"]}, title=EVIL
+    )
+    return sweep.compute(), cube
+
+
+@pytest.mark.parametrize("what", ["names and texts of a result", "galaxies and variables of a cube"])
+def test_no_text_of_a_file_becomes_an_element_or_runs(what: str, browser: Live) -> None:
+    explorer = Explorer(hostile_result()) if what.startswith("names") else Explorer(*hostile_galaxies())
+    with serving(explorer) as found:
+        load(browser, found)
+        for tab in (*explorer.offer.tabs[1:], explorer.offer.tabs[0]):
+            code = f"named('tabs').active = {list(explorer.offer.tabs).index(tab)}"
+            browser.eval(code)
+            wait_for(browser, "tab", tab)
+            browser.settle()
+            check_hostile(browser)
+        # Whatever can be pointed at.
+        for name in ("map", "scatter"):
+            if browser.eval(f"named({name!r}) !== null"):
+                left, top, width, height = browser.eval(f"frameOf(named({name!r}))")
+                for share in (0.2, 0.5, 0.8):
+                    browser.mouse("moved", left + share * width, top + share * height)
+                    browser.settle()
+                    check_hostile(browser)
+        if explorer.data.systems:
+            browser.eval("named('systems').selected.indices = [1, 2]")
+            wait_for(browser, "system", explorer.data.systems[1])
+            browser.settle()
+            check_hostile(browser)
+        assert [line for line in browser.console if "canary" not in line] == []
+        browser.goto("about:blank")
+
+
+def check_hostile(browser: Live) -> None:
+    found = browser.eval("""({
+      hacked: window.hacked ?? null,
+      made: deep(document).filter((e) => ["u-canary", "img", "u-c"].includes(e.localName)).length,
+      shown: deep(document).filter((e) => !e.children.length && e.textContent.includes("<u-canary>")).length,
+    })""")
+    assert (found["hacked"], found["made"]) == (None, 0)
+    assert found["shown"] > 3, json.dumps(found)
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_command_serves_until_it_is_told_to_end(sent: signal.Signals, code: int, explored: Path) -> None:
+    command = [sys.executable, "-m", "sigcube", "explore", str(explored), "--no-browser"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("explore it: http://127.0.0.1:"), line
+    address = line.removeprefix("explore it: ").strip()
+    assert answer(address, "/")[0] == 403
+    time.sleep(0.1)
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors

@@ -3,6 +3,7 @@
 Zarr's own way to write a chunk, through an event loop and a pool of threads, took a tenth of the time of a sweep.
 """
 
+import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 from numcodecs import Blosc
 from zarr.codecs import BloscCodec, BytesCodec, Endian
@@ -18,11 +20,19 @@ from zarr.codecs import BloscCodec, BytesCodec, Endian
 from sigcube.errors import StoreError
 from sigcube.files import make_folder, write_file, write_files
 
-__all__ = ["ChunkFiles", "Region"]
+__all__ = ["ChunkFiles", "Region", "empty_pages"]
 
 Region = tuple[slice, ...]
 
 _SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "shuffle": Blosc.SHUFFLE, "bitshuffle": Blosc.BITSHUFFLE}
+
+
+def empty_pages(shape: tuple[int, ...], dtype: npt.DTypeLike) -> np.ndarray[Any, Any]:
+    """Return an array that begins on a page, so that its chunks can often be written without a copy."""
+    size = prod(shape) * np.dtype(dtype).itemsize
+    room = np.empty(size + mmap.PAGESIZE, dtype=np.uint8)
+    start = -room.ctypes.data % mmap.PAGESIZE
+    return room[start : start + size].view(dtype).reshape(shape)
 
 
 @dataclass(frozen=True)

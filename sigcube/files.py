@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from sigcube.errors import SpecError, shown
 from sigcube.processes import is_abandoned, owner_tag
 
@@ -34,6 +36,8 @@ __all__ = [
 _DIRECT = getattr(os, "O_DIRECT", 0)
 # Below this size [bytes], writing past the page cache costs more than it saves.
 _LEAST_DIRECT = 2**20
+# Bytes on a boundary of so many can be written from where they are, to most devices.
+_SECTOR = 512
 # Bytes copied at a time to whole pages; small enough to stay in a core's own cache.
 _STAGE = 2**19
 # Files that are open at a time.
@@ -268,18 +272,12 @@ def _write_pages(path: Path, data: memoryview) -> int:
 
     Copying values into a cache that nobody reads, and flushing them out of it, took a fifth of the time of a block.
     """
-    done, end = 0, len(data) // mmap.PAGESIZE * mmap.PAGESIZE
+    end = len(data) // mmap.PAGESIZE * mmap.PAGESIZE
     handle = -1
     try:
         handle = os.open(path, os.O_WRONLY | _DIRECT)
-        # The device takes bytes from page boundaries only, where few arrays begin. The stage is not closed by hand:
-        # that fails while a profiler in another thread holds a frame that refers to it.
-        stage = memoryview(mmap.mmap(-1, _STAGE))
-        while done < end:
-            size = min(_STAGE, end - done)
-            stage[:size] = data[done : done + size]
-            write_all(handle, stage[:size], at=done)
-            done += size
+        if np.frombuffer(data, np.uint8).ctypes.data % _SECTOR or not _write_direct(handle, data[:end]):
+            _write_staged(handle, data[:end])
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
@@ -287,4 +285,25 @@ def _write_pages(path: Path, data: memoryview) -> int:
     finally:
         if handle >= 0:
             os.close(handle)
-    return done
+    return end
+
+
+def _write_direct(handle: int, data: memoryview) -> bool:
+    """Write bytes from where they are, unless the device wants them on boundaries of its own."""
+    try:
+        write_all(handle, data, at=0)
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        return False
+    return True
+
+
+def _write_staged(handle: int, data: memoryview) -> None:
+    """Write bytes by way of whole pages: a device takes them from such boundaries only, where few arrays begin."""
+    # Not closed by hand: that fails while a profiler in another thread holds a frame that refers to it.
+    stage = memoryview(mmap.mmap(-1, _STAGE))
+    for done in range(0, len(data), _STAGE):
+        size = min(_STAGE, len(data) - done)
+        stage[:size] = data[done : done + size]
+        write_all(handle, stage[:size], at=done)

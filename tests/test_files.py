@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from sigcube import files
+from sigcube.chunks import empty_pages
 from sigcube.errors import SpecError
 from sigcube.files import free_space, make_folder, path_of, sync, sync_all, write_all, write_file, write_folder
 
@@ -35,9 +36,9 @@ def content(length: int) -> np.ndarray:
     return np.random.default_rng(length).integers(0, 256, length, dtype=np.uint8)
 
 
-@pytest.fixture(params=["past the cache", "flag refused", "pages refused", "no such way"])
+@pytest.fixture(params=["past the cache", "flag refused", "place refused", "pages refused", "no such way"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A file system that takes whole pages, or refuses in one of two ways, or a system that cannot ask it."""
+    """A file system that takes whole pages, or refuses in one of three ways, or a system that cannot ask it."""
     flag = getattr(os, "O_DIRECT", 0)
     if request.param == "no such way":
         monkeypatch.setattr(files, "_DIRECT", 0)
@@ -45,6 +46,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         pytest.skip("this system has no way past its cache")
     elif request.param == "flag refused":
         _refuse(monkeypatch, "open", lambda _path, flags, *_: bool(flags & flag))
+    elif request.param == "place refused":
+        _refuse(monkeypatch, "pwrite", lambda _handle, data, at: len(data) >= DIRECT)
     elif request.param == "pages refused":
         _refuse(monkeypatch, "pwrite", lambda _handle, data, at: len(data) == 2**19 and at >= 2**19)
     return str(request.param)
@@ -63,9 +66,10 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, name: str, refuses: object) -> None
 
 @pytest.mark.parametrize(("length", "reason"), LENGTHS, ids=[reason for _, reason in LENGTHS])
 def test_all_bytes_arrive(tmp_path: Path, way: str, length: int, reason: str) -> None:
-    data = content(length)
-    for start in (0, 1):
-        # An array seldom begins where a page does.
+    data = empty_pages((length,), np.uint8)
+    data[:] = content(length)
+    # On a boundary of pages, of sectors, of none.
+    for start in (0, 512, 1):
         path = tmp_path / "file"
         write_file(path, data[start:].data)
         assert path.read_bytes() == data[start:].tobytes(), (way, reason, start)

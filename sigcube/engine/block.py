@@ -8,6 +8,7 @@ from math import ceil, prod
 import numpy as np
 import numpy.typing as npt
 
+from sigcube.chunks import empty_pages
 from sigcube.cube import Packed
 from sigcube.engine.finish import Rows, finish_pooled, finish_systems, summarise
 from sigcube.engine.sums import evaluate_sums
@@ -58,7 +59,7 @@ class Engine:
         arrays: dict[str, npt.NDArray[np.generic]] = {}
         for v in self.plan.variables:
             of_systems = (n_systems,) if len(v.dims) > len(block.shape) else ()
-            arrays[v.name] = np.empty((*of_systems, *block.shape), dtype=v.dtype)
+            arrays[v.name] = empty_pages((*of_systems, *block.shape), v.dtype)
         order = self._order(section, block)
         points = max(1, min(_TILE_POINTS, _TILE_VALUES // n_systems))
         for tile in _tiles(block, order, points, tuple(self.plan.dims)):

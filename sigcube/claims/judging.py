@@ -198,7 +198,8 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
             judged.append(replace(entry, verdict=_HITS[reading.stance], decisive=index, jointly=told))
         elif entry.verdict is not Verdict.DIFFERS and entry.decisive is not None:
             hits = given[_key(entry.claim.reading[entry.decisive])]
-            verdict = Verdict.CHANCE if 2 * hits <= len(rows) else entry.verdict
+            of_itself = entry.claim.reading[entry.decisive].consistency
+            verdict = Verdict.CHANCE if 2 * hits <= len(rows) and not of_itself else entry.verdict
             told = f"its reading gives {hits} of the {len(rows)} of the table"
             judged.append(replace(entry, verdict=verdict, jointly=told))
         else:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigcube.engine.medians import LANES, find_middles, key_of, medians_of, prefetch
+from sigcube.engine.medians import LANES, find_medians, key_of, prefetch
 from sigcube.model.compile import compiled, define, inlined
 from sigcube.model.metrics import METRICS, Metric
 from sigcube.model.record import Term
@@ -23,14 +23,15 @@ _STRIPS = 4
 # each row begins elsewhere, and to wait for it would double the time. Indices have no sign, since LLVM does not pack
 # reads and writes at those that may count from the end.
 _FINISH = """
-def finish(counts, {arguments}, rows, start, stride, means, middles, row, reference, wins):
+def finish(counts, {arguments}, rows, start, stride, means, medians, row, reference, wins):
     n_systems, n = counts.size, means.size
     {flat}
     if reference is not None:
         flat_reference = reference.reshape(-1)
-    if middles is not None:
+    if medians is not None:
         size = n_systems * LANES
         own, around, gap = np.empty(STRIPS * size, np.int64), np.empty((8, LANES), np.int64), 0.0
+        known = np.empty((2, n), np.int64)
     for begin in range(0, n, STRIPS * LANES):
         end = min(n, begin + STRIPS * LANES)
         for j in range(np.uint64(begin), np.uint64(end)):
@@ -49,7 +50,7 @@ def finish(counts, {arguments}, rows, start, stride, means, middles, row, refere
                 for j in range(np.uint64(min(LANES, n - first))):
                     value = f(counts[s], {elements})
                     means[here + j] += value
-                    if middles is not None:
+                    if medians is not None:
                         own[to + j] = key_of(value)
                     if reference is not None:
                         other = flat_reference[at + j]
@@ -61,10 +62,10 @@ def finish(counts, {arguments}, rows, start, stride, means, middles, row, refere
             means[j] /= n_systems
             if reference is not None:
                 wins[j] /= n_systems
-        if middles is not None:
+        if medians is not None:
             for first in range(begin, end, LANES):
                 to = (first - begin) * n_systems
-                gap = find_middles(own[to : to + size], around, gap, first, row, means, middles)
+                gap = find_medians(own[to : to + size], around, gap, first, row, means, known, medians)
 """
 
 
@@ -127,11 +128,11 @@ def summarise(
         What the values are compared with.
     """
     n = sums[0].shape[1]
-    means, middles = np.empty(n), np.empty((2, n), dtype=np.int64)
+    means, medians = np.empty(n), np.empty(n)
     wins = None if reference is None else np.empty(n)
     other = None if reference is None else np.ascontiguousarray(reference)
-    _finish(metric, counts, (*sums, *per_system), rows, means, middles, row, other, wins)
-    return Summaries(means, medians_of(middles), wins)
+    _finish(metric, counts, (*sums, *per_system), rows, means, medians, row, other, wins)
+    return Summaries(means, medians, wins)
 
 
 def mean_of_systems(values: FloatArray) -> FloatArray:
@@ -179,7 +180,7 @@ def _finisher(finish: Term, n_sums: int, n_variables: int) -> Any:
         prefetched="; ".join(f"prefetch(flat_{name}, at + np.uint64(STRIPS * LANES))" for name in sums),
         elements=", ".join([*(f"flat_{name}[at + j]" for name in sums), *(f"{name}[s]" for name in variables)]),
     )
-    functions = {"key_of": key_of, "find_middles": find_middles, "prefetch": prefetch, "f": inlined(finish)}
+    functions = {"key_of": key_of, "find_medians": find_medians, "prefetch": prefetch, "f": inlined(finish)}
     names = {"np": np, "LANES": LANES, "STRIPS": _STRIPS, **functions}
     return compiled(define(source, "finish", names))
 

@@ -8,7 +8,6 @@ order of the floats, since 0 and -0 are equal as floats, but not their bits.
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -16,7 +15,7 @@ from numba.extending import intrinsic
 
 from sigcube.model.compile import compiled
 
-__all__ = ["LANES", "find_middles", "key_of", "medians_of", "prefetch"]
+__all__ = ["LANES", "find_medians", "key_of", "prefetch"]
 
 #: Columns that are searched together, as the elements of vectors: enough to hide how long a comparison takes, few
 #: enough that those of a survey stay in a core's innermost cache.
@@ -29,7 +28,6 @@ _TRIES = 12
 _POSITIVE = 0x7FFFFFFFFFFFFFFF
 _LEAST = -_POSITIVE - 1
 _INFINITE = 0x7FF0000000000000
-_NAN = 0x7FF8000000000000
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -44,12 +42,16 @@ def key_of(_context: Any, value: Any) -> Any:
     return types.int64(value), emit
 
 
-def medians_of(middles: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the medians, shape ``(n,)``, between middle keys of shape ``(2, n)``."""
-    low, high = (middles ^ ((middles >> 63) & _POSITIVE)).view(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        medians: npt.NDArray[np.float64] = np.where(low == high, low, 0.5 * (low + high))
-    return medians
+@intrinsic  # type: ignore[untyped-decorator]
+def _value_of(_context: Any, key: Any) -> Any:
+    """Turn a key into the float again."""
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        integer = ir.IntType(64)
+        sign = builder.ashr(arguments[0], integer(63))
+        return builder.bitcast(builder.xor(arguments[0], builder.and_(sign, integer(_POSITIVE))), ir.DoubleType())
+
+    return types.float64(key), emit
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -71,8 +73,10 @@ def prefetch(_context: Any, array: Any, index: Any) -> Any:
 
 
 @compiled
-def find_middles(own: Any, around: Any, gap: float, first: int, row: int, means: Any, middles: Any) -> float:
-    """Find the two middle keys of each column of a strip, those of NaN where a value is NaN.
+def find_medians(
+    own: Any, around: Any, gap: float, first: int, row: int, means: Any, known: Any, medians: Any
+) -> float:
+    """Find the median of each column of a strip, NaN where a value is NaN.
 
     Parameters
     ----------
@@ -87,8 +91,10 @@ def find_middles(own: Any, around: Any, gap: float, first: int, row: int, means:
         which neighbours have medians that are close.
     means : ndarray, shape (n,)
         A finite mean tells that a column has no NaN.
-    middles : ndarray of int64, shape (2, n)
-        Where the keys go. Those of the strips before are there.
+    known : ndarray of int64, shape (2, n)
+        Where the keys of the two middle values go. Those of the strips before are there.
+    medians : ndarray, shape (n,)
+        Where the medians go.
 
     Returns
     -------
@@ -96,13 +102,15 @@ def find_middles(own: Any, around: Any, gap: float, first: int, row: int, means:
         The gap between keys near the middle.
     """
     width = min(LANES, means.size - first)
-    _expect(middles[1], own, first, row, around[0])
-    gap = _search(own, around, gap, middles[:, first : first + width])
-    for j in range(width):
-        if not np.isfinite(means[first + j]):
-            for i in range(j, own.size, LANES):
-                if own[i] > _INFINITE or own[i] < ~_INFINITE:
-                    middles[0, first + j] = middles[1, first + j] = _NAN
+    _expect(known[1], own, first, row, around[0])
+    gap = _search(own, around, gap, known[:, first : first + width])
+    for i in range(first, first + width):
+        low, high = _value_of(known[0, i]), _value_of(known[1, i])
+        medians[i] = low if low == high else 0.5 * (low + high)
+        if not np.isfinite(means[i]):
+            for at in range(i - first, own.size, LANES):
+                if own[at] > _INFINITE or own[at] < ~_INFINITE:
+                    medians[i] = np.nan
     return gap
 
 

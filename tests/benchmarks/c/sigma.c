@@ -95,7 +95,7 @@ INLINE void points_g(const int b, IN r, IN v, IN vb, double rd, long ng, IN gd, 
 void nested_last(ARGUMENTS) { DRIVE(points_a) }
 void nested_other(ARGUMENTS) { DRIVE(points_g) }
 
-/* a list of parameters: gd, xi and a have one length */
+/* a list of parameters: gd, xi and a have one length; BY_ROOT splits the root of a quotient, which the compiler may not */
 INLINE void points_flat(const int b, IN r, IN v, IN vb, IN root, IN xd, long n, IN gd, IN a, double *restrict out)
 {
     double g[BLOCK], inv[BLOCK];
@@ -106,7 +106,12 @@ INLINE void points_flat(const int b, IN r, IN v, IN vb, IN root, IN xd, long n, 
     for (long k = 0; k < n; k++) {
         double sum = 0;
         for (int q = 0; q < b; q++) {
-            double h = root[k] * inv[q] * (gd[k] / (gd[k] + g[q])), w = r[q] / (xd[k] + r[q]);
+#ifdef BY_ROOT
+            double h = root[k] * inv[q] * (gd[k] / (gd[k] + g[q]));
+#else
+            double h = h_of(g[q], gd[k]);
+#endif
+            double w = r[q] / (xd[k] + r[q]);
             double d = sqrt(vb[q] * (1 + a[k] * (w * h))) - v[q];
             sum += d * d;
         }

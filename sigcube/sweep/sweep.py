@@ -25,7 +25,8 @@ from sigcube.model.metrics import METRICS, Metric
 from sigcube.plan.bind import ORIGIN, extend_plan, plan_cube, plan_packed
 from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
-from sigcube.plan.spec import Spec, make_spec, read_spec_file, spec_from_record
+from sigcube.plan.spec import Spec, make_spec, spec_from_record
+from sigcube.plan.spec_file import read_spec_file
 from sigcube.store import (
     RunStore,
     Written,

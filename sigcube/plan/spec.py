@@ -207,7 +207,7 @@ def _roles(given: Mapping[str, Any], grid: Grid) -> dict[str, str]:
             raise SpecError(f"there is no role {role!r}", where="roles", hint=did_you_mean(role, ROLES))
         _check_list(where, names)
         for name in names:
-            if name not in axes:
+            if not isinstance(name, str) or name not in axes:
                 what = f"{shown(name)} has a role, and is no axis"
                 raise SpecError(what, where=where, hint=did_you_mean(str(name), axes))
             if found.setdefault(name, role) != role:

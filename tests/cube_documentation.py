@@ -79,6 +79,11 @@ the pooled `scatter_v`, `scatter_g` and `win_rate` are summaries. `status` tells
 invalid parameters (the model is not finite), 3 failed, 4 killed. What was held fixed are scalar coordinates. The group
 `journal` inside the store holds the data that the sweep saw and the record of its blocks; from there
 `sigcube.open_result` adds what the cube knows of the systems, such as `inclination`, as coordinates along them.
+
+An axis whose role the spec gives has it as the attribute `role`: `arbitrary`, `physical` or `nuisance`. Where some
+combinations of labels of two or more axes make no difference, the coordinate `section` numbers the models: one number,
+one model. A joint sweep makes a folder of results, one for each dataset. Its own group has the attribute `datasets`,
+and repeats their metadata, so that `xarray.open_datatree` opens them all; `sigcube.open_joint` reads those of each.
 """
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from sigcube.errors import SpecError
 from sigcube.plan.joint import read_joint_file
-from sigcube.plan.spec import MODEL, SpecFile, read_spec_file
+from sigcube.plan.spec import MODEL
+from sigcube.plan.spec_file import SpecFile, read_spec_file
 from sigcube.plan.values import PointStatus
 from sigcube.readers.stars import StarCuts
 from sigcube.recipes import ingest, load_recipe

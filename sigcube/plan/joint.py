@@ -11,7 +11,7 @@ from sigcube.kernels import find
 from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
 from sigcube.model.record import Frame
-from sigcube.plan.spec import DataKeys
+from sigcube.plan.spec_file import DataKeys
 from sigcube.toml import check, read_toml
 
 __all__ = ["JointFile", "is_joint", "leaf_arguments", "read_joint_file", "refuse_unused"]

@@ -22,7 +22,8 @@ from sigcube.model.metrics import Metric
 from sigcube.plan.bind import plan_cube
 from sigcube.plan.own_code import find_own_code
 from sigcube.plan.plan import Plan
-from sigcube.plan.spec import make_spec, read_spec_file
+from sigcube.plan.spec import make_spec
+from sigcube.plan.spec_file import read_spec_file
 from sigcube.store import RunStore, Written, open_or_create, write_block
 from sigcube.store.extension import as_stored, extend_result
 from sigcube.store.result import as_asked, open_result, read_plan

@@ -8,7 +8,7 @@ from pathlib import Path
 from sigcube import Fit, open_cube, open_result, verify
 from sigcube.cube import inspect_cube, save_cube
 from sigcube.fits.fit_spec import read_fit_file
-from sigcube.plan.spec import read_spec_file
+from sigcube.plan.spec_file import read_spec_file
 from sigcube.recipes import check_files, fetch, ingest, load_recipe
 from sigcube.rerun import rerun
 from sigcube.store import status

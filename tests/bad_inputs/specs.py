@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sigcube import Fit, Sweep, geomspace, linspace
+from sigcube import Fit, JointSweep, Sweep, geomspace, linspace
 from sigcube.model.metrics import Metric
 from tests.bad_inputs.cases import FIT, SPEC, Case, Room, survey, sweep
 
@@ -116,6 +116,11 @@ SWEEPS: list[tuple[str, dict[str, Any], str]] = [
         "too many combinations of labels\n  where: axes\n  found: case 100,000",
     ),
     ("a list of axes", {"axes": [1.0]}, "axes must be a table"),
+    ("a list of roles", {"roles": ["A"]}, "roles must be a table"),
+    ("a role that is none", {"roles": {"arbitary": ["A"]}}, "did you mean 'arbitrary'"),
+    ("a role that is a text", {"roles": {"physical": "A"}}, "roles.physical must be a list"),
+    ("a role of what is no axis", {"roles": {"physical": [{}]}}, "has a role, and is no axis"),
+    ("an axis of two roles", {"roles": {"physical": ["A"], "nuisance": ["A"]}}, "axis 'A' has two roles"),
     ("an axis without a name", {"axes": {3: [1.0]}}, "axes must be a table"),
     ("axes along one dimension that differ", {"axes": {"A": ("c", [1.0]), "k": ("c", [1.0, 2.0])}}, "differ in length"),
     ("an axis of another model", {"axes": {"a0": [1e-10]}}, "sigma has no parameter or choice 'a0'"),
@@ -206,6 +211,9 @@ TEXTS: list[tuple[str, str, str, str]] = [
     ("TOML: a quotation mark too few", 'kernel = "sigma"', 'kernel = "sigma', "is not TOML"),
     ("TOML: half a letter", 'kernel = "sigma"', 'kernel = "\ud800"', "is not TOML"),
     ("TOML: a NUL", "n_fitted = 1", "n_fitted = 1\0", "is not TOML"),
+    ("TOML: a role that is none", "[axes]", '[roles]\nphysic = ["A"]\n[axes]', "did you mean 'physical'"),
+    ("TOML: roles of numbers", "[axes]", "[roles]\nphysical = [1]\n[axes]", "key 'roles.physical.0' is wrong"),
+    ("TOML: datasets in the spec of one", "[axes]", '[[data]]\nname = "a"\n[axes]', "the spec of a joint sweep"),
     ("TOML: a date", "n_fitted = 1", "n_fitted = 2024-02-31", "is not TOML"),
     ("TOML: a misspelt key", "n_fitted = 1", "n_fited = 1", "did you mean 'n_fitted'"),
     ("TOML: ten thousand unknown keys", "n_fitted = 1", "".join(f"k{i} = 1\n" for i in range(10**4)), "1000 faults"),
@@ -232,6 +240,21 @@ WHOLE: list[tuple[str, str | bytes, str]] = [
     ("a file of zeros", bytes(1000), "is not TOML"),
     ("the spec of a fit", FIT, "this is the spec of a fit"),
     ("a compressed file", b"\x1f\x8b\x08" + bytes(20), "is not TOML"),
+]
+# Of several datasets: what is replaced, by what.
+JOINT_SPEC = 'kernel = "sigma"\n[axes]\nA = [1.0, 2.0]\n[[data]]\nname = "one"\ncube = "CUBE"\nsample = "unflagged"\n'
+JOINTS: list[tuple[str, str, str, str]] = [
+    ("datasets that are none", JOINT_SPEC[JOINT_SPEC.index("[[data]]") :], "[data]\n", "key 'data' is wrong"),
+    ("a dataset without a name", 'name = "one"\n', "", "key 'data.0.name' is missing"),
+    ("a dataset without a cube", 'cube = "CUBE"\n', "", "key 'data.0.cube' is missing"),
+    ("a misspelt key of a dataset", "sample", "sampel", "did you mean 'sample'"),
+    ("a dataset that leaves its folder", '"one"', '"../one"', "a dataset cannot be called so"),
+    ("a dataset of no letters", '"one"', '""', "a dataset cannot be called so"),
+    ("a dataset named like the journal", '"one"', '"journal"', "a dataset cannot be called so"),
+    ("two datasets of one name", "[[data]]", '[[data]]\nname = "one"\ncube = "x"\n[[data]]', "two datasets are called"),
+    ("a dataset whose cube is not there", '"CUBE"', '"nowhere"', "data.one, nowhere"),
+    ("an axis that no dataset has", "A = ", "AA = ", "axes.AA"),
+    ("neither a kernel nor models", 'kernel = "sigma"\n', "", "data.one, kernel"),
 ]
 FITS: list[tuple[str, str, str, str]] = [
     ("a fit over 10^9 values", "[0.01, 5.0, 11]", "[0.01, 5.0, 1000000000]", "at most 1,000,000 values"),
@@ -275,6 +298,10 @@ def fitted(text: str) -> Callable[[Room], object]:
     return lambda room: Fit.from_toml(room.spec(text))
 
 
+def joined(text: str) -> Callable[[Room], object]:
+    return lambda room: JointSweep.from_toml(room.spec(text))
+
+
 SPECS: tuple[Case, ...] = (
     *(Case(f"axis: {reason}", said, made({"axes": {"A": given}})) for reason, given, said in VALUES),
     *(Case(reason, said, spaced(form, given)) for reason, form, given, said in SPACINGS),
@@ -286,6 +313,7 @@ SPECS: tuple[Case, ...] = (
         for reason, t, said in WHOLE
     ),
     *(Case(reason, said, fitted(replaced(FIT, old, new))) for reason, old, new, said in FITS),
+    *(Case(f"joint: {reason}", said, joined(replaced(JOINT_SPEC, old, new))) for reason, old, new, said in JOINTS),
     Case(
         "a fit of more parameters than points",
         "too few points to fit",

@@ -347,7 +347,9 @@ def test_no_text_of_a_file_becomes_an_element_or_runs(pages: Mapping[str, Path],
         # However long the texts are, and however narrow the page is.
         assert seen["width"] == 400, name
     hovered = {name: (seen["tips"] > 0, seen["hostile_tips"] > 0) for name, seen in said.items() if seen["tips"]}
-    named = dict.fromkeys(("galaxy", "cluster", "landmark", "comparison", "map", "many labels", "fit"), (True, True))
+    named = dict.fromkeys(
+        ("galaxy", "cluster", "landmark", "comparison", "map", "curve", "many labels", "fit"), (True, True)
+    )
     assert hovered == {**named, "star": (True, False)}
     assert not re.search(r"Uncaught|error:", console)
 

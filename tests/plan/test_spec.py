@@ -14,7 +14,8 @@ from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
 from sigcube.model.metrics import METRICS
 from sigcube.plan.grid import geomspace, linspace
-from sigcube.plan.spec import SpecFile, make_spec, read_spec_file, spec_from_record, spec_to_record
+from sigcube.plan.spec import make_spec, spec_from_record, spec_to_record
+from sigcube.plan.spec_file import SpecFile, read_spec_file
 
 LABELS = {"window": ["geometric", "none", "local"], "scale_length": ["third_point", "disk_peak"]}
 

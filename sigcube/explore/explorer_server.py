@@ -26,6 +26,29 @@ __all__ = ["serve_explorer"]
 _PAUSE = 200
 _HOST = "127.0.0.1"
 _INLINE = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+# Of Bokeh alone: its own page would hold addresses of whatever else the process has loaded, such as Panel's components.
+# No text of a result is in it; those come over the socket, into models.
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>sigcube explorer</title>
+<link rel="icon" href="data:,">
+<style>body { margin: 0; }</style>
+{% for name in ("bokeh", "bokeh-widgets", "bokeh-tables") %}
+<script src="static/js/{{ name }}.min.js"></script>
+{% endfor %}
+</head>
+<body>
+{% for root in doc.roots %}
+<div id="{{ root.elementid }}" data-root-id="{{ root.id }}" style="display: contents;"></div>
+{% endfor %}
+{{ plot_script }}
+</body>
+</html>
+"""
 # Bokeh compiles the code of callbacks, and styles what it makes.
 _POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval' {}; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
@@ -162,6 +185,8 @@ def _query(arguments: dict[str, list[bytes]]) -> str:
 
 def _fill(explorer: Explorer, document: Any, query: str) -> None:
     """Put a page into the document of a session."""
+    from jinja2 import Template
+
     failure, state = "", explorer.start
     try:
         state = ExplorerState.from_query(query, explorer.offer, explorer.start)
@@ -180,7 +205,7 @@ def _fill(explorer: Explorer, document: Any, query: str) -> None:
 
     later = document.add_next_tick_callback
     page = explorer.page(state=state, served=True, later=later, calm=calm, failure=failure)
-    document.title = "sigcube explorer"
+    document.template = Template(_PAGE)
     document.add_root(page.root)
     follow(page, document.add_periodic_callback)
     page.go_live()

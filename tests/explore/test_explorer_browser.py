@@ -1,9 +1,9 @@
 """The explorer in a real browser: it is loaded, pointed at, dragged and reloaded, while a sweep runs beside it."""
 
-import asyncio
 import http.client
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from queue import Queue
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,7 +21,6 @@ import xarray as xr
 import sigcube
 from sigcube.cube import KINDS
 from sigcube.explore.explorer import Explorer
-from sigcube.explore.explorer_server import make_server
 from sigcube.sweep import Sweep
 from tests.browser import BROWSER, Live
 from tests.explore.conftest import AXES
@@ -49,31 +46,32 @@ true
 """
 
 
+# In a process of its own, as the command is: what else the tests have loaded, such as Panel, changes Bokeh's server.
+SERVE = """
+import pickle, sys
+from sigcube.explore.explorer import Explorer
+from sigcube.explore.explorer_server import serve_explorer
+
+given = pickle.load(sys.stdin.buffer)
+serve_explorer(Explorer(*given), ready=lambda address: print(address, "panel" in sys.modules, flush=True))
+"""
+
+
 @contextmanager
-def serving(explorer: Explorer) -> Iterator[str]:
-    """Serve an explorer from a thread of this process; yield its address."""
-    begun: Queue[Any] = Queue()
-
-    def run() -> None:
-        from tornado.ioloop import IOLoop
-
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        loop = IOLoop.current()
-        server, address = make_server(explorer, port=0)
-        server.start()
-        begun.put((loop, address))
-        loop.start()
-        server.stop()
-        loop.close(all_fds=True)
-
-    thread = Thread(target=run)
-    thread.start()
-    loop, address = begun.get(timeout=60)
-    try:
-        yield address
-    finally:
-        loop.add_callback(loop.stop)
-        thread.join()
+def serving(*given: Any) -> Iterator[str]:
+    """Serve an explorer of a result, and a cube; yield its address."""
+    command = [sys.executable, "-c", SERVE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        pickle.dump(given, process.stdin)
+        process.stdin.close()
+        address, panel = process.stdout.readline().decode().split()
+        try:
+            assert panel == "False"
+            yield address
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +90,8 @@ def explorer(explored: Path) -> Explorer:
 
 
 @pytest.fixture(scope="module")
-def address(explorer: Explorer) -> Iterator[str]:
-    with serving(explorer) as found:
+def address(explored: Path) -> Iterator[str]:
+    with serving(explored) as found:
         yield found
 
 
@@ -207,7 +205,7 @@ def test_what_an_address_cannot_be_is_said(browser: Live, address: str) -> None:
 
 
 def test_a_running_sweep_fills_in(browser: Live, half: Path, explored_sweep: sigcube.Sweep) -> None:
-    with serving(Explorer(half, query="a.window=power")) as found:
+    with serving(half) as found:
         load(browser, f"{found}?a.window=power&theme=dark")
         assert browser.eval("said().some((text) => text.includes('Not computed yet: 100%'))")
         assert browser.eval("said().some((text) => text.includes('1 of 2 blocks are done'))")
@@ -289,8 +287,9 @@ def hostile_galaxies() -> tuple[xr.Dataset, xr.Dataset]:
 
 @pytest.mark.parametrize("what", ["names and texts of a result", "galaxies and variables of a cube"])
 def test_no_text_of_a_file_becomes_an_element_or_runs(what: str, browser: Live) -> None:
-    explorer = Explorer(hostile_result()) if what.startswith("names") else Explorer(*hostile_galaxies())
-    with serving(explorer) as found:
+    given = (hostile_result(),) if what.startswith("names") else hostile_galaxies()
+    explorer = Explorer(*given)
+    with serving(*given) as found:
         load(browser, found)
         for tab in (*explorer.offer.tabs[1:], explorer.offer.tabs[0]):
             code = f"named('tabs').active = {list(explorer.offer.tabs).index(tab)}"

@@ -1,6 +1,6 @@
 """What is asked of a sweep: as a user writes it, as the rest of sigcube holds it, and as a result records it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal

@@ -50,6 +50,7 @@ VERBS = (
     "kernels",
     "plan",
     "sweep",
+    "explore",
     "status",
     "rerun",
     "verify",

@@ -62,11 +62,10 @@ class MapFigure:
         from bokeh.models import ColorBar, LinearColorMapper
 
         y, x = values.axes
-        self._best = str(attrs.get("best", "smallest"))
-        self._attrs = attrs
+        best = str(attrs.get("best", "smallest"))
         self.plot = _axes_figure(x, y, height=height)
-        low, high = colour_limits(values.values, self._best)
-        self._mapper = LinearColorMapper(palette=palette(self._best), low=low, high=high, nan_color="#00000000")
+        low, high = colour_limits(values.values, best)
+        self._mapper = LinearColorMapper(palette=palette(best), low=low, high=high, nan_color="#00000000")
         self._bar = ColorBar(color_mapper=self._mapper, title=title, height=12, **style.COLOUR_BAR)
         states = LinearColorMapper(palette=_STATES, low=-0.5, high=4.5)
         self._states = source_of(**image_columns(_shown_states(values), x, y))
@@ -81,13 +80,12 @@ class MapFigure:
     def show(self, values: MapValues, attrs: Any, title: str) -> None:
         """Show other values over the same axes."""
         y, x = values.axes
-        self._attrs, self._best = attrs, str(attrs.get("best", "smallest"))
+        best = str(attrs.get("best", "smallest"))
         cut = cut_slice(values.values, x.values, y.values, attrs)
         self._states.data = image_columns(_shown_states(values), x, y)
         self._image.data_source.data = image_columns(values.values, x, y)
-        self._mapper.update(palette=palette(self._best))
-        low, high = colour_limits(values.values, self._best)
-        self._mapper.update(low=low, high=high)
+        low, high = colour_limits(values.values, best)
+        self._mapper.update(palette=palette(best), low=low, high=high)
         self._bar.title = title
         self._overlay["contours"].data = dict(cut.contours)
         self._overlay["best"].data = {"x": cut.best[:1], "y": cut.best[1:]}
@@ -314,7 +312,7 @@ class RelationFigure:
 
 
 class ScatterFigure:
-    """Two columns of systems against each other; its source is that of the list of systems as well."""
+    """Two columns of systems against each other."""
 
     def __init__(self, source: Any, *, height: int) -> None:
         from bokeh.models import BoxSelectTool, Scatter

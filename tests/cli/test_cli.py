@@ -53,6 +53,7 @@ VERBS = (
     "metrics",
     "plan",
     "sweep",
+    "explore",
     "status",
     "rerun",
     "verify",

@@ -20,7 +20,7 @@ def explore(
     import webbrowser
 
     from sigcube.explore.explorer import Explorer
-    from sigcube.explore.explorer_server import serve_explorer
+    from sigcube.explore.explorer.server import serve_explorer
 
     def ready(address: str) -> None:
         typer.echo(f"explore it: {address}")

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 import sigcube
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore.explorer import Explorer
-from sigcube.explore.explorer_data import ExplorerData
-from sigcube.explore.explorer_figures import rounded_span
-from sigcube.explore.explorer_page import ExplorerPage
-from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState
-from sigcube.explore.explorer_tabs import TABS, ExplorerTab
-from sigcube.explore.explorer_views import place_values, sample_view
+from sigcube.explore.explorer.data import ExplorerData
+from sigcube.explore.explorer.figures import rounded_span
+from sigcube.explore.explorer.page import ExplorerPage
+from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
+from sigcube.explore.explorer.tabs import TABS, ExplorerTab
+from sigcube.explore.explorer.views import place_values, sample_view
 from sigcube.explore.page import CardTable
 from sigcube.sweep import Sweep
 from tests.explore.conftest import AXES

@@ -50,7 +50,7 @@ true
 SERVE = """
 import pickle, sys
 from sigcube.explore.explorer import Explorer
-from sigcube.explore.explorer_server import serve_explorer
+from sigcube.explore.explorer.server import serve_explorer
 
 given = pickle.load(sys.stdin.buffer)
 serve_explorer(Explorer(*given), ready=lambda address: print(address, "panel" in sys.modules, flush=True))

@@ -13,8 +13,8 @@ from sigcube import analysis
 from sigcube.analysis.best import array_of, summary_of
 from sigcube.analysis.labelled import axes_along, grid_dims, label_dims, system_dim
 from sigcube.explore import style
-from sigcube.explore.explorer_data import ExplorerData
-from sigcube.explore.explorer_state import ExplorerState
+from sigcube.explore.explorer.data import ExplorerData
+from sigcube.explore.explorer.state import ExplorerState
 from sigcube.explore.page import CardTable
 
 __all__ = ["TABS", "ExplorerTab", "plain_row"]

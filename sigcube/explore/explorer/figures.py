@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from sigcube.explore import style
-from sigcube.explore.explorer_data import MapValues
-from sigcube.explore.explorer_views import SampleView
+from sigcube.explore.explorer.data import MapValues
+from sigcube.explore.explorer.views import SampleView
 from sigcube.explore.map_plots import axis_lists, colour_limits, draw_image, draw_overlay, image_columns, palette
 from sigcube.explore.result_data import ResultAxis, cut_slice
 from sigcube.plan.values import PointStatus

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sigcube.explore.explorer_data import ExplorerData
-from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState
+from sigcube.explore.explorer.data import ExplorerData
+from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
 
 __all__ = ["as_python", "as_spec"]
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from sigcube.errors import SigcubeError, SpecError
-from sigcube.explore.explorer import Explorer
-from sigcube.explore.explorer_follow import follow
-from sigcube.explore.explorer_state import ExplorerState
+from sigcube.explore.explorer.explorer import Explorer
+from sigcube.explore.explorer.follow import follow
+from sigcube.explore.explorer.state import ExplorerState
 
 if TYPE_CHECKING:
     from bokeh.server.server import Server

@@ -19,8 +19,8 @@ from sigcube.analysis.best import best_index, default_summary, summaries
 from sigcube.analysis.labelled import check_result
 from sigcube.cube import fingerprint, open_cube, pack
 from sigcube.errors import SigcubeError, SpecError
-from sigcube.explore.explorer_live import LiveModels
-from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState, Place
+from sigcube.explore.explorer.live import LiveModels
+from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState, Place
 from sigcube.explore.result_data import ResultAxis, thin, whole_axes
 from sigcube.model.frames import variables_of
 from sigcube.store import journal_folder

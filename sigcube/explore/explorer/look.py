@@ -61,6 +61,15 @@ _TABLE = """
 """
 
 
+# Beside each other there is no place on a phone: what a row holds then takes all of its width, as high as it wants.
+_FOLD = """
+@media (max-width: 860px) {
+  :host { flex-direction: column !important; }
+  :host > * { flex: 0 0 auto !important; width: 100% !important; max-width: 100%; box-sizing: border-box; }
+}
+"""
+
+
 def _sheet(css: str) -> Any:
     from bokeh.models import InlineStyleSheet
 
@@ -91,6 +100,13 @@ def row(*children: Any, **options: Any) -> Any:
     from bokeh.models import Row
 
     return Row(children=list(children), **{"sizing_mode": "stretch_width", "spacing": 12, **options})
+
+
+def folding_row(*children: Any, **options: Any) -> Any:
+    """Return models beside each other, or below each other on a narrow page."""
+    made = row(*children, **options)
+    made.stylesheets = [_sheet(_FOLD)]
+    return made
 
 
 def card(title: str, *children: Any, flex: str = "0 0 auto") -> Any:
@@ -128,7 +144,7 @@ class TextLines:
         from bokeh.models import ColumnDataSource, CustomJS
 
         self.source = ColumnDataSource({"text": [each.text for each in self._lines]}, name="texts")
-        code = f"{style.script('explorer_texts.js')}{after}"
+        code = f"{style.script('explorer/texts.js')}{after}"
         models = [each.model for each in self._lines]
         self.source.js_on_change("data", CustomJS(args={"lines": models, **arguments}, code=code))
 

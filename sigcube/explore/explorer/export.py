@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from sigcube.cube import COUNT
-from sigcube.explore.explorer_data import ExplorerData
-from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState
+from sigcube.explore.explorer.data import ExplorerData
+from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
 from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.explore.map_plots import Mark
 from sigcube.explore.page import Card

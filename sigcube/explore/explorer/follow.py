@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sigcube.errors import SigcubeError
-from sigcube.explore.explorer_page import ExplorerPage
+from sigcube.explore.explorer.page import ExplorerPage
 from sigcube.store import StoreStatus, journal_folder, status
 
 __all__ = ["follow"]

@@ -9,16 +9,16 @@ import numpy.typing as npt
 from sigcube.analysis.best import best_index
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore import style
-from sigcube.explore.explorer_answers import Answers, Later
-from sigcube.explore.explorer_controls import WIDTH, Controls
-from sigcube.explore.explorer_copies import as_python, as_spec
-from sigcube.explore.explorer_data import ExplorerData, MapValues
-from sigcube.explore.explorer_figures import LineFigure, MapFigure
-from sigcube.explore.explorer_look import TextLines, button, card, column, paint, root_style, row
-from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState, Place, check_state
-from sigcube.explore.explorer_systems import SystemCards
-from sigcube.explore.explorer_tabs import ExplorerTab
-from sigcube.explore.explorer_views import PlaceValues, place_values, sample_view
+from sigcube.explore.explorer.answers import Answers, Later
+from sigcube.explore.explorer.controls import WIDTH, Controls
+from sigcube.explore.explorer.copies import as_python, as_spec
+from sigcube.explore.explorer.data import ExplorerData, MapValues
+from sigcube.explore.explorer.figures import LineFigure, MapFigure
+from sigcube.explore.explorer.look import TextLines, button, card, column, folding_row, paint, root_style, row
+from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState, Place, check_state
+from sigcube.explore.explorer.systems import SystemCards
+from sigcube.explore.explorer.tabs import ExplorerTab
+from sigcube.explore.explorer.views import PlaceValues, place_values, sample_view
 from sigcube.explore.page import refuse_markup
 
 __all__ = ["ExplorerPage"]
@@ -280,7 +280,7 @@ class ExplorerPage:
         synthetic = [style.text_line("Synthetic data.", colour="#d9822b")] if style.is_synthetic(data.result) else []
         words = [head, *synthetic, self._progress.model, self._failure.model]
         titles = column(*words, spacing=2, styles={"flex": "1 1 0", "min-width": "0"})
-        header = row(titles, row(*self._buttons(served), sizing_mode=None, spacing=6), spacing=14)
+        header = folding_row(titles, row(*self._buttons(served), sizing_mode=None, spacing=6), spacing=14)
         self._values.model.styles = {**self._values.model.styles, **_LIKE_PRINT}
         left = [card("View", self.controls.model), card("At the place", self._values.model)]
         if data.note:
@@ -292,14 +292,14 @@ class ExplorerPage:
         first, below = [self._map_card], []
         if self._systems is not None:
             first.append(self._systems.card_of_one())
-            below += [row(*self._systems.cards_of_all())] if data.systems else []
+            below += [folding_row(*self._systems.cards_of_all())] if data.systems else []
             left += [self._systems.card_of_list(WIDTH)] if data.systems else []
         below += [self._answers.card] if self._answers is not None else []
         below.append(self._copies_card())
-        content = column(row(*first), *below, spacing=12, styles={"flex": "1 1 0", "min-width": "0"})
+        content = column(folding_row(*first), *below, spacing=12, styles={"flex": "1 1 0", "min-width": "0"})
         side = column(*left, width=WIDTH + 30, sizing_mode=None, spacing=12)
         look = {"padding": "14px 18px", "box-sizing": "border-box", "min-height": "100vh"}
-        body = row(side, content, spacing=14)
+        body = folding_row(side, content, spacing=14)
         return column(header, body, self._address.model, styles=look, spacing=12, name="explorer")
 
     def _buttons(self, served: bool) -> list[Any]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import xarray as xr
 
-from sigcube.explore.explorer_data import ExplorerData, open_data
-from sigcube.explore.explorer_export import save_view
-from sigcube.explore.explorer_follow import follow
-from sigcube.explore.explorer_page import ExplorerPage
-from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState
-from sigcube.explore.explorer_tabs import TABS, ExplorerTab
+from sigcube.explore.explorer.data import ExplorerData, open_data
+from sigcube.explore.explorer.export import save_view
+from sigcube.explore.explorer.follow import follow
+from sigcube.explore.explorer.page import ExplorerPage
+from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
+from sigcube.explore.explorer.tabs import TABS, ExplorerTab
 
 __all__ = ["Explorer"]
 

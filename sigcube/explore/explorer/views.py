@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigcube.explore.explorer_data import ExplorerData
-from sigcube.explore.explorer_state import ExplorerOffer, Place
+from sigcube.explore.explorer.data import ExplorerData
+from sigcube.explore.explorer.state import ExplorerOffer, Place
 from sigcube.wording import plural
 
 __all__ = [

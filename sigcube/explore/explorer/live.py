@@ -18,7 +18,7 @@ from sigcube.engine import Engine, evaluate_sums
 from sigcube.engine.finish import finish_systems
 from sigcube.engine.points import PointTerms
 from sigcube.errors import DataError
-from sigcube.explore.explorer_state import Place
+from sigcube.explore.explorer.state import Place
 from sigcube.model.graph import Level, Variables
 from sigcube.model.metrics import METRICS, Metric, sums_of
 from sigcube.model.model import BoundModel, Model

@@ -6,10 +6,10 @@ from typing import Any
 
 from sigcube.errors import SigcubeError
 from sigcube.explore import style
-from sigcube.explore.explorer_data import ExplorerData
-from sigcube.explore.explorer_look import button, card, column, paint, row, small_table, themed
-from sigcube.explore.explorer_state import ExplorerState
-from sigcube.explore.explorer_tabs import ExplorerTab
+from sigcube.explore.explorer.data import ExplorerData
+from sigcube.explore.explorer.look import button, card, column, paint, row, small_table, themed
+from sigcube.explore.explorer.state import ExplorerState
+from sigcube.explore.explorer.tabs import ExplorerTab
 from sigcube.explore.page import CardTable, refuse_markup
 
 __all__ = ["Answers", "Later"]

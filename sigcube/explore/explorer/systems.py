@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from sigcube.errors import SpecError
 from sigcube.explore import style
-from sigcube.explore.explorer_data import ExplorerData
-from sigcube.explore.explorer_figures import RelationFigure, ScatterFigure, SystemFigure, WholeFigure, source_of
-from sigcube.explore.explorer_look import TextLines, button, card, row, table_view, text_field, themed
-from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState
-from sigcube.explore.explorer_views import (
+from sigcube.explore.explorer.data import ExplorerData
+from sigcube.explore.explorer.figures import RelationFigure, ScatterFigure, SystemFigure, WholeFigure, source_of
+from sigcube.explore.explorer.look import TextLines, button, card, row, table_view, text_field, themed
+from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
+from sigcube.explore.explorer.views import (
     PlaceValues,
     SampleView,
     curve_columns,

@@ -8,9 +8,9 @@ import numpy as np
 
 from sigcube.errors import SpecError
 from sigcube.explore import style
-from sigcube.explore.explorer_data import ExplorerData
-from sigcube.explore.explorer_look import button, column, row, text_field, themed
-from sigcube.explore.explorer_state import ExplorerOffer, ExplorerState
+from sigcube.explore.explorer.data import ExplorerData
+from sigcube.explore.explorer.look import button, column, row, text_field, themed
+from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
 from sigcube.explore.result_data import ResultAxis
 
 __all__ = ["WIDTH", "Controls"]

@@ -215,6 +215,40 @@ def test_a_journal_cut_before_the_extension_is_made_whole(path: Path, large: Swe
     same_bits(large.run(path).load(), large.compute())
 
 
+def test_a_repair_does_not_adopt_an_extension_that_never_began(path: Path, small: Sweep, large: Sweep) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = open_result(path).load()
+    with mock.patch("sigcube.store.extension_files.JournalWriter", interrupted), pytest.raises(KeyboardInterrupt):
+        large.extend(path)
+    assert (path / "journal" / "extension").is_dir()
+    coordinate = next(each for each in sorted((path / "A").rglob("*")) if each.name == "0")
+    content = bytearray(coordinate.read_bytes())
+    content[-1] ^= 1
+    coordinate.write_bytes(bytes(content))
+    assert verify(path, repair=True).repaired
+    same_bits(small.run(path).load(), before)
+    same_bits(large.extend(path).load(), large.compute())
+
+
+@pytest.mark.parametrize("what", ["run", "extend", "repair"])
+def test_a_store_whose_folder_is_a_link_elsewhere_writes_nothing_there(
+    path: Path, large: Sweep, tmp_path: Path, what: str
+) -> None:
+    large.extend(path)
+    victim = Path(shutil.copytree(path / "A", tmp_path / "victim"))
+    for each in victim.rglob("*"):
+        if each.is_file():
+            each.write_bytes(b"mine")
+    shutil.rmtree(path / "A")
+    (path / "A").symlink_to(victim)
+    doing = {"run": large.run, "extend": large.extend, "repair": lambda store: verify(store, repair=True)}
+    with pytest.raises(StoreError, match="leads out of it"):
+        doing[what](path)
+    assert {each.read_bytes() for each in victim.rglob("*") if each.is_file()} == {b"mine"}
+
+
 def test_values_of_a_lost_extension_do_not_come_back(mock_cube: xr.Dataset, path: Path, large: Sweep) -> None:
     before = Path(shutil.copytree(path, path.with_name("before.zarr")))
     large.extend(path)

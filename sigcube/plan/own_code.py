@@ -4,8 +4,9 @@ Only what the user wrote is imported: a spec that is theirs, or an option. What 
 """
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from importlib import import_module
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -99,16 +100,17 @@ def load_own(given: str, *kinds: type, where: str, folder: Path) -> Any:
     return record
 
 
-def _import(name: str, *, where: str, given: str, folders: Iterable[Path]) -> ModuleType:
+def _import(name: str, *, where: str, given: str, folders: Sequence[Path]) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
-        raise SpecError(
-            "this names no module", where=where, found=given, expected="module:NAME, such as my_models:MINE"
-        )
-    before = list(sys.path)
-    sys.path[:0] = [str(each) for each in folders]
+        raise SpecError("this names no module", where=where, found=given, expected="module:NAME, as in my_models:MINE")
+    own = (folder for folder in folders if _is_there(folder, name) and not name.startswith("sigcube."))
     try:
-        module = import_module(name)
-    except Exception as error:
+        if folder := next(own, None):
+            with _imported_from(folder, name):
+                return import_module(name)
+        return import_module(name)
+    # A module may do anything, and one that ends the process must not look like a command that has done its work.
+    except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name in (name, name.partition(".")[0]):
             looked = ", ".join(dict.fromkeys(str(each) for each in folders))
             raise SpecError(
@@ -117,16 +119,31 @@ def _import(name: str, *, where: str, given: str, folders: Iterable[Path]) -> Mo
         raise SpecError(
             f"module {name!r} cannot be imported", where=where, found=f"{type(error).__name__}: {error}"
         ) from error
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    path = folder.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+@contextmanager
+def _imported_from(folder: Path, name: str) -> Iterator[None]:
+    """Have a module read from a folder as it is now, whatever is loaded under its name, and forget it afterwards.
+
+    So a module of that name in another folder is another one, and one that was edited is read again. What is not
+    among the modules of a process travels whole to workers: cloudpickle sends its code, and not its name.
+    """
+    top = name.partition(".")[0]
+    hidden = {each: sys.modules.pop(each) for each in [*sys.modules] if each.partition(".")[0] == top}
+    before, path = set(sys.modules), list(sys.path)
+    sys.path.insert(0, str(folder))
+    invalidate_caches()
+    try:
+        yield
     finally:
-        sys.path[:] = before
-    _send_whole(module)
-    return module
-
-
-def _send_whole(module: ModuleType) -> None:
-    """Have the code of a module travel to workers, which may not find its file."""
-    import cloudpickle
-
-    register: Callable[[ModuleType], None] = cloudpickle.register_pickle_by_value
-    if module.__name__.partition(".")[0] != "sigcube":
-        register(module)
+        sys.path[:] = path
+        for each in set(sys.modules) - before:
+            file = getattr(sys.modules[each], "__file__", None)
+            if file is not None and Path(file).resolve().is_relative_to(folder):
+                del sys.modules[each]
+        sys.modules.update(hidden)

@@ -1,14 +1,13 @@
 """Whether the blocks of a store are what the journal says was written; and how a damaged store becomes a sound one."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from sigcube.plan.values import Block, PointStatus
 from sigcube.store.journal import JournalWriter, drop_damaged_lines, read_journal
 from sigcube.store.journal_lines import JournalEntry
-from sigcube.store.template import journal_folder
+from sigcube.store.template import journal_folder, place_of
 from sigcube.store.writer import digest_of, read_block, read_status, remove_block
 
 __all__ = ["find_fault", "find_status_fault", "repair_store"]
@@ -55,12 +54,16 @@ def repair_store(path: str, *, files: Iterable[str], blocks: Sequence[Block]) ->
         Damaged files among those that it began with.
     blocks : sequence of Block
         Damaged ones. They are to do again before their values are removed, so that nothing is lost by a kill.
+
+    Raises
+    ------
+    StoreError
+        A file lies behind a link that leads out of the store; nothing is removed then.
     """
+    places = [place_of(path, name) for name in files]
     drop_damaged_lines(journal_folder(path))
-    for name in files:
-        # Not through a link that leads out of the store.
-        if Path(path, name).parent.resolve().is_relative_to(Path(path).resolve()):
-            Path(path, name).unlink(missing_ok=True)
+    for place in places:
+        place.unlink(missing_ok=True)
     if blocks:
         writer = JournalWriter(journal_folder(path), length=read_journal(journal_folder(path)).length)
         for block in blocks:

@@ -17,7 +17,7 @@ from sigcube.plan.plan import Plan
 from sigcube.store.faults import disk_fault
 from sigcube.store.journal import JournalWriter, insert_header, read_header, read_journal, read_undamaged
 from sigcube.store.lock import Lock
-from sigcube.store.template import build, damaged_files, journal_folder
+from sigcube.store.template import build, damaged_files, journal_folder, place_of
 from sigcube.store.writer import remove_block
 
 __all__ = ["extend_store", "finish_extension", "restore_extension", "waiting_files"]
@@ -77,7 +77,8 @@ def extend_store(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, be
 def restore_extension(path: str | os.PathLike[str]) -> bool:
     """Take the header of the last extension from its copy, if the journal lost it; the lock must be held.
 
-    It did if files are not as the journal says, but as the copy does. Return whether it was so.
+    It did if files that are not as the journal says are as the copy does: the extension had begun. Return whether it
+    was so. Copies alone are those of an extension that never began, or that a later run will begin anew.
 
     Raises
     ------
@@ -93,7 +94,10 @@ def restore_extension(path: str | os.PathLike[str]) -> bool:
         # There is none, or it is damaged, too.
         return False
     is_later = copied.identity != now.identity and copied.block_points[: len(now.block_points)] == now.block_points
-    if not is_later or not damaged_files(folder.parent, now.files):
+    differing = damaged_files(folder.parent, now.files)
+    there = differing.keys() & copied.files.keys()
+    placed = there - damaged_files(folder.parent, {name: copied.files[name] for name in there}).keys()
+    if not is_later or not placed:
         return False
     insert_header(folder, copied)
     return True
@@ -117,8 +121,7 @@ def finish_extension(path: str | os.PathLike[str], *, locked: bool = False) -> N
         raise disk_fault(error, folder.parent) from error
     with nullcontext() if locked else Lock(folder):
         try:
-            for name in waiting_files(path):
-                place = folder.parent / name
+            for place, name in [(place_of(folder.parent, name), name) for name in waiting_files(path)]:
                 make_folder(place.parent)
                 write_file(place, (folder / _COPIES / name).read_bytes())
                 sync(place.parent)

@@ -179,6 +179,26 @@ def damaged_files(path: str | os.PathLike[str], files: Mapping[str, str]) -> dic
     return found
 
 
+def place_of(path: str | os.PathLike[str], name: str) -> Path:
+    """Return where a file of a store's beginning lies, so that it can be written or removed.
+
+    Raises
+    ------
+    StoreError
+        A folder on the way is a link that leads out of the store: somebody else's files lie there.
+    """
+    store = Path(path)
+    place = store / name
+    if not place.parent.resolve().is_relative_to(store.resolve()):
+        raise StoreError(
+            "a folder of the store leads out of it",
+            where=str(place),
+            found=f"a link to {place.parent.resolve()}",
+            hint="do not use a store that somebody made so",
+        )
+    return place
+
+
 def restore_files(path: str | os.PathLike[str], names: Iterable[str], *, plan: Plan, inputs: Packed) -> None:
     """Write files of a store's beginning again, as the plan has them; the lock of the store must be held.
 
@@ -199,8 +219,9 @@ def restore_files(path: str | os.PathLike[str], names: Iterable[str], *, plan: P
                     hint="restore it from a copy, or move the store away and run the sweep again",
                 )
             try:
-                make_folder(Path(path, name).parent)
-                write_file(Path(path, name), (draft / name).read_bytes())
+                place = place_of(path, name)
+                make_folder(place.parent)
+                write_file(place, (draft / name).read_bytes())
             except OSError as error:
                 raise disk_fault(error, Path(path)) from error
 

@@ -121,6 +121,47 @@ def test_the_code_travels_to_a_process_that_does_not_find_its_module(folder: Pat
     assert pickle.loads(sent).name == "mine"
 
 
+def test_modules_of_one_name_in_two_folders_are_two_and_an_edited_one_is_read_again(tmp_path: Path) -> None:
+    def boost_in(folder: str) -> float:
+        (kernel,) = (find_own_code({"kernel": "twice:MINE"}, folder=tmp_path / folder)["kernel"],)
+        return float(kernel.terms["boost"](5.0, 2.0))
+
+    def write(folder: str, length: str) -> None:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "lengths.py").write_text(f"LENGTH = {length}\n")
+        text = MODULE.replace("5.0", "LENGTH").replace(
+            "from sigcube import", "from lengths import LENGTH\nfrom sigcube import"
+        )
+        (tmp_path / folder / "twice.py").write_text(text, encoding="utf-8")
+
+    write("one", "5.0")
+    write("two", "15.0")
+    assert (boost_in("one"), boost_in("two"), boost_in("one")) == (2.0, 1.5, 2.0)
+    # Python takes a file of the same second and size for the one that it compiled.
+    write("one", "45.00")
+    assert boost_in("one") == 1.2
+    assert not {"twice", "lengths"} & set(sys.modules)
+
+
+def test_what_a_module_imports_from_its_folder_travels_with_it(tmp_path: Path) -> None:
+    (tmp_path / "shapes.py").write_text("def shape(r: float) -> float:\n    return r / (r + 5.0)\n")
+    text = MODULE.replace("r / (r + 5.0)", "shape(r)").replace(
+        "from sigcube import", "from shapes import shape\nfrom sigcube import"
+    )
+    (tmp_path / "with_help.py").write_text(text, encoding="utf-8")
+    sent = cloudpickle.dumps(find_own_code({"kernel": "with_help:MINE"}, folder=tmp_path)["kernel"])
+    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).terms['boost'](5.0, 2.0))"
+    there = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True, cwd="/")
+    assert there.stdout.decode().strip() == "2.0"
+
+
+def test_a_module_beside_the_spec_comes_before_one_that_is_loaded(tmp_path: Path) -> None:
+    loaded = sys.modules["json"]
+    (tmp_path / "json.py").write_text(MODULE, encoding="utf-8")
+    assert find_own_code({"kernel": "json:MINE"}, folder=tmp_path)["kernel"].name == "mine"
+    assert sys.modules["json"] is loaded
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -140,6 +181,7 @@ def test_the_code_travels_to_a_process_that_does_not_find_its_module(folder: Pat
 )
 def test_what_cannot_be_found_is_one_error(folder: Path, module: str, given: str, said: str) -> None:
     (folder / "broken.py").write_text("1 / 0")
+    (folder / "ends.py").write_text("import sys; sys.exit(0)")
     (folder / "needs.py").write_text("import not_here")
     before = list(sys.path)
     with pytest.raises(SpecError, match=said):

@@ -67,6 +67,7 @@ VERBS = (
     "explore",
     "fit",
     "claims",
+    "figures",
     "demo",
 )
 

@@ -8,9 +8,9 @@ import xarray as xr
 from sigcube.cube import select
 from sigcube.explore.figures_look import (
     DATA,
-    MOND,
     ONE_COLUMN,
     OTHER,
+    OTHER_SIGMA,
     SIGMA,
     TWO_COLUMNS,
     Drawn,
@@ -102,8 +102,8 @@ def amplitudes(open_cube: OpenCube) -> Drawn:
     quarter = {"amplitude": "path_length", "L": length}
     laws = {
         "$A_0 L^{1/4}$, $A_0 = e^{1/2π}$": (sigma.compute(masses, "coherent_amplitude", **quarter), SIGMA),
-        "$A_0 L^{1/4}$, $A_0 = 1.6$": (sigma.compute(masses, "coherent_amplitude", A_0=1.6, **quarter), MOND),
-        "$A_0 (L/L_0)^{0.27}$": (
+        "$A_0 L^{1/4}$, $A_0 = 1.6$": (sigma.compute(masses, "coherent_amplitude", A_0=1.6, **quarter), OTHER_SIGMA),
+        "unified, $D = 1$": (
             sigma.compute(masses, "coherent_amplitude", amplitude="unified", D=1.0, L=length),
             OTHER,
         ),
@@ -115,20 +115,13 @@ def amplitudes(open_cube: OpenCube) -> Drawn:
     along = _needed(clash, "g_obs", {})
     with look():
         figure, (panel,) = sheet(width=ONE_COLUMN, height=3.0)
-        dots = {
-            "marker": ".",
-            "markersize": 3.0,
-            "linestyle": "none",
-            "color": SOFT,
-            "alpha": 0.6,
-            "markeredgewidth": 0,
-        }
-        panel.plot(2.0 * _points(clash["r"]), along, label=mark_synthetic("needed by CLASH", clash), **dots)
+        dots = {"marker": "o", "markersize": 2.2, "linestyle": "none", "color": SOFT, "markeredgewidth": 0}
+        panel.plot(2.0 * _points(clash["r"]), along, label=mark_synthetic("needed: CLASH", clash), **dots)
         for label, (values, style) in laws.items():
             panel.plot(length, values, label=label, **style)
         low, median, high = np.percentile(needed, (16.0, 50.0, 84.0))
         bar = {**DATA, "markersize": 4.0, "elinewidth": 0.9}
-        label = mark_synthetic("needed by SPARC, by lensing", sparc)
+        label = mark_synthetic("needed: SPARC, lensing", sparc)
         where, what = [_DISC_PATH, 2.0 * float(masses["r"].max())], [at_best, median]
         panel.errorbar(where, what, yerr=[[0.0, median - low], [0.0, high - median]], label=label, **bar)
         open_dots = {"marker": "D", "markersize": 4.0, "markerfacecolor": "none", "color": INK, "linestyle": "none"}
@@ -139,7 +132,7 @@ def amplitudes(open_cube: OpenCube) -> Drawn:
         for axis in (panel.xaxis, panel.yaxis):
             power_axis(axis, plain=True)
     text = (
-        "Amplitude over path length: A₀ L^¼ (solid, e^{1/2π}; dotted, 1.6) and the unified law with D = 1 "
+        "Amplitude over path length: A₀ L^¼ (solid, e^{1/2π}; dashed, 1.6) and the unified law with D = 1 "
         "(dash-dotted). Diamonds: amplitudes that main §2.12.1 prints as observed. Dots: what data need. Discs: the "
         f"A of least mean RMS over {select(sparc, sample='paper171').sizes['galaxy']} galaxies of "
         f"SPARC{mark_synthetic('', sparc)}, {at_best:.2f}, at {_DISC_PATH:g} kpc. {masses.sizes['cluster']} clusters "

@@ -21,6 +21,8 @@ __all__ = [
     "MOND",
     "ONE_COLUMN",
     "OTHER",
+    "OTHER_MOND",
+    "OTHER_SIGMA",
     "SIGMA",
     "TWO_COLUMNS",
     "Drawn",
@@ -45,6 +47,8 @@ SIGMA = {"color": LINES[0], "linestyle": "-", "linewidth": 1.3}
 MOND = {"color": LINES[1], "linestyle": (0, (1.2, 1.2)), "linewidth": 1.5}
 BARYONS = {"color": LINES[2], "linestyle": (0, (4, 2)), "linewidth": 1.1}
 OTHER = {"color": LINES[3], "linestyle": (0, (5, 1.5, 1, 1.5)), "linewidth": 1.2}
+OTHER_SIGMA = {"color": LINES[4], "linestyle": (0, (5, 2)), "linewidth": 1.3}
+OTHER_MOND = {"color": LINES[5], "linestyle": (0, (2.5, 1.2)), "linewidth": 1.3}
 DATA = {"color": INK, "linestyle": "none", "marker": "o", "markersize": 2.2, "elinewidth": 0.6}
 
 _SETTINGS = {

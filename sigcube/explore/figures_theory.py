@@ -1,4 +1,4 @@
-"""Figures of formulas beside what data say of them: h(g), windows, amplitudes, clusters, the Solar System."""
+"""Figures of formulas: h(g) beside ν, windows, and what they make of the Solar System."""
 
 import math
 from collections.abc import Mapping
@@ -9,10 +9,11 @@ import xarray as xr
 
 from sigcube.constants import PAPER
 from sigcube.explore.figures_look import (
-    BARYONS,
     MOND,
     ONE_COLUMN,
     OTHER,
+    OTHER_MOND,
+    OTHER_SIGMA,
     SIGMA,
     TWO_COLUMNS,
     Drawn,
@@ -45,7 +46,7 @@ def enhancement(open_cube: OpenCube) -> Drawn:
         "Σ-Gravity, $A = e^{1/2π}$": (sigma.boost(points, amplitude="constant"), SIGMA),
         "Σ-Gravity, $A = √3$": (sigma.boost(points, amplitude="constant", A=_ROOT_3), OTHER),
         "MOND, RAR ν": (mond.boost(points), MOND),
-        "MOND, simple ν": (mond.boost(points, nu="simple"), BARYONS),
+        "MOND, simple ν": (mond.boost(points, nu="simple"), OTHER_MOND),
     }
     reference = boosts["MOND, RAR ν"][0]
     with look():
@@ -123,7 +124,7 @@ def solar_system(open_cube: OpenCube) -> Drawn:
     curves = {
         "Σ-Gravity, W = 1": (_sigma_less_1(points, window=alone), SIGMA),
         "W = 1, in the field around": (_sigma_less_1(points, window=alone, g_ext=g_ext), OTHER),
-        "W = r/(ξ+r)": (_sigma_less_1(points, window=in_disc), BARYONS),
+        "W = r/(ξ+r)": (_sigma_less_1(points, window=in_disc), OTHER_SIGMA),
         "MOND, RAR ν": (_above_rounding(KERNELS["mond"].boost(points, observable="mass")), MOND),
     }
     with look():

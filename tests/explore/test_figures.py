@@ -147,7 +147,7 @@ def test_the_sun_s_enhancement_is_the_kernel_s_where_a_float_can_tell(drawn: Cal
 def test_the_amplitude_that_a_cluster_needs_predicts_it(drawn: Callable[[str], Drawn], cubes: Path) -> None:
     (panel,) = drawn("amplitudes").figure.axes
     clash = sigcube.open_cube(cubes / "clash.zarr")
-    needed = lines(panel)["needed by CLASH (synthetic)"].get_ydata()
+    needed = lines(panel)["needed: CLASH (synthetic)"].get_ydata()
     one = KERNELS["sigma"].boost(clash, amplitude="constant", A=1.0).values
     again = clash["g_bar"].values[np.isfinite(one)] * (1.0 + needed * (one[np.isfinite(one)] - 1.0))
     np.testing.assert_allclose(again, clash["g_obs"].values[np.isfinite(one)], rtol=1e-9)

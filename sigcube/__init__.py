@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from sigcube import claims, kernels
     from sigcube.cube import open_cube
     from sigcube.errors import SigcubeError
+    from sigcube.explore import figures
     from sigcube.explore.explorer import Explorer
     from sigcube.fits import Fit
     from sigcube.model.kernel import Kernel
@@ -27,6 +28,7 @@ __all__ = [
     "Sweep",
     "__version__",
     "claims",
+    "figures",
     "geomspace",
     "kernels",
     "linspace",
@@ -59,6 +61,8 @@ def __getattr__(name: str) -> Any:
     # Loaded on first use: a command that prints a table should not wait for astropy, numba and a plotting stack.
     if name in ("claims", "kernels"):
         return import_module(f"sigcube.{name}")
+    if name == "figures":
+        return import_module("sigcube.explore.figures")
     if name not in _HOMES:
         raise AttributeError(f"module 'sigcube' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -9,6 +9,7 @@ from sigcube.cli.analysis_commands import ablation, best, curve, holdout, profil
 from sigcube.cli.app import ExitCode, make_app
 from sigcube.cli.dataset_commands import check, datasets, fetch, ingest, show
 from sigcube.cli.explore_command import explore
+from sigcube.cli.figures_command import figures
 from sigcube.cli.ledger_command import claims
 from sigcube.cli.sweep_commands import demo, fit, kernels, map_, metrics, plan, rerun, status, sweep, verify
 
@@ -19,6 +20,6 @@ app = make_app(
         *(datasets, fetch, ingest, check, show),
         *(kernels, metrics, plan, sweep, status, rerun, verify),
         *(best, profile, sensitivity, ablation, curve, holdout, tradeoff),
-        *(map_, explore, fit, claims, demo),
+        *(map_, explore, fit, claims, figures, demo),
     ],
 )

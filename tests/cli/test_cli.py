@@ -68,6 +68,7 @@ VERBS = (
     "explore",
     "fit",
     "claims",
+    "figures",
     "demo",
 )
 

@@ -59,6 +59,13 @@ def test_a_notebook_runs_without_real_data(path: Path, folder: Path, capsys: pyt
 
 
 @pytest.mark.slow
+def test_without_sparc_its_numbers_cannot_be_tested(folder: Path) -> None:
+    names, _ = _run(ROOT / "notebooks" / "05_check_the_papers.ipynb")
+    assert {str(entry.verdict) for entry in names["of_sparc"]} == {"cannot be tested"}
+    assert "cannot be tested" not in {str(entry.verdict) for entry in names["entries"]}
+
+
+@pytest.mark.slow
 def test_the_first_sweep_finds_the_model_that_made_the_galaxies(folder: Path) -> None:
     names, _ = _run(ROOT / "notebooks" / "01_first_sweep.ipynb")
     for axis, truth in names["TRUTH"].items():
@@ -74,6 +81,17 @@ def test_the_first_sweep_runs_on_sparc(folder: Path, sparc_path: Path, capsys: p
     names, _ = _run(ROOT / "notebooks" / "01_first_sweep.ipynb")
     assert capsys.readouterr().out.startswith("real data")
     assert names["result"].sizes["galaxy"] == 171
+
+
+@pytest.mark.slow
+def test_the_papers_are_checked_with_sparc(folder: Path, sparc_path: Path) -> None:
+    (folder / "cubes").mkdir()
+    (folder / "cubes" / "sparc.zarr").symlink_to(sparc_path)
+    names, _ = _run(ROOT / "notebooks" / "05_check_the_papers.ipynb")
+    found = {entry.claim.id: entry.value() for entry in names["of_sparc"]}
+    assert set(found) == set(names["wanted"])
+    assert found["sparc.count.sample"] == 171
+    assert None not in found.values()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -17,8 +17,8 @@ from sigcube.constants import PAPER
 from sigcube.cube import KINDS, save_cube, select
 from sigcube.errors import DataError, RawFilesMissing, SigcubeError, SpecError
 from sigcube.explore.figures import FIGURES, draw_figure, write_figures
-from sigcube.explore.figures_look import ONE_COLUMN, TWO_COLUMNS, Drawn
-from sigcube.explore.figures_points import at_accelerations
+from sigcube.explore.figures.look import ONE_COLUMN, TWO_COLUMNS, Drawn
+from sigcube.explore.figures.points import at_accelerations
 from sigcube.kernels import KERNELS
 from sigcube.recipes import load_recipe
 from sigcube.sweep import Sweep

@@ -10,7 +10,7 @@ import xarray as xr
 
 from sigcube.constants import PAPER
 from sigcube.cube import select
-from sigcube.explore.figures_look import (
+from sigcube.explore.figures.look import (
     BARYONS,
     DATA,
     MOND,
@@ -27,7 +27,7 @@ from sigcube.explore.figures_look import (
     power_axis,
     sheet,
 )
-from sigcube.explore.figures_points import at_accelerations
+from sigcube.explore.figures.points import at_accelerations
 from sigcube.explore.style import LINES, SOFT, mark_synthetic
 from sigcube.kernels import KERNELS
 from sigcube.sweep import Sweep

@@ -11,10 +11,10 @@ from types import MappingProxyType
 
 from sigcube.claims.cubes import Cubes
 from sigcube.errors import DataError, RawFilesMissing, SpecError, did_you_mean
-from sigcube.explore.figures_clusters import amplitudes, clusters
-from sigcube.explore.figures_galaxies import coherence_scales, gallery, milky_way, radial_acceleration
-from sigcube.explore.figures_look import FORMATS, Drawn, OpenCube, figure_file, look
-from sigcube.explore.figures_theory import enhancement, solar_system, windows
+from sigcube.explore.figures.clusters import amplitudes, clusters
+from sigcube.explore.figures.galaxies import coherence_scales, gallery, milky_way, radial_acceleration
+from sigcube.explore.figures.look import FORMATS, Drawn, OpenCube, figure_file, look
+from sigcube.explore.figures.theory import enhancement, solar_system, windows
 from sigcube.files import make_folder, path_of, write_file, write_files
 from sigcube.wording import in_one_line
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from sigcube.constants import PAPER
-from sigcube.explore.figures_look import (
+from sigcube.explore.figures.look import (
     MOND,
     ONE_COLUMN,
     OTHER,
@@ -24,7 +24,7 @@ from sigcube.explore.figures_look import (
     power_axis,
     sheet,
 )
-from sigcube.explore.figures_points import about_a_mass, at_accelerations
+from sigcube.explore.figures.points import about_a_mass, at_accelerations
 from sigcube.explore.style import INK, LINES
 from sigcube.kernels import KERNELS
 from sigcube.model.milky_way import DISK_SCALE_LENGTH

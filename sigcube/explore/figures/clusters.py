@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from sigcube.cube import select
-from sigcube.explore.figures_look import (
+from sigcube.explore.figures.look import (
     DATA,
     ONE_COLUMN,
     OTHER,

@@ -1,0 +1,12 @@
+"""The papers' figures, remade from cubes for print."""
+
+from sigcube.explore.figures.registry import (
+    FIGURES,
+    Drawn,
+    PaperFigure,
+    WrittenFigures,
+    draw_figure,
+    write_figures,
+)
+
+__all__ = ["FIGURES", "Drawn", "PaperFigure", "WrittenFigures", "draw_figure", "write_figures"]

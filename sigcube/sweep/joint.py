@@ -133,6 +133,8 @@ class JointSweep:
                 on_leaf(name, sweep)
             there = (folder / name).exists()
             (sweep.extend if extend and there else sweep.run)(folder / name, on_event=on_event, **options)
+            # An extension without a new block, as by roles alone, starts none.
+            refresh_joint(folder, **about)
         return open_joint(folder)
 
     def __repr__(self) -> str:

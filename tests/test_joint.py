@@ -140,6 +140,29 @@ def test_datasets_and_values_of_axes_are_added_and_none_is_lost(data: dict[str, 
         ({"fixed": {"amplitude": "unified", "windw": "none"}}, "no dataset .* has .* 'windw'"),
         ({"roles": {"physical": ["A_0"], "nuisanc": ["upsilon_disk"]}}, "there is no role 'nuisanc'"),
         ({"sample": "all"}, "'sample' is of each dataset"),
+        ({"sampl": "all"}, "a joint sweep has no key 'sampl'"),
+        ({"axis": {"A_0": [1.0]}}, "a joint sweep has no key 'axis'.*'axes'"),
+        # In a dataset, they would be lost to those that all share.
+        *(
+            ({"of_discs": {key: value}}, f"{key!r} is shared by all datasets.*data.discs, {key}")
+            for key, value in {
+                "kernel": "mond",
+                "models": {"a": "mond"},
+                "axes": {"A_0": [9.0]},
+                "roles": {"physical": []},
+                "title": "discs",
+            }.items()
+        ),
+        ({"of_discs": {"sampel": "all"}}, "a dataset has no key 'sampel'.*'sample'"),
+        ({"of_discs": {"bogus": 1}}, "a dataset has no key 'bogus'"),
+        ({"of_discs": {3: 1}}, "a dataset has no key 3"),
+        ({"of_discs": {"fixed": ["a"]}}, "fixed must be a table.*data.discs, fixed"),
+        *(({key: ["a"]}, f"{key} must be a table") for key in ("fixed", "axes", "roles", "models")),
+        ({"roles": {"physical": ["A_0", "A_00"]}}, "'A_00' has a role, and is no axis.*roles.physical.*'A_0'"),
+        ({"roles": {"physical": ["amplitude"]}}, "'amplitude' has a role, and is no axis"),
+        ({"roles": {"arbitrary": ["model"]}}, "'model' has a role, and is no axis"),
+        ({"roles": {"physical": "A_0"}}, "data.discs, roles.physical"),
+        ({"roles": {"physical": [[]]}}, "data.discs, roles.physical"),
         ({"data": {}}, "a joint sweep has datasets"),
         ({"data": {"a b": {"cube": "x"}}}, "a dataset cannot be called so"),
         ({"data": {"../up": {"cube": "x"}}}, "a dataset cannot be called so"),
@@ -149,8 +172,10 @@ def test_datasets_and_values_of_axes_are_added_and_none_is_lost(data: dict[str, 
     ],
 )
 def test_what_cannot_be_is_refused_at_once(data: dict[str, Any], change: dict[str, Any], words: str) -> None:
+    change = {**change}
+    own = change.pop("of_discs", {})
     with pytest.raises(SpecError) as caught:
-        joint(**{"data": data, **change})
+        joint(**{"data": {**data, "discs": {**data["discs"], **own}}, **change})
     assert re.search(words, str(caught.value), flags=re.DOTALL), caught.value
 
 
@@ -262,6 +287,12 @@ def test_an_extension_without_new_blocks_is_told_to_plain_xarray(
     assert open_joint(path)["discs"].A_0.attrs["role"] == "physical"
     with xr.open_datatree(path, engine="zarr") as plain:
         assert plain["discs"].A_0.attrs["role"] == "physical"
+
+
+def test_the_models_of_a_joint_sweep_are_an_axis_that_has_a_role(data: dict[str, Any]) -> None:
+    models = {"one": {"kernel": "sigma"}, "other": {"kernel": "sigma", "fixed": {"amplitude": "unified"}}}
+    sweep = joint(data, kernel=None, models=models, fixed={"window": "none"}, roles={"arbitrary": ["model"]})
+    assert [leaf.plan(probe=False).spec.roles for leaf in sweep.leaves.values()] == [{"model": "arbitrary"}] * 2
 
 
 def test_what_is_no_joint_result_says_what_it_is(data: dict[str, Any], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sigcube import JointSweep, Sweep, open_joint, open_result
 from sigcube.analysis import tradeoff
 from sigcube.cli import ExitCode, app
 from sigcube.errors import SigcubeError, SpecError, StoreError, StoreInUse, StoreMismatch
+from sigcube.explore import store_page
 from sigcube.recipes import ingest, load_recipe
 from sigcube.store import joint as store_joint
 from sigcube.store import journal_folder
@@ -305,6 +306,9 @@ def test_what_is_no_joint_result_says_what_it_is(data: dict[str, Any], tmp_path:
         open_joint(path / "discs")
     with pytest.raises(SpecError, match="this is a result of a sweep"):
         joint(data).run(path / "discs", workers=0)
+    with pytest.raises(SpecError, match="nothing here to show") as caught:
+        store_page(path, tmp_path / "page.html")
+    assert caught.value.hint == f"name one of them: {path / 'discs'}, {path / 'landmarks'}"
     root = path / "zarr.json"
     root.write_text(root.read_text().replace('"discs"', '"../discs"'))
     with pytest.raises(StoreError, match="the joint result is damaged"):

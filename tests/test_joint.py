@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ from typer.testing import CliRunner
 from sigcube import JointSweep, Sweep, open_joint, open_result
 from sigcube.analysis import tradeoff
 from sigcube.cli import ExitCode, app
-from sigcube.errors import SpecError, StoreError, StoreInUse, StoreMismatch
+from sigcube.errors import SigcubeError, SpecError, StoreError, StoreInUse, StoreMismatch
+from sigcube.explore import store_page
 from sigcube.recipes import ingest, load_recipe
+from sigcube.store import joint as store_joint
 from sigcube.store import journal_folder
-from sigcube.store.joint import results_in
+from sigcube.store.joint import open_or_create_joint, refresh_joint, results_in
 from sigcube.store.lock import Lock
 from tests.damage import same_bits
 
@@ -58,6 +61,15 @@ def data(mock_cube: xr.Dataset, landmarks: Path) -> dict[str, dict[str, Any]]:
         "discs": {"cube": mock_cube.isel(galaxy=slice(0, 8)), "sample": "unflagged", "keep": ["galaxy"]},
         "landmarks": {"cube": landmarks, "sample": "observed", "metrics": ["ratio"]},
     }
+
+
+@pytest.fixture(scope="module")
+def begun(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A joint result of one dataset."""
+    path = tmp_path_factory.mktemp("joint") / "j.zarr"
+    discs = {"cube": mock_cube.isel(galaxy=slice(0, 8)), "sample": "unflagged", "keep": ["galaxy"]}
+    joint({"discs": discs}).run(path, workers=0)
+    return path
 
 
 def joint(data: dict[str, Any], **options: Any) -> JointSweep:
@@ -129,6 +141,29 @@ def test_datasets_and_values_of_axes_are_added_and_none_is_lost(data: dict[str, 
         ({"fixed": {"amplitude": "unified", "windw": "none"}}, "no dataset .* has .* 'windw'"),
         ({"roles": {"physical": ["A_0"], "nuisanc": ["upsilon_disk"]}}, "there is no role 'nuisanc'"),
         ({"sample": "all"}, "'sample' is of each dataset"),
+        ({"sampl": "all"}, "a joint sweep has no key 'sampl'"),
+        ({"axis": {"A_0": [1.0]}}, "a joint sweep has no key 'axis'.*'axes'"),
+        # In a dataset, they would be lost to those that all share.
+        *(
+            ({"of_discs": {key: value}}, f"{key!r} is shared by all datasets.*data.discs, {key}")
+            for key, value in {
+                "kernel": "mond",
+                "models": {"a": "mond"},
+                "axes": {"A_0": [9.0]},
+                "roles": {"physical": []},
+                "title": "discs",
+            }.items()
+        ),
+        ({"of_discs": {"sampel": "all"}}, "a dataset has no key 'sampel'.*'sample'"),
+        ({"of_discs": {"bogus": 1}}, "a dataset has no key 'bogus'"),
+        ({"of_discs": {3: 1}}, "a dataset has no key 3"),
+        ({"of_discs": {"fixed": ["a"]}}, "fixed must be a table.*data.discs, fixed"),
+        *(({key: ["a"]}, f"{key} must be a table") for key in ("fixed", "axes", "roles", "models")),
+        ({"roles": {"physical": ["A_0", "A_00"]}}, "'A_00' has a role, and is no axis.*roles.physical.*'A_0'"),
+        ({"roles": {"physical": ["amplitude"]}}, "'amplitude' has a role, and is no axis"),
+        ({"roles": {"arbitrary": ["model"]}}, "'model' has a role, and is no axis"),
+        ({"roles": {"physical": "A_0"}}, "data.discs, roles.physical"),
+        ({"roles": {"physical": [[]]}}, "data.discs, roles.physical"),
         ({"data": {}}, "a joint sweep has datasets"),
         ({"data": {"a b": {"cube": "x"}}}, "a dataset cannot be called so"),
         ({"data": {"../up": {"cube": "x"}}}, "a dataset cannot be called so"),
@@ -138,9 +173,127 @@ def test_datasets_and_values_of_axes_are_added_and_none_is_lost(data: dict[str, 
     ],
 )
 def test_what_cannot_be_is_refused_at_once(data: dict[str, Any], change: dict[str, Any], words: str) -> None:
+    change = {**change}
+    own = change.pop("of_discs", {})
     with pytest.raises(SpecError) as caught:
-        joint(**{"data": data, **change})
+        joint(**{"data": {**data, "discs": {**data["discs"], **own}}, **change})
     assert re.search(words, str(caught.value), flags=re.DOTALL), caught.value
+
+
+def test_a_dataset_that_another_run_adds_meanwhile_stays_named(data: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "j.zarr"
+
+    def stop(name: str, _: Sweep) -> None:
+        if name == "discs":
+            raise KeyboardInterrupt
+
+    def add(_: str, __: Sweep) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            joint({"landmarks": data["landmarks"], "discs": data["discs"]}).run(path, workers=0, on_leaf=stop)
+
+    tree = joint({"discs": data["discs"]}).run(path, workers=0, on_leaf=add)
+    assert list(tree.children) == ["discs", "landmarks"] == list(results_in(path))
+    with xr.open_datatree(path, engine="zarr") as plain:
+        assert sorted(plain.children) == ["discs", "landmarks"]
+
+
+def test_the_list_of_datasets_is_written_by_one_run_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "j.zarr"
+    open_or_create_joint(path, names=["one"], title=None)
+    write = store_joint.write_file
+
+    def write_late(file: Path, content: bytes) -> None:
+        # Another run that has read the list by now may not write it before this one did.
+        monkeypatch.setattr(store_joint, "write_file", write)
+        other.start()
+        other.join(0.3)
+        write(file, content)
+
+    other = Thread(target=lambda: refresh_joint(path, names=["one", "other"], title=None))
+    monkeypatch.setattr(store_joint, "write_file", write_late)
+    refresh_joint(path, names=["one", "two"], title=None)
+    other.join()
+    assert list(results_in(path)) == ["one", "two", "other"]
+    monkeypatch.setattr(store_joint, "_PATIENCE", 0.0)
+    with Lock(journal_folder(path)), pytest.raises(StoreInUse):
+        refresh_joint(path, names=["last"], title=None)
+
+
+def test_two_runs_that_make_the_folder_at_once_are_both_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "j.zarr"
+    make = store_joint.make_folder
+
+    def make_late(folder: Path) -> None:
+        monkeypatch.setattr(store_joint, "make_folder", make)
+        open_or_create_joint(path, names=["one"], title=None)
+        make(folder)
+
+    monkeypatch.setattr(store_joint, "make_folder", make_late)
+    open_or_create_joint(path, names=["one", "two"], title=None)
+    assert list(results_in(path)) == ["one", "two"]
+
+
+DAMAGE = ["", "[]", "null", "{}", "7", "[" * 100_000, '{"consolidated_metadata": null}', '{"zarr_format": 3}']
+
+
+@pytest.mark.parametrize("content", DAMAGE, ids=lambda text: text[:30] or "empty")
+def test_a_damaged_dataset_is_refused_by_its_own_run_and_by_no_other(
+    begun: Path, data: dict[str, Any], tmp_path: Path, content: str
+) -> None:
+    path = Path(shutil.copytree(begun, tmp_path / "j.zarr"))
+    sound = (path / "discs" / "zarr.json").read_bytes()
+    (path / "discs" / "zarr.json").write_text(content)
+    with pytest.raises(SigcubeError):
+        joint({"discs": data["discs"]}).run(path, workers=0)
+    with pytest.raises(SigcubeError):
+        open_joint(path)
+    with xr.open_datatree(path, engine="zarr") as plain:
+        assert not plain.children
+    # Put back, it is repeated in the group again.
+    (path / "discs" / "zarr.json").write_bytes(sound)
+    joint({"discs": data["discs"]}).run(path, workers=0)
+    with xr.open_datatree(path, engine="zarr") as plain:
+        assert "rms" in plain["discs"]
+
+
+def test_metadata_that_cannot_be_written_again_are_not_repeated(begun: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(begun, tmp_path / "j.zarr"))
+    store = json.loads((path / "discs" / "zarr.json").read_bytes())
+    for depth in range(100, 3000, 100):
+        text = json.dumps({**store, "attributes": "DEEP"}).replace('"DEEP"', '{"a":' * depth + "1" + "}" * depth)
+        (path / "discs" / "zarr.json").write_text(text)
+        refresh_joint(path, names=["discs"], title=None)
+        assert list(results_in(path)) == ["discs"]
+
+
+@pytest.mark.parametrize(
+    "content", [*DAMAGE, '{"attributes": {"kind": "joint", "datasets": "ab"}}'], ids=lambda t: t[:50]
+)
+def test_a_damaged_list_of_datasets_is_one_error(
+    begun: Path, data: dict[str, Any], tmp_path: Path, content: str
+) -> None:
+    path = Path(shutil.copytree(begun, tmp_path / "j.zarr"))
+    (path / "zarr.json").write_text(content)
+    for ask in (open_joint, results_in, joint({"discs": data["discs"]}).run):
+        with pytest.raises(StoreError, match="the joint result is damaged"):
+            ask(path)
+
+
+def test_an_extension_without_new_blocks_is_told_to_plain_xarray(
+    begun: Path, data: dict[str, Any], tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(begun, tmp_path / "j.zarr"))
+    changed = joint({"discs": data["discs"]}, roles={"physical": ["A_0"]})
+    changed.run(path, workers=0, extend=True)
+    assert open_joint(path)["discs"].A_0.attrs["role"] == "physical"
+    with xr.open_datatree(path, engine="zarr") as plain:
+        assert plain["discs"].A_0.attrs["role"] == "physical"
+
+
+def test_the_models_of_a_joint_sweep_are_an_axis_that_has_a_role(data: dict[str, Any]) -> None:
+    models = {"one": {"kernel": "sigma"}, "other": {"kernel": "sigma", "fixed": {"amplitude": "unified"}}}
+    sweep = joint(data, kernel=None, models=models, fixed={"window": "none"}, roles={"arbitrary": ["model"]})
+    assert [leaf.plan(probe=False).spec.roles for leaf in sweep.leaves.values()] == [{"model": "arbitrary"}] * 2
 
 
 def test_what_is_no_joint_result_says_what_it_is(data: dict[str, Any], tmp_path: Path) -> None:
@@ -153,6 +306,9 @@ def test_what_is_no_joint_result_says_what_it_is(data: dict[str, Any], tmp_path:
         open_joint(path / "discs")
     with pytest.raises(SpecError, match="this is a result of a sweep"):
         joint(data).run(path / "discs", workers=0)
+    with pytest.raises(SpecError, match="nothing here to show") as caught:
+        store_page(path, tmp_path / "page.html")
+    assert caught.value.hint == f"name one of them: {path / 'discs'}, {path / 'landmarks'}"
     root = path / "zarr.json"
     root.write_text(root.read_text().replace('"discs"', '"../discs"'))
     with pytest.raises(StoreError, match="the joint result is damaged"):

@@ -27,7 +27,7 @@ from distributed.versions import VersionMismatchWarning
 
 from sigcube.errors import ClusterError
 
-__all__ = ["connect", "how_to_add_workers"]
+__all__ = ["OWN_CLUSTER", "connect", "how_to_add_workers"]
 
 CONNECT_TIMEOUT = 5.0
 # Dask waits for a connection so long at most, but without an end for an answer: what listens there may be no scheduler.
@@ -35,6 +35,9 @@ ANSWER_TIMEOUT = 15.0
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 REPLACE_EVERY = 1.0
+
+OWN_CLUSTER = "SIGCUBE_OWN_CLUSTER"
+"""Variable of the environment that is set in the workers of a local cluster, which are nobody else's."""
 
 _CONFIG = {
     # Blocks are alike and come through a small window, so there is nothing to steal.
@@ -58,6 +61,7 @@ _CONFIG = {
         "MALLOC_TRIM_THRESHOLD_": 2**28,
         "MALLOC_MMAP_THRESHOLD_": 2**25,
         "MALLOC_ARENA_MAX": 1,
+        OWN_CLUSTER: 1,
         "ZARR_ASYNC__CONCURRENCY": 2,
         "ZARR_THREADING__MAX_WORKERS": 1,
     },

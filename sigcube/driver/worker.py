@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 from distributed import Status, get_worker, secede
 from distributed.threadpoolexecutor import thread_state
 
+from sigcube.driver.cluster import OWN_CLUSTER
 from sigcube.driver.recorder import Task, TaskOutcome, run_task
 from sigcube.errors import ClusterError
 from sigcube.store import Written, journal_folder
@@ -46,7 +48,8 @@ def on_worker(task: Task, path: str, index: int, payload: Any, lock_record: tupl
         return task(path, index, payload)
 
     outcome = run_task(run, path, index, payload, worker=get_worker().address, slot=_write_slot)
-    _settle()
+    if OWN_CLUSTER in os.environ:
+        _settle()
     return outcome
 
 
@@ -54,7 +57,8 @@ def on_worker(task: Task, path: str, index: int, payload: Any, lock_record: tupl
 def _settle() -> None:
     """Have the garbage collector pass over what a worker holds after its first block.
 
-    Those are the modules and compiled loops, which stay. To go through all of them takes as long as a block.
+    Those are the modules and compiled loops, which stay. To go through all of them takes as long as a block. Only in
+    workers that end with the run: in another process, garbage of others would be kept for good.
     """
     gc.collect()
     gc.freeze()

@@ -8,6 +8,7 @@ from sigcube.errors import SpecError
 from sigcube.explore.cube_page import cube_page
 from sigcube.explore.fit_page import fit_page
 from sigcube.explore.result_page import result_page
+from sigcube.store.joint import results_in
 from sigcube.store.result import open_result
 
 __all__ = ["store_page"]
@@ -41,6 +42,7 @@ def store_page(
 
 def _kind(store: Path) -> str:
     """Return what a store says that it is; refuse what is none of the three, saying what it is."""
+    hint = None
     if not store.exists():
         found = "nothing"
     elif not store.is_dir():
@@ -51,11 +53,14 @@ def _kind(store: Path) -> str:
             kind = str(attributes["kind"])
         except FileNotFoundError:
             found = "a folder that is no Zarr store"
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             found = "a Zarr store that does not say what kind it is"
         else:
             if kind in ("result", "fit", *KINDS):
                 return kind
             found = f"a Zarr store of kind {kind!r}"
+            if kind == "joint":
+                found = "a joint result of several datasets"
+                hint = f"name one of them: {', '.join(str(path) for path in results_in(store).values())}"
     expected = "a cube, the result of a sweep, or that of a fit"
-    raise SpecError("there is nothing here to show", where=str(store), found=found, expected=expected)
+    raise SpecError("there is nothing here to show", where=str(store), found=found, expected=expected, hint=hint)

@@ -6,15 +6,21 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.kernels import find
 from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
 from sigcube.model.record import Frame
+from sigcube.plan.spec import MODEL
 from sigcube.plan.spec_file import DataKeys
 from sigcube.toml import check, read_toml
 
-__all__ = ["JointFile", "is_joint", "leaf_arguments", "read_joint_file", "refuse_unused"]
+__all__ = ["JointFile", "is_joint", "leaf_arguments", "read_joint_file", "refuse_unshared", "refuse_unused"]
+
+_TABLES = ("models", "axes", "fixed", "roles")
+_OWN = tuple(DataKeys.model_fields)
+# A value that is held, each dataset may hold for itself.
+_SHARED = ("kernel", "models", "axes", "roles", "title")
 
 
 class DataTable(DataKeys):
@@ -79,14 +85,30 @@ def leaf_arguments(
     """Return the arguments of the sweep of one dataset, which names it takes of those that all share, and all it knows.
 
     It has the axes, and holds the values, that its models have on this kind of cube, but for what it holds itself.
+
+    Raises
+    ------
+    SpecError
+        For a key that a dataset does not have of its own, and a value that is no table.
     """
-    given = shared.get("models") or {"": shared.get("kernel")}
+    for key in own:
+        if key in _SHARED:
+            raise SpecError(f"{key!r} is shared by all datasets", where=key, hint="give it beside the datasets")
+        if key not in _OWN:
+            raise SpecError(f"a dataset has no key {shown(key)}", where="data", hint=did_you_mean(key, _OWN))
+    models, shared_axes, shared_fixed, shared_roles = (_table(key, shared) for key in _TABLES)
+    given = models or {"": shared.get("kernel")}
     kernels = [each["kernel"] if isinstance(each, Mapping) and "kernel" in each else each for each in given.values()]
     known = _names(kernels, frame)
-    mine = dict(own.get("fixed") or {})
-    axes = {key: axis for key, axis in (shared.get("axes") or {}).items() if key in known and key not in mine}
-    fixed = {key: value for key, value in (shared.get("fixed") or {}).items() if key in known}
-    roles = {role: [key for key in keys if key in axes] for role, keys in (shared.get("roles") or {}).items()}
+    mine = _table("fixed", own)
+    axes = {key: axis for key, axis in shared_axes.items() if key in known and key not in mine}
+    fixed = {key: value for key, value in shared_fixed.items() if key in known}
+    # What is no list of names is for the sweep to refuse; a name that no dataset takes, for `refuse_unused`.
+    its_axes = {*axes, MODEL} if models else {*axes}
+    roles = {
+        role: [key for key in keys if key in its_axes] if _is_list_of_names(keys) else keys
+        for role, keys in shared_roles.items()
+    }
     title = f"{shared['title']}: {name}" if shared.get("title") else None
     arguments = {key: value for key, value in own.items() if key != "fixed" and value is not None}
     common = {key: shared[key] for key in ("kernel", "models") if shared.get(key)}
@@ -94,19 +116,53 @@ def leaf_arguments(
     return {**arguments, **made}, {*axes, *fixed, *mine}, known
 
 
+def _table(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table of what is given, empty if it is not there."""
+    table = given.get(key)
+    if table is not None and not isinstance(table, Mapping):
+        raise SpecError(f"{key} must be a table of names and values", where=key, found=shown(table))
+    return dict(table or {})
+
+
+def _is_list_of_names(given: Any) -> bool:
+    return isinstance(given, list | tuple) and all(isinstance(each, str) for each in given)
+
+
 def _names(kernels: Iterable[str | Kernel | None], frame: Frame) -> set[str]:
     models = [Model(find(each), frame) for each in kernels if each is not None]
     return {name for model in models for name in (*model.parameters, *model.choices)}
 
 
+def refuse_unshared(given: Iterable[str]) -> None:
+    """Refuse what datasets of a joint sweep do not share.
+
+    Raises
+    ------
+    SpecError
+        With the place of a key that each dataset has, or with the nearest of those that all share.
+    """
+    for key in given:
+        if key in _OWN and key != "fixed":
+            raise SpecError(f"{key!r} is of each dataset", where=key, hint="give it in data")
+        if key not in (*_SHARED, "fixed"):
+            hint = did_you_mean(key, ["data", "fixed", *_SHARED])
+            raise SpecError(f"a joint sweep has no key {key!r}", where=key, hint=hint)
+
+
 def refuse_unused(shared: Mapping[str, Any], used: set[str], known: Iterable[str]) -> None:
-    """Refuse axes and values that no dataset takes.
+    """Refuse axes and values that no dataset takes, and roles of what is no axis.
 
     Raises
     ------
     SpecError
         With the nearest name that one of them has.
     """
+    axes = [*(shared.get("axes") or {}), *([MODEL] if shared.get("models") else [])]
+    for role, names in (shared.get("roles") or {}).items():
+        for name in names:
+            if name not in axes:
+                what = f"{name!r} has a role, and is no axis"
+                raise SpecError(what, where=f"roles.{role}", hint=did_you_mean(name, axes))
     for key in ("axes", "fixed"):
         for name in shared.get(key) or {}:
             if name not in used:

@@ -5,19 +5,26 @@ said by their own: `open_joint` reads those.
 """
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from sigcube.cube.storage import refuse_other_store, store_at
-from sigcube.errors import StoreError, StoreMismatch
+from sigcube.errors import StoreError, StoreInUse, StoreMismatch
 from sigcube.files import make_folder, path_of, write_file, write_folder
 from sigcube.store.faults import disk_fault
+from sigcube.store.lock import Lock
 from sigcube.store.result import open_result
+from sigcube.store.template import journal_folder
 
 __all__ = ["open_joint", "open_or_create_joint", "refresh_joint", "results_in"]
+
+# Seconds to wait for another run's writing of the list, which takes some hundredths of one.
+_PATIENCE = 30.0
 
 
 def open_or_create_joint(path: Path, *, names: Sequence[str], title: str | None) -> None:
@@ -30,42 +37,73 @@ def open_or_create_joint(path: Path, *, names: Sequence[str], title: str | None)
     SpecError
         There is something else at the path.
     StoreError
-        The disk is full or gone.
+        It is damaged; or the disk is full or gone.
     """
     try:
         if not path.exists():
-            with write_folder(path) as draft:
+            # Another run may make it at the same moment: then what it names counts.
+            with suppress(FileExistsError), write_folder(path) as draft:
                 make_folder(draft)
                 write_file(draft / "zarr.json", _root(draft, names, title))
-            return
-        there = _names(path)
-        if lost := [name for name in there if name not in names]:
-            raise StoreMismatch(
-                f"the joint result holds a dataset that the sweep has not: {lost[0]}",
-                where=str(path),
-                found=", ".join(there),
-                expected=", ".join(names),
-                hint="write to another path, or name it in the sweep",
-            )
-        refresh_joint(path, names=names, title=title)
+                return
     except OSError as error:
         raise disk_fault(error, path) from error
+    there = _names(path)
+    if lost := [name for name in there if name not in names]:
+        raise StoreMismatch(
+            f"the joint result holds a dataset that the sweep has not: {lost[0]}",
+            where=str(path),
+            found=", ".join(there),
+            expected=", ".join(names),
+            hint="write to another path, or name it in the sweep",
+        )
+    refresh_joint(path, names=names, title=title)
 
 
 def refresh_joint(path: Path, *, names: Sequence[str], title: str | None) -> None:
-    """Repeat in the group what the stores of the datasets say of themselves by now.
+    """Name the datasets besides those that the group names, and repeat there what their stores say by now.
 
     Raises
     ------
     StoreError
-        The disk is full or gone.
+        It is damaged; the disk is full or gone; or another run has been writing it for longer than that takes.
     """
     try:
-        content = _root(path, names, title)
-        if (path / "zarr.json").read_bytes() != content:
-            write_file(path / "zarr.json", content)
+        if _is_fresh(path, names, title):
+            return
+        with _locked(path):
+            if not _is_fresh(path, names, title):
+                write_file(path / "zarr.json", _root(path, _all_names(path, names), title))
     except OSError as error:
         raise disk_fault(error, path) from error
+
+
+def _is_fresh(path: Path, names: Sequence[str], title: str | None) -> bool:
+    return (path / "zarr.json").read_bytes() == _root(path, _all_names(path, names), title)
+
+
+def _all_names(path: Path, names: Sequence[str]) -> list[str]:
+    """Return the datasets that the group names, and then the others: a run beside this one may have added some."""
+    return list(dict.fromkeys([*_names(path), *names]))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of the group, which is that of its list alone: each dataset's store has its own."""
+    folder = journal_folder(path)
+    make_folder(folder)
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            lock = Lock(folder)
+        except StoreInUse:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            break
+    with lock:
+        yield
 
 
 def _root(path: Path, names: Sequence[str], title: str | None) -> bytes:
@@ -73,37 +111,70 @@ def _root(path: Path, names: Sequence[str], title: str | None) -> bytes:
     attrs = {"kind": "joint", "datasets": list(names), **({"title": title} if title else {})}
     nodes: dict[str, Any] = {}
     for name in names:
-        file = path / name / "zarr.json"
-        if file.is_file():
-            own = json.loads(file.read_bytes())
-            held = own.pop("consolidated_metadata", {}).get("metadata", {})
-            nodes |= {name: own, **{f"{name}/{key}": each for key, each in held.items()}}
+        nodes |= _nodes(path, name)
     group = {"zarr_format": 3, "node_type": "group", "attributes": attrs}
     inline = {"kind": "inline", "must_understand": False, "metadata": nodes}
     return json.dumps({**group, "consolidated_metadata": inline}, indent=2).encode()
 
 
-def _names(path: Path) -> list[str]:
-    """Return the datasets that the folder of a joint result names."""
+def _nodes(path: Path, name: str) -> dict[str, Any]:
+    """Return the metadata of a dataset's store and of its arrays: nothing of one that is not there, or is damaged.
+
+    The damage is for those to report who read that store, and its repair must not fail here.
+    """
+    try:
+        own = json.loads((path / name / "zarr.json").read_bytes())
+        held = own.pop("consolidated_metadata")["metadata"]
+        nodes = {name: own, **{f"{name}/{key}": each for key, each in held.items()}}
+        if any(each["zarr_format"] != 3 or each["node_type"] not in ("group", "array") for each in nodes.values()):
+            return {}
+        # What is nested deeply can be read, and not written, least of all within more.
+        json.dumps([[[nodes]]], indent=2)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    return nodes
+
+
+def _attrs(path: Path) -> dict[str, Any]:
+    """Return the attributes of a joint result; its ``datasets`` are a list of names."""
     refuse_other_store(path, "joint")
     try:
-        names = json.loads((path / "zarr.json").read_bytes())["attributes"]["datasets"]
-        if not all(isinstance(name, str) and name.isidentifier() for name in names):
+        attrs: dict[str, Any] = json.loads((path / "zarr.json").read_bytes())["attributes"]
+        names = attrs["datasets"]
+        if not isinstance(names, list) or not all(isinstance(name, str) and name.isidentifier() for name in names):
             raise TypeError
-        return list(names)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
             "the joint result is damaged", where=str(path / "zarr.json"), hint="restore it from a copy"
         ) from error
+    return attrs
+
+
+def _names(path: Path) -> list[str]:
+    """Return the datasets that the folder of a joint result names."""
+    names: list[str] = _attrs(path)["datasets"]
+    return names
 
 
 def results_in(path: str | Path) -> dict[str, Path]:
     """Return the results at a path: of a joint one each dataset's by its name, else itself by an empty name.
 
     Whether they are there is for those who open them to see.
+
+    Raises
+    ------
+    StoreError
+        It is a damaged joint result.
     """
     store = path_of(path, what="a result")
-    return {name: store / name for name in _names(store)} if store_at(store) == "joint" else {"": store}
+    return {name: store / name for name in _names(store)} if _looks_joint(store) else {"": store}
+
+
+def _looks_joint(store: Path) -> bool:
+    """Whether there is a joint result, or what is left of one: results lie in no other store."""
+    if there := store_at(store):
+        return there == "joint"
+    return (store / "zarr.json").is_file() and any(store_at(each) == "result" for each in store.iterdir())
 
 
 def open_joint(path: str | Path) -> xr.DataTree:
@@ -127,6 +198,6 @@ def open_joint(path: str | Path) -> xr.DataTree:
         When a part of it is damaged.
     """
     folder = path_of(path, what="a joint result")
-    leaves = {name: open_result(folder / name) for name in _names(folder) if (folder / name).exists()}
-    attrs: dict[str, Any] = json.loads((folder / "zarr.json").read_bytes())["attributes"]
+    attrs = _attrs(folder)
+    leaves = {name: open_result(folder / name) for name in attrs["datasets"] if (folder / name).exists()}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **leaves})

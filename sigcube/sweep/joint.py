@@ -12,7 +12,7 @@ from sigcube.driver import Event
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.files import path_of
 from sigcube.model.frames import FRAMES
-from sigcube.plan.joint import is_joint, leaf_arguments, read_joint_file, refuse_unused
+from sigcube.plan.joint import is_joint, leaf_arguments, read_joint_file, refuse_unshared, refuse_unused
 from sigcube.plan.own_code import find_own_code
 from sigcube.plan.plan import Plan
 from sigcube.store.joint import open_joint, open_or_create_joint, refresh_joint
@@ -47,8 +47,7 @@ class JointSweep:
     def __init__(self, data: Mapping[str, Mapping[str, Any]], *, title: str | None = None, **shared: Any) -> None:
         if not isinstance(data, Mapping) or not data:
             raise SpecError("a joint sweep has datasets", where="data", found=repr(data), expected="a table for each")
-        if unknown := [key for key in shared if key not in ("kernel", "models", "axes", "fixed", "roles")]:
-            raise SpecError(f"{unknown[0]!r} is of each dataset", where=unknown[0], hint="give it in data")
+        refuse_unshared(shared)
         leaves: dict[str, Sweep] = {}
         used: set[str] = set()
         known: set[str] = set()
@@ -133,6 +132,8 @@ class JointSweep:
                 on_leaf(name, sweep)
             there = (folder / name).exists()
             (sweep.extend if extend and there else sweep.run)(folder / name, on_event=on_event, **options)
+            # An extension without a new block, as by roles alone, starts none.
+            refresh_joint(folder, **about)
         return open_joint(folder)
 
     def __repr__(self) -> str:

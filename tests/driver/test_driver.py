@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
@@ -20,9 +21,9 @@ import pytest
 from distributed import Client, LocalCluster, Status
 
 from sigcube.driver import Event, Progress
-from sigcube.driver.cluster import connect
+from sigcube.driver.cluster import OWN_CLUSTER, connect
 from sigcube.driver.loop import run_blocks
-from sigcube.driver.worker import _see_store, on_worker
+from sigcube.driver.worker import _see_store, _settle, on_worker
 from sigcube.errors import ClusterError, SigcubeError, StoreError, StoreInUse
 from sigcube.plan.values import PointStatus
 from sigcube.store import Written, open_or_create, read_journal, status
@@ -488,6 +489,27 @@ def test_a_thread_is_left_where_it_can_be(
     outcome = on_worker(lambda *_: lambda: Written("digest", 0), "path", 0, None, ("lock", "token"))
     assert outcome.written == Written("digest", 0)
     assert bool(left) is leaves, reason
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_only_a_worker_of_sigcubes_own_cluster_freezes_its_memory(monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
+    worker = SimpleNamespace(address="here", status=Status.closing, state=SimpleNamespace(nthreads=1), extensions={})
+    frozen: list[str] = []
+    monkeypatch.setattr("sigcube.driver.worker._see_store", lambda *_: None)
+    monkeypatch.setattr("sigcube.driver.worker.get_worker", lambda: worker)
+    monkeypatch.setattr("sigcube.driver.worker.gc.freeze", lambda: frozen.append("frozen"))
+    monkeypatch.setattr("sigcube.driver.worker._settle", _settle.__wrapped__)
+    if own:
+        monkeypatch.setenv(OWN_CLUSTER, "1")
+    else:
+        monkeypatch.delenv(OWN_CLUSTER, raising=False)
+    on_worker(lambda *_: lambda: Written("digest", 0), "path", 0, None, ("lock", "token"))
+    assert bool(frozen) is own
+
+
+def test_the_workers_of_a_local_cluster_freeze_their_memory(local_client: Client, tmp_path: Path) -> None:
+    Sweep(tmp_path).run(local_client)
+    assert max(local_client.run(gc.get_freeze_count).values()) > 0
 
 
 def test_as_many_blocks_are_written_as_computed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -294,6 +295,40 @@ def test_the_models_of_a_joint_sweep_are_an_axis_that_has_a_role(data: dict[str,
     models = {"one": {"kernel": "sigma"}, "other": {"kernel": "sigma", "fixed": {"amplitude": "unified"}}}
     sweep = joint(data, kernel=None, models=models, fixed={"window": "none"}, roles={"arbitrary": ["model"]})
     assert [leaf.plan(probe=False).spec.roles for leaf in sweep.leaves.values()] == [{"model": "arbitrary"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "large", "terminal", "shown", "reason"),
+    [
+        ({}, True, True, True, "a long run on a terminal tells how far it is"),
+        ({}, False, True, False, "a small one does not"),
+        ({}, True, False, False, "nobody watches a file"),
+        ({"on_event": print}, True, True, False, "the caller tells"),
+        ({"progress": False}, True, True, False, "not wanted"),
+        ({"progress": True}, False, False, True, "asked for"),
+    ],
+)
+def test_a_joint_run_tells_how_far_it_is_as_a_single_one_does(
+    data: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: dict[str, Any],
+    large: bool,
+    terminal: bool,
+    shown: bool,
+    reason: str,
+) -> None:
+    for module in ("joint", "sweep"):
+        monkeypatch.setattr(f"sigcube.sweep.{module}._MOST_IN_THIS_PROCESS", 1 if large else 2**60)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    joint(data).run(tmp_path / "j.zarr", workers=0, **options)
+    told = capsys.readouterr().err
+    assert ("landmarks (2 of 2): " in told) is shown, reason
+    Sweep(**data["landmarks"], kernel="sigma").run(tmp_path / "s.zarr", workers=0, **options)
+    assert bool(capsys.readouterr().err) is shown, reason
 
 
 def test_what_is_no_joint_result_says_what_it_is(data: dict[str, Any], tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """A joint sweep: one model over one set of axes on several datasets, each in a result of its own, all in one folder."""
 
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import xarray as xr
 
@@ -16,7 +18,10 @@ from sigcube.plan.joint import is_joint, leaf_arguments, read_joint_file, refuse
 from sigcube.plan.own_code import find_own_code
 from sigcube.plan.plan import Plan
 from sigcube.store.joint import open_joint, open_or_create_joint, refresh_joint
-from sigcube.sweep.sweep import Sweep
+from sigcube.sweep.sweep import _MOST_IN_THIS_PROCESS, Sweep
+
+if TYPE_CHECKING:
+    from sigcube.driver.progress import JointProgress
 
 __all__ = ["JointSweep", "sweep_from_toml"]
 
@@ -87,6 +92,8 @@ class JointSweep:
         *,
         extend: bool = False,
         on_leaf: Callable[[str, Sweep], Any] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        progress: bool | None = None,
         **options: Any,
     ) -> xr.DataTree:
         """Run the sweep of each dataset, one after another, or what is left of it, and open the joint result.
@@ -100,6 +107,11 @@ class JointSweep:
             Extend the result of each dataset, as `Sweep.extend`.
         on_leaf : callable, optional
             Called with the name and the sweep of a dataset before it runs.
+        on_event : callable, optional
+            Called with each event of the run of each dataset.
+        progress : bool, optional
+            Whether to tell how far it is, and at which dataset. By default under the conditions of `Sweep.run`, from
+            the first dataset on whose run is not a small one.
         **options
             As for `Sweep.run`.
 
@@ -118,23 +130,40 @@ class JointSweep:
         folder = path_of(path, what="a joint result")
         about: Any = {"names": list(self._leaves), "title": self._title}
         open_or_create_joint(folder, **about)
-        tell = options.pop("on_event", None)
+        with ExitStack() as stack:
+            shown: JointProgress | None = None
+            for name, sweep in self._leaves.items():
+                if on_leaf is not None:
+                    on_leaf(name, sweep)
 
-        def on_event(event: Event) -> None:
-            # Its store has just been made, or made larger.
-            if event.kind == "started":
+                def tell(event: Event, name: str = name, sweep: Sweep = sweep) -> None:
+                    nonlocal shown
+                    if event.kind == "started":
+                        # Its store has just been made, or made larger.
+                        refresh_joint(folder, **about)
+                        if shown is None and _is_shown(progress, sweep, event, told=on_event is not None):
+                            shown = stack.enter_context(self._display())
+                        if shown is not None:
+                            shown.begin(name, sweep)
+                    for each in (shown, on_event):
+                        if each is not None:
+                            each(event)
+
+                there = (folder / name).exists()
+                (sweep.extend if extend and there else sweep.run)(folder / name, on_event=tell, **options)
+                # An extension without a new block, as by roles alone, starts none.
                 refresh_joint(folder, **about)
-            if tell is not None:
-                tell(event)
-
-        for name, sweep in self._leaves.items():
-            if on_leaf is not None:
-                on_leaf(name, sweep)
-            there = (folder / name).exists()
-            (sweep.extend if extend and there else sweep.run)(folder / name, on_event=on_event, **options)
-            # An extension without a new block, as by roles alone, starts none.
-            refresh_joint(folder, **about)
         return open_joint(folder)
+
+    def _display(self) -> AbstractContextManager["JointProgress"]:
+        # Rich takes longer to import than a small sweep to run.
+        from rich.console import Console
+
+        from sigcube.driver.progress import joint_progress
+
+        points = {name: sweep.plan(probe=False).n_points for name, sweep in self._leaves.items()}
+        # In a notebook, too, as lines: its bars need a package more.
+        return joint_progress(Console(stderr=True, force_jupyter=False), points)
 
     def __repr__(self) -> str:
         return f"<JointSweep of {', '.join(f'{name}: {sweep!r}' for name, sweep in self._leaves.items())}>"
@@ -159,6 +188,17 @@ def sweep_from_toml(
     if given := [name for name, each in (("where", where), ("error_floor", error_floor)) if each is not None]:
         raise SpecError(f"{given[0]} is of each dataset", where=given[0], hint="write it into its [[data]] table")
     return JointSweep.from_toml(path, fixed=fixed)
+
+
+def _is_shown(progress: bool | None, sweep: Sweep, event: Event, *, told: bool) -> bool:
+    """Whether to show the run of a dataset that has just started, by the rule of `Sweep.run`."""
+    if progress is not None:
+        return progress
+    plan = sweep.plan(probe=False)
+    evaluations = sum(block.size for block in plan.blocks) * plan.n_points
+    left = evaluations * event.progress.blocks / len(plan.blocks)
+    watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+    return watched and not told and left > _MOST_IN_THIS_PROCESS
 
 
 def _check_name(name: Any) -> None:

@@ -1,4 +1,4 @@
-"""A result over other systems: some of them, train and test sets, resamples; the model is not evaluated again."""
+"""A result over other systems: some of them, train and test sets, resamples, from what a result keeps of each."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -45,14 +45,17 @@ def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep
     -------
     Dataset
         What the sweep of that sample would write: where values are kept as float64, the very bits of its means, medians
-        and win rates. Values kept as float32 were rounded, each by up to 6 · 10⁻⁸ of itself; so are means and medians,
-        and a win may come or go where the RMS of model and reference are that close. Metrics of all points together are
-        not made of the values of systems: the attribute ``left_out`` names them.
+        and win rates. Values kept as float32 were rounded, each by up to 6 · 10⁻⁸ of itself; so are means and medians.
+        Win rates are those of the sweep even so: where the RMS of model and reference are that close, the model is
+        evaluated again. Metrics of all points together are not made of the values of systems: the attribute
+        ``left_out`` names them.
 
     Raises
     ------
     SpecError
         For systems that are unknown or none, values that were not kept, and a ``win_rate`` whose reference is unknown.
+    StoreMismatch
+        If all systems are chosen, and their win rates are not those of the result.
     """
     check_result(result)
     kept = [str(name) for name, each in result.data_vars.items() if system_dim(each)]
@@ -65,13 +68,15 @@ def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep
         of = system_values(chosen, metric)
         made[f"{metric}_mean"], made[f"{metric}_median"] = of.over_grid(mean_of_systems, median_of_systems)
     if "win_rate" in result and "rms" in kept:
-        (made["win_rate"],) = system_values(chosen, "win_rate", sweep=sweep).over_grid(mean_of_systems)
+        wins = system_values(chosen, "win_rate", sweep=sweep)
+        (made["win_rate"],) = wins.over_grid(mean_of_systems)
+        wins.check(result["win_rate"].transpose(*wins.grid).values, made["win_rate"])
     left_out = [name for name in summaries(result) if name not in made]
     answer = chosen.drop_vars(left_out)
     for name, values in made.items():
         attrs = result[name].attrs if name in result else {}
         metric = "rms" if name == "win_rate" else name.removesuffix("_mean").removesuffix("_median")
-        rounded = {"comment": _ROUNDED} if result[metric].dtype == np.float32 else {}
+        rounded = {"comment": _ROUNDED} if result[metric].dtype == np.float32 and name != "win_rate" else {}
         answer[name] = [each for each in result[metric].dims if each != dim], values, {**attrs, **rounded}
     if "status" in result:
         was = chosen["status"]

@@ -215,7 +215,8 @@ def probabilities(array: xr.DataArray, weights: Mapping[str, Any] | None) -> dic
     Raises
     ------
     SpecError
-        For an axis that is not there, weights of another number, and such as are negative or do not add up to one.
+        For an axis that is not there, weights that are no numbers, too few or too many, and such as are negative or do
+        not add up to one.
     """
     given = weights or {}
     for name in given:
@@ -230,7 +231,12 @@ def _along(array: xr.DataArray, dim: str, weights: Mapping[str, Any]) -> FloatAr
     (name, *others), where = names, f"weights.{names[0]}"
     if others:
         raise SpecError("two axes along one dimension have weights", where=where, found=f"also {others[0]}")
-    given = np.asarray(weights[name], dtype=np.float64)
+    try:
+        given = np.asarray(weights[name], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SpecError(
+            "weights are numbers", where=where, found=repr(weights[name]), expected=f"{n} numbers"
+        ) from None
     if given.shape != (n,):
         raise SpecError("each value of an axis has a weight", where=where, found=f"{given.shape}", expected=f"({n},)")
     if not (np.isfinite(given).all() and (given >= 0).all()):
@@ -243,4 +249,6 @@ def _along(array: xr.DataArray, dim: str, weights: Mapping[str, Any]) -> FloatAr
 
 def describe_weights(weights: Mapping[str, Any] | None) -> str:
     """Say what weights the values of axes have."""
-    return f"given along {', '.join(map(str, weights))}, uniform otherwise" if weights else "uniform"
+    if weights is None:
+        return "uniform"
+    return f"given along {', '.join(map(str, weights))}, uniform otherwise" if weights else "weighted, uniform"

@@ -54,7 +54,7 @@ def specification_curve(
         axes are held at the best point of the whole result.
     weights : Mapping, optional
         Probabilities of the values of an axis, which add up to one; equal where not given. With weights, points that
-        repeat others have theirs in shares.
+        repeat others have theirs in shares; an empty mapping has that with equal weights along each axis.
 
     Returns
     -------
@@ -72,8 +72,8 @@ def specification_curve(
     Raises
     ------
     SpecError
-        For values of systems, two statements at once, axes and roles that are not there or treated in two ways, and if
-        no value is finite.
+        For values of systems, two statements at once, a threshold that is not finite, axes and roles that are not there
+        or treated in two ways, and if no value is finite where there is weight.
 
     References
     ----------
@@ -92,7 +92,7 @@ def specification_curve(
     numbers = numbers[np.argsort(distance.ravel()[numbers], kind="stable")]
     values = array.values.ravel()[numbers].astype(np.float64)
     found: dict[str, Any] = {"value": ("specification", values, {**array.attrs, "long_name": str(array.name)})}
-    counts = count_specifications(array, statement, weights=weights)
+    counts = _counted(array, statement, weights)
     if statement.holds is not None:
         text = statement.text
         found["holds"] = "specification", statement.measure(values) > 0, about(f"whether it is so: {text}")
@@ -152,9 +152,7 @@ def robustness(
     for role in (role for role in ROLES if any(role_of(whole, dim) == role for dim in grid_dims(whole))):
         own = settle(whole, over=role, profiled=()).array
         counts[role] = count_specifications(own, statement, weights=_own(own, weights))
-    counts["all"] = count_specifications(whole, statement, weights=weights)
-    if not counts["all"].total:
-        raise SpecError("no specification has a finite value", where=str(array.name))
+    counts["all"] = _counted(whole, statement, weights)
     names = np.array(list(counts), dtype=object)
     answer = xr.Dataset(
         {
@@ -221,10 +219,19 @@ def _by_choice(array: xr.DataArray, counts: Tally, statement: Statement) -> xr.D
     )
 
 
+def _counted(array: xr.DataArray, statement: Statement, weights: Mapping[str, Any] | None) -> Tally:
+    """Count specifications, of which some have a finite value and a weight."""
+    counts = count_specifications(array, statement, weights=weights)
+    if not counts.total:
+        what = f"no specification has a finite value{' and a weight' if weights else ''}"
+        raise SpecError(what, where=str(array.name))
+    return counts
+
+
 def _own(array: xr.DataArray, weights: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the weights of axes that an array has."""
+    """Return the weights of axes that an array has; None only if there are no weights at all."""
+    if weights is None:
+        return None
     dims = grid_dims(array)
-    own = {
-        name: each for name, each in (weights or {}).items() if any(name in (d, *axes_along(array, d)) for d in dims)
-    }
-    return own or None
+    own = {name: each for name, each in weights.items() if any(name in (d, *axes_along(array, d)) for d in dims)}
+    return own

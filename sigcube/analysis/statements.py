@@ -1,5 +1,6 @@
 """For which share of the specifications a statement holds: in all, and with one choice made."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -52,7 +53,7 @@ def statement_of(
     Raises
     ------
     SpecError
-        For two statements at once.
+        For two statements at once, and a threshold that is not finite.
     """
     if threshold is not None and holds is not None:
         raise SpecError("there is one statement at a time", where="holds", hint="give either a threshold or a function")
@@ -60,6 +61,11 @@ def statement_of(
         return Statement(getattr(holds, "__name__", "a function"), holds)
     if threshold is None:
         return Statement("none")
+
+    if not math.isfinite(threshold):
+        raise SpecError(
+            "nothing is better or worse than this", where="threshold", found=str(threshold), expected="a finite number"
+        )
 
     def distance(values: Any) -> FloatArray:
         return far_from_best(xr.DataArray(values, attrs=dict(attrs)))
@@ -109,7 +115,7 @@ def count_specifications(
     It is read in parts; where models do not use an axis, the points under the same labels at once. Without weights a
     specification counts once: points that repeat it do not. To the specifications with some choice belong all that can
     be made with it, so that one which does not depend on the choice belongs to each. With weights, each point of the
-    grid has the product of its own, and repetitions have theirs.
+    grid has the product of its own, and repetitions have theirs; an empty mapping gives each axis uniform ones.
     """
     dims, labels = grid_dims(array), label_dims(array)
     numbers = [dim for dim in dims if dim not in labels]
@@ -122,14 +128,16 @@ def count_specifications(
     for section, position in _first_positions(numbered):
         here = array.isel(dict(zip(labels, position, strict=True))).transpose(*numbers)
         rows = totals[section], helds[section], missing[section]
-        _count_reading(here, statement, rows, idle=idle, weights=[own[dim] for dim in numbers] if weights else None)
+        _count_reading(
+            here, statement, rows, idle=idle, weights=None if weights is None else [own[dim] for dim in numbers]
+        )
     size = int(np.prod([array.sizes[dim] for dim in numbers], dtype=np.int64))
     at = _outer([own[dim] for dim in labels])
 
     def added(place: Any) -> tuple[FloatArray, FloatArray]:
         """Add up the models at some positions of the labels, each once or as much as the positions weigh."""
         inside, n = numbered[place].ravel(), len(totals)
-        if weights:
+        if weights is not None:
             counted = np.bincount(inside, weights=at[place].ravel(), minlength=n).astype(np.float64)
         else:
             counted = np.isin(np.arange(n), inside).astype(np.float64)

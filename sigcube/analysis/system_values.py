@@ -10,14 +10,16 @@ import xarray as xr
 
 from sigcube.analysis.best import far_from_best, summary_of
 from sigcube.analysis.labelled import axes_along, kept_values, parts, system_dim
+from sigcube.cube import Packed
 from sigcube.engine import Engine, evaluate_sums
 from sigcube.engine.finish import finish_systems, mean_of_systems, median_of_systems
-from sigcube.errors import SpecError
+from sigcube.errors import SpecError, StoreMismatch
 from sigcube.model.metrics import METRICS
 from sigcube.model.model import BoundModel
+from sigcube.plan.grid import Grid
 from sigcube.sweep import Sweep
 
-__all__ = ["SystemValues", "rms_at", "sweep_behind", "system_values"]
+__all__ = ["SystemValues", "check_stored", "rms_at", "sweep_behind", "system_values"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -41,12 +43,15 @@ class SystemValues:
         The metric of each system; lazy, if the result is.
     reference : DataArray or None
         The RMS of each system under the reference: then a value is 1 for a win and 0 for none, and their mean the rate.
+    sweep : Sweep or None
+        The sweep of that reference.
     """
 
     summary: str
     attrs: Mapping[str, Any]
     array: xr.DataArray
     reference: xr.DataArray | None = None
+    sweep: Sweep | None = None
 
     @property
     def dim(self) -> str:
@@ -65,13 +70,46 @@ class SystemValues:
 
     def at(self, place: Mapping[str, Any]) -> FloatArray:
         """Return the values at a place of the grid, of shape ``(n_systems, …)``, NaN where there is none."""
-        values: Any = self.array.isel(place).variable.load().astype(np.float64)
-        if self.reference is not None:
-            against = self.reference.isel({dim: i for dim, i in place.items() if dim in self.reference.dims}).variable
-            # As where a sweep counts wins: without a finite value of both there is no win and no loss.
-            values = (values < against).where(np.isfinite(values) & np.isfinite(against))
-        found: FloatArray = values.transpose(self.dim, ...).values
-        return found
+        if self.reference is None:
+            found: FloatArray = self.array.isel(place).transpose(self.dim, ...).values.astype(np.float64)
+            return found
+        rms, against = self.pair(place)
+        # As where a sweep counts wins: without a finite value of both there is no win and no loss.
+        return np.where(np.isfinite(rms) & np.isfinite(against), rms < against, np.nan)
+
+    def pair(self, place: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
+        """Return the RMS under the model and under the reference at a place, each of shape ``(n_systems, …)``.
+
+        They compare as they do in a sweep: where the model's was kept as float32, and is so close to the reference's
+        that its rounding would decide, the model is evaluated again at that point.
+        """
+        assert self.reference is not None
+        assert self.sweep is not None
+        here = self.array.isel(place).transpose(self.dim, ...)
+        rms = np.array(here.values, dtype=np.float64, order="C")
+        reference = self.reference.isel({dim: i for dim, i in place.items() if dim in self.reference.dims}).variable
+        wide = reference.set_dims(dict(here.sizes))  # type: ignore[no-untyped-call]
+        against: FloatArray = wide.transpose(*here.dims).values
+        if self.array.dtype == np.float32:
+            with np.errstate(invalid="ignore", over="ignore"):
+                close = np.abs(rms - against) <= np.spacing(np.abs(against).astype(np.float32))
+            points = np.flatnonzero(close.reshape(len(rms), -1).any(axis=0))
+            if points.size:
+                rms.reshape(len(rms), -1)[:, points] = _evaluate_again(self.sweep, here, points)
+        return rms, against
+
+    def check(self, stored: FloatArray, now: FloatArray) -> None:
+        """Refuse a summary that has other values now than a result has stored, if it is of all systems of the sweep.
+
+        Raises
+        ------
+        StoreMismatch
+            Where both are finite, and differ by more than the rounding of what was kept.
+        """
+        if self.sweep is None or self.n_systems != self.sweep.packed.n_systems:
+            return
+        rounded = self.array.dtype == np.float32 and self.summary != "win_rate"
+        check_stored(stored, now, self.summary, rtol=1e-6 if rounded else 1e-9)
 
     def parts(self) -> Iterator[tuple[dict[str, slice], FloatArray]]:
         """Yield parts of the grid, and the values of all systems there, shape ``(n_systems, points)``."""
@@ -117,31 +155,42 @@ def system_values(result: xr.Dataset, by: str, *, sweep: Sweep | None = None) ->
     """
     if by == "win_rate":
         array, rate = kept_values(result, "rms"), summary_of(result, by)
-        return SystemValues(by, rate.attrs, array, _at_grid_of(array, reference_rms(result, sweep)))
+        sweep = sweep_behind(result, sweep)
+        return SystemValues(by, rate.attrs, array, _at_grid_of(array, reference_rms(sweep)), sweep)
     metric = by.removesuffix("_mean").removesuffix("_median")
     array = kept_values(result, metric)
     return SystemValues(f"{metric}_mean" if by == metric else by, array.attrs, array)
 
 
-def reference_rms(result: xr.Dataset, sweep: Sweep | None) -> xr.DataArray:
+def check_stored(stored: FloatArray, now: FloatArray, name: str, *, rtol: float) -> None:
+    """Refuse values of a summary that are not those that a result has stored, where both are finite."""
+    both = np.isfinite(stored) & np.isfinite(now)
+    was, found = stored[both], now[both]
+    if np.allclose(found, was, rtol=rtol):
+        return
+    worst = np.abs(found - was).argmax()
+    raise StoreMismatch(
+        "the model and its reference give other values now than when the result was written",
+        where=name,
+        found=f"{found[worst]:g}",
+        expected=f"{was[worst]:g}",
+        hint="use the version of sigcube that made it: see its attribute 'versions'",
+    )
+
+
+def reference_rms(sweep: Sweep) -> xr.DataArray:
     """Compute the RMS of each system under the reference of a sweep, along the axes that the reference follows.
 
     A result does not hold it, but the points that its sweep saw, and which model the reference is.
     """
-    sweep = sweep_behind(result, sweep)
     plan, packed = sweep.plan(probe=False), sweep.packed
-    axes, rms = plan.spec.grid.axes, METRICS["rms"]
     found: dict[BoundModel, FloatArray] = {}
     for section in plan.sections:
         model = section.reference
         if model is None:
             raise SpecError("the sweep has no reference, and so no win rate", where="by", hint=_NEEDS_REFERENCE)
         if model not in found:
-            swept = {name: next(axis.array for axis in axes if axis.name == name) for name, _ in model.swept}
-            sums = evaluate_sums(model, packed, swept)["residual_sq"]
-            counts = np.diff(packed.offsets).astype(np.float64)
-            values = finish_systems(rms, counts, (sums.reshape(packed.n_systems, -1),))
-            found[model] = values.reshape(packed.n_systems, *sums.shape[1:])
+            found[model] = _rms(model, packed, _swept(model, plan.spec.grid), model.dims)
     followed = {dim for model in found for dim in model.dims}
     labels = [dim for dim in plan.spec.grid.label_dims if plan.dims[dim] > 1]
     dims = [dim for dim in plan.dims if dim in followed or dim in labels]
@@ -195,17 +244,86 @@ def rms_at(sweep: Sweep, places: Sequence[Mapping[str, Any]]) -> tuple[FloatArra
     if plan.spec.reference is None:
         raise SpecError("the sweep has no reference, and so no win rate", where="by", hint=_NEEDS_REFERENCE)
     sections = {position: section for section in plan.sections for position in section.positions}
-    names = {dim: [axis.name for axis in grid.along(dim)] for dim in grid.dims}
-    known = {
-        dim: {key: i for i, key in enumerate(zip(*(axis.values for axis in grid.along(dim)), strict=True))}
-        for dim in grid.dims
-    }
+    numbers = _numbers(grid, {axis.name: [place[axis.name] for place in places] for axis in grid.axes})
     engine, found = Engine(plan, packed), np.empty((2, packed.n_systems, len(places)))
-    for i, place in enumerate(places):
-        index = {dim: known[dim][tuple(place[name] for name in names[dim])] for dim in grid.dims}
+    for i in range(len(places)):
+        index = {dim: int(each[i]) for dim, each in numbers.items()}
         section = sections[tuple(index[dim] for dim in grid.label_dims)]
         found[0, :, i], found[1, :, i] = engine.rms_at(section, index)
     return found[0], found[1]
+
+
+def _evaluate_again(sweep: Sweep, here: xr.DataArray, points: npt.NDArray[np.intp]) -> FloatArray:
+    """Evaluate the model at some points of an array ``(n_systems, …)``, of which they are flat numbers.
+
+    A row at a time, along the dimension in which the points differ the most: where model and reference are equal, they
+    are so on a line or a plane of the grid. The values have the bits of the sweep, which do not depend on such cuts.
+    """
+    plan, packed = sweep.plan(probe=False), sweep.packed
+    grid, index = plan.spec.grid, dict[str, npt.NDArray[np.intp]]()
+    if here.ndim > 1:
+        index = dict(zip(map(str, here.dims[1:]), np.unravel_index(points, here.shape[1:]), strict=True))
+    columns: dict[str, Any] = {}
+    for name in (axis.name for axis in grid.axes):
+        if name not in here.coords:
+            raise SpecError(f"the result has lost its coordinate {name!r}", where="by")
+        coord = here[name].variable
+        values = coord.values[tuple(index[str(dim)] for dim in coord.dims)]
+        columns[name] = np.broadcast_to(values, points.shape).tolist()
+    numbers = _numbers(grid, columns)
+    sections = {position: i for i, section in enumerate(plan.sections) for position in section.positions}
+    labels = [numbers[dim] for dim in grid.label_dims]
+    section_of = np.array([sections[tuple(int(each[i]) for each in labels)] for i in range(points.size)])
+    found = np.empty((packed.n_systems, points.size))
+    for section in np.unique(section_of):
+        model, own = plan.sections[section].model, np.flatnonzero(section_of == section)
+        order = sorted(model.dims, key=lambda dim: np.unique(numbers[dim][own]).size)
+        outer = np.array([numbers[dim][own] for dim in order[:-1]]).reshape(-1, own.size)
+        row_of = np.unique(outer, axis=1, return_inverse=True)[1].ravel() if outer.size else np.zeros_like(own)
+        for row in range(row_of.max() + 1):
+            at = own[row_of == row]
+            here_only = {dim: numbers[dim][at[:1]] for dim in order[:-1]}
+            inverse: npt.NDArray[np.intp] = np.zeros(at.size, dtype=np.intp)
+            if order:
+                here_only[order[-1]], inverse = np.unique(numbers[order[-1]][at], return_inverse=True)
+            values = _rms(model, packed, _swept(model, grid, here_only), tuple(order))
+            found[:, at] = values.reshape(packed.n_systems, -1)[:, inverse]
+    rows = {name: i for i, name in enumerate(packed.systems)}
+    return found[[rows[name] for name in here[here.dims[0]].values.tolist()]]
+
+
+def _rms(model: BoundModel, packed: Packed, swept: Mapping[str, FloatArray], order: tuple[str, ...]) -> FloatArray:
+    """Return the RMS of each system under a model, shape ``(n_systems, *lengths of order)``."""
+    sums = evaluate_sums(model, packed, swept, order=order)["residual_sq"]
+    counts = np.diff(packed.offsets).astype(np.float64)
+    values = finish_systems(METRICS["rms"], counts, (sums.reshape(packed.n_systems, -1),))
+    return values.reshape(packed.n_systems, *sums.shape[1:])
+
+
+def _swept(
+    model: BoundModel, grid: Grid, at: Mapping[str, npt.NDArray[np.intp]] | None = None
+) -> dict[str, FloatArray]:
+    """Return the values of what a model sweeps: all, or those at some places of each dimension."""
+    arrays = {axis.name: axis.array for axis in grid.axes if not axis.is_label}
+    return {name: arrays[name] if at is None else arrays[name][at[dim]] for name, dim in model.swept}
+
+
+def _numbers(grid: Grid, columns: Mapping[str, Sequence[Any]]) -> dict[str, npt.NDArray[np.intp]]:
+    """Find the places along each dimension of a grid at which points lie, from their values of every axis."""
+    found: dict[str, npt.NDArray[np.intp]] = {}
+    for dim in grid.dims:
+        axes = grid.along(dim)
+        known = {key: i for i, key in enumerate(zip(*(axis.values for axis in axes), strict=True))}
+        wanted = list(zip(*(columns[axis.name] for axis in axes), strict=True))
+        if unknown := [key for key in wanted if key not in known]:
+            raise _unknown([axis.name for axis in axes], unknown[0])
+        found[dim] = np.array([known[key] for key in wanted], dtype=np.intp)
+    return found
+
+
+def _unknown(names: Sequence[str], values: Sequence[Any]) -> SpecError:
+    what = f"{', '.join(names)} = {', '.join(map(str, values))} is not in the sweep"
+    return SpecError(what, where="sweep", hint="name the sweep that made the result")
 
 
 def _at_grid_of(array: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
@@ -219,8 +337,7 @@ def _at_grid_of(array: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
         wanted, known = (list(zip(*each, strict=True)) for each in columns)
         at = {key: i for i, key in enumerate(known)}
         if unknown := [key for key in wanted if key not in at]:
-            what = f"{', '.join(names)} = {', '.join(map(str, unknown[0]))} is not in the sweep"
-            raise SpecError(what, where="sweep", hint="name the sweep that made the result")
+            raise _unknown(names, unknown[0])
         index = [at[key] for key in wanted]
         place[dim] = index if dim in array.dims else index[0]
     return reference.isel(place)

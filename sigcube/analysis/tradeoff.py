@@ -1,6 +1,7 @@
 """Two datasets under one model: what the best for one costs the other, and summaries of several added up."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import far_from_best
-from sigcube.analysis.labelled import about, check_array, system_dim
+from sigcube.analysis.labelled import about, axes_along, check_array, system_dim
 from sigcube.errors import SpecError, did_you_mean
 
 __all__ = ["combined", "tradeoff"]
@@ -65,8 +66,9 @@ def tradeoff(tree: xr.DataTree, *, x: str, y: str) -> xr.Dataset:
     index = np.unravel_index(front, wide[0].shape)
     axes: dict[str, Any] = {}
     for dim, at in zip(map(str, wide[0].dims), index, strict=True):
-        for name in (str(name) for name, each in wide[0].coords.items() if each.dims == (dim,)):
-            coord = wide[0][name]
+        # An axis may be one of the second alone, also along a dimension that both have.
+        coords = {name: each[name] for each in reversed(arrays) if dim in each.dims for name in axes_along(each, dim)}
+        for name, coord in coords.items():
             axes[name] = "point", coord.values[at], coord.attrs
             axes[f"{name}_at"] = "place", coord.values[at[list(places.values())]], coord.attrs
     found: dict[str, Any] = {}
@@ -133,14 +135,13 @@ def _summary(tree: xr.DataTree, name: str, *, where: str) -> xr.DataArray:
 
 
 def _refuse_other_axes(arrays: list[xr.DataArray], names: list[str]) -> None:
-    """Refuse summaries whose common axes have other values: they would be joined by what they share."""
-    for one, name in zip(arrays[1:], names[1:], strict=True):
-        for dim in set(map(str, one.dims)) & set(map(str, arrays[0].dims)):
-            alike = one.sizes[dim] == arrays[0].sizes[dim] and (
-                dim not in one.coords or np.array_equal(one[dim].values, arrays[0][dim].values)
-            )
-            if not alike:
-                raise SpecError(f"{names[0]} and {name} have other values along {dim!r}", where="tree")
+    """Refuse summaries of which two have other values along an axis: they would be joined by what they share."""
+    for (name, one), (other_name, other) in combinations(zip(names, arrays, strict=True), 2):
+        for dim in (str(dim) for dim in one.dims if dim in other.dims):
+            common = set(axes_along(one, dim)) & set(axes_along(other, dim))
+            alike = all(np.array_equal(one[axis].values, other[axis].values) for axis in common)
+            if one.sizes[dim] != other.sizes[dim] or not alike:
+                raise SpecError(f"{name} and {other_name} have other values along {dim!r}", where="tree")
 
 
 def _front(values: list[npt.NDArray[Any]], attrs: list[dict[str, Any]]) -> npt.NDArray[np.int64]:

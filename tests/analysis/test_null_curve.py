@@ -10,7 +10,7 @@ import xarray as xr
 
 from sigcube import Sweep, open_result
 from sigcube.analysis import null_curve, specification_curve
-from sigcube.errors import SpecError
+from sigcube.errors import SpecError, StoreMismatch
 
 AXES = {
     "nu": ["rar", "simple", "standard"],
@@ -85,6 +85,27 @@ def test_what_was_not_kept_is_evaluated_again(stores: dict[bool, Path]) -> None:
     turned = null_curve(back, threshold=0.5, n=20, over=["nu", "a0"])
     part = null_curve(open_result(stores[True]).isel(nu=[2, 0], a0=[1, 0, 2]), threshold=0.5, n=20, over=["nu", "a0"])
     xr.testing.assert_identical(turned, part)
+
+
+@pytest.mark.parametrize("by", ["win_rate", "rms_mean"])
+def test_a_reference_is_no_better_than_itself_whatever_was_rounded(mock_cube: xr.Dataset, by: str) -> None:
+    axes = {"upsilon_disk": [0.4, 0.5], "a0": [1.1e-10, 1.2e-10, 1.3e-10]}
+    sweep = sweep_of(mock_cube, keep=True, axes=axes, reference="mond", dtype="float32")
+    result = sweep.compute()
+    assert result.rms.dtype == np.float32
+    found = null_curve(result, by=by, n=30, over=["a0", "upsilon_disk"], sweep=sweep)
+    np.testing.assert_allclose(found.value, np.sort(result[by].values.ravel())[:: -1 if by == "win_rate" else 1], 1e-6)
+    # At the reference's own place an exchange changes nothing.
+    alike = null_curve(result, by="win_rate", n=30, over="upsilon_disk", at={"a0": 1.2e-10}, sweep=sweep)
+    np.testing.assert_array_equal(alike.value, [0.0, 0.0])
+    np.testing.assert_array_equal(alike.drawn, np.zeros((2, 30)))
+
+
+def test_a_result_with_other_values_than_its_model_has_is_refused(mock_cube: xr.Dataset) -> None:
+    sweep = sweep_of(mock_cube, keep=True, axes={"a0": [1e-13, 1.2e-10]})
+    result = sweep.compute()
+    with pytest.raises(StoreMismatch, match="other values now than when the result was written"):
+        null_curve(result.assign(win_rate=result.win_rate * 0.5 + 0.3), sweep=sweep)
 
 
 def test_the_same_seed_gives_the_same_draws_and_a_model_like_its_reference_is_no_better(mock_cube: xr.Dataset) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sigcube.analysis import specification_curve
+from sigcube.analysis import robustness, specification_curve
 from sigcube.errors import SpecError
 from tests.results import kept_result, small_result
 
@@ -99,6 +99,33 @@ def test_one_specification() -> None:
     assert (found.value.values.tolist(), float(found.share), found.sizes["axis"]) == ([0.7], 1.0, 0)
 
 
+def first_is_nan(result: xr.Dataset) -> xr.DataArray:
+    """A summary without values where the first of A is."""
+    return result.rms_mean.where(result.A > result.A[0])
+
+
+def test_all_roles_are_counted_in_one_way() -> None:
+    array = kept_result().rms_mean
+    for name, role in (("window", "arbitrary"), ("k", "arbitrary"), ("A", "physical")):
+        array[name].attrs["role"] = role
+    # The one place of A that weighs: its weights change no share over the other two axes, nor does uniform weight.
+    threshold = float(array.isel(A=0).median())
+    given = robustness(array, threshold=threshold, weights={"A": [1, 0, 0, 0]})
+    uniform = robustness(array, threshold=threshold, weights={"A": np.full(4, 0.25)})
+    empty = robustness(array, threshold=threshold, weights={})
+    once = robustness(array, threshold=threshold)
+    np.testing.assert_array_equal(given.weight, [1.0, 1.0, 1.0])
+    assert float(given.share.sel(role="arbitrary")) == float(uniform.share.sel(role="arbitrary"))
+    xr.testing.assert_allclose(uniform.share, empty.share)
+    # `geometric` has no k, so that points which repeat it have weight, but are not counted.
+    assert (float(once.weight.sel(role="arbitrary")), float(once.weight.sel(role="all"))) == (4.0, 16.0)
+    assert [each.attrs["weights"] for each in (given, empty, once)] == [
+        "given along A, uniform otherwise",
+        "weighted, uniform",
+        "uniform",
+    ]
+
+
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
@@ -107,6 +134,17 @@ def test_one_specification() -> None:
         (lambda r: specification_curve(r.rms_mean, threshold=1.0, holds=np.isfinite), "one statement at a time"),
         (lambda r: specification_curve(r.rms_mean, holds=lambda v: True), "does not tell for each value"),
         (lambda r: specification_curve(r), "one array of numbers"),
+        (lambda r: specification_curve(r.rms_mean, threshold=np.nan), "nothing is better or worse than this"),
+        (lambda r: specification_curve(r.rms_mean, threshold=-np.inf), "nothing is better or worse than this"),
+        (lambda r: robustness(r.rms_mean, threshold=float("nan")), "nothing is better or worse than this"),
+        (lambda r: robustness(r.rms_mean, threshold=1.0, weights={"A": "much"}), "weights are numbers"),
+        (lambda r: robustness(r.rms_mean, threshold=1.0, weights={"A": [[0.5], [0.2, 0.3]]}), "weights are numbers"),
+        (lambda r: robustness(r.rms_mean, threshold=1.0, weights={"A": [object()] * 4}), "weights are numbers"),
+        (
+            lambda r: robustness(first_is_nan(r), threshold=1.0, weights={"A": [1, 0, 0, 0]}),
+            "finite value and a weight",
+        ),
+        (lambda r: specification_curve(first_is_nan(r), weights={"A": [1, 0, 0, 0]}), "finite value and a weight"),
     ],
 )
 def test_bad_questions_get_one_clear_error(ask: Callable[[Any], object], words: str) -> None:

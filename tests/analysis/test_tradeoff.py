@@ -109,11 +109,43 @@ def test_bad_questions_get_one_clear_error(ask: Callable[[Any], object], words: 
     assert re.search(words, str(caught.value), flags=re.DOTALL)
 
 
+def three() -> xr.DataTree:
+    """Three summaries, the last two over one axis with other values."""
+    each = {"a": ("p", [0, 1]), "b": ("q", [1, 2, 3]), "c": ("q", [2, 3, 4])}
+    return xr.DataTree.from_dict(
+        {
+            name: xr.Dataset({"s": (dim, np.arange(1.0, len(at) + 1), {"best": "smallest"})}, {dim: at})
+            for name, (dim, at) in each.items()
+        }
+    )
+
+
+def test_any_two_of_several_have_the_same_values() -> None:
+    with pytest.raises(SpecError, match="b/s and c/s have other values along 'q'"):
+        combined(three(), {"a/s": 1.0, "b/s": 1.0, "c/s": 1.0})
+    total = combined(three(), {"a/s": 1.0, "b/s": 1.0})
+    assert total.sizes == {"p": 2, "q": 3}
+
+
+def test_axes_of_either_are_named() -> None:
+    tree = three()
+    tree["c"] = tree["c"].to_dataset().assign_coords(q=[1, 2, 3], r=("q", [0.5, 0.7, 0.9]))
+    for x, y in (("b/s", "c/s"), ("c/s", "b/s")):
+        found = tradeoff(tree, x=x, y=y)
+        assert (found.q.values.tolist(), found.r.values.tolist()) == ([1], [0.5])
+        assert found.r_at.values.tolist() == [0.5, 0.5, 0.5]
+
+
 def test_datasets_without_common_values_cannot_be_held_against_each_other() -> None:
     tree = tree_of(np.ones((4, 3)), np.ones(4))
     tree["clash"] = tree["clash"].to_dataset().assign_coords(A=[0.5, 1.0, 1.5, 3.0])
     with pytest.raises(SpecError, match="have other values along 'A'"):
         tradeoff(tree, x="sparc/rms_mean", y="clash/bias")
+    tree = three()
+    tree["b"] = tree["b"].to_dataset().assign_coords(r=("q", [0, 1, 2]))
+    tree["c"] = tree["c"].to_dataset().assign_coords(q=[1, 2, 3], r=("q", [0, 1, 5]))
+    with pytest.raises(SpecError, match="b/s and c/s have other values along 'q'"):
+        tradeoff(tree, x="b/s", y="c/s")
     empty = tree_of(np.full((4, 3), np.nan), np.ones(4))
     with pytest.raises(SpecError, match="no point has a finite value of both"):
         tradeoff(empty, x="sparc/rms_mean", y="clash/bias")

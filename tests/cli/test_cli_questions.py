@@ -164,6 +164,8 @@ def test_holdout(store: str, result: xr.Dataset) -> None:
         (("ablation", "--baseline", "nu"), ExitCode.USAGE, "AXIS=VALUE"),
         (("ablation", "--baseline", "a0=much"), ExitCode.USAGE, "a0 takes numbers"),
         (("holdout", "--folds", "1"), ExitCode.USAGE, "2 to 12"),
+        (("curve", "--threshold", "nan"), ExitCode.USAGE, "nothing is better or worse than this"),
+        (("curve", "--threshold=-inf"), ExitCode.USAGE, "nothing is better or worse than this"),
     ],
 )
 def test_bad_questions_get_one_clear_error(store: str, words: tuple[str, ...], code: ExitCode, said: str) -> None:

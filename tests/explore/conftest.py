@@ -10,9 +10,9 @@ import xarray as xr
 import sigcube
 from sigcube.cube import save_cube
 from sigcube.driver import run_blocks_here
+from sigcube.driver.block_task import run_block
 from sigcube.readers.mock import mock_survey
 from sigcube.store import Written, open_or_create
-from sigcube.sweep import run_block
 
 AXES = {
     "window": ["geometric", "power"],

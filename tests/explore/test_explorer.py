@@ -59,7 +59,7 @@ def states(draw: st.DrawFn, offer: ExplorerOffer) -> ExplorerState:
     def place() -> Mapping[str, float | str]:
         found: dict[str, float | str] = {}
         for axis in offer.axes:
-            if axis.role == "label":
+            if axis.use == "label":
                 found[axis.name] = draw(st.sampled_from(axis.texts))
             else:
                 found[axis.name] = draw(st.floats(float(axis.values[0]), float(axis.values[-1])))

@@ -211,7 +211,8 @@ def test_a_running_sweep_fills_in(browser: Live, half: Path, explored_sweep: sig
         assert browser.eval("said().some((text) => text.includes('1 of 2 blocks are done'))")
         explored_sweep.run(half, workers=0)
         browser.wait("!said().some((text) => text.includes('Not computed yet'))", seconds=20)
-        assert not browser.eval("said().some((text) => text.includes('1 of 2 blocks are done'))")
+        # A map may be drawn from more than the journal held when the text was made; the next look follows in its time.
+        browser.wait("!said().some((text) => text.includes('1 of 2 blocks are done'))", seconds=20)
         assert browser.console == []
         browser.goto("about:blank")
 

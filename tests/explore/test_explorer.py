@@ -2,11 +2,13 @@
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
@@ -19,9 +21,13 @@ from hypothesis import strategies as st
 
 import sigcube
 from sigcube.errors import SigcubeError, SpecError
-from sigcube.explore.explorer import Explorer
+from sigcube.explore.explorer import Explorer, answers
+from sigcube.explore.explorer import follow as follow_module
+from sigcube.explore.explorer import page as page_module
+from sigcube.explore.explorer.answers import Answers
 from sigcube.explore.explorer.data import ExplorerData
 from sigcube.explore.explorer.figures import rounded_span
+from sigcube.explore.explorer.follow import follow
 from sigcube.explore.explorer.page import ExplorerPage
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
 from sigcube.explore.explorer.tabs import TABS, ExplorerTab
@@ -125,6 +131,17 @@ def test_what_varies_together_is_taken_to_the_grid(survey: xr.Dataset) -> None:
     assert explorer.data.whole_place(explorer.state.place, explorer.offer) == {"A": 1.0, "xi_scale": 0.2}
 
 
+@pytest.mark.parametrize("text", ["5", "-1", "0", "1e-3", "inf", "nan"])
+def test_a_value_outside_the_grid_is_refused_also_where_others_are_taken_to_it(text: str, survey: xr.Dataset) -> None:
+    # Without the cube no axis takes values between grid points, and along this one the nearest is found by logarithms.
+    axes = {"a0": sigcube.geomspace(1e-11, 1e-9, 5)}
+    result = Sweep(survey, sample="unflagged", kernel="mond", axes=axes).compute()
+    assert Explorer(result, query="a.a0=1.1e-10").state.place["a0"] == result.a0.values[2]
+    with pytest.raises(SpecError, match="this value is outside the grid") as caught:
+        Explorer(result, query=f"a.a0={text}")
+    assert caught.value.expected == "1e-11 to 1e-09"
+
+
 # Values.
 
 
@@ -213,6 +230,31 @@ def test_a_result_without_its_models_is_shown_at_its_grid_points(tmp_path: Path)
     stored = float(small_result().rms_mean.sel(explorer.state.place, method=None))
     assert f"{stored:.4g}" in texts(page)
     assert page._systems is None
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        '{"bogus": 1}',
+        "[]",
+        "x",
+        "null",
+        "7",
+        '{"cube": "elsewhere.zarr"}',
+        '{"sample": "all"}',
+        '{"kernel": ["mond"], "metrics": 3, "reference": null}',
+        '{"models": {"a": 1}, "metrics": [], "reference": null, "axes": []}',
+        "[" * 100_000,
+        5,
+    ],
+    ids=lambda spec: str(spec)[:12],
+)
+def test_a_spec_of_somebody_elses_making_leaves_the_values_of_the_grid(spec: Any, survey: xr.Dataset) -> None:
+    result = Sweep(survey, sample="unflagged", kernel="mond", axes={"a0": [1e-10, 1.2e-10]}).compute()
+    assert Explorer(result, survey).data.live is not None
+    data = Explorer(result.assign_attrs(spec=spec), survey).data
+    assert data.live is None
+    assert data.note.startswith("values of the grid alone")
 
 
 # The page as models.
@@ -310,7 +352,138 @@ def test_what_is_not_computed_yet_is_said_and_filled_in(half: Path, explored_swe
     assert "Not computed yet" not in texts(page)
 
 
+class Waiting:
+    """What a page asks to be called later, until a test calls it."""
+
+    def __init__(self) -> None:
+        self.calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Call the next one, once it is there."""
+        self.calls.get(timeout=20)()
+
+
+def test_drawing_takes_its_share_of_the_time_alone(
+    half: Path, explored_sweep: sigcube.Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, waiting, looks = [100.0], Waiting(), []
+    for module in (follow_module, page_module):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    page = Explorer(half).page(later=waiting.calls.put)
+    follow(page, lambda look, _: looks.append(look))
+    (look,) = looks
+    drawn, draw = [], page._draw
+
+    def slow() -> None:
+        drawn.append(now[0])
+        now[0] += 3.0
+        draw()
+
+    monkeypatch.setattr(page, "_draw", slow)
+    journal = half / "journal" / "blocks.jsonl"
+
+    def grow_and_look() -> None:
+        now[0] += 1.0
+        stat = journal.stat()
+        os.utime(journal, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+        look()
+
+    grow_and_look()
+    # It is only ahead: looking again asks for no second drawing, nor does the time pass for it.
+    now[0] += 100.0
+    grow_and_look()
+    waiting.run()
+    assert (drawn, waiting.calls.empty()) == ([202.0], True)
+    # A drawing of 3 s, of a look at 101, allows the next one at 116: long ago. That one, at 206, allows one at 221.
+    grow_and_look()
+    waiting.run()
+    assert drawn == [202.0, 206.0]
+    for _ in range(11):
+        grow_and_look()
+    assert (now[0], waiting.calls.empty()) == (220.0, True)
+    grow_and_look()
+    waiting.run()
+    assert drawn == [202.0, 206.0, 221.0]
+
+
 # Tabs, copies, files.
+
+
+def test_answers_are_computed_one_at_a_time_and_the_newest_question_is_shown(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "_MANY", 0)
+    begun, go, waiting = queue.SimpleQueue(), queue.SimpleQueue(), Waiting()
+    place, change = [1.0], lambda state: None
+
+    def content(state: ExplorerState, data: ExplorerData) -> list[str]:
+        begun.put(state.place["A"])
+        return [f"{state.place['A']}: {go.get(timeout=20)}"]
+
+    tab = ExplorerTab("mine", content, of_place=True)
+    state = explorer.start.changed(tab="mine")
+    card = Answers(explorer.data, [tab], state=lambda: state.at(A=place[0]), change=change, later=waiting.calls.put)
+
+    def shown() -> str:
+        return "".join(each.text for each in card._body.children)
+
+    card.show(anew=True)
+    assert begun.get(timeout=20) == 1.0
+    # The sweep goes on: the same question again, several times, then another one.
+    for place[0], anew in ((1.0, True), (1.0, True), (1.1, False), (1.2, False), (1.2, True)):
+        card.show(anew=anew)
+    go.put("old")
+    waiting.run()
+    assert shown() == "The answer is being computed …"
+    assert begun.get(timeout=20) == 1.2
+    # A second answer to the question that is shown follows the first, which stays until then.
+    card.show(anew=True)
+    go.put("first")
+    waiting.run()
+    assert shown() == "1.2: first"
+    assert begun.get(timeout=20) == 1.2
+    card.show(anew=True)
+    assert shown() == "1.2: first"
+    go.put("second")
+    waiting.run()
+    assert shown() == "1.2: second"
+    go.put("third")
+    waiting.run()
+    assert (shown(), begun.get(timeout=20), begun.empty()) == ("1.2: third", 1.2, True)
+
+
+@pytest.mark.parametrize("many", [0, 10**9], ids=["beside", "at once"])
+def test_a_tab_that_fails_says_so(
+    many: int, explorer: Explorer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(answers, "_MANY", many)
+    waiting = Waiting()
+
+    def content(state: ExplorerState, data: ExplorerData) -> list[str]:
+        raise ZeroDivisionError("of its own")
+
+    page = Explorer(explorer.data.path, tabs=[ExplorerTab("mine", content)]).page(later=waiting.calls.put)
+    if many == 0:
+        waiting.run()
+    said = "This question has no answer, for an error in its code: ZeroDivisionError: of its own"
+    assert said in texts(page)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_answer_for_a_page_that_was_closed_is_dropped(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "_MANY", 0)
+    ended: list[Thread] = []
+    start = Thread.start
+    monkeypatch.setattr(Thread, "start", lambda thread: (ended.append(thread), start(thread)))
+
+    def closed(then: Callable[[], None]) -> None:
+        raise RuntimeError("the session is closed")
+
+    # An exception that ends a thread is a warning, and so an error, of pytest.
+    Explorer(explorer.data.path, tabs=[ExplorerTab("mine", lambda *_: ["yes"])]).page(later=closed)
+    (thread,) = [each for each in ended if each.name == "sigcube-explorer-answer"]
+    thread.join(timeout=20)
+    assert not thread.is_alive()
 
 
 def test_every_tab_has_an_answer(explorer: Explorer) -> None:

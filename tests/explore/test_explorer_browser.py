@@ -211,7 +211,8 @@ def test_a_running_sweep_fills_in(browser: Live, half: Path, explored_sweep: sig
         assert browser.eval("said().some((text) => text.includes('1 of 2 blocks are done'))")
         explored_sweep.run(half, workers=0)
         browser.wait("!said().some((text) => text.includes('Not computed yet'))", seconds=20)
-        assert not browser.eval("said().some((text) => text.includes('1 of 2 blocks are done'))")
+        # A map may be drawn from more than the journal held when the text was made; the next look follows in its time.
+        browser.wait("!said().some((text) => text.includes('1 of 2 blocks are done'))", seconds=20)
         assert browser.console == []
         browser.goto("about:blank")
 
@@ -258,7 +259,7 @@ def test_a_page_runs_its_own_scripts_alone(address: str) -> None:
     policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert "unsafe-inline" not in policy["script-src"]
-    assert "sha256-" in policy["script-src"]
+    assert "sha256-" not in policy["script-src"]
     assert headers["Referrer-Policy"] == "no-referrer"
     # No address of elsewhere: what the page needs comes from this server.
     assert b"cdn." not in body

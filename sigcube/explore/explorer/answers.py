@@ -1,5 +1,6 @@
 """The card of questions in the explorer: its tabs, and their answers, the long ones computed beside all else."""
 
+import logging
 from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any
@@ -22,6 +23,7 @@ _MANY = 300_000
 # Of more it is a matter of seconds to minutes: one has to ask for it.
 _MOST_UNASKED = 10**7
 _BESIDE_EACH_OTHER = 3
+_LOG = logging.getLogger(__name__)
 
 
 class Answers:
@@ -51,6 +53,10 @@ class Answers:
         self._data, self._state, self._later = data, state, later
         self._tabs = {tab.title: tab for tab in tabs}
         self._asked: object = None
+        # The number of the question that is shown; the one that is being answered, and the next one.
+        self._number = 0
+        self._at_work = False
+        self._next: tuple[int, ExplorerTab, ExplorerState] | None = None
         self._body = column(spacing=8)
         self.figures: list[Any] = []
         self._switch = style.buttons([*self._tabs])
@@ -67,26 +73,48 @@ class Answers:
         wanted = state.tab, state.metric, (state.place, state.other, state.systems) if tab.of_place else None
         if wanted == self._asked and not anew:
             return
-        self._asked = wanted
+        if wanted != self._asked:
+            self._number += 1
+            self._next = None
+        again, self._asked = wanted == self._asked, wanted
         self._switch.active = [*self._tabs].index(tab.title)
-        if self._data.result["status"].size > _MOST_UNASKED:
+        number, size = self._number, self._data.result["status"].size
+        if size > _MOST_UNASKED:
             go = button("answer it", width=90)
-            go.on_click(lambda: self._answer(tab, state, wanted))
-            values = f"{self._data.result['status'].size:,}"
-            self._body.children = [style.text_line(f"This question goes through all {values} values."), go]
+            go.on_click(lambda: self._answer(number, tab, state, again=False))
+            self._body.children = [style.text_line(f"This question goes through all {size:,} values."), go]
         else:
-            self._answer(tab, state, wanted)
+            self._answer(number, tab, state, again=again)
 
-    def _answer(self, tab: ExplorerTab, state: ExplorerState, wanted: object) -> None:
+    def _answer(self, number: int, tab: ExplorerTab, state: ExplorerState, *, again: bool) -> None:
         if self._later is None or self._data.result["status"].size < _MANY:
             self._put(self._ask(tab, state))
             return
-        self._body.children = [style.text_line("The answer is being computed …")]
-        later = self._later
+        if not again:
+            self._body.children = [style.text_line("The answer is being computed …")]
+        self._next = number, tab, state
+        if not self._at_work:
+            self._work(self._later)
+
+    def _work(self, later: Later) -> None:
+        """Answer the next question beside all else; one at a time, so that a sweep that runs does not heap them up."""
+        if self._next is None:
+            return
+        (number, tab, state), self._next = self._next, None
+        self._at_work = True
+
+        def done(found: Sequence[Any]) -> None:
+            self._at_work = False
+            if number == self._number:
+                self._put(found)
+            self._work(later)
 
         def work() -> None:
             found = self._ask(tab, state)
-            later(lambda: self._put(found) if wanted == self._asked else None)
+            try:
+                later(lambda: done(found))
+            except Exception:
+                _LOG.debug("the page was closed before its answer", exc_info=True)
 
         Thread(target=work, name="sigcube-explorer-answer", daemon=True).start()
 
@@ -95,6 +123,10 @@ class Answers:
             return tab.content(state, self._data)
         except SigcubeError as error:
             return [str(error)]
+        except Exception as error:
+            # A tab may be of somebody's own; the page goes on without its answer.
+            _LOG.exception("the tab %r has no answer", tab.title)
+            return [f"This question has no answer, for an error in its code: {type(error).__name__}: {error}"]
 
     def _put(self, found: Sequence[Any]) -> None:
         made: list[Any] = []

@@ -23,6 +23,7 @@ from sigcube.explore.explorer.live import LiveModels
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState, Place
 from sigcube.explore.result_data import ResultAxis, thin, whole_axes
 from sigcube.model.frames import variables_of
+from sigcube.plan.spec import FORMER_KEYS, MODEL, spec_from_record
 from sigcube.store import journal_folder
 from sigcube.store.result import changed_parts
 from sigcube.sweep import Sweep
@@ -43,6 +44,8 @@ _MOST_PLACES = 800
 _MOST_CUBES = 100
 # What curves show of the points of a cube, beside what is observed.
 _POINTS = ("r", "v_gas", "v_disk", "v_bul", "height")
+# What a spec raises that is of somebody else's making: anything may stand in the attribute of a Dataset.
+_NO_SPEC = (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError)
 # Slices that are kept, by their bytes.
 _KEPT_BYTES = 2**27
 
@@ -305,10 +308,19 @@ def _sweep_behind(result: xr.Dataset, path: Path | None, cube: xr.Dataset | None
             return sweep, ""
         if cube is None or "spec" not in result.attrs:
             return None, "values of the grid alone: give the cube to see curves and what is between grid points"
-        record = {key: value for key, value in json.loads(result.attrs["spec"]).items() if key != "kind"}
         own = {name: result.attrs[name] for name in ("sample", "where", "error_floor") if name in result.attrs}
-        if record.get("axes") and "models" in record:
-            record["axes"] = {name: axis for name, axis in record["axes"].items() if name != "model"}
-        return Sweep(cube, **own, **record), ""
+        return Sweep(cube, **own, **_arguments_of(result.attrs["spec"])), ""
     except SigcubeError as error:
         return None, str(error).splitlines()[0]
+    except _NO_SPEC:
+        return None, "values of the grid alone: its spec is not one that sigcube has written"
+
+
+def _arguments_of(text: str) -> dict[str, Any]:
+    """Return what a sweep takes from the spec of a result, once it is known to be one."""
+    record = json.loads(text)
+    spec_from_record(record)
+    found = {FORMER_KEYS.get(key, key): value for key, value in record.items() if key != "kind"}
+    if "models" in record:
+        found["axes"] = {name: axis for name, axis in record["axes"].items() if name != MODEL}
+    return found

@@ -1,8 +1,8 @@
 """How the explorer follows a sweep that runs: it looks at the journal, and draws again when blocks have landed."""
 
 import os
-import time
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from sigcube.errors import SigcubeError
@@ -38,7 +38,8 @@ class _Follower:
     def __init__(self, page: ExplorerPage, journal: Any) -> None:
         self._page, self._journal = page, journal
         self._seen: tuple[int, int] | None = None
-        self._next = 0.0
+        # When it last read the journal, how long that took, and what the page had taken for drawing before [s].
+        self._start = self._read = self._drawn = 0.0
 
     def look(self) -> None:
         """See whether the journal has grown since."""
@@ -48,20 +49,28 @@ class _Follower:
             self._page.say_progress("The store is gone.")
             return
         now = found.st_size, found.st_mtime_ns
-        if now == self._seen or time.monotonic() < self._next:
+        if now == self._seen or self._is_soon():
             return
         first, self._seen = self._seen is None, now
-        start = time.monotonic()
+        self._start, self._drawn = monotonic(), self._page.seconds_drawn
         try:
             state = status(str(self._page.data.path))
         except SigcubeError as error:
             self._page.say_progress(error.what)
             return
+        finally:
+            self._read = monotonic() - self._start
         self._page.say_progress(_progress_text(state))
         if not first:
             self._page.refresh()
-        # A journal of a million blocks is not read each second.
-        self._next = start + (time.monotonic() - start) / _SHARE
+
+    def _is_soon(self) -> bool:
+        """Whether the page has not drawn yet, or what the last look led to would take more than its share of the time.
+
+        A journal of a million blocks is not read each second, nor a large map drawn.
+        """
+        taken = self._read + self._page.seconds_drawn - self._drawn
+        return self._page.waiting or monotonic() < self._start + taken / _SHARE
 
 
 def _progress_text(state: StoreStatus) -> str:

@@ -1,6 +1,8 @@
 """The page of the explorer: a view, what is computed for it, and the figures that show it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -64,7 +66,9 @@ class ExplorerPage:
         failure: str = "",
     ) -> None:
         self.data, self.offer, self.state = data, offer, state
-        self._later, self._calm, self._waiting = later, calm, False
+        self._later, self._calm = later, calm
+        #: Whether a drawing is ahead, and how long all of them have taken so far [s].
+        self.waiting, self.seconds_drawn = False, 0.0
         self._drawn: ExplorerState | None = None
         #: Called after the page was drawn.
         self.after: Callable[[], None] | None = None
@@ -116,13 +120,13 @@ class ExplorerPage:
     def _draw_soon(self) -> None:
         if self._later is None:
             self.draw()
-        elif not self._waiting:
+        elif not self.waiting:
             # Of many changes that arrive together, the last one is drawn.
-            self._waiting = True
+            self.waiting = True
             self._later(self._draw_waiting)
 
     def _draw_waiting(self) -> None:
-        self._waiting = False
+        self.waiting = False
         self.draw()
 
     def refresh(self) -> None:
@@ -153,6 +157,24 @@ class ExplorerPage:
 
     def draw(self) -> None:
         """Bring figures, tables and controls up to the view."""
+        with self._clock():
+            self._draw()
+        if self._calm is None:
+            self._draw_rest()
+        else:
+            self._calm(self._draw_rest)
+        if self.after is not None:
+            self.after()
+
+    @contextmanager
+    def _clock(self) -> Iterator[None]:
+        start = monotonic()
+        try:
+            yield
+        finally:
+            self.seconds_drawn += monotonic() - start
+
+    def _draw(self) -> None:
         state, before, self._drawn = self.state, self._drawn, self.state
         try:
             if before is not None and (before.x, before.y) != (state.x, state.y):
@@ -173,16 +195,11 @@ class ExplorerPage:
             self._copies[name].say(write(self.data, state, self.offer, cube=cube))
         self._address.say(state.to_query())
         self._lines.send()
-        if self._calm is None:
-            self._draw_rest()
-        else:
-            self._calm(self._draw_rest)
-        if self.after is not None:
-            self.after()
 
     def _draw_rest(self) -> None:
         if self._systems is not None:
-            self._systems.show_rest(*self._models())
+            with self._clock():
+                self._systems.show_rest(*self._models())
 
     def _place(self, place: Place) -> PlaceValues:
         key = tuple(place.items())

@@ -1,13 +1,11 @@
 """The server of the explorer: on this machine alone, and for those alone who know the token in its address."""
 
-import base64
-import hashlib
 import logging
-import re
 import secrets
 import signal
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -25,9 +23,9 @@ __all__ = ["serve_explorer"]
 # So long after the last change [ms] the dots and the list of systems are drawn.
 _PAUSE = 200
 _HOST = "127.0.0.1"
-_INLINE = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 # Of Bokeh alone: its own page would hold addresses of whatever else the process has loaded, such as Panel's components.
-# No text of a result is in it; those come over the socket, into models.
+# No text of a result is in it; those come over the socket, into models. The two scripts of Bokeh, numbers of models and
+# where the socket is, get the word by which the policy knows them; no other script could know it.
 _PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -45,15 +43,15 @@ _PAGE = """\
 {% for root in doc.roots %}
 <div id="{{ root.elementid }}" data-root-id="{{ root.id }}" style="display: contents;"></div>
 {% endfor %}
-{{ plot_script }}
+{{ plot_script | replace("<script", '<script nonce="' + nonce + '"', 2) }}
 </body>
 </html>
 """
 # Bokeh compiles the code of callbacks, and styles what it makes.
 _POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval' {}; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
-    "img-src 'self' data: blob:; connect-src 'self' ws://{}; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self' 'unsafe-eval' 'nonce-{}'; style-src 'self' 'unsafe-inline'; "
+    "font-src 'self' data:; img-src 'self' data: blob:; connect-src 'self' ws://{}; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -113,13 +111,17 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
     from bokeh.application import Application
     from bokeh.application.handlers.function import FunctionHandler
     from bokeh.server.server import Server
+    from tornado.ioloop import IOLoop
     from tornado.web import OutputTransform, RequestHandler
 
     token = secrets.token_urlsafe(24)
+    # One after the other: of many at once each would take the longer.
+    writer = ThreadPoolExecutor(1, thread_name_prefix="sigcube-explorer-export")
 
     def make_page(document: Any) -> None:
-        arguments = document.session_context.request.arguments
-        _fill(explorer, document, _query(arguments))
+        request = document.session_context.request
+        document.template_variables["nonce"] = request.nonce
+        _fill(explorer, document, _query(request.arguments))
 
     class Forbidden(RequestHandler):  # type: ignore[misc]
         """What is not below the token does not exist for those who do not know it."""
@@ -131,11 +133,11 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
     class Export(RequestHandler):  # type: ignore[misc]
         """The view as one file."""
 
-        def get(self) -> None:
+        async def get(self) -> None:
             try:
                 state = ExplorerState.from_query(self.request.query, explorer.offer, explorer.start)
-                with tempfile.TemporaryDirectory(prefix="sigcube-") as folder:
-                    content = explorer.save(Path(folder, "page.html"), state=state).read_bytes()
+                # Meanwhile the pages go on.
+                content = await IOLoop.current().run_in_executor(writer, _export, explorer, state)
             except SigcubeError as error:
                 self.set_status(400)
                 self.set_header("Content-Type", "text/plain; charset=utf-8")
@@ -149,14 +151,11 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
         """Headers of every answer: no script runs but those of the page, and nothing is fetched from elsewhere."""
 
         def __init__(self, request: Any) -> None:
-            self._host = request.host
+            # Made before anything of the answer is; the page finds it at its request.
+            self._nonce = request.nonce = secrets.token_urlsafe(18)
 
         def transform_first_chunk(self, status_code: int, headers: Any, chunk: bytes, finishing: bool) -> Any:
-            own = " ".join(
-                f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"
-                for script in _INLINE.findall(chunk)
-            )
-            headers["Content-Security-Policy"] = _POLICY.format(own, f"{_HOST}:{server.port}")
+            headers["Content-Security-Policy"] = _POLICY.format(self._nonce, f"{_HOST}:{server.port}")
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Referrer-Policy"] = "no-referrer"
             return status_code, headers, chunk
@@ -177,6 +176,11 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
     except OSError as error:
         raise SpecError("this port cannot be listened on", where="--port", found=f"{port}: {error.strerror}") from None
     return server, f"http://{_HOST}:{server.port}/{token}/"
+
+
+def _export(explorer: Explorer, state: ExplorerState) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="sigcube-") as folder:
+        return explorer.save(Path(folder, "page.html"), state=state).read_bytes()
 
 
 def _query(arguments: dict[str, list[bytes]]) -> str:

@@ -253,8 +253,11 @@ def _value(offer: ExplorerOffer, name: str, text: str, *, where: str) -> float |
         value = float(text)
     except ValueError:
         raise SpecError(f"{name} takes numbers", where=f"address, {where}", found=shown(text)) from None
+    if name in offer.between or not axis.values[0] <= value <= axis.values[-1]:
+        # What is outside the grid is refused with the whole view.
+        return value
     # What varies together with others, or cannot be computed, is of the grid.
-    return value if name in offer.between or not isfinite(value) else offer.on_grid(name, value)
+    return offer.on_grid(name, value)
 
 
 def _nearest(axis: ResultAxis, value: float) -> int:

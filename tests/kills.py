@@ -204,7 +204,8 @@ def _wait_for_moment(project: Project, out: Path, process: "subprocess.Popen[str
 def count_written(out: Path) -> int:
     """Count the chunks of the status, the last that a block writes; none where there is no store yet."""
     try:
-        return sum("partial" not in name for name in os.listdir(out / "status"))
+        # Not its metadata, which are there before the lock of a run is.
+        return sum(name != "zarr.json" and "partial" not in name for name in os.listdir(out / "status"))
     except FileNotFoundError:
         return 0
 

@@ -19,7 +19,7 @@ __all__ = ["RENAMED", "code_hash", "source_hash"]
 RENAMED = "_sigcube"
 
 # Identified by their versions.
-_LIBRARIES = ("numpy", "numba", "llvmlite", "builtins", "math")
+_LIBRARIES = ("numpy", "numba", "llvmlite", "builtins", "math", "typing")
 
 
 def source_hash(functions: Iterable[Callable[..., Any]]) -> str:

@@ -143,7 +143,7 @@ ATTRIBUTES: list[tuple[str, Change, str]] = [
     ("whose spec has a list of kernels", lambda a: replace(a, kernel=["sigma"]), UNREADABLE),
     ("whose spec has 10^6 values", lambda a: replace(a, axes={"A": {"values": [1] * 1_000_001}}), "too many values"),
     ("whose spec has axes without values", lambda a: replace(a, axes={"A": {}}), "exactly one form"),
-    ("whose spec has a metric of nothing", lambda a: replace(a, metrics=[None]), "a metric that sigcube does not: None"),
+    ("whose spec has a metric of nothing", lambda a: replace(a, metrics=[None]), "a metric that sigcube does not"),
 ]
 # What the record of a lock says of its holder.
 HOLDER = {"host": "a", "machine": "b", "pid": 1, "started": 0.0, "since": 0.0, "token": "c", "released": False}

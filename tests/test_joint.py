@@ -320,7 +320,7 @@ def test_a_joint_run_tells_how_far_it_is_as_a_single_one_does(
     reason: str,
 ) -> None:
     for module in ("joint", "sweep"):
-        monkeypatch.setattr(f"sigcube.sweep.{module}._MOST_IN_THIS_PROCESS", 1 if large else 2**60)
+        monkeypatch.setattr(f"sigcube.sweep.{module}.MOST_IN_THIS_PROCESS", 1 if large else 2**60)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")

@@ -128,7 +128,7 @@ def test_a_small_run_needs_no_cluster_and_has_its_journal_and_bits(
     with pytest.raises(AssertionError, match="a cluster was started"):
         sweep_of(mock_cube).run(tmp_path / "asked.zarr", workers=1)
     # What is large goes to a cluster, unless this process is asked for.
-    monkeypatch.setattr("sigcube.sweep.sweep._MOST_IN_THIS_PROCESS", 1000)
+    monkeypatch.setattr("sigcube.sweep.sweep.MOST_IN_THIS_PROCESS", 1000)
     with pytest.raises(AssertionError, match="a cluster was started"):
         sweep_of(mock_cube).run(tmp_path / "large.zarr")
     same_bits(sweep_of(mock_cube).run(tmp_path / "large.zarr", workers=0), open_result(result_path))

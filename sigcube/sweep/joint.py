@@ -18,7 +18,7 @@ from sigcube.plan.joint import is_joint, leaf_arguments, read_joint_file, refuse
 from sigcube.plan.own_code import find_own_code
 from sigcube.plan.plan import Plan
 from sigcube.store.joint import open_joint, open_or_create_joint, refresh_joint
-from sigcube.sweep.sweep import _MOST_IN_THIS_PROCESS, Sweep
+from sigcube.sweep.sweep import MOST_IN_THIS_PROCESS, Sweep
 
 if TYPE_CHECKING:
     from sigcube.driver.progress import JointProgress
@@ -198,7 +198,7 @@ def _is_shown(progress: bool | None, sweep: Sweep, event: Event, *, told: bool) 
     evaluations = sum(block.size for block in plan.blocks) * plan.n_points
     left = evaluations * event.progress.blocks / len(plan.blocks)
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-    return watched and not told and left > _MOST_IN_THIS_PROCESS
+    return watched and not told and left > MOST_IN_THIS_PROCESS
 
 
 def _check_name(name: Any) -> None:

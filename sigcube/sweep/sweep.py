@@ -31,15 +31,15 @@ from sigcube.store.result import as_asked, open_result, read_plan
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Sweep"]
+__all__ = ["MOST_IN_THIS_PROCESS", "Sweep"]
 
 _MOST_IN_MEMORY = 4 * 2**30
 
 # Processes on one machine.
 _MOST_WORKERS = 1024
 
-# About the evaluations that one core does while a local cluster starts.
-_MOST_IN_THIS_PROCESS = 2**28
+#: About the evaluations that one core does while a local cluster starts: a run of no more is a small one.
+MOST_IN_THIS_PROCESS = 2**28
 
 
 class Sweep:
@@ -294,7 +294,7 @@ class Sweep:
     def _is_small(self, store: RunStore) -> bool:
         """Whether this process computes what is left while a cluster would start."""
         left = sum(self._plan.blocks[index].size for index in store.todo)
-        return left * self._plan.n_points <= _MOST_IN_THIS_PROCESS
+        return left * self._plan.n_points <= MOST_IN_THIS_PROCESS
 
     @contextlib.contextmanager
     def _told(

@@ -357,5 +357,6 @@ def _check_known(record: Mapping[str, Any], kernels: Collection[str], metrics: C
             if name not in known:
                 raise SpecError(
                     f"the sweep has a {kind} that sigcube does not: {name!r}",
-                    hint=f"hand it in: own_{kind}s={{{name!r}: ...}}, on the command line --own MODULE:NAME",
+                    hint=f"if it is your own, hand it in: own_{kind}s={{...}}, on the command line --own MODULE:NAME; "
+                    f"else {did_you_mean(name, known)}",
                 )

@@ -139,11 +139,15 @@ ATTRIBUTES: list[tuple[str, Change, str]] = [
     ("whose spec nests without an end", lambda a: a.update(spec="[" * 10**5), UNREADABLE),
     ("whose spec has no axes", lambda a: a.update(spec="{}"), UNREADABLE),
     ("whose spec is of no kind", lambda a: replace(a, kind="thesis"), UNREADABLE),
-    ("whose spec has no such kernel", lambda a: replace(a, kernel="sigmo"), "a kernel that sigcube does not: 'sigmo'"),
+    ("whose spec has no such kernel", lambda a: replace(a, kernel="sigmo"), "did you mean 'sigma'"),
     ("whose spec has a list of kernels", lambda a: replace(a, kernel=["sigma"]), UNREADABLE),
     ("whose spec has 10^6 values", lambda a: replace(a, axes={"A": {"values": [1] * 1_000_001}}), "too many values"),
     ("whose spec has axes without values", lambda a: replace(a, axes={"A": {}}), "exactly one form"),
-    ("whose spec has a metric of nothing", lambda a: replace(a, metrics=[None]), "a metric that sigcube does not"),
+    (
+        "whose spec has a metric of nothing",
+        lambda a: replace(a, metrics=[None]),
+        "a metric that sigcube does not: None",
+    ),
 ]
 # What the record of a lock says of its holder.
 HOLDER = {"host": "a", "machine": "b", "pid": 1, "started": 0.0, "since": 0.0, "token": "c", "released": False}

@@ -19,7 +19,7 @@ from sigcube.recipes import ingest, load_recipe
 from tests.browser import BROWSER, Shoot, open_page
 
 # A machine that is busy with other things makes no example wrong.
-for profile, max_examples in (("sigcube", 50), ("quick", 15)):
+for profile, max_examples in (("sigcube", 30), ("quick", 15)):
     suppressed = [HealthCheck.too_slow]
     settings.register_profile(profile, deadline=None, suppress_health_check=suppressed, max_examples=max_examples)
 

@@ -158,8 +158,8 @@ def run(cube: xr.Dataset, folder: Path, *, quick: bool) -> tuple[list[Part], dic
         *table(["", "s", "10⁶ evaluations/s"], rows),
         f"**Sweep / engine × cores: {ratio:.2f}** (each turn: "
         + ", ".join(f"{plan.evaluations / each.seconds / rate:.2f}" for each, rate in zip(found, rates, strict=False))
-        + f"); of summaries alone: {ratio_short:.2f}, and {ratio_long:.2f} over ten times as many points. Before, a sweep of {n_small:,} points with the loops to "
-        f"compile: {cold.seconds:.1f} s.",
+        + f"); of summaries alone: {ratio_short:.2f}, and {ratio_long:.2f} over ten times as many points. "
+        f"Before, a sweep of {n_small:,} points with the loops to compile: {cold.seconds:.1f} s.",
         "",
         *_breakdown(sweep, folder, best),
     ]

@@ -55,7 +55,7 @@ bench: setup  ## speed against other ways of doing the same work; prints the tab
 docs: $(DOCS_STAMP)  ## build the guide into build/docs, and write cubes/README.md from the kinds of cubes
 	@$(BIN)/python -m tests.cube_documentation > cubes/README.md
 	@rm -rf build/docs docs/reference/api
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx -W --keep-going --quiet -j auto -d build/doctrees docs build/docs
+	@$(BIN)/python -m sphinx -E -W --keep-going --quiet -j auto -d build/doctrees docs build/docs
 	@echo "the guide: build/docs/index.html"
 
 $(DOCS_STAMP): $(STAMP) requirements-docs.lock

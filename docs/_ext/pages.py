@@ -9,6 +9,8 @@ __all__ = ["as_cells", "commands", "glossary", "models"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# Jupyter asks programs for colours.
+_PLAIN = "set -e; unset FORCE_COLOR CLICOLOR_FORCE\n"
 _SHELL = re.compile(r"^```\{shell\}\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 
 
@@ -26,11 +28,11 @@ def as_cells(text: str) -> str:
     :tags: [remove-input]
     <BLANKLINE>
     %%bash
-    set -e
+    set -e; unset FORCE_COLOR CLICOLOR_FORCE
     ls
     ```
     """
-    cell = "```bash\n{0}```\n\n```{{code-cell}} ipython3\n:tags: [remove-input]\n\n%%bash\nset -e\n{0}```"
+    cell = "```bash\n{0}```\n\n```{{code-cell}} ipython3\n:tags: [remove-input]\n\n%%bash\n" + _PLAIN + "{0}```"
     return _SHELL.sub(lambda block: cell.format(block[1]), text)
 
 
@@ -38,7 +40,7 @@ def glossary() -> str:
     """Return the words of ``docs/architecture.md`` as a glossary."""
     words = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("\n## Words\n")[2]
     rows = re.findall(r"^\| ([^|]+?) \| (.+?) \|$", words, flags=re.MULTILINE)[1:]
-    entries = [f"{word.replace(', ', chr(10))}\n: {meaning}\n" for word, meaning in rows if set(word) != {"-"}]
+    entries = ["\n".join([*word.split(", "), f"  {meaning}", ""]) for word, meaning in rows if set(word) != {"-"}]
     return "\n".join(["```{glossary}\n:sorted:\n", *entries, "```"])
 
 

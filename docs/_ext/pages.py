@@ -9,31 +9,28 @@ __all__ = ["as_cells", "commands", "glossary", "models"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Jupyter asks programs for colours.
-_PLAIN = "set -e; unset FORCE_COLOR CLICOLOR_FORCE\n"
 _SHELL = re.compile(r"^```\{shell\}\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+
+# What a command prints is shown at once, and without the colours for which Jupyter asks.
+_CELL = """\
+```bash
+{shown}```
+
+```{{code-cell}} ipython3
+:tags: [remove-input]
+
+import os, subprocess
+commands = {commands!r}
+plain = {{name: value for name, value in os.environ.items() if "COLOR" not in name}}
+done = subprocess.run(["bash", "-ec", commands], env=plain, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+print(done.stdout, end="")
+done.check_returncode()
+```"""
 
 
 def as_cells(text: str) -> str:
-    r"""Return a page with each block of commands followed by a hidden cell that runs it.
-
-    Examples
-    --------
-    >>> print(as_cells("```{shell}\nls\n```"))
-    ```bash
-    ls
-    ```
-    <BLANKLINE>
-    ```{code-cell} ipython3
-    :tags: [remove-input]
-    <BLANKLINE>
-    %%bash
-    set -e; unset FORCE_COLOR CLICOLOR_FORCE
-    ls
-    ```
-    """
-    cell = "```bash\n{0}```\n\n```{{code-cell}} ipython3\n:tags: [remove-input]\n\n%%bash\n" + _PLAIN + "{0}```"
-    return _SHELL.sub(lambda block: cell.format(block[1]), text)
+    """Return a page with each block of commands followed by a hidden cell that runs it."""
+    return _SHELL.sub(lambda block: _CELL.format(shown=block[1], commands=block[1]), text)
 
 
 def glossary() -> str:

@@ -127,13 +127,13 @@ def sparc_like(tmp_path: Path, mock_cube: xr.Dataset) -> Path:
 def test_the_words_of_the_glossary_are_those_of_the_architecture(pages: ModuleType) -> None:
     words = pages.glossary()
     for word in ("reading", "convention", "sample", "claim", "kernel", "journal"):
-        assert f"\n{word}\n: " in words
+        assert f"\n{word}\n  " in words
 
 
 def test_a_block_of_commands_is_followed_by_a_cell_that_runs_it(pages: ModuleType) -> None:
     shown = pages.as_cells("a\n```{shell}\nls {x}\n```\nb")
     assert shown.startswith("a\n```bash\nls {x}\n```\n")
-    assert "\ncommands = 'ls {x}\\n'\n" in shown
+    assert "\n_commands = 'ls {x}\\n'\n" in shown
     assert shown.endswith("\n```\nb")
 
 

@@ -19,12 +19,12 @@ _CELL = """\
 ```{{code-cell}} ipython3
 :tags: [remove-input]
 
-import os, subprocess
-commands = {commands!r}
-plain = {{name: value for name, value in os.environ.items() if "COLOR" not in name}}
-done = subprocess.run(["bash", "-ec", commands], env=plain, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-print(done.stdout, end="")
-done.check_returncode()
+import os as _os, subprocess as _run
+_commands = {commands!r}
+_env = {{name: value for name, value in _os.environ.items() if "COLOR" not in name}}
+_done = _run.run(["bash", "-ec", _commands], env=_env, text=True, stdout=_run.PIPE, stderr=_run.STDOUT)
+print(_done.stdout, end="")
+_done.check_returncode()
 ```"""
 
 
@@ -57,7 +57,7 @@ def models() -> str:
 
     lines = []
     for kernel in KERNELS.values():
-        lines += [f"## {kernel.name}", "", f"{kernel.title}. Source: {kernel.source}.", ""]
+        lines += [f"## {kernel.name}", "", f"{kernel.title[0].upper()}{kernel.title[1:]}. Source: {kernel.source}.", ""]
         rows = [_parameter(each) for each in kernel.parameters]
         if rows:
             lines += _table(("parameter", "symbol", "default", "bounds", "status", "what it is", "source"), rows)

@@ -94,7 +94,7 @@ _ROLES = "The axes of one role vary, all others are at the best point; and all a
 _NULL_TEXT: Mapping[str, str] = MappingProxyType(
     {
         "again": "What is held at the best point or profiled, each null curve chooses by its own values.",
-        "once": "What is held at the best point or profiled was chosen with the data, and null curves keep that choice.",
+        "once": "What is held at the best point or profiled was chosen with the data, and null curves keep it.",
         "nothing": "The data chose nothing here.",
     }
 )

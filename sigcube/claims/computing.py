@@ -1,6 +1,5 @@
 """The ledger's computations: each once, in this process or in several."""
 
-import gc
 import json
 import math
 import signal
@@ -182,8 +181,6 @@ def _pool(workers: int, cubes: Cubes) -> Iterator[ProcessPoolExecutor]:
 def _begin(cubes: Cubes) -> None:
     # Ctrl-C goes to all processes of a terminal; the one that started these ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Compiling makes millions of objects that live on: to look through them again and again is a fifth of its time.
-    gc.set_threshold(200_000, 50, 100)
     _worker[:] = [Worker(cubes)]
 
 

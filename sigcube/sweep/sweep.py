@@ -17,6 +17,7 @@ from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
 from sigcube.errors import SpecError, shown
 from sigcube.files import path_of
+from sigcube.model.error_model import Errors
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.bind import plan_cube
@@ -67,7 +68,8 @@ class Sweep:
     metrics : sequence of str or Metric
         Names in `sigcube.model.metrics.METRICS`, or records of one's own.
     reference : str, Kernel or Mapping, optional
-        The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``.
+        The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``. They are compared by
+        the RMS, or, without that metric, by ln L.
     fixed : Mapping, optional
         Values and labels that are held; what is named neither here nor in `axes` has its default.
     keep : sequence of str
@@ -81,6 +83,9 @@ class Sweep:
     roles : Mapping, optional
         What axes are to questions (`sigcube.analysis`), a list of names for each role: ``"arbitrary"``, a choice that a
         paper leaves open; ``"physical"``, a parameter; ``"nuisance"``, what is known from elsewhere within limits.
+    errors : Errors or Mapping, optional
+        What the metric ``loglike`` knows of the errors of the data beyond those quoted for each point: see
+        `sigcube.Errors`, or a table of its fields.
 
     Raises
     ------
@@ -106,6 +111,7 @@ class Sweep:
         n_fitted: int = 0,
         title: str | None = None,
         roles: Mapping[str, Sequence[str]] | None = None,
+        errors: Errors | Mapping[str, Any] | None = None,
     ) -> None:
         data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
         spec = make_spec(
@@ -120,6 +126,7 @@ class Sweep:
             dtype=dtype,
             n_fitted=n_fitted,
             roles=roles,
+            errors=errors,
         )
         self._plan, self._packed = plan_cube(
             spec, data, sample=sample, where=where, error_floor=error_floor, title=title

@@ -18,6 +18,7 @@ from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.sampling import sampled_cases, sensitivity_of_cases
 from sigcube.analysis.specifications import robustness, specification_curve
 from sigcube.analysis.tradeoff import combined, tradeoff
+from sigcube.analysis.trends import trends
 from sigcube.analysis.variance import sensitivity
 
 __all__ = [
@@ -45,5 +46,6 @@ __all__ = [
     "sensitivity_of_cases",
     "specification_curve",
     "tradeoff",
+    "trends",
     "wins",
 ]

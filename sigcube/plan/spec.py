@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.kernels import KERNELS, find
+from sigcube.model.error_frame import ERROR_PARAMETERS
+from sigcube.model.error_model import Errors
 from sigcube.model.frames import FRAMES
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric, find_metrics
@@ -62,6 +65,8 @@ class Spec:
         Number of fitted parameters, for the degrees of freedom of reduced χ².
     roles : Mapping of str to str
         By axis, where it has one: a role of `ROLES`. No value depends on it, but what questions do with the axis.
+    errors : Errors or None
+        What ``loglike`` knows of the errors of the data beyond those quoted for each point.
     """
 
     models: Mapping[str, Model]
@@ -72,6 +77,7 @@ class Spec:
     dtype: Literal["float32", "float64"]
     n_fitted: int
     roles: Mapping[str, str] = field(default_factory=dict)
+    errors: Errors | None = None
 
     @property
     def model(self) -> Model:
@@ -114,13 +120,14 @@ def make_spec(
     dtype: str = "float32",
     n_fitted: int = 0,
     roles: Mapping[str, Sequence[str]] | None = None,
+    errors: Errors | Mapping[str, Any] | None = None,
 ) -> Spec:
     """Build a spec from what a user gives, in Python or in a file.
 
     Raises
     ------
     SpecError
-        For a kernel, metric, axis, role, dtype or dimension that does not exist.
+        For a kernel, metric, axis, role, dtype, dimension or kind of error that does not exist.
     """
     if dtype not in ("float32", "float64"):
         raise SpecError("dtype must be float32 or float64", where="dtype", found=shown(dtype))
@@ -131,11 +138,14 @@ def make_spec(
     _check_table("fixed", {} if fixed is None else fixed)
     if isinstance(n_fitted, bool) or not isinstance(n_fitted, int | np.integer) or not abs(n_fitted) < 2**31:
         raise SpecError("the number of fitted parameters is a whole number", where="n_fitted", found=shown(n_fitted))
-    system_dim = FRAMES[kind].system_dim
+    known_errors = Errors.of(errors)
+    asked = _asked_errors(axes, fixed or {}, models or {})
+    frame, measured = (known_errors or Errors()).applied_to(FRAMES[kind], find_metrics(metrics), asked)
+    system_dim = frame.system_dim
     if unknown := [name for name in keep if name != system_dim]:
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
         raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=hint)
-    made = _models(kernel, models or {}, _fixed_values("fixed", fixed or {}), FRAMES[kind])
+    made = _models(kernel, models or {}, _fixed_values("fixed", fixed or {}), frame)
     if models and MODEL in axes:
         raise SpecError(f"an axis {MODEL!r} is there already: the names of the models", where=f"axes.{MODEL}")
     names = {MODEL: list(models)} if models else {}
@@ -143,16 +153,25 @@ def make_spec(
     spec = Spec(
         models=made,
         grid=grid,
-        metrics=find_metrics(metrics),
-        reference=_reference(reference, FRAMES[kind]),
+        metrics=measured,
+        reference=_reference(reference, frame),
         keep_systems=bool(keep),
         dtype="float32" if dtype == "float32" else "float64",
         n_fitted=int(n_fitted),
         roles=_roles(roles or {}, grid),
+        errors=known_errors,
     )
     if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
         raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
     return spec
+
+
+def _asked_errors(axes: Mapping[str, Any], fixed: Mapping[str, Any], models: Any) -> frozenset[str]:
+    """Return the parameters of errors that are an axis, or held fixed."""
+    tables = models.values() if isinstance(models, Mapping) else ()
+    own = (each.get("fixed") for each in tables if isinstance(each, Mapping))
+    given = {*axes, *fixed, *chain.from_iterable(each for each in own if isinstance(each, Mapping))}
+    return frozenset(given & {*ERROR_PARAMETERS})
 
 
 def _models(
@@ -201,7 +220,7 @@ def check_names(models: Mapping[str, Model], names: Iterable[str], *, where: str
     for name in names:
         if name not in valid:
             what = f"{' and '.join(models)} {'has' if len(models) == 1 else 'have'} no parameter or choice {name!r}"
-            raise SpecError(what, where=where, hint=did_you_mean(name, valid))
+            raise SpecError(what, where=where, hint=did_you_mean(name, valid | {*ERROR_PARAMETERS}))
 
 
 def _roles(given: Mapping[str, Any], grid: Grid) -> dict[str, str]:
@@ -320,6 +339,7 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
         "dtype": spec.dtype,
         "n_fitted": spec.n_fitted,
         **({"roles": {role: names for role, names in roles.items() if names}} if spec.roles else {}),
+        **({} if spec.errors is None else {"errors": spec.errors.record()}),
     }
 
 

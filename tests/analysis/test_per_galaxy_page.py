@@ -8,7 +8,7 @@ import pytest
 
 from sigcube.claims import evaluate_claims, load_claims
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "per_galaxy.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "per_galaxy.md").read_text(encoding="utf-8")
 # What somebody else may have written: one galaxy that both have, and one that the cut leaves out.
 THEIRS = "galaxy,rms\nCamB,15.35\nNGC7814,20.0\n"
 
@@ -20,7 +20,7 @@ def test_the_page_shows_what_comes_out(sparc_path: Path, tmp_path: Path, monkeyp
     (tmp_path / "theirs.csv").write_text(THEIRS, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     python = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
-    test = doctest.DocTestParser().get_doctest(python, {}, "per_galaxy.md", "docs/per_galaxy.md", 0)
+    test = doctest.DocTestParser().get_doctest(python, {}, "per_galaxy.md", "docs/how-to/per_galaxy.md", 0)
     assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test).failed == 0
     (row,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "mine.toml").write_text(row, encoding="utf-8")

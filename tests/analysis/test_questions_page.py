@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from sigcube.cli import app
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "questions.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "questions.md").read_text(encoding="utf-8")
 
 
 def lines_of(text: str) -> list[str]:
@@ -34,5 +34,5 @@ def test_the_page_shows_what_the_commands_print(
     python = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(python) == 2
     for each in python:
-        test = doctest.DocTestParser().get_doctest(each, {}, "questions.md", "docs/questions.md", 0)
+        test = doctest.DocTestParser().get_doctest(each, {}, "questions.md", "docs/how-to/questions.md", 0)
         assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test).failed == 0

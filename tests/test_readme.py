@@ -38,7 +38,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_commands_of_the_readme_exist() -> None:
     verbs = get_command(app).commands  # type: ignore[attr-defined]
-    lines = re.findall(r"^(?:\.venv/bin/)?sigcube +(\w+)(.*)$", "".join(blocks("")), flags=re.MULTILINE)
+    lines = re.findall(r"^(?:\.venv/bin/)?sigcube +(\w+)(.*)$", "".join(blocks("text")), flags=re.MULTILINE)
     assert [verb for verb, _ in lines] == ["fetch", "ingest", "sweep", "explore"]
     for verb, rest in lines:
         known = {option for parameter in verbs[verb].params for option in parameter.opts}

@@ -24,7 +24,7 @@ def test_the_page_shows_what_the_commands_print(
     (tmp_path / "cubes" / "sparc.zarr").symlink_to(sparc_path)
     monkeypatch.chdir(tmp_path)
     asked = [part for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL) for part in block.split("$ ")[1:]]
-    assert len(asked) == 9
+    assert len(asked) == 10
     for part in asked:
         command, _, shown = part.partition("\n")
         done = CliRunner().invoke(app, command.split()[1:])

@@ -17,6 +17,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import cloudpickle
@@ -31,7 +32,7 @@ from sigcube.plan.plan import Plan
 from sigcube.plan.values import PointStatus
 from sigcube.store import JournalEntry, RunStore
 
-__all__ = ["run_blocks"]
+__all__ = ["fetch", "run_blocks"]
 
 IN_FLIGHT_PER_THREAD = 3
 POLL = 0.25
@@ -213,7 +214,7 @@ class _Run:
             raise _lost(f"block {index} was cancelled by the scheduler")
         try:
             # A future that is pending again has lost its worker, which died with the answer in hand.
-            outcome = future.result(timeout=ANSWER_TIMEOUT) if status == "finished" else None
+            outcome = fetch(self.client, future) if status == "finished" else None
         except TimeoutError:
             outcome = None
         except (OSError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
@@ -308,6 +309,22 @@ class _Run:
             self.threads = threads
             self.recorder.set_threads(threads)
             self.recorder.tell("workers" if threads else "waiting")
+
+
+def fetch(client: Client, future: Future) -> Any:
+    """Return what a task that had finished returned, or None if it is lost meanwhile.
+
+    Not by `Future.result`: one that is given up leaves a task in Dask's loop that fails later, with nobody there to
+    take its exception, so that asyncio prints a traceback.
+
+    Raises
+    ------
+    TimeoutError
+        It is on its way again.
+    """
+    gather = partial(client.gather, [future], errors="skip", asynchronous=True)
+    found = client.sync(gather, callback_timeout=ANSWER_TIMEOUT)
+    return found[0] if found else None
 
 
 def _dashboard(client: Client) -> str:

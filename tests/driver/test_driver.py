@@ -22,7 +22,7 @@ from distributed import Client, LocalCluster, Status
 
 from sigcube.driver import Event, Progress
 from sigcube.driver.cluster import OWN_CLUSTER, connect
-from sigcube.driver.loop import run_blocks
+from sigcube.driver.loop import fetch, run_blocks
 from sigcube.driver.worker import _see_store, _settle, on_worker
 from sigcube.errors import ClusterError, SigcubeError, StoreError, StoreInUse
 from sigcube.plan.values import PointStatus
@@ -271,6 +271,35 @@ def test_killed_workers_are_outlived(local_client: Client, sweep: Sweep, moment:
     sweep.run(local_client, watch=at(moment, kill), seconds=0.05)
     assert_whole(sweep.path, N)
     assert sweep.done() == set(range(N))
+
+
+def test_an_answer_that_is_lost_is_given_up_without_a_word(
+    local_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = tmp_path / "seen"
+
+    def answer() -> int:
+        if seen.exists():
+            time.sleep(1.0)
+        seen.touch()
+        return os.getpid()
+
+    future = local_client.submit(answer, pure=False)
+    until(lambda: future.status == "finished")
+    # Its worker dies with the answer, and another takes its time.
+    os.kill(int(future.result()), signal.SIGKILL)
+    until(lambda: future.status != "finished")
+    monkeypatch.setattr("sigcube.driver.loop.ANSWER_TIMEOUT", 0.1)
+    with pytest.raises(TimeoutError):
+        fetch(local_client, future)
+    future.release()
+    time.sleep(0.2)
+    gc.collect()
+    assert [record.message for record in caplog.records if "never retrieved" in record.message] == []
+    again = local_client.submit(int, 7, pure=False)
+    until(lambda: again.status == "finished")
+    monkeypatch.undo()
+    assert fetch(local_client, again) == 7
 
 
 def test_workers_may_join_and_leave(stock: StockCluster, sweep: Sweep) -> None:

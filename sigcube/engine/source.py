@@ -101,9 +101,11 @@ class _Writer:
 
     def loops(self, dims: tuple[str, ...], *, flat: bool = False) -> list[str]:
         """Return the openings of the loops over dimensions: one for each, or one over all combinations."""
-        if flat:
-            return [f"for f in range({self.padded(dims)}):"]
-        return [f"for {self.index[dim]} in range({self.size[dim]}):" for dim in dims]
+        counts = {"f": self.padded(dims)} if flat else {self.index[dim]: self.size[dim] for dim in dims}
+        if self.graph.carried:
+            # Of tables that change places, LLVM does not see that no index counts from the end, unless it has no sign.
+            counts = {index: f"np.uint64({count})" for index, count in counts.items()}
+        return [f"for {index} in range({count}):" for index, count in counts.items()]
 
     @contextmanager
     def each_point(self) -> Iterator[None]:

@@ -1,27 +1,43 @@
-"""Errors that are correlated along the points of a system: the exact likelihood in one pass.
+"""Errors that are correlated along the points of a system: the sums behind ln L, exactly and in one pass.
 
-The covariance of the errors of one system is C_ij = σ_i² δ_ij + a² exp(−|x_i − x_j|/ℓ): white noise, and an
-Ornstein-Uhlenbeck process of amplitude a and length ℓ. Such a process has no memory beyond its last value, so that a
-Kalman filter passes once along the points and gives what a Cholesky factor of C would: with the innovations ν and their
-variances F, d' C⁻¹ e = Σ ν_d ν_e/F and ln det C = Σ ln F (Kelly+ 2009, ApJ 698, 895, appendix; Foreman-Mackey+ 2017, AJ
-154, 220, for sums of such processes).
+The covariance of the errors of a system is C_ij = σ_i² δ_ij + a² exp(−|x_i − x_j|/ℓ): white noise, and an
+Ornstein-Uhlenbeck process of amplitude a and length ℓ along x. Such a process has no memory beyond its last value, so a
+Kalman filter passes once along the points and gives what a Cholesky factor of C would: with innovations ν of variances
+F, u' C⁻¹ v = Σ ν_u ν_v/F and ln det C = Σ ln F (Kelly+ 2009, ApJ 698, 895, §3.1; Foreman-Mackey+ 2017, AJ 154, 220, for
+sums of such processes).
 
-At a point, φ = exp(−Δx/ℓ) is the correlation with the point before, and
+At a point, φ = exp(−Δx/ℓ) is the correlation with the point before, 0 at the first, and
 
-- P = φ² q + a² (1 − φ²) the variance of the process, given all points before,
+- P = φ² q + a² (1 − φ²) is the variance of the process, given the points before,
 - F = P + σ² that of what is measured, K = P/F the gain,
-- q = P σ²/F the variance of the process, given this point too, which the next point takes as ``previous_…``.
+- q = P σ²/F the variance of the process, given this point too, which the next point takes.
 
-None of them depends on the data, or on the model unless σ does. A series d, of residuals or predictions, goes along:
-its innovation is ν = d − φ m, and m + K ν is what the next point takes as m.
+None of them depends on the model, unless σ does. The filter is linear: each series v goes along by itself, with the
+innovation ν = v − φ m, and m' = φ m + K ν for the next point. That of what is observed does not depend on the model
+either, so that one series alone, the prediction, is filtered for each combination of the model's parameters.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
 from sigcube.model.record import Term
 from sigcube.model.vecmath import exp, expm1, log
 
-__all__ = ["CORRELATION_TERMS"]
+__all__ = ["CORRELATED_TERMS", "POSITIONS"]
+
+_TWO_PI = 6.283185307179586
+
+
+def radius(r: float) -> float:
+    """X = R, kpc."""
+    return r
+
+
+def radius_in_scale_lengths(r: float, r_disk: float) -> float:
+    """X = R/R_d, with the scale length of the stellar disc."""
+    return r / r_disk
 
 
 def point_number(previous_point_number: float) -> float:
@@ -32,7 +48,7 @@ def point_number(previous_point_number: float) -> float:
 def step_in_lengths(
     point_number: float, correlation_position: float, previous_correlation_position: float, correlation_length: float
 ) -> float:
-    """Δx/ℓ: by how many correlation lengths a point is away from the one before; without end at the first."""
+    """Δx/ℓ, how far a point is from the one before; endless at the first."""
     step = (correlation_position - previous_correlation_position) / correlation_length
     return np.inf if point_number == 1.0 else step
 
@@ -43,13 +59,13 @@ def step_correlation(step_in_lengths: float) -> float:
 
 
 def step_variance(step_in_lengths: float, correlation_amplitude: float) -> float:
-    """a² (1 − φ²): what the process gains in variance from one point to the next, if it is known at the first."""
+    """a² (1 − φ²), what the process gains in variance on the way from the point before."""
     return correlation_amplitude * correlation_amplitude * -expm1(-2.0 * step_in_lengths)
 
 
-def process_variance(step_correlation: float, step_variance: float, previous_known_variance: float) -> float:
-    """P = φ² q + a² (1 − φ²), q of the point before."""
-    return step_correlation * step_correlation * previous_known_variance + step_variance
+def process_variance(step_correlation: float, step_variance: float, previous_filtered_variance: float) -> float:
+    """P = φ² q + a² (1 − φ²)."""
+    return step_correlation * step_correlation * previous_filtered_variance + step_variance
 
 
 def innovation_variance(process_variance: float, error_sq: float) -> float:
@@ -57,9 +73,9 @@ def innovation_variance(process_variance: float, error_sq: float) -> float:
     return process_variance + error_sq
 
 
-def known_variance(process_variance: float, error_sq: float, innovation_variance: float) -> float:
-    """Q = P σ²/F: the variance of the process, given this point and all before."""
-    return process_variance * error_sq / innovation_variance
+def filtered_variance(process_variance: float, error_sq: float, innovation_variance: float) -> float:
+    """q = P σ²/F."""
+    return process_variance * (error_sq / innovation_variance)
 
 
 def innovation_weight(innovation_variance: float) -> float:
@@ -67,50 +83,84 @@ def innovation_weight(innovation_variance: float) -> float:
     return 1.0 / innovation_variance
 
 
-def gain(process_variance: float, innovation_weight: float) -> float:
+def gain(process_variance: float, innovation_variance: float) -> float:
     """K = P/F."""
-    return process_variance * innovation_weight
-
-
-def residual_innovation(residual: float, step_correlation: float, previous_residual_filtered: float) -> float:
-    """ν of the residuals Δ: what the points before do not tell."""
-    return residual - step_correlation * previous_residual_filtered
-
-
-def residual_filtered(
-    residual_innovation: float, gain: float, step_correlation: float, previous_residual_filtered: float
-) -> float:
-    """M = φ m + K ν of the residuals: the mean of the process, given this point and all before."""
-    return step_correlation * previous_residual_filtered + gain * residual_innovation
+    return process_variance / innovation_variance
 
 
 def predicted_innovation(predicted: float, step_correlation: float, previous_predicted_filtered: float) -> float:
-    """ν of the prediction."""
+    """ν of the prediction: what it has beyond what follows from the points before."""
     return predicted - step_correlation * previous_predicted_filtered
 
 
 def predicted_filtered(
     predicted_innovation: float, gain: float, step_correlation: float, previous_predicted_filtered: float
 ) -> float:
-    """M = φ m + K ν of the prediction."""
+    """m' = φ m + K ν of the prediction."""
     return step_correlation * previous_predicted_filtered + gain * predicted_innovation
 
 
-def innovation_chi_sq(residual_innovation: float, innovation_weight: float) -> float:
-    """ν²/F, whose sum is Δ' C⁻¹ Δ."""
+def observed_innovation(observed: float, step_correlation: float, previous_observed_filtered: float) -> float:
+    """ν of what is observed."""
+    return observed - step_correlation * previous_observed_filtered
+
+
+def observed_filtered(
+    observed_innovation: float, gain: float, step_correlation: float, previous_observed_filtered: float
+) -> float:
+    """m' = φ m + K ν of what is observed."""
+    return step_correlation * previous_observed_filtered + gain * observed_innovation
+
+
+def residual_innovation(predicted_innovation: float, observed_innovation: float) -> float:
+    """ν_Δ, that of prediction − observation."""
+    return predicted_innovation - observed_innovation
+
+
+def weighted_residual_sq(residual_innovation: float, innovation_weight: float) -> float:
+    """ν_Δ²/F, whose sum is Δ' C⁻¹ Δ."""
     return residual_innovation * residual_innovation * innovation_weight
 
 
-def innovation_cross(residual_innovation: float, predicted_innovation: float, innovation_weight: float) -> float:
-    """ν_Δ ν_V/F, whose sum is Δ' C⁻¹ V."""
-    return residual_innovation * predicted_innovation * innovation_weight
+def weighted_residual(predicted_innovation: float, residual_innovation: float, innovation_weight: float) -> float:
+    """ν_V ν_Δ/F, whose sum is V_mod' C⁻¹ Δ."""
+    return predicted_innovation * residual_innovation * innovation_weight
 
 
-def innovation_predicted_sq(predicted_innovation: float, innovation_weight: float) -> float:
-    """ν_V²/F, whose sum is V' C⁻¹ V."""
+def weighted_prediction_sq(predicted_innovation: float, innovation_weight: float) -> float:
+    """ν_V²/F, whose sum is V_mod' C⁻¹ V_mod."""
     return predicted_innovation * predicted_innovation * innovation_weight
 
 
-def innovation_norm(innovation_variance: float) -> float:
+def log_error_sq(innovation_variance: float) -> float:
     """ln 2πF, whose sum is ln det 2πC."""
-    return log(2.0 * np.pi * innovation_variance)
+    return log(_TWO_PI * innovation_variance)
+
+
+_TERMS = (
+    point_number,
+    step_in_lengths,
+    step_correlation,
+    step_variance,
+    process_variance,
+    innovation_variance,
+    filtered_variance,
+    innovation_weight,
+    gain,
+    predicted_innovation,
+    predicted_filtered,
+    observed_innovation,
+    observed_filtered,
+    residual_innovation,
+    weighted_residual_sq,
+    weighted_residual,
+    weighted_prediction_sq,
+    log_error_sq,
+)
+
+#: The terms behind the sums of ln L where errors are correlated: those of `sigcube.model.likelihood` under their names,
+#: and what is behind them. ``correlation_position`` is missing: it is one of `POSITIONS`.
+CORRELATED_TERMS: Mapping[str, Term] = MappingProxyType({term.__name__: term for term in _TERMS})
+
+#: Along what errors may be correlated.
+POSITIONS: Mapping[str, Term] = MappingProxyType({"radius": radius, "scale_length": radius_in_scale_lengths})

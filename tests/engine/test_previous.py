@@ -128,7 +128,9 @@ def test_any_place_of_the_axes_gives_the_same_bits(
 ) -> None:
     own = sigcube.Sweep(survey, sample="unflagged", **SPEC, **given).compute().rms
     values = (np.arange(own.galaxy.size), *AXES.values())
-    known = xr.DataArray(result["rms"], dims=("galaxy", *AXES), coords=dict(zip(("galaxy", *AXES), values, strict=True)))
+    known = xr.DataArray(
+        result["rms"], dims=("galaxy", *AXES), coords=dict(zip(("galaxy", *AXES), values, strict=True))
+    )
     at = {name: own[name] for name in AXES}
     expected = known.sel(at).transpose(*own.dims)
     np.testing.assert_array_equal(own.values, expected.values)

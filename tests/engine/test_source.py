@@ -115,23 +115,23 @@ def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum):
     for s in range(offsets.size - 1):
         x_s0 = s_s0[s]
         sum_sum = out_sum[s]
-        for i0 in range(n0):
-            for i1 in range(n1):
+        for i0 in range(np.uint64(n0)):
+            for i1 in range(np.uint64(n1)):
                 sum_sum[i0, i1] = 0.0
-        for i0 in range(n0):
+        for i0 in range(np.uint64(n0)):
             b_variance[i0] = 0.0
         b_p0 = 0.0
-        for i0 in range(n0):
-            for i1 in range(n1):
+        for i0 in range(np.uint64(n0)):
+            for i1 in range(np.uint64(n1)):
                 b_state[i0, i1] = 0.0
         for p in range(offsets[s], offsets[s + 1]):
             x_p0 = p_p0[p]
             x_p1 = p_p1[p]
-            for i0 in range(n0):
+            for i0 in range(np.uint64(n0)):
                 v_variance = f_variance(b_variance[i0], x_p0, b_p0, a_a[i0])
                 t_variance[i0] = v_variance
-            for i0 in range(n0):
-                for i1 in range(n1):
+            for i0 in range(np.uint64(n0)):
+                for i1 in range(np.uint64(n1)):
                     v_state = f_state(t_variance[i0], b_state[i0, i1], a_c[i1])
                     t_state[i0, i1] = v_state
                     v_sum = f_sum(v_state, b_state[i0, i1])

@@ -49,9 +49,7 @@ def test_a_name_of_its_own_is_no_value_at_the_point_before() -> None:
 
 
 def test_a_part_of_a_graph_has_what_its_targets_take_at_the_point_before() -> None:
-    whole = graph(
-        "t", "u", t=lambda previous_state, v_obs: 0.0, state=lambda t, a: 0.0, u=lambda previous_r, t: 0.0
-    )
+    whole = graph("t", "u", t=lambda previous_state, v_obs: 0.0, state=lambda t, a: 0.0, u=lambda previous_r, t: 0.0)
     part = whole.only("t")
     assert {node.name for node in part.nodes} == {"t", "state"}
     assert part.previous == (("previous_state", "state"),)

@@ -74,7 +74,7 @@ def innovation_variance(process_variance: float, error_sq: float) -> float:
 
 
 def filtered_variance(process_variance: float, error_sq: float, innovation_variance: float) -> float:
-    """q = P σ²/F."""
+    """Variance of the process given this point too, q = P σ²/F."""
     return process_variance * (error_sq / innovation_variance)
 
 
@@ -96,7 +96,7 @@ def predicted_innovation(predicted: float, step_correlation: float, previous_pre
 def predicted_filtered(
     predicted_innovation: float, gain: float, step_correlation: float, previous_predicted_filtered: float
 ) -> float:
-    """m' = φ m + K ν of the prediction."""
+    """Mean of the process of the prediction given this point too, m' = φ m + K ν."""
     return step_correlation * previous_predicted_filtered + gain * predicted_innovation
 
 
@@ -108,7 +108,7 @@ def observed_innovation(observed: float, step_correlation: float, previous_obser
 def observed_filtered(
     observed_innovation: float, gain: float, step_correlation: float, previous_observed_filtered: float
 ) -> float:
-    """m' = φ m + K ν of what is observed."""
+    """Mean of the process of what is observed given this point too, m' = φ m + K ν."""
     return step_correlation * previous_observed_filtered + gain * observed_innovation
 
 
@@ -133,7 +133,7 @@ def weighted_prediction_sq(predicted_innovation: float, innovation_weight: float
 
 
 def log_error_sq(innovation_variance: float) -> float:
-    """ln 2πF, whose sum is ln det 2πC."""
+    """Take ln 2πF, whose sum is ln det 2πC."""
     return log(_TWO_PI * innovation_variance)
 
 

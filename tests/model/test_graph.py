@@ -1,4 +1,4 @@
-"""Graphs of terms that take values at the point before: found behind the targets, and refused where no point has them."""
+"""Graphs of terms that take values at the point before: what is behind the targets, and what no point has."""
 
 from collections.abc import Callable
 

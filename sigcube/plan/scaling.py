@@ -6,31 +6,19 @@ V ∝ √D. This is not read off a list of models: the bound model of each secti
 
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from sigcube.cube import KINDS, Packed
+from sigcube.cube import Packed
 from sigcube.errors import SpecError
+from sigcube.model.error_frame import DISTANCE_POWERS
 from sigcube.model.graph import Graph, Level
 from sigcube.model.model import BoundModel
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import Section
 
-__all__ = ["DISTANCE_POWERS", "check_scaling"]
-
-# By unit, and by name for velocities: those of baryons follow from their masses, the observed ones from spectra.
-_POWERS_OF_UNITS = {"kpc": 1.0, "Mpc": 1.0, "solMass": 2.0, "solLum": 2.0}
-_BARYONS = ("v_gas", "v_disk", "v_bul", "v_gas_max", "v_disk_max", "v_bul_max")
-
-#: Variables of galaxies by the power of the distance to which they are proportional.
-DISTANCE_POWERS: Mapping[str, float] = MappingProxyType(
-    {
-        each.name: 0.5 if each.name in _BARYONS else _POWERS_OF_UNITS.get(each.unit, 0.0)
-        for each in KINDS["galaxy"].variables
-    }
-)
+__all__ = ["check_scaling"]
 
 # What is seen along the line of sight changes with the inclination; as an input of a model it breaks the scaling.
 _INCLINED = ("v_obs", "e_v_obs", "v_flat", "e_v_flat", "inclination", "e_inclination")
@@ -144,5 +132,5 @@ def _refusal(name: str, spec: Spec, section: Section, why: str) -> SpecError:
         found=f"{why} ({labels})",
         expected="a model of g_bar and of ratios of lengths of each galaxy, which predicts V ∝ √D",
         hint=f"choose other labels, or leave errors.{name} out and sweep over it: "
-        f"axes = {{'{name}_shift': [-2, -1, 0, 1, 2]}}",
+        f"axes = {{'{name}_shift': [-2, -1, 0, 1, 2]}}, in units of its error",
     )

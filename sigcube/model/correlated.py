@@ -3,8 +3,8 @@
 The covariance of the errors of a system is C_ij = σ_i² δ_ij + a² exp(−|x_i − x_j|/ℓ): white noise, and an
 Ornstein-Uhlenbeck process of amplitude a and length ℓ along x. Such a process has no memory beyond its last value, so a
 Kalman filter passes once along the points and gives what a Cholesky factor of C would: with innovations ν of variances
-F, u' C⁻¹ v = Σ ν_u ν_v/F and ln det C = Σ ln F (Kelly+ 2009, ApJ 698, 895, §3.1; Foreman-Mackey+ 2017, AJ 154, 220, for
-sums of such processes).
+F, u' C⁻¹ v = Σ ν_u ν_v/F and ln det C = Σ ln F (Kelly+ 2009, ApJ 698, 895, eqs. 6 to 12; Foreman-Mackey+ 2017, AJ 154,
+220, for sums of such processes).
 
 At a point, φ = exp(−Δx/ℓ) is the correlation with the point before, 0 at the first, and
 

@@ -17,6 +17,7 @@ from sigcube.analysis.null_curve import null_curve
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.specifications import robustness, specification_curve
 from sigcube.analysis.tradeoff import combined, tradeoff
+from sigcube.analysis.trends import trends
 from sigcube.analysis.variance import sensitivity
 
 __all__ = [
@@ -42,5 +43,6 @@ __all__ = [
     "sensitivity",
     "specification_curve",
     "tradeoff",
+    "trends",
     "wins",
 ]

@@ -7,6 +7,7 @@ from sigcube.explore.map_plots import Mark
 from sigcube.explore.page import Card, CardTable, write_page
 from sigcube.explore.result_page import result_page
 from sigcube.explore.store_page import store_page
+from sigcube.explore.trends_page import trends_page
 
 __all__ = [
     "Card",
@@ -19,5 +20,6 @@ __all__ = [
     "index_page",
     "result_page",
     "store_page",
+    "trends_page",
     "write_page",
 ]

@@ -215,3 +215,14 @@ def test_the_plan_says_what_is_correlated(survey: xr.Dataset) -> None:
     assert plan.origin["errors"] == expected
     assert expected in str(plan)
     assert spec_from_record(spec_to_record(plan.spec)) == plan.spec
+
+
+def test_a_reference_has_the_same_errors(survey: xr.Dataset) -> None:
+    axes = {"correlation_amplitude": [0.0, 5.0], "A": [0.8, 1.17]}
+    given = {"fixed": {"correlation_length": 3.0}, "sample": "unflagged", "errors": RADIUS | SYSTEMS}
+    result = sigcube.Sweep(survey, reference="mond", axes=axes, **given, **SPEC).compute()
+    shared = {"correlation_amplitude": axes["correlation_amplitude"]}
+    other = sigcube.Sweep(survey, axes=shared, **given, **(SPEC | {"kernel": "mond"})).compute().loglike
+    wins = (result.loglike > other).mean("galaxy").transpose(*axes)
+    np.testing.assert_array_equal(result.win_rate, wins)
+    assert 0.0 < float(wins.mean()) < 1.0

@@ -51,7 +51,8 @@ nb_execution_timeout = 300
 # The notebooks are executed by the tests; they plot with scripts, and the guide has none.
 nb_execution_excludepatterns = ["tutorial/notebooks/*"]
 nb_merge_streams = True
-nb_number_source_lines = False
+nb_code_prompt_show = "What comes before: the {type}"
+nb_code_prompt_hide = "Hide the {type}"
 
 autosummary_generate = True
 autodoc_typehints = "none"

@@ -38,7 +38,7 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_commands_of_the_readme_exist() -> None:
     verbs = get_command(app).commands  # type: ignore[attr-defined]
-    lines = re.findall(r"^(?:\.venv/bin/)?sigcube +(\w+)(.*)$", "".join(blocks("")), flags=re.MULTILINE)
+    lines = re.findall(r"^(?:\.venv/bin/)?sigcube +(\w+)(.*)$", "".join(blocks("text")), flags=re.MULTILINE)
     assert [verb for verb, _ in lines] == ["fetch", "ingest", "sweep", "explore"]
     for verb, rest in lines:
         known = {option for parameter in verbs[verb].params for option in parameter.opts}
@@ -97,7 +97,8 @@ def test_the_citation_has_the_version() -> None:
 @pytest.mark.slow
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    everything = [*project["dependencies"], *project["optional-dependencies"]["plot"]]
+    extras = project["optional-dependencies"]
+    everything = [*project["dependencies"], *extras["plot"], *extras["sa"]]
     declared = {re.split(r"[<>=]", each)[0] for each in everything}
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "sigcube").rglob("*.py")]
     nodes = [node for text in sources for node in ast.walk(ast.parse(text))]

@@ -117,6 +117,18 @@ def test_without_an_amplitude_it_is_that_of_white_errors(survey: xr.Dataset) -> 
         np.testing.assert_allclose(none, white, rtol=1e-14)
 
 
+def test_a_quadrature_over_narrow_errors_is_the_same(survey: xr.Dataset) -> None:
+    narrow = survey.assign(e_distance=survey.e_distance / 100.0, e_inclination=survey.e_inclination / 100.0)
+    for name in ("e_distance", "e_inclination"):
+        narrow[name].attrs = survey[name].attrs
+    exact, nodes = (
+        loglike(narrow, RADIUS | SYSTEMS | by, fixed=HELD, axes={"A": [1.17]}) for by in ({}, {"quadrature": 16})
+    )
+    white = loglike(narrow, SYSTEMS, axes={"A": [1.17]})
+    np.testing.assert_allclose(nodes, exact, rtol=1e-4)
+    assert not np.allclose(white, exact, rtol=0.01)
+
+
 def test_points_at_one_radius_share_the_process(survey: xr.Dataset) -> None:
     """Their correlation is 1, as in the matrix; a cube from a file has no such points."""
     double = survey.copy(deep=True)

@@ -173,3 +173,18 @@ def test_where_it_cannot_be_computed_it_is_refused(survey: xr.Dataset) -> None:
     unsigned = replace(MEMORY, terms={**MEMORY.terms, "memory": lambda previous_memory, fading: fading})
     with pytest.raises(SpecError, match="of g and r alone, and the boost takes values at the point before"):
         nu_of(unsigned, {}, {})
+
+
+def steepness(previous_memory: float, v_bar: float, previous_v_bar: float) -> float:
+    """What is left of the last memory, and by which part the baryons rotate faster: the same at any distance."""
+    return 0.5 * previous_memory + v_bar / (v_bar + previous_v_bar)
+
+
+def test_whether_it_scales_with_the_distance_is_found_out_point_by_point(survey: xr.Dataset) -> None:
+    errors = {"units": "Mpc", "long_name": "error of the distance", "source": "a test"}
+    known = survey.assign(e_distance=(0.1 * survey.distance).assign_attrs(errors))
+    given = {"metrics": ["loglike"], "errors": {"distance": True}, "axes": {"A": [0.5, 1.0]}}
+    with pytest.raises(SpecError, match=r"the error of the distance cannot be marginalised for memory"):
+        planned(known, kernel=MEMORY, **given)
+    free = {"boost": boost, "memory": steepness}
+    planned(known, kernel=replace(MEMORY, terms=free, parameters=MEMORY.parameters[:1]), **given)

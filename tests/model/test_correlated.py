@@ -238,3 +238,14 @@ def test_a_reference_has_the_same_errors(survey: xr.Dataset) -> None:
     wins = (result.loglike > other).mean("galaxy").transpose(*axes)
     np.testing.assert_array_equal(result.win_rate, wins)
     assert 0.0 < float(wins.mean()) < 1.0
+
+
+def test_in_a_joint_sweep_it_is_of_the_dataset_that_asks_for_it(survey: xr.Dataset) -> None:
+    data = {
+        "one": {"cube": survey, "metrics": ["loglike"], "errors": RADIUS},
+        "other": {"cube": survey, "metrics": ["loglike"]},
+    }
+    axes = {"A": [0.8, 1.17], "correlation_amplitude": [0.0, 5.0]}
+    joint = sigcube.JointSweep(data, kernel="sigma", axes=axes, fixed={"correlation_length": 3.0})
+    dims = {name: tuple(leaf.plan(probe=False).dims) for name, leaf in joint.leaves.items()}
+    assert dims == {"one": ("A", "correlation_amplitude"), "other": ("A",)}

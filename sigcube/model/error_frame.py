@@ -27,9 +27,10 @@ _BARYONS = ("v_gas", "v_disk", "v_bul", "v_gas_max", "v_disk_max", "v_bul_max")
 #: Variables of galaxies by the power of the distance to which they are proportional; errors stay as they are quoted.
 DISTANCE_POWERS: Mapping[str, float] = MappingProxyType(
     {
-        each.name: 0.5 if each.name in _BARYONS else _POWERS_OF_UNITS.get(each.unit, 0.0)
+        each.name: 0.5
+        if each.name in _BARYONS
+        else _POWERS_OF_UNITS.get(each.unit, 0.0) * (not each.name.startswith("e_"))
         for each in KINDS["galaxy"].variables
-        if not each.name.startswith("e_")
     }
 )
 

@@ -41,7 +41,7 @@ class Errors:
         Whether that of its inclination is.
     quadrature : int, optional
         Number of nodes over a Gaussian with which they are integrated over as they are quoted, at some thousand times
-        the cost; 48 are converged to 1e-9. Without it ln L is exact for errors that are small, to first order in them.
+        the cost: 48 are converged to 1e-9 for models near the data. Without it ln L is that of small errors.
     scatter : float, optional
         An intrinsic scatter beside the errors of the points. As an axis, or fixed, it is called ``intrinsic_scatter``.
     scatter_unit : {"dex", "km/s"}

@@ -22,12 +22,12 @@ _TWO_PI = 6.283185307179586
 
 # Beyond so many standard deviations a Gaussian adds nothing to the bits of its integral.
 _REACH = 8.5
-_STEPS = 20
-# Nodes of y whose largest value is e^−40 of the peak add nothing.
+# The mode of y is looked for so far out, in steps of half a σ, and then refined.
+_FARTHEST, _STEP = 24.0, 0.5
+_REFINED = 12
+# What is e^−40 of the peak adds nothing.
 _NEGLIGIBLE = 80.0
 _MOST_NODES = 4096.0
-# The distance stays positive.
-_LEAST = 1e-6
 
 
 @helper
@@ -41,15 +41,36 @@ def _tilt(y: float, inclination: float, e_inclination: float) -> tuple[float, fl
 
 
 @helper
-def _centre_of_x(x: float, u: float, epsilon: float, pull: float, square: float) -> float:
-    """Return the x at which x² + S (s − ŝ)² is least for one inclination, S ŝ being the pull."""
-    for _ in range(6):
-        root = np.sqrt(max(1.0 + epsilon * x, _LEAST))
-        slope = 0.5 * epsilon * u / root
-        x = slope * (pull - square * (root * u - slope * x)) / (1.0 + square * slope * slope)
-        if epsilon > 0.0:
-            x = max(x, (_LEAST - 1.0) / epsilon)
-    return x
+def _root(u: float, epsilon: float, pull: float, square: float) -> float:
+    """Return the √(D'/D) at which x² + S (s − ŝ)² is least for one inclination, S ŝ being the pull.
+
+    It is the root of ρ³ + p ρ − q between 1 and ŝ/u. From above it, Newton's steps come down to it.
+    """
+    if epsilon == 0.0:
+        return 1.0
+    half = 0.5 * epsilon * epsilon * u
+    p, q = half * square * u - 1.0, half * pull
+    root = max(1.0, pull / (square * u)) if square * u > 0.0 else 1.0
+    for _ in range(12):
+        root = max((2.0 * root * root * root + q) / (3.0 * root * root + p), 1e-3)
+    return root
+
+
+@helper
+def _excess(s: float, cross: float, square: float) -> float:
+    """Return χ² at a scale, less that at 1."""
+    return (s - 1.0) * (2.0 * cross + (s - 1.0) * square)
+
+
+@helper
+def _profile(
+    y: float, epsilon: float, inclination: float, e_inclination: float, cross: float, square: float
+) -> tuple[float, float, float, float]:
+    """Return what the integrand is at least over x: −2 ln of it, √(D'/D) there, |sin i'|/sin i, and its slope."""
+    u, slope = _tilt(y, inclination, e_inclination)
+    root = _root(u, epsilon, square - cross, square)
+    x = (root * root - 1.0) / epsilon if epsilon > 0.0 else 0.0
+    return x * x + y * y + _excess(root * u, cross, square), root, u, slope
 
 
 def over_prior(
@@ -63,35 +84,36 @@ def over_prior(
     nodes: float,
 ) -> float:
     """Return ln L integrated over D and i; ``epsilon`` is σ_D/D, and ``nodes`` their number over a Gaussian."""
-    pull = square - cross
-    sigma = e_inclination * _DEGREE
-    # The mode of x and y, from the slopes of s; off zero, as an edge-on galaxy has no slope there.
-    x, y = 0.0, -0.5
-    for _ in range(_STEPS):
-        root = np.sqrt(max(1.0 + epsilon * x, _LEAST))
-        u, u_y = _tilt(y, inclination, e_inclination)
-        s_x, s_y = 0.5 * epsilon * u / root, root * u_y
-        factor = (pull - square * (root * u - s_x * x - s_y * y)) / (1.0 + square * (s_x * s_x + s_y * s_y))
-        x, y = s_x * factor, 0.5 * (y + s_y * factor)
-        if epsilon > 0.0:
-            x = max(x, (_LEAST - 1.0) / epsilon)
-    u, u_y = _tilt(y, inclination, e_inclination)
-    x = _centre_of_x(x, u, epsilon, pull, square)
-    root = np.sqrt(max(1.0 + epsilon * x, _LEAST))
-    scale = root * u
-    s_x, s_y = 0.5 * epsilon * u / root, root * u_y
-    lowest = x * x + y * y + (scale - 1.0) * (2.0 * cross + (scale - 1.0) * square)
-    # The width in y: of the slopes alone, and with the curvature of s.
-    width_sq = (1.0 + square * s_x * s_x) / (1.0 + square * (s_x * s_x + s_y * s_y))
-    rest = square * scale - pull
-    h_xx = 1.0 + square * s_x * s_x - rest * 0.25 * epsilon * epsilon * u / (root * root * root)
-    h_xy = square * s_x * s_y + rest * 0.5 * epsilon * u_y / root
-    h_yy = 1.0 + square * s_y * s_y - rest * sigma * sigma * scale
-    determinant = h_xx * h_yy - h_xy * h_xy
-    if h_xx > 0.0 and determinant > 0.0:
-        width_sq = min(width_sq, h_xx / determinant)
-    step_y, n_y, y_low = 1.0, 1.0, 0.0
+    pull, sigma = square - cross, e_inclination * _DEGREE
+    y, step_y, n_y, y_low = 0.0, 1.0, 1.0, 0.0
+    lowest, root, u, u_y = _profile(y, epsilon, inclination, e_inclination, cross, square)
     if e_inclination > 0.0:
+        for k in range(int(2.0 * _FARTHEST / _STEP)):
+            # Not at 0, where an edge-on galaxy has no slope.
+            there = (k + 0.5) * _STEP - _FARTHEST
+            found = _profile(there, epsilon, inclination, e_inclination, cross, square)[0]
+            if found < lowest:
+                y, lowest = there, found
+        for _ in range(_REFINED):
+            _, root, u, u_y = _profile(y, epsilon, inclination, e_inclination, cross, square)
+            s_x, s_y = 0.5 * epsilon * u / root, root * u_y
+            x = (root * root - 1.0) / epsilon if epsilon > 0.0 else 0.0
+            factor = (pull - square * (root * u - s_x * x - s_y * y)) / (1.0 + square * (s_x * s_x + s_y * s_y))
+            there = 0.5 * (y + s_y * factor)
+            found = _profile(there, epsilon, inclination, e_inclination, cross, square)[0]
+            if found < lowest:
+                y, lowest = there, found
+        _, root, u, u_y = _profile(y, epsilon, inclination, e_inclination, cross, square)
+        # The width in y: of the slopes alone, and with the curvature of s.
+        s_x, s_y = 0.5 * epsilon * u / root, root * u_y
+        width_sq = (1.0 + square * s_x * s_x) / (1.0 + square * (s_x * s_x + s_y * s_y))
+        rest = square * root * u - pull
+        h_xx = 1.0 + square * s_x * s_x - rest * 0.25 * epsilon * epsilon * u / (root * root * root)
+        h_xy = square * s_x * s_y + rest * 0.5 * epsilon * u_y / root
+        h_yy = 1.0 + square * s_y * s_y - rest * sigma * sigma * root * u
+        determinant = h_xx * h_yy - h_xy * h_xy
+        if h_xx > 0.0 and determinant > 0.0:
+            width_sq = min(width_sq, h_xx / determinant)
         y_low, y_high = min(-_REACH, y - _REACH), max(_REACH, y + _REACH)
         # The same galaxy from its other side, a second mode.
         mirrored = 2.0 * (90.0 - inclination) / e_inclination - y
@@ -99,27 +121,28 @@ def over_prior(
             y_low, y_high = min(y_low, mirrored - _REACH), max(y_high, mirrored + _REACH)
         n_y = min(np.ceil((y_high - y_low) / (2.0 * _REACH * np.sqrt(width_sq)) * nodes), _MOST_NODES)
         step_y = (y_high - y_low) / n_y
+        for k in range(int(n_y)):
+            found = _profile(y_low + (k + 0.5) * step_y, epsilon, inclination, e_inclination, cross, square)[0]
+            lowest = min(lowest, found)
     total = 0.0
     for k in range(int(n_y)):
         y_here = y_low + (k + 0.5) * step_y if e_inclination > 0.0 else 0.0
-        u, _slope = _tilt(y_here, inclination, e_inclination)
-        x = _centre_of_x(x, u, epsilon, pull, square) if epsilon > 0.0 else 0.0
-        root = np.sqrt(max(1.0 + epsilon * x, _LEAST))
-        s = root * u
-        if x * x + y_here * y_here + (s - 1.0) * (2.0 * cross + (s - 1.0) * square) - lowest > _NEGLIGIBLE:
+        least, root, u, u_y = _profile(y_here, epsilon, inclination, e_inclination, cross, square)
+        if least - lowest > _NEGLIGIBLE:
+            continue
+        if epsilon == 0.0:
+            total += exp(-0.5 * (least - lowest))
             continue
         s_x = 0.5 * epsilon * u / root
         of_slope = 1.0 + square * s_x * s_x
-        curved = of_slope - (square * s - pull) * 0.25 * epsilon * epsilon * u / (root * root * root)
-        width = 1.0 / np.sqrt(min(max(curved, 0.5 * of_slope), 2.0 * of_slope))
-        n_x, step_x = (int(nodes), 2.0 * _REACH * width / nodes) if epsilon > 0.0 else (1, 1.0)
-        inner = 0.0
-        for j in range(n_x):
-            x_here = x + (j + 0.5 - 0.5 * n_x) * step_x
+        curved = of_slope - (square * root * u - pull) * 0.25 * epsilon * epsilon * u / (root * root * root)
+        step_x = 2.0 * _REACH / (np.sqrt(min(max(curved, 0.5 * of_slope), 2.0 * of_slope)) * nodes)
+        x, inner = (root * root - 1.0) / epsilon, 0.0
+        for j in range(int(nodes)):
+            x_here = x + (j + 0.5 - 0.5 * nodes) * step_x
             if 1.0 + epsilon * x_here > 0.0:
                 s = np.sqrt(1.0 + epsilon * x_here) * u
-                excess = x_here * x_here + y_here * y_here + (s - 1.0) * (2.0 * cross + (s - 1.0) * square) - lowest
-                inner += exp(-0.5 * excess)
+                inner += exp(-0.5 * (x_here * x_here + y_here * y_here + _excess(s, cross, square) - lowest))
         total += inner * step_x
     norm = (0.5 if epsilon > 0.0 else 0.0) + (0.5 if e_inclination > 0.0 else 0.0)
     return -0.5 * (deviance + lowest) + log(total * step_y) - norm * log(_TWO_PI)

@@ -193,7 +193,8 @@ def test_metrics_are_listed() -> None:
     shown = call("metrics").stdout
     assert all(name in shown for name in METRICS)
     (rms, *_) = json.loads(call("metrics", "--json").stdout)
-    assert rms == {"name": "rms", "meaning": "RMS residual", "scope": "system", "unit": None, "best": "smallest"}
+    about = {"name": "rms", "meaning": "RMS residual", "scope": "system", "unit": None, "best": "smallest"}
+    assert rms == {**about, "summaries": ["mean", "median"]}
 
 
 def test_names_and_files_are_completed(tmp_path: Path) -> None:

@@ -112,6 +112,12 @@ def test_the_inclination_scales_them_all_the_same(cube: xr.Dataset) -> None:
     assert sweep(cube, kernel="nfw", errors={"inclination": True}).plan(probe=False).spec.errors is not None
 
 
+def test_one_error_is_marginalised_and_the_other_an_axis(cube: xr.Dataset) -> None:
+    found = sweep(cube, errors={"distance": True}, axes={"inclination_shift": [-1.0, 1.0]}).plan(probe=False)
+    for said in ("distance of each system marginalised", "inclination of each system shifted by parts of its error"):
+        assert said in found.origin["errors"]
+
+
 def test_joint_sweeps_have_errors_of_each_dataset(cube: xr.Dataset) -> None:
     own = {"cube": cube, "sample": "unflagged", "metrics": ["loglike"]}
     joint = sigcube.JointSweep(

@@ -167,6 +167,15 @@ SWEEPS: list[tuple[str, dict[str, Any], str]] = [
     ("a reference without a kernel", {"reference": {"a0": 1e-10}}, "a reference needs a kernel"),
     ("a reference with a list", {"reference": {"kernel": "mond", "a0": [1e-10]}}, "a0 is held fixed at one value"),
     ("a reference without RMS", {"reference": "mond", "metrics": ["chi2"]}, "a reference is compared by RMS"),
+    ("errors without ln L", {"errors": {"scatter": 0.1}}, "no metric here knows such errors"),
+    ("errors that there are not", {"errors": {"distence": True}}, "did you mean 'distance'"),
+    ("errors that are a list", {"errors": ["distance"]}, "these are no errors of the data"),
+    ("an error that is a number", {"errors": {"distance": 1}}, "distance is marginalised or not"),
+    ("a scatter that is not a number", {"errors": {"scatter": float("nan")}}, "this is no scatter"),
+    ("a scatter that is a text", {"errors": {"scatter": "0.1 dex"}}, "this is no scatter"),
+    ("a unit that is a list", {"errors": {"scatter_unit": ["dex"]}}, "there is no unit"),
+    ("nodes beyond counting", {"errors": {"distance": True, "quadrature": 10**400}}, "no number of nodes"),
+    ("errors that the cube has not", {"metrics": ["loglike"], "errors": {"distance": True}}, "needs 'e_distance'"),
 ]
 METRICS: list[tuple[str, dict[str, Any], str]] = [
     ("a metric that leaves its folder", {"name": "../x"}, "a metric cannot be called so"),
@@ -177,7 +186,7 @@ METRICS: list[tuple[str, dict[str, Any], str]] = [
     ("a metric named like the journal", {"name": "journal"}, "cannot be called 'journal'"),
     ("a metric named like a summary", {"name": "rms_mean"}, "cannot be called 'rms_mean'"),
     ("a metric of an unknown scope", {"scope": "galaxy"}, "has no scope 'galaxy'"),
-    ("a metric of an unknown best value", {"best": "largest"}, "has no best 'largest'"),
+    ("a metric of an unknown best value", {"best": "largets"}, "has no best 'largets'"),
 ]
 # What stands in the file of a sweep instead of what.
 TEXTS: list[tuple[str, str, str, str]] = [

@@ -129,7 +129,7 @@ REFUSED = [
     ({"reference": {"kernel": 3}}, "there is no kernel 3\n  do: valid: burr, cmsi"),
     ({"reference": {"nu": "rar"}}, "a reference needs a kernel\n  where: reference\n  found: nu"),
     ({"reference": {"kernel": "mond", "a0": [1e-10]}}, "a0 is held fixed at one value\n  where: reference.a0"),
-    ({"reference": "mond", "metrics": ["bias"]}, "a reference is compared by RMS\n  where: metrics"),
+    ({"reference": "mond", "metrics": ["bias"]}, "a reference is compared by RMS or by ln L\n  where: metrics"),
     # the rest
     ({"kernel": "sgma"}, "there is no kernel 'sgma'\n  do: did you mean 'sigma'?"),
     ({"kernel": None}, "a sweep needs either a kernel or several models\n  where: kernel\n  do: valid: burr"),

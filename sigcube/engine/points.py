@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.model.compile import compiled, define, inlined
-from sigcube.model.graph import Graph, Level
+from sigcube.model.graph import Graph, Level, Node
 from sigcube.model.model import BoundModel
 
 __all__ = ["PointTerms"]
@@ -77,20 +77,30 @@ def _loop(graph: Graph, swept: tuple[str, ...]) -> Callable[..., None]:
 def _source(graph: Graph, swept: tuple[str, ...]) -> Iterator[str]:
     """Yield the lines of ``points(values, s, start, stop, …, out)``: x_ is a scalar, p_ an array over points."""
     at_points = {*graph.points, *(node.name for node in graph.nodes if node.level is Level.POINT)}
+    earlier = {name: f"(p_{of}[i - 1] if i else 0.0)" for name, of in graph.previous}
     others = [name for name in (*graph.parameters, *graph.constants) if name not in swept]
     arguments = [f"all_{name}" for name in (*graph.points, *graph.systems)] + [f"x_{name}" for name in others]
     yield f"def points({', '.join(['values', 's', 'start', 'stop', *arguments, 'out'])}):"
     yield from (f"    x_{name} = values[{i}]" for i, name in enumerate(swept))
     yield from (f"    x_{name} = all_{name}[s]" for name in graph.systems)
     yield from (f"    p_{name} = all_{name}[start:stop]" for name in graph.points)
-    for node in graph.nodes:
+
+    def call(node: Node) -> str:
         element = "" if node.reduces else "[i]"
-        inputs = ", ".join(f"p_{name}{element}" if name in at_points else f"x_{name}" for name in node.inputs)
+        values = {name: f"p_{name}{element}" for name in at_points} | earlier
+        return f"f_{node.name}({', '.join(values.get(name, f'x_{name}') for name in node.inputs)})"
+
+    for node in (each for each in graph.nodes if each.name not in graph.recursive):
         if node.name not in at_points:
-            yield f"    x_{node.name} = f_{node.name}({inputs})"
+            yield f"    x_{node.name} = {call(node)}"
         else:
             yield f"    p_{node.name} = np.empty(stop - start)"
             yield "    for i in range(stop - start):"
-            yield f"        p_{node.name}[i] = f_{node.name}({inputs})"
+            yield f"        p_{node.name}[i] = {call(node)}"
+    if recursive := [node for node in graph.nodes if node.name in graph.recursive]:
+        # Each needs what others were at the point before: all of them, point by point.
+        yield from (f"    p_{node.name} = np.empty(stop - start)" for node in recursive)
+        yield "    for i in range(stop - start):"
+        yield from (f"        p_{node.name}[i] = {call(node)}" for node in recursive)
     yield "    for i in range(stop - start):"
     yield from (f"        out[{row}, i] = p_{name}[i]" for row, name in enumerate(graph.targets))

@@ -10,10 +10,14 @@ consumer that is placed alike joins the consumer's loop, and needs no table.
 A row shorter than a vector would stay scalar. Where the lengths are known and the innermost dimension is short, outer
 dimensions become inner ones until the row is long enough, and it is *flattened*: one loop runs over all combinations,
 padded to whole vectors with the last one, and the inputs are expanded along it beforehand. The sums keep their rows.
+
+A term whose value at the point before is asked for is *carried*: two tables over all dimensions that it varies with,
+one of this point and one of the point before, change places after each point. It varies with what it takes from the
+point before too. It is placed like any other, so what varies with little is carried in few numbers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
@@ -62,11 +66,21 @@ class Schedule:
         return {node.name: node for node in self.graph.nodes}
 
     @cached_property
+    def earlier(self) -> dict[str, str]:
+        """The names of values at the point before, each with what it is the value of."""
+        return dict(self.graph.previous)
+
+    @cached_property
     def dims(self) -> dict[str, frozenset[str]]:
         """The dimensions that each name varies with."""
         found = {name: frozenset({dim}) for name, dim in self.swept.items()}
-        for node in self.graph.nodes:
-            found[node.name] = frozenset().union(*(found.get(name, frozenset()) for name in node.inputs))
+        known: dict[str, frozenset[str]] = {}
+        # Along a circle through the point before, dimensions come round.
+        while found != known:
+            known = dict(found)
+            for node in self.graph.nodes:
+                found[node.name] = frozenset().union(*(found.get(name, frozenset()) for name in node.inputs))
+            found |= {name: found.get(of, frozenset()) for name, of in self.graph.previous}
         return found
 
     def level(self, name: str) -> Level:
@@ -79,7 +93,17 @@ class Schedule:
 
     def placement(self, name: str) -> Placement:
         """Return where a term is computed."""
-        return self._placement(self.level(name), self.dims[name])
+        placement = self._placement(self.level(name), self.dims[name])
+        if placement.flat and placement.depth and name in self.graph.carried:
+            # Its table has dimensions outside the flattened row, and a slice of padded rows has no other shape.
+            return replace(placement, flat=False)
+        return placement
+
+    def table_dims(self, name: str) -> tuple[str, ...]:
+        """Return the dimensions of a term's table: its inner ones, or all if the next point needs it."""
+        if name in self.graph.carried:
+            return tuple(dim for dim in self.order if dim in self.dims.get(name, ()))
+        return self.placement(name).inner
 
     @property
     def sum_placement(self) -> Placement:
@@ -106,7 +130,8 @@ class Schedule:
         """Return whether a flattened loop reads a name from a copy along all of the loop."""
         if not placement.flat or not self.dims.get(name, frozenset()) & {*placement.inner}:
             return False
-        own = self.placement(name) if name in self.nodes else None
+        of = self.earlier.get(name, name)
+        own = self.placement(of) if of in self.nodes else None
         return own is None or not own.flat or own.inner != placement.inner
 
     @cached_property
@@ -120,7 +145,7 @@ class Schedule:
     @cached_property
     def gathered(self) -> frozenset[str]:
         """The terms of points that only reductions use, which compute them for themselves."""
-        elsewhere = set(self.graph.targets)
+        elsewhere = {*self.graph.targets, *self.graph.carried}
         for node in reversed(self.graph.nodes):
             if node.name in elsewhere and not node.reduces:
                 elsewhere.update(node.inputs)

@@ -27,8 +27,9 @@ class _Writer:
     """The lines of the function, and the names in it.
 
     Of arguments: ``p_`` point variables, ``s_`` system variables, ``c_`` fixed and ``a_`` swept parameters, ``out_``.
-    Within: ``x_`` variables and ``v_`` terms as scalars, ``t_`` tables of terms, ``e_`` copies expanded along a
-    flattened loop, ``g_`` terms gathered along a system's points; ``flat_`` the flat form of a table.
+    Within: ``x_`` variables and ``v_`` terms as scalars, ``t_`` tables of terms, ``b_`` scalars and tables of the point
+    before, ``e_`` copies expanded along a flattened loop, ``g_`` terms gathered along a system's points; ``flat_`` the
+    flat form of a table.
     """
 
     def __init__(self, schedule: Schedule) -> None:
@@ -60,8 +61,10 @@ class _Writer:
                     self.add(f"sum_{name} = out_{name}[s]")
                     with self.nest(*self.loops(self.schedule.order)):
                         self.add(f"sum_{name}{self.at(self.schedule.order)} = 0.0")
+                self.start_carried()
                 with self.each_point():
                     self.points(0)
+                    self.carry()
         return "\n".join(self.lines) + "\n"
 
     def add(self, line: str) -> None:
@@ -77,11 +80,32 @@ class _Writer:
         yield
         self.depth = before
 
+    def start_carried(self) -> None:
+        """Write that before a system's first point, everything is zero."""
+        for name in self.graph.carried:
+            dims = self.schedule.table_dims(name) if name in self.schedule.nodes else ()
+            flat = bool(dims) and self.schedule.placement(name).flat
+            with self.nest(*self.loops(dims, flat=flat)):
+                self.add(f"flat_b_{name}[f] = 0.0" if flat else f"b_{name}{self.at(dims) if dims else ''} = 0.0")
+
+    def carry(self) -> None:
+        """Write that what was of this point is now of the point before."""
+        for name in self.graph.carried:
+            if name not in self.schedule.nodes:
+                self.add(f"b_{name} = x_{name}")
+            elif not self.schedule.table_dims(name):
+                self.add(f"b_{name} = v_{name}")
+            else:
+                for form in ("", "flat_") if self.schedule.placement(name).flat else ("",):
+                    self.add(f"{form}b_{name}, {form}t_{name} = {form}t_{name}, {form}b_{name}")
+
     def loops(self, dims: tuple[str, ...], *, flat: bool = False) -> list[str]:
         """Return the openings of the loops over dimensions: one for each, or one over all combinations."""
-        if flat:
-            return [f"for f in range({self.padded(dims)}):"]
-        return [f"for {self.index[dim]} in range({self.size[dim]}):" for dim in dims]
+        counts = {"f": self.padded(dims)} if flat else {self.index[dim]: self.size[dim] for dim in dims}
+        if self.graph.carried:
+            # Of tables that change places, LLVM does not see that no index counts from the end, unless it has no sign.
+            counts = {index: f"np.uint64({count})" for index, count in counts.items()}
+        return [f"for {index} in range({count}):" for index, count in counts.items()]
 
     @contextmanager
     def each_point(self) -> Iterator[None]:
@@ -108,8 +132,12 @@ class _Writer:
         expanded: dict[str, tuple[str, Placement]] = {}
         for node in self.graph.nodes:
             placement = placed[node.name]
-            if node.name not in self.schedule.fused | self.schedule.gathered and placement.inner:
-                self.table(f"t_{node.name}", placement)
+            carried = node.name in self.graph.carried
+            elsewhere = node.name in self.schedule.fused | self.schedule.gathered
+            if placement.inner and (carried or not elsewhere):
+                whole = replace(placement, inner=self.schedule.table_dims(node.name))
+                for table in ("t", "b") if carried else ("t",):
+                    self.table(f"{table}_{node.name}", whole)
             if node.name not in self.schedule.gathered:
                 used = (name for name in node.inputs if self.schedule.is_expanded(name, placement))
                 expanded |= {self.expanded_name(name, placement): (name, placement) for name in used}
@@ -188,16 +216,22 @@ class _Writer:
                 self.reduce(node, placement)
             else:
                 self.compute(self.schedule.chain(node.name), placement)
-            if placement.flat:
-                self.add(f"flat_t_{node.name}[f] = v_{node.name}")
-            elif placement.inner:
-                self.add(f"t_{node.name}{self.at(placement.inner)} = v_{node.name}")
+            self.keep(node, placement)
+
+    def keep(self, node: Node, placement: Placement) -> None:
+        """Write a term's value into its table, if it has one."""
+        if placement.flat:
+            self.add(f"flat_t_{node.name}[f] = v_{node.name}")
+        elif placement.inner:
+            self.add(f"t_{node.name}{self.at(self.schedule.table_dims(node.name))} = v_{node.name}")
 
     def compute(self, chain: tuple[Node, ...], placement: Placement) -> None:
         local = frozenset(node.name for node in chain)
         for node in chain:
             values = (self.value(name, local, placement) for name in node.inputs)
             self.add(f"v_{node.name} = f_{node.name}({', '.join(values)})")
+            if node.name in self.schedule.fused and node.name in self.graph.carried:
+                self.keep(node, placement)
 
     def value(self, name: str, local: frozenset[str], placement: Placement) -> str:
         """Return how a value is written where it is used; those of local names are scalars."""
@@ -205,11 +239,15 @@ class _Writer:
             return f"v_{name}"
         if self.schedule.is_expanded(name, placement):
             return f"flat_{self.expanded_name(name, placement)}[f]"
-        if name in self.schedule.nodes:
-            own = self.schedule.placement(name)
+        of = self.schedule.earlier.get(name, name)
+        table, single = ("t", f"v_{of}") if of == name else ("b", f"b_{of}")
+        if of in self.schedule.nodes:
+            own = self.schedule.placement(of)
             if placement.flat and own.flat and own.inner == placement.inner:
-                return f"flat_t_{name}[f]"
-            return f"t_{name}{self.at(own.inner)}" if own.inner else f"v_{name}"
+                return f"flat_{table}_{of}[f]"
+            return f"{table}_{of}{self.at(self.schedule.table_dims(of))}" if own.inner else single
+        if of != name:
+            return single
         if name in self.graph.points or name in self.graph.systems:
             return f"x_{name}"
         if name in self.schedule.swept:

@@ -48,6 +48,9 @@ def nu_of(kernel: Kernel, scales: Mapping[str, float], settings: Mapping[str, An
             hint="choose other labels, or another kernel",
         ) from error
     model.check_given(graph, variables)
+    if graph.previous:
+        what = "ν of the field equation is a function of g and r alone, and the boost takes values at the point before"
+        raise SpecError(what, found=graph.previous[0][0], hint="choose other labels, or another kernel")
     fixed = {name: float(value) for name, value in model.inputs(graph).items()} | dict(scales)
 
     def nu(r: FloatArray, g: FloatArray) -> FloatArray:

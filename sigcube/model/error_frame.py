@@ -15,7 +15,7 @@ from sigcube.model.compile import define
 from sigcube.model.likelihood import sine
 from sigcube.model.record import Definition, Frame, Parameter, Term
 
-__all__ = ["DISTANCE_POWERS", "ERROR_PARAMETERS", "QUOTED", "extend_frame", "possible_parameters"]
+__all__ = ["CORRELATION", "DISTANCE_POWERS", "ERROR_PARAMETERS", "QUOTED", "extend_frame", "possible_parameters"]
 
 #: What the variables of a cube are called as they are quoted, where a shifted distance changes them.
 QUOTED = "_quoted"
@@ -36,12 +36,20 @@ DISTANCE_POWERS: Mapping[str, float] = MappingProxyType(
 
 _LI = "Li+ 2018, A&A 615, A3, §2.2"
 _DESMOND = "Desmond 2023, MNRAS 526, 3342"
+_KELLY = "Kelly+ 2009, ApJ 698, 895"
 
 _PARAMETERS = (
     Parameter("distance_shift", "δ_D", 0.0, "", (-20.0, 20.0), "fitted", _LI, "distance less the quoted one, in σ_D"),
     Parameter("inclination_shift", "δ_i", 0.0, "", (-20.0, 20.0), "fitted", _LI, "inclination less the quoted, in σ_i"),
     Parameter("intrinsic_scatter", "σ_int", 0.0, "dex", (0.0, 1e3), "fitted", _DESMOND, "intrinsic scatter"),
+    Parameter(
+        "correlation_amplitude", "a", 0.0, "km/s", (0.0, 1e4), "fitted", _KELLY, "amplitude of correlated errors"
+    ),
+    Parameter("correlation_length", "ℓ", 1.0, "kpc", (1e-6, 1e6), "fitted", _KELLY, "length of correlated errors"),
 )
+
+#: Those of errors that are correlated along the points.
+CORRELATION = ("correlation_amplitude", "correlation_length")
 
 #: Every parameter that an error model may bring along, by name.
 ERROR_PARAMETERS: Mapping[str, Parameter] = MappingProxyType({each.name: each for each in _PARAMETERS})
@@ -87,10 +95,11 @@ def inclined(predicted_face_on: float, inclination_factor: float) -> float:
     return predicted_face_on * inclination_factor
 
 
-def possible_parameters(frame: Frame, *, loglike: bool) -> frozenset[str]:
+def possible_parameters(frame: Frame, *, loglike: bool, correlated: bool) -> frozenset[str]:
     """Return the names of the parameters of errors that models have on a kind of cube if they are asked for."""
     shifts = ("distance_shift", "inclination_shift") if frame.kind == "galaxy" else ()
-    return frozenset((*shifts, *(("intrinsic_scatter",) if loglike else ())))
+    scatter = ("intrinsic_scatter",) if loglike else ()
+    return frozenset((*shifts, *scatter, *(CORRELATION if loglike and correlated else ())))
 
 
 def extend_frame(frame: Frame, parameters: Mapping[str, Parameter]) -> Frame:

@@ -7,7 +7,8 @@ from typing import Any, Literal, Self, get_args
 
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.model import likelihood
-from sigcube.model.error_frame import ERROR_PARAMETERS, extend_frame, possible_parameters
+from sigcube.model.correlated import CORRELATED_TERMS, POSITIONS
+from sigcube.model.error_frame import CORRELATION, ERROR_PARAMETERS, extend_frame, possible_parameters
 from sigcube.model.likelihood import FloatArray
 from sigcube.model.metrics import METRICS, Metric
 from sigcube.model.prior_quadrature import over_prior, prior_inputs
@@ -16,6 +17,7 @@ from sigcube.model.record import Frame, Parameter, Term
 __all__ = ["Errors"]
 
 _ScatterUnit = Literal["dex", "km/s"]
+_Correlation = Literal["radius", "scale_length"]
 
 _MOST_NODES = 512
 
@@ -44,6 +46,10 @@ class Errors:
         An intrinsic scatter beside the errors of the points. As an axis, or fixed, it is called ``intrinsic_scatter``.
     scatter_unit : {"dex", "km/s"}
         Its unit: dex of the acceleration, or km/s of the velocity.
+    correlation : {"radius", "scale_length"}, optional
+        Along what errors are correlated besides those of the points, with the covariance a² exp(−Δx/ℓ): x is the
+        radius in kpc, or in scale lengths of the disc, R/R_d. The amplitude a [km/s] and the length ℓ [kpc or R_d] are
+        the parameters ``correlation_amplitude`` and ``correlation_length``: axes, or fixed.
 
     Raises
     ------
@@ -61,6 +67,7 @@ class Errors:
     quadrature: int | None = None
     scatter: float | None = None
     scatter_unit: _ScatterUnit = "dex"
+    correlation: _Correlation | None = None
 
     def __post_init__(self) -> None:
         for name in ("distance", "inclination"):
@@ -85,6 +92,9 @@ class Errors:
             where = "errors.scatter_unit"
             hint = did_you_mean(str(self.scatter_unit), units)
             raise SpecError(f"there is no unit {shown(self.scatter_unit)} of a scatter", where=where, hint=hint)
+        if self.correlation is not None and self.correlation not in (along := get_args(_Correlation)):
+            what = f"errors are not correlated along {shown(self.correlation)}"
+            raise SpecError(what, where="errors.correlation", hint=did_you_mean(str(self.correlation), along))
         if self.scatter is not None:
             number = isinstance(self.scatter, int | float) and not isinstance(self.scatter, bool)
             if not number or not 0.0 <= self.scatter < math.inf:
@@ -139,6 +149,9 @@ class Errors:
                 ERROR_PARAMETERS["intrinsic_scatter"], unit=self.scatter_unit, default=self.scatter or 0.0
             )
             found["intrinsic_scatter"] = scatter
+        if self.correlation == "scale_length" and "correlation_length" in found:
+            description = f"{found['correlation_length'].description}, in scale lengths of the disc"
+            found["correlation_length"] = replace(found["correlation_length"], unit="", description=description)
         return found
 
     def check(self, frame: Frame, metrics: tuple[Metric, ...], asked: Collection[str]) -> None:
@@ -152,7 +165,8 @@ class Errors:
         loglike = METRICS["loglike"] in metrics
         if self.record() and not loglike:
             raise SpecError("no metric here knows such errors", where="errors", expected="'loglike' among the metrics")
-        possible = possible_parameters(frame, loglike=loglike)
+        self._check_correlation(frame, asked)
+        possible = possible_parameters(frame, loglike=loglike, correlated=self.correlation is not None)
         for name in self.parameters(asked):
             if name not in possible and name in asked:
                 known = "only 'loglike' knows it" if name == "intrinsic_scatter" else f"a {frame.kind} cube has none"
@@ -174,6 +188,23 @@ class Errors:
             what = f"a {frame.kind} cube has no scatter in {self.scatter_unit}"
             raise SpecError(what, where="errors.scatter_unit", expected=f"a cube of kind {' or '.join(fitting)}")
 
+    def _check_correlation(self, frame: Frame, asked: Collection[str]) -> None:
+        if self.correlation is None:
+            if given := [name for name in CORRELATION if name in asked]:
+                expected = f"errors.correlation = {' or '.join(map(repr, get_args(_Correlation)))}"
+                what = f"{given[0]!r}, and no correlated errors"
+                raise SpecError(what, where=given[0], expected=expected)
+            return
+        if frame.kind != "galaxy":
+            what = f"errors of a {frame.kind} cube are not correlated along a curve"
+            raise SpecError(what, where="errors.correlation", expected="a galaxy cube")
+        if missing := [name for name in CORRELATION if name not in asked]:
+            raise SpecError(
+                f"correlated errors without a {missing[0]}",
+                where="errors.correlation",
+                expected=f"{missing[0]} as an axis, or fixed",
+            )
+
     def applied_to(
         self, frame: Frame, metrics: tuple[Metric, ...], asked: Collection[str]
     ) -> tuple[Frame, tuple[Metric, ...]]:
@@ -192,6 +223,9 @@ class Errors:
     def _own(self, metric: Metric, frame: Frame, parameters: Collection[str]) -> Metric:
         if "intrinsic_scatter" in parameters:
             metric = replace(metric, terms={**metric.terms, "error_sq": self._scattered(frame)})
+        if self.correlation is not None:
+            position = {"correlation_position": POSITIONS[self.correlation]}
+            metric = replace(metric, terms={**metric.terms, **CORRELATED_TERMS, **position})
         if self.marginalised and self.quadrature is not None:
             metric = replace(
                 metric,

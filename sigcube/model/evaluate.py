@@ -24,6 +24,14 @@ def evaluate(kernel: KernelRecord, cube: xr.Dataset, target: str, settings: Mapp
     variables = variables_of(cube)
     graph = model.graph((target,), variables=variables)
     model.check_given(graph, variables)
+    if graph.previous:
+        name, of = graph.previous[0]
+        raise SpecError(
+            f"{kernel.name} follows from point to point, which arrays of whole cubes do not do",
+            where=target,
+            found=f"{name}, the value of {of} at the point before",
+            hint="a sweep or a fit computes it",
+        )
     for name, value in model.values.items():
         if np.ndim(value) and not isinstance(value, xr.DataArray):
             what = f"{name} has several values but no named dimension"

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
 
 from sigcube.constants import Constants
 from sigcube.errors import DataError, SpecError
-from sigcube.model.record import Definition, Reduction, Term, inputs_of
+from sigcube.model.record import PREVIOUS, Definition, Reduction, Term, inputs_of
 
 __all__ = ["Graph", "Level", "Node", "Variables", "build_graph"]
 
@@ -57,7 +58,11 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """The terms behind some targets, each after its inputs, and the names that enter from outside."""
+    """The terms behind some targets, each after its inputs, and the names that enter from outside.
+
+    Inputs that are values at the point before follow no order: ``previous`` has their names, each with the name of the
+    term or the variable of points whose value it is.
+    """
 
     nodes: tuple[Node, ...]
     targets: tuple[str, ...]
@@ -65,14 +70,36 @@ class Graph:
     systems: tuple[str, ...]
     parameters: tuple[str, ...]
     constants: tuple[str, ...]
+    previous: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def carried(self) -> tuple[str, ...]:
+        """The terms and variables whose values are carried from each point to the next."""
+        return tuple(dict.fromkeys(name for _, name in self.previous))
+
+    @cached_property
+    def recursive(self) -> frozenset[str]:
+        """The terms that take a value at the point before, at once or through other terms."""
+        found = {name for name, _ in self.previous}
+        for node in self.nodes:
+            if found.intersection(node.inputs):
+                found.add(node.name)
+        return frozenset(found)
 
     def only(self, *targets: str) -> "Graph":
         """Return the part of the graph behind some of its terms, with those as its targets."""
-        needed = set(targets)
-        for node in reversed(self.nodes):
-            if node.name in needed:
-                needed.update(node.inputs)
-        return replace(self, nodes=tuple(node for node in self.nodes if node.name in needed), targets=targets)
+        inputs, earlier = {node.name: node.inputs for node in self.nodes}, dict(self.previous)
+        needed: set[str] = set()
+        waiting = [*targets]
+        while waiting:
+            name = waiting.pop()
+            if name not in needed:
+                needed.add(name)
+                waiting += (earlier[name],) if name in earlier else inputs.get(name, ())
+        nodes = tuple(node for node in self.nodes if node.name in needed)
+        return replace(
+            self, nodes=nodes, targets=targets, previous=tuple(each for each in self.previous if each[0] in needed)
+        )
 
 
 def build_graph(
@@ -90,14 +117,21 @@ def build_graph(
     DataError
         When a term needs something that is neither a term, a parameter, a constant nor a variable of the cube.
     SpecError
-        When terms depend on one another in a circle.
+        When terms depend on one another in a circle, or on a value at the point before that no point has.
     """
     levels: dict[str, Level] = {}
     nodes: list[Node] = []
     entering: dict[str, list[str]] = {"point": [], "system": [], "parameter": [], "constant": []}
 
+    waiting: list[str] = []
+
     def visit(name: str, path: tuple[str, ...]) -> str:
         """Add a name and all behind it; return the name it goes by once aliases are followed."""
+        if is_previous(name):
+            # Later: what it is the value of may need what is being added.
+            waiting.append(name)
+            levels[name] = Level.POINT
+            return name
         if name in path:
             raise SpecError(f"the terms of {kernel} depend on one another in a circle", found=" → ".join((*path, name)))
         definition = definitions.get(name)
@@ -106,6 +140,11 @@ def build_graph(
         if name not in levels:
             levels[name] = enter(name, path) if definition is None else add(name, definition, path)
         return name
+
+    def is_previous(name: str) -> bool:
+        """Whether a name is a value at the point before. A name that means something by itself is not."""
+        known = name in definitions or name in parameters or variables.level(name) is not None
+        return name.startswith(PREVIOUS) and not known
 
     def add(name: str, term: Term | Reduction, path: tuple[str, ...]) -> Level:
         inputs = tuple(visit(argument, (*path, name)) for argument in inputs_of(term))
@@ -134,5 +173,29 @@ def build_graph(
         )
 
     found = tuple(visit(target, ()) for target in targets)
+    previous: dict[str, str] = {}
+    # It grows: a value at the point before may need others.
+    for name in waiting:
+        if name not in previous:
+            previous[name] = visit(name.removeprefix(PREVIOUS), (name,))
     points, systems, used, constants = (tuple(names) for names in entering.values())
-    return Graph(tuple(nodes), found, points, systems, used, constants)
+    graph = Graph(tuple(nodes), found, points, systems, used, constants, tuple(previous.items()))
+    _check_previous(kernel, graph, levels)
+    return graph
+
+
+def _check_previous(kernel: str, graph: Graph, levels: Mapping[str, Level]) -> None:
+    for name, of in graph.previous:
+        if levels[of] is not Level.POINT:
+            raise SpecError(
+                f"{kernel} takes {of!r} at the point before, and it is the same at all points",
+                found=name,
+                hint=f"take {of} itself",
+            )
+    for node in graph.nodes:
+        if node.reduces and (taken := graph.recursive.intersection(node.inputs)):
+            raise SpecError(
+                f"{kernel} takes {min(taken)!r} over all points of a system, and it follows from point to point",
+                where=node.name,
+                expected=f"terms without arguments that begin with {PREVIOUS!r}",
+            )

@@ -7,6 +7,11 @@ declaration that could drift from the formula,
 - what a term depends on, so that the engine computes it once for each combination of those things and no more often;
 - which parameters a choice of labels uses, so that an axis it does not use is not computed;
 - which variables a cube must have.
+
+An argument ``previous_x`` is the value of ``x``, a term or a variable of the points, at the point before in the same
+system, and 0.0 at a system's first point. Points are in the order of the cube, in which radii increase. So a term may
+take its own value at the point before, or that of one that takes its: a recursion along the points. What sums up all
+points of a system, a `Reduction`, takes no such term.
 """
 
 import inspect
@@ -16,7 +21,21 @@ from typing import Literal
 
 from sigcube.constants import Constants
 
-__all__ = ["Choice", "Definition", "Frame", "KernelRecord", "Option", "Parameter", "Reduction", "Term", "inputs_of"]
+__all__ = [
+    "PREVIOUS",
+    "Choice",
+    "Definition",
+    "Frame",
+    "KernelRecord",
+    "Option",
+    "Parameter",
+    "Reduction",
+    "Term",
+    "inputs_of",
+]
+
+#: What the name of an argument begins with that is a value at the point before.
+PREVIOUS = "previous_"
 
 Term = Callable[..., float]
 

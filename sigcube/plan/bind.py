@@ -12,7 +12,7 @@ import xarray as xr
 from sigcube.chunks import Region
 from sigcube.cube import Counts, Packed, Where, fingerprint, kind_of, pack, refuse_reshaped
 from sigcube.cube.inspection import describe_counts
-from sigcube.errors import SpecError, StoreMismatch, shown
+from sigcube.errors import DataError, SpecError, StoreMismatch, shown
 from sigcube.model.error_frame import QUOTED
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
@@ -167,6 +167,7 @@ def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Pl
 def _plan(
     spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any], **extension: Any
 ) -> Plan:
+    _check_order(sections, packed)
     plan = make_plan(
         spec,
         sections,
@@ -185,6 +186,28 @@ def _plan(
             hint="give an axis fewer values, or split the sweep into several",
         )
     return plan
+
+
+def _check_order(sections: tuple[Section, ...], packed: Packed) -> None:
+    """Refuse radii that decrease, where a model follows from point to point."""
+    previous = [each for section in sections for each in section.model.graph.previous]
+    if not previous or "r" not in packed.points:
+        return
+    steps = np.diff(packed.points["r"])
+    # From one system to the next it may.
+    steps[packed.offsets[1:-1] - 1] = 0.0
+    wrong = np.flatnonzero(~(steps >= 0.0))
+    if wrong.size:
+        point = int(wrong[0])
+        system = int(np.searchsorted(packed.offsets, point, side="right")) - 1
+        radii = packed.points["r"][point : point + 2]
+        raise DataError(
+            f"{previous[0][1]} follows from point to point, and the radii are not in order",
+            where=f"{packed.systems[system]}, point {point - int(packed.offsets[system]) + 1}",
+            found=f"r = {radii[0]:g} before {radii[1]:g} kpc",
+            expected="radii that do not decrease",
+            hint="sort the points of each system by radius",
+        )
 
 
 def _digests(packed: Packed, *, properties: bool) -> dict[str, str]:

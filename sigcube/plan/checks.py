@@ -1,13 +1,13 @@
 """What a spec must keep to make sense with its model."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError
 from sigcube.model.metrics import METRICS, terms_of
 from sigcube.model.model import Model, check_values
-from sigcube.model.record import Term, inputs_of
+from sigcube.model.record import PREVIOUS, Term, inputs_of
 from sigcube.plan.spec import MODEL, Spec, check_names
 
 __all__ = ["check_dims", "check_spec"]
@@ -83,7 +83,7 @@ def _check_metrics(spec: Spec, model: Model) -> None:
                 hint=f"give it a term that takes what it needs, as in `def mine({name}): return {name}`, and sum that",
             )
     known = {**METRICS, **{metric.name: metric for metric in spec.metrics}}.values()
-    fitting = [metric.name for metric in known if all(_follows(each, known_inputs, terms) for each in metric.sums)]
+    fitting = [metric.name for metric in known if _follow(metric.sums, known_inputs, terms)]
     if unfit := [metric.name for metric in spec.metrics if metric.name not in fitting]:
         raise SpecError(
             f"metric {unfit[0]!r} does not fit cubes of kind {model.frame.kind!r}",
@@ -93,11 +93,19 @@ def _check_metrics(spec: Spec, model: Model) -> None:
         )
 
 
-def _follows(name: str, defined: Collection[str], terms: Mapping[str, Term]) -> bool:
-    """Whether a term of a metric follows from what there is."""
-    if name not in terms:
-        return name in defined
-    return all(_follows(each, defined, terms) for each in inputs_of(terms[name]))
+def _follow(names: Iterable[str], defined: Collection[str], terms: Mapping[str, Term]) -> bool:
+    """Whether terms of a metric follow from what there is."""
+    waiting, seen = [*names], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name.startswith(PREVIOUS) and name not in defined:
+            name = name.removeprefix(PREVIOUS)
+        if name in terms and name not in seen:
+            waiting += inputs_of(terms[name])
+        elif name not in terms and name not in defined:
+            return False
+        seen.add(name)
+    return True
 
 
 def check_dims(spec: Spec, variables: Collection[str]) -> None:

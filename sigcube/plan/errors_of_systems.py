@@ -8,8 +8,8 @@ import xarray as xr
 
 from sigcube.cube import Packed
 from sigcube.errors import DataError
-from sigcube.model.error_frame import DISTANCE_POWERS, QUOTED
-from sigcube.model.record import Frame
+from sigcube.model.error_frame import CORRELATION, DISTANCE_POWERS, QUOTED
+from sigcube.model.record import Frame, Parameter
 from sigcube.plan.spec import Spec
 from sigcube.wording import number, plural
 
@@ -49,10 +49,33 @@ def describe_errors(spec: Spec, packed: Packed) -> str:
         if held.any():
             said.append(f"{name} held where its error is zero: {_names(packed.systems, held)}")
     if scatter := parameters.get("intrinsic_scatter"):
-        swept = any(axis.name == scatter.name for axis in spec.grid.axes)
-        value = spec.model.values.get(scatter.name, scatter.default)
-        said.append(f"intrinsic scatter {'an axis, in' if swept else number(value)} {scatter.unit}")
+        said.append(f"intrinsic scatter {_value(spec, scatter)}")
+    if spec.errors is not None and spec.errors.correlation is not None:
+        a, length = (parameters[name] for name in CORRELATION)
+        said.append(f"correlated errors, amplitude {_value(spec, a)}, length {_value(spec, length)}".rstrip())
+        if spec.errors.correlation == "scale_length":
+            said[-1] += " scale lengths"
+            _check_scale_lengths(packed)
     return "; ".join(said)
+
+
+def _value(spec: Spec, parameter: Parameter) -> str:
+    """Say what a parameter is, with its unit."""
+    swept = any(axis.name == parameter.name for axis in spec.grid.axes)
+    value = spec.model.values.get(parameter.name, parameter.default)
+    return f"{'an axis, in' if swept else number(value)} {parameter.unit}".rstrip()
+
+
+def _check_scale_lengths(packed: Packed) -> None:
+    lengths = packed.per_system["r_disk" if "r_disk" in packed.per_system else f"r_disk{QUOTED}"]
+    if not (known := (lengths > 0.0) & (lengths < np.inf)).all():
+        raise DataError(
+            "systems without a usable scale length",
+            where="errors.correlation",
+            found=_names(packed.systems, ~known),
+            expected="r_disk above 0 kpc",
+            hint="leave them out, such as where = 'r_disk > 0', or correlate errors along the radius",
+        )
 
 
 def _held(name: str, packed: Packed) -> npt.NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.kernels import find
 from sigcube.model.error_frame import possible_parameters
+from sigcube.model.error_model import Errors
 from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
 from sigcube.model.record import Frame
@@ -101,7 +102,9 @@ def leaf_arguments(
     given = models or {"": shared.get("kernel")}
     kernels = [each["kernel"] if isinstance(each, Mapping) and "kernel" in each else each for each in given.values()]
     loglike = "loglike" in (own.get("metrics") or ())
-    known = _names(kernels, frame) | possible_parameters(frame, loglike=loglike)
+    errors = Errors.of(own.get("errors"))
+    correlated = errors is not None and errors.correlation is not None
+    known = _names(kernels, frame) | possible_parameters(frame, loglike=loglike, correlated=correlated)
     mine = _table("fixed", own)
     axes = {key: axis for key, axis in shared_axes.items() if key in known and key not in mine}
     fixed = {key: value for key, value in shared_fixed.items() if key in known}

@@ -60,7 +60,7 @@ def check_scaling(spec: Spec, sections: tuple[Section, ...], packed: Packed) -> 
 
 
 def _is_used(name: str, graph: Graph) -> bool:
-    return any(name in node.inputs for node in graph.nodes)
+    return name in graph.carried or any(name in node.inputs for node in graph.nodes)
 
 
 def _places(model: BoundModel, axes: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -77,7 +77,7 @@ def _places(model: BoundModel, axes: Mapping[str, Any]) -> Iterator[dict[str, fl
 
 def _find_change(model: BoundModel, graph: Graph, values: Mapping[str, float], packed: Packed) -> str | None:
     """Say where a prediction is not ∝ √D beyond rounding, for extreme systems and some others; None if nowhere."""
-    whole = any(node.reduces for node in graph.nodes)
+    whole = bool(graph.previous) or any(node.reduces for node in graph.nodes)
     for system in _extreme_systems(graph, packed):
         start, stop = packed.offsets[system], packed.offsets[system + 1]
         at = np.arange(start, stop) if whole else np.unique([start, (start + stop) // 2, stop - 1])
@@ -114,13 +114,20 @@ def _predict(graph: Graph, values: dict[str, Any]) -> np.ndarray[Any, Any]:
     of_points = {*graph.points, *(node.name for node in graph.nodes if node.level is Level.POINT)}
     n = len(next(found[name] for name in graph.points))
     with np.errstate(all="ignore"):
-        for node in graph.nodes:
+        for node in (each for each in graph.nodes if each.name not in graph.recursive):
             arguments = [found[name] for name in node.inputs]
             if node.reduces or node.name not in of_points:
                 found[node.name] = np.float64(node.function(*arguments))
                 continue
             columns = [np.broadcast_to(np.asarray(each, dtype=np.float64), (n,)) for each in arguments]
             found[node.name] = np.array([node.function(*row) for row in zip(*columns, strict=True)], dtype=np.float64)
+        recursive = [each for each in graph.nodes if each.name in graph.recursive]
+        found |= {node.name: np.full(n, np.nan) for node in recursive}
+        for i in range(n):
+            here = {name: found[of][i - 1] if i else np.float64(0.0) for name, of in graph.previous}
+            for node in recursive:
+                arguments = [here[name] if name in here else found[name] for name in node.inputs]
+                found[node.name][i] = node.function(*(each[i] if np.ndim(each) else each for each in arguments))
     return np.broadcast_to(np.asarray(found["predicted"], dtype=np.float64), (n,))
 
 

@@ -1,5 +1,6 @@
-"""ln L against χ²: what the errors of distance and inclination, a scatter, and their quadrature cost on SPARC."""
+"""ln L against χ²: what errors of distance and inclination, correlated ones and a scatter cost on SPARC."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import xarray as xr
@@ -12,12 +13,18 @@ from tests.benchmarks.work import SAMPLE
 __all__ = ["run"]
 
 BOTH = {"distance": True, "inclination": True}
-WAYS = {
+_Errors = Mapping[str, object] | None
+
+WAYS: Mapping[str, tuple[str, _Errors]] = {
     "χ²": ("chi2", None),
     "ln L": ("loglike", None),
     "ln L, distance and inclination marginalised": ("loglike", BOTH),
     "the same with a scatter in dex": ("loglike", {**BOTH, "scatter": 0.05}),
+    "ln L, correlated errors": ("loglike", {"correlation": "radius"}),
+    "ln L, correlated errors, distance and inclination marginalised": ("loglike", {**BOTH, "correlation": "radius"}),
+    "the same with a scatter in dex, correlated": ("loglike", {**BOTH, "correlation": "radius", "scatter": 0.05}),
 }
+CORRELATION = {"correlation_amplitude": 5.0, "correlation_length": 3.0}
 QUADRATURE = ("ln L, by quadrature of 48 nodes", ("loglike", {**BOTH, "quadrature": 48}))
 
 
@@ -33,16 +40,20 @@ def run(cube: xr.Dataset, folder: Path, *, quick: bool) -> tuple[list[Part], dic
         "Seconds on one core for 10⁶ models of Σ-Gravity on each of the 171 galaxies, over g†, ξ/R_d and A: a block "
         "with its summaries. The quadrature is timed on ten models."
     )
-    summary = {"ln L with distance and inclination over χ²": seconds[list(WAYS)[2]] / seconds["χ²"]}
+    names = list(WAYS)
+    summary = {
+        "ln L with distance and inclination over χ²": seconds[names[2]] / seconds["χ²"],
+        "ln L with correlated errors, distance and inclination over χ²": seconds[names[5]] / seconds["χ²"],
+    }
     return [Part("Likelihoods", [text, "", *table(["metric", "s for 10⁶ models", "over χ²"], rows)])], summary
 
 
-def _contender(cube: xr.Dataset, name: str, metric: str, errors: object, *, models: int) -> Contender:
+def _contender(cube: xr.Dataset, name: str, metric: str, errors: _Errors, *, models: int) -> Contender:
     engine, block = _engine(cube, metric, errors, models)
     return Contender(name, lambda: engine.evaluate(block), models * engine.packed.n_points)
 
 
-def _engine(cube: xr.Dataset, metric: str, errors: object, models: int):
+def _engine(cube: xr.Dataset, metric: str, errors: _Errors, models: int):
     """Return an engine and its only block, of so many models; it is compiled."""
     n = models // 100 if models >= 1000 else models
     outer = 10 if models >= 1000 else 1
@@ -51,7 +62,8 @@ def _engine(cube: xr.Dataset, metric: str, errors: object, models: int):
         "xi_scale": sigcube.linspace(0.1, 1, outer) if outer > 1 else [0.2],
         "A": sigcube.linspace(0.2, 3, n) if n > 1 else [1.0],
     }
-    sweep = sigcube.Sweep(cube, sample=SAMPLE, kernel="sigma", axes=axes, metrics=[metric], errors=errors)
+    fixed = CORRELATION if errors and "correlation" in errors else {}
+    sweep = sigcube.Sweep(cube, sample=SAMPLE, kernel="sigma", axes=axes, fixed=fixed, metrics=[metric], errors=errors)
     plan = sweep.plan(probe=False)
     engine, block = Engine(plan, sweep.packed), plan.blocks[0]
     assert block.size == models

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
 from sigcube.model.graph import Graph, Level, Node
-from sigcube.model.record import Reduction
+from sigcube.model.record import PREVIOUS, Reduction
 
 POINTS, SYSTEMS, FIXED = ("p0", "p1"), ("s0",), ("c0",)
 SWEPT = {"a": "i", "b": "j", "c": "k", "d": "j"}
@@ -53,32 +53,54 @@ def mix(number: int) -> Call:
 
 
 def graph_of(*nodes: tuple[str, tuple[str, ...], bool], targets: tuple[str, ...]) -> Graph:
-    """Make a graph from rows of name, inputs, and whether the term is a reduction."""
-    levels = {**dict.fromkeys(POINTS, Level.POINT), **dict.fromkeys(SYSTEMS, Level.SYSTEM)}
+    """Make a graph from rows of name, inputs, and whether the term is a reduction.
+
+    An input ``previous_x`` is the value of ``x`` at the point before.
+    """
+    earlier = dict.fromkeys(name for _, inputs, _ in nodes for name in inputs if name.startswith(PREVIOUS))
+    levels = {**dict.fromkeys([*POINTS, *earlier], Level.POINT), **dict.fromkeys(SYSTEMS, Level.SYSTEM)}
     made = []
     for number, (name, inputs, reduces) in enumerate(nodes):
         level = max((levels.get(i, Level.GLOBAL) for i in inputs), default=Level.GLOBAL)
         levels[name] = Level.SYSTEM if reduces else level
         term = mix(number)
         made.append(Node(name, Reduction(term) if reduces else term, inputs, levels[name]))
-    return Graph(tuple(made), targets, POINTS, SYSTEMS, (*SWEPT, *FIXED), ())
+    previous = tuple((name, name.removeprefix(PREVIOUS)) for name in earlier)
+    return Graph(tuple(made), targets, POINTS, SYSTEMS, (*SWEPT, *FIXED), (), previous)
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    """Up to seven terms of anything before them, reductions among them; any of them as targets."""
+    """Up to seven terms of anything before them and of any terms at the point before, reductions among them.
+
+    Any of them may be targets.
+    """
     names: list[str] = [*POINTS, *SYSTEMS, *FIXED, *SWEPT]
-    nodes = []
-    for number in range(draw(st.integers(1, 7))):
-        inputs = tuple(draw(st.lists(st.sampled_from(names), max_size=3)))
-        nodes.append((f"t{number}", inputs, draw(st.integers(0, 3)) == 0))
-        names.append(f"t{number}")
-    own = [name for name, _, _ in nodes]
-    targets = draw(st.lists(st.sampled_from([*own, "p1"]), min_size=1, max_size=3, unique=True))
-    needed = set(targets)
-    for name, inputs, _ in reversed(nodes):
-        needed.update(inputs if name in needed else ())
-    return graph_of(*(node for node in nodes if node[0] in needed), targets=tuple(targets))
+    own = [f"t{number}" for number in range(draw(st.integers(1, 7)))]
+    nodes: list[tuple[str, tuple[str, ...], bool]] = []
+    for name in own:
+        inputs = draw(st.lists(st.sampled_from(names), max_size=3))
+        reduces = draw(st.integers(0, 3)) == 0
+        before = [] if reduces else draw(st.lists(st.sampled_from([*POINTS, *own]), max_size=2))
+        nodes.append((name, (*inputs, *(f"{PREVIOUS}{each}" for each in before)), reduces))
+        names.append(name)
+    targets = tuple(draw(st.lists(st.sampled_from([*own, "p1"]), min_size=1, max_size=3, unique=True)))
+    part = _valid(nodes, targets).only(*targets)
+    return graph_of(*((node.name, node.inputs, node.reduces) for node in part.nodes), targets=targets)
+
+
+def _valid(nodes: list[tuple[str, tuple[str, ...], bool]], targets: tuple[str, ...]) -> Graph:
+    """Leave out inputs that may not be: values at the point before of what no point has, and recursions in sums."""
+    while True:
+        graph = graph_of(*nodes, targets=targets)
+        of_points = {*POINTS, *(node.name for node in graph.nodes if node.level is Level.POINT)}
+        kept = []
+        for name, inputs, reduces in nodes:
+            refused = graph.recursive if reduces else {before for before, of in graph.previous if of not in of_points}
+            kept.append((name, tuple(each for each in inputs if each not in refused), reduces))
+        if kept == nodes:
+            return graph
+        nodes = kept
 
 
 def run(schedule: Schedule, given: Data, functions: Mapping[str, Call] | None = None) -> dict[str, np.ndarray]:
@@ -120,10 +142,18 @@ def _one(graph: Graph, given: Data, s: int, place: Mapping[str, int]) -> dict[st
     found |= {name: given.values[name][0] for name in FIXED}
     found |= {name: values[place[SWEPT[name]]] for name, values in given.swept.items()}
     for node in graph.nodes:
+        if node.name in graph.recursive:
+            found[node.name] = np.full(part.stop - part.start, np.nan)
+            continue
         arguments = [found[name] for name in node.inputs]
         if node.level is Level.POINT:
             rows = range(part.stop - part.start)
             found[node.name] = np.array([node.function(*(a[p] if np.ndim(a) else a for a in arguments)) for p in rows])
         else:
             found[node.name] = node.function(*arguments)
+    for p in range(part.stop - part.start):
+        before = {name: found[of][p - 1] if p else 0.0 for name, of in graph.previous}
+        for node in (each for each in graph.nodes if each.name in graph.recursive):
+            here = (before[name] if name in before else found[name] for name in node.inputs)
+            found[node.name][p] = node.function(*(value[p] if np.ndim(value) else value for value in here))
     return found

@@ -164,6 +164,49 @@ def test_a_target_that_is_used_elsewhere_has_a_table() -> None:
     assert Schedule(graph, SWEPT, ("k", "i", "j")).fused == {"t"} - {"t"}
 
 
+# Recursions along the points: a variance that takes its own last value, a state that takes the variance and its own.
+CARRIED = [
+    # nothing swept: single numbers, whatever the state varies with
+    ((), ("a",), Placement(POINT, 0, ()), ()),
+    # along the outermost dimension: a row, filled before its loop is entered
+    (("a",), ("c",), Placement(POINT, 0, ("i",)), ("i",)),
+    # along the innermost: a row, once for all that is around it
+    (("c",), ("a",), Placement(POINT, 0, ("k",)), ("k",)),
+    # within a loop the row is one of a table over all dimensions, which outlives the loop
+    (("a", "b"), (), Placement(POINT, 1, ("j",)), ("i", "j")),
+    # everything
+    (("a", "b", "c"), (), Placement(POINT, 2, ("k",)), ("i", "j", "k")),
+]
+
+
+@pytest.mark.parametrize(("variance", "state", "placement", "table"), CARRIED, ids=[str(row[0]) for row in CARRIED])
+def test_what_is_carried_is_placed_by_what_it_varies_with(
+    variance: tuple[str, ...], state: tuple[str, ...], placement: Placement, table: tuple[str, ...]
+) -> None:
+    graph = graph_of(
+        ("prior", ("previous_known", "p0"), False),
+        ("known", ("prior", *variance), False),
+        ("t", ("prior", "previous_state", *state), False),
+        ("state", ("t", "known"), False),
+        targets=("t",),
+    )
+    schedule = Schedule(graph, SWEPT, ("i", "j", "k"))
+    # What a term takes from the point before, it varies with too, along the whole circle.
+    assert schedule.placement("prior") == schedule.placement("known") == placement
+    assert schedule.table_dims("known") == table
+    assert schedule.dims["state"] == schedule.dims["t"] == {SWEPT[name] for name in (*variance, *state)}
+
+
+def test_a_short_row_is_carried_flattened_but_not_within_a_loop() -> None:
+    graph = graph_of(("t", ("p0", "previous_t", "a", "b"), False), targets=("t",))
+    lengths = {"i": 6, "j": 5, "k": 64}
+    short = Schedule(graph, SWEPT, ("i", "j", "k"), lengths)
+    assert short.placement("t") == Placement(POINT, 0, ("i", "j"), flat=True)
+    within = graph_of(("t", ("p0", "previous_t", "a", "b", "c"), False), targets=("t",))
+    schedule = Schedule(within, {**SWEPT, "e": "l"}, ("i", "j", "k", "l"), {"i": 6, "j": 16, "k": 4, "l": 64})
+    assert schedule.placement("t") == Placement(POINT, 1, ("j", "k"), flat=False)
+
+
 @given(
     order=st.permutations(["i", "j", "k"]),
     inputs=st.sets(st.sampled_from([*SWEPT, "p0", "s0", "c0"])),

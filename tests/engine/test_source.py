@@ -96,6 +96,58 @@ def test_the_text_of_a_flattened_row() -> None:
     assert text.index("e_b_along_i0_i1[i0, i1] = a_b[i1]") < text.index("for s in")
 
 
+# A variance along i that follows from point to point, and a state along i and k that takes it.
+CARRIED = graph_of(
+    ("variance", ("previous_variance", "p0", "previous_p0", "a"), False),
+    ("state", ("variance", "previous_state", "c"), False),
+    ("sum", ("state", "previous_state"), False),
+    targets=("sum",),
+)
+
+CARRIED_LOOP = """\
+def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum):
+    n0 = a_a.size
+    n1 = a_c.size
+    t_variance = np.empty((n0, ))
+    b_variance = np.empty((n0, ))
+    t_state = np.empty((n0, n1, ))
+    b_state = np.empty((n0, n1, ))
+    for s in range(offsets.size - 1):
+        x_s0 = s_s0[s]
+        sum_sum = out_sum[s]
+        for i0 in range(np.uint64(n0)):
+            for i1 in range(np.uint64(n1)):
+                sum_sum[i0, i1] = 0.0
+        for i0 in range(np.uint64(n0)):
+            b_variance[i0] = 0.0
+        b_p0 = 0.0
+        for i0 in range(np.uint64(n0)):
+            for i1 in range(np.uint64(n1)):
+                b_state[i0, i1] = 0.0
+        for p in range(offsets[s], offsets[s + 1]):
+            x_p0 = p_p0[p]
+            x_p1 = p_p1[p]
+            for i0 in range(np.uint64(n0)):
+                v_variance = f_variance(b_variance[i0], x_p0, b_p0, a_a[i0])
+                t_variance[i0] = v_variance
+            for i0 in range(np.uint64(n0)):
+                for i1 in range(np.uint64(n1)):
+                    v_state = f_state(t_variance[i0], b_state[i0, i1], a_c[i1])
+                    t_state[i0, i1] = v_state
+                    v_sum = f_sum(v_state, b_state[i0, i1])
+                    sum_sum[i0, i1] += v_sum
+            b_variance, t_variance = t_variance, b_variance
+            b_p0 = x_p0
+            b_state, t_state = t_state, b_state
+"""
+
+
+def test_the_text_of_a_loop_that_carries_values_from_point_to_point() -> None:
+    made = dict(parameters=("a", "c", "c0"), previous=CARRIED.previous)
+    graph = Graph(CARRIED.nodes, CARRIED.targets, CARRIED.points, CARRIED.systems, constants=(), **made)
+    assert write_loop(Schedule(graph, {"a": "i", "c": "k"}, ("i", "k"))) == CARRIED_LOOP
+
+
 # What is added up
 
 # Which rows are flattened follows from these, whatever the true lengths.
@@ -144,7 +196,7 @@ def test_what_reductions_alone_take_is_computed_for_them_alone() -> None:
 
 def needed_by_points(graph: Graph) -> set[str]:
     """The terms behind the targets, short of what only reductions take."""
-    needed = set(graph.targets)
+    needed = {*graph.targets, *graph.carried}
     for node in reversed(graph.nodes):
         if node.name in needed and not node.reduces:
             needed.update(node.inputs)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Set
 from sigcube.constants import CONSTANTS
 from sigcube.kernels import find
 from sigcube.model.frames import FRAMES
-from sigcube.model.record import Definition, Frame, KernelRecord, Reduction, inputs_of
+from sigcube.model.record import PREVIOUS, Definition, Frame, KernelRecord, Reduction, inputs_of
 
 __all__ = ["model_text"]
 
@@ -55,7 +55,7 @@ def model_text(
         elif defined is not None:
             function = defined.function if isinstance(defined, Reduction) else defined
             formulas[name] = (function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-            waiting += inputs_of(defined)
+            waiting += (each.removeprefix(PREVIOUS) for each in inputs_of(defined))
     constants = CONSTANTS[str(given.get("constants", "paper"))]
     parameters = {each.name: each for each in (*model.parameters, *(frame.parameters if frame else ()))}
     # What such a cube gives for each point or system is no parameter there.

@@ -1,9 +1,11 @@
-"""Questions to results, and statistics of cubes: best points, sensitivity, ablations, comparisons, controls."""
+"""Questions to results, and statistics of cubes: best points, posteriors, sensitivity, ablations, comparisons."""
 
 from sigcube.analysis.ablations import ablation
 from sigcube.analysis.best import best, profile
+from sigcube.analysis.comparing import compare
 from sigcube.analysis.controls import Control, permutation_control
-from sigcube.analysis.group_comparison import Comparison, compare
+from sigcube.analysis.group_comparison import Comparison, compare_groups
+from sigcube.analysis.leave_one_out import leave_one_out
 from sigcube.analysis.model_comparison import (
     PairedTests,
     WinRate,
@@ -14,6 +16,7 @@ from sigcube.analysis.model_comparison import (
     wins,
 )
 from sigcube.analysis.null_curve import null_curve
+from sigcube.analysis.posteriors import marginalise, posterior
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.specifications import robustness, specification_curve
 from sigcube.analysis.tradeoff import combined, tradeoff
@@ -31,11 +34,15 @@ __all__ = [
     "bootstrap_win_rate",
     "combined",
     "compare",
+    "compare_groups",
     "holdout",
+    "leave_one_out",
+    "marginalise",
     "model_summary",
     "null_curve",
     "paired_tests",
     "permutation_control",
+    "posterior",
     "profile",
     "reselect",
     "robustness",

@@ -1,0 +1,179 @@
+"""Log-likelihoods of a result, read in parts, and their sums over a grid with a prior, by log-sum-exp in float64."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sigcube.analysis.best import improve, summaries
+from sigcube.analysis.labelled import check_result, flat_numbers, grid_dims, kept_values, parts, system_dim
+from sigcube.analysis.prior_weights import AxisPrior
+from sigcube.errors import SpecError
+
+__all__ = ["GridSums", "Likelihood", "likelihood_of"]
+
+FloatArray = npt.NDArray[np.float64]
+
+# Values that are read at a time.
+_PART = 2**22
+
+
+@dataclass(frozen=True, eq=False)
+class Likelihood:
+    """The ln L of a result over its grid.
+
+    Attributes
+    ----------
+    array : DataArray
+        Of each system, or of all together; lazy, if the result is.
+    dim : str or None
+        The dimension of systems; None where the array is of all together.
+    factor : float
+        What values are multiplied by: a mean over systems by their number.
+    """
+
+    array: xr.DataArray
+    dim: str | None
+    factor: float = 1.0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Lengths of the grid's dimensions."""
+        return {dim: self.array.sizes[dim] for dim in grid_dims(self.array)}
+
+    @property
+    def systems(self) -> list[str]:
+        """Names of the systems; none where the array is of all together."""
+        return [] if self.dim is None else [str(name) for name in self.array[self.dim].values]
+
+    def parts(self) -> Iterator[tuple[dict[str, slice], FloatArray]]:
+        """Yield parts of the grid, and ln L there in float64, shape ``(n_systems or 1, …)``."""
+        whole = () if self.dim is None else (self.dim,)
+        for part in parts(self.array, whole=whole, size=_PART):
+            piece = self.array.isel(part)
+            if self.dim is None:
+                piece = piece.expand_dims("system")
+            values = np.array(piece.transpose(self.dim or "system", ...).values, dtype=np.float64)
+            if self.factor != 1.0:
+                values *= self.factor
+            yield {dim: part[dim] for dim in self.sizes}, values
+
+    def rounding(self, place: Mapping[str, Any]) -> float:
+        """Return the standard error of ln L of all systems at a place that comes from how the values are stored."""
+        values = self.array.isel(place).values
+        last = np.spacing(np.abs(values)).astype(np.float64)
+        return float(np.sqrt((last**2).sum() / 12.0)) * self.factor
+
+
+def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Likelihood:
+    """Return the ln L of a result: of each system, or where these were not kept, of all together.
+
+    Parameters
+    ----------
+    result : Dataset
+        Of a sweep, or of `sigcube.analysis.marginalise`.
+    by : str
+        The metric of systems that is ln L.
+    systems : bool
+        Whether the values of each system are needed.
+
+    Raises
+    ------
+    SpecError
+        For a metric that is not there or is no ln L, and for values of systems that are needed and were not kept.
+    """
+    check_result(result)
+    kept = by in result and system_dim(result[by]) is not None
+    mean = f"{by}_mean"
+    if kept or systems or mean not in summaries(result) or "n_systems" not in result.attrs:
+        array = result[by] if by in summaries(result) and not systems else kept_values(result, by)
+        found = Likelihood(array, system_dim(array))
+    else:
+        found = Likelihood(result[mean], None, float(result.attrs["n_systems"]))
+    if found.array.attrs.get("best", "largest") != "largest" or found.array.dtype.kind != "f":
+        hint = "sweep with metrics = ['loglike']"
+        raise SpecError(f"{by!r} is no logarithm of a likelihood", where="by", hint=hint)
+    return found
+
+
+class GridSums:
+    """Sums of exp(values) × prior over a grid, for several arrays of values at once, from parts of it.
+
+    Parameters
+    ----------
+    n : int
+        Number of arrays.
+    priors : Mapping
+        The prior along each dimension of the grid, in its order.
+    along : sequence of tuple of str
+        The dimensions, or pairs of them, along which the sums are wanted too.
+    """
+
+    def __init__(self, n: int, priors: Mapping[str, AxisPrior], *, along: Sequence[tuple[str, ...]] = ()) -> None:
+        self._priors, self._sizes = dict(priors), [len(each.values) for each in priors.values()]
+        dims = [*priors]
+        self._axes = {names: tuple(1 + dims.index(name) for name in names) for names in along}
+        #: The largest value so far, prior included; sums are of exp(value − top). Shape ``(n,)``.
+        self.top = np.full(n, -np.inf)
+        self.total = np.zeros(n)
+        self.sums = {
+            names: np.zeros((n, *(self._sizes[axis - 1] for axis in axes))) for names, axes in self._axes.items()
+        }
+        #: Number of grid points without a finite value or with the ln of zero, and where the posterior is largest.
+        self.n_invalid = np.zeros(n, dtype=np.int64)
+        self.best = np.full(n, -1, dtype=np.int64)
+        self._least = np.full(n, np.inf)
+
+    def add(self, place: Mapping[str, slice], values: FloatArray, *, seek: bool = True) -> None:
+        """Add a part of the grid; its values, of shape ``(n, …)``, are overwritten."""
+        n = len(values)
+        invalid = ~np.isfinite(values)
+        self.n_invalid += np.count_nonzero(invalid.reshape(n, -1), axis=1)
+        values[invalid] = -np.inf
+        for axis, (dim, prior) in enumerate(self._priors.items(), 1):
+            values += _along(prior.log_density[place[dim]], axis, values.ndim)
+        if seek:
+            flat = values.reshape(n, -1)
+            first = flat.argmax(axis=1)
+            numbers = flat_numbers(first, place, self._sizes) if place else first
+            improve(self._least, self.best, -flat[np.arange(n), first], np.asarray(numbers))
+        for axis, (dim, prior) in enumerate(self._priors.items(), 1):
+            if prior.measure is not None:
+                values += _along(prior.log_measure[place[dim]], axis, values.ndim)
+        top = np.maximum(self.top, values.reshape(n, -1).max(axis=1))
+        # Where all is impossible so far, there is nothing to take off.
+        base = np.where(np.isfinite(top), top, 0.0)
+        values -= _along(base, 0, values.ndim)
+        np.exp(values, out=values)
+        scale = np.exp(self.top - base)
+        self.top = top
+        self.total = self.total * scale + values.reshape(n, -1).sum(axis=1)
+        for names, axes in self._axes.items():
+            others = tuple(axis for axis in range(1, values.ndim) if axis not in axes)
+            found = self.sums[names]
+            found *= _along(scale, 0, found.ndim)
+            there: Any = (slice(None), *(place[name] for name in names))
+            found[there] += values.sum(axis=others)
+
+    @property
+    def log_total(self) -> FloatArray:
+        """The ln of the sum, shape ``(n,)``; −∞ where nothing is possible."""
+        with np.errstate(divide="ignore"):
+            return np.where(self.total > 0, np.log(self.total) + np.where(self.total > 0, self.top, 0.0), -np.inf)
+
+    def probabilities(self, *names: str) -> FloatArray:
+        """Return the share of each value along dimensions in the sum, shape ``(n, …)``."""
+        with np.errstate(invalid="ignore"):
+            return self.sums[names] / _along(self.total, 0, self.sums[names].ndim)
+
+    def best_index(self) -> dict[str, npt.NDArray[np.intp]]:
+        """Return where the density is largest along each dimension, shape ``(n,)``; 0 where nothing is possible."""
+        index = np.unravel_index(np.maximum(self.best, 0), self._sizes) if self._sizes else ()
+        return dict(zip(self._priors, index, strict=True))
+
+
+def _along(values: FloatArray, axis: int, ndim: int) -> FloatArray:
+    return values.reshape([-1 if i == axis else 1 for i in range(ndim)])

@@ -1,6 +1,7 @@
 """Questions to results, and statistics of cubes: best points, posteriors, sensitivity, ablations, comparisons."""
 
 from sigcube.analysis.ablations import ablation
+from sigcube.analysis.arviz_export import to_arviz
 from sigcube.analysis.best import best, profile
 from sigcube.analysis.comparing import compare
 from sigcube.analysis.controls import Control, permutation_control
@@ -17,6 +18,7 @@ from sigcube.analysis.model_comparison import (
 )
 from sigcube.analysis.null_curve import null_curve
 from sigcube.analysis.posteriors import marginalise, posterior
+from sigcube.analysis.predictive import predict
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.specifications import robustness, specification_curve
 from sigcube.analysis.tradeoff import combined, tradeoff
@@ -43,11 +45,13 @@ __all__ = [
     "paired_tests",
     "permutation_control",
     "posterior",
+    "predict",
     "profile",
     "reselect",
     "robustness",
     "sensitivity",
     "specification_curve",
+    "to_arviz",
     "tradeoff",
     "wins",
 ]

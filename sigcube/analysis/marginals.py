@@ -81,7 +81,7 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     order = np.argsort(prior.values)
     values, shares = prior.values[order].astype(np.float64), probability[order]
     mean = float(shares @ values)
-    sd = float(np.sqrt(max(0.0, shares @ (values - mean) ** 2)))
+    sd = float(np.sqrt(shares @ (values - mean) ** 2))
     per_unit = shares / prior.measure[order]
     u = np.log(values) if prior.in_logs else values
     # Where the prior is zero at an end there is no density to interpolate.

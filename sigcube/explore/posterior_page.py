@@ -1,5 +1,6 @@
 """The pages of a posterior and of a comparison of models."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from sigcube.wording import number
 __all__ = ["axis_rows", "comparison_page", "model_rows", "posterior_page"]
 
 _BESIDE = 3
-_MOST_SYSTEMS = 20
+_LIES = {"any": "", "lower": "at the lower end", "upper": "at the upper end", "both": "at both ends"}
+_MOST_SYSTEMS = 12
 
 
 def posterior_page(post: xr.Dataset, path: str | Path, *, left_out: xr.Dataset | None = None) -> Path:
@@ -44,7 +46,7 @@ def posterior_page(post: xr.Dataset, path: str | Path, *, left_out: xr.Dataset |
         (dim,) = map(str, left_out["elpd"].dims)
         words = (
             f"elpd = {float(left_out['elpd_loo']):.1f} ± {float(left_out['se']):.1f}; effective number of parameters "
-            f"{float(left_out['p_loo']):.2f}. The {dim} that are predicted worst by all others come first."
+            f"{float(left_out['p_loo']):.2f}. What all others predict worst comes first."
         )
         cards.append(Card("Leave one out", words, table=_worst(left_out, dim), wide=True))
     keys = ("cube", "sample", "citation", "marginalised")
@@ -71,7 +73,9 @@ def comparison_page(found: xr.Dataset, path: str | Path) -> Path:
     cards = [
         Card("Models", words, table=CardTable(_MODEL_HEAD, model_rows(found)), full=True),
         Card("Behind the first", f"elpd of {first}, less that of each model; one standard error.", [_behind(found)]),
-        Card(f"Which {dim} decide", _DECIDE.format(dim=dim, first=first), [_by_system(found, dim)], wide=True),
+        Card(
+            "Where the difference comes from", _DECIDE.format(dim=dim, first=first), [_by_system(found, dim)], wide=True
+        ),
     ]
     told = [(name, str(text)) for name, text in zip(names, found["cautions"].values, strict=True) if text != "none"]
     if told:
@@ -98,7 +102,7 @@ _MODEL_HEAD = (
     ">probability",
     ">parameters",
 )
-_DECIDE = "For each model the sum over {dim} of how much better {first} predicts them, the largest share first."
+_DECIDE = "How much better {first} predicts each {dim}, added up, the largest gain first."
 
 
 def axis_rows(post: xr.Dataset) -> list[tuple[str, ...]]:
@@ -119,7 +123,7 @@ def axis_rows(post: xr.Dataset) -> list[tuple[str, ...]]:
             label = one[name].values[likely] if name in one.coords and one[name].ndim else best
             own = [f"{label}: {shares.values[likely]:.1%}", *[""] * one.sizes["level"], ""]
         lies = words[int(one["at_bound"])]
-        rows.append((name, str(one["prior"].item()), *own, number(best), "" if lies == "any" else lies))
+        rows.append((name, str(one["prior"].item()), *own, number(best), _LIES.get(lies, lies)))
     return rows
 
 
@@ -133,7 +137,7 @@ def model_rows(found: xr.Dataset) -> list[tuple[str | Heat, ...]]:
     """Return a row for each model of a comparison."""
     rows: list[tuple[str | Heat, ...]] = []
     for i, name in enumerate(map(str, found["model"].values)):
-        one = {key: found[key].values[i].item() for key in found.data_vars if found[key].dims == ("model",)}
+        one = {key: found[key][i].item() for key in found.data_vars if found[key].dims == ("model",)}
         cells = (f"{one['elpd_loo']:.1f}", f"{one['se']:.1f}", f"{one['p_loo']:.2f}")
         behind = (f"{one['elpd_diff']:.1f}", f"{one['dse']:.1f}")
         evidence = (f"{one['log_evidence']:.2f}", f"{one['log_evidence_error']:.2g}")
@@ -155,7 +159,9 @@ def _caution_text(post: xr.Dataset) -> str:
 
 
 def _in_rows(title: str, text: str, figures: list[Any]) -> list[Card]:
-    rows = [figures[i : i + _BESIDE] for i in range(0, len(figures), _BESIDE)]
+    n_rows = -(-len(figures) // _BESIDE)
+    ends = [round(i * len(figures) / n_rows) for i in range(n_rows + 1)] if figures else [0]
+    rows = [figures[start:end] for start, end in pairwise(ends)]
     return [Card(title if i == 0 else "", text if i == 0 else "", row, full=True) for i, row in enumerate(rows)]
 
 
@@ -185,7 +191,7 @@ def _behind(found: xr.Dataset) -> Any:
 def _by_system(found: xr.Dataset, dim: str) -> Any:
     from bokeh.models import ColumnDataSource
 
-    plot = style.figure(height=320, x_axis_label=f"number of {dim}", y_axis_label="elpd gained so far")
+    plot = style.figure(height=320, x_axis_label=f"rank of the {dim}", y_axis_label="elpd gained so far")
     elpd = found["elpd"].values
     for i, colour in zip(range(1, len(elpd)), style.LINES, strict=False):
         less = elpd[0] - elpd[i]

@@ -148,4 +148,7 @@ def _is_number(post: xr.Dataset, name: str) -> bool:
 
 
 def _is_log(x: FloatArray) -> bool:
-    return bool(x[0] > 0 and x.size > 2 and np.ptp(np.diff(np.log(x))) < 1e-6 < np.ptp(np.diff(x)) / np.diff(x).mean())
+    # Within one power of ten a logarithmic axis has hardly a tick.
+    if x[0] <= 0 or x[-1] < 10.0 * x[0]:
+        return False
+    return bool(np.ptp(np.diff(np.log(x))) < 1e-6 < np.ptp(np.diff(x)) / np.diff(x).mean())

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sigcube.explore import figures
     from sigcube.explore.explorer import Explorer
     from sigcube.fits import Fit
+    from sigcube.model.error_model import Errors
     from sigcube.model.kernel import Kernel
     from sigcube.model.record import Parameter
     from sigcube.plan.grid import geomspace, linspace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sigcube.verification import verify
 
 __all__ = [
+    "Errors",
     "Explorer",
     "Fit",
     "JointSweep",
@@ -46,6 +48,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Errors": "sigcube.model.error_model",
     "Explorer": "sigcube.explore.explorer",
     "Fit": "sigcube.fits",
     "JointSweep": "sigcube.sweep",

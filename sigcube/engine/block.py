@@ -44,6 +44,7 @@ class Engine:
         self.plan = plan
         self.packed = packed
         self._counts = np.diff(packed.offsets).astype(np.float64)
+        self._of_systems = {each.name: each.system_inputs(packed.per_system) for each in plan.spec.metrics}
         self._axes = {axis.name: axis.array for axis in plan.spec.grid.axes if not axis.is_label}
 
     def evaluate(self, block: Block) -> dict[str, npt.NDArray[np.generic]]:
@@ -157,14 +158,14 @@ class Engine:
                     metric,
                     counts,
                     own,
-                    per_system=tuple(self.packed.per_system[name] for name in metric.system_variables),
+                    per_system=self._of_systems[metric.name],
                     rows=rows.get(metric.name),
                     row=row,
                     reference=reference if metric.name == "rms" else None,
                 )
                 summary = found.mean
-                yield f"{metric.name}_mean", summary
-                yield f"{metric.name}_median", found.median
+                for statistic, name in zip(metric.summaries, metric.summary_names, strict=True):
+                    yield name, found.of(statistic)
                 if found.wins is not None:
                     yield "win_rate", found.wins
                     finite &= np.isfinite(found.wins)

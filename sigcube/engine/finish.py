@@ -91,11 +91,18 @@ class Summaries:
         NaN where a value is NaN.
     wins : ndarray or None
         The fraction of systems strictly below their reference, NaN where one of both is not finite; None without one.
+    n_systems : int
+        Number of systems.
     """
 
     mean: FloatArray
     median: FloatArray
     wins: FloatArray | None
+    n_systems: int
+
+    def of(self, statistic: str) -> FloatArray:
+        """Return the sum, the mean or the median; the sum has the bits of the mean times their number."""
+        return {"sum": self.mean * self.n_systems, "mean": self.mean, "median": self.median}[statistic]
 
 
 def summarise(
@@ -118,8 +125,8 @@ def summarise(
         Number of points, less that of fitted parameters where the metric wants it so.
     sums : tuple of ndarray, shape (n_systems, n)
         Those that the metric names.
-    per_system : tuple of ndarray, shape (n_systems,)
-        The system variables that the metric names.
+    per_system : tuple of ndarray, shape (n_systems,) or (n_systems, m)
+        What the metric takes of the systems, see `Metric.system_inputs`.
     rows : Rows, optional
         Where the values of systems are stored, in the type of that array.
     row : int, optional
@@ -132,7 +139,7 @@ def summarise(
     wins = None if reference is None else np.empty(n)
     other = None if reference is None else np.ascontiguousarray(reference)
     _finish(metric, counts, (*sums, *per_system), rows, means, medians, row, other, wins)
-    return Summaries(means, medians, wins)
+    return Summaries(means, medians, wins, len(counts))
 
 
 def mean_of_systems(values: FloatArray) -> FloatArray:

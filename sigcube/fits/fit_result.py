@@ -16,6 +16,7 @@ from sigcube.cube.storage import consolidate, store_at, write_store
 from sigcube.errors import DataError, SpecError
 from sigcube.files import path_of
 from sigcube.fits.problem import FitSolution, Problem
+from sigcube.model.likelihood import DEVIANCE
 from sigcube.model.metrics import Metric
 from sigcube.model.record import Parameter
 from sigcube.plan.identity import describe_identity, fixed_coords, result_attrs
@@ -184,8 +185,8 @@ def _metric(
 
 
 def _adds_up(metric: Metric) -> bool:
-    """Whether a metric of several systems is over all their points: χ² is, others are means over systems."""
-    return metric.sums == ("chi_sq",)
+    """Whether a metric of several systems is over all their points: χ² and ln L are, others are means over systems."""
+    return metric.sums in (("chi_sq",), DEVIANCE)
 
 
 def _measure(metric: Metric, problem: Problem, solution: FitSolution) -> float:
@@ -193,7 +194,7 @@ def _measure(metric: Metric, problem: Problem, solution: FitSolution) -> float:
     sums = problem.sums_of(metric, solution)
     systems = slice(solution.systems.start, solution.systems.stop)
     counts = problem.counts[systems].astype(np.float64)
-    variables = [problem.packed.per_system[name][systems] for name in metric.system_variables]
+    variables = [each[systems] for each in metric.system_inputs(problem.packed.per_system)]
     if _adds_up(metric):
         sums, counts = [total.sum(keepdims=True) for total in sums], counts.sum(keepdims=True)
     dof = counts - problem.model.space.size if metric.reduced else counts

@@ -11,17 +11,22 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from sigcube.errors import DataError, SpecError, did_you_mean, shown
+from sigcube.model import likelihood
 from sigcube.model.graph import Level, Variables
 from sigcube.model.record import Term
 from sigcube.model.vecmath import log10
 
 __all__ = ["METRICS", "METRIC_TERMS", "Metric", "check_system_variables", "find_metrics", "sums_of", "terms_of"]
 
+FloatArray = npt.NDArray[np.float64]
+
 _LONGEST_NAME = 100
 _Scope = Literal["system", "pooled"]
-_Best = Literal["smallest", "zero", "one"]
+_Best = Literal["smallest", "largest", "zero", "one"]
+_Statistic = Literal["sum", "mean", "median"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,17 @@ class Metric:
         None stands for the unit of the observable.
     reduced : bool
         Whether the number of fitted parameters is subtracted from n.
-    best : {"smallest", "zero", "one"}
-        The value of a perfect model: the smallest possible, or zero or one for a metric with a sign.
+    best : {"smallest", "largest", "zero", "one"}
+        The value of a perfect model: the smallest or the largest possible, or zero or one for a metric with a sign.
     system_variables : tuple of str
         Variables of the cube with one value per system that `finish` takes. Not for pooled metrics.
     terms : Mapping
         Terms of this metric alone, by name; like those of a kernel, their argument names are their inputs.
+    summaries : tuple of {"sum", "mean", "median"}
+        What a result says of the values of all systems, as ``<name>_<statistic>``. Not for pooled metrics.
+    prepare : callable or None
+        From the arrays of the system variables, those that `finish` takes in their place, as a tuple: each of shape
+        ``(n_systems,)``, or of ``(n_systems, m)`` for rows of m numbers. It is called once, before the loops.
 
     Raises
     ------
@@ -66,18 +76,34 @@ class Metric:
     best: _Best = "smallest"
     system_variables: tuple[str, ...] = ()
     terms: Mapping[str, Term] = field(default_factory=dict, hash=False)
+    summaries: tuple[_Statistic, ...] = ("mean", "median")
+    prepare: Callable[..., tuple[FloatArray, ...]] | None = None
+
+    @property
+    def summary_names(self) -> tuple[str, ...]:
+        """The variables of a result that tell of all systems or of all points."""
+        return (self.name,) if self.scope == "pooled" else tuple(f"{self.name}_{each}" for each in self.summaries)
+
+    def system_inputs(self, per_system: Mapping[str, FloatArray]) -> tuple[FloatArray, ...]:
+        """Return what `finish` takes of the systems, from the variables of all of them."""
+        given = tuple(per_system[name] for name in self.system_variables)
+        return given if self.prepare is None else self.prepare(*given)
 
     def __post_init__(self) -> None:
         # The name is one of a folder in the result.
         if not str(self.name).isidentifier() or len(self.name) > _LONGEST_NAME:
             expected = f"a name as Python has them, of at most {_LONGEST_NAME} letters"
             raise SpecError("a metric cannot be called so", where="metrics", found=shown(self.name), expected=expected)
-        for key, given, words in (("scope", self.scope, _Scope), ("best", self.best, _Best)):
+        words_given = (("scope", self.scope, _Scope), ("best", self.best, _Best))
+        statistics = tuple(("summary", each, _Statistic) for each in self.summaries)
+        for key, given, words in (*words_given, *statistics):
             if given not in get_args(words):
                 what = f"metric {self.name!r} has no {key} {given!r}"
                 raise SpecError(what, where="metrics", hint=did_you_mean(given, get_args(words)))
         if self.name in ("journal", "status", "win_rate") or self.name.endswith(("_mean", "_median")):
             raise SpecError(f"a metric cannot be called {self.name!r}: results have such a variable", where="metrics")
+        if not self.summaries:
+            raise SpecError(f"metric {self.name!r} has no summary", where="metrics", expected="mean, say")
         if self.scope == "pooled" and self.system_variables:
             raise SpecError(
                 f"metric {self.name!r} is of all points, and has no variables of one system", where="metrics"
@@ -168,6 +194,17 @@ _METRICS = (
     Metric("chi2", "χ²", ("chi_sq",), itself, "system", ""),
     Metric("chi2_red", "reduced χ²", ("chi_sq",), mean, "system", "", reduced=True),
     Metric("ratio", "prediction/observation", ("ratio",), mean, "system", "", best="one"),
+    Metric(
+        "loglike",
+        "ln L",
+        likelihood.DEVIANCE,
+        likelihood.from_deviance,
+        "system",
+        "",
+        best="largest",
+        terms=likelihood.TERMS,
+        summaries=("sum", "mean", "median"),
+    ),
     # Of the scatters, the text defines scatter_g_rms and prints scatter_v.
     Metric("scatter", "scatter of log observation/prediction", (_LOG, _LOG_SQ), standard_deviation, "pooled", "dex"),
     Metric("scatter_v", "scatter of log V_obs/V_pred", (_LOG_V, _LOG_V_SQ), standard_deviation, "pooled", "dex"),
@@ -199,6 +236,9 @@ def find_metrics(given: Iterable[str | Metric]) -> tuple[Metric, ...]:
         if metric.name in found:
             raise SpecError(f"metric {metric.name!r} is named twice", where="metrics")
         found[metric.name] = metric
+    summaries = [name for metric in found.values() if metric.scope == "system" for name in metric.summary_names]
+    if taken := [name for name in summaries if name in found]:
+        raise SpecError(f"two variables of the result would be {taken[0]!r}", where="metrics", hint="rename the metric")
     if not found:
         raise SpecError("a sweep needs at least one metric", where="metrics", hint=did_you_mean("", METRICS))
     return tuple(found.values())

@@ -16,9 +16,11 @@ from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.model.model import Model
 from sigcube.plan.checks import check_spec
+from sigcube.plan.errors_of_systems import describe_errors
 from sigcube.plan.extension import extend_spec
 from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan, make_plan
+from sigcube.plan.scaling import check_scaling
 from sigcube.plan.sections import make_sections, required_variables
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import MOST_BLOCKS, Section
@@ -29,7 +31,7 @@ __all__ = ["ORIGIN", "extend_plan", "plan_cube", "plan_packed"]
 _MANY_BLOCKS, _MOST_TIMES = 1000, 20
 
 _CREDITS = ("citation", "licence", "synthetic", "raw_files")
-_SAMPLE = ("sample", "where", "error_floor", "n_systems", "n_points")
+_SAMPLE = ("sample", "where", "error_floor", "errors", "n_systems", "n_points")
 
 #: What a result repeats from its cube, and says of the sample.
 ORIGIN = (*_CREDITS, "title", "cube", "cube_fingerprint", *_SAMPLE, "data")
@@ -71,6 +73,9 @@ def plan_cube(
     if error_floor is not None:
         cube, origin["error_floor"] = _with_least_errors(cube, spec.model, error_floor, variables)
     packed = pack(cube, sample=sample, where=where, variables=variables)
+    if spec.errors is not None:
+        origin["errors"] = describe_errors(spec.errors, packed)
+    check_scaling(spec, sections, packed)
     origin |= {"n_systems": packed.n_systems, "n_points": packed.n_points}
     titles = ", ".join(kernel.title for kernel in spec.kernels)
     origin["title"] = title or f"{titles} over {origin['cube']}; {_describe_sample(cube, origin)}"

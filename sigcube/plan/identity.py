@@ -135,7 +135,11 @@ def describe_identity(
         "kernel record": f"sha256 {_sha256(chain.from_iterable(map(_model_record, models)))}",
         **{f"axis {axis.name}": _describe_axis(axis) for axis in spec.grid.axes},
         "dimensions": ", ".join(f"{dim} {n}" for dim, n in spec.grid.dims.items()),
-        **{key: given[key] for key in ("models", "fixed", "keep", "dtype", "n_fitted", "roles") if key in given},
+        **{
+            key: given[key]
+            for key in ("models", "fixed", "keep", "dtype", "n_fitted", "roles", "errors")
+            if key in given
+        },
         "metrics": f"{given['metrics']} sha256 {_sha256(_metric_record(spec))}",
         "reference": " ".join([given["reference"], *reference]),
         **{name: origin[name] for name in ("where", "error_floor") if name in origin},
@@ -229,6 +233,10 @@ def _metric_record(spec: Spec) -> Iterator[str]:
     for metric in spec.metrics:
         made_of = metric.sums, metric.system_variables, metric.scope, metric.reduced
         yield f"{metric.name}: {_text(metric.finish)} of {made_of}"
+        if metric.prepare is not None:
+            yield f"{metric.name}: prepared by {source_hash([metric.prepare])}"
+        if metric.summaries != ("mean", "median"):
+            yield f"{metric.name}: summaries {metric.summaries}"
 
 
 def _text(term: Definition) -> str:

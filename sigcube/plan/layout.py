@@ -110,7 +110,7 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: 
             own = (str(spec.model.frame.system_dim), *dims), (n_systems, *shape), chunks, spec.dtype
             long_name = {"long_name": metric.long_name}
             found.append(ResultVariable(metric.name, *own, {**attrs, **long_name}, compressed=repeats))
-        for statistic in ("mean", "median"):
+        for statistic in metric.summaries:
             of_systems = f"{metric.long_name}, {statistic} over systems"
             found.append(summary(f"{metric.name}_{statistic}", "float64", attrs, long_name=of_systems))
     if spec.reference is not None:

@@ -280,7 +280,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "kernel": ", ".join(kernel.name for kernel in plan.spec.kernels),
         "systems": len(plan.systems),
         "points": plan.n_points,
-        **{name: plan.origin[name] for name in ("sample", "where", "error_floor") if name in plan.origin},
+        **{name: plan.origin[name] for name in ("sample", "where", "error_floor", "errors") if name in plan.origin},
         "grid": dict(plan.dims),
         "grid_points": plan.spec.grid.size,
         "grid_points_computed": plan.points_computed,
@@ -306,7 +306,7 @@ def _describe(plan: Plan) -> str:
         ("data", f"{count(len(plan.systems))} systems, {count(plan.n_points)} points"),
         *(
             ("", f"{name.replace('_', ' ')} {plan.origin[name]}")
-            for name in ("where", "error_floor")
+            for name in ("where", "error_floor", "errors")
             if name in plan.origin
         ),
         ("grid", f"{grid.text} = {count(grid.size)} grid points" if grid.dims else "a single point"),

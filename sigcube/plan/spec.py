@@ -9,6 +9,7 @@ import numpy as np
 
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.kernels import KERNELS, find
+from sigcube.model.error_model import Errors
 from sigcube.model.frames import FRAMES
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric, find_metrics
@@ -62,6 +63,8 @@ class Spec:
         Number of fitted parameters, for the degrees of freedom of reduced χ².
     roles : Mapping of str to str
         By axis, where it has one: a role of `ROLES`. No value depends on it, but what questions do with the axis.
+    errors : Errors or None
+        What ``loglike`` knows of the errors of the data beyond those quoted for each point.
     """
 
     models: Mapping[str, Model]
@@ -72,6 +75,7 @@ class Spec:
     dtype: Literal["float32", "float64"]
     n_fitted: int
     roles: Mapping[str, str] = field(default_factory=dict)
+    errors: Errors | None = None
 
     @property
     def model(self) -> Model:
@@ -114,13 +118,14 @@ def make_spec(
     dtype: str = "float32",
     n_fitted: int = 0,
     roles: Mapping[str, Sequence[str]] | None = None,
+    errors: Errors | Mapping[str, Any] | None = None,
 ) -> Spec:
     """Build a spec from what a user gives, in Python or in a file.
 
     Raises
     ------
     SpecError
-        For a kernel, metric, axis, role, dtype or dimension that does not exist.
+        For a kernel, metric, axis, role, dtype, dimension or kind of error that does not exist.
     """
     if dtype not in ("float32", "float64"):
         raise SpecError("dtype must be float32 or float64", where="dtype", found=shown(dtype))
@@ -131,11 +136,16 @@ def make_spec(
     _check_table("fixed", {} if fixed is None else fixed)
     if isinstance(n_fitted, bool) or not isinstance(n_fitted, int | np.integer) or not abs(n_fitted) < 2**31:
         raise SpecError("the number of fitted parameters is a whole number", where="n_fitted", found=shown(n_fitted))
-    system_dim = FRAMES[kind].system_dim
+    measured, frame = find_metrics(metrics), FRAMES[kind]
+    known_errors = Errors.of(errors)
+    if known_errors is not None:
+        known_errors.check(frame, measured)
+        measured = known_errors.applied_to(measured)
+    system_dim = frame.system_dim
     if unknown := [name for name in keep if name != system_dim]:
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
         raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=hint)
-    made = _models(kernel, models or {}, _fixed_values("fixed", fixed or {}), FRAMES[kind])
+    made = _models(kernel, models or {}, _fixed_values("fixed", fixed or {}), frame)
     if models and MODEL in axes:
         raise SpecError(f"an axis {MODEL!r} is there already: the names of the models", where=f"axes.{MODEL}")
     names = {MODEL: list(models)} if models else {}
@@ -143,12 +153,13 @@ def make_spec(
     spec = Spec(
         models=made,
         grid=grid,
-        metrics=find_metrics(metrics),
-        reference=_reference(reference, FRAMES[kind]),
+        metrics=measured,
+        reference=_reference(reference, frame),
         keep_systems=bool(keep),
         dtype="float32" if dtype == "float32" else "float64",
         n_fitted=int(n_fitted),
         roles=_roles(roles or {}, grid),
+        errors=known_errors,
     )
     if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
         raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
@@ -320,6 +331,7 @@ def spec_to_record(spec: Spec) -> dict[str, Any]:
         "dtype": spec.dtype,
         "n_fitted": spec.n_fitted,
         **({"roles": {role: names for role, names in roles.items() if names}} if spec.roles else {}),
+        **({} if spec.errors is None else {"errors": spec.errors.record()}),
     }
 
 

@@ -27,6 +27,7 @@ class DataKeys(BaseModel):
     n_fitted: int = 0
     reference: dict[str, Any] | None = None
     fixed: dict[str, Any] = Field(default={})
+    errors: dict[str, Any] | None = None
 
 
 class SpecFile(DataKeys):

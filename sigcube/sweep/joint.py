@@ -37,7 +37,8 @@ class JointSweep:
     ----------
     data : Mapping
         For each dataset by a name: ``cube``, and what else `sigcube.Sweep` takes for it alone: ``sample``, ``where``,
-        ``error_floor``, ``metrics``, ``reference``, ``fixed``, ``keep``, ``dtype``, ``n_fitted``.
+        ``error_floor``, ``metrics``, ``reference``, ``fixed``, ``keep``, ``dtype``, ``n_fitted``,
+        ``errors``.
     kernel, models, axes, fixed, roles : optional
         Shared by all, as for `sigcube.Sweep`.
     title : str, optional

@@ -17,6 +17,7 @@ from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
 from sigcube.errors import SpecError, shown
 from sigcube.files import path_of
+from sigcube.model.error_model import Errors
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.bind import plan_cube
@@ -81,6 +82,9 @@ class Sweep:
     roles : Mapping, optional
         What axes are to questions (`sigcube.analysis`), a list of names for each role: ``"arbitrary"``, a choice that a
         paper leaves open; ``"physical"``, a parameter; ``"nuisance"``, what is known from elsewhere within limits.
+    errors : Errors or Mapping, optional
+        What the metric ``loglike`` knows of the errors of the data beyond those quoted for each point: see
+        `sigcube.Errors`, or a table of its fields.
 
     Raises
     ------
@@ -106,6 +110,7 @@ class Sweep:
         n_fitted: int = 0,
         title: str | None = None,
         roles: Mapping[str, Sequence[str]] | None = None,
+        errors: Errors | Mapping[str, Any] | None = None,
     ) -> None:
         data = cube if isinstance(cube, xr.Dataset) else open_cube(cube)
         spec = make_spec(
@@ -120,6 +125,7 @@ class Sweep:
             dtype=dtype,
             n_fitted=n_fitted,
             roles=roles,
+            errors=errors,
         )
         self._plan, self._packed = plan_cube(
             spec, data, sample=sample, where=where, error_floor=error_floor, title=title

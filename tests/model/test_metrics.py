@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigcube.errors import SpecError
-from sigcube.model.metrics import METRIC_TERMS, METRICS, find_metrics, sums_of
+from sigcube.model.metrics import METRIC_TERMS, METRICS, find_metrics, sums_of, terms_of
 from sigcube.model.record import inputs_of
 
 ONE_LINERS = {
@@ -14,6 +14,9 @@ ONE_LINERS = {
     "bias": lambda p, o, e, fitted: np.mean(p - o),
     "chi2": lambda p, o, e, fitted: np.sum(((p - o) / np.maximum(e, 0.1)) ** 2),
     "chi2_red": lambda p, o, e, fitted: np.sum(((p - o) / np.maximum(e, 0.1)) ** 2) / (p.size - fitted),
+    "loglike": lambda p, o, e, fitted: np.sum(
+        -0.5 * ((p - o) / np.maximum(e, 0.1)) ** 2 - np.log(np.maximum(e, 0.1)) - 0.5 * np.log(2.0 * np.pi)
+    ),
     "ratio": lambda p, o, e, fitted: np.mean(p / o),
     "scatter": lambda p, o, e, fitted: np.std(np.log10(o / p)),
     "scatter_v": lambda p, o, e, fitted: np.std(np.log10(o / p)),
@@ -25,7 +28,7 @@ ONE_LINERS = {
 def terms(predicted: float, observed: float, error: float) -> dict[str, float]:
     """Every term of the metrics at one point."""
     found = {"predicted": predicted, "observed": observed, "error": error, "error_floor": 0.1}
-    for name, term in METRIC_TERMS.items():
+    for name, term in terms_of(METRICS.values()).items():
         found[name] = term(*(found[argument] for argument in inputs_of(term)))
         if name == "log_ratio":
             # As for a rotation curve, of which velocities are observed.
@@ -56,7 +59,7 @@ def test_every_metric_has_a_one_liner_and_terms() -> None:
     for name, metric in METRICS.items():
         assert metric.name == name
         # Of velocities speaks the frame of each kind of cube.
-        assert set(metric.sums) <= {*METRIC_TERMS, "log_v_ratio"}
+        assert set(metric.sums) <= {*METRIC_TERMS, *metric.terms, "log_v_ratio"}
         assert metric.long_name
         assert metric.scope in ("system", "pooled")
 
@@ -84,6 +87,7 @@ def test_sums_are_added_up_once() -> None:
         "residual",
         "chi_sq",
         "ratio",
+        "deviance",
         "log_ratio",
         "log_ratio_sq",
         "log_v_ratio",

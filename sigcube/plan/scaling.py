@@ -1,0 +1,148 @@
+"""Whether a model scales with the distance of its systems as one factor, so that its error can be marginalised exactly.
+
+Radii are ∝ D, V_bar ∝ √D and masses ∝ D²; so g_bar and r/R_d do not depend on D, and a model of those alone predicts
+V ∝ √D. This is not read off a list of models: the bound model of each section is evaluated at two further distances.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice, product
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from sigcube.cube import KINDS, Packed
+from sigcube.errors import SpecError
+from sigcube.model.graph import Graph, Level
+from sigcube.model.model import BoundModel
+from sigcube.plan.spec import Spec
+from sigcube.plan.values import Section
+
+__all__ = ["DISTANCE_POWERS", "check_scaling"]
+
+# By unit, and by name for velocities: those of baryons follow from their masses, the observed ones from spectra.
+_POWERS_OF_UNITS = {"kpc": 1.0, "Mpc": 1.0, "solMass": 2.0, "solLum": 2.0}
+_BARYONS = ("v_gas", "v_disk", "v_bul", "v_gas_max", "v_disk_max", "v_bul_max")
+
+#: Variables of galaxies by the power of the distance to which they are proportional.
+DISTANCE_POWERS: Mapping[str, float] = MappingProxyType(
+    {
+        each.name: 0.5 if each.name in _BARYONS else _POWERS_OF_UNITS.get(each.unit, 0.0)
+        for each in KINDS["galaxy"].variables
+    }
+)
+
+# What is seen along the line of sight changes with the inclination; as an input of a model it breaks the scaling.
+_INCLINED = ("v_obs", "e_v_obs", "v_flat", "e_v_flat", "inclination", "e_inclination")
+
+_FACTORS = (0.7, 1.6)
+_TOLERANCE = 1e-9
+_SYSTEMS, _POINTS, _CORNERS, _RANDOM = 4, 5, 8, 8
+
+# Units of parameters that do not change when a system is moved away: of accelerations, and of pure numbers.
+_FREE_OF_DISTANCE = ("", "m/s2", "m / s2", "Msun/solLum", "mag", "dex")
+
+
+def check_scaling(spec: Spec, sections: tuple[Section, ...], packed: Packed) -> None:
+    """Refuse to marginalise distances or inclinations of models whose prediction is not scaled by them as a whole.
+
+    Raises
+    ------
+    SpecError
+        With the section and its parameters, and what to do instead.
+    """
+    errors = spec.errors
+    if errors is None or not errors.marginalised:
+        return
+    axes = {axis.name: axis.array for axis in spec.grid.axes if not axis.is_label}
+    for section in sections:
+        for model in (section.model, section.reference):
+            if model is None or "predicted" not in {node.name for node in model.graph.nodes}:
+                continue
+            graph = model.graph.only("predicted")
+            inputs = [name for name in (*graph.points, *graph.systems) if _is_used(name, graph)]
+            if errors.inclination and (seen := [name for name in inputs if name in _INCLINED]):
+                raise _refusal("inclination", spec, section, f"it uses {', '.join(seen)}")
+            if errors.distance:
+                if unknown := [name for name in inputs if name not in DISTANCE_POWERS]:
+                    raise _refusal("distance", spec, section, f"how {unknown[0]} changes with it is not known")
+                if not all(_scales(model, graph, values, packed) for values in _places(model, axes)):
+                    raise _refusal("distance", spec, section, _suspects(spec, section, model, graph))
+
+
+def _is_used(name: str, graph: Graph) -> bool:
+    return any(name in node.inputs for node in graph.nodes)
+
+
+def _places(model: BoundModel, axes: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Yield values of all parameters: at corners of the grid, and at places within it."""
+    swept = dict(model.swept)
+    lengths = {dim: len(axes[name]) for name, dim in model.swept}
+    rng = np.random.default_rng(1)
+    corners = islice(product(*((0, n - 1) for n in lengths.values())), _CORNERS)
+    inside = (tuple(int(rng.integers(n)) for n in lengths.values()) for _ in range(_RANDOM if lengths else 0))
+    for place in dict.fromkeys((*corners, *inside)):
+        at = dict(zip(lengths, place, strict=True))
+        yield {**dict(model.fixed), **{name: float(axes[name][at[dim]]) for name, dim in swept.items()}}
+
+
+def _scales(model: BoundModel, graph: Graph, values: Mapping[str, float], packed: Packed) -> bool:
+    """Whether the prediction is ∝ √D for some systems, beyond rounding."""
+    whole = any(node.reduces for node in graph.nodes)
+    for system in np.unique(np.linspace(0, packed.n_systems - 1, _SYSTEMS).astype(int)):
+        start, stop = packed.offsets[system], packed.offsets[system + 1]
+        at = np.arange(start, stop)
+        if not whole:
+            at = np.unique(np.linspace(start, stop - 1, _POINTS).astype(int))
+        here = {name: packed.points[name][at] for name in graph.points}
+        here |= {name: packed.per_system[name][system] for name in graph.systems}
+        as_quoted = _predict(graph, {**values, **here})
+        for factor in _FACTORS:
+            moved = {name: each * factor ** DISTANCE_POWERS.get(name, 0.0) for name, each in here.items()}
+            there = _predict(graph, {**values, **moved}) / np.sqrt(factor)
+            finite = np.isfinite(as_quoted)
+            if (finite != np.isfinite(there)).any():
+                return False
+            if not (np.abs(there - as_quoted)[finite] <= _TOLERANCE * np.abs(as_quoted[finite])).all():
+                return False
+    return True
+
+
+def _predict(graph: Graph, values: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """Evaluate the prediction at some points of one system, term by term, as plain Python."""
+    found = dict(values)
+    of_points = {*graph.points, *(node.name for node in graph.nodes if node.level is Level.POINT)}
+    n = len(next(found[name] for name in graph.points))
+    with np.errstate(all="ignore"):
+        for node in graph.nodes:
+            arguments = [found[name] for name in node.inputs]
+            if node.reduces or node.name not in of_points:
+                found[node.name] = np.float64(node.function(*arguments))
+                continue
+            columns = [np.broadcast_to(np.asarray(each, dtype=np.float64), (n,)) for each in arguments]
+            found[node.name] = np.array([node.function(*row) for row in zip(*columns, strict=True)], dtype=np.float64)
+    return np.broadcast_to(np.asarray(found["predicted"], dtype=np.float64), (n,))
+
+
+def _suspects(spec: Spec, section: Section, model: BoundModel, graph: Graph) -> str:
+    """Name the parameters of a prediction that stay what they are when a system is moved away."""
+    known = {name: each for one in spec.models.values() for name, each in one.parameters.items()}
+    fixed = dict(model.fixed)
+    named = [
+        f"{name}{f' = {fixed[name]:g}' if name in fixed else ''} {known[name].unit}"
+        for name in graph.parameters
+        if name in known and known[name].unit not in _FREE_OF_DISTANCE
+    ]
+    return f"{', '.join(named)} would not change with it" if named else "its prediction is not ∝ √D"
+
+
+def _refusal(name: str, spec: Spec, section: Section, why: str) -> SpecError:
+    labels = ", ".join(f"{choice}={label}" for choice, label in section.labels.items())
+    return SpecError(
+        f"the error of the {name} cannot be marginalised for {spec.name}: {name} would not scale it as a whole",
+        where=f"errors.{name}",
+        found=f"{why} ({labels})",
+        expected="a model of g_bar and of ratios of lengths of each galaxy, which predicts V ∝ √D",
+        hint=f"choose other labels, or leave errors.{name} out and sweep over it: "
+        f"axes = {{'{name}_shift': [-2, -1, 0, 1, 2]}}",
+    )

@@ -31,13 +31,10 @@ class Likelihood:
         Of each system, or of all together; lazy, if the result is.
     dim : str or None
         The dimension of systems; None where the array is of all together.
-    factor : float
-        What values are multiplied by: a mean over systems by their number.
     """
 
     array: xr.DataArray
     dim: str | None
-    factor: float = 1.0
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -57,15 +54,13 @@ class Likelihood:
             if self.dim is None:
                 piece = piece.expand_dims("system")
             values = np.array(piece.transpose(self.dim or "system", ...).values, dtype=np.float64)
-            if self.factor != 1.0:
-                values *= self.factor
             yield {dim: part[dim] for dim in self.sizes}, values
 
     def rounding(self, place: Mapping[str, Any]) -> float:
         """Return the standard error of ln L of all systems at a place that comes from how the values are stored."""
         values = self.array.isel(place).values
         last = np.spacing(np.abs(values)).astype(np.float64)
-        return float(np.sqrt((last**2).sum() / 12.0)) * self.factor
+        return float(np.sqrt((last**2).sum() / 12.0))
 
 
 def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Likelihood:
@@ -87,12 +82,12 @@ def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Like
     """
     check_result(result)
     kept = by in result and system_dim(result[by]) is not None
-    mean = f"{by}_mean"
-    if kept or systems or mean not in summaries(result) or "n_systems" not in result.attrs:
+    total = f"{by}_sum"
+    if kept or systems or total not in summaries(result):
         array = result[by] if by in summaries(result) and not systems else kept_values(result, by)
         found = Likelihood(array, system_dim(array))
     else:
-        found = Likelihood(result[mean], None, float(result.attrs["n_systems"]))
+        found = Likelihood(result[total], None)
     if found.array.attrs.get("best", "largest") != "largest" or found.array.dtype.kind != "f":
         hint = "sweep with metrics = ['loglike']"
         raise SpecError(f"{by!r} is no logarithm of a likelihood", where="by", hint=hint)

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.integrate import cumulative_simpson
-from scipy.interpolate import Akima1DInterpolator
 
 from sigcube.analysis.prior_weights import AxisPrior
 
@@ -77,6 +75,9 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     Between values the ln of the density is interpolated (Akima 1970, J. ACM 17, 589), exactly for a Gaussian on evenly
     spaced values; where these have a constant ratio, along their logarithms.
     """
+    from scipy.integrate import cumulative_simpson
+    from scipy.interpolate import Akima1DInterpolator
+
     assert prior.measure is not None
     order = np.argsort(prior.values)
     values, shares = prior.values[order].astype(np.float64), probability[order]

@@ -149,7 +149,7 @@ def posterior(
     if per is not None:
         at[per] = xr.DataArray(np.arange(n), dims=per)
     there = np.asarray(array.isel(at).values, dtype=np.float64)
-    at_best = there if per is not None else there.sum() * likelihood.factor
+    at_best = there if per is not None else there.sum()
     answer["best_loglike"] = keep, shaped(np.where(possible, at_best, np.nan)), about("ln L at the best point")
     coords: dict[str, Any] = {name: array[name] for dim in (*keep, *dims) for name in axes_along(array, dim)}
     coords["axis"] = np.array([axis.axis for axis in priors.values()], dtype=object)
@@ -245,7 +245,7 @@ def _attributes(
 ) -> dict[str, Any]:
     keys = ("title", "synthetic", "cube", "sample", "citation", "marginalised", "spec")
     attrs = {key: result.attrs[key] for key in keys if key in result.attrs}
-    n = len(likelihood.systems) or int(likelihood.factor)
+    n = len(likelihood.systems) or int(result.attrs.get("n_systems", 0))
     return {**attrs, "by": by, "n_systems": n, "cautions": "; ".join(_cautions(found, per)) or "none"}
 
 

@@ -1,6 +1,7 @@
 """The commands of posteriors: posterior and compare."""
 
 from collections.abc import Iterable
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,7 +64,8 @@ def posterior(
         row |= {name: one[name].item() for name in ("median", "mean", "sd")}
         for j, level in enumerate(levels):
             ends = [one[end].values[j].item() for end in ("low", "high")]
-            row[level] = ends if as_json else " to ".join(answer_cell("", end) for end in ends)
+            text = " to ".join(answer_cell("", end) for end in ends) if isfinite(ends[0]) else ""
+            row[level] = ends if as_json else text
         row |= {"nodes": one["nodes"].item(), "lies": words[int(one["at_bound"])]}
         rows.append(row)
     labels = [

@@ -12,7 +12,7 @@ from sigcube.explore.page import Card, CardTable, Heat, write_page
 from sigcube.explore.posterior_plots import corner_figures
 from sigcube.wording import number
 
-__all__ = ["axis_rows", "comparison_page", "model_rows", "posterior_page"]
+__all__ = ["axis_table", "comparison_page", "posterior_page"]
 
 _BESIDE = 3
 _LIES = {"any": "", "lower": "at the lower end", "upper": "at the upper end", "both": "at both ends"}
@@ -71,7 +71,7 @@ def comparison_page(found: xr.Dataset, path: str | Path) -> Path:
         "error of that difference, and its evidence."
     )
     cards = [
-        Card("Models", words, table=CardTable(_MODEL_HEAD, model_rows(found)), full=True),
+        Card("Models", words, table=CardTable(_MODEL_HEAD, _model_rows(found)), full=True),
         Card("Behind the first", f"elpd of {first}, less that of each model; one standard error.", [_behind(found)]),
         Card(
             "Where the difference comes from", _DECIDE.format(dim=dim, first=first), [_by_system(found, dim)], wide=True
@@ -105,7 +105,7 @@ _MODEL_HEAD = (
 _DECIDE = "How much better {first} predicts each {dim}, added up, the largest gain first."
 
 
-def axis_rows(post: xr.Dataset) -> list[tuple[str, ...]]:
+def _axis_rows(post: xr.Dataset) -> list[tuple[str, ...]]:
     """Return a row for each axis: prior, median, intervals, mean, best, and where it lies."""
     words = post["at_bound"].attrs["flag_meanings"].split()
     rows = []
@@ -130,10 +130,10 @@ def axis_rows(post: xr.Dataset) -> list[tuple[str, ...]]:
 def axis_table(post: xr.Dataset) -> CardTable:
     """Return the table of axes of a posterior."""
     levels = [f"{level:.0%}" for level in post["level"].values]
-    return CardTable(("axis", "prior", "median", *levels, "mean ± sd", "best", "lies"), axis_rows(post))
+    return CardTable(("axis", "prior", "median", *levels, "mean ± sd", "best", "lies"), _axis_rows(post))
 
 
-def model_rows(found: xr.Dataset) -> list[tuple[str | Heat, ...]]:
+def _model_rows(found: xr.Dataset) -> list[tuple[str | Heat, ...]]:
     """Return a row for each model of a comparison."""
     rows: list[tuple[str | Heat, ...]] = []
     for i, name in enumerate(map(str, found["model"].values)):

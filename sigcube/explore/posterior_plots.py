@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy.interpolate import RegularGridInterpolator
 
 from sigcube.analysis.prior_weights import quadrature
 from sigcube.explore import style
@@ -38,8 +37,9 @@ def marginal_figure(post: xr.Dataset, name: str) -> Any:
     if not _is_number(post, name):
         names = [str(value) for value in coord.values]
         plot = style.figure_by_name(names, x_axis_label=f"probability of {name}", x_range=(0.0, 1.0))
-        source = ColumnDataSource({"y": list(range(len(names))), "p": density.values, "name": names})
-        bars = plot.hbar(y="y", right="p", left=0.0, height=0.6, source=source, color=style.LINES[0], line_color=None)
+        columns = {"y": list(range(len(names))), "p": density.values, "middle": 0.5 * density.values, "name": names}
+        source, look = ColumnDataSource(columns), {"color": style.LINES[0], "line_color": None}
+        bars = plot.rect(x="middle", y="y", width="p", height=0.6, source=source, **look)
         style.hover(plot, bars, [(name, "@name"), ("probability", "@p{0.0000}")])
         return plot
     order = np.argsort(coord.values)
@@ -127,6 +127,8 @@ def _refined(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _refined_pair(x: FloatArray, y: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    from scipy.interpolate import RegularGridInterpolator
+
     fine_x, fine_y = _between(x), _between(y)
     method = "pchip" if min(x.size, y.size) >= 4 else "linear"
     between = RegularGridInterpolator((x, y), _logs(z), method=method)

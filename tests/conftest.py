@@ -19,7 +19,7 @@ from sigcube.recipes import ingest, load_recipe
 from tests.browser import BROWSER, Shoot, open_page
 
 # A machine that is busy with other things makes no example wrong.
-for profile, max_examples in (("sigcube", 50), ("quick", 15)):
+for profile, max_examples in (("sigcube", 30), ("quick", 15)):
     suppressed = [HealthCheck.too_slow]
     settings.register_profile(profile, deadline=None, suppress_health_check=suppressed, max_examples=max_examples)
 
@@ -119,9 +119,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 # What takes longest goes first, so that no process is left alone with it at the end.
-FIRST = ("compiling", "kernels", "local_client", "test_kills.py", "test_fuzz.py")
+FIRST = ("compiling", "kernels", "local_client", "test_kills.py", "explore", "analysis", "test_fuzz.py")
 # What runs many models is kept together: each process compiles their terms anew, which takes longer than the loops do.
 COMPILING = ("test_sweeps.py", "test_published_sparc.py")
+# Rooms whose tests compile the same terms, or import the same heavy packages.
+SHARING = ("kernels", "explore", "analysis")
 
 
 # Before the hook of xdist, which reads the groups.
@@ -149,5 +151,5 @@ def _group(item: pytest.Item) -> str:
     # Killing takes longest of all that has to do with clusters.
     if "local_client" in names and item.path.name != "test_kills.py":
         return "local_client"
-    # The tests of kernels compile the same terms.
-    return "kernels" if item.path.parent.name == "kernels" else item.path.name
+    room = item.path.parent.name
+    return room if room in SHARING else item.path.name

@@ -292,6 +292,7 @@ def main() -> None:
     """Kill processes of a sweep with two workers, or without, many times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=300)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial, to go on where a run stopped")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="victims whose names contain this")
     parser.add_argument(
@@ -309,20 +310,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sigcube-kills-") as scratch:
         smaller = chosen.smaller.read_text() if chosen.smaller else ""
         project = make_project(Path(scratch, "project"), *chosen.option, smaller=smaller)
-        for trial in range(chosen.trials):
-            workers, victim, how = cases[trial % len(cases)]
-            folder = Path(scratch, f"trial{trial}")
-            folder.mkdir()
-            rng, began = random.Random(f"{chosen.seed} {trial}"), time.monotonic()
-            outcome = kill_once(project, folder / "out.zarr", rng, workers=workers, victim=victim, how=how)
-            name = victim if workers else "the command, without a cluster"
-            found[name].append((how, outcome))
-            print(
-                f"{trial}: {name}, {how}: {outcome.code}, {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True
-            )
-            for fault in outcome.faults:
-                print(f"    {fault}", file=sys.stderr, flush=True)
-            shutil.rmtree(folder)
+        # Ctrl-C ends the trials early: the table is of those that were finished.
+        with contextlib.suppress(KeyboardInterrupt):
+            for trial in range(chosen.first, chosen.first + chosen.trials):
+                workers, victim, how = cases[trial % len(cases)]
+                folder = Path(scratch, f"trial{trial}")
+                folder.mkdir()
+                rng, began = random.Random(f"{chosen.seed} {trial}"), time.monotonic()
+                outcome = kill_once(project, folder / "out.zarr", rng, workers=workers, victim=victim, how=how)
+                name = victim if workers else "the command, without a cluster"
+                found[name].append((how, outcome))
+                took = time.monotonic() - began
+                print(f"{trial}: {name}, {how}: {outcome.code}, {took:.1f} s", file=sys.stderr, flush=True)
+                for fault in outcome.faults:
+                    print(f"    {fault}", file=sys.stderr, flush=True)
+                shutil.rmtree(folder)
     _print_table(found)
     sys.exit(any(outcome.faults for outcomes in found.values() for _, outcome in outcomes))
 

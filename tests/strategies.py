@@ -14,7 +14,7 @@ from sigcube.readers.galaxy import GalaxyCuts, derive
 __all__ = ["BROKEN_FILES", "described", "galaxy_cubes"]
 
 #: How many broken files a run feeds to each reader, drawn anew in every run; `make fuzz` feeds more.
-BROKEN_FILES = int(os.environ.get("SIGCUBE_FUZZ", "300"))
+BROKEN_FILES = int(os.environ.get("SIGCUBE_FUZZ", "120"))
 
 _SAMPLES = {
     "clean": {

@@ -72,6 +72,7 @@ def test_the_model_is_registered_by_its_file_alone(tmp_path: Path) -> None:
     assert done.stdout.split() == [str(tmp_path / "sigcube" / "__init__.py"), "True"]
 
 
+@pytest.mark.slow
 def test_the_metric_works_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(_blocks()[1], "docs/extending.md", "exec"), {})
     assert "<xarray.DataArray 'mean_cubed_mean'" in capsys.readouterr().out

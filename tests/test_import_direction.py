@@ -71,6 +71,7 @@ def test_no_module_imports_from_a_later_room(path: Path) -> None:
         assert _upward(path.read_text(encoding="utf-8"), room) == []
 
 
+@pytest.mark.slow
 def test_no_two_files_import_each_other() -> None:
     assert _circle(_file_graph(PACKAGE)) == []
 

@@ -131,6 +131,7 @@ def test_the_citation_has_the_version() -> None:
     assert f"## {sigcube.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     everything = [*project["dependencies"], *project["optional-dependencies"]["plot"]]

@@ -80,6 +80,7 @@ def test_values_repeat_along_an_axis_that_the_label_does_not_use(mock_cube: xr.D
     assert result.k.attrs["comment"].startswith("computed for window=power; elsewhere")
 
 
+@pytest.mark.slow
 def test_predictions_agree_with_the_kernel_called_by_hand(mock_cube: xr.Dataset) -> None:
     at = {"window": "geometric", "xi_scale": AXES["xi_scale"][2], "A": AXES["A"][7]}
     by_hand = sigcube.kernels["sigma"].predict(mock_cube, **at) - mock_cube.v_obs
@@ -298,6 +299,7 @@ def test_a_spec_file_says_the_same_as_python(mock_cube: xr.Dataset, tmp_path: Pa
     assert Sweep.from_toml(spec).plan(probe=False).identity == sweep_of(mock_cube).plan(probe=False).identity
 
 
+@pytest.mark.slow
 def test_a_plan_warns_of_points_without_a_prediction(mock_cube: xr.Dataset) -> None:
     # Near some centres the gas pulls outwards: V_bar² < 0, and so flagged.
     assert "not finite" in repr(sweep_of(mock_cube, sample="all").plan())

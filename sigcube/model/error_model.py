@@ -1,15 +1,21 @@
 """What is known of the errors of the data beyond what is quoted for each point, and what ln L becomes under it."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.model import likelihood
+from sigcube.model.error_frame import ERROR_PARAMETERS, extend_frame, possible_parameters
 from sigcube.model.metrics import METRICS, Metric
-from sigcube.model.record import Frame
+from sigcube.model.record import Frame, Parameter, Term
 
 __all__ = ["Errors"]
+
+_ScatterUnit = Literal["dex", "km/s"]
+
+_VELOCITIES = ("galaxy", "star")
 
 _PREPARE = {
     (True, True): likelihood.scale_variance,
@@ -28,11 +34,15 @@ class Errors:
         Whether the error of each galaxy's distance is marginalised.
     inclination : bool
         Whether that of its inclination is.
+    scatter : float, optional
+        An intrinsic scatter beside the errors of the points. As an axis, or fixed, it is called ``intrinsic_scatter``.
+    scatter_unit : {"dex", "km/s"}
+        Its unit: dex of the acceleration, or km/s of the velocity.
 
     Raises
     ------
     SpecError
-        For a value of the wrong type.
+        For a value of the wrong type, or that cannot be.
 
     Examples
     --------
@@ -42,6 +52,8 @@ class Errors:
 
     distance: bool = False
     inclination: bool = False
+    scatter: float | None = None
+    scatter_unit: _ScatterUnit = "dex"
 
     def __post_init__(self) -> None:
         for name in ("distance", "inclination"):
@@ -51,6 +63,18 @@ class Errors:
                     where=f"errors.{name}",
                     found=shown(given),
                     expected="true or false",
+                )
+
+        if self.scatter_unit not in (units := get_args(_ScatterUnit)):
+            where = "errors.scatter_unit"
+            hint = did_you_mean(str(self.scatter_unit), units)
+            raise SpecError(f"there is no unit {shown(self.scatter_unit)} of a scatter", where=where, hint=hint)
+        if self.scatter is not None:
+            number = isinstance(self.scatter, int | float) and not isinstance(self.scatter, bool)
+            if not number or not 0.0 <= self.scatter < math.inf:
+                expected = f"0 or more {self.scatter_unit}; to vary it, an axis intrinsic_scatter"
+                raise SpecError(
+                    "this is no scatter", where="errors.scatter", found=shown(self.scatter), expected=expected
                 )
 
     @classmethod
@@ -91,34 +115,79 @@ class Errors:
         """The variables of a cube's systems that are needed for it."""
         return tuple(name for each in self.marginalised for name in (each, f"e_{each}"))
 
-    def check(self, frame: Frame, metrics: tuple[Metric, ...]) -> None:
-        """Refuse errors that nothing would use, or that mean nothing for a kind of cube.
+    def parameters(self, asked: Collection[str]) -> dict[str, Parameter]:
+        """Return the parameters that these errors give to models, by name, given what is an axis or held fixed."""
+        found = {name: each for name, each in ERROR_PARAMETERS.items() if name in asked}
+        if self.scatter is not None or "intrinsic_scatter" in found:
+            scatter = replace(
+                ERROR_PARAMETERS["intrinsic_scatter"], unit=self.scatter_unit, default=self.scatter or 0.0
+            )
+            found["intrinsic_scatter"] = scatter
+        return found
+
+    def check(self, frame: Frame, metrics: tuple[Metric, ...], asked: Collection[str]) -> None:
+        """Refuse errors that nothing would use, that mean nothing for a kind of cube, or that are counted twice.
 
         Raises
         ------
         SpecError
-            With what would.
+            With what would be used, or what to leave out.
         """
-        if METRICS["loglike"] not in metrics:
+        loglike = METRICS["loglike"] in metrics
+        if self.record() and not loglike:
             raise SpecError("no metric here knows such errors", where="errors", expected="'loglike' among the metrics")
-        if self.marginalised and frame.kind != "galaxy":
+        possible = possible_parameters(frame, loglike=loglike)
+        for name in self.parameters(asked):
+            if name not in possible and name in asked:
+                known = "only 'loglike' knows it" if name == "intrinsic_scatter" else f"a {frame.kind} cube has none"
+                raise SpecError(f"{name!r} is a parameter of errors that means nothing here", where=name, hint=known)
+        for name in self.marginalised:
+            if frame.kind != "galaxy":
+                what = f"a {frame.kind} cube has no {name} that its points share"
+                raise SpecError(what, where=f"errors.{name}", expected="a galaxy cube")
+            if f"{name}_shift" in asked:
+                what = f"the error of the {name} is both marginalised and a parameter, {name}_shift"
+                raise SpecError(what, where=f"errors.{name}", hint="keep one of the two")
+        has_scatter = "intrinsic_scatter" in self.parameters(asked)
+        if self.scatter_unit != "dex" and not has_scatter:
             raise SpecError(
-                f"a {frame.kind} cube has no {self.marginalised[0]} that its points share",
-                where=f"errors.{self.marginalised[0]}",
-                expected="a galaxy cube",
+                "a unit of the scatter, and no scatter", where="errors.scatter_unit", hint="give errors.scatter"
             )
+        fitting = {"dex": (*_VELOCITIES, "cluster"), "km/s": _VELOCITIES}[self.scatter_unit]
+        if has_scatter and frame.kind not in fitting:
+            what = f"a {frame.kind} cube has no scatter in {self.scatter_unit}"
+            raise SpecError(what, where="errors.scatter_unit", expected=f"a cube of kind {' or '.join(fitting)}")
 
-    def applied_to(self, metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
-        """Return the metrics with ln L under these errors."""
-        return tuple(self._own(each) if each == METRICS["loglike"] else each for each in metrics)
+    def applied_to(
+        self, frame: Frame, metrics: tuple[Metric, ...], asked: Collection[str]
+    ) -> tuple[Frame, tuple[Metric, ...]]:
+        """Return a frame with the parameters of these errors, and metrics with ln L under them.
 
-    def _own(self, metric: Metric) -> Metric:
-        if not self.marginalised:
-            return metric
-        return replace(
-            metric,
-            sums=likelihood.SCALE_SUMS,
-            finish=likelihood.over_scale,
-            system_variables=self.system_variables,
-            prepare=_PREPARE[self.distance, self.inclination],
-        )
+        Raises
+        ------
+        SpecError
+            As `check`.
+        """
+        self.check(frame, metrics, asked)
+        parameters = self.parameters(asked)
+        measured = (self._own(each, frame, parameters) if each == METRICS["loglike"] else each for each in metrics)
+        return extend_frame(frame, parameters), tuple(measured)
+
+    def _own(self, metric: Metric, frame: Frame, parameters: Collection[str]) -> Metric:
+        if "intrinsic_scatter" in parameters:
+            metric = replace(metric, terms={**metric.terms, "error_sq": self._scattered(frame)})
+        if self.marginalised:
+            metric = replace(
+                metric,
+                sums=likelihood.SCALE_SUMS,
+                finish=likelihood.over_scale,
+                system_variables=self.system_variables,
+                prepare=_PREPARE[self.distance, self.inclination],
+            )
+        return metric
+
+    def _scattered(self, frame: Frame) -> Term:
+        if self.scatter_unit != "dex":
+            return likelihood.error_sq_with_scatter
+        of_velocity = frame.kind in _VELOCITIES
+        return likelihood.error_sq_with_scatter_of_v if of_velocity else likelihood.error_sq_with_scatter_of_g

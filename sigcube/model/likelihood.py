@@ -17,16 +17,21 @@ __all__ = [
     "DEVIANCE",
     "SCALE_SUMS",
     "TERMS",
+    "error_sq_with_scatter",
+    "error_sq_with_scatter_of_g",
+    "error_sq_with_scatter_of_v",
     "from_deviance",
     "over_scale",
     "scale_variance",
     "scale_variance_of_distance",
     "scale_variance_of_inclination",
+    "sine",
 ]
 
 FloatArray = npt.NDArray[np.float64]
 
 _TWO_PI = 6.283185307179586
+_HALF_LN_10 = 1.151292546497023
 _DEGREE = 0.017453292519943295
 
 DEVIANCE = ("deviance",)
@@ -70,6 +75,24 @@ def weighted_prediction_sq(predicted: float, inverse_error_sq: float) -> float:
     return predicted * predicted * inverse_error_sq
 
 
+def error_sq_with_scatter(error: float, error_floor: float, intrinsic_scatter: float) -> float:
+    """σ² + σ_int², of an intrinsic scatter in the unit of what is observed."""
+    sigma = max(error, error_floor)
+    return sigma * sigma + intrinsic_scatter * intrinsic_scatter
+
+
+def error_sq_with_scatter_of_v(error: float, error_floor: float, predicted: float, intrinsic_scatter: float) -> float:
+    """σ² + (V_mod σ_int ln 10/2)², of a scatter in dex of the acceleration: g ∝ V² (Desmond 2023)."""
+    sigma, scatter = max(error, error_floor), predicted * (_HALF_LN_10 * intrinsic_scatter)
+    return sigma * sigma + scatter * scatter
+
+
+def error_sq_with_scatter_of_g(error: float, error_floor: float, predicted: float, intrinsic_scatter: float) -> float:
+    """σ² + (g_mod σ_int ln 10)², of a scatter in dex where accelerations or masses are observed."""
+    sigma, scatter = max(error, error_floor), predicted * (2.0 * _HALF_LN_10 * intrinsic_scatter)
+    return sigma * sigma + scatter * scatter
+
+
 _TERMS = (
     error_sq,
     inverse_error_sq,
@@ -102,10 +125,8 @@ def scale_variance(
     distance: FloatArray, e_distance: FloatArray, inclination: FloatArray, e_inclination: FloatArray
 ) -> tuple[FloatArray, ...]:
     """τ² = (σ_D/2D)² + (σ_i cot i)² of the scale s = √(D'/D) · sin i'/sin i, to first order."""
-    of_distance, of_inclination = (
-        scale_variance_of_distance(distance, e_distance)[0],
-        scale_variance_of_inclination(inclination, e_inclination)[0],
-    )
+    (of_distance,) = scale_variance_of_distance(distance, e_distance)
+    (of_inclination,) = scale_variance_of_inclination(inclination, e_inclination)
     return (of_distance + of_inclination,)
 
 
@@ -117,25 +138,20 @@ def scale_variance_of_distance(distance: FloatArray, e_distance: FloatArray) -> 
 
 def scale_variance_of_inclination(inclination: FloatArray, e_inclination: FloatArray) -> tuple[FloatArray, ...]:
     """τ² = (σ_i cot i)², of angles in degrees."""
-    tau = e_inclination * _DEGREE * cosine(inclination) / sine(inclination)
+    cotangent = np.array([sine(90.0 - i) / sine(i) for i in inclination.tolist()])
+    tau = e_inclination * _DEGREE * cotangent
     return (tau * tau,)
 
 
-def sine(degrees: FloatArray) -> FloatArray:
-    """Sine of 0° to 180°, with the same bits on every machine."""
-    return cosine(90.0 - degrees)
-
-
-def cosine(degrees: FloatArray) -> FloatArray:
-    """Cosine of −90° to 180°, with the same bits on every machine: its series at most 90° from 0, folded at 90°."""
-    folded = np.minimum(np.abs(degrees), 180.0 - np.abs(degrees))
-    sign = np.where(np.abs(degrees) > 90.0, -1.0, 1.0)
-    # Next to 90° as the sine of what is missing, so that no digits cancel.
-    near = folded > 45.0
-    x = np.where(near, 90.0 - folded, folded) * _DEGREE
+def sine(degrees: float) -> float:
+    """Sine of an angle between −180° and 180°, with the same bits on every machine: its series, near 0° or 90°."""
+    folded = min(abs(degrees), 180.0 - abs(degrees))
+    near_90 = folded > 45.0
+    x = (90.0 - folded if near_90 else folded) * _DEGREE
     x_sq = x * x
-    odd, even = np.ones_like(x), np.ones_like(x)
-    for k in range(12, 0, -1):
-        odd = 1.0 - odd * x_sq / float((2 * k) * (2 * k + 1))
-        even = 1.0 - even * x_sq / float((2 * k - 1) * (2 * k))
-    return sign * np.where(near, x * odd, even)
+    even, odd = 1.0, 1.0
+    for k in range(10, 0, -1):
+        even = 1.0 - even * x_sq / ((2.0 * k - 1.0) * (2.0 * k))
+        odd = 1.0 - odd * x_sq / ((2.0 * k) * (2.0 * k + 1.0))
+    size = even if near_90 else x * odd
+    return -size if degrees < 0.0 else size

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from sigcube.chunks import Region
 from sigcube.cube import Counts, Packed, Where, fingerprint, kind_of, pack, refuse_reshaped
 from sigcube.cube.inspection import describe_counts
 from sigcube.errors import SpecError, StoreMismatch, shown
+from sigcube.model.error_frame import QUOTED
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.model.model import Model
 from sigcube.plan.checks import check_spec
-from sigcube.plan.errors_of_systems import describe_errors
+from sigcube.plan.errors_of_systems import describe_errors, with_quoted
 from sigcube.plan.extension import extend_spec
 from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan, make_plan
@@ -58,8 +60,10 @@ def plan_cube(
     """
     refuse_reshaped(cube)
     check_spec(spec)
+    found = fingerprint(cube)
+    cube = with_quoted(cube, spec.model.frame)
     sections = make_sections(spec, variables_of(cube))
-    variables, found = required_variables(spec, sections), fingerprint(cube)
+    variables = required_variables(spec, sections)
     origin = {name: cube.attrs[name] for name in _CREDITS if name in cube.attrs}
     # What the cube says of itself is not so where it was changed in memory since it was opened.
     changed = found != cube.attrs.get("fingerprint", found)
@@ -72,9 +76,12 @@ def plan_cube(
         origin["where"] = where if isinstance(where, str) else "(a mask given in Python)"
     if error_floor is not None:
         cube, origin["error_floor"] = _with_least_errors(cube, spec.model, error_floor, variables)
-    packed = pack(cube, sample=sample, where=where, variables=variables)
-    if spec.errors is not None:
-        origin["errors"] = describe_errors(spec.errors, packed)
+    # Pages of a result draw against the radius, also where models see it at another distance.
+    shown_too = ("r",) if f"r{QUOTED}" in variables else ()
+    packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too))
+    packed = replace(packed, properties={n: each for n, each in packed.properties.items() if not n.endswith(QUOTED)})
+    if said := describe_errors(spec, packed):
+        origin["errors"] = said
     check_scaling(spec, sections, packed)
     origin |= {"n_systems": packed.n_systems, "n_points": packed.n_points}
     titles = ", ".join(kernel.title for kernel in spec.kernels)

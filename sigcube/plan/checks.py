@@ -65,6 +65,7 @@ def _check_metrics(spec: Spec, model: Model) -> None:
     variables = (variable.name for variable in KINDS[model.frame.kind].variables)
     given = chain(model.frame.terms, model.kernel.terms, variables, *(option.defines for option in options))
     defined = frozenset(given)
+    known_inputs = defined | {*model.parameters}
     for metric in (metric for metric in spec.metrics if metric.name not in METRICS):
         if metric.name in (model.frame.system_dim, *spec.grid.dims, *(axis.name for axis in spec.grid.axes)):
             what = f"a metric cannot be called {metric.name!r}: results have such a coordinate"
@@ -82,7 +83,7 @@ def _check_metrics(spec: Spec, model: Model) -> None:
                 hint=f"give it a term that takes what it needs, as in `def mine({name}): return {name}`, and sum that",
             )
     known = {**METRICS, **{metric.name: metric for metric in spec.metrics}}.values()
-    fitting = [metric.name for metric in known if all(_follows(each, defined, terms) for each in metric.sums)]
+    fitting = [metric.name for metric in known if all(_follows(each, known_inputs, terms) for each in metric.sums)]
     if unfit := [metric.name for metric in spec.metrics if metric.name not in fitting]:
         raise SpecError(
             f"metric {unfit[0]!r} does not fit cubes of kind {model.frame.kind!r}",

@@ -3,42 +3,69 @@
 from collections.abc import Sequence
 
 import numpy as np
+import xarray as xr
 
 from sigcube.cube import Packed
 from sigcube.errors import DataError
-from sigcube.model.error_model import Errors
-from sigcube.wording import plural
+from sigcube.model.error_frame import DISTANCE_POWERS, QUOTED
+from sigcube.model.record import Frame
+from sigcube.plan.spec import Spec
+from sigcube.wording import number, plural
 
-__all__ = ["describe_errors"]
+__all__ = ["describe_errors", "with_quoted"]
 
 _LISTED = 5
 _LIMITS = {"distance": (0.0, np.inf), "inclination": (0.0, 180.0)}
 _UNITS = {"distance": "Mpc", "inclination": "deg"}
 
 
-def describe_errors(errors: Errors, packed: Packed) -> str:
-    """Say what is marginalised, and for which systems nothing is, as their error is zero.
+def with_quoted(cube: xr.Dataset, frame: Frame) -> xr.Dataset:
+    """Return a cube with copies of what is proportional to the distance, where a parameter of the frame shifts that."""
+    if "distance_shift" not in {each.name for each in frame.parameters}:
+        return cube
+    return cube.assign({f"{name}{QUOTED}": cube[name] for name, p in DISTANCE_POWERS.items() if p and name in cube})
+
+
+def describe_errors(spec: Spec, packed: Packed) -> str:
+    """Say what is known of errors beyond those of the points, and which systems it leaves as they are.
 
     Raises
     ------
     DataError
-        For systems without such a value or its error, or with one that cannot be.
+        For systems without a distance or an inclination that is needed, or without its error.
     """
-    said = [f"{' and '.join(errors.marginalised)} of each system marginalised"] if errors.marginalised else []
-    for name in errors.marginalised:
-        (low, high), values, sigma = _LIMITS[name], packed.per_system[name], packed.per_system[f"e_{name}"]
-        for what, known in ((name, (values > low) & (values < high)), (f"error of the {name}", sigma >= 0.0)):
-            if not known.all():
-                raise DataError(
-                    f"systems without a usable {what}: it cannot be marginalised",
-                    where=f"errors.{name}",
-                    found=_names(packed.systems, ~known),
-                    expected=f"{low:g} < {name} < {high:g} {_UNITS[name]}, and an error of 0 or more",
-                    hint=f"leave them out, such as where = 'e_{name} >= 0 and {name} > 0', or leave errors.{name} out",
-                )
-        if (held := sigma == 0.0).any():
+    parameters, said = spec.model.parameters, []
+    marginalised = () if spec.errors is None else spec.errors.marginalised
+    if marginalised:
+        said.append(f"{' and '.join(marginalised)} of each system marginalised")
+    shifted = [name for name in _LIMITS if f"{name}_shift" in parameters]
+    if shifted:
+        said.append(f"{' and '.join(shifted)} of each system shifted by parts of its error")
+    for name in (*marginalised, *shifted):
+        held = _held(name, packed)
+        if held.any():
             said.append(f"{name} held where its error is zero: {_names(packed.systems, held)}")
+    if scatter := parameters.get("intrinsic_scatter"):
+        swept = any(axis.name == scatter.name for axis in spec.grid.axes)
+        value = spec.model.values.get(scatter.name, scatter.default)
+        said.append(f"intrinsic scatter {'an axis, in' if swept else number(value)} {scatter.unit}")
     return "; ".join(said)
+
+
+def _held(name: str, packed: Packed) -> np.ndarray:
+    """Return which systems have an error of zero; refuse those of which it is not known."""
+    (low, high), sigma = _LIMITS[name], packed.per_system[f"e_{name}"]
+    values = packed.per_system[name if name in packed.per_system else f"{name}{QUOTED}"]
+    for what, known in ((name, (values > low) & (values < high)), (f"error of the {name}", sigma >= 0.0)):
+        if not known.all():
+            raise DataError(
+                f"systems without a usable {what}",
+                where=f"errors.{name}",
+                found=_names(packed.systems, ~known),
+                expected=f"{low:g} < {name} < {high:g} {_UNITS[name]}, and an error of 0 or more",
+                hint=f"leave them out, such as where = 'e_{name} >= 0 and {name} > 0', or do without that error",
+            )
+    return sigma == 0.0
 
 
 def _names(systems: Sequence[str], which: np.ndarray) -> str:

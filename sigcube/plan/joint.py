@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.kernels import find
+from sigcube.model.error_frame import possible_parameters
 from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
 from sigcube.model.record import Frame
@@ -99,7 +100,8 @@ def leaf_arguments(
     models, shared_axes, shared_fixed, shared_roles = (_table(key, shared) for key in _TABLES)
     given = models or {"": shared.get("kernel")}
     kernels = [each["kernel"] if isinstance(each, Mapping) and "kernel" in each else each for each in given.values()]
-    known = _names(kernels, frame)
+    loglike = "loglike" in (own.get("metrics") or ())
+    known = _names(kernels, frame) | possible_parameters(frame, loglike=loglike)
     mine = _table("fixed", own)
     axes = {key: axis for key, axis in shared_axes.items() if key in known and key not in mine}
     fixed = {key: value for key, value in shared_fixed.items() if key in known}

@@ -5,39 +5,26 @@ V ∝ √D. This is not read off a list of models: the bound model of each secti
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import islice, product
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from sigcube.cube import KINDS, Packed
+from sigcube.cube import Packed
 from sigcube.errors import SpecError
+from sigcube.model.error_frame import DISTANCE_POWERS
 from sigcube.model.graph import Graph, Level
 from sigcube.model.model import BoundModel
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import Section
 
-__all__ = ["DISTANCE_POWERS", "check_scaling"]
-
-# By unit, and by name for velocities: those of baryons follow from their masses, the observed ones from spectra.
-_POWERS_OF_UNITS = {"kpc": 1.0, "Mpc": 1.0, "solMass": 2.0, "solLum": 2.0}
-_BARYONS = ("v_gas", "v_disk", "v_bul", "v_gas_max", "v_disk_max", "v_bul_max")
-
-#: Variables of galaxies by the power of the distance to which they are proportional.
-DISTANCE_POWERS: Mapping[str, float] = MappingProxyType(
-    {
-        each.name: 0.5 if each.name in _BARYONS else _POWERS_OF_UNITS.get(each.unit, 0.0)
-        for each in KINDS["galaxy"].variables
-    }
-)
+__all__ = ["check_scaling"]
 
 # What is seen along the line of sight changes with the inclination; as an input of a model it breaks the scaling.
 _INCLINED = ("v_obs", "e_v_obs", "v_flat", "e_v_flat", "inclination", "e_inclination")
 
 _FACTORS = (0.7, 1.6)
 _TOLERANCE = 1e-9
-_SYSTEMS, _POINTS, _CORNERS, _RANDOM = 4, 5, 8, 8
+_SPREAD, _RANDOM = 4, 4
 
 # Units of parameters that do not change when a system is moved away: of accelerations, and of pure numbers.
 _FREE_OF_DISTANCE = ("", "m/s2", "m / s2", "Msun/solLum", "mag", "dex")
@@ -66,8 +53,10 @@ def check_scaling(spec: Spec, sections: tuple[Section, ...], packed: Packed) -> 
             if errors.distance:
                 if unknown := [name for name in inputs if name not in DISTANCE_POWERS]:
                     raise _refusal("distance", spec, section, f"how {unknown[0]} changes with it is not known")
-                if not all(_scales(model, graph, values, packed) for values in _places(model, axes)):
-                    raise _refusal("distance", spec, section, _suspects(spec, section, model, graph))
+                found = (_find_change(model, graph, values, packed) for values in _places(model, axes))
+                if (change := next((each for each in found if each), None)) is not None:
+                    suspects = _suspects(spec, model, graph)
+                    raise _refusal("distance", spec, section, "; ".join([change, *suspects]))
 
 
 def _is_used(name: str, graph: Graph) -> bool:
@@ -75,37 +64,48 @@ def _is_used(name: str, graph: Graph) -> bool:
 
 
 def _places(model: BoundModel, axes: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Yield values of all parameters: at corners of the grid, and at places within it."""
-    swept = dict(model.swept)
+    """Yield values of all parameters: at ends of the axes, and at places within the grid."""
     lengths = {dim: len(axes[name]) for name, dim in model.swept}
     rng = np.random.default_rng(1)
-    corners = islice(product(*((0, n - 1) for n in lengths.values())), _CORNERS)
-    inside = (tuple(int(rng.integers(n)) for n in lengths.values()) for _ in range(_RANDOM if lengths else 0))
-    for place in dict.fromkeys((*corners, *inside)):
+    low, high = dict.fromkeys(lengths, 0), {dim: n - 1 for dim, n in lengths.items()}
+    ends = [low, high, *({**low, dim: high[dim]} for dim in lengths), *({**high, dim: 0} for dim in lengths)]
+    inside = [{dim: int(rng.integers(n)) for dim, n in lengths.items()} for _ in range(_RANDOM)]
+    for place in dict.fromkeys(tuple(each.values()) for each in (*ends, *inside)):
         at = dict(zip(lengths, place, strict=True))
-        yield {**dict(model.fixed), **{name: float(axes[name][at[dim]]) for name, dim in swept.items()}}
+        yield {**dict(model.fixed), **{name: float(axes[name][at[dim]]) for name, dim in model.swept}}
 
 
-def _scales(model: BoundModel, graph: Graph, values: Mapping[str, float], packed: Packed) -> bool:
-    """Whether the prediction is ∝ √D for some systems, beyond rounding."""
+def _find_change(model: BoundModel, graph: Graph, values: Mapping[str, float], packed: Packed) -> str | None:
+    """Say where a prediction is not ∝ √D beyond rounding, for extreme systems and some others; None if nowhere."""
     whole = any(node.reduces for node in graph.nodes)
-    for system in np.unique(np.linspace(0, packed.n_systems - 1, _SYSTEMS).astype(int)):
+    for system in _extreme_systems(graph, packed):
         start, stop = packed.offsets[system], packed.offsets[system + 1]
-        at = np.arange(start, stop)
-        if not whole:
-            at = np.unique(np.linspace(start, stop - 1, _POINTS).astype(int))
+        at = np.arange(start, stop) if whole else np.unique([start, (start + stop) // 2, stop - 1])
         here = {name: packed.points[name][at] for name in graph.points}
         here |= {name: packed.per_system[name][system] for name in graph.systems}
         as_quoted = _predict(graph, {**values, **here})
         for factor in _FACTORS:
             moved = {name: each * factor ** DISTANCE_POWERS.get(name, 0.0) for name, each in here.items()}
             there = _predict(graph, {**values, **moved}) / np.sqrt(factor)
-            finite = np.isfinite(as_quoted)
-            if (finite != np.isfinite(there)).any():
-                return False
-            if not (np.abs(there - as_quoted)[finite] <= _TOLERANCE * np.abs(as_quoted[finite])).all():
-                return False
-    return True
+            with np.errstate(all="ignore"):
+                changes = np.where(np.isfinite(as_quoted), np.abs(there / as_quoted - 1.0), np.isfinite(there) + 0.0)
+            if not (changes <= _TOLERANCE).all():
+                swept = ", ".join(f"{name} = {values[name]:.4g}" for name, _ in model.swept)
+                change = f"V/√D changes by {changes.max():.2g} of itself at {factor:g} D of {packed.systems[system]}"
+                return f"{change}{f', {swept}' if swept else ''}"
+    return None
+
+
+def _extreme_systems(graph: Graph, packed: Packed) -> list[int]:
+    """Return the systems with the smallest or the largest value of some variable, and some others."""
+    starts = packed.offsets[:-1]
+    found = np.linspace(0, packed.n_systems - 1, _SPREAD).astype(int).tolist()
+    for name in (*graph.points, *graph.systems):
+        each = packed.per_system[name] if name in graph.systems else np.fmin.reduceat(packed.points[name], starts)
+        other = each if name in graph.systems else np.fmax.reduceat(packed.points[name], starts)
+        if np.isfinite(each).any():
+            found += [int(np.nanargmin(each)), int(np.nanargmax(other))]
+    return sorted(set(found))
 
 
 def _predict(graph: Graph, values: dict[str, Any]) -> np.ndarray[Any, Any]:
@@ -124,7 +124,7 @@ def _predict(graph: Graph, values: dict[str, Any]) -> np.ndarray[Any, Any]:
     return np.broadcast_to(np.asarray(found["predicted"], dtype=np.float64), (n,))
 
 
-def _suspects(spec: Spec, section: Section, model: BoundModel, graph: Graph) -> str:
+def _suspects(spec: Spec, model: BoundModel, graph: Graph) -> list[str]:
     """Name the parameters of a prediction that stay what they are when a system is moved away."""
     known = {name: each for one in spec.models.values() for name, each in one.parameters.items()}
     fixed = dict(model.fixed)
@@ -133,7 +133,7 @@ def _suspects(spec: Spec, section: Section, model: BoundModel, graph: Graph) -> 
         for name in graph.parameters
         if name in known and known[name].unit not in _FREE_OF_DISTANCE
     ]
-    return f"{', '.join(named)} would not change with it" if named else "its prediction is not ∝ √D"
+    return [f"{', '.join(named)} would stay as it is"] if named else []
 
 
 def _refusal(name: str, spec: Spec, section: Section, why: str) -> SpecError:
@@ -141,8 +141,8 @@ def _refusal(name: str, spec: Spec, section: Section, why: str) -> SpecError:
     return SpecError(
         f"the error of the {name} cannot be marginalised for {spec.name}: {name} would not scale it as a whole",
         where=f"errors.{name}",
-        found=f"{why} ({labels})",
+        found=f"{why}; under {labels}",
         expected="a model of g_bar and of ratios of lengths of each galaxy, which predicts V ∝ √D",
-        hint=f"choose other labels, or leave errors.{name} out and sweep over it: "
-        f"axes = {{'{name}_shift': [-2, -1, 0, 1, 2]}}",
+        hint=f"choose other labels or values, or leave errors.{name} out and sweep over it: "
+        f"axes = {{'{name}_shift': [-2, -1, 0, 1, 2]}}, in units of its error",
     )

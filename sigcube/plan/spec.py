@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.kernels import KERNELS, find
+from sigcube.model.error_frame import ERROR_PARAMETERS
 from sigcube.model.error_model import Errors
 from sigcube.model.frames import FRAMES
 from sigcube.model.kernel import Kernel
@@ -136,11 +138,9 @@ def make_spec(
     _check_table("fixed", {} if fixed is None else fixed)
     if isinstance(n_fitted, bool) or not isinstance(n_fitted, int | np.integer) or not abs(n_fitted) < 2**31:
         raise SpecError("the number of fitted parameters is a whole number", where="n_fitted", found=shown(n_fitted))
-    measured, frame = find_metrics(metrics), FRAMES[kind]
     known_errors = Errors.of(errors)
-    if known_errors is not None:
-        known_errors.check(frame, measured)
-        measured = known_errors.applied_to(measured)
+    asked = _asked_errors(axes, fixed or {}, models or {})
+    frame, measured = (known_errors or Errors()).applied_to(FRAMES[kind], find_metrics(metrics), asked)
     system_dim = frame.system_dim
     if unknown := [name for name in keep if name != system_dim]:
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
@@ -164,6 +164,14 @@ def make_spec(
     if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
         raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
     return spec
+
+
+def _asked_errors(axes: Mapping[str, Any], fixed: Mapping[str, Any], models: Any) -> frozenset[str]:
+    """Return the parameters of errors that are an axis, or held fixed."""
+    tables = models.values() if isinstance(models, Mapping) else ()
+    own = (each.get("fixed") for each in tables if isinstance(each, Mapping))
+    given = {*axes, *fixed, *chain.from_iterable(each for each in own if isinstance(each, Mapping))}
+    return frozenset(given & {*ERROR_PARAMETERS})
 
 
 def _models(
@@ -212,7 +220,7 @@ def check_names(models: Mapping[str, Model], names: Iterable[str], *, where: str
     for name in names:
         if name not in valid:
             what = f"{' and '.join(models)} {'has' if len(models) == 1 else 'have'} no parameter or choice {name!r}"
-            raise SpecError(what, where=where, hint=did_you_mean(name, valid))
+            raise SpecError(what, where=where, hint=did_you_mean(name, valid | {*ERROR_PARAMETERS}))
 
 
 def _roles(given: Mapping[str, Any], grid: Grid) -> dict[str, str]:

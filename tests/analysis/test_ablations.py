@@ -27,6 +27,7 @@ def labelled_result(**options: Any) -> xr.Dataset:
     return both
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profiled", [(), ("k", "A")])
 def test_each_label_is_compared_with_the_baseline_galaxy_by_galaxy(profiled: tuple[str, ...]) -> None:
     result = labelled_result(n_galaxies=20)

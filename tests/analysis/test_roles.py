@@ -69,6 +69,7 @@ def models(array: xr.DataArray) -> dict[tuple[int, ...], list[tuple[int, ...]]]:
     return found
 
 
+@pytest.mark.slow
 @given(array=arrays(), chunked=st.booleans())
 def test_each_model_counts_once_and_belongs_to_every_choice_that_leads_to_it(
     array: xr.DataArray, chunked: bool
@@ -89,6 +90,7 @@ def test_each_model_counts_once_and_belongs_to_every_choice_that_leads_to_it(
     np.testing.assert_array_equal(curve.moves, found.moves)
 
 
+@pytest.mark.slow
 @given(array=arrays(), seed=st.integers(0, 9))
 def test_with_weights_each_point_has_the_product_of_its_own(array: xr.DataArray, seed: int) -> None:
     weights = {}
@@ -128,6 +130,7 @@ def test_by_default_parameters_are_held_at_the_best_point_and_nuisances_profiled
     np.testing.assert_array_equal(found.where["A"].values[there], again.A.values[there])
 
 
+@pytest.mark.slow
 @given(array=arrays())
 def test_shares_by_role_vary_the_axes_of_one_role(array: xr.DataArray) -> None:
     found = robustness(array, threshold=0.5)

@@ -314,6 +314,7 @@ def test_claims_made_of_one_another_in_a_circle_fail_and_are_named() -> None:
         assert "in a circle" in entry.failures[0]
 
 
+@pytest.mark.slow
 def test_a_failure_is_no_verdict_and_the_others_go_on(cubes: Path) -> None:
     claims = [
         claim_of({**SWEEP, "settings": {"AA": 1.0}}, id="a.one"),

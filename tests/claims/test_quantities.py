@@ -132,6 +132,7 @@ def test_a_win_rate_needs_a_reference() -> None:
         claim_of({"quantity": "sweep", "dataset": "sparc", "kernel": "sigma", "take": "win_rate"})
 
 
+@pytest.mark.slow
 def test_a_cube_gives_counts_and_statistics(cubes: Path, mock_cube: xr.Dataset) -> None:
     packed = pack(mock_cube, sample="unflagged", variables=["v_obs", "v_disk"])
     of = {**A_NUMBER, "quantity": "cube"}

@@ -213,6 +213,7 @@ def test_kernels_as_json() -> None:
     assert {"name": "A", "unit": "", "bounds": [0.0, 100.0]}.items() <= sigma["parameters"][0].items()
 
 
+@pytest.mark.slow
 def test_plan_shows_what_a_sweep_costs(folder: Path) -> None:
     shown = call("plan", "spec.toml").stdout
     assert "window 2 × xi_scale 4 × A 5 = 40 grid points" in shown

@@ -48,6 +48,7 @@ def claims(*words: str) -> str:
     return result.output
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_the_table_says_every_verdict_and_counts_them() -> None:
     output = claims()

@@ -165,6 +165,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_fit(folder: Path) 
     assert "empirical: " not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_interrupt_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

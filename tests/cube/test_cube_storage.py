@@ -62,6 +62,7 @@ def test_neither_saving_nor_a_plain_reader_warns(mock_cube: xr.Dataset, tmp_path
     assert json.loads((path / "zarr.json").read_text())["zarr_format"] == 3
 
 
+@pytest.mark.slow
 @given(ds=galaxy_cubes(), data=st.data())
 def test_the_fingerprint_changes_with_any_value(ds: xr.Dataset, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(map(str, ds.variables))))

@@ -75,6 +75,7 @@ def test_a_cube_in_pieces_is_the_cube_saved_at_once(n: int, lengths: list[int], 
     assert streamed.attrs["fingerprint"] == fingerprint(whole)
 
 
+@pytest.mark.slow
 def test_pieces_of_another_byte_order_are_the_same_cube(tmp_path: Path) -> None:
     ds = stars(30)
     turned = ds.assign({name: array.astype(array.dtype.newbyteorder()) for name, array in ds.data_vars.items()})

@@ -127,6 +127,7 @@ def test_sweeping_a_value_is_holding_it_fixed(survey: xr.Dataset, result: dict[s
         np.testing.assert_array_equal(array[..., 0], result[name][..., 0, 1, 1, 4], err_msg=name)
 
 
+@pytest.mark.slow
 def test_single_precision_is_rounded_once(survey: xr.Dataset, result: dict[str, np.ndarray]) -> None:
     plan, packed = planned(survey, kernel="sigma", axes=GRID, metrics=METRICS, reference="mond", keep=["galaxy"])
     found = whole(plan, packed)
@@ -138,12 +139,14 @@ def test_single_precision_is_rounded_once(survey: xr.Dataset, result: dict[str, 
 # Repeats
 
 
+@pytest.mark.slow
 def test_values_repeat_along_an_axis_that_labels_do_not_use(result: dict[str, np.ndarray]) -> None:
     without = result["rms"][:, 1]
     np.testing.assert_array_equal(without, np.broadcast_to(without[:, :, :1], without.shape))
     assert len(np.unique(result["rms"][0, 0, 0, :, 0])) == 3
 
 
+@pytest.mark.slow
 def test_labels_without_effect_are_computed_once(survey: xr.Dataset) -> None:
     """`none` has no scale length, so all four are one section; `power` and `geometric` have four each."""
     axes = {"window": ["none", "power"], "scale_length": ["third_point", "disk_peak"], "A": [0.5, 1.0]}
@@ -237,6 +240,7 @@ def test_the_reference_may_be_another_reading(survey: xr.Dataset) -> None:
 # Statuses
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_finite_is_invalid(survey: xr.Dataset) -> None:
     """Where gas pulls outwards and the disc weighs nothing, V_bar² is below zero, and nothing is predicted."""
     axes = {"upsilon_disk": [0.0, 0.5], "A": [1.0, 2.0]}

@@ -98,6 +98,7 @@ BELOW = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("values", "reference", "expected"), BELOW)
 def test_fraction_below(values: list[float], reference: list[float], expected: float) -> None:
     own, others = (np.array(side)[:, np.newaxis] for side in (values, reference))
@@ -105,6 +106,7 @@ def test_fraction_below(values: list[float], reference: list[float], expected: f
     np.testing.assert_array_equal(found.wins, [expected])
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32), cut=st.integers(1, 6))
 def test_means_add_up_system_by_system(seed: int, cut: int) -> None:
     """In order, so that a part of the grid gives the same bits as the whole."""
@@ -126,6 +128,7 @@ def test_pooled_metrics_add_up_all_points() -> None:
     np.testing.assert_allclose(found, [np.sqrt(10 / 5 - (3 / 5) ** 2)], rtol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [9, 200])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_stored_values_are_rounded_once(dtype: str, n: int) -> None:

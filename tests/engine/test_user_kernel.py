@@ -58,6 +58,7 @@ def test_its_boost_is_its_formula(cube: xr.Dataset) -> None:
     )
 
 
+@pytest.mark.slow
 def test_it_sweeps(cube: xr.Dataset) -> None:
     axes = {"range": ["fixed", "extent"], "scale": [1.0, 4.0], "strength": [0.0, 0.5, 1.0]}
     plan, packed = planned(

@@ -45,6 +45,7 @@ def columns(card: Card) -> list[dict[str, Any]]:
     return [dict(each.data_source.data) for each in card.figures[0].select({"type": GlyphRenderer})]
 
 
+@pytest.mark.slow
 def test_what_the_page_holds_is_what_was_answered(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     result = sweep.compute()
     curve = specification_curve(result.win_rate, threshold=0.3, over=["nu", "gas", "a0"])

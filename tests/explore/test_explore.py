@@ -82,6 +82,7 @@ def test_a_mark_without_a_place_on_the_map_is_refused(tmp_path: Path) -> None:
         result_page(small_result(), tmp_path / "a.html", x="xi_scale", y="A", mark=Mark("true model", {"A": 1.0}))
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_written_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "map.html").mkdir()
     with pytest.raises(StoreError, match="the page cannot be written"):
@@ -188,6 +189,7 @@ def text_of(page: Path) -> str:
     return re.sub(r"\s+", " ", bare)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "texts"),
     [
@@ -217,6 +219,7 @@ def test_a_page_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.Monk
         assert expected in text
 
 
+@pytest.mark.slow
 def test_a_result_without_any_value_makes_a_page(tmp_path: Path) -> None:
     """As one is that has just begun."""
     empty = small_result()
@@ -264,6 +267,7 @@ def test_the_page_of_a_fit_of_a_sample_has_tables_alone(tmp_path: Path) -> None:
     assert "sigma" in text_of(page)
 
 
+@pytest.mark.slow
 def test_a_fit_of_very_many_systems_makes_a_small_page(tmp_path: Path) -> None:
     fit = small_fit(systems=30_000)
     page = fit_page(fit, tmp_path / "a.html")
@@ -292,6 +296,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -333,6 +338,7 @@ def test_contours_lie_where_the_value_is() -> None:
         np.testing.assert_allclose((5 + xs**2 + ys**2)[np.isfinite(xs)], level, atol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("synthetic", "legend"), [(1, "measured (synthetic)"), (0, "measured")])
 def test_rotation_curves_say_whether_they_were_measured(synthetic: int, legend: str) -> None:
     survey = demo_survey(n_galaxies=12).assign_attrs(synthetic=synthetic)

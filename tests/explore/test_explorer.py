@@ -37,6 +37,9 @@ from sigcube.sweep import Sweep
 from tests.explore.conftest import AXES
 from tests.results import small_result
 
+# Panel takes seconds to import, and a page of it about one to build.
+pytestmark = pytest.mark.slow
+
 PLACE = {"window": "power", "k": 1.0, "xi_scale": AXES["xi_scale"][2], "A": AXES["A"][3]}
 
 

@@ -14,6 +14,9 @@ from sigcube.explore.explorer import Explorer
 from sigcube.explore.explorer import server as server_module
 from sigcube.explore.explorer.server import make_server
 
+# Panel takes seconds to import, and a page of it about one to build.
+pytestmark = pytest.mark.slow
+
 INJECTED = "<script>window.hacked = 1</script><script nonce=''>window.hacked = 2</script>"
 
 

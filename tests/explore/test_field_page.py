@@ -10,6 +10,7 @@ from PIL import Image
 from tests.field_equation import MODELS, PAGE, PICTURE, Galaxies, draw, galaxies, ideal, of_sparc, sparc
 
 
+@pytest.mark.slow
 def test_the_part_on_ideal_discs_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8").startswith(ideal())
 
@@ -25,6 +26,7 @@ def few(sparc_cube: xr.Dataset) -> Galaxies:
     return galaxies(sparc_cube.sel(galaxy=names), **MODELS["`sigma`, window `geometric`"])
 
 
+@pytest.mark.slow
 def test_galaxies_deviate_as_discs_do(few: Galaxies) -> None:
     """Too fast by the algebraic relation within a scale length, right within a few per cent, mostly, beyond four."""
     assert np.median(few.excess[few.ratio < 1.0]) > 0.02

@@ -73,6 +73,7 @@ def drawn(cubes: Path) -> Callable[[str], Drawn]:
     return draw
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_has_a_column_s_width_units_and_says_what_is_synthetic(
     name: str, drawn: Callable[[str], Drawn]
@@ -94,6 +95,7 @@ def test_a_figure_has_a_column_s_width_units_and_says_what_is_synthetic(
     assert ("(synthetic)" in shown or any("(synthetic)" in each for each in texts)) == bool(measured)
 
 
+@pytest.mark.slow
 def test_the_gallery_draws_what_kernels_predict(drawn: Callable[[str], Drawn], cubes: Path) -> None:
     cube = select(sigcube.open_cube(cubes / "sparc.zarr"), sample="paper171")
     panels = drawn("rotation_curves").figure.axes
@@ -106,6 +108,7 @@ def test_the_gallery_draws_what_kernels_predict(drawn: Callable[[str], Drawn], c
         np.testing.assert_array_equal(lines(panel)["measured (synthetic)"].get_ydata(), one["v_obs"].values[0])
 
 
+@pytest.mark.slow
 def test_the_radial_acceleration_relation_has_the_scatter_of_the_engine(
     drawn: Callable[[str], Drawn], cubes: Path
 ) -> None:
@@ -144,6 +147,7 @@ def test_the_sun_s_enhancement_is_the_kernel_s_where_a_float_can_tell(drawn: Cal
     assert lines(panel)["Cassini, |γ − 1| <"].get_ydata() == [2.3e-5]
 
 
+@pytest.mark.slow
 def test_the_amplitude_that_a_cluster_needs_predicts_it(drawn: Callable[[str], Drawn], cubes: Path) -> None:
     (panel,) = drawn("amplitudes").figure.axes
     clash = sigcube.open_cube(cubes / "clash.zarr")
@@ -162,6 +166,7 @@ def test_the_cluster_figure_draws_masses_and_ratios_of_the_kernels(drawn: Callab
     np.testing.assert_array_equal(middle.lines[1].get_ydata(), ratio[np.isfinite(ratio)])
 
 
+@pytest.mark.slow
 def test_the_same_figure_is_the_same_file(tmp_path: Path, cubes: Path) -> None:
     for folder in ("one", "two"):
         write_figures(["windows"], out=tmp_path / folder, cubes=cubes, formats=["pdf", "svg", "png"])
@@ -179,6 +184,7 @@ def test_drawing_leaves_the_settings_of_the_caller(drawn: Callable[[str], Drawn]
     assert rcParams["svg.hashsalt"] == rcParamsDefault["svg.hashsalt"]
 
 
+@pytest.mark.slow
 def test_the_index_has_every_figure_of_the_folder(tmp_path: Path, cubes: Path) -> None:
     # Two runs: the second leaves the first one's figure where it is.
     write_figures(["windows"], out=tmp_path, cubes=cubes, formats=["png"])
@@ -237,6 +243,7 @@ def nothing_cached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("sigcube.claims.cubes.cache_folder", lambda: tmp_path / "cache")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("nothing_cached")
 def test_the_command_makes_cubes_and_skips_what_has_no_data(tmp_path: Path) -> None:
     words = "--cubes", str(tmp_path / "cubes"), "--out", str(tmp_path / "out"), "--format", "svg"

@@ -340,6 +340,7 @@ def test_numbers_are_printed_with_powers(value: float, text: str) -> None:
     assert plain_number(value) == text
 
 
+@pytest.mark.slow
 def test_the_page_that_leads_to_others(tmp_path: Path) -> None:
     path = save_cube(synthetic_cube(KINDS["cluster"]), tmp_path / "a.zarr")
     summary = cube_page(path, tmp_path / "a.html")
@@ -360,6 +361,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_show_writes_a_page_beside_the_cube_and_opens_it_if_asked(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

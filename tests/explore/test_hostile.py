@@ -56,6 +56,9 @@ from tests.explore.test_claims_page import entry, one
 from tests.results import small_fit, small_result
 from tests.synthetic_cubes import synthetic_cube
 
+# Every kind of page is made from hostile files, and hvPlot takes seconds to import.
+pytestmark = pytest.mark.slow
+
 # An element that nothing else makes; scripts of all sorts; what Bokeh and MathJax take for placeholders and formulas;
 # and characters that end strings and scripts.
 EVIL = (

@@ -73,6 +73,7 @@ def test_bounds_are_respected_and_reported(low: float, width: float, truth: floa
         assert bool(np.isnan(found.A_error).all()) is bool(side)
 
 
+@pytest.mark.slow
 def test_the_order_of_systems_does_not_matter() -> None:
     cube = mock_survey(n_galaxies=6, seed=9)
     forth = Fit(cube, kernel="sigma", free=AXES, fixed=FREE, sample="unflagged").run()
@@ -82,6 +83,7 @@ def test_the_order_of_systems_does_not_matter() -> None:
         np.testing.assert_array_equal(forth[name], again[name])
 
 
+@pytest.mark.slow
 def test_the_order_of_an_axis_does_not_matter() -> None:
     cube = mock_survey(n_galaxies=2, seed=9)
     down = {"A": AXES["A"][::-1], "xi": AXES["xi"][::-1]}
@@ -133,6 +135,7 @@ def test_what_is_measured_is_what_a_sweep_measures_there() -> None:
     assert 0.0 < float(found.scatter_g) < 1.0
 
 
+@pytest.mark.slow
 def test_the_mean_rms_of_a_sample_is_at_the_best_of_a_fine_sweep() -> None:
     cube = mock_survey(n_galaxies=5, seed=5)
     given = {"kernel": "sigma", "sample": "unflagged"}
@@ -203,6 +206,7 @@ def test_cubes_of_every_kind_can_be_fitted(kind: str) -> None:
     assert 1e-12 <= float(result.g_dagger) <= 1e-8
 
 
+@pytest.mark.slow
 def test_a_system_without_a_finite_value_has_none_and_the_others_theirs() -> None:
     cube = noiseless("sigma", A=1.0, xi=2.0, **FREE)
     broken = cube.assign(v_obs=cube.v_obs.where(cube.galaxy != cube.galaxy[1], -np.inf).where(cube.v_obs.notnull()))

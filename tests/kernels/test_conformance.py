@@ -545,6 +545,7 @@ def test_terms_in_a_circle_are_refused() -> None:
 # On cubes
 
 
+@pytest.mark.slow
 def test_a_boost_is_labelled() -> None:
     boost = KERNELS["sigma"].boost(small_survey(), A=xr.DataArray([1.0, 2.0], dims="A", coords={"A": [1.0, 2.0]}))
     assert set(boost.dims) == {"A", "galaxy", "radius"}
@@ -554,6 +555,7 @@ def test_a_boost_is_labelled() -> None:
     assert KERNELS["mond"].predict(small_survey()).attrs["units"] == "km/s"
 
 
+@pytest.mark.slow
 def test_parameters_broadcast_against_the_cube() -> None:
     values = xr.DataArray([0.2, 0.7], dims="case")
     both = KERNELS["sigma"].boost(small_survey(), upsilon_disk=values, window="dynamical")
@@ -562,6 +564,7 @@ def test_parameters_broadcast_against_the_cube() -> None:
         np.testing.assert_array_equal(both.isel(case=i).transpose(*alone.dims).values, alone.values)
 
 
+@pytest.mark.slow
 def test_codata_moves_g_dagger_with_its_constants() -> None:
     assert PAPER.g_dagger == pytest.approx(9.599e-11, rel=1e-4)
     at = {"constants": "codata"}
@@ -571,6 +574,7 @@ def test_codata_moves_g_dagger_with_its_constants() -> None:
     assert np.nanmax(abs(one / KERNELS["sigma"].boost(small_survey()) - 1)) > 1e-4
 
 
+@pytest.mark.slow
 def test_a_reduction_sees_the_points_that_the_engine_sees() -> None:
     """A point at which gas pulls outwards has no V_bar. It is no padding: ξ next to it is undefined both ways."""
     cube = small_survey()

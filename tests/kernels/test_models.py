@@ -68,6 +68,7 @@ def test_printed_excess(kernel: str, labels: dict[str, str], values: dict[str, f
     assert f"{term(kernel, 'boost', labels, **values) - 1.0:.1e}" == printed
 
 
+@pytest.mark.slow
 def test_exponent_of_the_core_formula_is_the_printed_one() -> None:
     """CMSI: (v_c/σ_v)^0.825, from N_coh^0.55 with γ = 1.5, beside (v/c)²."""
     at = {"r": 3.0, "sigma_s": 50.0}
@@ -147,12 +148,14 @@ FLAT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("speeds", "flat"), FLAT)
 def test_flat_velocity_is_the_median_of_the_last_ten(speeds: list[float], flat: float) -> None:
     found = term("roughness", "v_flat", r=np.arange(1.0, 1.0 + len(speeds)), v_obs=np.asarray(speeds, dtype=float))
     assert found == pytest.approx(flat, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_depth_of_a_milky_way() -> None:
     """Ψ of V = 220 km/s out to 20 kpc, R_eff = 26.6 kpc, ℓ₀ = 5 kpc: G M/c² = 1.08e-5 kpc, Ψ = 1.43e-8."""
     at = {"r": [10.0, 20.0], "v_obs": [220.0, 220.0], "scale_length_outermost": 20.0}
@@ -161,6 +164,7 @@ def test_depth_of_a_milky_way() -> None:
     assert f"{depth:.2e}" == "1.43e-08"
 
 
+@pytest.mark.slow
 def test_pairing_is_half_at_the_critical_dispersion_and_one_length() -> None:
     found = term("pairing", "boost", r=5.0, v_disk=100.0, sigma_v=25.0)
     assert found == pytest.approx(1 + 0.5 * (1 - np.exp(-1)), rel=1e-14)
@@ -227,6 +231,7 @@ SUMS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("point", "excess"), SUMS, ids=str)
 def test_the_papers_sum_is_off(point: tuple[float, ...], excess: float) -> None:
     assert integral("paper", point) == pytest.approx(by_points(*point), rel=1e-11)

@@ -184,6 +184,7 @@ def test_observables_of_different_units_are_no_axis() -> None:
         sigcube.Sweep(clusters(), kernel="sigma", axes={"observable": ["mass", "acceleration"]})
 
 
+@pytest.mark.slow
 def test_a_sweep_of_masses_says_its_unit() -> None:
     result = sigcube.Sweep(
         clusters(), kernel="sigma", axes={"A_0": [1.0, 1.2]}, fixed={"observable": "mass"}, keep=["cluster"]

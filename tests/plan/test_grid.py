@@ -132,6 +132,7 @@ BOUNDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "most", "message"), BOUNDS, ids=["spacing", "axis", "grid"])
 def test_bounds_are_included(make: Any, most: int, message: str) -> None:
     make(most)

@@ -75,6 +75,7 @@ def module(folder: Path) -> str:
     return name
 
 
+@pytest.mark.slow
 def test_a_sweep_of_ones_own_is_that_of_its_records(folder: Path, module: str, mock_cube: xr.Dataset) -> None:
     (folder / "spec.toml").write_text(SWEEP.format(module=module), encoding="utf-8")
     found = Sweep.from_toml(folder / "spec.toml").compute()
@@ -92,6 +93,7 @@ def test_a_sweep_of_ones_own_is_that_of_its_records(folder: Path, module: str, m
     assert json.loads(found.attrs["spec"])["kernel"] == "mine"
 
 
+@pytest.mark.slow
 def test_a_result_imports_nothing_by_itself_and_is_made_again_with_what_is_named(folder: Path, module: str) -> None:
     (folder / "spec.toml").write_text(SWEEP.format(module=module), encoding="utf-8")
     Sweep.from_toml("spec.toml").run("r.zarr", workers=0)
@@ -111,6 +113,7 @@ def test_a_fit_of_ones_own(folder: Path, module: str) -> None:
     assert "mine" in repr(Fit.from_toml("fit.toml"))
 
 
+@pytest.mark.slow
 def test_the_code_travels_to_a_process_that_does_not_find_its_module(folder: Path, module: str) -> None:
     (kernel,) = own_records([f"{module}:MINE"])["own_kernels"].values()
     sent = cloudpickle.dumps(kernel)
@@ -143,6 +146,7 @@ def test_modules_of_one_name_in_two_folders_are_two_and_an_edited_one_is_read_ag
     assert not {"twice", "lengths"} & set(sys.modules)
 
 
+@pytest.mark.slow
 def test_what_a_module_imports_from_its_folder_travels_with_it(tmp_path: Path) -> None:
     (tmp_path / "shapes.py").write_text("def shape(r: float) -> float:\n    return r / (r + 5.0)\n")
     text = MODULE.replace("r / (r + 5.0)", "shape(r)").replace(

@@ -248,6 +248,7 @@ def _right_or_refused(folder: Path, text: bytes) -> None:
     validate(ds.assign_attrs(kind="population", raw_files="[]", samples="{}", synthetic=0, **described))
 
 
+@pytest.mark.slow
 @settings(max_examples=BROKEN_FILES, deadline=None)
 @given(
     rows=st.lists(st.sampled_from(COUNTER_ROTATORS) | _ROW, max_size=4),

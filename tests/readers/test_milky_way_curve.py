@@ -83,6 +83,7 @@ def test_v_bar_at_8_kpc(ratios: tuple[float, float], tmp_path: Path) -> None:
     assert v_bar == pytest.approx(189.158, abs=0.001)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(sigcube.kernels))
 def test_every_kernel_runs_on_it_by_default(name: str, cube: xr.Dataset) -> None:
     predicted = sigcube.kernels[name].predict(cube)

@@ -69,12 +69,14 @@ def test_every_real_row_is_kept_with_its_number(gaia_cube: xr.Dataset, shared_da
     assert max(numbers) > 2**53
 
 
+@pytest.mark.slow
 def test_real_coordinates_are_those_of_astropy(gaia_cube: xr.Dataset) -> None:
     stars = {name: gaia_cube[name].values for name in ("ra", "dec", "parallax", "pm_ra", "pm_dec", "radial_velocity")}
     for name, expected in astropy_way(stars, FRAME).items():
         np.testing.assert_allclose(gaia_cube[name].values, expected, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
+@pytest.mark.slow
 def test_flags_of_the_real_stars(gaia_cube: xr.Dataset) -> None:
     counted = {
         meaning: int(((gaia_cube.point_flag & mask) != 0).sum())
@@ -352,6 +354,7 @@ def test_what_is_derived_has_no_column(name: str, survey: Path) -> None:
         read_stars({"stars": table}, cuts=StarCuts(), frame=FRAME)
 
 
+@pytest.mark.slow
 def test_one_file_or_its_parts_or_a_copy(survey: Path, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     (raw / "copy").mkdir(parents=True)

@@ -1,0 +1,114 @@
+"""Parameters of the errors of the data, and the terms by which they enter a model, where they are asked for.
+
+Without them a frame stays what it is: the same terms, in the same order, with the same bits.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import cache
+from types import MappingProxyType
+
+import numpy as np
+
+from sigcube.cube import KINDS
+from sigcube.model.compile import define, helper
+from sigcube.model.likelihood import sine
+from sigcube.model.record import Definition, Frame, Parameter, Term
+
+__all__ = ["DISTANCE_POWERS", "ERROR_PARAMETERS", "QUOTED", "extend_frame", "possible_parameters"]
+
+#: What the variables of a cube are called as they are quoted, where a shifted distance changes them.
+QUOTED = "_quoted"
+
+# By unit, and by name for velocities: those of baryons follow from their masses, the observed ones from spectra.
+_POWERS_OF_UNITS = {"kpc": 1.0, "Mpc": 1.0, "solMass": 2.0, "solLum": 2.0}
+_BARYONS = ("v_gas", "v_disk", "v_bul", "v_gas_max", "v_disk_max", "v_bul_max")
+
+#: Variables of galaxies by the power of the distance to which they are proportional; errors stay as they are quoted.
+DISTANCE_POWERS: Mapping[str, float] = MappingProxyType(
+    {
+        each.name: 0.5 if each.name in _BARYONS else _POWERS_OF_UNITS.get(each.unit, 0.0)
+        for each in KINDS["galaxy"].variables
+        if not each.name.startswith("e_")
+    }
+)
+
+_LI = "Li+ 2018, A&A 615, A3, §2.2"
+_DESMOND = "Desmond 2023, MNRAS 526, 3342"
+
+_PARAMETERS = (
+    Parameter("distance_shift", "δ_D", 0.0, "", (-20.0, 20.0), "fitted", _LI, "distance less the quoted one, in σ_D"),
+    Parameter("inclination_shift", "δ_i", 0.0, "", (-20.0, 20.0), "fitted", _LI, "inclination less the quoted, in σ_i"),
+    Parameter("intrinsic_scatter", "σ_int", 0.0, "dex", (0.0, 1e3), "fitted", _DESMOND, "intrinsic scatter"),
+)
+
+#: Every parameter that an error model may bring along, by name.
+ERROR_PARAMETERS: Mapping[str, Parameter] = MappingProxyType({each.name: each for each in _PARAMETERS})
+
+
+def distance_factor(distance_quoted: float, e_distance: float, distance_shift: float) -> float:
+    """D'/D = 1 + δ_D σ_D/D."""
+    return 1.0 + distance_shift * e_distance / distance_quoted
+
+
+def root_distance_factor(distance_factor: float) -> float:
+    """√(D'/D)."""
+    return np.sqrt(distance_factor)
+
+
+def squared_distance_factor(distance_factor: float) -> float:
+    """(D'/D)²."""
+    return distance_factor * distance_factor
+
+
+_FACTORS: Mapping[float, Term] = MappingProxyType(
+    {1.0: distance_factor, 0.5: root_distance_factor, 2.0: squared_distance_factor}
+)
+
+
+@cache
+def _moved(name: str) -> Term:
+    """Return the term of a variable of a galaxy at another distance."""
+    factor = _FACTORS[DISTANCE_POWERS[name]].__name__
+    source = f"def {name}({name}{QUOTED}, {factor}):\n    return {name}{QUOTED} * {factor}\n"
+    term: Term = define(source, name, {}, module=__name__)
+    return term
+
+
+_sine = helper(sine)
+
+
+def inclination_factor(inclination: float, e_inclination: float, inclination_shift: float) -> float:
+    """Return sin i'/sin i, i' = i + δ_i σ_i: beyond 90° a galaxy is seen from its other side."""
+    moved = abs(inclination + inclination_shift * e_inclination)
+    return _sine(moved - 180.0 * np.floor(moved / 180.0)) / _sine(inclination)
+
+
+def inclined(predicted_face_on: float, inclination_factor: float) -> float:
+    """V_mod sin i'/sin i, which is compared with V_obs as it was deprojected at the quoted inclination."""
+    return predicted_face_on * inclination_factor
+
+
+def possible_parameters(frame: Frame, *, loglike: bool) -> frozenset[str]:
+    """Return the names of the parameters of errors that models have on a kind of cube if they are asked for."""
+    shifts = ("distance_shift", "inclination_shift") if frame.kind == "galaxy" else ()
+    return frozenset((*shifts, *(("intrinsic_scatter",) if loglike else ())))
+
+
+def extend_frame(frame: Frame, parameters: Mapping[str, Parameter]) -> Frame:
+    """Return a frame with parameters of errors, and with the terms of those that change what is predicted."""
+    if not parameters:
+        return frame
+    terms = {**frame.terms, **_terms(frame, parameters)}
+    return replace(frame, terms=terms, parameters=(*frame.parameters, *parameters.values()))
+
+
+def _terms(frame: Frame, parameters: Collection[str]) -> dict[str, Definition]:
+    found: dict[str, Definition] = {}
+    if "distance_shift" in parameters:
+        found |= {term.__name__: term for term in _FACTORS.values()}
+        found |= {name: _moved(name) for name, power in DISTANCE_POWERS.items() if power}
+    if "inclination_shift" in parameters:
+        found["predicted_face_on"] = frame.terms["predicted"]
+        found |= {"inclination_factor": inclination_factor, "predicted": inclined}
+    return found

@@ -18,7 +18,7 @@ __all__ = ["GridSums", "Likelihood", "likelihood_of"]
 FloatArray = npt.NDArray[np.float64]
 
 # Values that are read at a time.
-_PART = 2**22
+_PART = 2**21
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,13 @@ class Likelihood:
         """Yield parts of the grid, and ln L there in float64, shape ``(n_systems or 1, …)``."""
         whole = () if self.dim is None else (self.dim,)
         for part in parts(self.array, whole=whole, size=_PART):
-            piece = self.array.isel(part)
-            if self.dim is None:
-                piece = piece.expand_dims("system")
-            values = np.array(piece.transpose(self.dim or "system", ...).values, dtype=np.float64)
-            yield {dim: part[dim] for dim in self.sizes}, values
+            piece = self.array.isel(part).load().drop_encoding()
+            # A chunk of the store may hold more than is worked on at a time.
+            for own in parts(piece, whole=whole, size=_PART):
+                small = piece.isel(own).transpose(*whole, ...).values
+                values = np.array(small if whole else small[np.newaxis], dtype=np.float64)
+                starts = {dim: part[dim].start for dim in self.sizes}
+                yield {dim: slice(own[dim].start + n, own[dim].stop + n) for dim, n in starts.items()}, values
 
     def rounding(self, place: Mapping[str, Any]) -> float:
         """Return the standard error of ln L of all systems at a place that comes from how the values are stored."""

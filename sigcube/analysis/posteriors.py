@@ -301,7 +301,8 @@ def marginalise(result: xr.Dataset, prior: Priors, *, by: str = "loglike") -> xr
     Dataset
         ln L of each system over the axes that remain, under the name of the metric, float64, in memory; and
         ``marginalised_error`` of each system, the change of ln L with every second value of the nuisances, at the best
-        of what remains. `posterior`, `compare` and the other questions take it as a result.
+        of what remains; ``marginalised_invalid``, at how many points its ln L is not finite, which have no weight.
+        `posterior`, `compare` and the other questions take it as a result.
 
     Raises
     ------
@@ -315,14 +316,17 @@ def marginalise(result: xr.Dataset, prior: Priors, *, by: str = "loglike") -> xr
         raise SpecError("there is no axis to integrate over", where="prior", hint="prior={'upsilon_disk': …}")
     rest = [name for name in grid_dims(array) if name not in priors]
     out = np.empty((array.sizes[dim], *(array.sizes[name] for name in rest)))
+    n_invalid = np.zeros(len(out), dtype=np.int64)
     for part in parts(array, whole=(dim, *priors), size=_PART):
         piece = array.isel(part).transpose(dim, *rest, *priors).values.astype(np.float64)
         there: Any = (slice(None), *(part[name] for name in rest))
         out[there] = _integrated(piece, list(priors.values()))
+        n_invalid += np.count_nonzero(~np.isfinite(piece.reshape(len(piece), -1)), axis=1)
     name = str(array.name)
     coords = {key: coord for key, coord in array.coords.items() if set(map(str, coord.dims)) <= {dim, *rest}}
     attrs = {**array.attrs, "comment": "; ".join(f"integrated over {p.axis} ~ {p.text}" for p in priors.values())}
     found = xr.Dataset({name: ((dim, *rest), out, attrs)}, coords, dict(result.attrs))
+    found["marginalised_invalid"] = dim, n_invalid, about("grid points without a finite likelihood, and no weight")
     found["marginalised_error"] = _error_at_best(array, found[name], priors)
     found.attrs["marginalised"] = "; ".join(f"{p.axis} ~ {p.text}, for each {dim}" for p in priors.values())
     return found

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from sigcube.analysis.posteriors import LEVELS, marginalise
 from sigcube.analysis.prior_weights import Priors, axis_priors
 from sigcube.cube import kind_of
 from sigcube.errors import SpecError, did_you_mean
-from sigcube.model.evaluate import evaluate
+from sigcube.model.evaluate import evaluate_model
 from sigcube.model.frames import variables_of
 from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
+from sigcube.plan.errors_of_systems import with_quoted
 from sigcube.plan.spec import MODEL, spec_from_record
 
 __all__ = ["predict"]
@@ -94,7 +96,7 @@ def predict(
         else:
             likelihood, points = whole, of_all
         some = points if points.numbers.size <= _MOST_MODELS else points.drawn(_MOST_MODELS)
-        one = cube.isel({dim: [known.index(name)]})
+        one = with_quoted(cube.isel({dim: [known.index(name)]}), next(iter(models.values())).frame)
         curves = _curves(models, likelihood.array, some, one)
         parts.append(_bands(curves, some.weights, one, next(iter(models.values())), noise=noise))
         shares.append(points.share)
@@ -142,7 +144,7 @@ def _curves(models: Mapping[str, Model], array: xr.DataArray, points: WeightedPo
                 given[name] = xr.DataArray(values[name][inside].astype(np.float64), dims="draw")
             elif name in model.values:
                 given[name] = model.values[name]
-        curve = evaluate(model.kernel, one, "predicted", given).isel({str(kind_of(one).system_dim): 0})
+        curve = evaluate_model(replace(model, settings=given), one, "predicted").isel({str(kind_of(one).system_dim): 0})
         wide = curve if "draw" in curve.dims else curve.expand_dims(draw=int(inside.sum()))
         own = wide.transpose("draw", ...).values.reshape(int(inside.sum()), -1)
         if found is None:

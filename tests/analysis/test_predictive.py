@@ -90,6 +90,20 @@ def test_a_system_with_nuisances_of_its_own_has_its_own_posterior_of_them(cube: 
     xr.testing.assert_allclose(found, alone, rtol=1e-6)
 
 
+def test_a_distance_that_is_not_as_quoted_scales_the_curve(cube: xr.Dataset) -> None:
+    name = str(cube.galaxy.values[3])
+    errors = cube.assign(e_distance=(0.1 * cube.distance).assign_attrs(units="Mpc", long_name="e", source="test"))
+    shifts = [-2.0, -1.0, 0.0, 1.0, 2.0]
+    axes = {"distance_shift": shifts}
+    given = {"sample": "unflagged", "metrics": ["loglike"], "keep": ["galaxy"], "dtype": "float64"}
+    result = sigcube.Sweep(errors, kernel="newton", axes=axes, **given).compute()
+    # Held at one place each, V goes as the root of the distance.
+    weights = [[float(shift == each) for each in shifts] for shift in shifts]
+    curves = [predict(result, errors, systems=[name], prior={"distance_shift": each}).predicted for each in weights]
+    for shift, curve in zip(shifts, curves, strict=True):
+        np.testing.assert_allclose(curve, curves[2] * np.sqrt(1 + 0.1 * shift), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("how", "says"),
     [

@@ -85,8 +85,11 @@ def draw(rng: np.random.Generator) -> dict[str, float]:
     }
 
 
-def survey(truth: dict[str, float], seed: int, *, n_galaxies: int) -> xr.Dataset:
-    """Make a survey under a truth, with the errors of each galaxy and of each point."""
+def survey(truth: dict[str, float], seed: int, *, n_galaxies: int, in_logs: bool = False) -> xr.Dataset:
+    """Make a survey under a truth, with the errors of each galaxy and of each point.
+
+    The intrinsic scatter is Gaussian in V, as ln L has it, or in log V.
+    """
     rng = np.random.default_rng(seed)
     cube = mock_survey(n_galaxies=n_galaxies, seed=seed, noise=0.0, points=(8, 20))
     per_galaxy = {"dims": "galaxy", "coords": {"galaxy": cube.galaxy}}
@@ -99,7 +102,8 @@ def survey(truth: dict[str, float], seed: int, *, n_galaxies: int) -> xr.Dataset
     moved = np.radians(inclination + _INCLINATION_ERROR * z[2])
     factor = np.sqrt(1.0 + _DISTANCE_ERROR * z[1]) * np.sin(moved) / np.sin(np.radians(inclination))
     v = v * xr.DataArray(factor.values, **per_galaxy)
-    v = v * 10 ** (0.5 * truth["intrinsic_scatter"] * rng.normal(size=v.shape))
+    scatter = 0.5 * truth["intrinsic_scatter"] * np.log(10.0) * rng.normal(size=v.shape)
+    v = v * (np.exp(scatter) if in_logs else 1.0 + scatter)
     v = v + cube.e_v_obs * rng.normal(size=v.shape)
     errors = {
         "e_distance": (_DISTANCE_ERROR * cube.distance).assign_attrs(
@@ -129,13 +133,14 @@ def posterior_of(cube: xr.Dataset) -> xr.Dataset:
     return analysis.posterior(marginal, prior=PRIORS)
 
 
-def recover(n_surveys: int, *, n_galaxies: int = 25, seed: int = 1) -> Recovered:
+def recover(n_surveys: int, *, n_galaxies: int = 25, seed: int = 1, in_logs: bool = False) -> Recovered:
     """Draw truths, make their surveys, and collect what the posteriors say."""
     rng = np.random.default_rng(seed)
     rows: list[tuple[np.ndarray, ...]] = []
     for number in range(n_surveys):
         truth = draw(rng)
-        post = posterior_of(survey(truth, 1000 * seed + number, n_galaxies=n_galaxies)).sel(axis=list(PRIORS))
+        made = survey(truth, 1000 * seed + number, n_galaxies=n_galaxies, in_logs=in_logs)
+        post = posterior_of(made).sel(axis=list(PRIORS))
         ends = (post[name].sel(level=list(LEVELS)).values for name in ("low", "high"))
         rows.append((np.array(list(truth.values())), post["mean"].values, *ends))
     return Recovered(*(np.stack(each) for each in zip(*rows, strict=True)))
@@ -157,5 +162,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--surveys", type=int, default=200)
     parser.add_argument("--galaxies", type=int, default=25)
+    parser.add_argument("--in-logs", action="store_true", help="intrinsic scatter Gaussian in log V, not in V")
     ASKED = parser.parse_args()
-    print("\n".join(coverage_table(recover(ASKED.surveys, n_galaxies=ASKED.galaxies))))
+    FOUND = recover(ASKED.surveys, n_galaxies=ASKED.galaxies, in_logs=ASKED.in_logs)
+    print("\n".join(coverage_table(FOUND)))

@@ -27,6 +27,7 @@ __all__ = [
     "is_label",
     "kept_values",
     "label_dims",
+    "metric_of",
     "parts",
     "place_text",
     "system_dim",
@@ -146,6 +147,11 @@ def place_text(data: xr.DataArray | xr.Dataset, dim: str, index: int) -> str:
     return ", ".join(texts)
 
 
+def metric_of(summary: str) -> str:
+    """Return the metric of systems that a summary is made of, by their names."""
+    return summary.removesuffix("_sum").removesuffix("_mean").removesuffix("_median")
+
+
 def kept_values(result: xr.Dataset, metric: str, *, where: str = "by") -> xr.DataArray:
     """Return the values of a metric for each system.
 
@@ -158,7 +164,7 @@ def kept_values(result: xr.Dataset, metric: str, *, where: str = "by") -> xr.Dat
     kept = [str(name) for name, each in result.data_vars.items() if system_dim(each)]
     if metric in kept:
         return result[metric]
-    base = metric.removesuffix("_mean").removesuffix("_median")
+    base = metric_of(metric)
     if f"{metric}_mean" in result.data_vars:
         dim = KINDS[json.loads(result.attrs["spec"])["kind"]].system_dim if "spec" in result.attrs else "galaxy"
         what, hint = f"the result does not hold the {metric!r} of each {dim}", f'sweep again with keep = ["{dim}"]'

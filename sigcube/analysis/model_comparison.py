@@ -163,7 +163,8 @@ def wins(
     first, second : str or float
         Two of its models; or two values of the axis `along`.
     by : str
-        The metric that is compared, such as ``chi2_red``, ``rms``, ``aic`` or ``bic``; the smaller value wins.
+        The metric that is compared, such as ``chi2_red``, ``rms``, ``aic`` or ``bic``, of which the smaller value wins,
+        or ``loglike``, of which the larger does.
     along : str
         The dimension in which the two differ, such as ``window`` in a sweep of one kernel.
     margin : float
@@ -175,7 +176,7 @@ def wins(
     Raises
     ------
     SpecError
-        For a model or a metric that the result does not have, a metric of which the smallest value is not best, and a
+        For a model or a metric that the result does not have, a metric that is best at zero or one, and a
         result without values of each system, or with several points of a grid.
     """
     _, _, signs = _compared(result, first, second, by=by, along=along, margin=margin, relative=relative)
@@ -297,7 +298,8 @@ def _compared(
     a, b = a[finite], b[finite]
     share = np.maximum(relative * np.abs(b), _ACCURACY * np.maximum(np.abs(a), np.abs(b)))
     tie = np.abs(a - b) <= np.maximum(margin, share)
-    return a, b, np.where(tie, 0.0, np.sign(a - b))
+    sign = -1.0 if values.attrs.get("best") == "largest" else 1.0
+    return a, b, np.where(tie, 0.0, sign * np.sign(a - b))
 
 
 def _of_systems(result: xr.Dataset, by: str, along: str) -> xr.DataArray:
@@ -312,13 +314,14 @@ def _of_systems(result: xr.Dataset, by: str, along: str) -> xr.DataArray:
         )
     # A metric that is best at zero or one, such as the bias, has no winner. A fit of a sample as one has no systems.
     systems = system_dims(result)
-    metrics = [name for name in metric_names(result) if result[name].attrs.get("best", "smallest") == "smallest"]
+    sided = ("smallest", "largest")
+    metrics = [name for name in metric_names(result) if result[name].attrs.get("best", "smallest") in sided]
     usable = [name for name in metrics if {along, *systems} <= set(result[name].dims)]
     if not systems and "at_bound" not in result:
         hint = "keep them: keep = ['galaxy'], say, in the sweep"
         raise SpecError("the result has no values of each system to compare", where="by", found=by, hint=hint)
     if by not in usable:
-        what = f"the result has no metric {by!r} of its systems of which the smallest is best"
+        what = f"the result has no metric {by!r} of its systems of which the smallest or the largest is best"
         raise SpecError(what, where="by", hint=did_you_mean(by, usable))
     values = result[by]
     if several := [dim for dim in grid if dim != along and values.sizes.get(dim, 1) > 1]:

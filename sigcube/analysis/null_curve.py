@@ -103,6 +103,9 @@ def null_curve(
         )
     if n < 1:
         raise SpecError("a null needs draws", where="n", found=str(n), expected="1 or more")
+    if "rms_mean" not in result and "loglike_mean" in result:
+        hint = "sweep with metrics = ['rms', 'loglike'], which compares them by RMS"
+        raise SpecError("the reference is compared by ln L, of which there is no null", where="by", hint=hint)
     summary = summary_of(result, by)
     check_summary(summary)
     statement = statement_of(summary.attrs, threshold=threshold, holds=None)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import improve, summaries
-from sigcube.analysis.labelled import about, check_result, flat_numbers, kept_values, system_dim
+from sigcube.analysis.labelled import about, check_result, flat_numbers, kept_values, metric_of, system_dim
 from sigcube.analysis.system_values import system_values
 from sigcube.engine.finish import mean_of_systems, median_of_systems
 from sigcube.errors import SpecError, did_you_mean
@@ -60,13 +60,15 @@ def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep
     check_result(result)
     kept = [str(name) for name, each in result.data_vars.items() if system_dim(each)]
     if not kept:
-        kept_values(result, next((name.removesuffix("_mean") for name in summaries(result)), "rms"))
+        kept_values(result, next((metric_of(name) for name in summaries(result)), "rms"))
     dim = str(system_dim(result))
     chosen = result.isel({dim: _positions(result, dim, systems)})
     made: dict[str, FloatArray] = {}
     for metric in kept:
         of = system_values(chosen, metric)
         made[f"{metric}_mean"], made[f"{metric}_median"] = of.over_grid(mean_of_systems, median_of_systems)
+        if f"{metric}_sum" in result:
+            made[f"{metric}_sum"] = made[f"{metric}_mean"] * of.n_systems
     if "win_rate" in result and "rms" in kept:
         wins = system_values(chosen, "win_rate", sweep=sweep)
         (made["win_rate"],) = wins.over_grid(mean_of_systems)
@@ -75,7 +77,7 @@ def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep
     answer = chosen.drop_vars(left_out)
     for name, values in made.items():
         attrs = result[name].attrs if name in result else {}
-        metric = "rms" if name == "win_rate" else name.removesuffix("_mean").removesuffix("_median")
+        metric = "rms" if name == "win_rate" else metric_of(name)
         rounded = {"comment": _ROUNDED} if result[metric].dtype == np.float32 and name != "win_rate" else {}
         answer[name] = [each for each in result[metric].dims if each != dim], values, {**attrs, **rounded}
     if "status" in result:
@@ -253,7 +255,8 @@ def bootstrap(
             own = np.ascontiguousarray(values[:, start : start + step])
             numbers = flat_numbers(np.arange(start, start + own.shape[1]), part, sizes)
             with np.errstate(invalid="ignore"):
-                again = _medians(own, drawn) if of.summary.endswith("_median") else drawn @ own / len(own)
+                divisor = 1 if of.summary.endswith("_sum") else len(own)
+                again = _medians(own, drawn) if of.summary.endswith("_median") else drawn @ own / divisor
                 spread = again.std(axis=0, ddof=1)
             found[:4, numbers] = of.summarise(own), spread, *np.quantile(again, ends, axis=0)
             far = of.far(again)

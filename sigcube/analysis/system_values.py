@@ -9,7 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import far_from_best, summary_of
-from sigcube.analysis.labelled import axes_along, kept_values, parts, system_dim
+from sigcube.analysis.labelled import axes_along, kept_values, metric_of, parts, system_dim
 from sigcube.cube import Packed
 from sigcube.engine import Engine, evaluate_sums
 from sigcube.engine.finish import finish_systems, mean_of_systems, median_of_systems
@@ -119,6 +119,8 @@ class SystemValues:
 
     def summarise(self, values: FloatArray) -> FloatArray:
         """Return the summary over systems of values ``(n_systems, n)``, with the bits that a sweep gives it."""
+        if self.summary.endswith("_sum"):
+            return mean_of_systems(values) * len(values)
         return (median_of_systems if self.summary.endswith("_median") else mean_of_systems)(values)
 
     def far(self, summary: FloatArray) -> FloatArray:
@@ -144,7 +146,7 @@ def system_values(result: xr.Dataset, by: str, *, sweep: Sweep | None = None) ->
     result : Dataset
         Of a sweep with ``keep``.
     by : str
-        ``"win_rate"``, a metric with ``_mean`` or ``_median``, or a metric of systems, which stands for its mean.
+        ``"win_rate"``, a metric with ``_mean``, ``_median`` or ``_sum``, or a metric of systems: that is its mean.
     sweep : Sweep, optional
         The sweep that made the result; only for ``win_rate``, and if the result was not opened from its store.
 
@@ -153,11 +155,14 @@ def system_values(result: xr.Dataset, by: str, *, sweep: Sweep | None = None) ->
     SpecError
         For what is not there or not kept, and a summary that is not made of systems.
     """
+    if by == "win_rate" and "rms_mean" not in result and "loglike_mean" in result:
+        hint = "sweep with metrics = ['rms', 'loglike'], which compares them by RMS"
+        raise SpecError("the reference is compared by ln L, which no question reads again", where="by", hint=hint)
     if by == "win_rate":
         array, rate = kept_values(result, "rms"), summary_of(result, by)
         sweep = sweep_behind(result, sweep)
         return SystemValues(by, rate.attrs, array, _at_grid_of(array, reference_rms(sweep)), sweep)
-    metric = by.removesuffix("_mean").removesuffix("_median")
+    metric = by if by in result and system_dim(result[by]) else metric_of(by)
     array = kept_values(result, metric)
     return SystemValues(f"{metric}_mean" if by == metric else by, array.attrs, array)
 

@@ -129,14 +129,14 @@ class Engine:
     def _reference(
         self, section: Section, tile: Mapping[str, slice], order: tuple[str, ...], lengths: tuple[int, ...]
     ) -> FloatArray | None:
-        """Return the RMS of the reference model, shape ``(n_systems, points of the tile)``."""
+        """Return the metric of the comparison under the reference, shape ``(n_systems, points of the tile)``."""
         model = section.reference
         if model is None:
             return None
         inner = tuple(dim for dim in order if dim in model.dims)
-        sums = self._sums(model, tile, inner)
-        rms = next(metric for metric in self.plan.spec.metrics if metric.name == "rms")
-        values = finish_systems(rms, self._counts, (sums["residual_sq"],))
+        sums, metric = self._sums(model, tile, inner), self.plan.spec.compared
+        own = tuple(sums[name] for name in metric.sums)
+        values = finish_systems(metric, self._counts, own, per_system=self._of_systems[metric.name])
         shape = tuple(n if dim in inner else 1 for dim, n in zip(order, lengths, strict=True))
         whole = np.broadcast_to(values.reshape((-1, *shape)), (self.packed.n_systems, *lengths))
         return np.ascontiguousarray(whole).reshape(self.packed.n_systems, -1)
@@ -161,7 +161,7 @@ class Engine:
                     per_system=self._of_systems[metric.name],
                     rows=rows.get(metric.name),
                     row=row,
-                    reference=reference if metric.name == "rms" else None,
+                    reference=reference if metric is spec.compared else None,
                 )
                 summary = found.mean
                 for statistic, name in zip(metric.summaries, metric.summary_names, strict=True):

@@ -55,7 +55,7 @@ def finish(counts, {arguments}, rows, start, stride, means, medians, row, refere
                     if reference is not None:
                         other = flat_reference[at + j]
                         # Where one of both is not finite, there is no win or loss, and 0 × inf is NaN.
-                        wins[here + j] += (1.0 if value < other else 0.0) + 0.0 * (value - other)
+                        wins[here + j] += (1.0 if value {better} other else 0.0) + 0.0 * (value - other)
                     if rows is not None:
                         rows[kept + j] = value
         for j in range(np.uint64(begin), np.uint64(end)):
@@ -90,7 +90,8 @@ class Summaries:
     mean, median : ndarray
         NaN where a value is NaN.
     wins : ndarray or None
-        The fraction of systems strictly below their reference, NaN where one of both is not finite; None without one.
+        The fraction of systems strictly better than their reference: below it, or above it where the largest value is
+        best. NaN where one of both is not finite; None without a reference.
     n_systems : int
         Number of systems.
     """
@@ -155,11 +156,14 @@ def median_of_systems(values: FloatArray) -> FloatArray:
     return summarise(METRICS["chi2"], np.ones(len(values)), (values,), row=values.shape[1]).median
 
 
-def finish_systems(metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ...]) -> FloatArray:
+def finish_systems(
+    metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ...], *, per_system: tuple[FloatArray, ...] = ()
+) -> FloatArray:
     """Return a metric's values for each system, shape ``(n_systems, n)``; the arguments are those of `summarise`."""
     n = sums[0].shape[1]
     values = np.empty((len(counts), n))
-    _finish(metric, counts, sums, Rows(values.reshape(-1), 0, n), np.empty(n), None, n, None, None)
+    inputs = (*sums, *per_system)
+    _finish(metric, counts, inputs, Rows(values.reshape(-1), 0, n), np.empty(n), None, n, None, None)
     return values
 
 
@@ -174,14 +178,16 @@ def finish_pooled(metric: Metric, counts: FloatArray, sums: tuple[FloatArray, ..
 def _finish(metric: Metric, counts: FloatArray, inputs: tuple[FloatArray, ...], rows: Rows | None, *rest: Any) -> None:
     place = (None, 0, 0) if rows is None else (rows.flat, rows.start, rows.stride)
     inputs = tuple(np.ascontiguousarray(each) for each in inputs)
-    _finisher(metric.finish, len(metric.sums), len(inputs) - len(metric.sums))(counts, *inputs, *place, *rest)
+    n_variables, better = len(inputs) - len(metric.sums), ">" if metric.best == "largest" else "<"
+    _finisher(metric.finish, len(metric.sums), n_variables, better)(counts, *inputs, *place, *rest)
 
 
 @cache
-def _finisher(finish: Term, n_sums: int, n_variables: int) -> Any:
+def _finisher(finish: Term, n_sums: int, n_variables: int, better: str) -> Any:
     """Compile the loop over systems and grid points for a metric of so many sums and system variables."""
     sums, variables = [f"sum_{i}" for i in range(n_sums)], [f"variable_{i}" for i in range(n_variables)]
     source = _FINISH.format(
+        better=better,
         arguments=", ".join([*sums, *variables]),
         flat="; ".join(f"flat_{name} = {name}.reshape(-1)" for name in sums),
         prefetched="; ".join(f"prefetch(flat_{name}, at + np.uint64(STRIPS * LANES))" for name in sums),

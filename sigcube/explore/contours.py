@@ -12,12 +12,16 @@ FloatArray = npt.NDArray[np.float64]
 
 #: How much worse than the best value the contours are [per cent].
 STEPS = (2, 5, 10, 25, 50, 100, 200)
+#: How far below the largest ln L they are.
+DROPS = (1, 3, 10, 30, 100, 1000, 10_000)
 #: Every slice has this many contours, some of them empty, so that all slices can share one figure.
 N_LEVELS = len(STEPS)
 
 
 def contour_levels(z: FloatArray, *, best: str = "smallest") -> list[tuple[float, str]]:
-    """Choose levels and their texts: per cent above the smallest value, tenths where the largest is best, or none.
+    """Choose levels and their texts: per cent above the smallest value, or none where the best is in the middle.
+
+    Where the largest is best, tenths of a share, and differences from the largest for what may be negative, as ln L.
 
     Examples
     --------
@@ -25,11 +29,15 @@ def contour_levels(z: FloatArray, *, best: str = "smallest") -> list[tuple[float
     [(10.2, '+2 %'), (10.5, '+5 %')]
     >>> contour_levels(np.array([[0.1, 0.37]]), best="largest"), contour_levels(np.array([[-1.0, 1.0]]), best="zero")
     ([(0.2, '0.2'), (0.3, '0.3')], [])
+    >>> contour_levels(np.array([[-25.0, -20.0]]), best="largest")
+    [(-21.0, '−1'), (-23.0, '−3')]
     """
     finite = z[np.isfinite(z)]
     if not finite.size or best not in ("smallest", "largest"):
         return []
     low, high = float(finite.min()), float(finite.max())
+    if best == "largest" and low < 0:
+        return [(high - step, f"−{step:,}") for step in DROPS if low < high - step]
     if best == "largest":
         return [(level / 10, f"{level / 10:g}") for level in range(1, 10) if low < level / 10 < high][-N_LEVELS:]
     if low <= 0:

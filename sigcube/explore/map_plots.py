@@ -150,7 +150,9 @@ def colour_limits(values: Any, best: str) -> tuple[float, float]:
     if not finite.size:
         low, high = 0.0, 1.0
     elif best in ("smallest", "largest"):
-        low, high = np.percentile(finite, [0, 90] if best == "smallest" else [0, 100])
+        # Of shares all are shown.
+        worst = 10 if finite.min() < 0 else 0
+        low, high = np.percentile(finite, [0, 90] if best == "smallest" else [worst, 100])
     else:
         centre = float(best == "one")
         reach = np.percentile(np.abs(finite - centre), 90)

@@ -114,7 +114,8 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: 
             of_systems = f"{metric.long_name}, {statistic} over systems"
             found.append(summary(f"{metric.name}_{statistic}", "float64", attrs, long_name=of_systems))
     if spec.reference is not None:
-        better = f"fraction of systems with a smaller RMS than {spec.reference.kernel.name}"
+        compared = "a larger ln L" if spec.compared.best == "largest" else "a smaller RMS"
+        better = f"fraction of systems with {compared} than {spec.reference.kernel.name}"
         attrs = {"source": source, "best": "largest"}
         found.append(summary("win_rate", "float64", attrs, long_name=better))
     found.append(summary("status", "uint8", _STATUS_ATTRS))

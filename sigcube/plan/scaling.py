@@ -43,8 +43,8 @@ def check_scaling(spec: Spec, sections: tuple[Section, ...], packed: Packed) -> 
         return
     axes = {axis.name: axis.array for axis in spec.grid.axes if not axis.is_label}
     for section in sections:
-        for model in (section.model, section.reference):
-            if model is None or "predicted" not in {node.name for node in model.graph.nodes}:
+        for model in (section.model, section.reference if spec.compared.name == "loglike" else None):
+            if model is None:
                 continue
             graph = model.graph.only("predicted")
             inputs = [name for name in (*graph.points, *graph.systems) if _is_used(name, graph)]

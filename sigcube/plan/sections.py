@@ -97,8 +97,8 @@ def _bind_reference(
     common = {name: value for name, value in settings.items() if name in shared}
     model = given.with_settings({**common, **given.settings})
     follows = {name: dim for name, dim in swept.items() if name in shared and name not in model.settings}
-    rms = tuple(metric for metric in spec.metrics if metric.name == "rms")
-    bound = model.bind(sums_of(rms), variables=variables, swept=follows, extra=terms_of(rms))
+    compared = (spec.compared,)
+    bound = model.bind(sums_of(compared), variables=variables, swept=follows, extra=terms_of(compared))
     for name in given.values:
         if name not in bound.graph.parameters:
             raise SpecError(

@@ -85,6 +85,12 @@ class Spec:
         return next(iter(self.models.values()))
 
     @property
+    def compared(self) -> Metric:
+        """The metric by which the reference is compared: the RMS, or, without it, ln L; else the first."""
+        found = {metric.name: metric for metric in self.metrics}
+        return found.get("rms") or found.get("loglike") or self.metrics[0]
+
+    @property
     def kernels(self) -> tuple[KernelRecord, ...]:
         """The kernels of the models, each once."""
         return tuple({model.kernel.name: model.kernel for model in self.models.values()}.values())
@@ -161,8 +167,9 @@ def make_spec(
         roles=_roles(roles or {}, grid),
         errors=known_errors,
     )
-    if spec.reference is not None and all(metric.name != "rms" for metric in spec.metrics):
-        raise SpecError("a reference is compared by RMS", where="metrics", expected="'rms' among the metrics")
+    if spec.reference is not None and spec.compared.name not in ("rms", "loglike"):
+        expected = "'rms' or 'loglike' among the metrics"
+        raise SpecError("a reference is compared by RMS or by ln L", where="metrics", expected=expected)
     return spec
 
 

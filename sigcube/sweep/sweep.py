@@ -68,7 +68,8 @@ class Sweep:
     metrics : sequence of str or Metric
         Names in `sigcube.model.metrics.METRICS`, or records of one's own.
     reference : str, Kernel or Mapping, optional
-        The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``.
+        The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``. They are compared by
+        the RMS, or, without that metric, by ln L.
     fixed : Mapping, optional
         Values and labels that are held; what is named neither here nor in `axes` has its default.
     keep : sequence of str

@@ -133,7 +133,7 @@ def test_what_is_not_there_is_refused(names: tuple[str, str], given: dict[str, s
 def test_a_figure_that_is_best_at_zero_has_no_winner() -> None:
     data = result([-5, -5], [0, 0]).rename(chi2_red="bias")
     data["bias"].attrs["best"] = "zero"
-    with pytest.raises(SpecError, match="of which the smallest is best"):
+    with pytest.raises(SpecError, match="of which the smallest or the largest is best"):
         wins(data, "one", "other", by="bias")
 
 
@@ -168,7 +168,7 @@ def test_what_a_sweep_lacks_for_a_comparison_is_said() -> None:
         (whole, {"by": "rms"}, r"at one point of a grid(.|\n)*found: 2 values of upsilon_disk, 2 values of window"),
         (point, {}, r"no metric 'chi2_red' of its systems(.|\n)*valid: rms"),
         (point, {"by": "rms_mean"}, r"no metric 'rms_mean' of its systems(.|\n)*valid: rms"),
-        (point, {"by": "bias"}, "of which the smallest is best"),
+        (point, {"by": "bias"}, "of which the smallest or the largest is best"),
         (point, {"by": "rms", "along": "windw"}, "no dimension 'windw', along which the compared models lie"),
         (point.sel(model="mond"), {"by": "rms"}, r"no dimension 'model'(.|\n)*ask for several models"),
         (swept(keep=[]), {"by": "rms"}, r"no values of each system to compare(.|\n)*keep = \['galaxy'\]"),

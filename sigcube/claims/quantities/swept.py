@@ -10,6 +10,7 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from sigcube.analysis.best import best_index
+from sigcube.analysis.labelled import metric_of
 from sigcube.claims.as_toml import toml_text
 from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings, joined_specs
 from sigcube.claims.quantities.from_data import variable_of
@@ -67,7 +68,7 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
     metrics = keys.metrics
     if metrics is None:
         asked = {keys.take, keys.best}
-        taken = [name for name in METRICS if asked & {name, f"{name}_mean", f"{name}_median"}]
+        taken = [name for name, each in METRICS.items() if asked & {name, *each.summary_names}]
         metrics = list(dict.fromkeys([*_USUAL.get(kind, ()), *taken]))
     request = {
         "sample": keys.sample,
@@ -82,7 +83,7 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
     }
     result = _run(keys.dataset, request, context)
     value = _take(keys, result)
-    metric = METRICS.get(keys.take.removesuffix("_mean").removesuffix("_median"))
+    metric = METRICS.get(metric_of(keys.take))
     details = {
         "take": _in_words(keys),
         "metric": metric.long_name if metric else "",

@@ -88,9 +88,9 @@ class LiveModels:
         return found
 
     def reference_rms(self, place: Place) -> FloatArray | None:
-        """Return the RMS of each system under the reference, shape ``(n_systems,)``; None if the sweep has none."""
+        """Return the RMS of each system under the reference, shape ``(n_systems,)``; None if none is compared by it."""
         reference = self.section_at(place).reference
-        if reference is None:
+        if reference is None or self.plan.spec.compared.name != "rms":
             return None
         sums = evaluate_sums(_held(reference, place, {}), self.packed, {})
         counts = np.diff(self.packed.offsets).astype(np.float64)

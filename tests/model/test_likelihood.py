@@ -1,0 +1,142 @@
+"""ln L: its finishing formulas against integrals, its terms against their one-liners, its angles against libm's."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
+
+from sigcube.errors import SpecError
+from sigcube.model import likelihood
+from sigcube.model.error_frame import (
+    DISTANCE_POWERS,
+    distance_factor,
+    inclination_factor,
+    root_distance_factor,
+    squared_distance_factor,
+)
+from sigcube.model.error_model import Errors
+from sigcube.model.frames import FRAMES
+from sigcube.model.metrics import METRICS
+
+
+def integral_over_scale(v: np.ndarray, o: np.ndarray, e: np.ndarray, tau: float) -> float:
+    """Integrate L over s ~ N(1, τ²), by quadrature round the peak of the integrand."""
+    s_mm, s_om = np.sum(v * v / e**2), np.sum(v * o / e**2)
+    peak, width = (s_om + 1.0 / tau**2) / (s_mm + 1.0 / tau**2), 1.0 / np.sqrt(s_mm + 1.0 / tau**2)
+
+    def log_integrand(s: float) -> float:
+        log_l = np.sum(-0.5 * ((o - s * v) / e) ** 2 - 0.5 * np.log(2.0 * np.pi * e**2))
+        return float(log_l - 0.5 * ((s - 1.0) / tau) ** 2 - 0.5 * np.log(2.0 * np.pi * tau**2))
+
+    top = log_integrand(peak)
+    ends = peak - 12.0 * width, peak + 12.0 * width
+    return top + float(np.log(quad(lambda s: np.exp(log_integrand(s) - top), *ends, epsabs=0.0, epsrel=1e-12)[0]))
+
+
+def three_sums(v: np.ndarray, o: np.ndarray, e: np.ndarray) -> tuple[float, float, float]:
+    residual = v - o
+    deviance = np.sum(residual**2 / e**2 + np.log(2.0 * np.pi * e**2))
+    return float(deviance), float(np.sum(v * residual / e**2)), float(np.sum(v * v / e**2))
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 60), tau=st.floats(1e-3, 0.6), off=st.floats(-0.5, 0.5))
+def test_three_sums_are_the_integral_over_the_scale(seed: int, n: int, tau: float, off: float) -> None:
+    """Also where the model is off by many standard deviations, and for a τ that is hardly there."""
+    rng = np.random.default_rng(seed)
+    v, e = rng.uniform(20.0, 250.0, n), rng.uniform(1.0, 15.0, n)
+    o = v * (1.0 + off) + rng.normal(size=n) * e
+    found = likelihood.over_scale(float(n), *three_sums(v, o, e), tau * tau)
+    assert found == pytest.approx(integral_over_scale(v, o, e, tau), rel=1e-9)
+
+
+def test_it_is_a_gaussian_with_a_covariance() -> None:
+    """Marginalised over s, the residuals are N(0, diag σ² + τ² V Vᵀ): the second way to the same number."""
+    rng = np.random.default_rng(3)
+    v, e, tau = rng.uniform(20.0, 250.0, 12), rng.uniform(1.0, 15.0, 12), 0.13
+    o = v + rng.normal(size=12) * e
+    covariance = np.diag(e**2) + tau**2 * np.outer(v, v)
+    expected = -0.5 * (o - v) @ np.linalg.solve(covariance, o - v)
+    expected -= 0.5 * np.linalg.slogdet(2.0 * np.pi * covariance)[1]
+    assert likelihood.over_scale(12.0, *three_sums(v, o, e), tau**2) == pytest.approx(expected, rel=1e-12)
+
+
+def test_without_an_error_nothing_is_marginalised() -> None:
+    sums = 31.4, -2.0, 800.0
+    assert likelihood.over_scale(9.0, *sums, 0.0) == likelihood.from_deviance(9.0, sums[0]) == -15.7
+
+
+@pytest.mark.parametrize("degrees", [0.1, 15.0, 44.99, 45.01, 60.0, 89.9, 90.0, 90.1, 135.0, 179.0])
+def test_sine_is_that_of_libm(degrees: float) -> None:
+    assert likelihood.sine(degrees) == pytest.approx(np.sin(np.radians(degrees)), rel=3e-14)
+    assert likelihood.sine(-degrees) == -likelihood.sine(degrees)
+
+
+def test_scale_variance_is_the_first_order_of_distance_and_inclination() -> None:
+    d, e_d = np.array([10.0, 4.0, 7.0]), np.array([1.0, 0.0, 0.7])
+    i, e_i = np.array([60.0, 30.0, 90.0]), np.array([3.0, 2.0, 5.0])
+    (tau_sq,) = likelihood.scale_variance(d, e_d, i, e_i)
+    expected = (e_d / 2.0 / d) ** 2 + (np.radians(e_i) / np.tan(np.radians(i))) ** 2
+    np.testing.assert_allclose(tau_sq, expected, rtol=1e-12, atol=1e-30)
+    # Edge-on, an error of the inclination changes nothing to first order.
+    assert tau_sq[2] == (0.7 / 14.0) ** 2
+
+
+@given(degrees=st.floats(5.0, 90.0), error=st.floats(0.0, 20.0), shift=st.floats(-3.0, 3.0))
+def test_a_shifted_inclination_scales_by_its_sine(degrees: float, error: float, shift: float) -> None:
+    """Beyond 90° the galaxy is seen from its other side, and below 0° as well."""
+    expected = abs(np.sin(np.radians(degrees + shift * error))) / np.sin(np.radians(degrees))
+    assert inclination_factor(degrees, error, shift) == pytest.approx(expected, rel=1e-12, abs=1e-13)
+
+
+def test_shifts_of_the_distance() -> None:
+    factor = distance_factor(10.0, 2.0, 1.5)
+    assert (factor, root_distance_factor(factor), squared_distance_factor(factor)) == (1.3, np.sqrt(1.3), 1.3 * 1.3)
+    assert distance_factor(10.0, 2.0, 0.0) == 1.0
+    # Radii ∝ D, velocities of baryons ∝ √D as masses ∝ D²; what spectra tell stays.
+    of = DISTANCE_POWERS
+    assert (of["r"], of["scale_length_disk_peak"], of["v_gas"], of["m_hi"], of["v_obs"]) == (1.0, 1.0, 0.5, 2.0, 0.0)
+
+
+def test_scatter_adds_to_the_variance() -> None:
+    assert likelihood.error_sq_with_scatter(3.0, 0.1, 4.0) == 25.0
+    # d ln V = ½ d ln g: 0.1 dex of g are 0.05 dex of V.
+    of_v = 9.0 + (100.0 * 0.05 * np.log(10.0)) ** 2
+    assert likelihood.error_sq_with_scatter_of_v(3.0, 0.1, 100.0, 0.1) == pytest.approx(of_v, rel=1e-14)
+    of_g = 9.0 + (100.0 * 0.1 * np.log(10.0)) ** 2
+    assert likelihood.error_sq_with_scatter_of_g(3.0, 0.1, 100.0, 0.1) == pytest.approx(of_g, rel=1e-14)
+    assert likelihood.error_sq(0.0, 0.1) == likelihood.error_sq_with_scatter(0.0, 0.1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("given_errors", "message"),
+    [
+        ({"distnce": True}, "errors have no 'distnce'\n  where: errors\n  do: did you mean 'distance'"),
+        ({"distance": 1}, "distance is marginalised or not\n  where: errors.distance\n  found: 1"),
+        ({"scatter": -0.1}, "this is no scatter\n  where: errors.scatter\n  found: -0.1\n  expected: 0 or more dex"),
+        ({"scatter": "0.1"}, "this is no scatter"),
+        ({"scatter_unit": "kms"}, "there is no unit 'kms' of a scatter.*\n.*\n.*did you mean 'km/s'"),
+        ([], "these are no errors of the data\n  where: errors"),
+    ],
+)
+def test_errors_that_cannot_be(given_errors: object, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        Errors.of(given_errors)
+
+
+def test_errors_that_say_nothing_are_none() -> None:
+    assert Errors.of(None) is None
+    assert Errors.of({}) is None
+    assert Errors.of({"distance": False}) is None
+    assert Errors.of({"scatter": 0.0}) == Errors(scatter=0.0)
+    assert Errors(inclination=True, scatter=0.1).record() == {"inclination": True, "scatter": 0.1}
+
+
+def test_a_frame_stays_the_same_object_without_them() -> None:
+    """So no term, no order of terms and no bit of other sweeps can change."""
+    frame, metrics = FRAMES["galaxy"], (METRICS["rms"], METRICS["loglike"])
+    found, measured = Errors().applied_to(frame, metrics, ())
+    assert found is frame
+    assert measured == metrics
+    changed, _ = Errors(scatter=0.1).applied_to(frame, metrics, ())
+    assert changed.terms == frame.terms

@@ -31,7 +31,7 @@ _AXES = {
     "A": sigcube.linspace(0.6, 1.8, 25),
     "g_dagger": sigcube.geomspace(6e-11, 1.6e-10, 17),
     "intrinsic_scatter": sigcube.linspace(0.0, 0.1, 15),
-    "upsilon_disk": tuple(0.5 * 10 ** np.linspace(-0.4, 0.4, 17)),
+    "upsilon_disk": tuple(0.5 * 10 ** np.linspace(-0.4, 0.4, 65)),
 }
 _DISTANCE_ERROR, _INCLINATION_ERROR = 0.10, 4.0
 

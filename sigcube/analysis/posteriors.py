@@ -246,12 +246,24 @@ def _attributes(
     keys = ("title", "synthetic", "cube", "sample", "citation", "marginalised", "spec")
     attrs = {key: result.attrs[key] for key in keys if key in result.attrs}
     n = len(likelihood.systems) or int(result.attrs.get("n_systems", 0))
-    return {**attrs, "by": by, "n_systems": n, "cautions": "; ".join(_cautions(found, per)) or "none"}
+    return {**attrs, "by": by, "n_systems": n, "cautions": "; ".join(_cautions(result, found, per)) or "none"}
 
 
-def _cautions(found: xr.Dataset, per: str | None) -> list[str]:
+def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[str]:
     """Say what a reader must know: bounds, values too far apart, invalid points, priors that were cut."""
     told = []
+    if "marginalised_error" in result:
+        error = result["marginalised_error"]
+        if n_large := int((error > _LARGE_ERROR).sum()):
+            which = plural(n_large, str(error.dims[0]))
+            told.append(
+                f"ln L of {which} changes by up to {number(error.max().item())} with every second value of nuisances"
+            )
+        if n_invalid := int((result["marginalised_invalid"] > 0).sum()):
+            which = plural(n_invalid, str(error.dims[0]))
+            told.append(
+                f"{which} have points without a finite likelihood, which have no weight in the nuisances' integrals"
+            )
     names = list(map(str, found["axis"].values))
     n = 1 if per is None else found.sizes[per]
 

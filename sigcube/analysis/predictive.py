@@ -47,6 +47,9 @@ def predict(
 ) -> xr.Dataset:
     """Predict what is observed of some systems from the posterior of all.
 
+    The scale by which distance and inclination move the whole curve of a galaxy is not part of the bands where ln L has
+    their errors marginalised.
+
     Parameters
     ----------
     result : Dataset

@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 PYTEST := $(BIN)/python -m pytest -q
 # Groups of tests, as tests/conftest.py makes and orders them, over several processes.
 WORKERS := -n auto --dist loadgroup --no-loadscope-reorder
@@ -51,17 +52,26 @@ types: setup  ## mypy, strict
 bench: setup  ## speed against other ways of doing the same work; prints the table
 	$(BIN)/python -m tests.benchmarks
 
-docs: setup  ## write cubes/README.md from the kinds of cubes
+docs: $(DOCS_STAMP)  ## build the guide into build/docs, and write cubes/README.md from the kinds of cubes
 	@$(BIN)/python -m tests.cube_documentation > cubes/README.md
+	@rm -rf build/docs docs/reference/api
+	@$(BIN)/python -m sphinx -E -W --keep-going --quiet -j auto -d build/doctrees docs build/docs
+	@echo "the guide: build/docs/index.html"
+
+$(DOCS_STAMP): $(STAMP) requirements-docs.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-docs.lock
+	@touch $(DOCS_STAMP)
 
 lock:  ## resolve the dependencies anew; run it with the oldest Python that is supported
 	@rm -rf build/lock
 	@$(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check ".[dev]" hatchling editables
 	@build/lock/bin/python -m pip freeze --exclude sigcube > requirements.lock
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock ".[docs]"
+	@build/lock/bin/python -m pip freeze --exclude sigcube | grep -vxFf requirements.lock > requirements-docs.lock
 	@rm -rf build/lock
-	@echo "requirements.lock: $$(wc -l < requirements.lock) packages"
+	@wc -l requirements.lock requirements-docs.lock
 
 clean:  ## remove what was built here, but no cube and no result
-	rm -rf $(VENV) build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist demo docs/reference/api .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find sigcube tests -name __pycache__ -type d -prune -exec rm -rf {} +

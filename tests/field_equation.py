@@ -1,7 +1,7 @@
 """How far g = ν(g_N) g_N is from the field equation, for ideal discs and for the galaxies of SPARC.
 
-Run as a script with the cube, ``python -m tests.field_equation SPARC``, to rewrite ``docs/field_equation.md`` and,
-where Chromium is there, ``docs/field_equation.png``; `tests/explore/test_field_page.py`
+Run as a script with the cube, ``python -m tests.field_equation SPARC``, to rewrite
+``docs/explanation/field_equation.md`` and, where Chromium is there, its picture; `tests/explore/test_field_page.py`
 proves that the page is current.
 """
 
@@ -20,7 +20,7 @@ from sigcube.cube import open_cube, select
 from sigcube.kernels import KERNELS
 from tests.browser import open_page
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[1] / "docs" / "explanation"
 PAGE, PICTURE = DOCS / "field_equation.md", DOCS / "field_equation.png"
 
 #: R/R_d of the tables, central surface densities [Msun/pc²], R_d and the height that SPARC gives such a disc [kpc].

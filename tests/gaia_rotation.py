@@ -1,7 +1,8 @@
 """The rotation of Gaia's disc stars beside the circular velocity of Eilers+ 2019 less the asymmetric drift.
 
-Run as a script with the two cubes, ``python -m tests.gaia_rotation GAIA EILERS``, to rewrite ``docs/gaia_rotation.md``
-and, where Chromium is there, ``docs/gaia_rotation.png``; `test_gaia_rotation.py` proves that the page is current.
+Run as a script with the two cubes, ``python -m tests.gaia_rotation GAIA EILERS``, to rewrite
+``docs/explanation/gaia_rotation.md`` and, where Chromium is there, its picture; `test_gaia_rotation.py` proves that the
+page is current.
 """
 
 import sys
@@ -20,7 +21,7 @@ from sigcube.cube import open_cube, pack
 from sigcube.readers.galactocentric import MEASURED, GalacticFrame, Transform
 from tests.browser import open_page
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[1] / "docs" / "explanation"
 PAGE, PICTURE = DOCS / "gaia_rotation.md", DOCS / "gaia_rotation.png"
 WIDTH = 0.5
 FEWEST = 30

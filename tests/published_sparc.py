@@ -1,6 +1,7 @@
 """The SPARC numbers that the papers print, and what comes out under each reading of the model.
 
-Run as a script to rewrite ``docs/sparc_published.md``; `test_published_sparc.py` proves that the page is current.
+Run as a script to rewrite ``docs/explanation/sparc_published.md``; `test_published_sparc.py` proves that the page is
+current.
 """
 
 import sys
@@ -12,7 +13,7 @@ import xarray as xr
 
 import sigcube
 
-PAGE = Path(__file__).parents[1] / "docs" / "sparc_published.md"
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "sparc_published.md"
 SCALE_LENGTHS = ["third_point", "disk_peak", "catalogue", "outermost"]
 LOCAL = {"window": "local"}
 POWER = {"window": "power"}

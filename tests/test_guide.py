@@ -1,15 +1,29 @@
-"""The pages on architecture and extending say what is there, and their examples work."""
+"""The guide says what is there: links lead somewhere, commands and options exist, examples work.
+
+`make docs` executes what this does not: the cells of its pages, and their commands.
+"""
 
 import ast
+import importlib
+import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
+import xarray as xr
+from typer.main import get_command
 
 import sigcube
+from sigcube.cli import ExitCode, app
+from sigcube.cube import save_cube
+from sigcube.shipped import shipped
+from sigcube.sweep import Sweep
 from tests.test_import_direction import ROOMS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,8 +60,122 @@ def test_every_file_that_is_named_is_there(text: str) -> None:
     assert [link for link in linked if not (DOCS / link).exists()] == []
 
 
+PAGES = sorted(path for path in DOCS.rglob("*.md") if "notebooks" not in path.parts)
+COMMANDS = (DOCS / "reference" / "command_line.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_page_is_in_a_table_of_contents() -> None:
+    listed = {DOCS / "index.md"}
+    for page in PAGES:
+        for tree in re.findall(r"```\{toctree\}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S):
+            entries = [line for line in tree.splitlines() if line and not line.startswith(":")]
+            listed |= {(page.parent / f"{entry}.md").resolve() for entry in entries}
+    assert [page for page in PAGES if page not in listed] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_the_commands_of_a_page_exist(page: Path) -> None:
+    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    blocks = re.findall(r"```(?:\{shell\}|console|text|bash)\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)
+    code = re.sub(r"\\\n", " ", "".join(blocks))
+    for verb, rest in re.findall(r"^(?:\$ )?(?:srun |timeout \S+ \d+ )?sigcube +(\w+)(.*)$", code, flags=re.M):
+        assert verb in verbs
+        known = {option for parameter in verbs[verb].params for option in parameter.opts}
+        assert set(re.findall(r"(?<=\s)--[a-z-]+", rest)) <= known, verb
+        if verb in ("plan", "sweep", "fit") and re.match(r" +[a-z0-9_]+(?=\s|$)", rest):
+            assert rest.split()[0] in shipped("sweeps")
+
+
+def test_every_command_is_shown_once_at_least() -> None:
+    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    assert set(re.findall(r"^sigcube +(\w+)", COMMANDS, flags=re.M)) == set(verbs) - {"demo"}
+
+
+def test_the_exit_codes_are_those_of_the_command() -> None:
+    codes = {int(code) for code in re.findall(r"^\| (\d+) \|", COMMANDS, flags=re.M)}
+    assert codes == {0, *map(int, ExitCode)}
+
+
+def test_the_spec_of_the_reference_can_be_planned(
+    tmp_path: Path, sparc_like: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sparc_like)
+    spec, models = re.findall(r"```toml\n(.*?)```", (DOCS / "reference" / "spec.md").read_text("utf-8"), flags=re.S)[:2]
+    (tmp_path / "spec.toml").write_text(spec, encoding="utf-8")
+    plan = Sweep.from_toml(tmp_path / "spec.toml").plan(probe=False)
+    assert plan.dims == {"window": 2, "k": 3, "xi_scale": 100, "A": 100}
+    several = spec.replace('kernel = "sigma"\n', "").replace('scale_length = "disk_peak"\n', "").partition("[axes]")[0]
+    (tmp_path / "spec.toml").write_text(several + models, encoding="utf-8")
+    assert Sweep.from_toml(tmp_path / "spec.toml").plan(probe=False).dims == {"model": 2}
+
+
+@pytest.fixture
+def sparc_like(tmp_path: Path, mock_cube: xr.Dataset) -> Path:
+    """A folder with a synthetic cube under the name of SPARC's, with its sample."""
+    samples = json.loads(mock_cube.attrs["samples"])
+    samples["paper171"] = samples["unflagged"]
+    save_cube(mock_cube.assign_attrs(samples=json.dumps(samples)), tmp_path / "cubes" / "sparc.zarr")
+    return tmp_path
+
+
+def test_the_words_of_the_glossary_are_those_of_the_architecture(pages: ModuleType) -> None:
+    words = pages.glossary()
+    for word in ("reading", "convention", "sample", "claim", "kernel", "journal"):
+        assert f"\n{word}\n  " in words
+
+
+def test_a_block_of_commands_is_followed_by_a_cell_that_runs_it(pages: ModuleType) -> None:
+    shown = pages.as_cells("a\n```{shell}\nls {x}\n```\nb")
+    assert shown.startswith("a\n```bash\nls {x}\n```\n")
+    assert "\n_commands = 'ls {x}\\n'\n" in shown
+    assert shown.endswith("\n```\nb")
+
+
+def test_the_reference_has_every_model_and_every_command(pages: ModuleType) -> None:
+    models, commands = pages.models(), pages.commands()
+    assert re.findall(r"^## (\w+)$", models, flags=re.M) == list(sigcube.kernels)
+    assert "| `geometric` | " in models
+    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    assert re.findall(r"^### (\w+)$", commands, flags=re.M) == list(verbs)
+    assert "| `--repair` | " in commands
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    text = (DOCS / "reference" / "python.rst").read_text(encoding="utf-8")
+    there = {
+        module: set(re.findall(r"^   (\w+)$", part, flags=re.M))
+        for module, part in re.findall(r"currentmodule:: (\S+)\n(.*?)(?=\.\. currentmodule|\Z)", text, flags=re.S)
+    }
+    for module in ("sigcube.analysis", "sigcube.claims", "sigcube.field", "sigcube.explore.figures"):
+        public = {name for name in importlib.import_module(module).__all__ if not name.isupper()}
+        assert public == there[module], module
+    of_the_package = set(sigcube.__all__) - {"__version__", "claims", "figures", "kernels"}
+    assert of_the_package == there["sigcube"]
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module that writes parts of the guide."""
+    monkeypatch.syspath_prepend(DOCS / "_ext")
+    return importlib.import_module("pages")
+
+
 def _blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", EXTENDING, flags=re.S)
+
+
+def test_the_model_is_what_its_docstrings_say(mock_cube: xr.Dataset) -> None:
+    names: dict[str, Any] = {}
+    exec(compile(_blocks()[0], "docs/extending.md", "exec"), names)
+    boost = names["YUKAWA"].boost(mock_cube, alpha=2.0, wavelength=3.0)
+    x = mock_cube.r / 3.0
+    np.testing.assert_allclose(boost, 1 + 2.0 * (1 - (1 + x) * np.exp(-x)), rtol=1e-12)
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ TEXTS = {path: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("
 JOINT = [path for path, text in TEXTS.items() if "[[data]]" in text]
 SPECS = [path for path, text in TEXTS.items() if "[axes]" in text and path not in JOINT]
 
-FAMILIES = ("si", "main", "clash", "cmsi", "mass_coherence", "microphysics", "multiverse")
+FAMILIES = ("si", "main", "clash", "cmsi", "likelihood", "mass_coherence", "microphysics", "multiverse")
 
 # How many systems and points the sample of each dataset has.
 SIZES = {

@@ -22,6 +22,7 @@ from sigcube.analysis.predictive import predict
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.specifications import robustness, specification_curve
 from sigcube.analysis.tradeoff import combined, tradeoff
+from sigcube.analysis.trends import trends
 from sigcube.analysis.variance import sensitivity
 
 __all__ = [
@@ -53,5 +54,6 @@ __all__ = [
     "specification_curve",
     "to_arviz",
     "tradeoff",
+    "trends",
     "wins",
 ]

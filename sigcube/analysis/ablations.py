@@ -15,7 +15,7 @@ from sigcube.errors import SpecError, did_you_mean
 from sigcube.sweep import Sweep
 from sigcube.wording import number
 
-__all__ = ["ablation"]
+__all__ = ["ablation", "holm"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -114,7 +114,7 @@ def ablation(
             before, after = of.far(ours[both]), of.far(theirs[both])
             row |= {"better": int((after < before).sum()), "worse": int((after > before).sum())}
             rows.append({**_named(of.array, dim, index), "value": float(of.summarise(theirs[:, np.newaxis])[0]), **row})
-    for row, adjusted in zip(rows, _holm([row["p_value"] for row in rows]), strict=True):
+    for row, adjusted in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
         row["p_adjusted"] = adjusted
     units = str(of.attrs.get("units", ""))
     there = of.array.coords.to_dataset().drop_dims(of.dim, errors="ignore").isel(start, missing_dims="ignore")
@@ -167,7 +167,7 @@ def _compared(differences: FloatArray, *, n_resamples: int, confidence: float, s
     return {"difference": mean, "low": low, "high": high, "p_value": p, "n_systems": d.size}
 
 
-def _holm(p_values: list[float]) -> FloatArray:
+def holm(p_values: list[float]) -> FloatArray:
     """Adjust p-values for their number (Holm 1979); NaN are none."""
     p = np.array(p_values)
     order, m = np.argsort(p), int(np.isfinite(p).sum())

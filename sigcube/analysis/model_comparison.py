@@ -171,7 +171,8 @@ def wins(
         Difference up to which it is a tie, in the unit of the metric. For ``aic`` and ``bic`` two is usual: less is
         hardly evidence (Burnham & Anderson 2002, §2.6).
     relative : float
-        The same as a share of the second model's value: 0.05 for ties where |first/second − 1| ≤ 0.05 (main §4.1.1).
+        The same as a share of the second model's value: 0.05 for ties where first/second is within 0.05 of 1
+        (main §4.1.1).
 
     Raises
     ------

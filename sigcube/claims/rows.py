@@ -132,13 +132,13 @@ class Claim(BaseModel):
     published: str = Field(min_length=1)
     unit: str = ""
     note: str = ""
-    #: The id of the row that holds the same number: it counts once, and has one set of readings.
+    #: The id of the row that holds the same number, which counts once and has one set of readings.
     repeats: str = ""
-    #: What one computation filled: its rows are judged together.
+    #: What one computation filled; its rows are judged together.
     table: str = ""
-    #: How far a value may be from what is printed, where one digit would let pass too much: of an exponent.
+    #: How far a value may be from what is printed, where one digit would let pass too much, as of an exponent.
     tolerance: float | None = Field(default=None, gt=0.0)
-    #: What printed words come to as a number or a bound, which then is judged: ``< 0`` of "negative".
+    #: What printed words come to as a number or a bound, which then is judged, as ``< 0`` of "negative".
     meaning: str = ""
     reading: tuple[Reading, ...] = Field(min_length=1)
 

@@ -5,7 +5,7 @@ recipe, a path; 3 done, but for blocks that failed and are recorded; 4 another p
 other values, or a result is damaged; 130 interrupted, 143 terminated.
 """
 
-from sigcube.cli.analysis_commands import ablation, best, curve, holdout, profile, sensitivity, tradeoff
+from sigcube.cli.analysis_commands import ablation, best, curve, holdout, profile, sensitivity, tradeoff, trends
 from sigcube.cli.app import ExitCode, make_app
 from sigcube.cli.dataset_commands import check, datasets, fetch, ingest, show
 from sigcube.cli.explore_command import explore
@@ -20,7 +20,7 @@ app = make_app(
     [
         *(datasets, fetch, ingest, check, show),
         *(kernels, metrics, plan, sweep, status, rerun, verify),
-        *(best, profile, sensitivity, ablation, curve, holdout, tradeoff),
+        *(best, profile, sensitivity, ablation, curve, holdout, tradeoff, trends),
         *(posterior, compare),
         *(map_, explore, fit, claims, figures, demo),
     ],

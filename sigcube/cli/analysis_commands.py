@@ -1,4 +1,4 @@
-"""The commands that ask a result: best, profile, sensitivity, ablation, curve, holdout and tradeoff."""
+"""The commands that ask a result: best, profile, sensitivity, ablation, curve, holdout, tradeoff and trends."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ from sigcube.cli.app import AsJson
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["ablation", "best", "curve", "holdout", "profile", "sensitivity", "tradeoff"]
+__all__ = ["ablation", "best", "curve", "holdout", "profile", "sensitivity", "tradeoff", "trends"]
 
 ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
 BySummary = Annotated[
@@ -270,6 +270,46 @@ def tradeoff(
     front = rows_of(found.isel(point=shown), ["x", "y", "x_regret", "y_regret", *axes])
     about = {"x": x, "y": y, "front": n, "tension": found["tension"].item()}
     print_answer(about, as_json, places=(f"{x} and {y}", places), points=("Points that no other beats in both", front))
+
+
+def trends(
+    result: ResultPath,
+    cube: Annotated[Path, typer.Argument(metavar="CUBE", help="What has the properties of the systems.")],
+    by: Annotated[str, typer.Option("--by", metavar="METRIC", help="A metric that is kept for each system.")] = "bias",
+    at: Annotated[
+        list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Where on the grid; else at the best point.")
+    ] = None,
+    properties: Annotated[
+        list[str] | None, typer.Option("--property", metavar="NAME", help="A variable of the cube; all by default.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with figures as well.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Correlate what a model leaves over in each system with the properties of the systems."""
+    from sigcube import analysis
+    from sigcube.analysis.best import best_index, summary_of
+    from sigcube.analysis.labelled import find_position, kept_values
+    from sigcube.cube import open_cube
+    from sigcube.errors import SpecError
+    from sigcube.store.result import open_result
+
+    opened, data = open_result(result), open_cube(cube)
+    array = kept_values(opened, by)
+    held = dict(find_position(array, name, value, where="--at") for name, value in _places(array, at).items())
+    summary = summary_of(opened, None).isel(held)
+    found_at = best_index(summary)
+    if found_at is None:
+        raise SpecError(f"no grid point has a finite {summary.name}", where="--at")
+    values = array.isel(held | found_at).load()
+    found = analysis.trends(values, data, properties=properties)
+    place = ", ".join(f"{name} = {answer_cell(name, values[name].item())}" for name in _axes(array))
+    about: dict[str, Any] = {"of": found.of, "at": place, "compared": found.n_compared}
+    if html is not None:
+        from sigcube.explore import trends_page
+
+        about["page"] = str(trends_page(found, values, data, html, place=f"at {place}" if place else "of one model"))
+    columns = ["property", "rho", "p_value", "p_adjusted", "n_systems"]
+    print_answer(about, as_json, trends=(f"Rank correlations of {found.of}", rows_of(found, columns)))
 
 
 def _places(data: "xr.DataArray | xr.Dataset", given: Iterable[str] | None) -> dict[str, Any]:

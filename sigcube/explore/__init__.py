@@ -8,6 +8,7 @@ from sigcube.explore.page import Card, CardTable, write_page
 from sigcube.explore.posterior_page import comparison_page, posterior_page
 from sigcube.explore.result_page import result_page
 from sigcube.explore.store_page import store_page
+from sigcube.explore.trends_page import trends_page
 
 __all__ = [
     "Card",
@@ -22,5 +23,6 @@ __all__ = [
     "posterior_page",
     "result_page",
     "store_page",
+    "trends_page",
     "write_page",
 ]

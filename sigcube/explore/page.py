@@ -94,7 +94,7 @@ class Card:
 
     @property
     def models(self) -> list[Any]:
-        """The models of Bokeh on the card: of controls, line and figures."""
+        """The models of Bokeh on the card, those of controls, line and figures."""
         return [*(control for _, control in self.controls), *([self.line] if self.line else []), *self.figures]
 
 

@@ -253,8 +253,8 @@ def galaxy(
 
     The disc is Υ_disk times ``sb_disk``; `tabulated` says how it continues inside the first radius and beyond the last.
     The bulge is the sphere whose circular velocity is that of Υ_bulge V_bul². A cube has no surface density of gas: it
-    is made of razor-thin rings of positive mass, out to the last radius, whose V² is nearest to V_gas |V_gas|, with a
-    penalty on differences between neighbouring rings.
+    is made of razor-thin rings of positive mass, out to the last radius, whose V² is nearest to ``V_gas |V_gas|``, with
+    a penalty on differences between neighbouring rings.
 
     Parameters
     ----------

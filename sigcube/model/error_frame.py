@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from sigcube.cube import KINDS
-from sigcube.model.compile import define, helper
+from sigcube.model.compile import define
 from sigcube.model.likelihood import sine
 from sigcube.model.record import Definition, Frame, Parameter, Term
 
@@ -75,13 +75,10 @@ def _moved(name: str) -> Term:
     return term
 
 
-_sine = helper(sine)
-
-
 def inclination_factor(inclination: float, e_inclination: float, inclination_shift: float) -> float:
     """Return sin i'/sin i, i' = i + δ_i σ_i: beyond 90° a galaxy is seen from its other side."""
     moved = abs(inclination + inclination_shift * e_inclination)
-    return _sine(moved - 180.0 * np.floor(moved / 180.0)) / _sine(inclination)
+    return sine(moved - 180.0 * np.floor(moved / 180.0)) / sine(inclination)
 
 
 def inclined(predicted_face_on: float, inclination_factor: float) -> float:

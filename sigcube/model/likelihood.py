@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from sigcube.model.compile import helper
 from sigcube.model.record import Term
 from sigcube.model.vecmath import log, log1p
 
@@ -143,6 +144,7 @@ def scale_variance_of_inclination(inclination: FloatArray, e_inclination: FloatA
     return (tau * tau,)
 
 
+@helper
 def sine(degrees: float) -> float:
     """Sine of an angle between −180° and 180°, with the same bits on every machine: its series, near 0° or 90°."""
     folded = min(abs(degrees), 180.0 - abs(degrees))

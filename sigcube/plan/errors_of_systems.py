@@ -37,7 +37,9 @@ def describe_errors(spec: Spec, packed: Packed) -> str:
     parameters, said = spec.model.parameters, []
     marginalised = () if spec.errors is None else spec.errors.marginalised
     if marginalised:
-        said.append(f"{' and '.join(marginalised)} of each system marginalised")
+        nodes = spec.errors.quadrature if spec.errors else None
+        how = f" by quadrature of {nodes} nodes" if nodes else ""
+        said.append(f"{' and '.join(marginalised)} of each system marginalised{how}")
     shifted = [name for name in _LIMITS if f"{name}_shift" in parameters]
     if shifted:
         said.append(f"{' and '.join(shifted)} of each system shifted by parts of its error")

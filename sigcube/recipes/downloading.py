@@ -14,12 +14,16 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from sigcube.errors import FetchError
+from sigcube.files import free_space
 from sigcube.processes import is_abandoned, owner_tag
 
 __all__ = ["CHUNK", "Bar", "download", "partial_file", "size_of"]
 
 #: Bytes written at a time.
 CHUNK = 1 << 16
+# What a download of unknown length leaves free of a disk [bytes].
+_LEFT_FREE = 1 << 30
 # Attempts in a row, of which each must have brought something.
 _ATTEMPTS = 5
 
@@ -86,13 +90,16 @@ def size_of(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
 
 
-def download(url: str, part: Path, *, bar: Bar | None, timeout: float) -> None:
+def download(url: str, part: Path, *, size: int | None = None, bar: Bar | None, timeout: float) -> None:
     """Download a file; over HTTP, what is in `part` already is taken for its beginning, and the rest is added.
 
-    `timeout` is the time to wait for a server that does not answer [s].
+    `size` is its length in bytes, where it is known, and `timeout` the time to wait for a server that does not
+    answer [s].
 
     Raises
     ------
+    FetchError
+        If more arrives than the file has, or than the disk has room for. Nothing stays.
     requests.RequestException
         If it cannot be had. What has arrived stays if the server can send the rest alone.
     """
@@ -111,14 +118,14 @@ def download(url: str, part: Path, *, bar: Bar | None, timeout: float) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         before = size_of(part)
         try:
-            _download_rest(url, part, bar, timeout)
+            _download_rest(url, part, size, bar, timeout)
             return
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
             if attempt == _ATTEMPTS or size_of(part) <= before:
                 raise
 
 
-def _download_rest(url: str, part: Path, bar: Bar | None, timeout: float) -> None:
+def _download_rest(url: str, part: Path, size: int | None, bar: Bar | None, timeout: float) -> None:
     import requests
 
     had = size_of(part)
@@ -129,7 +136,7 @@ def _download_rest(url: str, part: Path, bar: Bar | None, timeout: float) -> Non
         if had and (response.status_code == 416 or (response.status_code == 206 and not continues)):
             # The file has no such rest, or the server sends another part of it.
             part.unlink()
-            _download_rest(url, part, bar, timeout)
+            _download_rest(url, part, size, bar, timeout)
             return
         response.raise_for_status()
         start = had if response.status_code == 206 else 0
@@ -138,9 +145,16 @@ def _download_rest(url: str, part: Path, bar: Bar | None, timeout: float) -> Non
             bar.reset()
             bar.total = start + length if length else 0
             bar.update(start)
+        most = _most(part, start, size)
         try:
             with part.open("ab" if start else "wb") as file:
                 for chunk in response.iter_content(CHUNK):
+                    if file.tell() + len(chunk) > most:
+                        part.unlink()
+                        expected = f"{size:,} bytes" if size else "less, as a gigabyte of the disk is to stay free"
+                        raise FetchError(
+                            "more arrives than can be taken", where=url, found=f"over {most:,} bytes", expected=expected
+                        )
                     file.write(chunk)
                     if bar is not None:
                         bar.update(len(chunk))
@@ -150,3 +164,11 @@ def _download_rest(url: str, part: Path, bar: Bar | None, timeout: float) -> Non
             raise
         if bar is not None:
             bar.close()
+
+
+def _most(part: Path, start: int, size: int | None) -> float:
+    """Return how long a file may become: as long as it is known to be, else as there is room."""
+    if size is not None:
+        return size
+    free = free_space(part)
+    return float("inf") if free is None else start + max(0, free - _LEFT_FREE)

@@ -94,11 +94,11 @@ def _fetch_file(file: RawFile, folder: Path, progress: bool, timeout: float) -> 
         continued = size_of(part) > 0
         try:
             if not is_right(part):
-                download(file.url, part, bar=bar, timeout=timeout)
+                download(file.url, part, size=file.size, bar=bar, timeout=timeout)
             if continued and not is_right(part):
                 # What an earlier attempt left may be to blame.
                 part.unlink()
-                download(file.url, part, bar=bar, timeout=timeout)
+                download(file.url, part, size=file.size, bar=bar, timeout=timeout)
         except requests.RequestException as error:
             raise _download_failed(file, error, size_of(part)) from error
         if not is_right(part):

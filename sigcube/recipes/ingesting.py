@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from glob import escape
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from sigcube.recipes.fetching import fetch
 from sigcube.recipes.recipe import RawFile, Recipe
 
 __all__ = ["check_files", "ingest"]
+
+# A folder of raw files has few others. To look through a whole disk would take minutes, and find old copies.
+_MOST_FILES = 100_000
 
 Paths = Mapping[str, tuple[Path, ...]]
 
@@ -129,11 +133,12 @@ def _find_files(recipe: Recipe, folder: Path) -> dict[str, tuple[Path, ...]]:
     """Return the files of each role; of copies of one file, the first."""
     if not path_of(folder, what="raw files").is_dir():
         raise DataError("this is not a folder", where=str(folder))
+    below = _files_below(folder)
     there: dict[str, tuple[Path, ...]] = {}
     faults = []
     for role, file in recipe.files.items():
         copies: dict[str, list[Path]] = {}
-        for path in _candidates(file, recipe, folder):
+        for path in _candidates(file, recipe, below):
             copies.setdefault(path.name, []).append(path)
         if not copies:
             wanted = f"{file.name} or {file.parts}" if file.parts else file.name
@@ -149,9 +154,24 @@ def _find_files(recipe: Recipe, folder: Path) -> dict[str, tuple[Path, ...]]:
     return there
 
 
-def _candidates(file: RawFile, recipe: Recipe, folder: Path) -> list[Path]:
+def _files_below(folder: Path) -> list[Path]:
+    """List the files of a folder and all below it."""
+    found: list[Path] = []
+    for place, _, names in os.walk(folder):
+        found += [Path(place, name) for name in names]
+        if len(found) > _MOST_FILES:
+            raise DataError(
+                "this folder has too many files to look for the raw ones in",
+                where=str(folder),
+                found=f"more than {_MOST_FILES:,}",
+                hint="name the folder that holds them",
+            )
+    return found
+
+
+def _candidates(file: RawFile, recipe: Recipe, below: Sequence[Path]) -> list[Path]:
     for pattern in (escape(file.name), file.parts):
-        found = [path for path in folder.rglob(pattern) if path.is_file()] if pattern else []
+        found = [path for path in below if path.match(pattern) and path.is_file()] if pattern else []
         if found:
             return sorted(found, key=lambda path: (path.name, path))
     beside = recipe.folder / file.name

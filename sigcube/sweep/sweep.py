@@ -170,7 +170,7 @@ class Sweep:
 
     @property
     def packed(self) -> Packed:
-        """The sample, packed: what the engine sees."""
+        """The sample as the engine sees it, packed."""
         return self._packed
 
     def plan(self, *, probe: bool = True) -> Plan:

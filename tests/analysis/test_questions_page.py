@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from sigcube.cli import app
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "questions.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "questions.md").read_text(encoding="utf-8")
 
 
 def lines_of(text: str) -> list[str]:
@@ -24,7 +24,7 @@ def test_the_page_shows_what_the_commands_print(
     (tmp_path / "cubes" / "sparc.zarr").symlink_to(sparc_path)
     monkeypatch.chdir(tmp_path)
     asked = [part for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL) for part in block.split("$ ")[1:]]
-    assert len(asked) == 9
+    assert len(asked) == 10
     for part in asked:
         command, _, shown = part.partition("\n")
         done = CliRunner().invoke(app, command.split()[1:])
@@ -32,5 +32,5 @@ def test_the_page_shows_what_the_commands_print(
         # What a sweep prints has its speed in it.
         assert not shown or lines_of(done.stdout) == lines_of(shown), command
     (python,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    test = doctest.DocTestParser().get_doctest(python, {}, "questions.md", "docs/questions.md", 0)
+    test = doctest.DocTestParser().get_doctest(python, {}, "questions.md", "docs/how-to/questions.md", 0)
     assert doctest.DocTestRunner().run(test).failed == 0

@@ -18,6 +18,7 @@ from tests.benchmarks import (
     bench_engine,
     bench_explorer,
     bench_kernels,
+    bench_likelihoods,
     bench_questions,
     bench_scaling,
     bench_stars,
@@ -68,6 +69,7 @@ def _everything(cube, folder: Path, *, quick: bool) -> tuple[list[Part], dict[st
         "stars": bench_stars,
         "tables": bench_tables,
         "questions": bench_questions,
+        "likelihoods": bench_likelihoods,
         "explorer": bench_explorer,
     }
     for name, bench in benches.items():

@@ -1,4 +1,4 @@
-"""docs/field_equation.md is current, and so is its picture."""
+"""docs/explanation/field_equation.md is current, and so is its picture."""
 
 from pathlib import Path
 

@@ -276,7 +276,7 @@ def test_figures_need_datasets_that_there_are() -> None:
 
 
 def test_the_page_lists_every_figure() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "figures.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "figures.md").read_text(encoding="utf-8")
     for figure in FIGURES.values():
         assert f"| `{figure.name}` | {figure.title} | {figure.beside} |" in page
         assert figure.differs in page

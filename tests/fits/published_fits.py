@@ -13,7 +13,7 @@ from sigcube.analysis import bootstrap_win_rate, paired_tests, permutation_contr
 
 __all__ = ["PAGE", "READINGS", "evaluate", "page"]
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "fits.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "fits.md"
 
 Error = Callable[[Any, Any], Any]
 

@@ -18,6 +18,7 @@ from sigcube.model.error_frame import (
 from sigcube.model.error_model import Errors
 from sigcube.model.frames import FRAMES
 from sigcube.model.metrics import METRICS
+from sigcube.model.prior_quadrature import over_prior
 
 
 def integral_over_scale(v: np.ndarray, o: np.ndarray, e: np.ndarray, tau: float) -> float:
@@ -64,6 +65,48 @@ def test_it_is_a_gaussian_with_a_covariance() -> None:
 def test_without_an_error_nothing_is_marginalised() -> None:
     sums = 31.4, -2.0, 800.0
     assert likelihood.over_scale(9.0, *sums, 0.0) == likelihood.from_deviance(9.0, sums[0]) == -15.7
+
+
+def integral_over_priors(sums: tuple[float, float, float], epsilon: float, i: float, e_i: float) -> float:
+    """Integrate over D and i on a dense grid where the integrand is not negligible, found on a coarse one."""
+    deviance, cross, square = sums
+    x, y = np.linspace(-min(24.0, 1.0 / epsilon) if epsilon else -24.0, 24.0, 1201), np.linspace(-24.0, 24.0, 1201)
+    for _ in range(3):
+        scale = np.abs(np.sin(np.radians(i + e_i * y))) / np.sin(np.radians(i))
+        away = np.sqrt(np.maximum(1.0 + epsilon * x[:, np.newaxis], 0.0)) * scale - 1.0
+        excess = x[:, np.newaxis] ** 2 + y**2 + away * (2.0 * cross + away * square)
+        lowest, steps = excess.min(), (x[1] - x[0], y[1] - y[0])
+        total = np.exp(-0.5 * (excess - lowest)).sum() * steps[0] * steps[1]
+        here = [np.flatnonzero((excess - lowest < 90.0).any(axis=axis))[[0, -1]] for axis in (1, 0)]
+        low = max(x[here[0][0]] - steps[0], -1.0 / epsilon if epsilon else -24.0)
+        x = np.linspace(low, x[here[0][1]] + steps[0], 1201)
+        y = np.linspace(y[here[1][0]] - steps[1], y[here[1][1]] + steps[1], 1201)
+    return float(-0.5 * (deviance + lowest) + np.log(total / (2.0 * np.pi)))
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "inclination", "error", "cross", "square"),
+    [
+        # CamB and UGC01230 under MOND: a model too fast, and a galaxy nearly face-on.
+        (0.077, 65.0, 5.0, 660.0, 1600.0),
+        (0.199, 22.0, 10.0, 77.0, 920.0),
+        # Edge-on, where the inclination has no first order; with data much narrower than the errors.
+        (0.3, 90.0, 3.0, 5600.0, 17000.0),
+        (0.05, 80.0, 5.0, -9000.0, 300000.0),
+        (0.0, 90.0, 3.0, 900.0, 17000.0),
+        (0.1, 60.0, 4.0, 0.0, 0.0),
+    ],
+)
+def test_quadrature_is_the_integral_over_both_priors(
+    epsilon: float, inclination: float, error: float, cross: float, square: float
+) -> None:
+    expected = integral_over_priors((50.0, cross, square), epsilon, inclination, error)
+    found = over_prior(9.0, 50.0, cross, square, epsilon, inclination, error, 48.0)
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_without_errors_of_a_system_quadrature_changes_nothing() -> None:
+    assert over_prior(9.0, 50.0, 30.0, 900.0, 0.0, 70.0, 0.0, 16.0) == pytest.approx(-25.0, rel=1e-15)
 
 
 @pytest.mark.parametrize("degrees", [0.1, 15.0, 44.99, 45.01, 60.0, 89.9, 90.0, 90.1, 135.0, 179.0])

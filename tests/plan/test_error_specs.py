@@ -38,6 +38,8 @@ def sweep(cube: xr.Dataset, **given: Any) -> sigcube.Sweep:
         ({"axes": {"intrinsic_scatter": [0.1]}, "metrics": ["rms"]}, "'intrinsic_scatter' is a parameter of errors"),
         ({"axes": {"intrinsic_scatter": [-0.1]}}, "intrinsic_scatter is out of bounds"),
         ({"axes": {"distance_shft": [0.0]}}, "did you mean 'distance_shift'"),
+        ({"errors": {"quadrature": 32}}, "no number of nodes, or there is nothing to integrate over"),
+        ({"errors": {"distance": True, "quadrature": 4}}, "found: 4\n  expected: 8 to 512"),
         ({"errors": {"scatter_unit": "km/s"}}, "a unit of the scatter, and no scatter"),
     ],
 )

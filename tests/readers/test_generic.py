@@ -1,4 +1,4 @@
-"""A user's own table, in every format and kind; and that docs/own_tables.md tells the truth about it."""
+"""A user's own table, in every format and kind; and that docs/how-to/own_tables.md tells the truth about it."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from sigcube.errors import DataError, SpecError
 from sigcube.recipes import ingest, load_recipe
 from tests.readers.tables import FORMATS, write_table
 
-DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "own_tables.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "own_tables.md").read_text(encoding="utf-8")
 
 HEAD = """
 name = "mine"

@@ -56,6 +56,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(CONTENT)
 
+    def serve_endless(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        # Until its client hangs up.
+        while True:
+            self.wfile.write(CONTENT)
+
     def serve_moved(self) -> None:
         self.send_response(301)
         self.send_header("Location", "/good")
@@ -199,6 +206,23 @@ def test_a_failed_download_is_one_clear_error_and_keeps_nothing(
     # And the next attempt, at a server that is well again, does not stumble over it.
     fetch(_recipe(server.address("good")), cache=tmp_path, progress=False)
     assert _files(tmp_path) == ["sparc/a.bin"]
+
+
+def test_a_server_that_never_stops_is_cut_off(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=r"more arrives than can be taken\n.*/endless\n  found: over 512,000 bytes"):
+        fetch(_recipe(server.address("endless")), cache=tmp_path, progress=False)
+    assert _files(tmp_path) == []
+
+
+def test_a_download_of_unknown_length_leaves_the_disk_room(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = _recipe(server.address("endless"))
+    files = {"curves": recipe.files["curves"].model_copy(update={"size": None})}
+    monkeypatch.setattr("sigcube.recipes.downloading.free_space", lambda path: (1 << 30) + 1000)
+    with pytest.raises(FetchError, match=r"found: over 1,000 bytes\n  expected: less, as a gigabyte"):
+        fetch(recipe.model_copy(update={"files": files}), cache=tmp_path, progress=False)
+    assert _files(tmp_path) == []
 
 
 def test_no_server(tmp_path: Path) -> None:

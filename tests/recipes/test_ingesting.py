@@ -93,6 +93,15 @@ def test_a_data_folder_that_is_none(tmp_path: Path) -> None:
         ingest(load_recipe("sparc"), data=tmp_path / "nowhere", out=tmp_path / "sparc.zarr")
 
 
+def test_a_folder_of_very_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "below").mkdir()
+    for name in "abc":
+        (tmp_path / "below" / name).touch()
+    monkeypatch.setattr("sigcube.recipes.ingesting._MOST_FILES", 2)
+    with pytest.raises(DataError, match=r"too many files.*\n.*\n  found: more than 2\n  do: name the folder"):
+        ingest(load_recipe("sparc"), data=tmp_path, out=tmp_path / "sparc.zarr")
+
+
 def test_a_folder_with_the_name_of_a_file_is_not_the_file(own_copy: Path, tmp_path: Path) -> None:
     (own_copy / "0" / "Rotmod_LTG.zip").mkdir(parents=True)
     assert open_cube(ingest(load_recipe("sparc"), data=own_copy, out=tmp_path / "sparc.zarr")).sizes["galaxy"] == 175

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from sigcube.explore.explorer.data import ExplorerData, open_data
@@ -82,6 +83,15 @@ class Explorer:
     def page(self, **options: Any) -> ExplorerPage:
         """Make a page of its own; the options are those of `ExplorerPage`."""
         return ExplorerPage(self.data, self.offer, **{"state": self._first, "tabs": self._tabs, **options})
+
+    def prepare(self) -> None:
+        """Compile what a first page and a first map between grid points need, so that neither has to wait for it."""
+        self.page()
+        for axis in (each for each in self.offer.axes if each.name in self.data.between):
+            if axis.size > 1 and axis.name not in (self.start.x, self.start.y):
+                middle = {**self.start.place, axis.name: float(np.mean(axis.values[:2]))}
+                self.data.map_values(self.start.moved_to(middle), self.offer)
+                return
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         import panel

@@ -122,7 +122,8 @@ def _marks(plot: Any) -> dict[str, Any]:
     found = {}
     for name, marker in (("a", "circle_cross"), ("b", "square_cross")):
         found[name] = source_of(x=np.empty(0), y=np.empty(0))
-        look = {"size": 17, "fill_color": None, "line_width": 2.2, "legend_label": name.upper()}
+        # On the upper canvas: a mark that moves does not paint the map again.
+        look = {"size": 17, "fill_color": None, "line_width": 2.2, "legend_label": name.upper(), "level": "overlay"}
         # A white rim sets the mark apart from dark and bright colours alike.
         plot.scatter("x", "y", source=found[name], marker=marker, line_color="#ffffff", **{**look, "line_width": 5.0})
         plot.scatter("x", "y", source=found[name], marker=marker, line_color="#111111", **look)

@@ -88,6 +88,7 @@ def serve_explorer(explorer: Explorer, *, port: int = 0, ready: Callable[[str], 
         loop.stop()
 
     server, address = make_server(explorer, port=port)
+    explorer.prepare()
     handlers = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     own: Any = loop.asyncio_loop
     try:

@@ -132,7 +132,7 @@ class WrittenFigures:
 
     #: Figures, captions and the index.
     files: tuple[Path, ...]
-    #: Why each of these was skipped: raw files that are missing.
+    #: Why each of these was skipped, such as raw files that are missing.
     skipped: Mapping[str, str]
 
 

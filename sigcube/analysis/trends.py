@@ -1,0 +1,116 @@
+"""Whether what a model leaves over goes with a property of the systems: with surface brightness, gas, inclination."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sigcube.analysis.ablations import holm
+from sigcube.analysis.labelled import about
+from sigcube.cube import kind_of
+from sigcube.errors import DataError, SpecError, did_you_mean
+from sigcube.model.frames import FRAMES, variables_of
+
+__all__ = ["properties_of", "trends"]
+
+# Fewer systems, or values of a property, have no order to speak of.
+_FEWEST_SYSTEMS, _FEWEST_VALUES = 5, 3
+
+
+def trends(values: xr.DataArray, cube: xr.Dataset, *, properties: Sequence[str] | None = None) -> xr.Dataset:
+    """Correlate a value of each system, such as its mean residual, with the properties of the systems.
+
+    Ranks are correlated (Spearman 1904), since properties span decades and outliers decide nothing then. Many
+    properties are looked at, and of twenty without any meaning one has p < 0.05: p-values are also adjusted for
+    their number.
+
+    Parameters
+    ----------
+    values : DataArray, dims (system,)
+        One value for each system, by name: a metric of a result at one point of its grid, or a difference of two.
+    cube : Dataset
+        What has the properties; it may have more systems.
+    properties : sequence of str, optional
+        Variables of the cube with a number for each system: by default all but errors and flags.
+
+    Returns
+    -------
+    Dataset
+        Over ``property``, the smallest p first: ``rho``, the rank correlation; ``p_value`` of there being none, two-
+        sided, from Student's t; ``p_adjusted`` for the number of properties (Holm 1979), the attribute
+        ``n_compared``; ``n_systems`` with both numbers.
+
+    Raises
+    ------
+    SpecError
+        For values that are not one for each system, and a property that the cube does not have.
+    DataError
+        If the cube lacks some of the systems.
+
+    Examples
+    --------
+    >>> from sigcube import Sweep, analysis
+    >>> from sigcube.readers.mock import mock_survey
+    >>> cube = mock_survey(n_galaxies=30, seed=3)
+    >>> result = Sweep(cube, kernel="newton", sample="unflagged", metrics=["bias"], keep=["galaxy"]).compute()
+    >>> found = analysis.trends(result["bias"], cube)
+    >>> found.sizes["property"] == found.attrs["n_compared"]
+    True
+    """
+    from scipy.stats import spearmanr
+
+    dim = FRAMES[kind_of(cube).name].system_dim
+    if dim is None or values.dims != (dim,) or dim not in values.coords:
+        expected = f"one value for each {dim or 'system'}, as from result['bias'].sel(A=1.2, method='nearest')"
+        found = f"dimensions {', '.join(map(str, values.dims)) or 'none'}"
+        raise SpecError("trends are of one value of each system", where="values", found=found, expected=expected)
+    own = {str(name): i for i, name in enumerate(cube[dim].values)}
+    names = [str(name) for name in values[dim].values]
+    if lacking := [name for name in names if name not in own]:
+        some = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")
+        raise DataError(f"the cube lacks {len(lacking)} of the systems", where="cube", found=some)
+    systems = cube.isel({dim: [own[name] for name in names]})
+    y = values.values.astype(np.float64)
+    rows: list[tuple[str, float, float, int]] = []
+    for name in _chosen(cube, properties):
+        x = systems[name].values.astype(np.float64)
+        both = np.isfinite(x) & np.isfinite(y)
+        rho = p = np.nan
+        if both.sum() >= _FEWEST_SYSTEMS and min(np.unique(each[both]).size for each in (x, y)) >= _FEWEST_VALUES:
+            rho, p = (float(each) for each in spearmanr(x[both], y[both]))
+        rows.append((name, rho, p, int(both.sum())))
+    rows.sort(key=lambda row: (np.isnan(row[2]), row[2], row[0]))
+    told = [row[2] for row in rows]
+    answer = xr.Dataset(coords={"property": ("property", np.array([row[0] for row in rows], dtype=object))})
+    answer["rho"] = "property", np.array([row[1] for row in rows]), about("rank correlation (Spearman)")
+    answer["p_value"] = "property", np.array(told), about("p of no correlation")
+    answer["p_adjusted"] = "property", holm(told), about("p, adjusted for the number of properties (Holm)")
+    answer["n_systems"] = "property", np.array([row[3] for row in rows]), about("systems with both numbers")
+    n_compared = int(np.isfinite(told).sum())
+    return answer.assign_attrs({"of": str(values.name or "value"), "n_compared": n_compared})
+
+
+def properties_of(cube: xr.Dataset) -> list[str]:
+    """Name the variables of a cube that are properties of systems: numbers that are neither errors nor flags."""
+    return [
+        str(name)
+        for name in cube.data_vars
+        if str(name) in variables_of(cube).systems and not str(name).startswith("e_") and not _is_flag(cube[name])
+    ]
+
+
+def _is_flag(variable: xr.DataArray) -> bool:
+    return "flag_masks" in variable.attrs
+
+
+def _chosen(cube: xr.Dataset, properties: Sequence[str] | None) -> list[str]:
+    if properties is None:
+        return properties_of(cube)
+    offered: npt.NDArray[Any] | list[str] = sorted(variables_of(cube).systems)
+    for name in properties:
+        if name not in offered:
+            what = f"the cube has no {name!r} for each system"
+            raise SpecError(what, where="properties", hint=did_you_mean(name, offered))
+    return list(dict.fromkeys(properties))

@@ -20,6 +20,7 @@ from sigcube.analysis.null_curve import null_curve
 from sigcube.analysis.posteriors import marginalise, posterior
 from sigcube.analysis.predictive import predict
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
+from sigcube.analysis.sampling import sampled_cases, sensitivity_of_cases
 from sigcube.analysis.specifications import robustness, specification_curve
 from sigcube.analysis.tradeoff import combined, tradeoff
 from sigcube.analysis.trends import trends
@@ -50,7 +51,9 @@ __all__ = [
     "profile",
     "reselect",
     "robustness",
+    "sampled_cases",
     "sensitivity",
+    "sensitivity_of_cases",
     "specification_curve",
     "to_arviz",
     "tradeoff",

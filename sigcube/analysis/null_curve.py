@@ -1,9 +1,10 @@
 """A specification curve under the null hypothesis that model and reference are alike."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from math import prod
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import xarray as xr
 
 from sigcube.analysis.best import far_from_best, summary_of
 from sigcube.analysis.labelled import about, axes_along, grid_dims, system_dim
-from sigcube.analysis.roles import Names, Settled, settle
+from sigcube.analysis.roles import Names, Settled, Treatment, settle, treatment_of
 from sigcube.analysis.specifications import check_summary
 from sigcube.analysis.statements import repeats, statement_of
 from sigcube.analysis.system_values import check_stored, rms_at, sweep_behind, system_values
@@ -24,12 +25,15 @@ __all__ = ["null_curve"]
 FloatArray = npt.NDArray[np.float64]
 
 _SUMMARIES = ("win_rate", "rms_mean")
+_CHOICES = ("again", "once")
 
 # Values of systems that are held, specifications that are evaluated again, ranks of a curve, and null values at a time.
 _MOST_VALUES = 2**27
 _MOST_EVALUATED = 10**5
 _MOST_RANKS = 1000
 _AT_A_TIME = 2**24
+
+_NO_RMS = "no specification has a finite RMS of each system, and of its reference"
 
 
 def null_curve(
@@ -40,6 +44,7 @@ def null_curve(
     over: Names | None = None,
     at: Mapping[str, Any] | None = None,
     profiled: Names | None = None,
+    choose: Literal["again", "once"] = "again",
     n: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
@@ -62,9 +67,12 @@ def null_curve(
     threshold : float, optional
         The statement that a value is better than this, whose share is a statistic.
     over, at, profiled : optional
-        Which specifications, as for `specification_curve`. Where axes are held at the best point, or profiled, that was
-        chosen with the model's own values, and is not chosen again: hold them `at` values that the data did not choose
-        for a test that is fair to the null.
+        Which specifications, as for `specification_curve`.
+    choose : {"again", "once"}
+        What becomes of axes that are held at the best point, or profiled: that was chosen with the model's own values.
+        Each draw chooses again by its own, for which the RMS is needed at all points of these axes; or all draws keep
+        the choice, which is not fair to the null, since the model alone was tuned. Nothing is to be chosen of axes that
+        are held `at` some value.
     n : int
         Number of draws.
     seed : int
@@ -101,6 +109,9 @@ def null_curve(
         raise SpecError(
             "this is no level of confidence", where="confidence", found=number(confidence), expected="0 to 1"
         )
+    if choose not in _CHOICES:
+        what = f"a null cannot choose {choose!r}"
+        raise SpecError(what, where="choose", hint=did_you_mean(choose, _CHOICES))
     if n < 1:
         raise SpecError("a null needs draws", where="n", found=str(n), expected="1 or more")
     if "rms_mean" not in result and "loglike_mean" in result:
@@ -110,25 +121,21 @@ def null_curve(
     check_summary(summary)
     statement = statement_of(summary.attrs, threshold=threshold, holds=None)
     settled = settle(summary, over=over, at=at, profiled=profiled)
-    array = settled.array.compute()
-    usable = np.isfinite(far_from_best(array)) & ~repeats(array)
-    if not usable.any():
-        raise SpecError("no specification has a finite value", where=by)
-    rms, against, check = _both(result, settled, np.flatnonzero(usable), by, sweep)
-    whole = np.isfinite(rms).all(axis=0) & np.isfinite(against).all(axis=0)
-    if not whole.any():
-        raise SpecError("no specification has a finite RMS of each system, and of its reference", where=by)
-    base, change = _exchange(rms[:, whole], against[:, whole], by)
-    n_systems = len(rms)
-    now, stored = (base + change.sum(axis=0)) / n_systems, array.values[usable][whole]
-    check(stored, now)
-    # Its own curve is that of the draw in which nothing is exchanged; the smaller a signed value, the better.
+    # The smaller a signed value, the better.
     sign = -1.0 if summary.attrs.get("best") == "largest" else 1.0
-    observed = sign * np.sort(sign * now)
+    how = treatment_of(summary, over=over, at=at, profiled=profiled)
+    chosen = {dim for dim in (*how.held, *how.profiled) if summary.sizes[dim] > 1}
+    if choose == "again" and chosen:
+        model = _choosing_again(result, summary, how, settled, by=by, sign=sign, sweep=sweep)
+    else:
+        model = _as_chosen(result, settled, by=by, sign=sign, sweep=sweep)
+    n_systems = len(model.change)
+    # Its own curve is that of the draw in which nothing is exchanged.
+    observed = sign * np.sort(model.signed(np.ones((1, n_systems)))[0])
     size, names = observed.size, ("median", "best", "share")[: 3 if statement.holds else 2]
     ranks = np.unique(np.linspace(0, size - 1, min(size, _MOST_RANKS)).round().astype(np.int64))
     curves, drawn = np.empty((n, ranks.size)), np.empty((len(names), n))
-    rng, step = np.random.default_rng(seed), max(1, _AT_A_TIME // size)
+    rng, step = np.random.default_rng(seed), max(1, _AT_A_TIME // model.base.size)
 
     def statistics(values: FloatArray) -> list[FloatArray]:
         """Return the statistics of sorted curves, shape ``(…, specifications)``."""
@@ -137,7 +144,7 @@ def null_curve(
 
     for start in range(0, n, step):
         stays = rng.integers(0, 2, size=(min(step, n - start), n_systems)).astype(np.float64)
-        values = sign * np.sort(sign * (base + stays @ change) / n_systems, axis=1)
+        values = sign * np.sort(model.signed(stays), axis=1)
         here = slice(start, start + len(stays))
         curves[here], drawn[:, here] = values[:, ranks], statistics(values)
     seen = np.array(statistics(observed))
@@ -166,9 +173,126 @@ def null_curve(
         },
         attrs={
             **{"by": by, "statement": statement.text, "n": n, "seed": seed, "confidence": confidence},
-            **{"specifications": size, "n_left_out": int((~whole).sum()), **settled.attrs},
+            **{
+                "specifications": size,
+                "n_left_out": model.n_left_out,
+                "choose": choose if chosen else "nothing",
+                **settled.attrs,
+            },
         },
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Exchanged:
+    """The summaries of specifications as draws have them.
+
+    Attributes
+    ----------
+    base : ndarray, shape (n_points,)
+        The sum over systems behind the summary of a point if all of them are exchanged.
+    change : ndarray, shape (n_systems, n_points)
+        What each system adds to it that is not.
+    sign : float
+        By which a summary is multiplied for the smaller to be the better.
+    n_left_out : int
+        Specifications without a value.
+    choose : callable
+        From signed values of the points to those of the specifications, draw by draw.
+    """
+
+    base: FloatArray
+    change: FloatArray
+    sign: float
+    n_left_out: int
+    choose: Callable[[FloatArray], FloatArray]
+
+    def signed(self, stays: FloatArray) -> FloatArray:
+        """Return the signed values of the specifications in draws, of which 1 says for each system that it stays."""
+        return self.choose(self.sign * (self.base + stays @ self.change) / len(self.change))
+
+
+def _as_chosen(result: xr.Dataset, settled: Settled, *, by: str, sign: float, sweep: Sweep | None) -> _Exchanged:
+    """Return the specifications alone, with what is held or profiled where the whole result has its best."""
+    array = settled.array.compute()
+    usable = np.isfinite(far_from_best(array)) & ~repeats(array)
+    if not usable.any():
+        raise SpecError("no specification has a finite value", where=by)
+    numbers = np.flatnonzero(usable)
+    index = np.unravel_index(numbers, array.shape) if array.ndim else ()
+    place: dict[str, Any] = dict(zip(map(str, array.dims), index, strict=True))
+    for dim, at in settled.points.items():
+        place[dim] = (
+            at.transpose(*array.dims).values.ravel()[numbers]
+            if getattr(at, "ndim", 0)
+            else np.full(numbers.size, int(at))
+        )
+    rms, against, check = _both(result, place, numbers.size, by, sweep)
+    whole = np.isfinite(rms).all(axis=0) & np.isfinite(against).all(axis=0)
+    if not whole.any():
+        raise SpecError(_NO_RMS, where=by)
+    base, change = _exchange(rms[:, whole], against[:, whole], by)
+    check(array.values[usable][whole], (base + change.sum(axis=0)) / len(rms))
+    return _Exchanged(base, change, sign, int((~whole).sum()), lambda values: values)
+
+
+def _choosing_again(
+    result: xr.Dataset,
+    summary: xr.DataArray,
+    how: Treatment,
+    settled: Settled,
+    *,
+    by: str,
+    sign: float,
+    sweep: Sweep | None,
+) -> _Exchanged:
+    """Return all points of the axes that are held or profiled, of which each draw chooses by its own values."""
+    whole = summary.isel(how.at).compute()
+    dims = tuple(map(str, whole.dims))
+    place: dict[str, Any] = dict(zip(dims, (each.ravel() for each in np.indices(whole.shape)), strict=True))
+    place |= {dim: np.full(whole.size, index) for dim, index in how.at.items()}
+    rms, against, check = _both(result, place, whole.size, by, sweep)
+    valid = np.isfinite(rms).all(axis=0) & np.isfinite(against).all(axis=0) & np.isfinite(whole.values.ravel())
+    base, change = _exchange(np.where(valid, rms, 0.0), np.where(valid, against, 0.0), by)
+    check(whole.values.ravel()[valid], ((base + change.sum(axis=0)) / len(rms))[valid])
+    # Over what is held, the specifications, and what is profiled.
+    held, rest = (tuple(dim for dim in dims if dim in each) for each in (how.held, how.profiled))
+    over = tuple(dim for dim in dims if dim in how.over)
+    order = [dims.index(dim) for dim in (*held, *over, *rest)]
+    sizes = [prod(whole.sizes[dim] for dim in each) for each in (held, over, rest)]
+
+    def arranged(values: Any) -> Any:
+        """Return values of the points over what is held, the specifications, and what is profiled, draws first."""
+        grid = values.reshape(-1, *whole.shape).transpose(0, *(1 + axis for axis in order))
+        return grid.reshape(-1, *sizes)
+
+    there = arranged(valid)[0].any(axis=2)
+    place_of = arranged(np.arange(whole.size))[0]
+    array = settled.array.transpose(*over)
+    usable = np.isfinite(far_from_best(array)) & ~repeats(array)
+    at_best = (
+        int(np.ravel_multi_index([int(settled.points[dim]) for dim in held], [whole.sizes[dim] for dim in held]))
+        if held
+        else 0
+    )
+    specifications = np.flatnonzero(usable.ravel() & there[at_best])
+    if not specifications.size:
+        raise SpecError(_NO_RMS, where=by)
+    # A place without a value of each specification has no curve to compare.
+    eligible = there[:, specifications].all(axis=1)
+    held_of = np.empty(whole.size, dtype=np.intp)
+    held_of[place_of.ravel()] = np.repeat(np.arange(sizes[0]), sizes[1] * sizes[2])
+    barred = ~valid | ~eligible[held_of]
+
+    def choose(values: FloatArray) -> FloatArray:
+        values[:, barred] = np.inf
+        # In the order of the result, so that of equal points the first one is taken, as it is of the result itself.
+        best = held_of[values.argmin(axis=1)]
+        here = arranged(values)[np.arange(len(values)), best]
+        found: FloatArray = here[:, specifications].min(axis=2)
+        return found
+
+    return _Exchanged(base, change, sign, int((usable.ravel() & ~there[at_best]).sum()), choose)
 
 
 def _exchange(rms: FloatArray, against: FloatArray, by: str) -> tuple[FloatArray, FloatArray]:
@@ -187,32 +311,23 @@ def _keeps_rms(result: xr.Dataset) -> bool:
 
 
 def _both(
-    result: xr.Dataset, settled: Settled, numbers: npt.NDArray[np.intp], by: str, sweep: Sweep | None
+    result: xr.Dataset, place: Mapping[str, Any], n_points: int, by: str, sweep: Sweep | None
 ) -> tuple[FloatArray, FloatArray, Callable[[FloatArray, FloatArray], None]]:
-    """Return the RMS of each system under the model and under the reference, at some of the specifications.
+    """Return the RMS of each system under the model and under the reference, at points given by their places.
 
     Also what holds the summary of these against the one that is stored.
     """
-    array = settled.array
-    index = np.unravel_index(numbers, array.shape) if array.ndim else ()
-    place: dict[str, Any] = dict(zip(map(str, array.dims), index, strict=True))
-    for dim, at in settled.points.items():
-        place[dim] = (
-            at.transpose(*array.dims).values.ravel()[numbers]
-            if getattr(at, "ndim", 0)
-            else np.full(numbers.size, int(at))
-        )
     if _keeps_rms(result):
         of = system_values(result, "win_rate", sweep=sweep)
-        if of.n_systems * numbers.size > _MOST_VALUES:
+        if of.n_systems * n_points > _MOST_VALUES:
             most = _MOST_VALUES // of.n_systems
-            raise _too_many(numbers.size, most)
+            raise _too_many(n_points, most)
         points = {dim: xr.DataArray(each, dims="specification") for dim, each in place.items()}
         of = replace(of, summary=by)
         rms, against = (each.reshape(of.n_systems, -1) for each in of.pair(points))
         return rms, against, of.check
-    if numbers.size > _MOST_EVALUATED:
-        raise _too_many(numbers.size, _MOST_EVALUATED)
+    if n_points > _MOST_EVALUATED:
+        raise _too_many(n_points, _MOST_EVALUATED)
     names = [(name, dim) for dim in grid_dims(result) for name in axes_along(result, dim)]
     columns = {name: result[name].values[place[dim]].tolist() for name, dim in names}
     places = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] or [{}]
@@ -225,5 +340,5 @@ def _too_many(found: int, most: int) -> SpecError:
         where="over",
         found=f"{found:,}",
         expected=f"at most {most:,}",
-        hint="ask over fewer axes with over=, or hold some of them with at=",
+        hint="ask over fewer axes with over=, hold some of them with at=, or keep what was chosen with choose='once'",
     )

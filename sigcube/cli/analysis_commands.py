@@ -181,6 +181,9 @@ def curve(
     null: Annotated[
         int, typer.Option(min=0, metavar="N", help="Compare with N curves of a model no better than the reference.")
     ] = 0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Let null curves keep what was held or profiled, and not choose it again.")
+    ] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page about the curve as well.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -212,9 +215,9 @@ def curve(
             shares = [row | {"weight": int(row["weight"])} for row in rows_of(of_all, ["role", "weight", "share"])]
             tables["roles"] = "Share by role", shares
     if null:
-        told = analysis.null_curve(
-            opened, by=found.of, threshold=threshold, over=over, at=places, profiled=profiled, n=null, seed=seed
-        )
+        asked = {"over": over, "at": places, "profiled": profiled, "choose": "once" if once else "again"}
+        told = analysis.null_curve(opened, by=found.of, threshold=threshold, n=null, seed=seed, **asked)
+        about["null_chooses"] = told.choose
         columns = ["statistic", "observed", "null_low", "null_high", "p_value"]
         tables["null"] = f"Against {null:,} null curves", rows_of(told, columns)
     moves = rows_of(found, ["axis", "moves", "lowest", "lowest_at", "highest", "highest_at"])

@@ -46,7 +46,8 @@ def where_true(cube: xr.Dataset, condition: str) -> xr.DataArray:
     cube : Dataset
         A cube; its variables of points and of systems, and the names of its systems, are the names in the condition.
     condition : str
-        Comparisons of numbers or texts, combined by ``and``, ``or``, ``not``; ``in [...]``; ``+ - * /``; parentheses.
+        Comparisons of numbers or texts, combined by ``and``, ``or``, ``not``; ``in [...]``; ``+ - * /``; ``abs(…)``;
+        parentheses.
 
     Returns
     -------
@@ -101,6 +102,8 @@ class _Reader:
                 # Flags have no sign.
                 minus = -1 if isinstance(number, int) else -1.0
                 return _NUMBER, minus * number if isinstance(sign, ast.USub) else number
+            case ast.Call(func=ast.Name(id="abs"), args=[operand], keywords=[]):
+                return _NUMBER, abs(self._read_as(_NUMBER, operand) * 1.0)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
                 # Whole numbers would overflow unseen.
                 sides = [self._read_as(_NUMBER, side) * 1.0 for side in (left, right)]
@@ -118,7 +121,9 @@ class _Reader:
     def _refuse(self, node: ast.expr) -> NoReturn:
         meant = _MEANT.get(type(getattr(node, "op", None)))
         advice = (
-            f"write {meant!r}" if meant else "there are names, numbers, texts, comparisons, and, or, not, in, + - * /"
+            f"write {meant!r}"
+            if meant
+            else "there are names, numbers, texts, comparisons, and, or, not, in, + - * /, abs()"
         )
         raise self.error(f"a condition cannot have {ast.unparse(node)!r}: {advice}")
 

@@ -1,7 +1,8 @@
 """The page of a specification curve: the curve and its null, the choices beneath it, and what moves the conclusion."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def curve_page(
     if every is not None:
         cards.append(Card("One role at a time", _ROLES, table=_roles(every)))
     if null is not None:
-        cards.append(Card("Against the null", _NULL_TEXT, table=_tests(null), wide=True))
+        cards.append(Card("Against the null", _NULL_TEXT[null.attrs["choose"]], table=_tests(null), wide=True))
     cards.append(Card("Each choice", "The specifications with this choice.", table=_options(curve, every), full=True))
     notes = {text: curve.attrs[key] for text, key in _TREATED.items() if curve.attrs[key] != "nothing"}
     notes |= {key: str(result.attrs[key]) for key in ("cube", "sample", "citation") if key in result.attrs}
@@ -90,9 +91,12 @@ def curve_page(
 
 
 _ROLES = "The axes of one role vary, all others are at the best point; and all at once."
-_NULL_TEXT = (
-    "Statistics of the curve. Where axes are at the best point or profiled, the data chose their values, and the null"
-    " does not choose again."
+_NULL_TEXT: Mapping[str, str] = MappingProxyType(
+    {
+        "again": "What is held at the best point or profiled, each null curve chooses by its own values.",
+        "once": "What is held at the best point or profiled was chosen with the data, and null curves keep it.",
+        "nothing": "The data chose nothing here.",
+    }
 )
 _TREATED = {"specifications over": "over", "held": "held", "best taken over": "profiled", "weights": "weights"}
 

@@ -130,6 +130,12 @@ def chi_sq(pull: float) -> float:
     return pull * pull
 
 
+def inverse_variance(error: float, error_floor: float) -> float:
+    """1/σ² with σ as in a pull."""
+    sigma = max(error, error_floor)
+    return 1.0 / (sigma * sigma)
+
+
 def log_ratio(predicted: float, observed: float) -> float:
     """log₁₀(observation/prediction), dex."""
     return log10(observed / predicted)
@@ -150,7 +156,7 @@ def ratio(predicted: float, observed: float) -> float:
     return predicted / observed
 
 
-_TERMS = (residual, residual_sq, pull, chi_sq, log_ratio, log_ratio_sq, log_v_ratio_sq, ratio)
+_TERMS = (residual, residual_sq, pull, chi_sq, inverse_variance, log_ratio, log_ratio_sq, log_v_ratio_sq, ratio)
 
 #: The terms that metrics add up, and the terms behind them.
 METRIC_TERMS: Mapping[str, Term] = MappingProxyType({term.__name__: term for term in _TERMS})
@@ -169,6 +175,11 @@ def itself(n: float, total: float) -> float:
 def root_mean_square(n: float, total_sq: float) -> float:
     """√(Σ x² / n)."""
     return np.sqrt(total_sq / n)
+
+
+def weighted_root_mean_square(n: float, total_sq: float, total_weight: float) -> float:
+    """√(Σ w x² / Σ w)."""
+    return np.sqrt(total_sq / total_weight)
 
 
 def standard_deviation(n: float, total: float, total_sq: float) -> float:
@@ -190,6 +201,14 @@ _LOG, _LOG_SQ = "log_ratio", "log_ratio_sq"
 _LOG_V, _LOG_V_SQ = "log_v_ratio", "log_v_ratio_sq"
 _METRICS = (
     Metric("rms", "RMS residual", ("residual_sq",), root_mean_square, "system", None),
+    Metric(
+        "rms_weighted",
+        "RMS residual, weighted by 1/σ²",
+        ("chi_sq", "inverse_variance"),
+        weighted_root_mean_square,
+        "system",
+        None,
+    ),
     Metric("bias", "mean residual", ("residual",), mean, "system", None, best="zero"),
     Metric("chi2", "χ²", ("chi_sq",), itself, "system", ""),
     Metric("chi2_red", "reduced χ²", ("chi_sq",), mean, "system", "", reduced=True),

@@ -112,6 +112,29 @@ def test_a_metric_that_is_taken_is_computed_though_it_is_not_usual(cubes: Path, 
 
 
 @pytest.mark.slow
+def test_a_condition_leaves_points_out_of_sweeps_fits_and_counts(cubes: Path, mock_cube: xr.Dataset) -> None:
+    condition = "0.5 * v_disk * v_disk < 0.3 * (v_gas * abs(v_gas) + 0.5 * v_disk * v_disk + 0.7 * v_bul * v_bul)"
+    of = {**A_NUMBER, "condition": condition}
+    names = ["r", "v_obs", "e_v_obs", "v_gas", "v_disk", "v_bul"]
+    packed = pack(mock_cube, sample="unflagged", variables=names)
+    gas, disk, bulge = (packed.points[name] for name in names[3:])
+    v_bar_sq = gas * abs(gas) + 0.5 * disk**2 + 0.7 * bulge**2
+    kept = 0.5 * disk**2 < 0.3 * v_bar_sq
+    assert 0 < kept.sum() < kept.size
+    assert value(cubes, **of, quantity="cube", statistic="points") == kept.sum()
+    off = np.sqrt(v_bar_sq) - packed.points["v_obs"]
+    weight = np.maximum(packed.points["e_v_obs"], 0.1) ** -2
+    parts = [slice(*ends) for ends in zip(packed.offsets[:-1], packed.offsets[1:], strict=True)]
+    rms = [np.sqrt(np.average(off[p][kept[p]] ** 2, weights=weight[p][kept[p]])) for p in parts if kept[p].any()]
+    newton = {**of, "kernel": "newton", "quantity": "sweep"}
+    assert value(cubes, **newton, take="rms_weighted_mean") == pytest.approx(np.mean(rms), rel=1e-12)
+    assert value(cubes, **newton, take="rms", statistic="number", within=[0.0, 1e9]) == len(rms)
+    models = {"sigma": MODELS["sigma"]}
+    fit = Fit(mock_cube, sample="unflagged", where=condition, models=models, scope="sample").run()
+    assert value(cubes, **of, quantity="fit", models=models, scope="sample", take="A", model="sigma") == float(fit.A)
+
+
+@pytest.mark.slow
 def test_a_metric_whose_best_point_is_taken_is_computed_though_it_is_not_usual(
     cubes: Path, mock_cube: xr.Dataset
 ) -> None:

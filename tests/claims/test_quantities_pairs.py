@@ -9,7 +9,7 @@ import xarray as xr
 
 from sigcube.claims.quantities.swept import PairedKeys, paired
 from sigcube.cube import select
-from sigcube.errors import SpecError
+from sigcube.errors import DataError, SpecError
 from sigcube.kernels import KERNELS
 from tests.claims.rows import OneCube
 
@@ -59,9 +59,10 @@ def test_of_those_within_two_ends(context: OneCube, mock_cube: xr.Dataset, by_ha
     # Both ends are systems' own values, and count.
     low, high = float(points[5]), float(points[20])
     chosen = (mock_cube["n_points"].values >= low) & (mock_cube["n_points"].values <= high)
-    found = paired(keys(where={"n_points": (low, high)}), context)
+    found = paired(keys(condition=f"{low} <= n_points <= {high}"), context)
     assert found.value == pytest.approx((by_hand[0] < by_hand[1])[chosen].mean())
     assert found.details["systems"] == str(chosen.sum())
+    assert found.spec.count("n_points <= ") == 2
 
 
 def test_the_specs_of_both_are_told(context: OneCube) -> None:
@@ -74,12 +75,16 @@ def test_the_specs_of_both_are_told(context: OneCube) -> None:
     ("given", "message"),
     [
         ({"systems": ["nowhere"]}, "there is no galaxy 'nowhere' here"),
-        ({"where": {"n_points": (-2.0, -1.0)}}, "there is no system to compare"),
     ],
 )
 def test_nobody_is_refused(context: OneCube, given: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         paired(keys(**given), context)
+
+
+def test_a_condition_that_nobody_meets_is_refused(context: OneCube) -> None:
+    with pytest.raises(DataError, match="holds no system where n_points < 0"):
+        paired(keys(condition="n_points < 0"), context)
 
 
 def test_a_reference_without_a_kernel_is_refused() -> None:

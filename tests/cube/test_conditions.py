@@ -47,6 +47,8 @@ HOLDS: list[tuple[str, list[int]]] = [
     ("quality in (3, 2.0)", [1, 2, 4]),
     ("inclination / 2 - 5 * (3 - quality) == 5 - 10", [0]),
     ("-inclination < -(50)", [2, 4]),
+    ("abs(inclination - 50) <= 10", [1, 2]),
+    ("abs(-quality) == 2 and abs(-3) == 3", [1, 4]),
     ("quality / 0 > 1e300", [0, 1, 2, 3, 4]),
     # bits of flags have no sign, and do not overflow
     ("system_flag - 1 < 0 and -system_flag <= 0", [0, 1, 2, 3, 4]),

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sigcube
+from sigcube import analysis
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore.explorer import Explorer, answers
 from sigcube.explore.explorer import follow as follow_module
@@ -491,11 +492,39 @@ def test_an_answer_for_a_page_that_was_closed_is_dropped(explorer: Explorer, mon
 
 def test_every_tab_has_an_answer(explorer: Explorer) -> None:
     applying = [tab for tab in TABS if tab.applies(explorer.data)]
-    assert [tab.title for tab in applying] == ["Best", "Profiles", "Sensitivity", "Ablation", "Specification curve"]
+    assert [tab.title for tab in applying] == [
+        "Best",
+        "Profiles",
+        "Sensitivity",
+        "Ablation",
+        "Specification curve",
+        "Robustness",
+        "Hold-out",
+        "Bootstrap",
+        "Trade-off",
+    ]
     for tab in applying:
-        found = tab.content(explorer.start, explorer.data)
-        assert isinstance(found[0], str)
-        assert len(found) > 1, tab.title
+        for metric in ("rms_mean", "win_rate", "scatter_g"):
+            found = tab.content(explorer.start.changed(metric=metric), explorer.data)
+            assert isinstance(found[0], str)
+            assert len(found) > 1, tab.title
+            assert all(len(row) == len(each.head) for each in found if isinstance(each, CardTable) for row in each.rows)
+
+
+def test_tabs_say_what_the_questions_answer(explorer: Explorer) -> None:
+    def table(title: str, place: int = 0) -> list[tuple[str, ...]]:
+        (tab,) = [tab for tab in TABS if tab.title == title]
+        found = tab.content(explorer.start.changed(metric="win_rate"), explorer.data)
+        return list([each for each in found if isinstance(each, CardTable)][place].rows)
+
+    result = explorer.data.result
+    share = float(analysis.robustness(result.win_rate, threshold=0.5).share.sel(role="all"))
+    assert table("Robustness")[-1][2] == f"{share:.1%}"
+    held_out = analysis.holdout(result, by="win_rate", folds=10)
+    assert len(table("Hold-out")) == held_out.sizes["fold"]
+    drawn = analysis.bootstrap(result, "win_rate", n=1000)
+    assert table("Bootstrap")[0][-1] == f"{float(drawn.share_best.max()):.1%}"
+    assert {row[0] for row in table("Trade-off")} == {*explorer.data.metrics} - {"win_rate"}
 
 
 def test_a_tab_of_ones_own_is_one_record(explored: Path) -> None:

@@ -11,6 +11,7 @@ from sigcube.model.record import inputs_of
 
 ONE_LINERS = {
     "rms": lambda p, o, e, fitted: np.sqrt(np.mean((p - o) ** 2)),
+    "rms_weighted": lambda p, o, e, fitted: np.sqrt(np.average((p - o) ** 2, weights=np.maximum(e, 0.1) ** -2)),
     "bias": lambda p, o, e, fitted: np.mean(p - o),
     "chi2": lambda p, o, e, fitted: np.sum(((p - o) / np.maximum(e, 0.1)) ** 2),
     "chi2_red": lambda p, o, e, fitted: np.sum(((p - o) / np.maximum(e, 0.1)) ** 2) / (p.size - fitted),
@@ -84,8 +85,9 @@ def test_accelerations_scatter_twice_as_much() -> None:
 def test_sums_are_added_up_once() -> None:
     assert sums_of(find_metrics(METRICS)) == (
         "residual_sq",
-        "residual",
         "chi_sq",
+        "inverse_variance",
+        "residual",
         "ratio",
         "deviance",
         "log_ratio",

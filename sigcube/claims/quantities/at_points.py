@@ -147,7 +147,7 @@ def versus(keys: VersusKeys, context: Context) -> Found:
     cube = keys.selected(context)
     ratio = term_values(keys.kernel, cube, keys.term, keys.settings) / term_values(name, cube, keys.term, other)
     value = keys.reduced(keys.of_system(abs(ratio - 1.0)), keys.term)
-    points = f"{int(np.isfinite(ratio.values).sum())} of {keys.sample} of {keys.dataset}"
+    points = f"{int(np.isfinite(ratio.values).sum())} of {keys.sample_text()}"
     kind = kind_of(cube).name
     details = {"term": keys.term, "points": points, **model_text(keys.kernel, keys.settings, kind=kind, term=keys.term)}
     reference = model_text(name, other, kind=kind, term=keys.term)

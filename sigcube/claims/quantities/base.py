@@ -81,10 +81,16 @@ class SampleKeys(Keys):
 
     dataset: str
     sample: str = "all"
+    #: Only what meets it, as ``where`` of a sweep: ``"r > 2 and inclination > 40"``. (A row's ``where`` is its place.)
+    condition: str | None = None
 
     def selected(self, context: "Context") -> xr.Dataset:
-        """Return the sample."""
-        return select(context.cube(self.dataset), sample=self.sample)
+        """Return the sample, or what of it meets the condition."""
+        return select(context.cube(self.dataset), sample=self.sample, where=self.condition)
+
+    def sample_text(self) -> str:
+        """Name the sample, its dataset, and the condition if there is one."""
+        return f"{self.sample} of {self.dataset}" + (f" where {self.condition}" if self.condition else "")
 
 
 class ModelKeys(SampleKeys):

@@ -43,6 +43,8 @@ class FitKeys(ReducedKeys):
     #: Or a fit as in its file: ``models`` is a table of ``kernel``, ``free`` and ``fixed`` by name.
     dataset: str | None = None
     sample: str = "all"
+    #: Only what meets it, as ``where`` of a fit.
+    condition: str | None = None
     scope: Literal["system", "sample"] = "system"
     objective: Literal["chi2", "rms"] = "chi2"
     metrics: list[str] = Field(default=[])
@@ -130,11 +132,12 @@ def _ends(axis: Any) -> str:
 def _request(keys: FitKeys) -> dict[str, Any]:
     """Return the arguments of the fit, always in the same form."""
     given = keys.model_dump() if keys.spec is None else read_fit_file(keys.spec).arguments()
-    return {key: given[key] for key in ("sample", "scope", "objective", "metrics", "models")}
+    where = given.get("where") if keys.condition is None else keys.condition
+    return {**{key: given[key] for key in ("sample", "scope", "objective", "metrics", "models")}, "where": where}
 
 
 def _file(dataset: str, request: Mapping[str, Any]) -> str:
-    plain = {key: value for key, value in request.items() if key != "models"}
+    plain = {key: value for key, value in request.items() if key != "models" and value is not None}
     text = toml_text({"cube": f"cubes/{dataset}.zarr", **plain})
     models = [toml_text({"name": name, **model}) for name, model in request["models"].items()]
     tables = [model.replace("\n[", "\n[model.") for model in models]

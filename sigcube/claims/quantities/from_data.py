@@ -32,7 +32,7 @@ def cube_statistic(keys: CubeKeys, context: Context) -> Found:
     """Count, or reduce the values of a variable."""
     command = f"sigcube check cubes/{keys.dataset}.zarr"
     if keys.variable is None:
-        packed = pack(context.cube(keys.dataset), sample=keys.sample, variables=())
+        packed = pack(context.cube(keys.dataset), sample=keys.sample, where=keys.condition, variables=())
         count = packed.n_systems if keys.statistic == "systems" else packed.n_points
         return Found(float(count), command=command, details={"counted": str(keys.statistic)})
     chosen = keys.selected(context)
@@ -41,7 +41,7 @@ def cube_statistic(keys: CubeKeys, context: Context) -> Found:
         values = values / variable_of(chosen, keys.over)
     values = keys.of_system(values).astype(np.float64)
     n_values = str(int(np.isfinite(values.values).sum()))
-    details = {"variable": keys.variable, "sample": keys.sample, "values": n_values}
+    details = {"variable": keys.variable, "sample": keys.sample_text(), "values": n_values}
     return Found(keys.reduced(values, keys.variable), command=command, details=details)
 
 
@@ -98,7 +98,7 @@ class PopulationsKeys(SampleKeys):
 def populations(keys: PopulationsKeys, context: Context) -> Found:
     """Compare two groups."""
     test = compare_groups(
-        context.cube(keys.dataset),
+        keys.selected(context),
         value=keys.value,
         group=keys.group,
         alternative=keys.alternative,

@@ -65,7 +65,7 @@ _FREE = ("K_max", "psi_0", "delta", "v_ref")
 def missing_factor(keys: MissingFactorKeys, context: Context) -> Found:
     """Compute F of the galaxies, and what is asked of the model."""
     chosen = keys.selected(context)
-    key = f"missing factor {keys.dataset} {keys.sample} {keys.least_points}"
+    key = f"missing factor {keys.dataset} {keys.sample} {keys.condition} {keys.least_points}"
     factor = context.once(key, lambda: _factor(keys, chosen))
     wanted = np.isfinite(factor)
     if not wanted.any():

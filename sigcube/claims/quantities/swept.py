@@ -13,7 +13,6 @@ from sigcube.analysis.best import best_index
 from sigcube.analysis.labelled import metric_of
 from sigcube.claims.as_toml import toml_text
 from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings, joined_specs
-from sigcube.claims.quantities.from_data import variable_of
 from sigcube.claims.quantities.model_text import model_text
 from sigcube.cube import kind_of
 from sigcube.errors import SpecError, did_you_mean
@@ -72,6 +71,7 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
         metrics = list(dict.fromkeys([*_USUAL.get(kind, ()), *taken]))
     request = {
         "sample": keys.sample,
+        "where": keys.condition,
         "kernel": keys.kernel,
         "metrics": metrics,
         "keep": [system_dim] if system_dim else [],
@@ -87,7 +87,7 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
     details = {
         "take": _in_words(keys),
         "metric": metric.long_name if metric else "",
-        "sample": f"{keys.sample} of {keys.dataset}",
+        "sample": keys.sample_text(),
         **model_text(keys.kernel, keys.settings, kind=kind),
     }
     return Found(value, spec=_spec(keys.dataset, request), command="sigcube sweep SPEC.toml", details=details)
@@ -145,8 +145,6 @@ class PairedKeys(ModelKeys):
     take: Literal["wins", "difference"] = "wins"
     #: Only these systems.
     systems: list[str] = Field(default_factory=list)
-    #: Only systems whose variable is within two ends, both included: ``{ hubble_type = [0, 3] }``.
-    where: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _a_model_to_compare_with(self) -> "PairedKeys":
@@ -167,6 +165,7 @@ def paired(keys: PairedKeys, context: Context) -> Found:
     requests = [
         {
             "sample": keys.sample,
+            "where": keys.condition,
             "kernel": kernel,
             "metrics": [keys.metric],
             "keep": [dim],
@@ -188,7 +187,7 @@ def paired(keys: PairedKeys, context: Context) -> Found:
     reference = model_text(str(keys.reference["kernel"]), other, kind=kind)
     details = {
         "systems": str(int(both.sum())),
-        "sample": f"{keys.sample} of {keys.dataset}",
+        "sample": keys.sample_text(),
         "take": f"{keys.take} of {keys.metric}",
         **model_text(keys.kernel, keys.settings, kind=kind),
         **{f"reference, {key}": text for key, text in reference.items()},
@@ -202,11 +201,7 @@ def _wanted(keys: PairedKeys, cube: xr.Dataset, names: list[str]) -> list[str]:
     if unknown := [name for name in keys.systems if name not in names]:
         hint = did_you_mean(unknown[0], names)
         raise SpecError(f"there is no {dim} {unknown[0]!r} here", where="systems", hint=hint)
-    names = [name for name in names if not keys.systems or name in keys.systems]
-    for variable, (low, high) in keys.where.items():
-        values = variable_of(cube, variable).sel({dim: names}).values
-        names = [name for name, value in zip(names, values, strict=True) if low <= value <= high]
-    return names
+    return [name for name in names if not keys.systems or name in keys.systems]
 
 
 QUANTITIES = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from sigcube import analysis
 from sigcube.analysis.best import array_of, summary_of
@@ -140,6 +141,104 @@ def _curve(state: ExplorerState, data: ExplorerData) -> Content:
     ]
 
 
+def _robustness(state: ExplorerState, data: ExplorerData) -> Content:
+    array = summary_of(data.result, state.metric)
+    # A win rate has a natural limit; of others it is the model that is shown.
+    threshold = 0.5 if state.metric == "win_rate" else float(array.isel(_nearest_point(state, array)))
+    if not np.isfinite(threshold):
+        return [f"There is no {state.metric} at this place, with which others could be compared."]
+    found = analysis.robustness(array, threshold=threshold)
+    shares = [plain_row(role, int(w), f"{s:.1%}") for role, w, s in _columns(found, "role", "weight", "share")]
+    rows = [
+        plain_row(found["axis"].values[i], found["axis_role"].values[i], *(found[name][i].item() for name in _MOVES))
+        for i in np.argsort(-found["moves"].values)
+    ]
+    than = "one half" if state.metric == "win_rate" else f"at A, {style.plain_number(threshold)}"
+    return [
+        f"For which share of all specifications the {state.metric} is better than {than}. Where axes have roles, those"
+        " of one role vary, and the others are at the best point.",
+        CardTable(("axes that vary", "specifications", "share"), shares),
+        CardTable(("axis", "role", "moves the share by", "lowest", "at", "highest", "at"), rows),
+    ]
+
+
+def _holdout(state: ExplorerState, data: ExplorerData) -> Content:
+    by, n = _of_systems(state, data), len(data.systems)
+    found = analysis.holdout(data.result, by=by, folds=min(_FOLDS, n))
+    axes = [name for dim in grid_dims(data.result[data.metrics[0]]) for name in axes_along(data.result, dim)]
+    names = [name for name in axes if name in found.coords]
+    rows = [plain_row(*each) for each in _columns(found, *names, "n_test", "train", "test")]
+    inside, outside = (style.plain_number(found[name].item()) for name in ("in_sample", "out_of_sample"))
+    return [
+        f"The best point chosen without a part of the systems, and scored on that part by {found.by}: {inside} at the"
+        f" best point of all systems, {outside} for systems that had no part in the choice.",
+        CardTable((*names, "held out", "chosen on the others", "held out"), rows),
+    ]
+
+
+def _bootstrap(state: ExplorerState, data: ExplorerData) -> Content:
+    by = _of_systems(state, data)
+    found = analysis.bootstrap(data.result, by, n=_RESAMPLES)
+    dims = grid_dims(found["estimate"])
+    flat = found.reset_coords(drop=True) if not dims else found.stack(place=dims)
+    order = np.argsort(-np.atleast_1d(flat["share_best"].values), kind="stable")[:_FOLDS]
+    names = [name for dim in dims for name in axes_along(found["estimate"], dim)]
+    rows = []
+    for i in order:
+        here = flat.isel(place=int(i)) if dims else flat
+        own = [here[name].item() for name in (*names, "estimate", "standard_error", "low", "high")]
+        rows.append(plain_row(*own, f"{here['share_best'].item():.1%}"))
+    return [
+        f"How uncertain {by} is, had other systems been measured: {_RESAMPLES:,} resamples of them, the same at"
+        " every point. First the points that are the best most often.",
+        CardTable((*names, by, "standard error", "from", "to", "is the best in"), rows),
+    ]
+
+
+def _tradeoff(state: ExplorerState, data: ExplorerData) -> Content:
+    summaries = {name: summary_of(data.result, name) for name in data.metrics}
+    tree = xr.DataTree.from_dict({"here": xr.Dataset(summaries)})
+    rows = []
+    for other in data.metrics:
+        if other != state.metric:
+            found = analysis.tradeoff(tree, x=f"here/{state.metric}", y=f"here/{other}")
+            at = [found[name].values[i].item() for i in (0, 2, 1) for name in ("at_x", "at_y")]
+            rows.append(plain_row(other, found.sizes["point"], found["tension"].item(), *at))
+    ends = ("at its best", "there", "compromise", "there", "at the other's best", "there")
+    heads = [f"{state.metric} {each}" if i % 2 == 0 else f"other {each}" for i, each in enumerate(ends)]
+    return [
+        f"What the best {state.metric} costs another summary. A tension of 0 says that one point is best for both.",
+        CardTable(("other summary", "points that no other beats in both", "tension", *heads), rows),
+    ]
+
+
+def _columns(found: Any, *names: str) -> list[tuple[Any, ...]]:
+    """Return rows of the values of variables along one dimension."""
+    return list(zip(*(found[name].values.tolist() for name in names), strict=True))
+
+
+def _nearest_point(state: ExplorerState, array: Any) -> dict[str, int]:
+    """Return the point of the grid that is nearest to place A."""
+    found: dict[str, int] = {}
+    for dim in grid_dims(array):
+        for name in axes_along(array, dim)[:1]:
+            values, wanted = array[name].values, state.place.get(name)
+            if wanted is None or isinstance(wanted, str):
+                found[dim] = values.astype(str).tolist().index(wanted) if isinstance(wanted, str) else 0
+            else:
+                found[dim] = int(np.abs(values - wanted).argmin())
+    return found
+
+
+def _of_systems(state: ExplorerState, data: ExplorerData) -> str:
+    """Name the summary of the view if it is made of values of systems that were kept, or the mean of one that is."""
+    kept = kept_metrics(data)
+    metric = state.metric.removesuffix("_mean").removesuffix("_median")
+    rate = state.metric == "win_rate" and "rms" in kept
+    return state.metric if metric in kept or rate else f"{kept[0]}_mean"
+
+
+_FOLDS, _RESAMPLES = 10, 1000
 _MOVES = ("moves", "lowest", "lowest_at", "highest", "highest_at")
 
 
@@ -192,12 +291,27 @@ def _has_labels(data: ExplorerData) -> bool:
     return bool(label_dims(data.result[data.metrics[0]])) and bool(kept_metrics(data))
 
 
+def _keeps_few(data: ExplorerData) -> bool:
+    """Whether values of several systems were kept, few enough for all of them to be read."""
+    kept = kept_metrics(data)
+    return bool(data.axes and kept) and len(data.systems) > 1 and data.result[kept[0]].size <= _MOST_KEPT
+
+
+def _is_resampled(data: ExplorerData) -> bool:
+    return _keeps_few(data) and data.result["status"].size <= _MOST_ROWS
+
+
+def _has_two(data: ExplorerData) -> bool:
+    return _is_small(data) and len(data.metrics) > 1
+
+
 def _is_small(data: ExplorerData) -> bool:
     return bool(data.axes) and data.result["status"].size <= _MOST_SPECIFICATIONS
 
 
 # More specifications than these do not fit into memory at ease.
 _MOST_SPECIFICATIONS = 10**7
+_MOST_KEPT = 10**7
 
 TABS: tuple[ExplorerTab, ...] = (
     ExplorerTab("Best", _best),
@@ -206,6 +320,10 @@ TABS: tuple[ExplorerTab, ...] = (
     ExplorerTab("Ablation", _ablation, _has_labels),
     ExplorerTab("Specification curve", _curve, _is_small),
     ExplorerTab("Posterior", _posterior, _has_likelihood),
+    ExplorerTab("Robustness", _robustness, _is_small, of_place=True),
+    ExplorerTab("Hold-out", _holdout, _keeps_few),
+    ExplorerTab("Bootstrap", _bootstrap, _is_resampled),
+    ExplorerTab("Trade-off", _tradeoff, _has_two),
     ExplorerTab("All places", _places, lambda data: all(axis.use == "label" for axis in data.axes)),
 )
 

@@ -20,18 +20,18 @@ from sigcube.readers.mock import mock_survey
 __all__ = ["PRIORS", "Recovered", "coverage_table", "recover"]
 
 PRIORS = {
-    "A": sigcube.uniform(0.6, 1.8),
-    "g_dagger": sigcube.log_uniform(6e-11, 1.6e-10),
-    "intrinsic_scatter": sigcube.uniform(0.0, 0.1),
+    "A": sigcube.uniform(0.8, 1.6),
+    "g_dagger": sigcube.log_uniform(7e-11, 1.4e-10),
+    "intrinsic_scatter": sigcube.uniform(0.04, 0.08),
 }
 UPSILON = sigcube.lognormal(0.5, 0.1)
 LEVELS = (0.68, 0.95)
 _FIXED = {"window": "none", "amplitude": "constant"}
 _AXES = {
-    "A": sigcube.linspace(0.6, 1.8, 25),
-    "g_dagger": sigcube.geomspace(6e-11, 1.6e-10, 17),
-    "intrinsic_scatter": sigcube.linspace(0.0, 0.1, 15),
-    "upsilon_disk": tuple(0.5 * 10 ** np.linspace(-0.4, 0.4, 65)),
+    "A": sigcube.linspace(0.8, 1.6, 33),
+    "g_dagger": sigcube.geomspace(7e-11, 1.4e-10, 23),
+    "intrinsic_scatter": sigcube.linspace(0.04, 0.08, 15),
+    "upsilon_disk": tuple(0.5 * 10 ** np.linspace(-0.4, 0.4, 33)),
 }
 _DISTANCE_ERROR, _INCLINATION_ERROR = 0.10, 4.0
 

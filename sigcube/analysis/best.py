@@ -235,9 +235,9 @@ def summaries(result: xr.Dataset) -> list[str]:
 
 
 def default_summary(result: xr.Dataset) -> str:
-    """Return the name of the summary that is used unless another is chosen: ``rms_mean``, or else the first."""
+    """Return the summary that is used unless another is chosen: ``rms_mean``, ``loglike_sum``, or else the first."""
     names = summaries(result)
-    return "rms_mean" if "rms_mean" in names else names[0]
+    return next((name for name in ("rms_mean", "loglike_sum") if name in names), names[0])
 
 
 def summary_of(result: xr.Dataset, name: str | None) -> xr.DataArray:

@@ -215,8 +215,17 @@ def curve(
             shares = [row | {"weight": int(row["weight"])} for row in rows_of(of_all, ["role", "weight", "share"])]
             tables["roles"] = "Share by role", shares
     if null:
-        asked = {"over": over, "at": places, "profiled": profiled, "choose": "once" if once else "again"}
-        told = analysis.null_curve(opened, by=found.of, threshold=threshold, n=null, seed=seed, **asked)
+        told = analysis.null_curve(
+            opened,
+            by=found.of,
+            threshold=threshold,
+            over=over,
+            at=places,
+            profiled=profiled,
+            choose="once" if once else "again",
+            n=null,
+            seed=seed,
+        )
         about["null_chooses"] = told.choose
         columns = ["statistic", "observed", "null_low", "null_high", "p_value"]
         tables["null"] = f"Against {null:,} null curves", rows_of(told, columns)

@@ -48,7 +48,14 @@ def kernel_records(name: str | None = None) -> list[dict[str, Any]]:
 def metric_records() -> list[dict[str, Any]]:
     """Return each metric as JSON-able values; the unit None stands for that of what is observed."""
     return [
-        {"name": each.name, "meaning": each.long_name, "scope": each.scope, "unit": each.unit, "best": each.best}
+        {
+            "name": each.name,
+            "meaning": each.long_name,
+            "scope": each.scope,
+            "unit": each.unit,
+            "best": each.best,
+            "summaries": list(each.summaries) if each.scope == "system" else [],
+        }
         for each in METRICS.values()
     ]
 

@@ -85,11 +85,17 @@ def kernel_tables(name: str | None = None) -> list[Table]:
 
 def metric_table(records: Sequence[Mapping[str, Any]]) -> Table:
     """Return `sigcube.cli.catalogue.metric_records` as a table."""
-    of = {"system": "each system, their mean and median", "pooled": "all points of the sample"}
     rows = [
-        (each["name"], each["meaning"], _metric_unit(each["unit"]), of[each["scope"]], each["best"]) for each in records
+        (each["name"], each["meaning"], _metric_unit(each["unit"]), _of_what(each["summaries"]), each["best"])
+        for each in records
     ]
     return table("metrics", ("metric", "meaning", "unit", "one value for", "best"), rows)
+
+
+def _of_what(summaries: Sequence[str]) -> str:
+    if not summaries:
+        return "all points of the sample"
+    return f"each system, their {', '.join(summaries[:-1])} and {summaries[-1]}"
 
 
 def _metric_unit(unit: str | None) -> str:

@@ -1,13 +1,14 @@
 """What is known of the errors of the data beyond what is quoted for each point, and what ln L becomes under it."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.model import likelihood
 from sigcube.model.error_frame import ERROR_PARAMETERS, extend_frame, possible_parameters
+from sigcube.model.likelihood import FloatArray
 from sigcube.model.metrics import METRICS, Metric
 from sigcube.model.prior_quadrature import over_prior, prior_inputs
 from sigcube.model.record import Frame, Parameter, Term
@@ -19,8 +20,7 @@ _ScatterUnit = Literal["dex", "km/s"]
 _MOST_NODES = 512
 
 _VELOCITIES = ("galaxy", "star")
-
-_PREPARE = {
+_PREPARE: Mapping[tuple[bool, bool], Callable[..., tuple[FloatArray, ...]]] = {
     (True, True): likelihood.scale_variance,
     (True, False): likelihood.scale_variance_of_distance,
     (False, True): likelihood.scale_variance_of_inclination,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from sigcube.cube import Packed
@@ -54,7 +55,7 @@ def describe_errors(spec: Spec, packed: Packed) -> str:
     return "; ".join(said)
 
 
-def _held(name: str, packed: Packed) -> np.ndarray:
+def _held(name: str, packed: Packed) -> npt.NDArray[np.bool_]:
     """Return which systems have an error of zero; refuse those of which it is not known."""
     (low, high), sigma = _LIMITS[name], packed.per_system[f"e_{name}"]
     values = packed.per_system[name if name in packed.per_system else f"{name}{QUOTED}"]
@@ -67,10 +68,11 @@ def _held(name: str, packed: Packed) -> np.ndarray:
                 expected=f"{low:g} < {name} < {high:g} {_UNITS[name]}, and an error of 0 or more",
                 hint=f"leave them out, such as where = 'e_{name} >= 0 and {name} > 0', or do without that error",
             )
-    return sigma == 0.0
+    held: npt.NDArray[np.bool_] = sigma == 0.0
+    return held
 
 
-def _names(systems: Sequence[str], which: np.ndarray) -> str:
+def _names(systems: Sequence[str], which: npt.NDArray[np.bool_]) -> str:
     found = [name for name, here in zip(systems, which, strict=True) if here]
     more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
     return f"{plural(len(found), 'system')}, {', '.join(found[:_LISTED])}{more}"

@@ -124,7 +124,7 @@ def test_scatters_of_velocity_and_acceleration_keep_their_meaning_on_clusters() 
 def test_landmarks_of_many_laws_have_no_scatter_of_velocities(metric: str) -> None:
     message = (
         rf"metric '{metric}' does not fit cubes of kind 'landmark'\n  where: metrics\n  found: {metric}\n"
-        r"  expected: rms, bias, chi2, chi2_red, ratio, scatter$"
+        r"  expected: rms, rms_weighted, bias, chi2, chi2_red, ratio, scatter$"
     )
     with pytest.raises(SpecError, match=message):
         sigcube.Sweep(landmarks(), kernel="sigma", axes={"A": [1.0]}, metrics=["rms", metric])

@@ -16,8 +16,9 @@ from sigcube.analysis.model_comparison import (
     paired_tests,
     wins,
 )
+from sigcube.analysis.nuisances import marginalise
 from sigcube.analysis.null_curve import null_curve
-from sigcube.analysis.posteriors import marginalise, posterior
+from sigcube.analysis.posteriors import posterior
 from sigcube.analysis.predictive import predict
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.sampling import sampled_cases, sensitivity_of_cases

@@ -124,7 +124,16 @@ class GridSums:
         self.best = np.full(n, -1, dtype=np.int64)
         self._least = np.full(n, np.inf)
 
-    def add(self, place: Mapping[str, slice], values: FloatArray, *, seek: bool = True) -> None:
+    def add_possible(self, place: Mapping[str, slice], values: FloatArray) -> None:
+        """Add what of a part the priors allow; its values stay."""
+        found: dict[str, Any] = {}
+        for dim, prior in self._priors.items():
+            found[dim] = np.flatnonzero(np.isfinite(prior.log_density[place[dim]])) + place[dim].start
+        if all(each.size for each in found.values()):
+            own = [each - place[dim].start for dim, each in found.items()]
+            self.add(found, values[np.ix_(np.arange(len(values)), *own)], seek=False)
+
+    def add(self, place: Mapping[str, Any], values: FloatArray, *, seek: bool = True) -> None:
         """Add a part of the grid; its values, of shape ``(n, …)``, are overwritten."""
         n = len(values)
         invalid = ~np.isfinite(values)

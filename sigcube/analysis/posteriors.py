@@ -1,4 +1,4 @@
-"""The posterior of a result on its grid, exactly: marginals, intervals, the evidence; and nuisances of each system."""
+"""The posterior of a result on its grid, exactly: marginals, credible intervals, and the evidence."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.analysis.labelled import about, axes_along, grid_dims, parts
+from sigcube.analysis.labelled import about, axes_along, grid_dims
 from sigcube.analysis.likelihoods import GridSums, Likelihood, likelihood_of
 from sigcube.analysis.marginals import BOUND_FLAGS, Marginal, marginal, thinning_error
 from sigcube.analysis.prior_weights import AxisPrior, Priors, axis_priors
 from sigcube.errors import SpecError
 from sigcube.wording import number, plural
 
-__all__ = ["LEVELS", "marginalise", "posterior"]
+__all__ = ["LEVELS", "posterior"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -28,7 +28,6 @@ _FEWEST_NODES = 2.0
 _LARGE_ERROR = 0.1
 # A prior that loses more than this outside the grid is another prior.
 _LARGE_LOSS = 0.01
-_PART = 2**22
 
 
 def posterior(
@@ -59,12 +58,13 @@ def posterior(
     Returns
     -------
     Dataset
-        Over ``axis``: ``mean``, ``sd``, ``median``, ``best``, ``low`` and ``high`` of credible intervals with equal
+        Over ``axis``: ``mean``, ``sd``, ``median``, ``low`` and ``high`` of credible intervals with equal
         tails over ``level``, ``region_low``, ``region_high`` and ``region_pieces`` of the regions of highest density;
         ``at_bound``, whether the density has not gone at an end of the grid; ``nodes``, how many values carry the
-        posterior; ``prior`` in words, ``prior_lost`` outside the grid, ``quadrature_error`` of the evidence.
-        NaN for labels. ``p_<axis>`` is the marginal: a density per unit, of labels their probability. ``log_evidence``
-        and its ``log_evidence_error``; ``best_<axis>``, where the posterior is largest, and ``best_loglike`` there;
+        posterior, and ``nodes_held``, how many where all other axes are held at the best point: few on a narrow ridge;
+        ``prior`` in words, ``prior_lost`` outside the grid, ``quadrature_error`` of the evidence. NaN for labels.
+        ``p_<axis>`` is the marginal: a density per unit, of labels their probability. ``log_evidence`` and its
+        ``log_evidence_error``; ``best_<axis>``, where the posterior is largest, and ``best_loglike`` there;
         ``n_invalid``, how many grid points have no finite likelihood and so none of the weight. With `per` all of this
         for each system. The attribute ``cautions`` says in words what a reader must know.
 
@@ -76,8 +76,8 @@ def posterior(
     Notes
     -----
     On a grid the integrals are sums: weights of quadrature × prior × likelihood, in float64, the largest ln taken out.
-    The error of the evidence is estimated axis by axis from the same rule with every second value, and added up; it
-    bounds the rule's own error from above where that falls with the spacing.
+    The error of the evidence is estimated from the same rule with every second value: axis by axis, added up, or of all
+    axes at once, whichever is more. It bounds the rule's own error from above where that falls with the spacing.
     """
     likelihood = likelihood_of(result, by, systems=per is not None)
     if per is not None and per != likelihood.dim:
@@ -89,8 +89,11 @@ def posterior(
     keep = () if per is None else (per,)
     n = array.sizes[per] if per is not None else 1
     sums = GridSums(n, priors, along=[*((dim,) for dim in dims), *joint])
+    coarse = GridSums(n, {dim: axis.every_second() for dim, axis in priors.items()})
     for place, values in likelihood.parts():
-        sums.add(place, values if per is not None else values.sum(axis=0, keepdims=True))
+        own = values if per is not None else values.sum(axis=0, keepdims=True)
+        coarse.add_possible(place, own)
+        sums.add(place, own)
     possible = sums.total > 0
     if not possible.any():
         raise SpecError(f"no grid point has a finite {by}", where="by", hint="the result's status tells why")
@@ -125,6 +128,10 @@ def posterior(
             shaped(sums.probabilities(one, other) / scale, array.sizes[one], array.sizes[other]),
             about(text),
         )
+    best = sums.best_index()
+    lines = _nodes_held(likelihood, priors, best, per)
+    for row, held in zip(rows, lines, strict=True):
+        row["nodes_held"] = np.where(possible, held, np.nan)
     for name, text in _COLUMNS.items():
         table = np.stack([row[name] for row in rows], axis=1) if rows else np.empty((n, 0))
         answer[name] = (*keep, "axis"), shaped(table, len(rows)), about(text)
@@ -135,11 +142,12 @@ def posterior(
     answer["prior"] = "axis", np.array([axis.text for axis in priors.values()], dtype=object), about("prior")
     lost = np.array([axis.lost for axis in priors.values()])
     answer["prior_lost"] = "axis", lost, about("share of the prior that lies outside the grid")
-    error = np.nansum(np.stack([row["quadrature_error"] for row in rows], axis=1), axis=1) if rows else np.zeros(n)
+    by_axis = np.nansum(np.stack([row["quadrature_error"] for row in rows], axis=1), axis=1) if rows else np.zeros(n)
+    with np.errstate(invalid="ignore"):
+        error = np.fmax(by_axis, np.abs(coarse.log_total - sums.log_total))
     answer["log_evidence"] = keep, shaped(sums.log_total), about("ln of the evidence")
     answer["log_evidence_error"] = keep, shaped(error), about("estimate of the error of quadrature of ln Z")
     answer["n_invalid"] = keep, shaped(sums.n_invalid), about("grid points without a finite likelihood")
-    best = sums.best_index()
     for dim in dims:
         for name in axes_along(array, dim):
             values = array[name].values[best[dim]]
@@ -168,6 +176,7 @@ _COLUMNS = {
     "median": "median of the posterior",
     "at_bound": "side of the grid at which the density has not gone",
     "nodes": "number of values that carry the posterior, 1/Σp²",
+    "nodes_held": "the same where the other axes are held at the best point",
     "quadrature_error": "change of ln Z with every second value of the axis",
 }
 _INTERVALS = {
@@ -214,6 +223,29 @@ def _describe(shares: FloatArray, axis: AxisPrior, possible: npt.NDArray[np.bool
             found["quadrature_error"][i] = thinning_error(shares[i], axis)
         elif axis.values.dtype.kind in "iuf":
             _fill_discrete(found, i, shares[i], axis.values.astype(np.float64))
+    return found
+
+
+def _nodes_held(
+    likelihood: Likelihood, priors: Mapping[str, AxisPrior], best: Mapping[str, npt.NDArray[np.intp]], per: str | None
+) -> list[FloatArray]:
+    """Return for each axis how many values carry the posterior along it, through the best point; shape ``(n,)``."""
+    array, found = likelihood.array, []
+    for dim, axis in priors.items():
+        at: dict[str, Any] = {}
+        for other, index in best.items():
+            if other != dim:
+                at[other] = xr.DataArray(index, dims=per) if per is not None else int(index[0])
+        if per is not None:
+            at[per] = xr.DataArray(np.arange(array.sizes[per]), dims=per)
+        line = array.isel(at).transpose(..., dim).values.astype(np.float64)
+        if per is None:
+            line = line.reshape(-1, line.shape[-1]).sum(axis=0, keepdims=True)
+        line = np.where(np.isfinite(line), line, -np.inf) + (axis.log_density + axis.log_measure)
+        top = line.max(axis=1, keepdims=True)
+        share = np.exp(line - np.where(np.isfinite(top), top, 0.0))
+        with np.errstate(invalid="ignore"):
+            found.append(share.sum(axis=1) ** 2 / (share**2).sum(axis=1))
     return found
 
 
@@ -276,9 +308,14 @@ def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[st
             if (sides == flag).any():
                 told.append(f"the posterior of {name} has not gone {words}{several(sides == flag)}")
         few = np.atleast_1d(found["nodes"].isel(axis=i).values) < _FEWEST_NODES
+        ridge = np.atleast_1d(found["nodes_held"].isel(axis=i).values) < _FEWEST_NODES
         few &= sides != BOUND_FLAGS.index("any")
+        ridge &= (sides != BOUND_FLAGS.index("any")) & ~few
         if few.any():
             told.append(f"fewer than two values of {name} carry the posterior{several(few)}: sweep it more finely")
+        if ridge.any():
+            what = f"with the other axes held, fewer than two values of {name} carry the posterior{several(ridge)}"
+            told.append(f"{what}: a ridge that falls between the values; sweep more finely")
         lost = float(found["prior_lost"][i])
         if lost > _LARGE_LOSS:
             told.append(f"{lost:.1%} of the prior of {name} lies outside the grid, and was cut")
@@ -291,89 +328,3 @@ def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[st
         most = f"up to {invalid.max():,}" if n > 1 else f"{invalid.max():,}"
         told.append(f"{most} grid points have no finite likelihood, and no weight")
     return told
-
-
-def marginalise(result: xr.Dataset, prior: Priors, *, by: str = "loglike") -> xr.Dataset:
-    """Integrate the likelihood of each system over nuisances that are its own, such as its mass-to-light ratio.
-
-    A plain `posterior` takes one value of a nuisance for all systems. Here each system has its own, drawn from the
-    prior: L_g(θ) = ∫ L_g(θ, ν) π(ν) dν, before systems are multiplied.
-
-    Parameters
-    ----------
-    result : Dataset
-        Of a sweep that kept ln L of each system. It is read once, in parts.
-    prior : Mapping
-        By axis, as for `posterior`: ``{"upsilon_disk": sigcube.lognormal(0.5, 0.1)}``.
-    by : str
-        The metric that is ln L.
-
-    Returns
-    -------
-    Dataset
-        ln L of each system over the axes that remain, under the name of the metric, float64, in memory; and
-        ``marginalised_error`` of each system, the change of ln L with every second value of the nuisances, at the best
-        of what remains; ``marginalised_invalid``, at how many points its ln L is not finite, which have no weight.
-        `posterior`, `compare` and the other questions take it as a result.
-
-    Raises
-    ------
-    SpecError
-        As `posterior`, and without any axis.
-    """
-    likelihood = likelihood_of(result, by, systems=True)
-    array, dim = likelihood.array, str(likelihood.dim)
-    priors = axis_priors(array, prior, only=True)
-    if not priors:
-        raise SpecError("there is no axis to integrate over", where="prior", hint="prior={'upsilon_disk': …}")
-    rest = [name for name in grid_dims(array) if name not in priors]
-    out = np.empty((array.sizes[dim], *(array.sizes[name] for name in rest)))
-    n_invalid = np.zeros(len(out), dtype=np.int64)
-    for part in parts(array, whole=(dim, *priors), size=_PART):
-        piece = array.isel(part).transpose(dim, *rest, *priors).values.astype(np.float64)
-        there: Any = (slice(None), *(part[name] for name in rest))
-        out[there] = _integrated(piece, list(priors.values()))
-        n_invalid += np.count_nonzero(~np.isfinite(piece.reshape(len(piece), -1)), axis=1)
-    name = str(array.name)
-    coords = {key: coord for key, coord in array.coords.items() if set(map(str, coord.dims)) <= {dim, *rest}}
-    attrs = {**array.attrs, "comment": "; ".join(f"integrated over {p.axis} ~ {p.text}" for p in priors.values())}
-    found = xr.Dataset({name: ((dim, *rest), out, attrs)}, coords, dict(result.attrs))
-    found["marginalised_invalid"] = dim, n_invalid, about("grid points without a finite likelihood, and no weight")
-    found["marginalised_error"] = _error_at_best(array, found[name], priors)
-    found.attrs["marginalised"] = "; ".join(f"{p.axis} ~ {p.text}, for each {dim}" for p in priors.values())
-    return found
-
-
-def _integrated(values: FloatArray, priors: Sequence[AxisPrior]) -> FloatArray:
-    """Return ln ∫ exp(values) π over the last dimensions; NaN where a value is missing that the prior allows."""
-    weights = np.zeros(())
-    for each in priors:
-        weights = weights[..., np.newaxis] + (each.log_density + each.log_measure)
-    axes = tuple(range(values.ndim - len(priors), values.ndim))
-    possible = np.isfinite(weights)
-    missing = (np.isnan(values) & possible).all(axis=axes)
-    terms = np.where(np.isfinite(values), values, -np.inf) + weights
-    top = terms.max(axis=axes, keepdims=True)
-    base = np.where(np.isfinite(top), top, 0.0)
-    with np.errstate(divide="ignore"):
-        found = np.log(np.exp(terms - base).sum(axis=axes)) + base.reshape(base.shape[: axes[0]])
-    return np.where(missing, np.nan, found)
-
-
-def _error_at_best(array: xr.DataArray, integrated: xr.DataArray, priors: Mapping[str, AxisPrior]) -> xr.DataArray:
-    """Return the change of each system's integral with every second value, where all together are most likely."""
-    (dim, *rest) = map(str, integrated.dims)
-    total = integrated.values.sum(axis=0)
-    best = np.unravel_index(int(np.nanargmax(total)) if np.isfinite(total).any() else 0, total.shape)
-    here = array.isel(dict(zip(rest, map(int, best), strict=True))).transpose(dim, *priors)
-    values = here.values.astype(np.float64)
-    thinned = {name: each.thinned() for name, each in priors.items()}
-    error = np.zeros(len(values))
-    whole = _integrated(values, list(priors.values()))
-    for axis, (name, each) in enumerate(thinned.items(), 1):
-        if each is not None:
-            index, own = each
-            some = [own if other == name else prior for other, prior in priors.items()]
-            error += np.abs(_integrated(values.take(index, axis=axis), some) - whole)
-    text = "change of ln L with every second value of the nuisances, at the best point"
-    return xr.DataArray(error, dims=dim, attrs=about(text))

@@ -13,7 +13,8 @@ from scipy.special import ndtri
 from sigcube.analysis.grid_draws import WeightedPoints, weighted_points
 from sigcube.analysis.labelled import about, axes_along, grid_dims
 from sigcube.analysis.likelihoods import Likelihood, likelihood_of
-from sigcube.analysis.posteriors import LEVELS, marginalise
+from sigcube.analysis.nuisances import marginalise
+from sigcube.analysis.posteriors import LEVELS
 from sigcube.analysis.prior_weights import Priors, axis_priors
 from sigcube.cube import kind_of
 from sigcube.errors import SpecError, did_you_mean

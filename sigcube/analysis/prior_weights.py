@@ -83,6 +83,16 @@ class AxisPrior:
         measure = quadrature(self.values[index], in_logs=self.in_logs)
         return index, replace(self, values=self.values[index], log_density=self.log_density[index], measure=measure)
 
+    def every_second(self) -> "AxisPrior":
+        """Return the prior of the thinned values as one over all of them, which leaves the others out."""
+        thinned = self.thinned()
+        if thinned is None:
+            return self
+        index, own = thinned
+        log_density, measure = np.full(self.log_density.shape, -np.inf), np.ones(self.log_density.shape)
+        log_density[index], measure[index] = own.log_density, own.measure
+        return replace(self, log_density=log_density, measure=measure)
+
 
 def axis_priors(
     data: xr.DataArray, given: Priors | None, *, only: bool = False, where: str = "prior"

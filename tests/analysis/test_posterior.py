@@ -125,7 +125,7 @@ def test_it_is_the_same_however_the_result_is_held_and_cut(monkeypatch: pytest.M
     for other in (result, lazy):
         xr.testing.assert_allclose(posterior(other, prior=prior, pairs=[("x", "y")]), whole, rtol=1e-9)
     nuisance = {"y": sigcube.lognormal(1.0, 0.3)}
-    monkeypatch.setattr("sigcube.analysis.posteriors._PART", 200)
+    monkeypatch.setattr("sigcube.analysis.nuisances._PART", 200)
     xr.testing.assert_allclose(marginalise(lazy, nuisance), marginalise(result, nuisance), rtol=1e-12)
 
 
@@ -296,3 +296,15 @@ def test_a_rule_of_quadrature_integrates_what_it_should(n: int) -> None:
         assert rule @ x**3 == pytest.approx((16 - 0.5**4) / 4, rel=1e-12)
     in_logs = np.geomspace(0.5, 2.0, n)
     assert quadrature(in_logs, in_logs=True) @ (1 / in_logs) == pytest.approx(log(4.0))
+
+
+def test_a_ridge_between_the_values_is_told_of() -> None:
+    x = np.linspace(-2, 2, 21)
+    # Wide along each axis, and narrow across: a tenth of a step.
+    of = -0.5 * ((x[:, None] + x) / 0.02) ** 2 - 0.5 * ((x[:, None] - x) / 1.5) ** 2
+    result = xr.Dataset({"loglike": (("galaxy", "x", "y"), of[np.newaxis])}, {"galaxy": ["a"], "x": x, "y": x})
+    found = posterior(result)
+    assert (found["nodes"] > 5).all()
+    assert (found["nodes_held"] < 1.1).all()
+    assert found["log_evidence_error"].item() > 0.5
+    assert found.attrs["cautions"].count("a ridge that falls between the values") == 2

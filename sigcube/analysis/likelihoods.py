@@ -13,9 +13,12 @@ from sigcube.analysis.labelled import check_result, flat_numbers, grid_dims, kep
 from sigcube.analysis.prior_weights import AxisPrior
 from sigcube.errors import SpecError
 
-__all__ = ["GridSums", "Likelihood", "likelihood_of"]
+__all__ = ["KEPT_AS", "GridSums", "Likelihood", "likelihood_of"]
 
 FloatArray = npt.NDArray[np.float64]
+
+#: An attribute of ln L: the type in which the values that it was made of were kept.
+KEPT_AS = "kept_as"
 
 # Values that are read at a time.
 _PART = 2**21
@@ -60,8 +63,9 @@ class Likelihood:
 
     def rounding(self, place: Mapping[str, Any]) -> float:
         """Return the standard error of ln L of all systems at a place that comes from how the values are stored."""
-        values = self.array.isel(place).values
-        last = np.spacing(np.abs(values)).astype(np.float64)
+        values = np.abs(self.array.isel(place).values)
+        # What was integrated over nuisances is no more exact than what it was made of.
+        last = np.spacing(values.astype(self.array.attrs.get(KEPT_AS, values.dtype))).astype(np.float64)
         return float(np.sqrt((last**2).sum() / 12.0))
 
 

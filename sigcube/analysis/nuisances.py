@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.labelled import about, grid_dims, parts
-from sigcube.analysis.likelihoods import likelihood_of
+from sigcube.analysis.likelihoods import KEPT_AS, likelihood_of
 from sigcube.analysis.prior_weights import AxisPrior, Priors, axis_priors
 from sigcube.errors import SpecError
 
@@ -63,7 +63,11 @@ def marginalise(result: xr.Dataset, prior: Priors, *, by: str = "loglike") -> xr
         n_invalid += np.count_nonzero(~np.isfinite(piece.reshape(len(piece), -1)), axis=1)
     name = str(array.name)
     coords = {key: coord for key, coord in array.coords.items() if set(map(str, coord.dims)) <= {dim, *rest}}
-    attrs = {**array.attrs, "comment": "; ".join(f"integrated over {p.axis} ~ {p.text}" for p in priors.values())}
+    attrs = {
+        **array.attrs,
+        KEPT_AS: str(array.dtype),
+        "comment": "; ".join(f"integrated over {p.axis} ~ {p.text}" for p in priors.values()),
+    }
     found = xr.Dataset({name: ((dim, *rest), out, attrs)}, coords, dict(result.attrs))
     found["marginalised_invalid"] = dim, n_invalid, about("grid points without a finite likelihood, and no weight")
     found["marginalised_error"] = _error_at_best(array, found[name], priors)

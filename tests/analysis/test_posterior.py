@@ -308,3 +308,16 @@ def test_a_ridge_between_the_values_is_told_of() -> None:
     assert (found["nodes_held"] < 1.1).all()
     assert found["log_evidence_error"].item() > 0.5
     assert found.attrs["cautions"].count("a ridge that falls between the values") == 2
+
+
+def test_the_rounding_of_what_was_kept_is_said() -> None:
+    result = gaussian_result(x=np.linspace(-2, 2, 21), y=np.linspace(0.4, 2.4, 21))
+    result["loglike"] = result.loglike - 1000.0
+    kept = result.assign(loglike=result.loglike.astype(np.float32))
+    rounding = posterior(kept).attrs["rounding"]
+    # A unit in the last place of 1000 is 6.1e-5; six of them, each uniform within one.
+    assert rounding == pytest.approx(2.0**-14 * np.sqrt(6 / 12))
+    assert abs(posterior(kept)["log_evidence"] - posterior(result)["log_evidence"]).item() < 3 * rounding
+    marginal = marginalise(kept, {"y": sigcube.uniform(0.4, 2.4)})
+    assert posterior(marginal).attrs["rounding"] == pytest.approx(rounding)
+    assert posterior(result).attrs["rounding"] < 1e-12

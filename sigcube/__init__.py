@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sigcube import claims, kernels
+    from sigcube.analysis.priors import log_uniform, lognormal, normal, uniform
     from sigcube.cube import open_cube
     from sigcube.errors import SigcubeError
     from sigcube.explore import figures
@@ -34,9 +35,13 @@ __all__ = [
     "geomspace",
     "kernels",
     "linspace",
+    "log_uniform",
+    "lognormal",
+    "normal",
     "open_cube",
     "open_joint",
     "open_result",
+    "uniform",
     "verify",
 ]
 
@@ -53,9 +58,13 @@ _HOMES = {
     "Sweep": "sigcube.sweep",
     "geomspace": "sigcube.plan.grid",
     "linspace": "sigcube.plan.grid",
+    "log_uniform": "sigcube.analysis.priors",
+    "lognormal": "sigcube.analysis.priors",
+    "normal": "sigcube.analysis.priors",
     "open_cube": "sigcube.cube",
     "open_joint": "sigcube.store.joint",
     "open_result": "sigcube.store.result",
+    "uniform": "sigcube.analysis.priors",
     "verify": "sigcube.verification",
 }
 

@@ -97,6 +97,15 @@ def test_the_papers_are_checked_with_sparc(folder: Path, sparc_path: Path) -> No
     assert None not in found.values()
 
 
+@pytest.mark.slow
+def test_a_referee_is_answered_with_sparc(folder: Path, sparc_path: Path) -> None:
+    (folder / "cubes").mkdir()
+    (folder / "cubes" / "sparc.zarr").symlink_to(sparc_path)
+    names, _ = _run(ROOT / "notebooks" / "07_what_a_referee_asks.ipynb")
+    assert names["mond"].sizes["galaxy"] == 171
+    assert names["compared"]["model"].values[-1] == "Newton"
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_stripped_and_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

@@ -98,7 +98,7 @@ def test_the_citation_has_the_version() -> None:
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    everything = [*project["dependencies"], *extras["plot"], *extras["sa"]]
+    everything = [*project["dependencies"], *extras["plot"], *extras["arviz"], *extras["sa"]]
     declared = {re.split(r"[<>=]", each)[0] for each in everything}
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "sigcube").rglob("*.py")]
     nodes = [node for text in sources for node in ast.walk(ast.parse(text))]

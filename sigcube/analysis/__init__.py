@@ -1,9 +1,12 @@
-"""Questions to results, and statistics of cubes: best points, sensitivity, ablations, comparisons, controls."""
+"""Questions to results, and statistics of cubes: best points, posteriors, sensitivity, ablations, comparisons."""
 
 from sigcube.analysis.ablations import ablation
+from sigcube.analysis.arviz_export import to_arviz
 from sigcube.analysis.best import best, profile
+from sigcube.analysis.comparing import compare
 from sigcube.analysis.controls import Control, permutation_control
-from sigcube.analysis.group_comparison import Comparison, compare
+from sigcube.analysis.group_comparison import Comparison, compare_groups
+from sigcube.analysis.leave_one_out import leave_one_out
 from sigcube.analysis.model_comparison import (
     PairedTests,
     WinRate,
@@ -13,7 +16,10 @@ from sigcube.analysis.model_comparison import (
     paired_tests,
     wins,
 )
+from sigcube.analysis.nuisances import marginalise
 from sigcube.analysis.null_curve import null_curve
+from sigcube.analysis.posteriors import posterior
+from sigcube.analysis.predictive import predict
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.sampling import sampled_cases, sensitivity_of_cases
 from sigcube.analysis.specifications import robustness, specification_curve
@@ -33,11 +39,16 @@ __all__ = [
     "bootstrap_win_rate",
     "combined",
     "compare",
+    "compare_groups",
     "holdout",
+    "leave_one_out",
+    "marginalise",
     "model_summary",
     "null_curve",
     "paired_tests",
     "permutation_control",
+    "posterior",
+    "predict",
     "profile",
     "reselect",
     "robustness",
@@ -45,6 +56,7 @@ __all__ = [
     "sensitivity",
     "sensitivity_of_cases",
     "specification_curve",
+    "to_arviz",
     "tradeoff",
     "trends",
     "wins",

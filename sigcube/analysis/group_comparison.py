@@ -9,7 +9,7 @@ import xarray as xr
 from sigcube.cube import kind_of, select
 from sigcube.errors import DataError, SpecError, did_you_mean
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare_groups"]
 
 Alternative = Literal["less", "greater", "two-sided"]
 
@@ -53,7 +53,7 @@ class Comparison:
         )
 
 
-def compare(
+def compare_groups(
     cube: xr.Dataset,
     *,
     value: str = "f_dm",

@@ -1,13 +1,13 @@
 """The commands that ask a result: best, profile, sensitivity, ablation, curve, holdout, tradeoff and trends."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sigcube.cli.app import AsJson, print_json, print_tables
+from sigcube.cli.answers import Rows, answer_cell, print_answer, rows_of
+from sigcube.cli.app import AsJson
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,10 +35,7 @@ Threshold = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Of the random numbers: the same seed, the same answer.")]
 
-Rows = list[dict[str, Any]]
-
-# What is printed as a percentage, and a component that a table leaves out.
-_SHARES = ("first", "total", "shapley", "share")
+# A component that a table leaves out.
 _LITTLE = 0.001
 
 
@@ -65,17 +62,17 @@ def best(
             row = {per: system, found.by: here[found.by].item()}
             for name, flag in zip(names, here["at_bound"].values, strict=True):
                 value, lies = here[name].item(), words[flag]
-                cell = "any" if lies == "any" else _cell(name, value) + f", {lies}" * (lies in ("lower", "upper"))
+                cell = "any" if lies == "any" else answer_cell(name, value) + f", {lies}" * (lies in ("lower", "upper"))
                 row |= {name: value, f"{name} lies": lies} if as_json else {name: cell}
             rows.append(row)
-        _show(about, as_json, systems=(f"Best {found.by} of each {per}", rows))
+        print_answer(about, as_json, systems=(f"Best {found.by} of each {per}", rows))
         return
     for name, flag in zip(names, found["at_bound"].values, strict=True):
         box = {end: f"{name}_{end}" for end in ("low", "high", "within")}
         ends = {end: found[each].item() if each in found else None for end, each in box.items()}
         rows.append({"axis": name, "best": found[name].item(), "lies": words[flag], **ends})
     there = [{"summary": str(n), "value": found[n].item()} for n in found.data_vars if n in opened and n != "at_bound"]
-    _show(about, as_json, axes=(f"Best {found.by}", rows), summaries=("There", there))
+    print_answer(about, as_json, axes=(f"Best {found.by}", rows), summaries=("There", there))
 
 
 def profile(
@@ -92,7 +89,7 @@ def profile(
     array = summary_of(open_result(result), by)
     found, name = analysis.profile(array, axis), str(array.name)
     columns = [each for each in dict.fromkeys([axis, name, *_axes(array)]) if each in found]
-    _show({"by": name, "along": axis}, as_json, profile=(f"Best {name} along {axis}", _rows(found, columns)))
+    print_answer({"by": name, "along": axis}, as_json, profile=(f"Best {name} along {axis}", rows_of(found, columns)))
 
 
 def sensitivity(
@@ -123,16 +120,16 @@ def sensitivity(
         axes: Any = found["axis"].values
         shares = zip(found[dim].values, found["shapley"].values.tolist(), strict=True)
         rows = [
-            {dim: name, **{a: share if as_json else _cell("share", share) for a, share in zip(axes, each, strict=True)}}
+            {dim: name} | {a: v if as_json else answer_cell("share", v) for a, v in zip(axes, each, strict=True)}
             for name, each in shares
         ]
-        _show(about, as_json, shapley=(f"{title}: Shapley shares", rows))
+        print_answer(about, as_json, shapley=(f"{title}: Shapley shares", rows))
         return
     about |= {"mean": found["mean"].item(), "variance": found["variance"].item()}
-    indices = _rows(found, ["axis", "first", "total", "shapley"])
-    components = sorted(_rows(found, ["component", "share"]), key=lambda row: -row["share"])
+    indices = rows_of(found, ["axis", "first", "total", "shapley"])
+    components = sorted(rows_of(found, ["component", "share"]), key=lambda row: -row["share"])
     shown = components if as_json else [row for row in components if row["share"] >= _LITTLE]
-    _show(about, as_json, axes=(title, indices), components=("Components", shown))
+    print_answer(about, as_json, axes=(title, indices), components=("Components", shown))
 
 
 def ablation(
@@ -166,11 +163,11 @@ def ablation(
     columns = ["axis", "label", "value", "difference", "low", "high", "p_value", "p_adjusted", "better", "worse"]
     keys = ("n_compared", "confidence", "over", "held", "profiled")
     about = {"by": found.by, **{key: found.attrs[key] for key in keys if found.attrs[key] != "nothing"}}
-    text = ", ".join(f"{name}={_cell(name, each)}" for name, each in place.items())
+    text = ", ".join(f"{name}={answer_cell(name, each)}" for name, each in place.items())
     value = found["baseline"].item()
-    about["baseline"] = {"place": place, "value": value} if as_json else f"{text}: {_cell('', value)}"
+    about["baseline"] = {"place": place, "value": value} if as_json else f"{text}: {answer_cell('', value)}"
     title = "What each label is worth, compared system by system"
-    _show(about, as_json, changes=(title, _rows(found, columns)))
+    print_answer(about, as_json, changes=(title, rows_of(found, columns)))
 
 
 def curve(
@@ -215,7 +212,7 @@ def curve(
         about |= {"statement": found.statement, "share": found["share"].item()}
         if any(found["axis_role"].values):
             of_all = analysis.robustness(array, threshold=threshold, at=places)
-            shares = [row | {"weight": int(row["weight"])} for row in _rows(of_all, ["role", "weight", "share"])]
+            shares = [row | {"weight": int(row["weight"])} for row in rows_of(of_all, ["role", "weight", "share"])]
             tables["roles"] = "Share by role", shares
     if null:
         told = analysis.null_curve(
@@ -231,15 +228,15 @@ def curve(
         )
         about["null_chooses"] = told.choose
         columns = ["statistic", "observed", "null_low", "null_high", "p_value"]
-        tables["null"] = f"Against {null:,} null curves", _rows(told, columns)
-    moves = _rows(found, ["axis", "moves", "lowest", "lowest_at", "highest", "highest_at"])
+        tables["null"] = f"Against {null:,} null curves", rows_of(told, columns)
+    moves = rows_of(found, ["axis", "moves", "lowest", "lowest_at", "highest", "highest_at"])
     moves.sort(key=lambda row: -row["moves"])
     title = f"What moves {'the mean of ' + found.of if threshold is None else 'the share'}"
     if html is not None:
         from sigcube.explore import curve_page
 
         about["page"] = str(curve_page(found, html, result=opened, every=of_all, null=told))
-    _show(about, as_json, **tables, moves=(title, moves), curve=("Specifications", shown))
+    print_answer(about, as_json, **tables, moves=(title, moves), curve=("Specifications", shown))
 
 
 def holdout(
@@ -256,8 +253,8 @@ def holdout(
     opened = open_result(result)
     found = analysis.holdout(opened, by=by, folds=folds, seed=seed)
     about = {"by": found.by, "seed": seed, **{name: found[name].item() for name in ("in_sample", "out_of_sample")}}
-    rows = _rows(found, [*_axes(opened[found.by]), "n_test", "train", "test"])
-    _show(about, as_json, folds=(f"{found.by}: chosen on the others, and scored", rows))
+    rows = rows_of(found, [*_axes(opened[found.by]), "n_test", "train", "test"])
+    print_answer(about, as_json, folds=(f"{found.by}: chosen on the others, and scored", rows))
 
 
 def tradeoff(
@@ -282,9 +279,9 @@ def tradeoff(
     ]
     n = found.sizes["point"]
     shown = np.unique(np.linspace(0, n - 1, min(n, rows)).round().astype(int))
-    front = _rows(found.isel(point=shown), ["x", "y", "x_regret", "y_regret", *axes])
+    front = rows_of(found.isel(point=shown), ["x", "y", "x_regret", "y_regret", *axes])
     about = {"x": x, "y": y, "front": n, "tension": found["tension"].item()}
-    _show(about, as_json, places=(f"{x} and {y}", places), points=("Points that no other beats in both", front))
+    print_answer(about, as_json, places=(f"{x} and {y}", places), points=("Points that no other beats in both", front))
 
 
 def trends(
@@ -317,14 +314,14 @@ def trends(
         raise SpecError(f"no grid point has a finite {summary.name}", where="--at")
     values = array.isel(held | found_at).load()
     found = analysis.trends(values, data, properties=properties)
-    place = ", ".join(f"{name} = {_cell(name, values[name].item())}" for name in _axes(array))
+    place = ", ".join(f"{name} = {answer_cell(name, values[name].item())}" for name in _axes(array))
     about: dict[str, Any] = {"of": found.of, "at": place, "compared": found.n_compared}
     if html is not None:
         from sigcube.explore import trends_page
 
         about["page"] = str(trends_page(found, values, data, html, place=f"at {place}" if place else "of one model"))
     columns = ["property", "rho", "p_value", "p_adjusted", "n_systems"]
-    _show(about, as_json, trends=(f"Rank correlations of {found.of}", _rows(found, columns)))
+    print_answer(about, as_json, trends=(f"Rank correlations of {found.of}", rows_of(found, columns)))
 
 
 def _places(data: "xr.DataArray | xr.Dataset", given: Iterable[str] | None) -> dict[str, Any]:
@@ -353,51 +350,8 @@ def _axes(array: "xr.DataArray") -> list[str]:
     return [name for dim in grid_dims(array) for name in axes_along(array, dim)]
 
 
-def _rows(found: "xr.Dataset", columns: Iterable[str]) -> Rows:
-    values = {name: found[name].values.tolist() for name in columns}
-    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-
-
 def _number(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
         return text
-
-
-def _show(about: Mapping[str, Any], as_json: bool, **tables: tuple[str, Rows]) -> None:
-    """Print an answer: tables and lines for people, one object for scripts."""
-    if as_json:
-        print_json(_plain({**about, **{name: rows for name, (_, rows) in tables.items()}}))
-        return
-    from sigcube.cli.tables import table
-
-    made = []
-    for title, rows in (each for each in tables.values() if each[1]):
-        head = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-        right = {name for name in head if isinstance(rows[-1][name], int | float)}
-        cells = [[_cell(name, row[name]) for name in head] for row in rows]
-        made.append(table(title, [f">{name}" if name in right else name for name in head], cells))
-    print_tables(made)
-    for name, value in about.items():
-        typer.echo(f"{name}: {_cell(name, value)}")
-
-
-def _cell(name: str, value: Any) -> str:
-    """Format a value for a table: shares in per cent, whole counts, other numbers with four digits."""
-    from sigcube.wording import number
-
-    if value is None:
-        return ""
-    if isinstance(value, float) and math.isnan(value):
-        return "–"
-    return f"{value:.1%}" if name in _SHARES else f"{value:,}" if isinstance(value, int) else number(value)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: null for what is not a finite number."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

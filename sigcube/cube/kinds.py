@@ -281,7 +281,7 @@ POPULATION = Kind(
     title="galaxies of a survey, with what a model of their dynamics found",
     description=(
         "One row an observation of a galaxy, without radial points: kernels have nothing to predict here. Groups of "
-        "galaxies are compared instead (`sigcube.analysis.compare`)."
+        "galaxies are compared instead (`sigcube.analysis.compare_groups`)."
     ),
     system_dim="galaxy",
     point_dim=None,

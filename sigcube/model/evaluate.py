@@ -14,13 +14,18 @@ from sigcube.model.graph import Node
 from sigcube.model.model import Model
 from sigcube.model.record import KernelRecord, Term
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "evaluate_model"]
 
 
 def evaluate(kernel: KernelRecord, cube: xr.Dataset, target: str, settings: Mapping[str, Any]) -> Any:
     """Compute one target of a kernel at every point of a cube. `Kernel.boost` tells the rest."""
-    model = Model(kernel, frame_of(cube), settings)
-    model.check_names(settings)
+    return evaluate_model(Model(kernel, frame_of(cube), settings), cube, target)
+
+
+def evaluate_model(model: Model, cube: xr.Dataset, target: str) -> Any:
+    """Compute one target of a model, whose values may be DataArrays, at every point of a cube."""
+    kernel = model.kernel
+    model.check_names(model.settings)
     variables = variables_of(cube)
     graph = model.graph((target,), variables=variables)
     model.check_given(graph, variables)

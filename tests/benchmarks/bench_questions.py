@@ -36,6 +36,15 @@ def _profiles(result: xr.Dataset) -> None:
         analysis.profile(result.rms_mean, axis)
 
 
+def _likelihood(result: xr.Dataset, *, of_galaxies: bool) -> xr.Dataset:
+    """Return the values as ln L: of all galaxies at each point, or of a galaxy for each value of an axis."""
+    array = result.rms_mean.assign_attrs(best="largest")
+    if not of_galaxies:
+        return xr.Dataset({"loglike_sum": array})
+    names = [f"G{i}" for i in range(result.sizes["A"])]
+    return xr.Dataset({"loglike": array.drop_vars("A").rename(A="galaxy").assign_coords(galaxy=names)})
+
+
 QUESTIONS: dict[str, Callable[[xr.Dataset], object]] = {
     "opening it alone": lambda result: None,
     "best, with its box": analysis.best,
@@ -47,6 +56,14 @@ QUESTIONS: dict[str, Callable[[xr.Dataset], object]] = {
     "specification curve of two axes, at the best of one, profiled over one": lambda result: (
         analysis.specification_curve(result.rms_mean, threshold=20.0, over=["xi_scale", "A"], profiled="k")
     ),
+    "posterior: evidence and all marginals": lambda result: analysis.posterior(_likelihood(result, of_galaxies=False)),
+    "posterior: all pairs as well": lambda result: analysis.posterior(
+        _likelihood(result, of_galaxies=False), pairs=True
+    ),
+    "posterior of each of a hundred galaxies": lambda result: analysis.posterior(
+        _likelihood(result, of_galaxies=True), per="galaxy"
+    ),
+    "each of a hundred galaxies left out": lambda result: analysis.leave_one_out(_likelihood(result, of_galaxies=True)),
     "specification curve of a tenth": lambda result: analysis.specification_curve(
         result.rms_mean.isel(k=slice(0, result.sizes["k"] // 10)), threshold=20.0
     ),

@@ -29,7 +29,7 @@ from bokeh.models import (
 from bokeh.models.dom import HTML
 from bokeh.plotting import figure
 
-from sigcube.analysis import robustness, specification_curve
+from sigcube.analysis import compare, posterior, robustness, specification_curve
 from sigcube.claims import Claim, judge
 from sigcube.claims.quantities.base import Found
 from sigcube.cube import KINDS, save_cube
@@ -37,11 +37,13 @@ from sigcube.explore import (
     Card,
     CardTable,
     Mark,
+    comparison_page,
     cube_page,
     curve_page,
     fit_page,
     index_page,
     page,
+    posterior_page,
     result_page,
     write_page,
 )
@@ -175,6 +177,26 @@ def page_of_curve(page: Path) -> object:
     return curve_page(curve, page, result=result, every=every)
 
 
+def page_of_posterior(page: Path) -> object:
+    by, rng = evil("rms_mean"), np.random.default_rng(1)
+    result = hostile_result().isel({evil("xi_scale"): slice(6), evil("A"): slice(6), evil("window"): slice(1, 3)})
+    drawn = result.assign({by: (-result[by]).assign_attrs(best="largest")})
+    names = [evil(f"galaxy{i}") for i in range(3)]
+    galaxies = xr.Dataset({"elpd": ("galaxy", rng.normal(size=3))}, {"galaxy": np.array(names, dtype=object)})
+    left_out = galaxies.assign(lpd=galaxies.elpd, effective=galaxies.elpd, elpd_loo=1.0, se=1.0, p_loo=1.0)
+    return posterior_page(posterior(drawn, by=by, pairs=True), page, left_out=left_out)
+
+
+def page_of_models(page: Path) -> object:
+    names, rng = [evil(f"galaxy{i}") for i in range(3)], np.random.default_rng(1)
+    coords = {"galaxy": np.array(names, dtype=object), evil("A"): [0.0, 1.0, 2.0]}
+    models = {
+        evil(f"model{i}"): xr.Dataset({"loglike": (("galaxy", evil("A")), rng.normal(size=(3, 3)))}, coords)
+        for i in range(2)
+    }
+    return comparison_page(compare(models), page)
+
+
 def page_of_many_labels(page: Path) -> object:
     labels = xr.DataArray(np.arange(500), dims=evil("window"))
     result = hostile_result().isel({evil("k"): 1, evil("window"): labels % 3, evil("A"): slice(5)})
@@ -188,6 +210,8 @@ WRITERS: Mapping[str, Callable[[Path], object]] = {
     "index": page_of_index,
     "map": page_of_map,
     "curve": page_of_curve,
+    "posterior": page_of_posterior,
+    "models": page_of_models,
     "line": lambda page: result_page(hostile_result().isel({evil("k"): 1, evil("A"): 3}), page),
     "labels": lambda page: result_page(hostile_result().isel({evil("k"): 1, evil("A"): 3, evil("xi_scale"): 2}), page),
     "many labels": page_of_many_labels,
@@ -241,6 +265,8 @@ SHOWN = {
     "line": ["xi_scale", "window", "power", "rms_mean", "fixed", "value", "version", "km/s"],
     "labels": ["window", "power", "rms_mean", "amplitude"],
     "many labels": ["window", "0", "499"],
+    "posterior": ["xi_scale", "A", "window", "power", "rms_mean", "galaxy0"],
+    "models": ["model0", "model1", "galaxy0"],
     "fit": ["A", "xi", "sigma", "nfw", "G0", "chi2", "best xi", "kpc"],
     "fit of a sample": ["A", "xi", "sigma", "best xi"],
     "ledger": ["statement", "where", "note", "title", "reading", "data", "mark", "spec", "again"],
@@ -351,7 +377,8 @@ def test_no_text_of_a_file_becomes_an_element_or_runs(pages: Mapping[str, Path],
         assert seen["width"] == 400, name
     hovered = {name: (seen["tips"] > 0, seen["hostile_tips"] > 0) for name, seen in said.items() if seen["tips"]}
     named = dict.fromkeys(
-        ("galaxy", "cluster", "landmark", "comparison", "map", "curve", "many labels", "fit"), (True, True)
+        ("galaxy", "cluster", "landmark", "comparison", "map", "curve", "many labels", "fit", "posterior", "models"),
+        (True, True),
     )
     assert hovered == {**named, "star": (True, False)}
     assert not re.search(r"Uncaught|error:", console)

@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sigcube.analysis import compare
+from sigcube.analysis import compare_groups
 from sigcube.cube import open_cube, save_cube, select
 from sigcube.cube.validation import validate
 from sigcube.errors import DataError, Fault, SpecError
@@ -218,11 +218,11 @@ def test_the_comparison_finds_what_was_put_in(tmp_path: Path) -> None:
     write_dynpop(tmp_path / FITS, rows)
     (tmp_path / LIST).write_text(vizier_text(names))
     ds = open_cube(ingest(RECIPE, data=tmp_path, out=tmp_path / "dynpop.zarr", progress=False))
-    found = compare(ds, sample="papers")
+    found = compare_groups(ds, sample="papers")
     assert (found.n_group, found.n_rest) == (63, 937)
     assert found.mean_group == pytest.approx(shares[:63].mean())
     assert found.p_value < 1e-6
-    assert compare(ds, sample="papers", alternative="greater").p_value > 0.99
+    assert compare_groups(ds, sample="papers", alternative="greater").p_value > 0.99
 
 
 # The comment of one line is the longest text that a row of the list may be.

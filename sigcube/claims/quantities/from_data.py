@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
-from sigcube.analysis import compare
+from sigcube.analysis import compare_groups
 from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, ReducedKeys, SampleKeys
 from sigcube.cube import flag_masks, kind_of, pack
 from sigcube.errors import DataError, SpecError, did_you_mean
@@ -82,7 +82,7 @@ def unflagged(keys: UnflaggedKeys, context: Context) -> Found:
 
 
 class PopulationsKeys(SampleKeys):
-    """The Mann–Whitney test of a group of systems against the rest: see `sigcube.analysis.compare`.
+    """The Mann–Whitney test of a group of systems against the rest: see `sigcube.analysis.compare_groups`.
 
     ``take`` is one of its results: p_value, mean_group, mean_rest, median_group, median_rest, n_group, n_rest.
     """
@@ -97,7 +97,7 @@ class PopulationsKeys(SampleKeys):
 
 def populations(keys: PopulationsKeys, context: Context) -> Found:
     """Compare two groups."""
-    test = compare(
+    test = compare_groups(
         keys.selected(context),
         value=keys.value,
         group=keys.group,

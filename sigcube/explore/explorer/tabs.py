@@ -13,10 +13,14 @@ import xarray as xr
 from sigcube import analysis
 from sigcube.analysis.best import array_of, summary_of
 from sigcube.analysis.labelled import axes_along, grid_dims, label_dims, system_dim
+from sigcube.analysis.priors import uniform
+from sigcube.analysis.roles import role_of
 from sigcube.explore import style
 from sigcube.explore.explorer.data import ExplorerData
 from sigcube.explore.explorer.state import ExplorerState
 from sigcube.explore.page import CardTable
+from sigcube.explore.posterior_page import axis_table
+from sigcube.explore.posterior_plots import corner_figures
 
 __all__ = ["TABS", "ExplorerTab", "plain_row"]
 
@@ -238,6 +242,26 @@ _FOLDS, _RESAMPLES = 10, 1000
 _MOVES = ("moves", "lowest", "lowest_at", "highest", "highest_at")
 
 
+def _posterior(state: ExplorerState, data: ExplorerData) -> Content:
+    """Show the posterior under uniform priors: a page has no place to say others."""
+    array = data.result["loglike" if "loglike" in data.result else "loglike_sum"]
+    flat = {
+        str(name): uniform(float(array[name].min()), float(array[name].max()))
+        for dim in grid_dims(array)
+        for name in axes_along(array, dim)[:1]
+        if array.sizes[dim] > 1 and role_of(array, dim) == "nuisance"
+    }
+    found = analysis.posterior(data.result, prior=flat)
+    figures, _ = corner_figures(found)
+    priors = f"; of {', '.join(flat)} too, whose priors sigcube.analysis.posterior takes" if flat else ""
+    evidence = f"ln Z = {float(found['log_evidence']):.2f} ± {float(found['log_evidence_error']):.2g}"
+    return [
+        f"The posterior of each axis under uniform priors{priors}. {evidence}. To know: {found.attrs['cautions']}.",
+        *figures,
+        axis_table(found),
+    ]
+
+
 def _places(state: ExplorerState, data: ExplorerData) -> Content:
     """Show every point of a grid of labels."""
     dims = [axis.dim for axis in data.axes]
@@ -257,6 +281,10 @@ _MOST_ROWS = 1000
 def kept_metrics(data: ExplorerData) -> list[str]:
     """Name the metrics of which a result holds the values of each system."""
     return [str(name) for name, each in data.result.data_vars.items() if system_dim(each) is not None]
+
+
+def _has_likelihood(data: ExplorerData) -> bool:
+    return bool(data.axes) and ("loglike" in data.result or "loglike_sum" in data.result)
 
 
 def _has_labels(data: ExplorerData) -> bool:
@@ -291,6 +319,7 @@ TABS: tuple[ExplorerTab, ...] = (
     ExplorerTab("Sensitivity", _sensitivity),
     ExplorerTab("Ablation", _ablation, _has_labels),
     ExplorerTab("Specification curve", _curve, _is_small),
+    ExplorerTab("Posterior", _posterior, _has_likelihood),
     ExplorerTab("Robustness", _robustness, _is_small, of_place=True),
     ExplorerTab("Hold-out", _holdout, _keeps_few),
     ExplorerTab("Bootstrap", _bootstrap, _is_resampled),

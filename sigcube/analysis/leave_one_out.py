@@ -1,0 +1,112 @@
+"""Exact cross-validation on a grid: each system, or each class of systems, predicted from all the others."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sigcube.analysis.labelled import about
+from sigcube.analysis.likelihoods import GridSums, Likelihood, likelihood_of
+from sigcube.analysis.prior_weights import AxisPrior, Priors, axis_priors
+from sigcube.errors import SpecError
+
+__all__ = ["leave_one_out", "predictive_densities"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def leave_one_out(
+    result: xr.Dataset, *, prior: Priors | None = None, by: str = "loglike", groups: xr.DataArray | None = None
+) -> xr.Dataset:
+    """Predict each system from the posterior of all others: exactly, in one pass over the grid.
+
+    p(y_g | y_₋g) = Σ π Π_k L_k / Σ π Π_{k≠g} L_k, both sums over the grid by log-sum-exp (Vehtari, Gelman & Gabry 2017,
+    Stat. Comput. 27, 1413, eq. 4; no importance sampling is needed here).
+
+    Parameters
+    ----------
+    result : Dataset
+        Of a sweep that kept ln L of each system, or of `sigcube.analysis.marginalise`.
+    prior, by
+        As for `sigcube.analysis.posterior`.
+    groups : DataArray, optional
+        A class of each system, such as its Hubble type, with their names; it may be of more systems than the result.
+        Then each class as a whole is left out.
+
+    Returns
+    -------
+    Dataset
+        For each system (or ``group``) ``elpd``, ln p of its data given all others; ``lpd``, given all and itself;
+        and ``effective``, their difference. Their sums ``elpd_loo`` and ``p_loo``, the effective number of
+        parameters, and ``se``, the standard error of the first over systems. A point of the grid at which the ln L of
+        some system is not finite is no model, and has no weight in any of the sums.
+
+    Raises
+    ------
+    SpecError
+        As `posterior`; for fewer than two systems or classes, and systems without a class.
+    """
+    likelihood = likelihood_of(result, by, systems=True)
+    priors = axis_priors(likelihood.array, prior)
+    names, members = _classes(likelihood, groups)
+    if len(names) < 2:
+        found = str(len(names))
+        raise SpecError("there is nothing to leave out", where=likelihood.dim, found=found, expected="2 or more")
+    dim = "group" if groups is not None else str(likelihood.dim)
+    elpd, lpd, log_evidence = predictive_densities(likelihood, priors, members)
+    coords: dict[str, Any] = {dim: np.array(names, dtype=object)}
+    if groups is not None:
+        coords["n_systems"] = dim, np.bincount(members, minlength=len(names)), about("number of systems")
+    each = "each class of systems" if groups is not None else f"each {dim}"
+    return xr.Dataset(
+        {
+            "elpd": (dim, elpd, about(f"ln p of {each}, given all others")),
+            "lpd": (dim, lpd, about(f"ln p of {each}, given all")),
+            "effective": (dim, lpd - elpd, about("effective number of parameters spent")),
+            "elpd_loo": ((), elpd.sum(), about("expected log predictive density")),
+            "se": ((), np.sqrt(elpd.size * elpd.var(ddof=1)), about("standard error of elpd_loo")),
+            "p_loo": ((), (lpd - elpd).sum(), about("effective number of parameters")),
+            "log_evidence": ((), log_evidence, about("ln of the evidence")),
+        },
+        coords,
+        {"by": by, "prior": "; ".join(f"{p.axis} ~ {p.text}" for p in priors.values())},
+    )
+
+
+def _classes(likelihood: Likelihood, groups: xr.DataArray | None) -> tuple[list[str], npt.NDArray[np.intp]]:
+    """Return the names of classes, and the number of that of each system."""
+    if groups is None:
+        return likelihood.systems, np.arange(len(likelihood.systems))
+    dim = likelihood.dim
+    if groups.dims != (dim,) or dim not in groups.coords:
+        found = ", ".join(map(str, groups.dims)) or "nothing"
+        raise SpecError(f"classes are given for each {dim}", where="groups", found=f"over {found}")
+    known = dict(zip(map(str, groups[dim].values), groups.values.tolist(), strict=True))
+    if lost := [name for name in likelihood.systems if name not in known or known[name] != known[name]]:
+        raise SpecError(f"{lost[0]!r} has no class", where="groups", found=f"{len(lost)} without one")
+    own = [str(known[name]) for name in likelihood.systems]
+    names = list(dict.fromkeys(own))
+    return names, np.array([names.index(name) for name in own])
+
+
+def predictive_densities(
+    likelihood: Likelihood, priors: dict[str, AxisPrior], members: npt.NDArray[np.intp]
+) -> tuple[FloatArray, FloatArray, float]:
+    """Return ln p of each class given all others, given all, shape ``(n_classes,)``, and ln Z."""
+    n = int(members.max()) + 1
+    alone = n == len(members)
+    everything, without, twice = GridSums(1, priors), GridSums(n, priors), GridSums(n, priors)
+    for place, values in likelihood.parts():
+        total = values.sum(axis=0, keepdims=True)
+        if not alone:
+            classes = np.zeros((n, *values.shape[1:]))
+            np.add.at(classes, members, values)
+            values = classes
+        without.add(place, total - values, seek=False)
+        twice.add(place, np.add(values, total, out=values), seek=False)
+        everything.add(place, total, seek=False)
+    log_z = everything.log_total
+    if not np.isfinite(log_z[0]):
+        raise SpecError("no grid point has a finite likelihood", where="by", hint="the result's status tells why")
+    return log_z[0] - without.log_total, twice.log_total - log_z[0], float(log_z[0])

@@ -1,0 +1,137 @@
+"""The commands of posteriors: posterior and compare."""
+
+from collections.abc import Iterable
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sigcube.cli.answers import Rows, answer_cell, print_answer, rows_of
+from sigcube.cli.app import AsJson
+
+__all__ = ["compare", "posterior"]
+
+PriorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior",
+        metavar="AXIS=PRIOR",
+        help="uniform:LOW,HIGH, log_uniform:LOW,HIGH, normal:MEAN,SD or lognormal:MEDIAN,DEX; uniform by default.",
+    ),
+]
+Own = Annotated[
+    list[str] | None,
+    typer.Option(metavar="AXIS=PRIOR", help="A nuisance with a value of its own in each system, integrated over."),
+]
+ByLoglike = Annotated[str, typer.Option("--by", metavar="METRIC", help="The metric that is ln L.")]
+Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page about it as well.")]
+
+
+def posterior(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")],
+    prior: PriorOption = None,
+    marginalise: Own = None,
+    by: ByLoglike = "loglike",
+    html: Html = None,
+    as_json: AsJson = False,
+) -> None:
+    """Integrate likelihood × prior over the grid: medians, intervals, the evidence, and each system left out."""
+    from sigcube import analysis
+    from sigcube.analysis.labelled import system_dim
+    from sigcube.store.result import open_result
+
+    priors, own = _priors(prior), _priors(marginalise)
+    opened = open_result(result)
+    if own:
+        opened = analysis.marginalise(opened, own, by=by)
+    found = analysis.posterior(opened, prior=priors, by=by, pairs=html is not None)
+    about: dict[str, Any] = {"by": by, "log_evidence": found["log_evidence"].item()}
+    about |= {name: found[name].item() for name in ("log_evidence_error", "best_loglike", "n_invalid")}
+    left_out = None
+    if by in opened and system_dim(opened[by]) is not None and opened[by].sizes[system_dim(opened[by])] > 1:
+        left_out = analysis.leave_one_out(opened, prior=priors, by=by)
+        about |= {name: left_out[name].item() for name in ("elpd_loo", "se", "p_loo")}
+    if own:
+        about["marginalised"] = opened.attrs["marginalised"]
+    about["cautions"] = found.attrs["cautions"]
+    words = found["at_bound"].attrs["flag_meanings"].split()
+    levels = [f"{level:.0%}" for level in found["level"].values]
+    rows: Rows = []
+    for i, axis in enumerate(map(str, found["axis"].values)):
+        one = found.isel(axis=i)
+        row = {"axis": axis, "prior": one["prior"].item(), "best": one[f"best_{axis}"].item()}
+        row |= {name: one[name].item() for name in ("median", "mean", "sd")}
+        for j, level in enumerate(levels):
+            ends = [one[end].values[j].item() for end in ("low", "high")]
+            text = " to ".join(answer_cell("", end) for end in ends) if isfinite(ends[0]) else ""
+            row[level] = ends if as_json else text
+        row |= {"nodes": one["nodes"].item(), "lies": words[int(one["at_bound"])]}
+        rows.append(row)
+    labels = [
+        {"axis": axis, "label": str(label), "share": share}
+        for axis in map(str, found["axis"].values)
+        if axis in found.coords and found[axis].dtype.kind == "O"
+        for label, share in zip(found[axis].values, found[f"p_{axis}"].values.tolist(), strict=True)
+    ]
+    if html is not None:
+        from sigcube.explore import posterior_page
+
+        about["page"] = str(posterior_page(found, html, left_out=left_out))
+    print_answer(about, as_json, axes=("Posterior", rows), labels=("Labels", labels))
+
+
+def compare(
+    results: Annotated[
+        list[str], typer.Argument(metavar="[NAME=]RESULT…", help="Result stores, with names of models.")
+    ],
+    prior: PriorOption = None,
+    marginalise: Own = None,
+    by: ByLoglike = "loglike",
+    html: Html = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank models by how well they predict systems that are left out, and by their evidence."""
+    from sigcube import analysis
+    from sigcube.store.result import open_result
+
+    own = _priors(marginalise)
+    models: dict[str, Any] = {}
+    for each in results:
+        name, equals, path = each.partition("=")
+        name, path = (name, path) if equals else (Path(each).stem, each)
+        if name in models:
+            raise typer.BadParameter(f"two models are called {name!r}; name them: NAME=RESULT")
+        opened = open_result(path)
+        here = {axis: text for axis, text in own.items() if axis in opened.coords}
+        models[name] = analysis.marginalise(opened, here, by=by) if here else opened
+    if lost := [
+        axis for axis in own if not any(axis in str(each.attrs.get("marginalised")) for each in models.values())
+    ]:
+        raise typer.BadParameter(f"no result has an axis {lost[0]!r}", param_hint="--marginalise")
+    found = analysis.compare(models, prior=_priors(prior), by=by)
+    columns = [str(name) for name, each in found.data_vars.items() if each.dims == ("model",)]
+    rows = rows_of(found, ["model", *columns])
+    about: dict[str, Any] = {"by": by, "systems": found.attrs["n_systems"]}
+    if not as_json:
+        rows = [{key: value for key, value in row.items() if key not in ("rank", "cautions")} for row in rows]
+        told = zip(found["model"].values, found["cautions"].values, strict=True)
+        about |= {f"{name}": text for name, text in told if text != "none"}
+    if html is not None:
+        from sigcube.explore import comparison_page
+
+        about["page"] = str(comparison_page(found, html))
+    print_answer(about, as_json, models=("Models, the best first", rows))
+
+
+def _priors(given: Iterable[str] | None) -> dict[str, Any]:
+    """Return what options ``AXIS=PRIOR`` say."""
+    from sigcube.analysis.priors import read_prior
+
+    found: dict[str, Any] = {}
+    for each in given or ():
+        name, equals, text = each.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter(f"{each!r} is not AXIS=PRIOR")
+        found[name] = read_prior(text, where=f"prior.{name}")
+    return found

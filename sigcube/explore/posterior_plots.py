@@ -1,0 +1,156 @@
+"""Figures of a posterior: the density of each axis, the probability of labels, and regions of two axes."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sigcube.analysis.prior_weights import quadrature
+from sigcube.explore import style
+
+__all__ = ["corner_figures", "marginal_figure", "pair_figure"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_HEIGHT = 260
+_BANDS = ("#cfe2f1", "#7fb3d9")
+# Values between two neighbours in a figure, and the lowest ln of a density there.
+_FINE, _LOWEST = 8, -60.0
+
+
+def corner_figures(post: xr.Dataset, names: list[str] | None = None) -> tuple[list[Any], list[Any]]:
+    """Return a figure of each axis that varies, and one of each pair of axes that has a joint marginal."""
+    own = [name for name in map(str, post["axis"].values) if f"p_{name}" in post and post[f"p_{name}"].size > 1]
+    shown = [name for name in own if names is None or name in names]
+    pairs = [(one, other) for one in shown for other in shown if f"p_{one}_{other}" in post]
+    numbers = [each for each in pairs if all(_is_number(post, name) for name in each)]
+    return [marginal_figure(post, name) for name in shown], [pair_figure(post, *pair) for pair in numbers]
+
+
+def marginal_figure(post: xr.Dataset, name: str) -> Any:
+    """Draw the marginal of an axis: its density with its median and 68 and 95 % intervals, or bars of labels."""
+    from bokeh.models import ColumnDataSource, Span
+
+    density = post[f"p_{name}"]
+    coord = post[name] if name in post.coords else density[density.dims[0]]
+    if not _is_number(post, name):
+        names = [str(value) for value in coord.values]
+        plot = style.figure_by_name(names, x_axis_label=f"probability of {name}", x_range=(0.0, 1.0))
+        columns = {"y": list(range(len(names))), "p": density.values, "middle": 0.5 * density.values, "name": names}
+        source, look = ColumnDataSource(columns), {"color": style.LINES[0], "line_color": None}
+        bars = plot.rect(x="middle", y="y", width="p", height=0.6, source=source, **look)
+        style.hover(plot, bars, [(name, "@name"), ("probability", "@p{0.0000}")])
+        return plot
+    order = np.argsort(coord.values)
+    x, y = coord.values[order], density.values[order]
+    fine_x, fine_y = _refined(x, y)
+    log = _is_log(x)
+    plot = style.figure(
+        height=_HEIGHT,
+        x_axis_label=style.shorten(style.with_unit(name, style.unit_of(coord)), style.FITS),
+        y_axis_label="density",
+        x_axis_type="log" if log else "linear",
+    )
+    if log:
+        style.power_ticks(plot.xaxis, float(x[0]), float(x[-1]), most=5)
+    else:
+        plot.xaxis.ticker.desired_num_ticks = 4
+    row = post.sel(axis=name)
+    for level, colour in zip(reversed(post["level"].values.tolist()), _BANDS, strict=True):
+        low, high = (float(row[end].sel(level=level)) for end in ("low", "high"))
+        inside = (fine_x >= low) & (fine_x <= high)
+        source = ColumnDataSource({"x": fine_x[inside], "y": fine_y[inside]})
+        plot.varea("x", 0.0, "y", source=source, fill_color=colour)
+    line = plot.line(
+        "x", "y", source=ColumnDataSource({"x": fine_x, "y": fine_y}), line_width=2.2, color=style.LINES[0]
+    )
+    dots = plot.scatter("x", "y", source=ColumnDataSource({"x": x, "y": y}), size=4, color=style.INK)
+    style.hover(plot, dots, [(name, "@x{0.[0000]}"), ("density", "@y{0.[0000]}")])
+    plot.add_layout(Span(location=float(row["median"]), dimension="height", line_color=style.INK, line_dash="dashed"))
+    plot.y_range.start = 0.0
+    line.level = "glyph"
+    return plot
+
+
+def pair_figure(post: xr.Dataset, one: str, other: str) -> Any:
+    """Draw the regions of highest joint density of two axes that hold 68 and 95 %, and the best point."""
+    from bokeh.models import ColumnDataSource
+
+    joint = post[f"p_{one}_{other}"]
+    orders = [np.argsort(post[name].values) for name in (one, other)]
+    x, y = (post[name].values[order] for name, order in zip((one, other), orders, strict=True))
+    fine_x, fine_y, density = _refined_pair(x, y, joint.values[np.ix_(*orders)])
+    levels = _levels_of(fine_x, fine_y, density, post["level"].values.tolist())
+    labels = [style.shorten(style.with_unit(name, style.unit_of(post[name])), style.FITS) for name in (one, other)]
+    types = ["log" if _is_log(values) else "linear" for values in (x, y)]
+    plot = style.figure(
+        height=_HEIGHT,
+        x_axis_label=labels[0],
+        y_axis_label=labels[1],
+        x_axis_type=types[0],
+        y_axis_type=types[1],
+        x_range=(float(x[0]), float(x[-1])),
+        y_range=(float(y[0]), float(y[-1])),
+    )
+    for axis, values, kind in ((plot.xaxis, x, types[0]), (plot.yaxis, y, types[1])):
+        if kind == "log":
+            style.power_ticks(axis, float(values[0]), float(values[-1]), most=5)
+        else:
+            axis.ticker.desired_num_ticks = 4
+    edges = [*levels, float(density.max()) * (1.0 + 1e-9)]
+    if (np.diff(edges) > 0).all():
+        plot.contour(fine_x, fine_y, density.T, levels=edges, fill_color=list(_BANDS), line_color=style.LINES[0])
+    best = ColumnDataSource({"x": [float(post[f"best_{one}"])], "y": [float(post[f"best_{other}"])]})
+    dot = plot.scatter("x", "y", source=best, size=9, **style.MARKER)
+    style.hover(plot, dot, [(one, "@x{0.[0000]}"), (other, "@y{0.[0000]}")])
+    return plot
+
+
+def _levels_of(x: FloatArray, y: FloatArray, density: FloatArray, shares: list[float]) -> list[float]:
+    """Return the densities above which the shares of the probability lie, the lowest first."""
+    masses = density * np.outer(quadrature(x, in_logs=False), quadrature(y, in_logs=False))
+    order = np.argsort(-density, axis=None)
+    below = np.cumsum(masses.ravel()[order]) / masses.sum()
+    return [
+        float(density.ravel()[order[min(int(np.searchsorted(below, s)), order.size - 1)]]) for s in sorted(shares)[::-1]
+    ]
+
+
+def _refined(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    from scipy.interpolate import Akima1DInterpolator
+
+    if x.size < 3:
+        return x, y
+    fine = _between(x)
+    return fine, np.exp(Akima1DInterpolator(x, _logs(y))(fine)) * y.max()
+
+
+def _refined_pair(x: FloatArray, y: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    from scipy.interpolate import RegularGridInterpolator
+
+    fine_x, fine_y = _between(x), _between(y)
+    method = "pchip" if min(x.size, y.size) >= 4 else "linear"
+    between = RegularGridInterpolator((x, y), _logs(z), method=method)
+    return fine_x, fine_y, np.exp(between(np.stack(np.meshgrid(fine_x, fine_y, indexing="ij"), axis=-1)))
+
+
+def _logs(y: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.maximum(np.log(y / y.max()), _LOWEST))
+
+
+def _between(x: FloatArray) -> FloatArray:
+    n = max(1, min(_FINE, 400 // x.size))
+    return np.interp(np.arange((x.size - 1) * n + 1) / n, np.arange(x.size), x)
+
+
+def _is_number(post: xr.Dataset, name: str) -> bool:
+    return bool(np.isfinite(post["sd"].sel(axis=name)))
+
+
+def _is_log(x: FloatArray) -> bool:
+    # Within one power of ten a logarithmic axis has hardly a tick.
+    if x[0] <= 0 or x[-1] < 10.0 * x[0]:
+        return False
+    return bool(np.ptp(np.diff(np.log(x))) < 1e-6 < np.ptp(np.diff(x)) / np.diff(x).mean())

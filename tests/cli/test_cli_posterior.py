@@ -1,0 +1,128 @@
+"""The commands posterior and compare: what they print is what the functions say, and their pages open in a browser."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+from typer.testing import CliRunner, Result
+
+import sigcube
+from sigcube import analysis
+from sigcube.cli import ExitCode, app
+from sigcube.explore.explorer import Explorer
+from sigcube.explore.explorer.tabs import TABS
+from tests.browser import Shoot
+
+PRIOR = {"upsilon_disk": sigcube.lognormal(0.5, 0.1)}
+OPTION = "upsilon_disk=lognormal:0.5,0.1"
+
+
+@pytest.fixture(scope="module")
+def stores(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Two small results on disk that keep ln L of each galaxy; the true Υ_disk is 0.5."""
+    folder, found = tmp_path_factory.mktemp("posterior"), {}
+    axes = {"upsilon_disk": sigcube.linspace(0.35, 0.65, 13)}
+    for kernel, own in (("newton", {}), ("mond", {"nu": ["rar", "simple"]})):
+        sweep = sigcube.Sweep(
+            mock_cube.isel(galaxy=slice(0, 8)),
+            sample="unflagged",
+            kernel=kernel,
+            axes={**own, **axes},
+            metrics=["loglike"],
+            keep=["galaxy"],
+            roles={"nuisance": ["upsilon_disk"]},
+        )
+        sweep.run(folder / f"{kernel}.zarr", workers=0)
+        found[kernel] = str(folder / f"{kernel}.zarr")
+    return found
+
+
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def answer(*words: str) -> Any:
+    done = ask(*words, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_posterior(stores: dict[str, str]) -> None:
+    said = answer("posterior", stores["mond"], "--prior", OPTION)
+    result = sigcube.open_result(stores["mond"])
+    found = analysis.posterior(result, prior=PRIOR)
+    rows = {row["axis"]: row for row in said["axes"]}
+    assert list(rows) == ["nu", "upsilon_disk"]
+    own = found.sel(axis="upsilon_disk")
+    assert rows["upsilon_disk"]["median"] == own["median"].item()
+    assert rows["upsilon_disk"]["95%"] == [own[end].sel(level=0.95).item() for end in ("low", "high")]
+    assert rows["upsilon_disk"]["prior"] == "lognormal(0.5, 0.1)"
+    assert [row["share"] for row in said["labels"]] == found["p_nu"].values.tolist()
+    assert said["log_evidence"] == found["log_evidence"].item()
+    assert said["elpd_loo"] == analysis.leave_one_out(result, prior=PRIOR)["elpd_loo"].item()
+    shown = ask("posterior", stores["mond"], "--prior", OPTION).stdout
+    assert "upsilon_disk" in shown
+    assert "cautions:" in shown
+
+
+def test_a_nuisance_of_each_galaxy(stores: dict[str, str]) -> None:
+    said = answer("posterior", stores["newton"], "--marginalise", OPTION)
+    marginal = analysis.marginalise(sigcube.open_result(stores["newton"]), PRIOR)
+    assert said["log_evidence"] == pytest.approx(analysis.posterior(marginal)["log_evidence"].item())
+    assert said["marginalised"] == "upsilon_disk ~ lognormal(0.5, 0.1), for each galaxy"
+    assert said["axes"] == []
+
+
+def test_compare(stores: dict[str, str]) -> None:
+    said = answer("compare", f"Newton={stores['newton']}", stores["mond"], "--prior", OPTION)
+    models = {"Newton": stores["newton"], "mond": stores["mond"]}
+    found = analysis.compare({name: sigcube.open_result(path) for name, path in models.items()}, prior=PRIOR)
+    assert [row["model"] for row in said["models"]] == ["Newton", "mond"] == found["model"].values.tolist()
+    assert [row["elpd_diff"] for row in said["models"]] == found["elpd_diff"].values.tolist()
+    shown = ask("compare", stores["newton"], stores["mond"], "--marginalise", OPTION).stdout
+    assert "newton" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["posterior", "newton"], ExitCode.USAGE, "upsilon_disk is a nuisance, and has no prior"),
+        (["posterior", "newton", "--prior", "upsilon_disk"], 2, "is not AXIS=PRIOR"),
+        (["posterior", "newton", "--prior", "upsilon_disk=gauss:1,2"], ExitCode.USAGE, "there is no prior 'gauss'"),
+        (["posterior", "newton", "--prior", OPTION, "--by", "rms"], ExitCode.USAGE, "the result has no metric 'rms'"),
+        (["compare", "newton", "newton"], 2, "two models are called 'newton'"),
+        (["compare", "newton", "mond", "--marginalise", "A=normal:0,1"], 2, "no result has an axis 'A'"),
+    ],
+)
+def test_what_cannot_be_is_refused(words: list[str], code: int, says: str, stores: dict[str, str]) -> None:
+    done = ask(*(stores.get(word, word) for word in words))
+    assert done.exit_code == code
+    assert says in " ".join(done.output.replace("│", " ").split())
+
+
+def test_the_explorer_has_a_tab_of_it(stores: dict[str, str]) -> None:
+    explorer = Explorer(stores["mond"])
+    (tab,) = [tab for tab in TABS if tab.title == "Posterior"]
+    assert tab.applies(explorer.data)
+    text, *shown = tab.content(explorer.start, explorer.data)
+    assert "of upsilon_disk too" in text
+    assert len(shown) == 3
+    assert [row[0] for row in shown[-1].rows] == ["nu", "upsilon_disk"]
+
+
+@pytest.mark.browser
+def test_the_pages_open_in_a_browser(stores: dict[str, str], tmp_path: Path, shoot: Shoot) -> None:
+    pages = [tmp_path / "posterior.html", tmp_path / "compare.html"]
+    assert ask("posterior", stores["mond"], "--prior", OPTION, "--html", str(pages[0])).exit_code == 0
+    done = ask("compare", stores["newton"], stores["mond"], "--prior", OPTION, "--html", str(pages[1]))
+    assert done.exit_code == 0
+    for page in pages:
+        script = (
+            "addEventListener('load', () => console.log('wide', document.documentElement.scrollWidth, innerWidth));"
+        )
+        console, picture = shoot(page, script, size=(420, 1500))
+        assert "ERROR" not in console
+        assert "wide 420 420" in console
+        assert (picture.reshape(-1, 3) == (0, 114, 178)).all(axis=1).sum() > 50

@@ -204,3 +204,15 @@ def test_the_model_is_registered_by_its_file_alone(tmp_path: Path) -> None:
 def test_the_metric_works_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(_blocks()[1], "docs/extending.md", "exec"), {})
     assert "<xarray.DataArray 'mean_cubed_mean'" in capsys.readouterr().out
+
+
+def test_the_sweep_of_likelihoods_can_be_planned(
+    tmp_path: Path, sparc_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cubes").mkdir()
+    (tmp_path / "cubes" / "sparc.zarr").symlink_to(sparc_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"sigcube": sigcube}
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "likelihoods.md").read_text("utf-8"), flags=re.S)
+    exec(compile(code, "docs/likelihoods.md", "exec"), names)
+    assert names["sweep"].plan(probe=False).dims == {"a0": 61}

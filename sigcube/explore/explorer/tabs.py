@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from sigcube import analysis
-from sigcube.analysis.best import array_of, summary_of
+from sigcube.analysis.best import array_of, far_from_best, summary_of
 from sigcube.analysis.labelled import axes_along, grid_dims, label_dims, system_dim
 from sigcube.analysis.priors import uniform
 from sigcube.analysis.roles import role_of
@@ -172,7 +172,7 @@ def _holdout(state: ExplorerState, data: ExplorerData) -> Content:
     return [
         f"The best point chosen without a part of the systems, and scored on that part by {found.by}: {inside} at the"
         f" best point of all systems, {outside} for systems that had no part in the choice.",
-        CardTable((*names, "held out", "chosen on the others", "held out"), rows),
+        CardTable((*names, "systems held out", "on the others", "on those held out"), rows),
     ]
 
 
@@ -181,7 +181,8 @@ def _bootstrap(state: ExplorerState, data: ExplorerData) -> Content:
     found = analysis.bootstrap(data.result, by, n=_RESAMPLES)
     dims = grid_dims(found["estimate"])
     flat = found.reset_coords(drop=True) if not dims else found.stack(place=dims)
-    order = np.argsort(-np.atleast_1d(flat["share_best"].values), kind="stable")[:_FOLDS]
+    far = far_from_best(flat["estimate"].assign_attrs(summary_of(data.result, by).attrs))
+    order = np.lexsort((np.atleast_1d(far), -np.atleast_1d(flat["share_best"].values)))[:_FOLDS]
     names = [name for dim in dims for name in axes_along(found["estimate"], dim)]
     rows = []
     for i in order:
@@ -202,14 +203,16 @@ def _tradeoff(state: ExplorerState, data: ExplorerData) -> Content:
     for other in data.metrics:
         if other != state.metric:
             found = analysis.tradeoff(tree, x=f"here/{state.metric}", y=f"here/{other}")
-            at = [found[name].values[i].item() for i in (0, 2, 1) for name in ("at_x", "at_y")]
-            rows.append(plain_row(other, found.sizes["point"], found["tension"].item(), *at))
-    ends = ("at its best", "there", "compromise", "there", "at the other's best", "there")
-    heads = [f"{state.metric} {each}" if i % 2 == 0 else f"other {each}" for i, each in enumerate(ends)]
+            tension = found["tension"].item()
+            for place, words in zip((0, 2, 1), (f"best {state.metric}", "compromise", f"best {other}"), strict=True):
+                rows.append(plain_row(other, tension, words, *(found[name].values[place].item() for name in _AT)))
     return [
         f"What the best {state.metric} costs another summary. A tension of 0 says that one point is best for both.",
-        CardTable(("other summary", "points that no other beats in both", "tension", *heads), rows),
+        CardTable(("other summary", "tension", "at", state.metric, "the other"), rows),
     ]
+
+
+_AT = ("at_x", "at_y")
 
 
 def _columns(found: Any, *names: str) -> list[tuple[Any, ...]]:

@@ -213,6 +213,6 @@ def test_the_sweep_of_likelihoods_can_be_planned(
     (tmp_path / "cubes" / "sparc.zarr").symlink_to(sparc_path)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"sigcube": sigcube}
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "likelihoods.md").read_text("utf-8"), flags=re.S)
+    code = re.findall(r"```python\n(.*?)```", (DOCS / "likelihoods.md").read_text("utf-8"), flags=re.S)[0]
     exec(compile(code, "docs/likelihoods.md", "exec"), names)
     assert names["sweep"].plan(probe=False).dims == {"a0": 61}

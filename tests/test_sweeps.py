@@ -28,6 +28,9 @@ SPECS = [path for path, text in TEXTS.items() if "[axes]" in text and path not i
 
 FAMILIES = ("si", "main", "clash", "cmsi", "likelihood", "mass_coherence", "microphysics", "multiverse")
 
+# How many are left of it by a spec's own condition.
+CUT = {"likelihood_rar_cut": (143, 2688)}
+
 # How many systems and points the sample of each dataset has.
 SIZES = {
     "sparc": (171, 3373),
@@ -158,7 +161,7 @@ def here(cubes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_shipped_spec_can_be_planned(path: Path) -> None:
     plan = Sweep.from_toml(path).plan(probe=False)
     file = read_spec_file(path)
-    assert (len(plan.systems), plan.n_points) == SIZES[Path(file.cube).stem]
+    assert (len(plan.systems), plan.n_points) == CUT.get(path.stem, SIZES[Path(file.cube).stem])
     assert plan.spec.grid.size >= plan.points_computed > 0
     assert path.stem.startswith(FAMILIES)
     assert path.read_text(encoding="utf-8").startswith("# ")

@@ -58,7 +58,7 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
     for name, result in results.items():
         likelihood = likelihoods[name]
         priors = axis_priors(likelihood.array, own[name])
-        elpd, lpd, _ = predictive_densities(likelihood, priors, np.arange(len(likelihood.systems)))
+        elpd, lpd, _, _ = predictive_densities(likelihood, priors, np.arange(len(likelihood.systems)))
         order = [likelihood.systems.index(system) for system in systems]
         post = posterior(result, prior=own[name], by=by)
         rows[name] = {

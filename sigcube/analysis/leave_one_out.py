@@ -39,8 +39,9 @@ def leave_one_out(
     Dataset
         For each system (or ``group``) ``elpd``, ln p of its data given all others; ``lpd``, given all and itself;
         and ``effective``, their difference. Their sums ``elpd_loo`` and ``p_loo``, the effective number of
-        parameters, and ``se``, the standard error of the first over systems. A point of the grid at which the ln L of
-        some system is not finite is no model, and has no weight in any of the sums.
+        parameters, and ``se``, the standard error of the first over systems. A point of the grid at which some system
+        has no ln L is no model, and has no weight in any of the sums: ``n_invalid`` of them. One whose ln L is −∞ is
+        impossible for that system alone.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def leave_one_out(
         found = str(len(names))
         raise SpecError("there is nothing to leave out", where=likelihood.dim, found=found, expected="2 or more")
     dim = "group" if groups is not None else str(likelihood.dim)
-    elpd, lpd, log_evidence = predictive_densities(likelihood, priors, members)
+    elpd, lpd, log_evidence, n_invalid = predictive_densities(likelihood, priors, members)
     coords: dict[str, Any] = {dim: np.array(names, dtype=object)}
     if groups is not None:
         coords["n_systems"] = dim, np.bincount(members, minlength=len(names)), about("number of systems")
@@ -68,6 +69,7 @@ def leave_one_out(
             "se": ((), np.sqrt(elpd.size * elpd.var(ddof=1)), about("standard error of elpd_loo")),
             "p_loo": ((), (lpd - elpd).sum(), about("effective number of parameters")),
             "log_evidence": ((), log_evidence, about("ln of the evidence")),
+            "n_invalid": ((), n_invalid, about("grid points at which a system has no likelihood, and no weight")),
         },
         coords,
         {"by": by, "prior": "; ".join(f"{p.axis} ~ {p.text}" for p in priors.values())},
@@ -92,21 +94,33 @@ def _classes(likelihood: Likelihood, groups: xr.DataArray | None) -> tuple[list[
 
 def predictive_densities(
     likelihood: Likelihood, priors: dict[str, AxisPrior], members: npt.NDArray[np.intp]
-) -> tuple[FloatArray, FloatArray, float]:
-    """Return ln p of each class given all others, given all, shape ``(n_classes,)``, and ln Z."""
+) -> tuple[FloatArray, FloatArray, float, int]:
+    """Return ln p of each class given all others, given all, shape ``(n_classes,)``, ln Z, and the invalid points."""
     n = int(members.max()) + 1
     alone = n == len(members)
     everything, without, twice = GridSums(1, priors), GridSums(n, priors), GridSums(n, priors)
+    n_invalid = 0
     for place, values in likelihood.parts():
-        total = values.sum(axis=0, keepdims=True)
         if not alone:
             classes = np.zeros((n, *values.shape[1:]))
             np.add.at(classes, members, values)
             values = classes
-        without.add(place, total - values, seek=False)
+        total = values.sum(axis=0, keepdims=True)
+        n_invalid += int(np.isnan(total).sum())
+        without.add(place, _of_others(values, total), seek=False)
         twice.add(place, np.add(values, total, out=values), seek=False)
         everything.add(place, total, seek=False)
     log_z = everything.log_total
     if not np.isfinite(log_z[0]):
         raise SpecError("no grid point has a finite likelihood", where="by", hint="the result's status tells why")
-    return log_z[0] - without.log_total, twice.log_total - log_z[0], float(log_z[0])
+    return log_z[0] - without.log_total, twice.log_total - log_z[0], float(log_z[0]), n_invalid
+
+
+def _of_others(values: FloatArray, total: FloatArray) -> FloatArray:
+    """Return Σ ln L of all others for each class: what is impossible for one alone is possible for the others."""
+    impossible = np.isneginf(values)
+    if not impossible.any():
+        return total - values
+    possible = np.where(impossible, 0.0, values)
+    others = possible.sum(axis=0, keepdims=True) - possible
+    return np.where(impossible.sum(axis=0, keepdims=True) > impossible, -np.inf, others)

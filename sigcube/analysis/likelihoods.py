@@ -12,6 +12,7 @@ from sigcube.analysis.best import improve, summaries
 from sigcube.analysis.labelled import check_result, flat_numbers, grid_dims, kept_values, parts, system_dim
 from sigcube.analysis.prior_weights import AxisPrior
 from sigcube.errors import SpecError
+from sigcube.plan.values import PointStatus
 
 __all__ = ["KEPT_AS", "GridSums", "Likelihood", "likelihood_of"]
 
@@ -84,9 +85,11 @@ def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Like
     Raises
     ------
     SpecError
-        For a metric that is not there or is no ln L, and for values of systems that are needed and were not kept.
+        For a metric that is not there or is no ln L, for values of systems that are needed and were not kept, and for a
+        result with points that are still to do, or failed.
     """
     check_result(result)
+    _check_finished(result)
     kept = by in result and system_dim(result[by]) is not None
     total = f"{by}_sum"
     if kept or systems or total not in summaries(result):
@@ -98,6 +101,23 @@ def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Like
         hint = "sweep with metrics = ['loglike']"
         raise SpecError(f"{by!r} is no logarithm of a likelihood", where="by", hint=hint)
     return found
+
+
+def _check_finished(result: xr.Dataset) -> None:
+    """Refuse a result in part: what is not computed yet would count as impossible."""
+    if "status" not in result:
+        return
+    counts = np.zeros(256, dtype=np.int64)
+    for part in parts(result["status"], size=_PART):
+        counts += np.bincount(result["status"].isel(part).values.ravel(), minlength=256)
+    lacking = {s.word: int(counts[s]) for s in (PointStatus.TODO, PointStatus.FAILED, PointStatus.KILLED) if counts[s]}
+    if lacking:
+        raise SpecError(
+            "the result is not whole: its integrals would leave out what has no value yet",
+            where="status",
+            found=", ".join(f"{n:,} grid points {word}" for word, n in lacking.items()),
+            hint="give the same sweep again, with --retry-failed if blocks failed, or select a part that is whole",
+        )
 
 
 class GridSums:

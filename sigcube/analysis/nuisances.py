@@ -76,7 +76,7 @@ def marginalise(result: xr.Dataset, prior: Priors, *, by: str = "loglike") -> xr
 
 
 def _integrated(values: FloatArray, priors: Sequence[AxisPrior]) -> FloatArray:
-    """Return ln ∫ exp(values) π over the last dimensions; NaN where a value is missing that the prior allows."""
+    """Return ln ∫ exp(values) π over the last dimensions; values that are not finite have no weight, NaN if all are."""
     weights = np.zeros(())
     for each in priors:
         weights = weights[..., np.newaxis] + (each.log_density + each.log_measure)

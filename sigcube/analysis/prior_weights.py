@@ -95,7 +95,7 @@ class AxisPrior:
 
 
 def axis_priors(
-    data: xr.DataArray, given: Priors | None, *, only: bool = False, where: str = "prior"
+    data: xr.DataArray, given: Any, *, only: bool = False, where: str = "prior"
 ) -> dict[str, AxisPrior]:
     """Return the prior along each dimension of a grid; along those that are named alone, if `only` they are wanted.
 
@@ -108,6 +108,9 @@ def axis_priors(
         For an axis that is not there, two along one dimension, a nuisance without a prior, a prior with less than a
         tenth of its mass within the grid, or one that the grid is too coarse for, and weights that are none.
     """
+    if given is not None and not isinstance(given, Mapping):
+        expected = "a prior by the name of each axis: {'A': sigcube.normal(1, 0.2)}"
+        raise SpecError("these are no priors", where=where, found=shown(given), expected=expected)
     given = dict(given or {})
     homes: dict[str, str] = {}
     for name in given:
@@ -129,6 +132,8 @@ def axis_priors(
 
 def _default(data: xr.DataArray, dim: str) -> AxisPrior:
     names, n = axes_along(data, dim), data.sizes[dim]
+    # An axis that keeps one value along the dimension has no prior to speak of.
+    names = [name for name in names if is_label(data[name]) or np.ptp(data[name].values) > 0] or names
     coords = [data[name] for name in names]
     if n == 1 or not coords or any(map(is_label, coords)):
         axis = next((name for name in names if is_label(data[name])), names[0] if names else dim)
@@ -143,6 +148,13 @@ def _default(data: xr.DataArray, dim: str) -> AxisPrior:
             found=f"values from {low} to {high}",
             hint=f"say what is known of it: prior={{{names[0]!r}: sigcube.lognormal(0.5, 0.1)}}, or "
             f"sigcube.uniform({low}, {high}) if that is meant",
+        )
+    if len(names) > 1:
+        raise SpecError(
+            f"{' and '.join(names)} vary together: a prior that is uniform in one of them is not in another",
+            where="prior",
+            hint=f"say which is meant: prior={{{names[0]!r}: sigcube.uniform({number(coords[0].values.min())}, "
+            f"{number(coords[0].values.max())})}}",
         )
     numbers: FloatArray = coords[0].values.astype(np.float64)
     return _of_numbers(
@@ -164,7 +176,9 @@ def _given(data: xr.DataArray, dim: str, axis: str, prior: Any, *, where: str) -
     if isinstance(prior, Mapping):
         values = coord.values.tolist()
         if unknown := [label for label in prior if label not in values]:
-            raise SpecError(f"{axis} has no label {unknown[0]!r}", where=where, hint=did_you_mean(unknown[0], values))
+            raise SpecError(
+                f"{axis} has no label {unknown[0]!r}", where=where, hint=did_you_mean(str(unknown[0]), map(str, values))
+            )
         prior = [prior.get(label, 0.0) for label in values]
     if not isinstance(prior, (list, tuple, np.ndarray)):
         expected = "a prior such as sigcube.normal(1, 0.2), or a weight for each label"

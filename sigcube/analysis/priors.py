@@ -146,17 +146,17 @@ def uniform(low: float, high: float) -> Uniform:
     >>> print(uniform(0.2, 0.8))
     uniform(0.2, 0.8)
     """
-    return Uniform(float(low), float(high))
+    return Uniform(*_numbers(low=low, high=high))
 
 
 def log_uniform(low: float, high: float) -> LogUniform:
     """Return a prior that is uniform in the logarithm, between two ends above zero."""
-    return LogUniform(float(low), float(high))
+    return LogUniform(*_numbers(low=low, high=high))
 
 
 def normal(mean: float, sd: float) -> Normal:
     """Return a normal prior of a mean and a standard deviation, in the unit of the axis."""
-    return Normal(float(mean), float(sd))
+    return Normal(*_numbers(mean=mean, sd=sd))
 
 
 def lognormal(median: float, dex: float) -> LogNormal:
@@ -177,7 +177,7 @@ def lognormal(median: float, dex: float) -> LogNormal:
     >>> f"{lognormal(0.5, 0.1).mass(0.5 / 10**0.1, 0.5 * 10**0.1):.4f}"
     '0.6827'
     """
-    return LogNormal(float(median), float(dex))
+    return LogNormal(*_numbers(median=median, dex=dex))
 
 
 _FORMS: Mapping[str, Callable[[float, float], Prior]] = {
@@ -223,6 +223,16 @@ def _within(values: Any, low: float, high: float) -> npt.NDArray[np.bool_]:
 def _normal_mass(low: float, high: float) -> float:
     # In the upper tail differences of the lower one would round to nothing.
     return float(ndtr(-low) - ndtr(-high)) if low > 0 else float(ndtr(high) - ndtr(low))
+
+
+def _numbers(**given: Any) -> tuple[float, ...]:
+    found = []
+    for name, each in given.items():
+        try:
+            found.append(float(each))
+        except (TypeError, ValueError):
+            raise SpecError(f"the {name} of a prior is a number", where="prior", found=shown(each)) from None
+    return tuple(found)
 
 
 def _text(form: str, prior: Any) -> str:

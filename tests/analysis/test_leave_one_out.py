@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 import sigcube
 from sigcube.analysis import compare, leave_one_out, marginalise, posterior
+from sigcube.analysis.prior_weights import axis_priors
 from sigcube.errors import SpecError
+from sigcube.plan.values import PointStatus
 
 NAMES = [f"G{i}" for i in range(7)]
 
@@ -37,6 +39,43 @@ def test_it_is_what_the_evidence_without_the_galaxy_says(seed: int, scale: float
         refitted = posterior(others, prior=prior)["log_evidence"].item()
         assert found["elpd"].sel(galaxy=name).item() == pytest.approx(whole - refitted, abs=1e-11 * (1 + abs(whole)))
     assert found["log_evidence"].item() == pytest.approx(whole, abs=1e-11 * (1 + abs(whole)))
+
+
+def test_what_is_impossible_for_one_galaxy_is_held_against_it_alone() -> None:
+    result = result_of()
+    result["loglike"][0, 8:] = -np.inf
+    found = leave_one_out(result)
+    # By the densities themselves: weights of the rule, and no logarithm that could be lost.
+    weights = axis_priors(result["loglike"], None)
+    prior = np.outer(*(weights[dim].probability for dim in ("x", "y")))
+    each = np.exp(result["loglike"].values)
+    for i in range(len(NAMES)):
+        others = np.prod(np.delete(each, i, axis=0), axis=0)
+        expected = np.log((prior * others * each[i]).sum() / (prior * others).sum())
+        assert found["elpd"].values[i] == pytest.approx(expected, rel=1e-10)
+    assert found["n_invalid"].item() == 0
+    classes = xr.DataArray(["a", "a", *"bcdef"], dims="galaxy", coords={"galaxy": NAMES})
+    alone = leave_one_out(result, groups=classes)["elpd"].values[0]
+    rest = np.prod(each[2:], axis=0)
+    assert alone == pytest.approx(np.log((prior * rest * each[0] * each[1]).sum() / (prior * rest).sum()), rel=1e-10)
+
+
+def test_points_without_a_likelihood_are_counted() -> None:
+    result = result_of()
+    result["loglike"][2, :3, 1] = np.nan
+    assert leave_one_out(result)["n_invalid"].item() == 3
+
+
+@pytest.mark.parametrize("state", ["todo", "failed", "killed"])
+def test_a_result_in_part_is_refused(state: str) -> None:
+    result = result_of()
+    status = np.full((21, 4), int(PointStatus.DONE), dtype=np.uint8)
+    status[3, 1:] = int(PointStatus[state.upper()])
+    result["status"] = ("x", "y"), status
+    for question in (leave_one_out, posterior):
+        with pytest.raises(SpecError, match=rf"not whole.*\n  where: status\n  found: 3 grid points {state}"):
+            question(result)
+    assert np.isfinite(posterior(result.isel(x=slice(4, None)))["log_evidence"].item())
 
 
 def test_its_parts_are_as_defined(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -232,6 +232,8 @@ def test_numbers_that_are_the_only_ones_possible_take_weights() -> None:
         ({"prior": {"window": {"geometrc": 1.0}}}, "window has no label 'geometrc'"),
         ({"prior": {"window": [0.5, 0.2]}}, "weights do not add up"),
         ({"prior": {"x": 3.0}}, "this is no prior"),
+        ({"prior": {"x": {"a": 1.0}}}, "x has no label 'a'"),
+        ({"prior": "x"}, "these are no priors"),
         ({"prior": {"x": "gauss:0,1"}}, "there is no prior 'gauss'"),
         ({"by": "rms"}, "the result has no metric 'rms'"),
         ({"per": "cluster"}, "there is no dimension 'cluster'"),
@@ -248,6 +250,23 @@ def test_a_nuisance_needs_a_prior_that_is_said() -> None:
     with pytest.raises(SpecError, match=r"x is a nuisance, and has no prior(.|\n)*sigcube.uniform\(-4, 4\)"):
         posterior(result)
     assert posterior(result, prior={"x": sigcube.uniform(-4, 4)})["prior"][0].item() == "uniform(-4.0, 4.0)"
+
+
+def test_axes_that_vary_together_need_a_prior_that_is_said() -> None:
+    result = gaussian_result().assign_coords(z=("x", np.exp(np.linspace(-4.0, 4.0, 81))), held=("x", np.ones(81)))
+    with pytest.raises(SpecError, match=r"x and z vary together(.|\n)*sigcube.uniform\(-4, 4\)"):
+        posterior(result)
+    # One that does not change beside it is no choice.
+    alone = posterior(result.drop_vars("z"))
+    assert alone["log_evidence"].item() == pytest.approx(posterior(gaussian_result())["log_evidence"].item())
+    said = posterior(result, prior={"x": sigcube.uniform(-4, 4)})
+    assert said["log_evidence"].item() == pytest.approx(alone["log_evidence"].item())
+
+
+@pytest.mark.parametrize("wrong", [("a", 1), (None, 1), (1, [2])])
+def test_a_prior_of_no_numbers_is_refused(wrong: Any) -> None:
+    with pytest.raises(SpecError, match=r"of a prior is a number\n  where: prior"):
+        sigcube.normal(*wrong)
 
 
 def test_what_is_no_likelihood_is_refused() -> None:

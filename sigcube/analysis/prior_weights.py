@@ -94,9 +94,7 @@ class AxisPrior:
         return replace(self, log_density=log_density, measure=measure)
 
 
-def axis_priors(
-    data: xr.DataArray, given: Any, *, only: bool = False, where: str = "prior"
-) -> dict[str, AxisPrior]:
+def axis_priors(data: xr.DataArray, given: Any, *, only: bool = False, where: str = "prior") -> dict[str, AxisPrior]:
     """Return the prior along each dimension of a grid; along those that are named alone, if `only` they are wanted.
 
     An axis without a prior gets one that is uniform over its range, and labels one that is uniform over them; except

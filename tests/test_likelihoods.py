@@ -12,6 +12,7 @@ from sigcube import analysis
 from sigcube.cube import select
 from sigcube.errors import StoreMismatch
 from sigcube.kernels import KERNELS
+from sigcube.model.likelihood import scale_prior
 from sigcube.rerun import rerun
 
 BOTH = {"distance": True, "inclination": True}
@@ -48,10 +49,11 @@ def test_every_galaxy_is_a_gaussian_with_the_covariance_of_a_common_scale(
     for name in result.galaxy.values[::17]:
         one, about = at.sel(galaxy=name).dropna("radius"), sparc_cube.sel(galaxy=name)
         v, o, e = (one[key].values for key in ("v", "o", "e"))
-        cot = 1.0 / np.tan(np.radians(about.inclination.item()))
-        of_d, of_i = (about.e_distance / about.distance / 2.0).item(), np.radians(about.e_inclination.item()) * cot
-        covariance = np.diag(e**2) + (of_d**2 + of_i**2) * np.outer(v, v)
-        expected = -0.5 * (o - v) @ np.linalg.solve(covariance, o - v)
+        given = [about[[key]].to_array().values for key in ("distance", "e_distance", "inclination", "e_inclination")]
+        shift, variance = (each[0] for each in scale_prior(distance=True, inclination=True)(*given))
+        covariance = np.diag(e**2) + variance * np.outer(v, v)
+        residual = o - (1.0 + shift) * v
+        expected = -0.5 * residual @ np.linalg.solve(covariance, residual)
         expected -= 0.5 * np.linalg.slogdet(2.0 * np.pi * covariance)[1]
         assert found.sel(galaxy=name).item() == pytest.approx(expected, rel=1e-9)
 

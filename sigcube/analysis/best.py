@@ -53,12 +53,15 @@ _DISTANCE: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     }
 )
 
+# How much worse points of a box are: a share of the best value, or of a logarithm a difference.
+_WITHIN, _WITHIN_LOG = 0.01, 2.0
+
 # On an axis of one value, or along which the values repeat, any value is as good.
 _SIDES = ("inside", "lower", "upper", "any", "no_value")
 _INSIDE, _LOWER, _UPPER, _ANY, _NO_VALUE = range(len(_SIDES))
 
 
-def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, within: float = 0.01) -> xr.Dataset:
+def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, within: float | None = None) -> xr.Dataset:
     """Find the best point of a result: where it is, how good, whether at a bound, and how flat it is around.
 
     Parameters
@@ -70,8 +73,9 @@ def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, w
         ``"rms"`` unless another is named.
     per : str, optional
         The dimension of systems, for the best point of each: ``"galaxy"``.
-    within : float
-        How much worse a point of the box may be: a share of the best value.
+    within : float, optional
+        How much worse a point of the box may be: a share of the best value, 0.01 by default. Of ln L, whose zero says
+        nothing, it is a difference, 2 by default: the interval of one parameter at 95 % (Wilks 1938).
 
     Returns
     -------
@@ -88,6 +92,9 @@ def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, w
         For a summary that is not there, values of systems that were not kept, or if no value is finite.
     """
     array = summary_of(result, by) if per is None else _of_systems(result, by, per)
+    is_log = array.attrs.get("scale") == "logarithm"
+    if within is None:
+        within = _WITHIN_LOG if is_log else _WITHIN
     if not within >= 0:
         raise SpecError("a box holds points that are worse", where="within", found=f"{within:g}", expected="0 or more")
     keep = () if per is None else (per,)
@@ -97,7 +104,7 @@ def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, w
     at = found.points | {dim: xr.DataArray(np.arange(array.sizes[dim]), dims=dim) for dim in keep}
     alike = (str(name) for name, each in result.data_vars.items() if set(each.dims) == set(array.dims))
     answer = found.masked(result[[name for name in alike if name != "status"]].isel(at).load())
-    worst = (found.distance + within * np.abs(found.value))[..., np.newaxis]
+    worst = (found.distance + within * (1.0 if is_log else np.abs(found.value)))[..., np.newaxis]
     sides: dict[str, npt.NDArray[Any]] = {}
     for dim, index in found.points.items():
         line = array.isel({other: i for other, i in at.items() if other != dim}).load().transpose(..., dim).values

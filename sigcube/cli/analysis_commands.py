@@ -44,8 +44,13 @@ def best(
     by: BySummary = None,
     per: Annotated[str | None, typer.Option(metavar="DIM", help="The best point of each system: galaxy.")] = None,
     within: Annotated[
-        float, typer.Option(min=0.0, metavar="SHARE", help="How much worse the points of the box may be.")
-    ] = 0.01,
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="SHARE",
+            help="How much worse the points of the box may be: 0.01 of the best value, or of ln L a difference of 2.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the best point: where it is, how good, whether at a bound, and the box of points that are nearly as good."""
@@ -55,7 +60,7 @@ def best(
     opened = open_result(result)
     found = analysis.best(opened, by=by, per=per, within=within)
     names, words = list(map(str, found["axis"].values)), found["at_bound"].attrs["flag_meanings"].split()
-    about, rows = {"by": found.by, "within": within}, []
+    about, rows = {"by": found.by, "within": found.within}, []
     if per is not None:
         for i, system in enumerate(found[per].values):
             here = found.isel({per: i})

@@ -1,7 +1,7 @@
 """What is known of the errors of the data beyond what is quoted for each point, and what ln L becomes under it."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
@@ -9,7 +9,6 @@ from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.model import likelihood
 from sigcube.model.correlated import CORRELATED_TERMS, POSITIONS
 from sigcube.model.error_frame import CORRELATION, ERROR_PARAMETERS, extend_frame, possible_parameters
-from sigcube.model.likelihood import FloatArray
 from sigcube.model.metrics import METRICS, Metric
 from sigcube.model.prior_quadrature import over_prior, prior_inputs
 from sigcube.model.record import Frame, Parameter, Term
@@ -22,11 +21,6 @@ _Correlation = Literal["radius", "scale_length"]
 _MOST_NODES = 512
 
 _VELOCITIES = ("galaxy", "star")
-_PREPARE: Mapping[tuple[bool, bool], Callable[..., tuple[FloatArray, ...]]] = {
-    (True, True): likelihood.scale_variance,
-    (True, False): likelihood.scale_variance_of_distance,
-    (False, True): likelihood.scale_variance_of_inclination,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +35,8 @@ class Errors:
         Whether that of its inclination is.
     quadrature : int, optional
         Number of nodes over a Gaussian with which they are integrated over as they are quoted, at some thousand times
-        the cost: 48 are converged to 1e-9 for models near the data. Without it ln L is that of small errors.
+        the cost: 48 are converged to 1e-9 for models near the data. Without it the scale by which both move a model is
+        taken as Gaussian, with its exact mean and variance.
     scatter : float, optional
         An intrinsic scatter beside the errors of the points. As an axis, or fixed, it is called ``intrinsic_scatter``.
     scatter_unit : {"dex", "km/s"}
@@ -240,7 +235,7 @@ class Errors:
                 sums=likelihood.SCALE_SUMS,
                 finish=likelihood.over_scale,
                 system_variables=self.system_variables,
-                prepare=_PREPARE[self.distance, self.inclination],
+                prepare=likelihood.scale_prior(distance=self.distance, inclination=self.inclination),
             )
         return metric
 

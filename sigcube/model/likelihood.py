@@ -4,7 +4,8 @@ With the residual Δ = V_mod − V_obs and the variance σ² of each point, ever
 Σ [Δ²/σ² + ln 2πσ²], Σ V_mod Δ/σ² and Σ V_mod²/σ². An error model that changes σ² replaces the term ``error_sq`` alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from sigcube.model.compile import helper
 from sigcube.model.record import Term
-from sigcube.model.vecmath import log, log1p
+from sigcube.model.vecmath import exp, expm1, log, log1p
 
 __all__ = [
     "DEVIANCE",
@@ -23,9 +24,7 @@ __all__ = [
     "error_sq_with_scatter_of_v",
     "from_deviance",
     "over_scale",
-    "scale_variance",
-    "scale_variance_of_distance",
-    "scale_variance_of_inclination",
+    "scale_prior",
     "sine",
 ]
 
@@ -113,35 +112,64 @@ def from_deviance(n: float, deviance: float) -> float:
     return -0.5 * deviance
 
 
-def over_scale(n: float, deviance: float, cross: float, square: float, tau_sq: float) -> float:
-    """Return ln L with the model times s ~ N(1, τ²), integrated over s.
+def over_scale(n: float, deviance: float, cross: float, square: float, shift: float, variance: float) -> float:
+    """Return ln L with the model times s ~ N(1 + shift, variance), integrated over s.
 
-    −2 ln L = Σ [Δ²/σ² + ln 2πσ²] − τ² (Σ V_mod Δ/σ²)²/(1 + τ² Σ V_mod²/σ²) + ln(1 + τ² Σ V_mod²/σ²).
+    −2 ln L = D(s̄) − τ² C(s̄)²/(1 + τ² S) + ln(1 + τ² S), at the mean s̄ of s and with its variance τ². S is Σ V_mod²/σ²,
+    D(s) is Σ [Δ²/σ² + ln 2πσ²] with the model times s, and C(s) is half its slope.
     """
-    stretched = tau_sq * square
-    return -0.5 * (deviance - tau_sq * cross * cross / (1.0 + stretched) + log1p(stretched))
+    at_mean = deviance + shift * (2.0 * cross + shift * square)
+    slope = cross + shift * square
+    stretched = variance * square
+    return -0.5 * (at_mean - variance * slope * slope / (1.0 + stretched) + log1p(stretched))
 
 
-def scale_variance(
-    distance: FloatArray, e_distance: FloatArray, inclination: FloatArray, e_inclination: FloatArray
-) -> tuple[FloatArray, ...]:
-    """τ² = (σ_D/2D)² + (σ_i cot i)² of the scale s = √(D'/D) · sin i'/sin i, to first order."""
-    (of_distance,) = scale_variance_of_distance(distance, e_distance)
-    (of_inclination,) = scale_variance_of_inclination(inclination, e_inclination)
-    return (of_distance + of_inclination,)
+@cache
+def scale_prior(*, distance: bool, inclination: bool) -> Callable[..., tuple[FloatArray, FloatArray]]:
+    """Return the function that makes what `over_scale` takes of the systems from their variables."""
+
+    def prepare(*variables: FloatArray) -> tuple[FloatArray, FloatArray]:
+        mean, variance = np.ones_like(variables[0]), np.zeros_like(variables[0])
+        if distance:
+            mean, variance = _root_moments(variables[1] / variables[0])
+        if inclination:
+            of_sine, spread = _sine_moments(*variables[-2:])
+            variance = variance * spread + variance * of_sine * of_sine + spread * mean * mean
+            mean = mean * of_sine
+        return mean - 1.0, variance
+
+    return prepare
 
 
-def scale_variance_of_distance(distance: FloatArray, e_distance: FloatArray) -> tuple[FloatArray, ...]:
-    """τ² = (σ_D/2D)²."""
-    tau = e_distance / (2.0 * distance)
-    return (tau * tau,)
+def _root_moments(epsilon: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and variance of √(1 + ε x) for x ~ N(0, 1) where the root is real: a distance is positive.
+
+    By the trapezoidal rule, whose last cell counts as far as it is within. As a sum in a fixed order it has the same
+    bits on every machine.
+    """
+    step = 0.0625
+    total, first, second = (np.zeros_like(epsilon) for _ in range(3))
+    for x in np.arange(-8.5, 8.5 + step, step).tolist():
+        moved = 1.0 + epsilon * x
+        weight = exp(-0.5 * x * x) * np.clip(0.5 + moved / np.maximum(epsilon * step, 1e-9), 0.0, 1.0)
+        away = np.sqrt(np.maximum(moved, 0.0)) - 1.0
+        total, first, second = total + weight, first + weight * away, second + weight * away * away
+    shift = first / total
+    return 1.0 + shift, np.maximum(second / total - shift * shift, 0.0)
 
 
-def scale_variance_of_inclination(inclination: FloatArray, e_inclination: FloatArray) -> tuple[FloatArray, ...]:
-    """τ² = (σ_i cot i)², of angles in degrees."""
-    cotangent = np.array([sine(90.0 - i) / sine(i) for i in inclination.tolist()])
-    tau = e_inclination * _DEGREE * cotangent
-    return (tau * tau,)
+def _sine_moments(inclination: FloatArray, e_inclination: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and variance of sin i'/sin i for i' ~ N(i, σ_i²), in degrees.
+
+    With q = exp(−σ²), E sin i' = √q sin i, and the variance of sin i' is ½ (1 − q) (1 + q cos 2i).
+    """
+    mean, variance = np.empty_like(inclination), np.empty_like(inclination)
+    for at, (i, e_i) in enumerate(zip(inclination.tolist(), e_inclination.tolist(), strict=True)):
+        sigma_sq, sin_i = (e_i * _DEGREE) ** 2, sine(i)
+        q, cos_2i = exp(-sigma_sq), 1.0 - 2.0 * sin_i * sin_i
+        mean[at] = np.sqrt(q)
+        variance[at] = -0.5 * expm1(-sigma_sq) * (1.0 + q * cos_2i) / (sin_i * sin_i)
+    return mean, variance
 
 
 @helper

@@ -50,6 +50,8 @@ class Metric:
         Whether the number of fitted parameters is subtracted from n.
     best : {"smallest", "largest", "zero", "one"}
         The value of a perfect model: the smallest or the largest possible, or zero or one for a metric with a sign.
+    logarithm : bool
+        Whether it is the logarithm of something, so that differences of it count and its zero says nothing: ln L.
     system_variables : tuple of str
         Variables of the cube with one value per system that `finish` takes. Not for pooled metrics.
     terms : Mapping
@@ -74,6 +76,7 @@ class Metric:
     unit: str | None
     reduced: bool = False
     best: _Best = "smallest"
+    logarithm: bool = False
     system_variables: tuple[str, ...] = ()
     terms: Mapping[str, Term] = field(default_factory=dict, hash=False)
     summaries: tuple[_Statistic, ...] = ("mean", "median")
@@ -221,6 +224,7 @@ _METRICS = (
         "system",
         "",
         best="largest",
+        logarithm=True,
         terms=likelihood.TERMS,
         summaries=("sum", "mean", "median"),
     ),

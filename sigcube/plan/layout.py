@@ -103,6 +103,8 @@ def _variables(spec: Spec, n_systems: int, chunks: tuple[int, ...], *, repeats: 
     for metric in spec.metrics:
         unit = spec.model.unit if metric.unit is None else metric.unit
         attrs = {**unit_attrs(unit), "source": source, "best": metric.best}
+        if metric.logarithm:
+            attrs["scale"] = "logarithm"
         if metric.scope == "pooled":
             found.append(summary(metric.name, "float64", attrs, long_name=f"{metric.long_name}, all points"))
             continue

@@ -157,6 +157,18 @@ def test_the_box_of_the_largest_win_rate_is_below_it() -> None:
     assert (found.A_low.item(), found.A_high.item()) == (values.min(), values.max())
 
 
+@pytest.mark.parametrize("level", [-2e4, 0.0, 30.0])
+def test_the_box_of_ln_l_is_a_difference(level: float) -> None:
+    """A share of ln L would depend on how many points there are, and on their units."""
+    x = np.arange(0.0, 10.5, 0.5)
+    attrs = {"best": "largest", "scale": "logarithm"}
+    array = xr.DataArray(level - 0.5 * (x - 5.0) ** 2, {"A": x}, "A", attrs=attrs)
+    result = xr.Dataset({"loglike_sum": array}, attrs={"kind": "result"})
+    assert [best(result)[f"A_{end}"].item() for end in ("low", "high")] == [3.0, 7.0]
+    assert [best(result, within=4.5)[f"A_{end}"].item() for end in ("low", "high")] == [2.0, 8.0]
+    assert best(result).attrs["within"] == 2.0
+
+
 @pytest.mark.parametrize("per_chunk", [None, 2])
 def test_each_galaxy_has_the_best_point_that_it_has_alone(per_chunk: int | None) -> None:
     result = kept_result()

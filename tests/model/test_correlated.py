@@ -15,6 +15,7 @@ from sigcube.engine.schedule import Placement, Schedule
 from sigcube.errors import DataError, SpecError
 from sigcube.model.correlated import CORRELATED_TERMS
 from sigcube.model.graph import Level
+from sigcube.model.likelihood import scale_prior
 from sigcube.plan.spec import make_spec, spec_from_record, spec_to_record
 from tests.sweeping import planned
 
@@ -52,14 +53,13 @@ def dense(
     sigma = np.maximum(one.e_v_obs.values[0][kept], 0.1)
     covariance = np.diag(sigma**2 + (v * scatter * np.log(10.0) / 2.0) ** 2)
     covariance += a**2 * np.exp(-np.abs(x[:, np.newaxis] - x) / ell)
-    tau_sq = 0.0
-    if errors.get("distance"):
-        tau_sq += float(one.e_distance[0] / (2.0 * one.distance[0])) ** 2
-    if errors.get("inclination"):
-        tau_sq += float(np.deg2rad(one.e_inclination[0]) / np.tan(np.deg2rad(one.inclination[0]))) ** 2
-    covariance += tau_sq * np.outer(v, v)
+    marginalised = [name for name in ("distance", "inclination") if errors.get(name)]
+    of_scale = scale_prior(distance="distance" in marginalised, inclination="inclination" in marginalised)
+    given = [one[name].values for each in marginalised for name in (each, f"e_{each}")]
+    shift, variance = (float(each[0]) for each in of_scale(*given)) if marginalised else (0.0, 0.0)
+    covariance += variance * np.outer(v, v)
     factor = cho_factor(covariance, lower=True)
-    residual = v - one.v_obs.values[0][kept]
+    residual = v * (1.0 + shift) - one.v_obs.values[0][kept]
     log_det = 2.0 * np.sum(np.log(np.diag(factor[0]))) + v.size * np.log(2.0 * np.pi)
     return float(-0.5 * (residual @ cho_solve(factor, residual) + log_det))
 

@@ -1,5 +1,7 @@
 """ln L: its finishing formulas against integrals, its terms against their one-liners, its angles against libm's."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,14 +23,14 @@ from sigcube.model.metrics import METRICS
 from sigcube.model.prior_quadrature import over_prior
 
 
-def integral_over_scale(v: np.ndarray, o: np.ndarray, e: np.ndarray, tau: float) -> float:
-    """Integrate L over s ~ N(1, τ²), by quadrature round the peak of the integrand."""
+def integral_over_scale(v: np.ndarray, o: np.ndarray, e: np.ndarray, mean: float, tau: float) -> float:
+    """Integrate L over s ~ N(s̄, τ²), by quadrature round the peak of the integrand."""
     s_mm, s_om = np.sum(v * v / e**2), np.sum(v * o / e**2)
-    peak, width = (s_om + 1.0 / tau**2) / (s_mm + 1.0 / tau**2), 1.0 / np.sqrt(s_mm + 1.0 / tau**2)
+    peak, width = (s_om + mean / tau**2) / (s_mm + 1.0 / tau**2), 1.0 / np.sqrt(s_mm + 1.0 / tau**2)
 
     def log_integrand(s: float) -> float:
         log_l = np.sum(-0.5 * ((o - s * v) / e) ** 2 - 0.5 * np.log(2.0 * np.pi * e**2))
-        return float(log_l - 0.5 * ((s - 1.0) / tau) ** 2 - 0.5 * np.log(2.0 * np.pi * tau**2))
+        return float(log_l - 0.5 * ((s - mean) / tau) ** 2 - 0.5 * np.log(2.0 * np.pi * tau**2))
 
     top = log_integrand(peak)
     ends = peak - 12.0 * width, peak + 12.0 * width
@@ -41,14 +43,20 @@ def three_sums(v: np.ndarray, o: np.ndarray, e: np.ndarray) -> tuple[float, floa
     return float(deviance), float(np.sum(v * residual / e**2)), float(np.sum(v * v / e**2))
 
 
-@given(seed=st.integers(0, 10**6), n=st.integers(1, 60), tau=st.floats(1e-3, 0.6), off=st.floats(-0.5, 0.5))
-def test_three_sums_are_the_integral_over_the_scale(seed: int, n: int, tau: float, off: float) -> None:
+@given(
+    seed=st.integers(0, 10**6),
+    n=st.integers(1, 60),
+    tau=st.floats(1e-3, 0.6),
+    off=st.floats(-0.5, 0.5),
+    shift=st.floats(-0.1, 0.1),
+)
+def test_three_sums_are_the_integral_over_the_scale(seed: int, n: int, tau: float, off: float, shift: float) -> None:
     """Also where the model is off by many standard deviations, and for a τ that is hardly there."""
     rng = np.random.default_rng(seed)
     v, e = rng.uniform(20.0, 250.0, n), rng.uniform(1.0, 15.0, n)
     o = v * (1.0 + off) + rng.normal(size=n) * e
-    found = likelihood.over_scale(float(n), *three_sums(v, o, e), tau * tau)
-    assert found == pytest.approx(integral_over_scale(v, o, e, tau), rel=1e-9)
+    found = likelihood.over_scale(float(n), *three_sums(v, o, e), shift, tau * tau)
+    assert found == pytest.approx(integral_over_scale(v, o, e, 1.0 + shift, tau), rel=1e-9)
 
 
 def test_it_is_a_gaussian_with_a_covariance() -> None:
@@ -59,12 +67,12 @@ def test_it_is_a_gaussian_with_a_covariance() -> None:
     covariance = np.diag(e**2) + tau**2 * np.outer(v, v)
     expected = -0.5 * (o - v) @ np.linalg.solve(covariance, o - v)
     expected -= 0.5 * np.linalg.slogdet(2.0 * np.pi * covariance)[1]
-    assert likelihood.over_scale(12.0, *three_sums(v, o, e), tau**2) == pytest.approx(expected, rel=1e-12)
+    assert likelihood.over_scale(12.0, *three_sums(v, o, e), 0.0, tau**2) == pytest.approx(expected, rel=1e-12)
 
 
 def test_without_an_error_nothing_is_marginalised() -> None:
     sums = 31.4, -2.0, 800.0
-    assert likelihood.over_scale(9.0, *sums, 0.0) == likelihood.from_deviance(9.0, sums[0]) == -15.7
+    assert likelihood.over_scale(9.0, *sums, 0.0, 0.0) == likelihood.from_deviance(9.0, sums[0]) == -15.7
 
 
 def integral_over_priors(sums: tuple[float, float, float], epsilon: float, i: float, e_i: float) -> float:
@@ -115,14 +123,79 @@ def test_sine_is_that_of_libm(degrees: float) -> None:
     assert likelihood.sine(-degrees) == -likelihood.sine(degrees)
 
 
-def test_scale_variance_is_the_first_order_of_distance_and_inclination() -> None:
-    d, e_d = np.array([10.0, 4.0, 7.0]), np.array([1.0, 0.0, 0.7])
-    i, e_i = np.array([60.0, 30.0, 90.0]), np.array([3.0, 2.0, 5.0])
-    (tau_sq,) = likelihood.scale_variance(d, e_d, i, e_i)
-    expected = (e_d / 2.0 / d) ** 2 + (np.radians(e_i) / np.tan(np.radians(i))) ** 2
-    np.testing.assert_allclose(tau_sq, expected, rtol=1e-12, atol=1e-30)
-    # Edge-on, an error of the inclination changes nothing to first order.
-    assert tau_sq[2] == (0.7 / 14.0) ** 2
+@pytest.mark.parametrize(
+    ("epsilon", "inclination", "error", "rel"),
+    [
+        (0.1, 60.0, 4.0, 1e-9),
+        (0.0, 30.0, 6.0, 1e-9),
+        # Edge-on, an error of the inclination only slows: no first order, and a mean below 1.
+        (0.05, 90.0, 5.0, 1e-9),
+        (0.12, 80.0, 0.0, 1e-9),
+        # A twentieth of a Gaussian round such a distance is cut off, where the root begins with infinite slope.
+        (0.6, 45.0, 10.0, 1e-3),
+    ],
+)
+def test_the_scale_has_the_moments_of_its_prior(epsilon: float, inclination: float, error: float, rel: float) -> None:
+    """Against integrals over D and i, each of which is one-dimensional."""
+    low = max(-1.0 / epsilon, -12.0) if epsilon else -12.0
+
+    def mean_of(power: int, weight: Callable[[float], float], scale: Callable[[float], float], end: float) -> float:
+        def integral(p: int) -> float:
+            return float(quad(lambda x: scale(x) ** p * weight(x), end, 12.0, epsabs=0, epsrel=1e-12, limit=400)[0])
+
+        return integral(power) / integral(0)
+
+    def gauss(x: float) -> float:
+        return float(np.exp(-0.5 * x * x))
+
+    def root(x: float) -> float:
+        return float(np.sqrt(max(1.0 + epsilon * x, 0.0)))
+
+    def sine(y: float) -> float:
+        return float(np.sin(np.radians(inclination + error * y)) / np.sin(np.radians(inclination)))
+
+    first, second = (mean_of(p, gauss, root, low) * mean_of(p, gauss, sine, -12.0) for p in (1, 2))
+    distance, angle = np.array([8.0, 8.0]), np.array([inclination, 50.0])
+    prepare = likelihood.scale_prior(distance=True, inclination=True)
+    shift, variance = prepare(distance, np.array([8.0 * epsilon, 0.0]), angle, np.array([error, 0.0]))
+    assert 1.0 + shift[0] == pytest.approx(first, rel=rel)
+    assert variance[0] == pytest.approx(second - first * first, rel=rel, abs=1e-13)
+    # Without errors the scale is 1.
+    assert (shift[1], variance[1]) == (0.0, 0.0)
+
+
+def test_the_variance_of_the_scale_is_that_of_small_errors_at_first() -> None:
+    """τ² = (σ_D/2D)² + (σ_i cot i)²; distance and inclination alone are the parts of both."""
+    d, e_d, i, e_i = (np.array([each]) for each in (10.0, 1e-3, 60.0, 3e-3))
+    of_d = likelihood.scale_prior(distance=True, inclination=False)(d, e_d)
+    of_i = likelihood.scale_prior(distance=False, inclination=True)(i, e_i)
+    both = likelihood.scale_prior(distance=True, inclination=True)(d, e_d, i, e_i)
+    np.testing.assert_allclose(of_d[1], (e_d / 2.0 / d) ** 2, rtol=1e-6)
+    np.testing.assert_allclose(of_i[1], (np.radians(e_i) / np.tan(np.radians(i))) ** 2, rtol=1e-6)
+    np.testing.assert_allclose(both, [of_d[j] + of_i[j] for j in (0, 1)], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("epsilon", "i", "e_i"), [(0.15, 70.0, 6.0), (0.1, 60.0, 4.0), (0.25, 88.0, 5.0)])
+def test_no_other_gaussian_scale_predicts_data_better(epsilon: float, i: float, e_i: float) -> None:
+    """Data drawn from the prior as quoted have the largest mean ln L under its mean and variance: a proper score."""
+    prepare = likelihood.scale_prior(distance=True, inclination=True)
+    shift, variance = (each[0] for each in prepare(*(np.array([each]) for each in (1.0, epsilon, i, e_i))))
+    first_order = (epsilon / 2.0) ** 2 + (np.radians(e_i) / np.tan(np.radians(i))) ** 2
+    nodes, weights = np.polynomial.hermite_e.hermegauss(24)
+    kept = np.abs(nodes) < min(6.0, 1.0 / epsilon)
+    x, w = nodes[kept], weights[kept] / weights[kept].sum()
+    scale = np.sqrt(1.0 + epsilon * x[:, np.newaxis]) * np.sin(np.radians(i + e_i * x)) / np.sin(np.radians(i))
+
+    def score(shift: float, variance: float, square: float = 1e8) -> float:
+        """Return the mean ln L of data that are known to 1e-4: V_obs = s V_mod."""
+        cross = square * (1.0 - scale)
+        found = [likelihood.over_scale(1.0, c * c / square, c, square, shift, variance) for c in cross.ravel()]
+        return float(np.outer(w, w).ravel() @ found)
+
+    best = score(shift, variance)
+    others = ((0.0, first_order), (shift + 0.01, variance), (shift - 0.01, variance))
+    others += ((shift, 1.1 * variance), (shift, 0.9 * variance))
+    assert best > max(score(*each) for each in others)
 
 
 @given(degrees=st.floats(5.0, 90.0), error=st.floats(0.0, 20.0), shift=st.floats(-3.0, 3.0))

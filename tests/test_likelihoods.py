@@ -14,6 +14,7 @@ from sigcube.errors import StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.model.likelihood import scale_prior
 from sigcube.rerun import rerun
+from tests.scaled_density import scaled_density
 
 BOTH = {"distance": True, "inclination": True}
 AXES = {"a0": [0.8e-10, 1.2e-10, 1.6e-10], "upsilon_disk": [0.4, 0.6]}
@@ -50,11 +51,8 @@ def test_every_galaxy_is_a_gaussian_with_the_covariance_of_a_common_scale(
         one, about = at.sel(galaxy=name).dropna("radius"), sparc_cube.sel(galaxy=name)
         v, o, e = (one[key].values for key in ("v", "o", "e"))
         given = [about[[key]].to_array().values for key in ("distance", "e_distance", "inclination", "e_inclination")]
-        shift, variance = (each[0] for each in scale_prior(distance=True, inclination=True)(*given))
-        covariance = np.diag(e**2) + variance * np.outer(v, v)
-        residual = o - (1.0 + shift) * v
-        expected = -0.5 * residual @ np.linalg.solve(covariance, residual)
-        expected -= 0.5 * np.linalg.slogdet(2.0 * np.pi * covariance)[1]
+        shift, variance, skew = (float(each[0]) for each in scale_prior(distance=True, inclination=True)(*given))
+        expected = scaled_density(v, o, np.diag(e**2), shift=shift, variance=variance, skew=skew)
         assert found.sel(galaxy=name).item() == pytest.approx(expected, rel=1e-9)
 
 

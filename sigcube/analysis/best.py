@@ -61,7 +61,9 @@ _SIDES = ("inside", "lower", "upper", "any", "no_value")
 _INSIDE, _LOWER, _UPPER, _ANY, _NO_VALUE = range(len(_SIDES))
 
 
-def best(result: xr.Dataset, *, by: str | None = None, per: str | None = None, within: float | None = None) -> xr.Dataset:
+def best(
+    result: xr.Dataset, *, by: str | None = None, per: str | None = None, within: float | None = None
+) -> xr.Dataset:
     """Find the best point of a result: where it is, how good, whether at a bound, and how flat it is around.
 
     Parameters

@@ -112,64 +112,92 @@ def from_deviance(n: float, deviance: float) -> float:
     return -0.5 * deviance
 
 
-def over_scale(n: float, deviance: float, cross: float, square: float, shift: float, variance: float) -> float:
-    """Return ln L with the model times s ~ N(1 + shift, variance), integrated over s.
+def over_scale(
+    n: float, deviance: float, cross: float, square: float, shift: float, variance: float, skew: float
+) -> float:
+    """Return ln L with the model times s, integrated over s, of which the first three moments are known.
 
-    −2 ln L = D(s̄) − τ² C(s̄)²/(1 + τ² S) + ln(1 + τ² S), at the mean s̄ of s and with its variance τ². S is Σ V_mod²/σ²,
-    D(s) is Σ [Δ²/σ² + ln 2πσ²] with the model times s, and C(s) is half its slope.
+    −2 ln L = D(s̄) − τ² C²/q + ln q − P [1 − 1/(1 + λ/3)] + λ, with q = 1 + τ² S, P = C²/(S q) and λ = −κ C τ² S/q².
+
+    s̄ = 1 + shift is the mean of s, τ² its variance and κ, the skew, its third central moment over τ². S is Σ V_mod²/σ²,
+    D(s) is Σ [Δ²/σ² + ln 2πσ²] with the model times s, and C is half its slope at s̄. It is exact for a Gaussian s, of
+    which κ is 0. Of κ it has the first order (after Gram & Charlier), written so that it falls on both sides, with
+    1 + λ/3 held at ½.
     """
-    at_mean = deviance + shift * (2.0 * cross + shift * square)
     slope = cross + shift * square
+    at_mean = deviance + shift * (2.0 * cross + shift * square)
     stretched = variance * square
-    return -0.5 * (at_mean - variance * slope * slope / (1.0 + stretched) + log1p(stretched))
+    q = 1.0 + stretched
+    lean = -skew * slope * stretched / (q * q)
+    # Where the model says nothing the slope is 0 as well.
+    missed = slope * slope / (max(square, 1e-300) * q)
+    gained = missed * (1.0 - 1.0 / max(1.0 + lean / 3.0, 0.5))
+    return -0.5 * (at_mean - variance * slope * slope / q + log1p(stretched) - gained + lean)
 
 
 @cache
-def scale_prior(*, distance: bool, inclination: bool) -> Callable[..., tuple[FloatArray, FloatArray]]:
+def scale_prior(*, distance: bool, inclination: bool) -> Callable[..., tuple[FloatArray, ...]]:
     """Return the function that makes what `over_scale` takes of the systems from their variables."""
 
-    def prepare(*variables: FloatArray) -> tuple[FloatArray, FloatArray]:
-        mean, variance = np.ones_like(variables[0]), np.zeros_like(variables[0])
+    def prepare(*variables: FloatArray) -> tuple[FloatArray, ...]:
+        mean, square, cube = np.ones_like(variables[0]), np.zeros_like(variables[0]), np.zeros_like(variables[0])
         if distance:
-            mean, variance = _root_moments(variables[1] / variables[0])
+            mean, square, cube = _root_moments(variables[1] / variables[0])
         if inclination:
-            of_sine, spread = _sine_moments(*variables[-2:])
-            variance = variance * spread + variance * of_sine * of_sine + spread * mean * mean
-            mean = mean * of_sine
-        return mean - 1.0, variance
+            mean, square, cube = _product_moments((mean, square, cube), _sine_moments(*variables[-2:]))
+        return mean - 1.0, square, np.divide(cube, square, out=np.zeros_like(cube), where=square > 0.0)
 
     return prepare
 
 
-def _root_moments(epsilon: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean and variance of √(1 + ε x) for x ~ N(0, 1) where the root is real: a distance is positive.
+_Moments = tuple[FloatArray, FloatArray, FloatArray]
+
+
+def _product_moments(a: _Moments, b: _Moments) -> _Moments:
+    """Return mean, second and third central moment of a product, from those of its independent factors."""
+    (a_1, a_2, a_3), (b_1, b_2, b_3) = a, b
+    square = a_2 * b_2 + a_2 * b_1 * b_1 + b_2 * a_1 * a_1
+    cube = a_3 * (b_1 * b_1 * b_1 + 3.0 * b_1 * b_2 + b_3) + b_3 * (a_1 * a_1 * a_1 + 3.0 * a_1 * a_2)
+    return a_1 * b_1, square, cube + 6.0 * a_1 * b_1 * a_2 * b_2
+
+
+def _root_moments(epsilon: FloatArray) -> _Moments:
+    """Return the moments of √(1 + ε x) for x ~ N(0, 1) where the root is real: a distance is positive.
 
     By the trapezoidal rule, whose last cell counts as far as it is within. As a sum in a fixed order it has the same
     bits on every machine.
     """
     step = 0.0625
-    total, first, second = (np.zeros_like(epsilon) for _ in range(3))
+    total, *sums = (np.zeros_like(epsilon) for _ in range(4))
     for x in np.arange(-8.5, 8.5 + step, step).tolist():
         moved = 1.0 + epsilon * x
         weight = exp(-0.5 * x * x) * np.clip(0.5 + moved / np.maximum(epsilon * step, 1e-9), 0.0, 1.0)
-        away = np.sqrt(np.maximum(moved, 0.0)) - 1.0
-        total, first, second = total + weight, first + weight * away, second + weight * away * away
-    shift = first / total
-    return 1.0 + shift, np.maximum(second / total - shift * shift, 0.0)
+        # Of √(1 + u) − 1, as it keeps its digits for a small u.
+        away = (moved - 1.0) / (1.0 + np.sqrt(np.maximum(moved, 0.0)))
+        total = total + weight
+        sums = [
+            each + weight * power for each, power in zip(sums, (away, away * away, away * away * away), strict=True)
+        ]
+    first, second, third = (each / total for each in sums)
+    return 1.0 + first, second - first * first, third - 3.0 * first * second + 2.0 * first * first * first
 
 
-def _sine_moments(inclination: FloatArray, e_inclination: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean and variance of sin i'/sin i for i' ~ N(i, σ_i²), in degrees.
+def _sine_moments(inclination: FloatArray, e_inclination: FloatArray) -> _Moments:
+    """Return the moments of sin i'/sin i for i' ~ N(i, σ_i²), in degrees.
 
-    With q = exp(−σ²), E sin i' = √q sin i, and the variance of sin i' is ½ (1 − q) (1 + q cos 2i).
+    With q = exp(−σ²) and p = 1 − q, those of sin i' are √q sin i, ½ p (1 + q cos 2i) and
+    −¼ √q p² sin i [p (3 + q) sin² i + 3 (1 + q)² cos² i].
     """
-    mean, variance = np.empty_like(inclination), np.empty_like(inclination)
+    mean, square, cube = (np.empty_like(inclination) for _ in range(3))
     for at, (i, e_i) in enumerate(zip(inclination.tolist(), e_inclination.tolist(), strict=True)):
-        sigma_sq, sin_i = (e_i * _DEGREE) ** 2, sine(i)
-        q, cos_2i = exp(-sigma_sq), 1.0 - 2.0 * sin_i * sin_i
+        sine_sq, cosine_sq = sine(i) * sine(i), sine(90.0 - i) * sine(90.0 - i)
+        sigma_sq = (e_i * _DEGREE) * (e_i * _DEGREE)
+        p, q = -expm1(-sigma_sq), exp(-sigma_sq)
         mean[at] = np.sqrt(q)
-        variance[at] = -0.5 * expm1(-sigma_sq) * (1.0 + q * cos_2i) / (sin_i * sin_i)
-    return mean, variance
+        square[at] = 0.5 * p * (1.0 + q * (cosine_sq - sine_sq)) / sine_sq
+        bracket = p * (3.0 + q) + 3.0 * (1.0 + q) * (1.0 + q) * cosine_sq / sine_sq
+        cube[at] = -0.25 * np.sqrt(q) * p * p * bracket
+    return mean, square, cube
 
 
 @helper

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.linalg import cho_factor, cho_solve
 
 import sigcube
 from sigcube.cube import select
@@ -17,6 +16,7 @@ from sigcube.model.correlated import CORRELATED_TERMS
 from sigcube.model.graph import Level
 from sigcube.model.likelihood import scale_prior
 from sigcube.plan.spec import make_spec, spec_from_record, spec_to_record
+from tests.scaled_density import scaled_density
 from tests.sweeping import planned
 
 RADIUS, SCALE_LENGTH = {"correlation": "radius"}, {"correlation": "scale_length"}
@@ -56,12 +56,12 @@ def dense(
     marginalised = [name for name in ("distance", "inclination") if errors.get(name)]
     of_scale = scale_prior(distance="distance" in marginalised, inclination="inclination" in marginalised)
     given = [one[name].values for each in marginalised for name in (each, f"e_{each}")]
-    shift, variance = (float(each[0]) for each in of_scale(*given)) if marginalised else (0.0, 0.0)
-    covariance += variance * np.outer(v, v)
-    factor = cho_factor(covariance, lower=True)
-    residual = v * (1.0 + shift) - one.v_obs.values[0][kept]
-    log_det = 2.0 * np.sum(np.log(np.diag(factor[0]))) + v.size * np.log(2.0 * np.pi)
-    return float(-0.5 * (residual @ cho_solve(factor, residual) + log_det))
+    prior = (
+        dict(zip(("shift", "variance", "skew"), (float(each[0]) for each in of_scale(*given)), strict=True))
+        if given
+        else {}
+    )
+    return scaled_density(v, one.v_obs.values[0][kept], covariance, **prior)
 
 
 CASES = [

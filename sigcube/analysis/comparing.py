@@ -41,7 +41,8 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
         system by system (Vehtari, Gelman & Gabry 2017, eq. 24); ``log_evidence``, ``log_evidence_error`` and
         ``log_bayes_factor`` against the first in the table; ``probability`` of each model, from the evidences alone
         with equal odds before; ``n_parameters``, of the axes of numbers on which its likelihood depends;
-        ``best_loglike``; ``cautions`` in words. ``elpd``, over model and system, is what the differences are made of.
+        ``best_loglike``; ``cautions`` in words, also of errors of the data that differ. ``elpd``, over model and
+        system, is what the differences are made of.
 
     Raises
     ------
@@ -54,6 +55,7 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
     likelihoods = {name: likelihood_of(result, by, systems=True) for name, result in results.items()}
     systems = _same_data(results, likelihoods)
     own = _priors_of_each(likelihoods, prior)
+    doubts = _doubts(results)
     rows: dict[str, dict[str, Any]] = {}
     for name, result in results.items():
         likelihood = likelihoods[name]
@@ -68,7 +70,7 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
             "log_evidence_error": post["log_evidence_error"].item(),
             "best_loglike": post["best_loglike"].item(),
             "n_parameters": _count_parameters(likelihood, post),
-            "cautions": post.attrs["cautions"],
+            "cautions": "; ".join([*doubts, *(each for each in [post.attrs["cautions"]] if each != "none")]) or "none",
         }
     names = sorted(rows, key=lambda name: -rows[name]["elpd"].sum())
     elpd = np.stack([rows[name]["elpd"] for name in names])
@@ -120,12 +122,30 @@ def _same_data(results: Mapping[str, xr.Dataset], likelihoods: Mapping[str, Like
                 what = f"{one!r} has systems that {other!r} does not have"
                 hint = "select the same ones: sigcube.analysis.reselect, or result.sel(galaxy=…)"
                 raise SpecError(what, where="results", found=", ".join(alone[:5]) + more, hint=hint)
+        if not all(_knows_its_data(results[each]) for each in (first, name)):
+            continue
         for key in _DATA:
-            pair = [results[each].attrs.get(key) for each in (first, name)]
-            if None not in pair and pair[0] != pair[1]:
+            pair = [results[each].attrs.get(key, "none") for each in (first, name)]
+            if pair[0] != pair[1]:
                 what = f"{first!r} and {name!r} are not of the same data"
                 raise SpecError(what, where=key, found=f"{pair[0]} and {pair[1]}", hint="sweep one cube and sample")
     return systems
+
+
+def _knows_its_data(result: xr.Dataset) -> bool:
+    """Whether a result says of what data it is: attributes are lost when results are calculated with."""
+    return "n_points" in result.attrs
+
+
+def _doubts(results: Mapping[str, xr.Dataset]) -> list[str]:
+    """Return in words what cannot be known, or differs, of the data and errors of some models."""
+    found = []
+    if unknown := [name for name, result in results.items() if not _knows_its_data(result)]:
+        found.append(f"nothing says of which data {' and '.join(unknown)} are")
+    errors = {name: str(result.attrs.get("errors", "as quoted")) for name, result in results.items()}
+    if len(set(errors.values())) > 1:
+        found.append("errors of the data are not the same: " + ", ".join(f"{n}: {text}" for n, text in errors.items()))
+    return found
 
 
 def _priors_of_each(likelihoods: Mapping[str, Likelihood], prior: Priors | None) -> dict[str, dict[str, Any]]:

@@ -151,12 +151,30 @@ def test_a_nuisance_may_be_integrated_before() -> None:
         (result_of().isel(galaxy=slice(0, 5)), {}, r"'a' has systems that 'b' does not have(.|\n)*found: G5, G6"),
         (result_of().assign_coords(galaxy=[*NAMES[:-1], "X"]), {}, r"'b' has systems that 'a' does not(.|\n)*found: X"),
         (result_of().assign_attrs(n_points=51), {}, r"not of the same data(.|\n)*where: n_points(.|\n)*50 and 51"),
+        # No floor is a floor as well.
+        (
+            result_of().assign_attrs(error_floor=5.0),
+            {},
+            r"not of the same data(.|\n)*where: error_floor(.|\n)*none and 5",
+        ),
         (result_of(), {"prior": {"z": sigcube.normal(0, 1)}}, "no result has an axis 'z'"),
     ],
 )
 def test_models_of_other_data_are_refused(other: xr.Dataset, how: dict[str, Any], says: str) -> None:
     with pytest.raises(SpecError, match=says):
         compare({"a": result_of(), "b": other}, **how)
+
+
+def test_what_cannot_be_known_or_differs_is_said() -> None:
+    bare = result_of()
+    bare.attrs.pop("n_points")
+    told = compare({"a": result_of(), "b": bare})["cautions"].values
+    assert all("nothing says of which data b are" in text for text in told)
+    other = result_of().assign_attrs(errors="distance of each system marginalised")
+    told = compare({"a": result_of(), "b": other})["cautions"].values
+    assert all("not the same: a: as quoted, b: distance of each system" in text for text in told)
+    same = compare({"a": result_of(), "b": result_of()})["cautions"].values
+    assert not any("not the same" in text or "nothing says" in text for text in same)
 
 
 def test_what_cannot_be_left_out_is_refused() -> None:

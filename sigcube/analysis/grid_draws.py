@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sigcube.analysis.labelled import flat_numbers
-from sigcube.analysis.likelihoods import GridSums, Likelihood
+from sigcube.analysis.likelihoods import GridSums, Likelihood, nothing_possible
 from sigcube.analysis.prior_weights import AxisPrior
-from sigcube.errors import SpecError
 
 __all__ = ["WeightedPoints", "values_at", "weighted_points"]
 
@@ -70,7 +69,7 @@ def weighted_points(likelihood: Likelihood, priors: Mapping[str, AxisPrior]) -> 
         sums.add(place, values.sum(axis=0, keepdims=True), seek=False)
     log_z = float(sums.log_total[0])
     if not np.isfinite(log_z):
-        raise SpecError("no grid point has a finite likelihood", where="by", hint="the result's status tells why")
+        raise nothing_possible(likelihood)
     # All points below this together hold no more than what may be left out.
     lowest = np.log(_LEFT_OUT) - np.log(float(np.prod(lengths, dtype=np.float64)))
     numbers, logs = np.empty(0, dtype=np.int64), np.empty(0)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.labelled import about
-from sigcube.analysis.likelihoods import GridSums, Likelihood, likelihood_of
+from sigcube.analysis.likelihoods import GridSums, Likelihood, likelihood_of, nothing_possible
 from sigcube.analysis.prior_weights import AxisPrior, Priors, axis_priors
 from sigcube.errors import SpecError
 
@@ -112,7 +112,7 @@ def predictive_densities(
         everything.add(place, total, seek=False)
     log_z = everything.log_total
     if not np.isfinite(log_z[0]):
-        raise SpecError("no grid point has a finite likelihood", where="by", hint="the result's status tells why")
+        raise nothing_possible(likelihood)
     return log_z[0] - without.log_total, twice.log_total - log_z[0], float(log_z[0]), n_invalid
 
 

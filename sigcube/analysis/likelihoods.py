@@ -14,7 +14,7 @@ from sigcube.analysis.prior_weights import AxisPrior
 from sigcube.errors import SpecError
 from sigcube.plan.values import PointStatus
 
-__all__ = ["KEPT_AS", "GridSums", "Likelihood", "likelihood_of"]
+__all__ = ["KEPT_AS", "GridSums", "Likelihood", "likelihood_of", "nothing_possible"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -101,6 +101,20 @@ def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Like
         hint = "sweep with metrics = ['loglike']"
         raise SpecError(f"{by!r} is no logarithm of a likelihood", where="by", hint=hint)
     return found
+
+
+def nothing_possible(likelihood: Likelihood) -> SpecError:
+    """Return the error of a likelihood that is finite at no grid point, with the systems that it is for."""
+    there = np.zeros(len(likelihood.systems), dtype=np.bool_)
+    for _, values in likelihood.parts() if likelihood.systems else ():
+        there |= np.isfinite(values.reshape(len(values), -1)).any(axis=1)
+    lacking = [name for name, found in zip(likelihood.systems, there, strict=True) if not found]
+    if not lacking or len(lacking) == len(there):
+        hint = "the result's status tells why"
+    else:
+        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+        hint = f"{', '.join(lacking[:5])}{more} have none of their own: leave them out with sigcube.analysis.reselect"
+    return SpecError("no grid point has a finite likelihood", where="by", hint=hint)
 
 
 def _check_finished(result: xr.Dataset) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.labelled import about, axes_along, grid_dims
-from sigcube.analysis.likelihoods import GridSums, Likelihood, likelihood_of
+from sigcube.analysis.likelihoods import GridSums, Likelihood, likelihood_of, nothing_possible
 from sigcube.analysis.marginals import BOUND_FLAGS, Marginal, marginal, thinning_error
 from sigcube.analysis.prior_weights import AxisPrior, Priors, axis_priors
 from sigcube.errors import SpecError
@@ -96,7 +96,7 @@ def posterior(
         sums.add(place, own)
     possible = sums.total > 0
     if not possible.any():
-        raise SpecError(f"no grid point has a finite {by}", where="by", hint="the result's status tells why")
+        raise nothing_possible(likelihood)
     shape = tuple(array.sizes[dim] for dim in keep)
 
     def shaped(values: Any, *own: int) -> npt.NDArray[Any]:

@@ -188,5 +188,8 @@ def test_what_cannot_be_left_out_is_refused() -> None:
         leave_one_out(result, groups=few)
     with pytest.raises(SpecError, match="classes are given for each galaxy"):
         leave_one_out(result, groups=xr.DataArray([1.0], dims="radius"))
-    with pytest.raises(SpecError, match="no grid point has a finite likelihood"):
+    with pytest.raises(SpecError, match=r"no grid point has a finite likelihood(.|\n)*status tells why"):
         leave_one_out(result * np.nan)
+    result["loglike"][2] = np.nan
+    with pytest.raises(SpecError, match=r"no grid point has a finite likelihood(.|\n)*G2 have none of their own"):
+        leave_one_out(result)

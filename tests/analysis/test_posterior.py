@@ -274,7 +274,7 @@ def test_what_is_no_likelihood_is_refused() -> None:
     result.loglike.attrs["best"] = "smallest"
     with pytest.raises(SpecError, match="is no logarithm of a likelihood"):
         posterior(result)
-    with pytest.raises(SpecError, match="no grid point has a finite loglike"):
+    with pytest.raises(SpecError, match="no grid point has a finite likelihood"):
         posterior(gaussian_result() * np.nan)
 
 

@@ -90,7 +90,8 @@ def survey(truth: dict[str, float], seed: int, *, n_galaxies: int, in_logs: bool
 
     The intrinsic scatter is Gaussian in V, as ln L has it, or in log V.
     """
-    rng = np.random.default_rng(seed)
+    # Not the numbers that the galaxies are drawn with: their errors would follow their masses.
+    rng = np.random.default_rng([seed, 1])
     cube = mock_survey(n_galaxies=n_galaxies, seed=seed, noise=0.0, points=(8, 20))
     per_galaxy = {"dims": "galaxy", "coords": {"galaxy": cube.galaxy}}
     z = rng.normal(size=(3, n_galaxies))

@@ -20,6 +20,7 @@ from sigcube.analysis.nuisances import marginalise
 from sigcube.analysis.null_curve import null_curve
 from sigcube.analysis.posteriors import posterior
 from sigcube.analysis.predictive import predict
+from sigcube.analysis.published_halos import published_halos
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.sampling import sampled_cases, sensitivity_of_cases
 from sigcube.analysis.specifications import robustness, specification_curve
@@ -50,6 +51,7 @@ __all__ = [
     "posterior",
     "predict",
     "profile",
+    "published_halos",
     "reselect",
     "robustness",
     "sampled_cases",

@@ -311,9 +311,48 @@ POPULATION = Kind(
     ),
 )
 
+_halo = _Along("halo")
+
+HALO = Kind(
+    name="halo",
+    title="dark halos as others fitted them, with the nuisances of each fit",
+    description=(
+        "One row a fit of one model of halos to one galaxy, as it was published: kernels have nothing to predict here. "
+        "`sigcube.analysis.published_halos` puts the galaxies of another cube at these parameters. Within r_200 the "
+        "mean density is 200 times 3 H₀²/8πG at `hubble`, V_200 is the circular velocity there, and C_200 = r_200/r_s."
+    ),
+    system_dim="halo",
+    point_dim=None,
+    point_flag=None,
+    system_flag="system_flag",
+    variables=(
+        _halo("galaxy", "", "name of the galaxy", "string"),
+        _halo("model", "", "density profile and priors, as the source names them", "string"),
+        _halo("v_200", "km/s", "circular velocity at r_200", least=0.0),
+        _halo("c_200", "", "concentration, r_200/r_s", least=0.0),
+        _halo("upsilon_disk", "Msun/solLum", "mass-to-light ratio of the disc at 3.6 µm", least=0.0),
+        _halo("upsilon_bulge", "Msun/solLum", "mass-to-light ratio of the bulge at 3.6 µm", least=0.0),
+        _halo("distance", "Mpc", "distance", least=0.0),
+        _halo("inclination", "deg", "inclination"),
+        _halo("chi2_red", "", "reduced χ²"),
+        _halo("hubble", "km/(s Mpc)", "Hubble constant by which r_200 is defined", least=0.0),
+        _halo.optional("e_v_200", "km/s", "error of V_200"),
+        _halo.optional("e_c_200", "", "error of the concentration"),
+        _halo.optional("e_upsilon_disk", "Msun/solLum", "error of the mass-to-light ratio of the disc"),
+        _halo.optional("e_upsilon_bulge", "Msun/solLum", "error of the mass-to-light ratio of the bulge"),
+        _halo.optional("e_distance", "Mpc", "error of the distance"),
+        _halo.optional("e_inclination", "deg", "error of the inclination"),
+        _halo.optional("r_s", "kpc", "scale radius"),
+        _halo.optional("e_r_s", "kpc", "error of the scale radius"),
+        _halo.optional("shape", "", "further parameter of the profile, such as α of Einasto's"),
+        _halo.optional("e_shape", "", "error of the further parameter"),
+        _halo.flag("system_flag", "a fit", no_chi2="there is no reduced χ², as where parameters are as many as points"),
+    ),
+)
+
 #: Every kind of cube, by its attribute ``kind``.
 KINDS: Mapping[str, Kind] = MappingProxyType(
-    {kind.name: kind for kind in (GALAXY, STAR, CLUSTER, LANDMARK, POPULATION)}
+    {kind.name: kind for kind in (GALAXY, STAR, CLUSTER, LANDMARK, POPULATION, HALO)}
 )
 
 

@@ -1,14 +1,16 @@
 """What baryons are compared with beside Σ-Gravity: a dark halo, and the older empirical kernel of Burr's form."""
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from sigcube.constants import Constants
 from sigcube.model.compile import helper
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Parameter, Term
 from sigcube.model.vecmath import expm1, log, log1p, pow
 
-__all__ = ["BURR", "NFW"]
+__all__ = ["BURR", "NFW", "same_profile"]
 
 
 def with_halo(v_halo_sq: float, v_bar_sq: float) -> float:
@@ -73,6 +75,33 @@ NFW = Kernel(
         Parameter("c", "c", 10.0, "", (0.1, 100.0), "fitted", "SI §15.1", "concentration"),
     ),
 )
+
+
+def same_profile(v_200: float, c_200: float, hubble: float, constants: Constants) -> tuple[float, float]:
+    """Return log₁₀ M₂₀₀ [Msun] and c of a profile that is given for another Hubble constant.
+
+    The profile stays, ρ(r) and r_s, and r₂₀₀ moves to where it encloses 200 ρ_crit at the H₀ of the constants: with
+    V₂₀₀ = 10 H₀ r₂₀₀, H₀² c³/m(c) does not depend on H₀ (Navarro, Frenk & White 1997).
+
+    Parameters
+    ----------
+    v_200 : float
+        V₂₀₀ [km/s] for that Hubble constant.
+    c_200 : float
+        r₂₀₀/r_s for it.
+    hubble : float
+        That Hubble constant [km/s/Mpc].
+    constants : Constants
+        Those that the kernel is evaluated with.
+    """
+    from scipy.optimize import brentq
+
+    there, here = 0.01 * hubble, 0.01 * constants.H0 * constants.kpc  # V₂₀₀/r₂₀₀ = 10 H₀ [km/s/kpc]
+    density = (there / here) ** 2 * c_200**3 / enclosed(c_200)
+    c = math.exp(brentq(lambda x: 3.0 * x - math.log(enclosed(math.exp(x)) * density), -20.0, 20.0, xtol=1e-14))
+    r_200 = c * v_200 / (there * c_200)
+    m_200 = (1e3 * here * r_200) ** 2 * r_200 * constants.kpc / (constants.G * constants.Msun)
+    return math.log10(m_200), c
 
 
 def burr_boost(A: float, burr_shape: float) -> float:

@@ -29,6 +29,7 @@ READERS: Mapping[str, ReaderEntry] = MappingProxyType(
         "cluster_table": ReaderEntry(read=read_cluster_table, cuts=ClusterCuts, kind="cluster"),
         "dynpop": ReaderEntry(read=read_dynpop, cuts=PopulationCuts, kind="population"),
         "galaxy_table": ReaderEntry(read=read_galaxy_table, cuts=GalaxyCuts, kind="galaxy"),
+        "halo_table": ReaderEntry(read=table_reader("halo", {"chi2_red": "no_chi2"}), cuts=NoCuts, kind="halo"),
         "landmark_table": ReaderEntry(
             read=table_reader("landmark", {"observed": "not_observed"}), cuts=NoCuts, kind="landmark"
         ),

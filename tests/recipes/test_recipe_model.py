@@ -37,6 +37,7 @@ BY_HAND = {
     "eilers2019": {"eilers2019_table1.csv"},
     "eilers_cross_match": {"eilers_apogee_6d_disk.csv"},
     "fox2022": {"table1.dat", "ReadMe"},
+    "li2020": {"table1.dat", "ReadMe"},
     "literature_clusters": {"literature_masses_200kpc.csv"},
     "manga_dynpop": {"bevacqua2022_counter_rotating.tsv"},
 }

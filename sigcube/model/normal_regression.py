@@ -1,0 +1,139 @@
+"""Errors of g_bar in ln L: marginalised normal regression of log g_obs on log g_bar (docs/likelihoods.md).
+
+x = log₁₀ g_bar as it is measured has the error σ_x, and y = log₁₀ g_obs has the error σ_y = 2 σ_V/(V_obs ln 10) and the
+intrinsic scatter σ_int. The true x of each point is drawn from N(μ, w²), and the relation is made linear at the
+measured x, with the slope A = d log g_mod/d log g_bar. Integrated over the true x, (x, y) is Gaussian with the mean
+(μ, y_mod + A (μ − x)) and the covariance [[w² + σ_x², A w²], [A w², A² w² + σ_y² + σ_int²]] (Bartlett & Desmond 2023,
+arXiv:2309.00948). Given x, y is Gaussian too. With k = σ_x²/(w² + σ_x²),
+
+- its mean is y_mod − A k (x − μ): the true x is expected nearer to μ than the measured one, by k of the way,
+- its variance is σ_y² + σ_int² + A² k w².
+
+ln L is that of V_obs given g_bar. V_obs ∝ √g_obs, so all is stretched by dV/dy = V_obs ln 10/2: the terms here take the
+place of Δ and σ² of `sigcube.model.likelihood`, in km/s, and the norm of the density is still ln 2πσ².
+"""
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+from sigcube.cube import KINDS
+from sigcube.model.compile import define
+from sigcube.model.error_frame import BARYONIC_VELOCITIES
+from sigcube.model.record import NUDGED, Term
+from sigcube.model.vecmath import log, log10
+
+__all__ = ["REGRESSION_TERMS", "error_sq", "error_sq_with_scatter"]
+
+_HALF_LN_10 = 1.151292546497023
+
+# By so much of themselves all baryonic masses are raised and lowered. The error of a central difference in the
+# logarithm is then 1.6e-10 of the third derivative, and that of rounding some 1e-11.
+_NUDGE = 2.0**-15
+_ARTANH_NUDGE = _NUDGE * (1.0 + _NUDGE * _NUDGE / 3.0)
+
+_MASSES = ("solMass", "solLum", "solLum/pc2")
+
+#: Variables of galaxies by the power of the mass of the baryons to which they are proportional.
+_POWERS = {
+    each.name: 0.5 if each.name in BARYONIC_VELOCITIES else 1.0
+    for each in KINDS["galaxy"].variables
+    if each.name in BARYONIC_VELOCITIES or (each.unit in _MASSES and not each.name.startswith("e_"))
+}
+
+
+@cache
+def _nudged(prefix: str, name: str) -> Term:
+    """Return the term of a variable of a galaxy with more or less baryons."""
+    sign = 1.0 if prefix == NUDGED[0] else -1.0
+    factor = 1.0 + sign * _NUDGE
+    factor = math.sqrt(factor) if _POWERS[name] == 0.5 else factor
+    source = f"def {prefix}{name}({name}):\n    return {name} * {factor!r}\n"
+    term: Term = define(source, f"{prefix}{name}", {}, module=__name__)
+    return term
+
+
+def g_bar_response(raised_boost: float, lowered_boost: float) -> float:
+    """Return A = d log g_mod/d log g_bar = 1 + d ln Σ/d ln g_bar, all baryons of a galaxy nudged alike.
+
+    A central difference: ln Σ₊/Σ₋ = 2 artanh u, and u = (Σ₊ − Σ₋)/(Σ₊ + Σ₋) is so small that u + u³/3 is all of it.
+    """
+    u = (raised_boost - lowered_boost) / (raised_boost + lowered_boost)
+    return 1.0 + u * (1.0 + u * u / 3.0) / _ARTANH_NUDGE
+
+
+def g_bar_shrinkage(g_bar_error: float, g_bar_width: float) -> float:
+    """Return k = σ_x²/(w² + σ_x²), the part of a measured x − μ that is expected to be error."""
+    variance = g_bar_error * g_bar_error
+    return variance / (g_bar_width * g_bar_width + variance)
+
+
+def g_bar_excess(g_bar: float, g_bar_mean: float, g_bar_shrinkage: float) -> float:
+    """Return k (x − μ), by how much the measured x is expected to be above the true one, dex."""
+    return g_bar_shrinkage * (log10(g_bar) - g_bar_mean)
+
+
+def g_bar_variance(g_bar_shrinkage: float, g_bar_width: float) -> float:
+    """Return k w², the variance of the true x, given the measured one, dex²."""
+    return g_bar_shrinkage * (g_bar_width * g_bar_width)
+
+
+def regression_residual(predicted: float, observed: float, g_bar_response: float, g_bar_excess: float) -> float:
+    """V_obs ln 10/2 · [log₁₀ g_mod/g_obs − A k (x − μ)], km/s."""
+    return observed * (log(predicted / observed) - _HALF_LN_10 * (g_bar_response * g_bar_excess))
+
+
+def error_sq(error: float, error_floor: float, observed: float, g_bar_response: float, g_bar_variance: float) -> float:
+    """σ_V² + (V_obs ln 10/2)² A² k w²."""
+    sigma, stretch = max(error, error_floor), observed * _HALF_LN_10
+    return sigma * sigma + stretch * stretch * (g_bar_response * g_bar_response * g_bar_variance)
+
+
+def error_sq_with_scatter(
+    error: float,
+    error_floor: float,
+    observed: float,
+    g_bar_response: float,
+    g_bar_variance: float,
+    intrinsic_scatter: float,
+) -> float:
+    """σ_V² + (V_obs ln 10/2)² (σ_int² + A² k w²)."""
+    sigma, stretch = max(error, error_floor), observed * _HALF_LN_10
+    of_g = intrinsic_scatter * intrinsic_scatter + g_bar_response * g_bar_response * g_bar_variance
+    return sigma * sigma + stretch * stretch * of_g
+
+
+def weighted_residual_sq(regression_residual: float, inverse_error_sq: float) -> float:
+    """Δ²/σ²."""
+    return regression_residual * regression_residual * inverse_error_sq
+
+
+def weighted_residual(observed: float, regression_residual: float, inverse_error_sq: float) -> float:
+    """V_obs Δ/σ²: a factor on V_mod changes Δ by V_obs times its logarithm."""
+    return observed * regression_residual * inverse_error_sq
+
+
+def weighted_prediction_sq(observed: float, inverse_error_sq: float) -> float:
+    """V_obs²/σ²."""
+    return observed * observed * inverse_error_sq
+
+
+_TERMS = (
+    g_bar_response,
+    g_bar_shrinkage,
+    g_bar_excess,
+    g_bar_variance,
+    regression_residual,
+    error_sq,
+    weighted_residual_sq,
+    weighted_residual,
+    weighted_prediction_sq,
+)
+
+#: The terms behind the sums of ln L with errors of g_bar: those of `sigcube.model.likelihood` under their names, and
+#: what is behind them. Where there is a scatter, `error_sq_with_scatter` takes the place of ``error_sq``.
+REGRESSION_TERMS: Mapping[str, Term] = MappingProxyType(
+    {term.__name__: term for term in _TERMS}
+    | {f"{prefix}{name}": _nudged(prefix, name) for prefix in NUDGED for name in _POWERS}
+)

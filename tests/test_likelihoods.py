@@ -12,6 +12,7 @@ from sigcube import analysis
 from sigcube.cube import select
 from sigcube.errors import StoreMismatch
 from sigcube.kernels import KERNELS
+from sigcube.model.normal_regression import log_scale_prior
 from sigcube.rerun import rerun
 
 BOTH = {"distance": True, "inclination": True}
@@ -150,13 +151,13 @@ def test_errors_of_g_bar_make_it_a_regression(sparc_cube: xr.Dataset, systems: d
         for name in found.galaxy.values:
             one = {"galaxy": name, "radius": at.o.sel(galaxy=name).notnull()}
             y, var, o, about = residual.sel(one), variance.sel(one), at.o.sel(one), sparc_cube.sel(galaxy=name)
-            of_scale = 0.0
-            if systems:
-                cot = 1.0 / np.tan(np.radians(about.inclination.item()))
-                of_scale = (about.e_distance / about.distance / 2.0).item() ** 2
-                of_scale += (np.radians(about.e_inclination.item()) * cot) ** 2
+            quoted = (
+                about[key].values[np.newaxis] for key in ("distance", "e_distance", "inclination", "e_inclination")
+            )
+            shift, of_scale = np.ravel(log_scale_prior(**systems)(*quoted)) if systems else (0.0, 0.0)
+            y = y.values + shift * 2.0 / np.log(10.0)
             covariance = np.diag(var.values) + of_scale * (2.0 / np.log(10.0)) ** 2
-            expected = -0.5 * y.values @ np.linalg.solve(covariance, y.values)
+            expected = -0.5 * y @ np.linalg.solve(covariance, y)
             expected -= 0.5 * np.linalg.slogdet(2.0 * np.pi * covariance)[1]
             expected += np.log(2.0 / (o.values * np.log(10.0))).sum()
             there = found.sel(galaxy=name, upsilon_disk=upsilon, g_bar_error=e_x).item()
@@ -193,7 +194,7 @@ def test_a_result_with_errors_of_g_bar_is_like_any_other(sparc_cube: xr.Dataset,
     assert sigcube.verify(path).sound
     again = swept(sparc_cube, axes=axes, errors=errors, **given).run(path, workers=0)
     np.testing.assert_array_equal(again.loglike, result.loglike)
-    with pytest.raises(StoreMismatch, match="made by another sweep: .*errors"):
+    with pytest.raises(StoreMismatch, match=r"made by another sweep: .*errors"):
         swept(sparc_cube, axes=axes, errors={**errors, "g_bar": 0.05}, **given).run(path, workers=0)
     wider = {**axes, "a0": [0.8e-10, 1.0e-10, 1.2e-10]}
     extended = swept(sparc_cube, axes=wider, errors=errors, **given).extend(path, workers=0)

@@ -257,7 +257,7 @@ class Errors:
 
     def _own(self, metric: Metric, frame: Frame, parameters: Collection[str]) -> Metric:
         if self.g_bar is not None:
-            metric = replace(metric, terms={**metric.terms, **normal_regression.REGRESSION_TERMS})
+            return self._regression(metric, parameters)
         if "intrinsic_scatter" in parameters:
             metric = replace(metric, terms={**metric.terms, "error_sq": self._scattered(frame)})
         if self.correlation is not None:
@@ -281,9 +281,22 @@ class Errors:
             )
         return metric
 
+    def _regression(self, metric: Metric, parameters: Collection[str]) -> Metric:
+        terms = {**metric.terms, **normal_regression.REGRESSION_TERMS}
+        if "intrinsic_scatter" in parameters:
+            terms["error_sq"] = normal_regression.error_sq_with_scatter
+        metric = replace(metric, terms=terms)
+        if self.marginalised:
+            metric = replace(
+                metric,
+                sums=likelihood.SCALE_SUMS,
+                finish=normal_regression.over_log_scale,
+                system_variables=self.system_variables,
+                prepare=normal_regression.log_scale_prior(distance=self.distance, inclination=self.inclination),
+            )
+        return metric
+
     def _scattered(self, frame: Frame) -> Term:
-        if self.g_bar is not None:
-            return normal_regression.error_sq_with_scatter
         if self.scatter_unit != "dex":
             return likelihood.error_sq_with_scatter
         of_velocity = frame.kind in _VELOCITIES

@@ -1,4 +1,4 @@
-"""ln L against χ²: what errors of distance and inclination, correlated ones, a scatter and g_bar's cost on SPARC."""
+"""ln L against χ²: what errors of distance and inclination, correlated ones, a scatter and errors of g_bar cost."""
 
 from collections.abc import Mapping
 from pathlib import Path

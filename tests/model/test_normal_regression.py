@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal, norm
 from sigcube.cube import pack
 from sigcube.engine import PointTerms
 from sigcube.kernels import KERNELS
-from sigcube.model import likelihood, normal_regression
+from sigcube.model import normal_regression
 from sigcube.model.frames import FRAMES, variables_of
 from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
@@ -191,9 +191,9 @@ def test_the_slope_of_every_kernel_is_its_response_to_more_baryons(kernel: Kerne
     np.testing.assert_allclose(slope_of(kernel, cube)[0], expected, rtol=1e-8)
 
 
-@given(seed=st.integers(0, 10**6), n=st.integers(1, 40), tau=st.floats(1e-3, 0.4))
-def test_its_sums_are_the_integral_over_a_factor_on_the_model(seed: int, n: int, tau: float) -> None:
-    """Where the distance or the inclination is marginalised, ln s ~ N(0, τ²) adds to the residuals in the logarithm."""
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 40), shift=st.floats(-0.2, 0.2), tau=st.floats(1e-3, 0.4))
+def test_its_sums_are_the_integral_over_a_factor_on_the_model(seed: int, n: int, shift: float, tau: float) -> None:
+    """Where the distance or the inclination is marginalised, ln s ~ N(m, τ²) adds to the residuals, V_obs times it."""
     rng = np.random.default_rng(seed)
     v, sigma = rng.uniform(20.0, 250.0, n), rng.uniform(1.0, 15.0, n)
     o = np.abs(v * np.exp(0.2 * rng.normal()) + rng.normal(size=n) * sigma) + 1.0
@@ -204,5 +204,42 @@ def test_its_sums_are_the_integral_over_a_factor_on_the_model(seed: int, n: int,
         sum(map(normal_regression.weighted_prediction_sq, o, weights)),
     )
     covariance = np.diag(sigma**2) + tau**2 * np.outer(o, o)
-    expected = multivariate_normal(np.zeros(n), covariance).logpdf(residuals)
-    assert likelihood.over_scale(float(n), *sums, tau**2) == pytest.approx(expected, rel=1e-9)
+    expected = multivariate_normal(-shift * o, covariance).logpdf(residuals)
+    found = normal_regression.over_log_scale(float(n), *sums, shift, tau**2)
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def moments_of_log_scale(epsilon: float, i: float, e_i: float) -> tuple[float, float]:
+    """Mean and variance of ln s on a dense grid, for errors at which its logarithm has an end."""
+    x = np.linspace(-8.5, 8.5, 20001)
+    weight = norm.pdf(x) / norm.pdf(x).sum()
+    logs = 0.5 * np.log1p(epsilon * x), np.log(abs(np.sin(np.radians(i + e_i * x))) / np.sin(np.radians(i)))
+    means = [float((weight * each).sum()) for each in logs]
+    return sum(means), sum(float((weight * (each - m) ** 2).sum()) for each, m in zip(logs, means, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "i", "e_i"), [(0.1, 60.0, 4.0), (0.0, 35.0, 3.0), (0.05, 90.0, 5.0), (0.11, 78.0, 0.0)]
+)
+def test_the_scale_has_the_moments_of_its_logarithm(epsilon: float, i: float, e_i: float) -> None:
+    d, given_i = np.array([7.0]), (np.array([i]), np.array([e_i]))
+    both = normal_regression.log_scale_prior(distance=True, inclination=True)(d, d * epsilon, *given_i)
+    of_d = normal_regression.log_scale_prior(distance=True, inclination=False)(d, d * epsilon)
+    of_i = normal_regression.log_scale_prior(distance=False, inclination=True)(*given_i)
+    expected = moments_of_log_scale(epsilon, i, e_i)
+    np.testing.assert_allclose(np.ravel(both), expected, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(np.add(of_d, of_i), both, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(("epsilon", "i", "e_i"), [(0.3, 20.0, 10.0), (0.5, 31.5, 32.0), (0.0, 0.5, 1.0)])
+def test_the_scale_of_badly_known_galaxies_has_finite_moments(epsilon: float, i: float, e_i: float) -> None:
+    """Distances down to zero and angles round zero, where the logarithm has no end; at 31.5° a node lies there."""
+    d = np.array([7.0])
+    prepare = normal_regression.log_scale_prior(distance=True, inclination=True)
+    mean, variance = prepare(d, d * epsilon, np.array([i]), np.array([e_i]))
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(2, 10**6))
+    log_s = 0.5 * np.log(1.0 + epsilon * x[1.0 + epsilon * x > 0.0])
+    tilted = np.log(abs(np.sin(np.radians(i + e_i * y))) / np.sin(np.radians(i)))
+    assert mean[0] == pytest.approx(log_s.mean() + tilted.mean(), rel=0.02, abs=0.01)
+    assert variance[0] == pytest.approx(log_s.var() + tilted.var(), rel=0.03)

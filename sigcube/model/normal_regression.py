@@ -13,7 +13,7 @@ ln L is that of V_obs given g_bar. V_obs ∝ √g_obs, so all is stretched by dV
 place of Δ and σ² of `sigcube.model.likelihood`, in km/s, and the norm of the density is still ln 2πσ².
 
 Errors of distance and inclination move a model by a factor s on V_mod, and by V_obs ln s in these residuals. g_bar and
-A do not depend on it. So ln s is Gaussian here, with its own mean and variance.
+A do not depend on it. So it is ln s whose moments count here.
 """
 
 import math
@@ -24,7 +24,7 @@ from types import MappingProxyType
 import numpy as np
 
 from sigcube.cube import KINDS
-from sigcube.model.compile import compiled, define
+from sigcube.model.compile import compiled, define, helper
 from sigcube.model.error_frame import BARYONIC_VELOCITIES
 from sigcube.model.likelihood import FloatArray, sine
 from sigcube.model.record import NUDGED, Term
@@ -147,31 +147,41 @@ REGRESSION_TERMS: Mapping[str, Term] = MappingProxyType(
 )
 
 
-def over_log_scale(n: float, deviance: float, cross: float, square: float, shift: float, variance: float) -> float:
-    """Return ln L with the model times s, ln s ~ N(shift, variance), integrated over s.
+def over_log_scale(
+    n: float, deviance: float, cross: float, square: float, shift: float, variance: float, skew: float
+) -> float:
+    """Return ln L with the model times s, integrated over ln s, of which the first three moments are known.
 
-    −2 ln L = D − τ² C²/(1 + τ² S) + ln(1 + τ² S), with D = Σ [Δ²/σ² + ln 2πσ²] and C = Σ V_obs Δ/σ² at the mean of
-    ln s, its variance τ², and S = Σ V_obs²/σ².
+    −2 ln L = D − τ² C²/q + ln q − P [1 − 1/(1 + λ/3)] + λ, with q = 1 + τ² S, P = C²/(S q) and λ = −κ C τ² S/q².
+
+    Of ln s, the shift is the mean, τ² the variance and κ, the skew, the third central moment over τ². S is Σ V_obs²/σ²;
+    D, Σ [Δ²/σ² + ln 2πσ²], and C, Σ V_obs Δ/σ², are those at the mean. It is exact for a Gaussian. Of κ it has the
+    first order (after Gram & Charlier), written so that it falls on both sides, with 1 + λ/3 held at ½.
     """
+    slope = cross + shift * square
     at_mean = deviance + shift * (2.0 * cross + shift * square)
-    slope, stretched = cross + shift * square, variance * square
-    return -0.5 * (at_mean - variance * slope * slope / (1.0 + stretched) + log1p(stretched))
+    stretched = variance * square
+    q = 1.0 + stretched
+    lean = -skew * slope * stretched / (q * q)
+    missed = slope * slope / (square * q)
+    gained = missed * (1.0 - 1.0 / max(1.0 + lean / 3.0, 0.5))
+    return -0.5 * (at_mean - variance * slope * slope / q + log1p(stretched) - gained + lean)
 
 
 @cache
-def log_scale_prior(*, distance: bool, inclination: bool) -> Callable[..., tuple[FloatArray, FloatArray]]:
+def log_scale_prior(*, distance: bool, inclination: bool) -> Callable[..., tuple[FloatArray, ...]]:
     """Return the function that makes what `over_log_scale` takes of the systems from their variables.
 
-    These are mean and variance of ln s = ½ ln(D'/D) + ln(sin i'/sin i), with Gaussian D' > 0 and i'.
+    These are the moments of ln s = ½ ln(D'/D) + ln(sin i'/sin i), with Gaussian D' > 0 and i'.
     """
 
-    def prepare(*variables: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def prepare(*variables: FloatArray) -> tuple[FloatArray, ...]:
         held = np.zeros_like(variables[0])
         epsilon = variables[1] / variables[0] if distance else held
         angle, error = variables[-2:] if inclination else (held + 90.0, held)
-        mean, variance = np.empty_like(held), np.empty_like(held)
-        _fill_moments(epsilon, angle, error, mean, variance)
-        return mean, variance
+        moments = tuple(np.empty_like(held) for _ in range(3))
+        _fill_moments(epsilon, angle, error, *moments)
+        return moments
 
     return prepare
 
@@ -182,12 +192,17 @@ _REACH, _NODES = 8.5, 32
 
 @compiled
 def _fill_moments(
-    epsilon: FloatArray, inclination: FloatArray, e_inclination: FloatArray, mean: FloatArray, variance: FloatArray
+    epsilon: FloatArray,
+    inclination: FloatArray,
+    e_inclination: FloatArray,
+    mean: FloatArray,
+    variance: FloatArray,
+    skew: FloatArray,
 ) -> None:
     """Sum up the moments of each system, in a fixed order: the same bits on every machine."""
+    powers_d, powers_i = np.empty(4), np.empty(4)
     for s in range(epsilon.size):
-        total, total_d = 0.0, 0.0
-        mean_d, square_d, mean_i, square_i = 0.0, 0.0, 0.0, 0.0
+        powers_d[:], powers_i[:] = 0.0, 0.0
         # The mean of ln|x| over a cell round 0 is that of its half width, less 1: a logarithm without an end has that.
         face_on = 0.5 * e_inclination[s] * _DEGREE / _NODES / _E
         for k in range(2 * int(_REACH * _NODES)):
@@ -195,16 +210,21 @@ def _fill_moments(
             weight = exp(-0.5 * x * x)
             moved = epsilon[s] * x
             if moved > -1.0:
-                away = 0.5 * log1p(moved)
-                total_d += weight
-                mean_d += weight * away
-                square_d += weight * away * away
+                _add_powers(powers_d, weight, 0.5 * log1p(moved))
             tilted = abs(inclination[s] + e_inclination[s] * x)
             folded = tilted - 180.0 * np.floor(tilted / 180.0)
-            away = log(max(sine(folded), face_on) / sine(inclination[s]))
-            total += weight
-            mean_i += weight * away
-            square_i += weight * away * away
-        mean_d, square_d, mean_i, square_i = mean_d / total_d, square_d / total_d, mean_i / total, square_i / total
-        mean[s] = mean_d + mean_i
-        variance[s] = max(square_d - mean_d * mean_d, 0.0) + max(square_i - mean_i * mean_i, 0.0)
+            _add_powers(powers_i, weight, log(max(sine(folded), face_on) / sine(inclination[s])))
+        mean[s], variance[s], third = 0.0, 0.0, 0.0
+        for powers in (powers_d, powers_i):
+            first, second = powers[1] / powers[0], powers[2] / powers[0]
+            mean[s] += first
+            variance[s] += max(second - first * first, 0.0)
+            third += powers[3] / powers[0] - 3.0 * first * second + 2.0 * first * first * first
+        skew[s] = third / variance[s] if variance[s] > 0.0 else 0.0
+
+
+@helper
+def _add_powers(powers: FloatArray, weight: float, value: float) -> None:
+    for n in range(4):
+        powers[n] += weight
+        weight *= value

@@ -13,6 +13,7 @@ from sigcube.cube import select
 from sigcube.errors import StoreMismatch
 from sigcube.kernels import KERNELS
 from sigcube.model.likelihood import scale_prior
+from sigcube.model.normal_regression import log_scale_prior, over_log_scale
 from sigcube.rerun import rerun
 from tests.scaled_density import scaled_density
 
@@ -119,6 +120,86 @@ def test_an_axis_of_scatter_is_the_scatter_that_is_held(sparc_cube: xr.Dataset) 
     at = points(sparc_cube, "mond")
     wide = at.assign(e=np.sqrt(at.e**2 + (at.v * 0.05 * np.log(10.0)) ** 2))
     np.testing.assert_allclose(held.loglike, log_l(wide).sel(galaxy=held.galaxy), rtol=1e-9)
+
+
+TRUE_G_BAR = {"g_bar_mean": -10.6, "g_bar_width": 0.7}
+
+
+def regressed(at: xr.Dataset, x: xr.DataArray, e_x: float, scatter: float) -> tuple[xr.DataArray, xr.DataArray]:
+    """Residuals and variances of log₁₀ g_obs given log₁₀ g_bar, for MOND's ν, whose slope has a closed form."""
+    root = np.sqrt(10.0**x / 1.2e-10)
+    slope = 1.0 - 0.5 * root / np.expm1(root)
+    mu, w_sq = TRUE_G_BAR["g_bar_mean"], TRUE_G_BAR["g_bar_width"] ** 2
+    # Of a bivariate Gaussian, what x tells of y: cov/var of x.
+    var_x, cov, var_y = w_sq + e_x**2, slope * w_sq, slope**2 * w_sq + scatter**2
+    var_y = var_y + (2.0 * at.e / (at.o * np.log(10.0))) ** 2
+    mean = 2.0 * np.log10(at.v) + slope * (mu - x) + cov / var_x * (x - mu)
+    return mean - 2.0 * np.log10(at.o), var_y - cov**2 / var_x
+
+
+@pytest.mark.parametrize("systems", [{}, BOTH], ids=["alone", "with errors of the galaxy"])
+def test_errors_of_g_bar_make_it_a_regression(sparc_cube: xr.Dataset, systems: dict[str, bool]) -> None:
+    """As a density of V_obs, for every galaxy; a common factor on the model adds to all residuals of a galaxy alike."""
+    errors = {**systems, "g_bar": 0.04, "scatter": 0.03}
+    axes = {"upsilon_disk": [0.4, 0.5], "g_bar_error": [0.04, 0.1]}
+    found = swept(sparc_cube, errors=errors, fixed=TRUE_G_BAR, axes=axes).compute().loglike
+    for upsilon, e_x in ((0.5, 0.04), (0.4, 0.1)):
+        at = points(sparc_cube, "mond", upsilon_disk=upsilon)
+        v_sq = sparc_cube.v_gas * abs(sparc_cube.v_gas) + upsilon * sparc_cube.v_disk**2 + 0.7 * sparc_cube.v_bul**2
+        x = np.log10((v_sq * 1e6 / (sparc_cube.r * 3.086e19)).where(at.o.notnull()))
+        residual, variance = regressed(at, x, e_x, 0.03)
+        # What a factor on the model adds to all residuals of a galaxy: 2 log₁₀ s.
+        per_ln_s = 2.0 / np.log(10.0)
+        deviance = residual**2 / variance + np.log(2.0 * np.pi * variance) - 2.0 * np.log(per_ln_s / at.o)
+        of_points = (deviance, per_ln_s * residual / variance, per_ln_s**2 / variance + 0.0 * residual)
+        sums = [each.where(at.o.notnull()).sum("radius").sel(galaxy=found.galaxy) for each in of_points]
+        expected = -0.5 * sums[0].values
+        if systems:
+            about = sparc_cube.sel(galaxy=found.galaxy)
+            quoted = (about[f"{e}{name}"].values for name in systems for e in ("", "e_"))
+            rows = zip(*(each.values for each in sums), *log_scale_prior(**systems)(*quoted), strict=True)
+            expected = np.array([over_log_scale(0.0, *row) for row in rows])
+        there = found.sel(upsilon_disk=upsilon, g_bar_error=e_x)
+        np.testing.assert_allclose(there, expected, rtol=1e-8, atol=1e-6)
+
+
+def test_errors_of_g_bar_go_along_with_shifts(sparc_cube: xr.Dataset) -> None:
+    """Neither x nor the slope depends on the distance of a MONDian galaxy, and V_mod goes as √D."""
+    errors, axes = {"g_bar": 0.04}, {"distance_shift": [0.0, 1.0], "inclination_shift": [-0.5]}
+    shifted = swept(sparc_cube, errors=errors, fixed=TRUE_G_BAR, axes=axes).compute()
+    at = points(sparc_cube, "mond")
+    v_sq = sparc_cube.v_gas * abs(sparc_cube.v_gas) + 0.5 * sparc_cube.v_disk**2 + 0.7 * sparc_cube.v_bul**2
+    x = np.log10((v_sq * 1e6 / (sparc_cube.r * 3.086e19)).where(at.o.notnull()))
+    tilted = abs(np.sin(np.radians(sparc_cube.inclination - 0.5 * sparc_cube.e_inclination)))
+    scale = tilted / np.sin(np.radians(sparc_cube.inclination))
+    scale = scale * np.sqrt(1.0 + sparc_cube.e_distance / sparc_cube.distance)
+    y, var = regressed(at.assign(v=at.v * scale), x, 0.04, 0.0)
+    density = -0.5 * y**2 / var - 0.5 * np.log(2.0 * np.pi * var) + np.log(2.0 / (at.o * np.log(10.0)))
+    found = shifted.loglike.sel(distance_shift=1.0, inclination_shift=-0.5)
+    np.testing.assert_allclose(found, density.sum("radius").sel(galaxy=found.galaxy), rtol=1e-8)
+
+
+def test_a_result_with_errors_of_g_bar_is_like_any_other(sparc_cube: xr.Dataset, tmp_path: Path) -> None:
+    """Resumed, made again, verified and extended; refused under another error."""
+    path, errors = tmp_path / "r.zarr", {"distance": True, "g_bar": 0.04, "scatter": 0.03}
+    axes = {"a0": [0.8e-10, 1.2e-10], "g_bar_mean": [-11.0, -10.0]}
+    given = {"fixed": {"g_bar_width": 0.7}}
+    result = swept(sparc_cube, axes=axes, errors=errors, **given).run(path, workers=0)
+    said = (
+        "g_bar of each point with an error, 0.04 dex, and true values of mean an axis, in dex(m/s2) and width 0.7 dex"
+    )
+    assert said in result.attrs["errors"]
+    assert rerun(path, workers=0).identical
+    assert sigcube.verify(path).sound
+    again = swept(sparc_cube, axes=axes, errors=errors, **given).run(path, workers=0)
+    np.testing.assert_array_equal(again.loglike, result.loglike)
+    with pytest.raises(StoreMismatch, match=r"made by another sweep: .*errors"):
+        swept(sparc_cube, axes=axes, errors={**errors, "g_bar": 0.05}, **given).run(path, workers=0)
+    wider = {**axes, "a0": [0.8e-10, 1.0e-10, 1.2e-10]}
+    extended = swept(sparc_cube, axes=wider, errors=errors, **given).extend(path, workers=0)
+    np.testing.assert_array_equal(extended.loglike.isel(a0=[0, 2]), result.loglike)
+    alone = swept(sparc_cube, axes={**axes, "a0": [1.0e-10]}, errors=errors, **given).compute()
+    np.testing.assert_array_equal(extended.loglike.isel(a0=[1]), alone.loglike)
 
 
 def test_a_result_holds_its_errors(sparc_cube: xr.Dataset, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ SPECS = [path for path, text in TEXTS.items() if "[axes]" in text and path not i
 FAMILIES = ("si", "main", "clash", "cmsi", "likelihood", "mass_coherence", "microphysics", "multiverse")
 
 # How many are left of it by a spec's own condition.
-CUT = {"likelihood_rar_cut": (143, 2688)}
+CUT = {"likelihood_rar_cut": (143, 2688), "likelihood_rar_mnr": (143, 2688)}
 
 # How many systems and points the sample of each dataset has.
 SIZES = {

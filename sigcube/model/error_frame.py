@@ -3,6 +3,7 @@
 Without them a frame stays what it is: the same terms, in the same order, with the same bits.
 """
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
@@ -15,20 +16,30 @@ from sigcube.model.compile import define
 from sigcube.model.likelihood import sine
 from sigcube.model.record import Definition, Frame, Parameter, Term
 
-__all__ = ["CORRELATION", "DISTANCE_POWERS", "ERROR_PARAMETERS", "QUOTED", "extend_frame", "possible_parameters"]
+__all__ = [
+    "BARYONIC_VELOCITIES",
+    "CORRELATION",
+    "DISTANCE_POWERS",
+    "ERROR_PARAMETERS",
+    "G_BAR",
+    "QUOTED",
+    "extend_frame",
+    "possible_parameters",
+]
 
 #: What the variables of a cube are called as they are quoted, where a shifted distance changes them.
 QUOTED = "_quoted"
 
 # By unit, and by name for velocities: those of baryons follow from their masses, the observed ones from spectra.
 _POWERS_OF_UNITS = {"kpc": 1.0, "Mpc": 1.0, "solMass": 2.0, "solLum": 2.0}
-_BARYONS = ("v_gas", "v_disk", "v_bul", "v_gas_max", "v_disk_max", "v_bul_max")
+#: Velocities that baryons alone would give, ∝ the root of their masses.
+BARYONIC_VELOCITIES = ("v_gas", "v_disk", "v_bul", "v_gas_max", "v_disk_max", "v_bul_max")
 
 #: Variables of galaxies by the power of the distance to which they are proportional; errors stay as they are quoted.
 DISTANCE_POWERS: Mapping[str, float] = MappingProxyType(
     {
         each.name: 0.5
-        if each.name in _BARYONS
+        if each.name in BARYONIC_VELOCITIES
         else _POWERS_OF_UNITS.get(each.unit, 0.0) * (not each.name.startswith("e_"))
         for each in KINDS["galaxy"].variables
     }
@@ -37,6 +48,7 @@ DISTANCE_POWERS: Mapping[str, float] = MappingProxyType(
 _LI = "Li+ 2018, A&A 615, A3, §2.2"
 _DESMOND = "Desmond 2023, MNRAS 526, 3342"
 _KELLY = "Kelly+ 2009, ApJ 698, 895"
+_BARTLETT = "Bartlett & Desmond 2023, arXiv:2309.00948"
 
 _PARAMETERS = (
     Parameter("distance_shift", "δ_D", 0.0, "", (-20.0, 20.0), "fitted", _LI, "distance less the quoted one, in σ_D"),
@@ -46,10 +58,19 @@ _PARAMETERS = (
         "correlation_amplitude", "a", 0.0, "km/s", (0.0, 1e4), "fitted", _KELLY, "amplitude of correlated errors"
     ),
     Parameter("correlation_length", "ℓ", 1.0, "kpc", (1e-6, 1e6), "fitted", _KELLY, "length of correlated errors"),
+    Parameter("g_bar_error", "σ_x", 0.0, "dex", (0.0, 10.0), "fitted", _BARTLETT, "error of log₁₀ g_bar"),
+    # Of the sample, which is not known here: without a value a sweep is refused.
+    Parameter(
+        "g_bar_mean", "μ", math.nan, "dex(m/s2)", (-30.0, 10.0), "fitted", _BARTLETT, "mean of the true log₁₀ g_bar"
+    ),
+    Parameter("g_bar_width", "w", math.nan, "dex", (1e-6, 100.0), "fitted", _BARTLETT, "width of the true log₁₀ g_bar"),
 )
 
 #: Those of errors that are correlated along the points.
 CORRELATION = ("correlation_amplitude", "correlation_length")
+
+#: Those of errors of g_bar.
+G_BAR = ("g_bar_error", "g_bar_mean", "g_bar_width")
 
 #: Every parameter that an error model may bring along, by name.
 ERROR_PARAMETERS: Mapping[str, Parameter] = MappingProxyType({each.name: each for each in _PARAMETERS})
@@ -95,11 +116,11 @@ def inclined(predicted_face_on: float, inclination_factor: float) -> float:
     return predicted_face_on * inclination_factor
 
 
-def possible_parameters(frame: Frame, *, loglike: bool, correlated: bool) -> frozenset[str]:
+def possible_parameters(frame: Frame, *, loglike: bool, correlated: bool, of_g_bar: bool) -> frozenset[str]:
     """Return the names of the parameters of errors that models have on a kind of cube if they are asked for."""
     shifts = ("distance_shift", "inclination_shift") if frame.kind == "galaxy" else ()
-    scatter = ("intrinsic_scatter",) if loglike else ()
-    return frozenset((*shifts, *scatter, *(CORRELATION if loglike and correlated else ())))
+    of_loglike = ("intrinsic_scatter", *(CORRELATION if correlated else ()), *(G_BAR if of_g_bar else ()))
+    return frozenset((*shifts, *(of_loglike if loglike else ())))
 
 
 def extend_frame(frame: Frame, parameters: Mapping[str, Parameter]) -> Frame:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 from sigcube.errors import SpecError, did_you_mean, shown
-from sigcube.model import likelihood
+from sigcube.model import likelihood, normal_regression
 from sigcube.model.correlated import CORRELATED_TERMS, POSITIONS
-from sigcube.model.error_frame import CORRELATION, ERROR_PARAMETERS, extend_frame, possible_parameters
+from sigcube.model.error_frame import CORRELATION, ERROR_PARAMETERS, G_BAR, extend_frame, possible_parameters
 from sigcube.model.metrics import METRICS, Metric
 from sigcube.model.prior_quadrature import over_prior, prior_inputs
 from sigcube.model.record import Frame, Parameter, Term
@@ -45,6 +45,10 @@ class Errors:
         Along what errors are correlated besides those of the points, with the covariance a² exp(−Δx/ℓ): x is the
         radius in kpc, or in scale lengths of the disc, R/R_d. The amplitude a [km/s] and the length ℓ [kpc or R_d] are
         the parameters ``correlation_amplitude`` and ``correlation_length``: axes, or fixed.
+    g_bar : float, optional
+        An error of each point's g_bar, in dex. ln L is then a regression of log g_obs on log g_bar with errors of both.
+        The true log₁₀ g_bar of all points are drawn from a Gaussian with the parameters ``g_bar_mean`` [of m/s²] and
+        ``g_bar_width`` [dex]: axes, or fixed. The error itself, as an axis or fixed, is called ``g_bar_error``.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class Errors:
     scatter: float | None = None
     scatter_unit: _ScatterUnit = "dex"
     correlation: _Correlation | None = None
+    g_bar: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("distance", "inclination"):
@@ -90,13 +95,16 @@ class Errors:
         if self.correlation is not None and self.correlation not in (along := get_args(_Correlation)):
             what = f"errors are not correlated along {shown(self.correlation)}"
             raise SpecError(what, where="errors.correlation", hint=did_you_mean(str(self.correlation), along))
-        if self.scatter is not None:
-            number = isinstance(self.scatter, int | float) and not isinstance(self.scatter, bool)
-            if not number or not 0.0 <= self.scatter < math.inf:
-                expected = f"0 or more {self.scatter_unit}; to vary it, an axis intrinsic_scatter"
-                raise SpecError(
-                    "this is no scatter", where="errors.scatter", found=shown(self.scatter), expected=expected
-                )
+        sizes = (
+            ("scatter", "this is no scatter", self.scatter_unit, "intrinsic_scatter"),
+            ("g_bar", "this is no error of g_bar", "dex", "g_bar_error"),
+        )
+        for name, what, unit, parameter in sizes:
+            size = getattr(self, name)
+            number = isinstance(size, int | float) and not isinstance(size, bool)
+            if size is not None and (not number or not 0.0 <= size < math.inf):
+                expected = f"0 or more {unit}; to vary it, an axis {parameter}"
+                raise SpecError(what, where=f"errors.{name}", found=shown(size), expected=expected)
 
     @classmethod
     def of(cls, given: Any) -> Self | None:
@@ -147,6 +155,9 @@ class Errors:
         if self.correlation == "scale_length" and "correlation_length" in found:
             description = f"{found['correlation_length'].description}, in scale lengths of the disc"
             found["correlation_length"] = replace(found["correlation_length"], unit="", description=description)
+        if self.g_bar is not None:
+            found |= {name: ERROR_PARAMETERS[name] for name in G_BAR}
+            found["g_bar_error"] = replace(found["g_bar_error"], default=self.g_bar)
         return found
 
     def check(self, frame: Frame, metrics: tuple[Metric, ...], asked: Collection[str]) -> None:
@@ -161,7 +172,10 @@ class Errors:
         if self.record() and not loglike:
             raise SpecError("no metric here knows such errors", where="errors", expected="'loglike' among the metrics")
         self._check_correlation(frame, asked)
-        possible = possible_parameters(frame, loglike=loglike, correlated=self.correlation is not None)
+        self._check_g_bar(frame, asked)
+        possible = possible_parameters(
+            frame, loglike=loglike, correlated=self.correlation is not None, of_g_bar=self.g_bar is not None
+        )
         for name in self.parameters(asked):
             if name not in possible and name in asked:
                 known = "only 'loglike' knows it" if name == "intrinsic_scatter" else f"a {frame.kind} cube has none"
@@ -200,6 +214,27 @@ class Errors:
                 expected=f"{missing[0]} as an axis, or fixed",
             )
 
+    def _check_g_bar(self, frame: Frame, asked: Collection[str]) -> None:
+        if self.g_bar is None:
+            if given := [name for name in G_BAR if name in asked]:
+                what = f"{given[0]!r}, and no errors of g_bar"
+                raise SpecError(what, where=given[0], expected="errors.g_bar, in dex, such as 0.04")
+            return
+        if frame.kind != "galaxy":
+            what = f"ln L of a {frame.kind} cube knows no errors of g_bar"
+            raise SpecError(what, where="errors.g_bar", expected="a galaxy cube")
+        # What would need a derivation of its own.
+        others = {
+            "correlation": self.correlation is not None,
+            "quadrature": self.quadrature is not None,
+            "scatter_unit": self.scatter_unit != "dex",
+        }
+        for name in (name for name, given in others.items() if given):
+            found = f"errors.{name} = {getattr(self, name)!r}"
+            what = "errors of g_bar are of the logarithm of each point by itself"
+            hint = "leave one of the two out" if name != "scatter_unit" else "give the scatter in dex"
+            raise SpecError(what, where="errors.g_bar", found=found, hint=hint)
+
     def applied_to(
         self, frame: Frame, metrics: tuple[Metric, ...], asked: Collection[str]
     ) -> tuple[Frame, tuple[Metric, ...]]:
@@ -216,6 +251,8 @@ class Errors:
         return extend_frame(frame, parameters), tuple(measured)
 
     def _own(self, metric: Metric, frame: Frame, parameters: Collection[str]) -> Metric:
+        if self.g_bar is not None:
+            return self._regression(metric, parameters)
         if "intrinsic_scatter" in parameters:
             metric = replace(metric, terms={**metric.terms, "error_sq": self._scattered(frame)})
         if self.correlation is not None:
@@ -236,6 +273,21 @@ class Errors:
                 finish=likelihood.over_scale,
                 system_variables=self.system_variables,
                 prepare=likelihood.scale_prior(distance=self.distance, inclination=self.inclination),
+            )
+        return metric
+
+    def _regression(self, metric: Metric, parameters: Collection[str]) -> Metric:
+        terms = {**metric.terms, **normal_regression.REGRESSION_TERMS}
+        if "intrinsic_scatter" in parameters:
+            terms["error_sq"] = normal_regression.error_sq_with_scatter
+        metric = replace(metric, terms=terms)
+        if self.marginalised:
+            metric = replace(
+                metric,
+                sums=likelihood.SCALE_SUMS,
+                finish=normal_regression.over_log_scale,
+                system_variables=self.system_variables,
+                prepare=normal_regression.log_scale_prior(distance=self.distance, inclination=self.inclination),
             )
         return metric
 

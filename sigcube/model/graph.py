@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sigcube.constants import Constants
 from sigcube.errors import DataError, SpecError
-from sigcube.model.record import PREVIOUS, Definition, Reduction, Term, inputs_of
+from sigcube.model.record import NUDGED, PREVIOUS, Definition, Reduction, Term, inputs_of
 
 __all__ = ["Graph", "Level", "Node", "Variables", "build_graph"]
 
@@ -134,20 +134,47 @@ def build_graph(
             return name
         if name in path:
             raise SpecError(f"the terms of {kernel} depend on one another in a circle", found=" → ".join((*path, name)))
-        definition = definitions.get(name)
+        prefix = next((each for each in NUDGED if name.startswith(each) and not is_known(name)), "")
+        base = name.removeprefix(prefix)
+        if prefix and not depends(base, prefix):
+            return visit(base, path)
+        if prefix and is_previous(base):
+            return visit(f"{PREVIOUS}{prefix}{base.removeprefix(PREVIOUS)}", path)
+        definition = definitions.get(base)
         if isinstance(definition, str):
-            return visit(definition, (*path, name))
+            return visit(prefix + definition, (*path, name))
         if name not in levels:
-            levels[name] = enter(name, path) if definition is None else add(name, definition, path)
+            levels[name] = enter(name, path) if definition is None else add(name, definition, path, prefix)
         return name
 
-    def is_previous(name: str) -> bool:
-        """Whether a name is a value at the point before. A name that means something by itself is not."""
-        known = name in definitions or name in parameters or variables.level(name) is not None
-        return name.startswith(PREVIOUS) and not known
+    def is_known(name: str) -> bool:
+        """Whether a name means something by itself, whatever it begins with."""
+        return name in definitions or name in parameters or variables.level(name) is not None
 
-    def add(name: str, term: Term | Reduction, path: tuple[str, ...]) -> Level:
-        inputs = tuple(visit(argument, (*path, name)) for argument in inputs_of(term))
+    def is_previous(name: str) -> bool:
+        """Whether a name is a value at the point before."""
+        return name.startswith(PREVIOUS) and not is_known(name)
+
+    def depends(name: str, prefix: str) -> bool:
+        """Whether something has another value under the inputs that the prefix tells of."""
+        seen, remaining = set[str](), [name]
+        while remaining:
+            each = remaining.pop()
+            if prefix + each in definitions:
+                return True
+            if each not in seen:
+                seen.add(each)
+                definition = definitions.get(each)
+                if is_previous(each):
+                    remaining.append(each.removeprefix(PREVIOUS))
+                elif isinstance(definition, str):
+                    remaining.append(definition)
+                elif definition is not None:
+                    remaining += inputs_of(definition)
+        return False
+
+    def add(name: str, term: Term | Reduction, path: tuple[str, ...], prefix: str) -> Level:
+        inputs = tuple(visit(prefix + argument, (*path, name)) for argument in inputs_of(term))
         level = max((levels[argument] for argument in inputs), default=Level.GLOBAL)
         if isinstance(term, Reduction):
             level = Level.SYSTEM

@@ -12,6 +12,10 @@ An argument ``previous_x`` is the value of ``x``, a term or a variable of the po
 system, and 0.0 at a system's first point. Points are in the order of the cube, in which radii increase. So a term may
 take its own value at the point before, or that of one that takes its: a recursion along the points. What sums up all
 points of a system, a `Reduction`, takes no such term.
+
+An argument ``raised_x`` is the value that ``x`` would have if what there is a raised term of, such as ``v_gas`` where
+there is a term ``raised_v_gas``, had the value of that term instead; ``lowered_x`` likewise. What depends on nothing of
+the kind is ``x`` itself. So a derivative is a difference of two such arguments, for every kernel alike.
 """
 
 import inspect
@@ -22,6 +26,7 @@ from typing import Literal
 from sigcube.constants import Constants
 
 __all__ = [
+    "NUDGED",
     "PREVIOUS",
     "Choice",
     "Definition",
@@ -36,6 +41,9 @@ __all__ = [
 
 #: What the name of an argument begins with that is a value at the point before.
 PREVIOUS = "previous_"
+
+#: What the name of an argument begins with that is a value under other inputs.
+NUDGED = ("raised_", "lowered_")
 
 Term = Callable[..., float]
 

@@ -18,6 +18,7 @@ from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.model.model import Model
 from sigcube.plan.checks import check_spec
+from sigcube.plan.errors_of_g_bar import describe_g_bar
 from sigcube.plan.errors_of_systems import describe_errors, with_quoted
 from sigcube.plan.extension import extend_spec
 from sigcube.plan.identity import find_differences
@@ -80,8 +81,8 @@ def plan_cube(
     shown_too = ("r",) if f"r{QUOTED}" in variables else ()
     packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too))
     packed = replace(packed, properties={n: each for n, each in packed.properties.items() if not n.endswith(QUOTED)})
-    if said := describe_errors(spec, packed):
-        origin["errors"] = said
+    if said := [each for each in (describe_errors(spec, packed), describe_g_bar(spec, sections, packed)) if each]:
+        origin["errors"] = "; ".join(said)
     check_scaling(spec, sections, packed)
     origin |= {"n_systems": packed.n_systems, "n_points": packed.n_points}
     titles = ", ".join(kernel.title for kernel in spec.kernels)

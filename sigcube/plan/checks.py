@@ -7,7 +7,7 @@ from sigcube.cube import KINDS
 from sigcube.errors import SpecError
 from sigcube.model.metrics import METRICS, terms_of
 from sigcube.model.model import Model, check_values
-from sigcube.model.record import PREVIOUS, Term, inputs_of
+from sigcube.model.record import NUDGED, PREVIOUS, Term, inputs_of
 from sigcube.plan.spec import MODEL, Spec, check_names
 
 __all__ = ["check_dims", "check_spec"]
@@ -98,8 +98,9 @@ def _follow(names: Iterable[str], defined: Collection[str], terms: Mapping[str, 
     waiting, seen = [*names], set[str]()
     while waiting:
         name = waiting.pop()
-        if name.startswith(PREVIOUS) and name not in defined:
-            name = name.removeprefix(PREVIOUS)
+        for prefix in (PREVIOUS, *NUDGED):
+            if name.startswith(prefix) and name not in defined and name not in terms:
+                name = name.removeprefix(prefix)
         if name in terms and name not in seen:
             waiting += inputs_of(terms[name])
         elif name not in terms and name not in defined:

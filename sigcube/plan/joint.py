@@ -104,7 +104,9 @@ def leaf_arguments(
     loglike = "loglike" in (own.get("metrics") or ())
     errors = Errors.of(own.get("errors"))
     correlated = errors is not None and errors.correlation is not None
-    known = _names(kernels, frame) | possible_parameters(frame, loglike=loglike, correlated=correlated)
+    of_g_bar = errors is not None and errors.g_bar is not None
+    possible = possible_parameters(frame, loglike=loglike, correlated=correlated, of_g_bar=of_g_bar)
+    known = _names(kernels, frame) | possible
     mine = _table("fixed", own)
     axes = {key: axis for key, axis in shared_axes.items() if key in known and key not in mine}
     fixed = {key: value for key, value in shared_fixed.items() if key in known}

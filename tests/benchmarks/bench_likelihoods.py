@@ -1,4 +1,4 @@
-"""ln L against χ²: what errors of distance and inclination, correlated ones and a scatter cost on SPARC."""
+"""ln L against χ²: what errors of distance and inclination, correlated ones, a scatter and errors of g_bar cost."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +23,14 @@ WAYS: Mapping[str, tuple[str, _Errors]] = {
     "ln L, correlated errors": ("loglike", {"correlation": "radius"}),
     "ln L, correlated errors, distance and inclination marginalised": ("loglike", {**BOTH, "correlation": "radius"}),
     "the same with a scatter in dex, correlated": ("loglike", {**BOTH, "correlation": "radius", "scatter": 0.05}),
+    "ln L, errors of g_bar, with a scatter in dex": ("loglike", {"g_bar": 0.04, "scatter": 0.05}),
+    "the same, distance and inclination marginalised": ("loglike", {**BOTH, "g_bar": 0.04, "scatter": 0.05}),
 }
-CORRELATION = {"correlation_amplitude": 5.0, "correlation_length": 3.0}
+# What the models of an error need.
+HELD = {
+    "correlation": {"correlation_amplitude": 5.0, "correlation_length": 3.0},
+    "g_bar": {"g_bar_mean": -10.5, "g_bar_width": 0.75},
+}
 QUADRATURE = ("ln L, by quadrature of 48 nodes", ("loglike", {**BOTH, "quadrature": 48}))
 
 
@@ -62,7 +68,7 @@ def _engine(cube: xr.Dataset, metric: str, errors: _Errors, models: int):
         "xi_scale": sigcube.linspace(0.1, 1, outer) if outer > 1 else [0.2],
         "A": sigcube.linspace(0.2, 3, n) if n > 1 else [1.0],
     }
-    fixed = CORRELATION if errors and "correlation" in errors else {}
+    fixed = {name: value for error in errors or () for name, value in HELD.get(error, {}).items()}
     sweep = sigcube.Sweep(cube, sample=SAMPLE, kernel="sigma", axes=axes, fixed=fixed, metrics=[metric], errors=errors)
     plan = sweep.plan(probe=False)
     engine, block = Engine(plan, sweep.packed), plan.blocks[0]

@@ -55,6 +55,56 @@ def test_a_part_of_a_graph_has_what_its_targets_take_at_the_point_before() -> No
     assert part.previous == (("previous_state", "state"),)
 
 
+def raised_v_obs(v_obs: float) -> float:
+    return 2.0 * v_obs
+
+
+def test_what_depends_on_a_raised_input_is_there_twice_and_all_else_once() -> None:
+    found = graph(
+        "t",
+        t=lambda raised_total, lowered_total: 0.0,
+        total="sum",
+        sum=lambda v_sq, mean, scale: 0.0,
+        v_sq=lambda v_obs: 0.0,
+        mean=Reduction(lambda v_sq: 0.0),
+        scale=lambda r, a: 0.0,
+        raised_v_obs=raised_v_obs,
+    )
+    inputs = {node.name: node.inputs for node in found.nodes}
+    assert inputs["t"] == ("raised_sum", "sum")
+    assert inputs["raised_sum"] == ("raised_v_sq", "raised_mean", "scale")
+    assert inputs["raised_v_sq"] == ("raised_v_obs",)
+    assert inputs["raised_mean"] == ("raised_v_sq",)
+    assert inputs["sum"] == ("v_sq", "mean", "scale")
+    levels = {node.name: node.level for node in found.nodes}
+    assert levels["raised_mean"] is Level.SYSTEM
+    functions = {node.name: node.function for node in found.nodes}
+    assert functions["raised_v_sq"] is functions["v_sq"]
+
+
+def test_a_recursion_along_the_points_has_a_raised_one_beside_it() -> None:
+    found = graph(
+        "t",
+        t=lambda raised_state, state: 0.0,
+        state=lambda previous_state, v_obs, previous_r: 0.0,
+        raised_v_obs=raised_v_obs,
+    )
+    inputs = {node.name: node.inputs for node in found.nodes}
+    assert inputs["raised_state"] == ("previous_raised_state", "raised_v_obs", "previous_r")
+    assert dict(found.previous) == {
+        "previous_raised_state": "raised_state",
+        "previous_state": "state",
+        "previous_r": "r",
+    }
+
+
+def test_a_name_that_begins_like_a_raised_one_is_itself() -> None:
+    found = graph("t", t=lambda raised_bogs, v_obs: 0.0, raised_bogs=lambda r: 0.0, raised_v_obs=raised_v_obs)
+    assert [node.name for node in found.nodes] == ["raised_bogs", "t"]
+    with pytest.raises(DataError, match="test needs 'bogs'"):
+        graph("t", t=lambda raised_bogs: 0.0)
+
+
 REFUSED: list[tuple[dict[str, Callable[..., float] | Reduction], str]] = [
     # the same at all points
     ({"t": lambda previous_a: 0.0}, "test takes 'a' at the point before, and it is the same at all points\n"),

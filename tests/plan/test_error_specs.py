@@ -8,10 +8,14 @@ import pytest
 import xarray as xr
 
 import sigcube
+from sigcube.cube import select
 from sigcube.errors import DataError, SpecError
 from sigcube.plan.spec import make_spec, spec_from_record, spec_to_record
+from sigcube.plan.values import PointStatus
 
 BOTH = {"distance": True, "inclination": True}
+LENGTHS = {"correlation_amplitude": 5.0, "correlation_length": 3.0}
+TRUE = {"g_bar_mean": -10.6, "g_bar_width": 0.7}
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,19 @@ def sweep(cube: xr.Dataset, **given: Any) -> sigcube.Sweep:
         ({"errors": {"quadrature": 32}}, "no number of nodes, or there is nothing to integrate over"),
         ({"errors": {"distance": True, "quadrature": 4}}, "found: 4\n  expected: 8 to 512"),
         ({"errors": {"scatter_unit": "km/s"}}, "a unit of the scatter, and no scatter"),
+        (
+            {"fixed": {"g_bar_mean": -10.6}},
+            "'g_bar_mean', and no errors of g_bar\n.*\n  expected: errors.g_bar, in dex",
+        ),
+        ({"axes": {"g_bar_error": [0.1]}}, "'g_bar_error', and no errors of g_bar"),
+        ({"errors": {"g_bar": 0.04}, "metrics": ["rms"]}, "no metric here knows such errors"),
+        (
+            {"errors": {"g_bar": 0.04, "correlation": "radius"}, "fixed": LENGTHS},
+            "of each point by itself\n  where: errors.g_bar\n  found: errors.correlation = 'radius'\n  do: leave one",
+        ),
+        ({"errors": {"g_bar": 0.04, "distance": True, "quadrature": 48}}, "found: errors.quadrature = 48"),
+        ({"errors": {"g_bar": 0.04, "scatter": 1.0, "scatter_unit": "km/s"}}, "do: give the scatter in dex"),
+        ({"errors": {"g_bar": 0.04}, "fixed": {**TRUE, "g_bar_width": 0.0}}, "g_bar_width is out of bounds"),
     ],
 )
 def test_refused(cube: xr.Dataset, given: Mapping[str, Any], message: str) -> None:
@@ -57,6 +74,58 @@ def test_systems_without_a_known_error_are_named(cube: xr.Dataset) -> None:
     unknown = cube.assign(e_inclination=cube.e_inclination.where(cube.e_inclination < 5.9))
     with pytest.raises(DataError, match=r"systems without a usable error of the inclination\n.*\n.*1 system, "):
         sweep(unknown, errors=BOTH)
+
+
+@pytest.mark.parametrize(("fixed", "lacking"), [({}, "mean"), ({"g_bar_mean": -11.0}, "width")])
+def test_errors_of_g_bar_need_its_true_mean_and_width_and_say_those_of_the_sample(
+    cube: xr.Dataset, fixed: Mapping[str, float], lacking: str
+) -> None:
+    v_sq = cube.v_gas * abs(cube.v_gas) + 0.6 * cube.v_disk**2 + 0.7 * cube.v_bul**2
+    kept = select(cube, sample="unflagged").v_obs.notnull() & (v_sq > 0.0)
+    x = np.log10((v_sq * 1e6 / (cube.r * 3.086e19)).where(kept))
+    own = f"'g_bar_mean': {x.mean().item():.3f}, 'g_bar_width': {x.std().item():.3f}"
+    with pytest.raises(SpecError, match=f"errors of g_bar without a g_bar_{lacking}\n") as caught:
+        sweep(cube, errors={"g_bar": 0.04}, fixed=fixed, axes={"upsilon_disk": [0.5, 0.6], "a0": [1e-10, 2e-10]})
+    assert f"in the sample, fixed = {{{own}}} at upsilon_disk = 0.6" in str(caught.value)
+
+
+def test_where_g_bar_is_not_positive_a_plan_says_so(cube: xr.Dataset) -> None:
+    """Gas that pulls outwards, and no disc to speak of: the grid points of that end have no ln L."""
+    made = sweep(cube, errors={"g_bar": 0.04}, fixed=TRUE, axes={"upsilon_disk": [0.0, 0.5], "g_bar_error": [0.0, 0.1]})
+    said = made.plan(probe=False).origin["errors"]
+    assert "g_bar of each point with an error, an axis, in dex, and true values of mean -10.6 dex(m/s2)" in said
+    v_sq = cube.v_gas * abs(cube.v_gas) + 0.7 * cube.v_bul**2
+    wrong = (v_sq <= 0.0) & select(cube, sample="unflagged").v_obs.notnull()
+    n, systems = wrong.sum().item(), wrong.any("radius").sum().item()
+    assert n > 0
+    assert f"no ln L where g_bar is not positive: {n} points of {systems} systems" in said
+    assert said.endswith("at upsilon_disk = 0")
+    status = made.compute().status
+    assert (status.sel(upsilon_disk=0.0) == PointStatus.INVALID).all()
+    assert (status.sel(upsilon_disk=0.5) == PointStatus.DONE).all()
+
+
+def test_points_at_rest_have_no_logarithm(cube: xr.Dataset) -> None:
+    name = str(cube.galaxy.values[1])
+    still = cube.assign(v_obs=cube.v_obs.where(~((cube.galaxy == name) & (cube.radius == 0)), 0.0))
+    with pytest.raises(DataError, match=f"found: 1 point of 1 system, {name}\n.*\n.*where = 'v_obs > 0'"):
+        sweep(still, errors={"g_bar": 0.04}, fixed=TRUE)
+    assert sweep(still, errors={"g_bar": 0.04}, fixed=TRUE, where="v_obs > 0").plan(probe=False).n_points > 0
+
+
+def test_each_model_has_its_true_g_bar(cube: xr.Dataset) -> None:
+    models = {"mond": {"kernel": "mond", "fixed": TRUE}, "newton": {"kernel": "newton"}}
+    with pytest.raises(SpecError, match="errors of g_bar without a g_bar_mean"):
+        sweep(cube, kernel=None, models=models, errors={"g_bar": 0.04})
+    models["newton"]["fixed"] = {**TRUE, "g_bar_mean": -11.0}
+    said = sweep(cube, kernel=None, models=models, errors={"g_bar": 0.04}).plan(probe=False).origin["errors"]
+    assert "of mean -11 or -10.6 dex(m/s2) and width 0.7 dex" in said
+
+
+@pytest.mark.parametrize("kind", ["cluster", "star"])
+def test_other_kinds_have_no_errors_of_g_bar(kind: str) -> None:
+    with pytest.raises(SpecError, match=f"ln L of a {kind} cube knows no errors of g_bar"):
+        make_spec(kind=kind, kernel="mond", metrics=["loglike"], errors={"g_bar": 0.04})
 
 
 @pytest.mark.parametrize("kind", ["cluster", "star"])

@@ -1,0 +1,136 @@
+"""Errors of g_bar met with data: its mean and width in the sample, and points at which it has no logarithm."""
+
+from collections.abc import Mapping
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from sigcube.cube import Packed
+from sigcube.errors import DataError, SpecError
+from sigcube.model.compile import ufunc
+from sigcube.model.error_frame import G_BAR
+from sigcube.model.graph import Graph
+from sigcube.model.model import BoundModel
+from sigcube.plan.spec import Spec
+from sigcube.plan.values import Section
+from sigcube.wording import number, plural
+
+__all__ = ["describe_g_bar"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_LISTED = 5
+
+
+def describe_g_bar(spec: Spec, sections: tuple[Section, ...], packed: Packed) -> str:
+    """Say what is known of errors of g_bar, and where on the grid it is not positive; empty without such errors.
+
+    Raises
+    ------
+    DataError
+        For points without a positive observed velocity.
+    SpecError
+        For errors of g_bar without a mean or a width of the true values; it says what the sample has.
+    """
+    if spec.errors is None or spec.errors.g_bar is None:
+        return ""
+    moving = packed.points["v_obs"] > 0.0
+    if not moving.all():
+        raise DataError(
+            "points without a positive observed velocity, whose acceleration has no logarithm",
+            where="errors.g_bar",
+            found=_points(packed, ~moving),
+            expected="v_obs > 0",
+            hint="leave them out: where = 'v_obs > 0'",
+        )
+    axes = {axis.name: axis.array for axis in spec.grid.axes if not axis.is_label}
+    known = [{*model.values, *axes} for model in spec.models.values()]
+    if missing := [name for name in G_BAR[1:] if any(name not in names for names in known)]:
+        raise _lacking(missing, spec, sections[0].model, packed, axes)
+    error, mean, width = (_value(spec, axes, name) for name in G_BAR)
+    said = [f"g_bar of each point with an error, {error}, and true values of mean {mean} and width {width}"]
+    if undefined := _where_undefined(sections, packed, axes):
+        said.append(undefined)
+    return "; ".join(said)
+
+
+def _value(spec: Spec, axes: Mapping[str, FloatArray], name: str) -> str:
+    unit = spec.model.parameters[name].unit
+    if name in axes:
+        return f"an axis, in {unit}"
+    values = {model.values.get(name, model.parameters[name].default) for model in spec.models.values()}
+    return f"{' or '.join(number(each) for each in sorted(values))} {unit}"
+
+
+def _lacking(
+    missing: list[str], spec: Spec, model: BoundModel, packed: Packed, axes: Mapping[str, FloatArray]
+) -> SpecError:
+    """Return the error for a missing mean or width of the true g_bar, with what the sample has in mid-grid."""
+    graph = model.graph.only("g_bar")
+    middle = {name: float(axes[name][len(axes[name]) // 2]) for name, _ in model.swept}
+    g_bar = _g_bar(graph, dict(model.fixed) | middle, packed)
+    hint = "those of the sample are not known beforehand here: try some"
+    if g_bar is not None and (g_bar > 0.0).any():
+        x = np.log10(g_bar[g_bar > 0.0])
+        own = {"g_bar_mean": np.mean(x), "g_bar_width": np.std(x)}
+        there = ", ".join(f"{name} = {number(middle[name])}" for name in middle if _uses(graph, name))
+        hint = f"in the sample, fixed = {{{', '.join(f'{name!r}: {each:.3f}' for name, each in own.items())}}}"
+        hint += f" at {there}" if there else ""
+    return SpecError(
+        f"errors of g_bar without a {missing[0]}",
+        where="errors.g_bar",
+        expected="g_bar_mean and g_bar_width, of the true log10 g_bar in m/s2, fixed or as axes",
+        hint=hint,
+    )
+
+
+def _where_undefined(sections: tuple[Section, ...], packed: Packed, axes: Mapping[str, FloatArray]) -> str | None:
+    """Say where most points have no positive g_bar, among the ends of the axes; None if nowhere."""
+    worst, most = "", 0
+    seen: set[tuple[Graph, tuple[tuple[str, float], ...]]] = set()
+    for section in sections:
+        graph = section.model.graph.only("g_bar")
+        fixed = {name: each for name, each in section.model.fixed if _uses(graph, name)}
+        used = [name for name, _ in section.model.swept if _uses(graph, name)]
+        for ends in product(*((axes[name].min(), axes[name].max()) for name in used)):
+            at = dict(zip(used, map(float, ends), strict=True))
+            key = graph, tuple({**fixed, **at}.items())
+            if key in seen:
+                continue
+            seen.add(key)
+            g_bar = _g_bar(graph, {**fixed, **at}, packed)
+            if g_bar is not None and (undefined := ~(g_bar > 0.0)).sum() > most:
+                most = int(undefined.sum())
+                there = ", ".join(f"{name} = {number(each)}" for name, each in at.items())
+                worst = f"{_points(packed, undefined)}{f' at {there}' if there else ''}"
+    return f"no ln L where g_bar is not positive: {worst}" if most else None
+
+
+def _uses(graph: Graph, name: str) -> bool:
+    return any(name in node.inputs for node in graph.nodes)
+
+
+def _g_bar(graph: Graph, values: Mapping[str, float], packed: Packed) -> FloatArray | None:
+    """Return g_bar at all points, term by term; None where a kernel of one's own makes it of whole systems."""
+    if graph.previous or any(node.reduces for node in graph.nodes):
+        return None
+    counts = np.diff(packed.offsets)
+    found: dict[str, float | FloatArray] = dict(values)
+    found |= {name: packed.points[name] for name in graph.points if name in packed.points}
+    found |= {name: np.repeat(packed.per_system[name], counts) for name in graph.systems if name in packed.per_system}
+    with np.errstate(all="ignore"):
+        for node in graph.nodes:
+            given = [found[name] for name in node.inputs]
+            found[node.name] = ufunc(node.function)(*given) if given else node.function()
+    return np.broadcast_to(np.asarray(found["g_bar"]), (packed.n_points,))
+
+
+def _points(packed: Packed, which: npt.NDArray[np.bool_]) -> str:
+    """Name the systems of some points, and count both."""
+    of = np.searchsorted(packed.offsets, np.flatnonzero(which), side="right") - 1
+    systems = [packed.systems[each] for each in np.unique(of)]
+    more = f" and {len(systems) - _LISTED} more" if len(systems) > _LISTED else ""
+    return (
+        f"{plural(int(which.sum()), 'point')} of {plural(len(systems), 'system')}, {', '.join(systems[:_LISTED])}{more}"
+    )

@@ -1,0 +1,184 @@
+"""Preferences of one model over another, and whether they survive correlated errors and errors of whole systems."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from sigcube.analysis.labelled import about, system_dim
+from sigcube.analysis.nuisances import marginalise
+from sigcube.analysis.priors import Prior
+from sigcube.errors import SpecError, did_you_mean
+
+__all__ = ["AMPLITUDE", "LENGTH", "preferences"]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: The axes of correlated errors.
+AMPLITUDE, LENGTH = "correlation_amplitude", "correlation_length"
+
+#: How errors of points are taken: white; correlated, with the mean L over amplitudes and lengths of each system and
+#: model; and correlated, with the one amplitude and length that fit all systems under both models best.
+_POINTS = ("white", "correlated", "common")
+# What there has to be of a comparison, and what may be.
+_TEXTS = ("where", "published")
+_VARIABLES: Mapping[str, Literal["loglike", "loglike_best"]] = {"integrated": "loglike", "best": "loglike_best"}
+
+
+def preferences(
+    likelihoods: xr.Dataset,
+    comparisons: Sequence[Mapping[str, Any]],
+    *,
+    prior: Mapping[str, Prior],
+    beyond: float = 5.0,
+    standard_errors: float = 2.0,
+) -> xr.Dataset:
+    """Compare models system by system, under white and correlated errors, nuisances held and marginalised.
+
+    Parameters
+    ----------
+    likelihoods : Dataset
+        What `sigcube.analysis.PreferenceStudy.likelihoods` returns: ``loglike``, ``loglike_best`` and
+        ``quadrature_error`` over model, ``nuisances``, system, amplitude and length of correlated errors, of which the
+        first amplitude is 0.
+    comparisons : sequence of Mapping
+        Each with ``first`` and ``second``, names of models; and ``free``, "integrated" or "best": what is done with
+        parameters of each system. ``where``, ``published`` and ``claims`` say where it is printed.
+    prior : Mapping
+        The priors of amplitudes above zero, and of lengths: under "correlated", L of each system and model is integrated
+        over them.
+    beyond : float
+        The |Δ ln L| beyond which a system speaks for one of the two models.
+    standard_errors : float
+        A sum of differences beyond so many of its standard errors is a preference.
+
+    Returns
+    -------
+    Dataset
+        ``difference``, ln L of the first model less that of the second, over comparison, ``nuisances``, ``points`` and
+        system. Over the first three: ``wins_first`` and ``wins_second``, numbers of systems; ``median_size``, the
+        median of |Δ ln L|; ``beyond_first`` and ``beyond_second``, numbers of systems with Δ ln L beyond what was
+        asked; ``total``, the sum of differences, and ``total_error``, its standard error over systems,
+        √n times the standard deviation (Vehtari, Gelman & Gabry 2017, eq. 24): where the parameters of a system are
+        its own and integrated over, this is the difference of elpd when systems are left out. ``best_amplitude`` and
+        ``best_length`` of "common". ``outcome`` of each comparison: "none", without a preference under white errors
+        and nuisances held; else, by what is left of it with both correlated and marginalised, "survives", "lost" or
+        "reversed". ``quadrature_error``, of the sum, at most, from the steps of the axes.
+
+    Raises
+    ------
+    SpecError
+        For models that are not there, and likelihoods without white errors.
+    """
+    names = [str(name) for name in likelihoods["model"].values]
+    dim = system_dim(likelihoods)
+    if dim is None or likelihoods.sizes[dim] < 2:
+        raise SpecError("preferences are counted over systems", where="likelihoods", expected="2 systems or more")
+    if likelihoods[AMPLITUDE].values[0] != 0.0:
+        found = str(likelihoods[AMPLITUDE].values[0])
+        raise SpecError("there are no white errors to compare with", where=AMPLITUDE, found=found, expected="0 first")
+    for each in comparisons:
+        for name in (each["first"], each["second"]):
+            if name not in names:
+                raise SpecError(f"there is no model {name!r}", where="comparisons", hint=did_you_mean(name, names))
+    mean = {name: _mean_over_errors(likelihoods[name], prior) for name in _VARIABLES.values()}
+    rows, best = [], []
+    for each in comparisons:
+        name = _VARIABLES[each.get("free", "integrated")]
+        pair = [likelihoods[name].sel(model=each[which]).load() for which in ("first", "second")]
+        means = [mean[name].sel(model=each[which]) for which in ("first", "second")]
+        common, place = _at_common_best(pair, dim)
+        white = [one.isel({AMPLITUDE: 0, LENGTH: 0}, drop=True) for one in pair]
+        both = (white, means, common)
+        rows.append(np.stack([(a.drop_vars("model") - b.drop_vars("model")).values for a, b in both], axis=1))
+        best.append(place)
+    difference = np.array(rows)
+    n = difference.shape[-1]
+    total, spread = difference.sum(axis=-1), np.sqrt(n * difference.var(axis=-1, ddof=1))
+    over = ("comparison", "nuisances", "points")
+    content: dict[str, tuple[tuple[str, ...], Any, str]] = {
+        "difference": ((*over, dim), difference, "ln L of the first model, less that of the second"),
+        "wins_first": (over, (difference > 0).sum(axis=-1), "systems with the larger ln L under the first model"),
+        "wins_second": (over, (difference < 0).sum(axis=-1), "systems with the larger ln L under the second model"),
+        "median_size": (over, np.median(np.abs(difference), axis=-1), "median of |Δ ln L|"),
+        "beyond_first": (over, (difference > beyond).sum(axis=-1), f"systems with Δ ln L above {beyond:g}"),
+        "beyond_second": (over, (difference < -beyond).sum(axis=-1), f"systems with Δ ln L below −{beyond:g}"),
+        "total": (over, total, "sum of Δ ln L"),
+        "total_error": (over, spread, "standard error of the sum, over systems"),
+        "best_amplitude": (over[:2], [[p[0] for p in one] for one in best], "amplitude that fits all systems best"),
+        "best_length": (over[:2], [[p[1] for p in one] for one in best], "length that fits all systems best"),
+        "outcome": (over[:1], _outcomes(total, spread, standard_errors), "what becomes of the preference"),
+        "quadrature_error": (over[:2], _quadrature(likelihoods, comparisons, dim), "of the sum, from steps of axes"),
+    }
+    coords: dict[str, Any] = {
+        "comparison": np.arange(1, len(comparisons) + 1),
+        "nuisances": likelihoods["nuisances"].values,
+        "points": np.array(_POINTS, dtype=object),
+        dim: likelihoods[dim].values,
+    }
+    for key in ("first", "second", *_TEXTS):
+        coords[key] = "comparison", np.array([str(each.get(key, "")) for each in comparisons], dtype=object)
+    coords["free"] = "comparison", np.array([each.get("free", "integrated") for each in comparisons], dtype=object)
+    claims = [", ".join(each.get("claims", ())) for each in comparisons]
+    coords["claims"] = "comparison", np.array(claims, dtype=object)
+    attrs = {
+        **likelihoods.attrs,
+        "beyond": beyond,
+        "standard_errors": standard_errors,
+        "prior": "; ".join(f"{name} ~ {each}" for name, each in prior.items()),
+        "n_systems": n,
+    }
+    variables = {name: (dims, values, about(text)) for name, (dims, values, text) in content.items()}
+    return xr.Dataset(variables, coords, attrs)
+
+
+def _mean_over_errors(loglike: xr.DataArray, prior: Mapping[str, Prior]) -> xr.DataArray:
+    """Return ln of the mean L over amplitudes above zero and lengths, for each model, treatment and system."""
+    # Models and treatments are neither grid nor systems: one at a time.
+    found = []
+    for model in range(loglike.sizes["model"]):
+        row = []
+        for treatment in range(loglike.sizes["nuisances"]):
+            one = loglike.isel(model=model, nuisances=treatment, drop=True).isel({AMPLITUDE: slice(1, None)})
+            row.append(marginalise(one.to_dataset(name="loglike"), prior)["loglike"].drop_attrs())
+        found.append(xr.concat(row, dim="nuisances"))
+    whole = xr.concat(found, dim="model")
+    return whole.assign_coords(model=loglike["model"].values, nuisances=loglike["nuisances"].values)
+
+
+def _at_common_best(
+    pair: Sequence[xr.DataArray], dim: str
+) -> tuple[list[xr.DataArray], list[tuple[float, float]]]:
+    """Return ln L of two models at the amplitude and length where they are largest together, and which these are."""
+    together = (pair[0].drop_vars("model") + pair[1].drop_vars("model")).sum(dim).transpose("nuisances", ...)
+    flat = together.values.reshape(together.sizes["nuisances"], -1)
+    places = [np.unravel_index(int(i), together.shape[1:]) for i in flat.argmax(axis=1)]
+    order = [together.dims[1], together.dims[2]]
+    chosen = []
+    for one in pair:
+        parts = [
+            one.isel({"nuisances": i, **dict(zip(order, map(int, place), strict=True))}).drop_vars([AMPLITUDE, LENGTH])
+            for i, place in enumerate(places)
+        ]
+        chosen.append(xr.concat(parts, dim="nuisances"))
+    values = [[together[name].values[place[i]].item() for i, name in enumerate(order)] for place in places]
+    return chosen, [(a, length) for a, length in values]
+
+
+def _outcomes(total: FloatArray, error: FloatArray, most: float) -> npt.NDArray[Any]:
+    """Say what becomes of each preference, shape ``(comparison,)``."""
+    # From nuisances held and white errors to both the other way.
+    before, after = total[:, 0, 0], total[:, -1, 1]
+    there, left = np.abs(before) > most * error[:, 0, 0], np.abs(after) > most * error[:, -1, 1]
+    same = np.sign(before) == np.sign(after)
+    words = np.where(~left, "lost", np.where(same, "survives", "reversed"))
+    return np.asarray(np.where(there, words, "none")).astype(object)
+
+
+def _quadrature(likelihoods: xr.Dataset, comparisons: Sequence[Mapping[str, Any]], dim: str) -> FloatArray:
+    error = likelihoods["quadrature_error"].sum(dim).transpose("model", "nuisances")
+    return np.array(
+        [(error.sel(model=each["first"]).values + error.sel(model=each["second"]).values) for each in comparisons]
+    )

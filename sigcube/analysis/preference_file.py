@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sigcube.analysis.priors import Prior, read_prior
 from sigcube.errors import SpecError, did_you_mean, shown
+from sigcube.plan.spec import spaced_axis
 from sigcube.toml import check, read_toml
 
 __all__ = ["SHIFTS", "ComparisonTable", "ModelKeys", "StudyFile", "axis_of", "prior_of", "read_study_file"]
@@ -119,9 +120,15 @@ def read_study_file(path: str | Path) -> StudyFile:
     return file
 
 
-def axis_of(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the axis of a table, as a sweep takes it."""
-    return {key: value for key, value in table.items() if key != "prior"}
+def axis_of(name: str, table: Mapping[str, Any]) -> Any:
+    """Return the axis of a table without its prior, as `sigcube.Sweep` takes it.
+
+    Raises
+    ------
+    SpecError
+        When the rest is no axis.
+    """
+    return spaced_axis(name, {key: value for key, value in table.items() if key != "prior"})
 
 
 def prior_of(table: Mapping[str, Any], *, where: str) -> Prior:

@@ -1,6 +1,6 @@
 """ln L of each system for several models, with white and with correlated errors, nuisances held and marginalised."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,8 +25,8 @@ __all__ = ["PreferenceStudy"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Called with how many of how many models are done, and the name of the last.
-OnProgress = Callable[[int, int, str], None]
+#: Called with what is counted, how many are done, and how many there are.
+OnProgress = Callable[[str, int, int], None]
 
 # Values of systems that one sweep may hold in memory, 0.25 GB of them.
 _MOST_VALUES = 2**25
@@ -53,7 +53,7 @@ class PreferenceStudy:
 
     The errors of points are white or correlated (see `sigcube.Errors`); distance, inclination and further nuisances of
     each system are held at what is quoted, or marginalised. Where a model scales by the distance and the inclination,
-    these are integrated in closed form; a model that has a length of its own gets an axis for what it does not scale by.
+    these are integrated in closed form; a model with a length of its own gets an axis for what it does not scale by.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class PreferenceStudy:
         source = file.cube if cube is None else cube
         self._cube = source if isinstance(source, xr.Dataset) else open_cube(source)
         self._dim = str(kind_of(self._cube).system_dim)
-        axes = {name: axis_of(table) for name, table in self._correlation.items()}
+        axes = {name: axis_of(name, table) for name, table in self._correlation.items()}
         grid = {axis.name: axis.array for axis in make_grid(axes).axes}
         self._amplitudes, self._lengths = grid[AMPLITUDE], grid[LENGTH]
         for name, values in grid.items():
@@ -123,7 +123,7 @@ class PreferenceStudy:
                     error.what, where=where, found=error.found, expected=error.expected, hint=error.hint
                 ) from None
             if on_progress is not None:
-                on_progress(done, len(self.file.models), name)
+                on_progress("models", done, len(self.file.models))
         first = found[0][0]
         over = ("model", "nuisances", self._dim)
         content = {
@@ -151,8 +151,8 @@ class PreferenceStudy:
         closed, axes = self._nuisances(model, treatment)
         priors = {name: prior_of(table, where=f"nuisances.{name}") for name, table in axes.items()}
         free = {name: prior_of(table, where=f"free.{name}") for name, table in model.free.items()}
-        grid = {name: axis_of(table) for name, table in {**axes, **model.free}.items()}
-        errors = Errors(correlation=self.file.correlation, **dict.fromkeys(closed, True))
+        grid = {name: axis_of(name, table) for name, table in {**axes, **model.free}.items()}
+        errors = self._errors(closed)
         amplitudes = np.array([0.0, *self._amplitudes])
         whole = self._sweep(model, {AMPLITUDE: amplitudes, LENGTH: self._lengths, **grid}, errors)
         n, n_points = whole.packed.n_systems, make_grid(grid).size
@@ -167,7 +167,19 @@ class PreferenceStudy:
                 error = marginalise(white, {**priors, **free})["marginalised_error"].values
         words = [f"{name} in closed form" for name in closed]
         words += [f"{name} on {make_grid({name: grid[name]}).size} values" for name in axes]
-        return _Found(*out, error, result[self._dim].values.astype(object), result.attrs, ", ".join(words) or "held")
+        return _Found(
+            loglike=out[0],
+            loglike_best=out[1],
+            quadrature_error=error,
+            systems=result[self._dim].values.astype(object),
+            attrs=result.attrs,
+            treatment=", ".join(words) or "held",
+        )
+
+    def _errors(self, closed: Collection[str]) -> Errors:
+        """Return the errors under which errors of whole systems are integrated in closed form."""
+        whole = {name: name in closed for name in SHIFTS}
+        return Errors(distance=whole["distance"], inclination=whole["inclination"], correlation=self.file.correlation)
 
     def _nuisances(self, model: ModelKeys, treatment: str) -> tuple[tuple[str, ...], dict[str, dict[str, Any]]]:
         """Return which errors of whole systems are integrated in closed form, and the axes of all other nuisances."""
@@ -180,8 +192,8 @@ class PreferenceStudy:
                 for name, table in self.file.nuisances.items()
                 if name not in {SHIFTS[each] for each in closed}
             }
-            grid = {name: axis_of(table) for name, table in {**axes, **model.free}.items()}
-            errors = Errors(correlation=self.file.correlation, **dict.fromkeys(closed, True))
+            grid = {name: axis_of(name, table) for name, table in {**axes, **model.free}.items()}
+            errors = self._errors(closed)
             try:
                 self._sweep(model, {AMPLITUDE: [1.0], LENGTH: [1.0], **grid}, errors)
             except SpecError as error:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy.stats import binom
 
 from sigcube.analysis.labelled import about, system_dim
 from sigcube.analysis.nuisances import marginalise
@@ -22,6 +23,7 @@ AMPLITUDE, LENGTH = "correlation_amplitude", "correlation_length"
 #: How errors of points are taken: white; correlated, with the mean L over amplitudes and lengths of each system and
 #: model; and correlated, with the one amplitude and length that fit all systems under both models best.
 _POINTS = ("white", "correlated", "common")
+_QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 # What there has to be of a comparison, and what may be.
 _TEXTS = ("where", "published")
 _VARIABLES: Mapping[str, Literal["loglike", "loglike_best"]] = {"integrated": "loglike", "best": "loglike_best"}
@@ -47,8 +49,8 @@ def preferences(
         Each with ``first`` and ``second``, names of models; and ``free``, "integrated" or "best": what is done with
         parameters of each system. ``where``, ``published`` and ``claims`` say where it is printed.
     prior : Mapping
-        The priors of amplitudes above zero, and of lengths: under "correlated", L of each system and model is integrated
-        over them.
+        The priors of amplitudes above zero, and of lengths: under "correlated", L of each system and model is
+        integrated over them.
     beyond : float
         The |Δ ln L| beyond which a system speaks for one of the two models.
     standard_errors : float
@@ -58,14 +60,17 @@ def preferences(
     -------
     Dataset
         ``difference``, ln L of the first model less that of the second, over comparison, ``nuisances``, ``points`` and
-        system. Over the first three: ``wins_first`` and ``wins_second``, numbers of systems; ``median_size``, the
-        median of |Δ ln L|; ``beyond_first`` and ``beyond_second``, numbers of systems with Δ ln L beyond what was
-        asked; ``total``, the sum of differences, and ``total_error``, its standard error over systems,
+        system, and its ``quantiles`` over systems. Errors of points are "white"; "correlated", L of each system and
+        model integrated over amplitude and length; and "common", correlated with the one amplitude and length that
+        fit all systems under both models best. Of each: ``wins_first`` and ``wins_second``, numbers of systems;
+        ``median_size``, the median of |Δ ln L|; ``beyond_first`` and ``beyond_second``, numbers of systems with Δ ln L
+        beyond what was asked; ``total``, the sum of differences, and ``total_error``, its standard error over systems,
         √n times the standard deviation (Vehtari, Gelman & Gabry 2017, eq. 24): where the parameters of a system are
-        its own and integrated over, this is the difference of elpd when systems are left out. ``best_amplitude`` and
-        ``best_length`` of "common". ``outcome`` of each comparison: "none", without a preference under white errors
-        and nuisances held; else, by what is left of it with both correlated and marginalised, "survives", "lost" or
-        "reversed". ``quadrature_error``, of the sum, at most, from the steps of the axes.
+        its own and integrated over, this is the difference of elpd when systems are left out. ``preferred``, "first"
+        or "second" by the sum, "neither" within its error; ``sign_p`` of the numbers of wins, which single systems do
+        not sway. ``best_amplitude`` and ``best_length`` of "common". ``quadrature_error`` of the sum under white
+        errors, from the steps of axes: where it is large, they were too coarse for white errors. ``treatment``, over
+        model and ``nuisances``, in words.
 
     Raises
     ------
@@ -97,9 +102,11 @@ def preferences(
     difference = np.array(rows)
     n = difference.shape[-1]
     total, spread = difference.sum(axis=-1), np.sqrt(n * difference.var(axis=-1, ddof=1))
+    quantiles = np.moveaxis(np.quantile(difference, _QUANTILES, axis=-1), 0, -1)
     over = ("comparison", "nuisances", "points")
     content: dict[str, tuple[tuple[str, ...], Any, str]] = {
         "difference": ((*over, dim), difference, "ln L of the first model, less that of the second"),
+        "quantiles": ((*over, "quantile"), quantiles, "quantiles of Δ ln L over systems"),
         "wins_first": (over, (difference > 0).sum(axis=-1), "systems with the larger ln L under the first model"),
         "wins_second": (over, (difference < 0).sum(axis=-1), "systems with the larger ln L under the second model"),
         "median_size": (over, np.median(np.abs(difference), axis=-1), "median of |Δ ln L|"),
@@ -109,17 +116,20 @@ def preferences(
         "total_error": (over, spread, "standard error of the sum, over systems"),
         "best_amplitude": (over[:2], [[p[0] for p in one] for one in best], "amplitude that fits all systems best"),
         "best_length": (over[:2], [[p[1] for p in one] for one in best], "length that fits all systems best"),
-        "outcome": (over[:1], _outcomes(total, spread, standard_errors), "what becomes of the preference"),
+        "preferred": (over, _preferred(total, spread, standard_errors), "which model the sum prefers"),
+        "sign_p": (over, _sign_test(difference), "p of as uneven wins by chance, two-sided"),
         "quadrature_error": (over[:2], _quadrature(likelihoods, comparisons, dim), "of the sum, from steps of axes"),
     }
     coords: dict[str, Any] = {
         "comparison": np.arange(1, len(comparisons) + 1),
         "nuisances": likelihoods["nuisances"].values,
         "points": np.array(_POINTS, dtype=object),
+        "quantile": np.array(_QUANTILES),
         dim: likelihoods[dim].values,
     }
     for key in ("first", "second", *_TEXTS):
         coords[key] = "comparison", np.array([str(each.get(key, "")) for each in comparisons], dtype=object)
+    coords["name"] = "comparison", np.array([_name(each) for each in comparisons], dtype=object)
     coords["free"] = "comparison", np.array([each.get("free", "integrated") for each in comparisons], dtype=object)
     claims = [", ".join(each.get("claims", ())) for each in comparisons]
     coords["claims"] = "comparison", np.array(claims, dtype=object)
@@ -131,7 +141,12 @@ def preferences(
         "n_systems": n,
     }
     variables = {name: (dims, values, about(text)) for name, (dims, values, text) in content.items()}
-    return xr.Dataset(variables, coords, attrs)
+    return xr.Dataset(variables, coords, attrs).assign(treatment=likelihoods["treatment"])
+
+
+def _name(comparison: Mapping[str, Any]) -> str:
+    best = ", best fits" if comparison.get("free") == "best" else ""
+    return f"{comparison['first']} : {comparison['second']}{best}"
 
 
 def _mean_over_errors(loglike: xr.DataArray, prior: Mapping[str, Prior]) -> xr.DataArray:
@@ -148,9 +163,7 @@ def _mean_over_errors(loglike: xr.DataArray, prior: Mapping[str, Prior]) -> xr.D
     return whole.assign_coords(model=loglike["model"].values, nuisances=loglike["nuisances"].values)
 
 
-def _at_common_best(
-    pair: Sequence[xr.DataArray], dim: str
-) -> tuple[list[xr.DataArray], list[tuple[float, float]]]:
+def _at_common_best(pair: Sequence[xr.DataArray], dim: str) -> tuple[list[xr.DataArray], list[tuple[float, float]]]:
     """Return ln L of two models at the amplitude and length where they are largest together, and which these are."""
     together = (pair[0].drop_vars("model") + pair[1].drop_vars("model")).sum(dim).transpose("nuisances", ...)
     flat = together.values.reshape(together.sizes["nuisances"], -1)
@@ -167,14 +180,16 @@ def _at_common_best(
     return chosen, [(a, length) for a, length in values]
 
 
-def _outcomes(total: FloatArray, error: FloatArray, most: float) -> npt.NDArray[Any]:
-    """Say what becomes of each preference, shape ``(comparison,)``."""
-    # From nuisances held and white errors to both the other way.
-    before, after = total[:, 0, 0], total[:, -1, 1]
-    there, left = np.abs(before) > most * error[:, 0, 0], np.abs(after) > most * error[:, -1, 1]
-    same = np.sign(before) == np.sign(after)
-    words = np.where(~left, "lost", np.where(same, "survives", "reversed"))
-    return np.asarray(np.where(there, words, "none")).astype(object)
+def _preferred(total: FloatArray, error: FloatArray, most: float) -> npt.NDArray[Any]:
+    """Say which model a sum of differences prefers, beyond its error."""
+    there = np.where(total > 0, "first", "second")
+    return np.asarray(np.where(np.abs(total) > most * error, there, "neither")).astype(object)
+
+
+def _sign_test(difference: FloatArray) -> FloatArray:
+    """Return the two-sided p of the numbers of wins, were both models as good (Arbuthnot 1710)."""
+    first, second = (difference > 0).sum(axis=-1), (difference < 0).sum(axis=-1)
+    return np.asarray(np.minimum(1.0, 2.0 * binom.cdf(np.minimum(first, second), first + second, 0.5)))
 
 
 def _quadrature(likelihoods: xr.Dataset, comparisons: Sequence[Mapping[str, Any]], dim: str) -> FloatArray:

@@ -33,11 +33,14 @@ class ModelKeys(_Keys):
     ----------
     free : dict
         By parameter, an axis as in a sweep, and its ``prior``.
+    nuisances : dict
+        Axes in place of those of the study: parameters that are free take up what fewer values leave out.
     """
 
     kernel: str
     fixed: dict[str, Any] = Field(default={})
     free: dict[str, AxisTable] = Field(default={})
+    nuisances: dict[str, AxisTable] = Field(default={})
 
 
 class ComparisonTable(_Keys):
@@ -91,6 +94,9 @@ class StudyFile(_Keys):
                     raise ValueError(f"a comparison names a model {name!r}; {did_you_mean(name, self.models)}")
             if each.first == each.second:
                 raise ValueError(f"{each.first!r} is compared with itself")
+        for name, model in self.models.items():
+            if unknown := [each for each in model.nuisances if each not in self.nuisances]:
+                raise ValueError(f"model {name!r} has a nuisance {unknown[0]!r} that the study does not have")
         if missing := [name for name in SHIFTS.values() if name not in self.nuisances]:
             raise ValueError(f"nuisances lack {missing[0]!r}, for models that do not scale by it")
         return self
@@ -113,6 +119,7 @@ def read_study_file(path: str | Path) -> StudyFile:
     content = read_toml(path, folder=_FOLDER, what=_WHAT)
     file = check(StudyFile, content, what=f"{_WHAT} is wrong", where=str(path))
     own = {f"models.{name}.free": model.free for name, model in file.models.items()}
+    own |= {f"models.{name}.nuisances": model.nuisances for name, model in file.models.items()}
     grid = {"correlation_amplitude": file.correlation_amplitude, "correlation_length": file.correlation_length}
     for where, tables in {"": grid, "nuisances": file.nuisances, **own}.items():
         for name, table in tables.items():

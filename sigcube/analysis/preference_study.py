@@ -189,7 +189,7 @@ class PreferenceStudy:
         while True:
             axes = {
                 name: table
-                for name, table in self.file.nuisances.items()
+                for name, table in {**self.file.nuisances, **model.nuisances}.items()
                 if name not in {SHIFTS[each] for each in closed}
             }
             grid = {name: axis_of(name, table) for name, table in {**axes, **model.free}.items()}

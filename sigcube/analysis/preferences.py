@@ -64,10 +64,10 @@ def preferences(
         model integrated over amplitude and length; and "common", correlated with the one amplitude and length that
         fit all systems under both models best. Of each: ``wins_first`` and ``wins_second``, numbers of systems;
         ``median_size``, the median of |Δ ln L|; ``beyond_first`` and ``beyond_second``, numbers of systems with Δ ln L
-        beyond what was asked; ``total``, the sum of differences, and ``total_error``, its standard error over systems,
-        √n times the standard deviation (Vehtari, Gelman & Gabry 2017, eq. 24): where the parameters of a system are
-        its own and integrated over, this is the difference of elpd when systems are left out. ``preferred``, "first"
-        or "second" by the sum, "neither" within its error; ``sign_p`` of the numbers of wins, which single systems do
+        beyond what was asked; ``total_difference``, the sum over systems, and ``total_error``, its standard error, √n
+        times the standard deviation (Vehtari, Gelman & Gabry 2017, eq. 24): where the parameters of a system are its
+        own and integrated over, this is the difference of elpd when systems are left out. ``preferred``, "first" or
+        "second" by the sum, "neither" within its error; ``sign_p`` of the numbers of wins, which single systems do
         not sway. ``best_amplitude`` and ``best_length`` of "common". ``quadrature_error`` of the sum under white
         errors, from the steps of axes: where it is large, they were too coarse for white errors. ``treatment``, over
         model and ``nuisances``, in words.
@@ -88,7 +88,8 @@ def preferences(
         for name in (each["first"], each["second"]):
             if name not in names:
                 raise SpecError(f"there is no model {name!r}", where="comparisons", hint=did_you_mean(name, names))
-    mean = {name: _mean_over_errors(likelihoods[name], prior) for name in _VARIABLES.values()}
+    asked = {_VARIABLES[each.get("free", "integrated")] for each in comparisons}
+    mean = {name: _mean_over_errors(likelihoods[name], prior) for name in asked}
     rows, best = [], []
     for each in comparisons:
         name = _VARIABLES[each.get("free", "integrated")]
@@ -112,7 +113,7 @@ def preferences(
         "median_size": (over, np.median(np.abs(difference), axis=-1), "median of |Δ ln L|"),
         "beyond_first": (over, (difference > beyond).sum(axis=-1), f"systems with Δ ln L above {beyond:g}"),
         "beyond_second": (over, (difference < -beyond).sum(axis=-1), f"systems with Δ ln L below −{beyond:g}"),
-        "total": (over, total, "sum of Δ ln L"),
+        "total_difference": (over, total, "sum of Δ ln L"),
         "total_error": (over, spread, "standard error of the sum, over systems"),
         "best_amplitude": (over[:2], [[p[0] for p in one] for one in best], "amplitude that fits all systems best"),
         "best_length": (over[:2], [[p[1] for p in one] for one in best], "length that fits all systems best"),

@@ -48,7 +48,7 @@ def preferences(
         "median_size",
         "beyond_first",
         "beyond_second",
-        "total",
+        "total_difference",
         "total_error",
         "preferred",
     )

@@ -61,21 +61,26 @@ def preferences_page(found: xr.Dataset, path: str | Path) -> Path:
     )
     cards.append(Card("All comparisons", told, table=CardTable(_HEAD, _rows(found)), full=True))
     cards.append(Card("In detail", _DETAIL, table=CardTable(_DETAIL_HEAD, _detail(found), folded=True), full=True))
+    keys = ("name", "published", "where", "claims")
+    printed = list(zip(*(found[key].values.tolist() for key in keys), strict=True))
+    cards.append(Card("What is printed", _PRINTED, table=CardTable(_PRINTED_HEAD, printed, folded=True), full=True))
     how = found["treatment"].sel(nuisances="marginalised").values
     treated = [(str(name), str(text)) for name, text in zip(found["model"].values, how, strict=True)]
-    cards.append(Card("How nuisances were marginalised", "", table=CardTable(("model", "how"), treated, folded=True)))
-    keys = ("cube", "sample", "where", "prior", "citation")
+    cards.append(
+        Card("How nuisances were marginalised", "", table=CardTable(("model", "how"), treated, folded=True), full=True)
+    )
+    notes = ("cube", "sample", "where", "prior", "citation")
     return write_page(
         path,
         cards,
         title=str(found.attrs.get("title", "Preferences")),
         subtitle=f"{found.sizes['comparison']} comparisons of two models, under four error models.",
-        notes={key: str(found.attrs[key]) for key in keys if found.attrs.get(key)},
+        notes={key: str(found.attrs[key]) for key in notes if found.attrs.get(key)},
         synthetic=style.is_synthetic(found),
     )
 
 
-_HEAD = ("comparison", "printed", "where", *(f">{points}, {nuisances}" for nuisances, points in ERROR_MODELS))
+_PRINTED = "Where a comparison comes from, and the rows of the ledger that hold what is printed of it."
 _DETAIL = "p is of wins as uneven by chance; the last columns are the common amplitude [km/s] and length."
 _DETAIL_HEAD = (
     *("comparison", "nuisances", "errors of points", ">wins", ">median |Δ|", ">above", ">below", ">Σ Δ ln L"),
@@ -94,6 +99,10 @@ def error_model(nuisances: str, points: str) -> str:
     return f"{points}, {'as quoted' if nuisances == 'held' else nuisances}"
 
 
+_HEAD = ("comparison", *(f">{error_model(*each)}" for each in ERROR_MODELS))
+_PRINTED_HEAD = ("comparison", "printed", "where", "claims")
+
+
 def stretched(values: Any) -> npt.NDArray[np.float64]:
     """Return Δ ln L as drawn: linear within about 1, logarithmic beyond, asinh(x)."""
     return np.asarray(np.arcsinh(np.asarray(values, dtype=np.float64)))
@@ -103,7 +112,7 @@ def summary(one: xr.Dataset) -> str:
     """Return the wins of a comparison under one error model, the sum of differences and its error."""
     return (
         f"{int(one['wins_first'])} : {int(one['wins_second'])}, "
-        f"{signed(float(one['total']))} ± {float(one['total_error']):,.0f}"
+        f"{signed(float(one['total_difference']))} ± {float(one['total_error']):,.0f}"
     )
 
 
@@ -166,7 +175,7 @@ def _rows(found: xr.Dataset) -> list[tuple[str, ...]]:
         for nuisances, points in ERROR_MODELS:
             here = one.sel(nuisances=nuisances, points=points)
             cells.append(f"{summary(here)} ({int(here['beyond_first'] + here['beyond_second'])})")
-        rows.append((one["name"].item(), one["published"].item(), one["where"].item(), *cells))
+        rows.append((one["name"].item(), *cells))
     return rows
 
 
@@ -182,7 +191,7 @@ def _detail(found: xr.Dataset) -> list[tuple[str, ...]]:
                         *(one["name"].item(), nuisances, _POINT_WORDS[points]),
                         *(f"{int(one['wins_first'])} : {int(one['wins_second'])}", f"{float(one['median_size']):.2f}"),
                         *(str(int(one["beyond_first"])), str(int(one["beyond_second"]))),
-                        *(signed(float(one["total"])), f"{float(one['total_error']):,.0f}"),
+                        *(signed(float(one["total_difference"])), f"{float(one['total_error']):,.0f}"),
                         *(f"{float(one['sign_p']):.2g}", *(place if points == "common" else ("", ""))),
                     )
                 )

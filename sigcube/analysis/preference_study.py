@@ -48,6 +48,19 @@ class _Found:
     treatment: str
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """A model under one treatment of nuisances, planned."""
+
+    model: ModelKeys
+    #: Errors of whole systems that are integrated in closed form, and the axes and priors of all else.
+    closed: tuple[str, ...]
+    grid: Mapping[str, Any]
+    priors: Mapping[str, Prior]
+    free: Mapping[str, Prior]
+    n_systems: int
+
+
 class PreferenceStudy:
     """Comparisons of models on the same systems, under four error models.
 
@@ -74,7 +87,7 @@ class PreferenceStudy:
         self._dim = str(kind_of(self._cube).system_dim)
         axes = {name: axis_of(name, table) for name, table in self._correlation.items()}
         grid = {axis.name: axis.array for axis in make_grid(axes).axes}
-        self._amplitudes, self._lengths = grid[AMPLITUDE], grid[LENGTH]
+        self._all_amplitudes, self._lengths = np.array([0.0, *grid[AMPLITUDE]]), grid[LENGTH]
         for name, values in grid.items():
             if not (values > 0.0).all():
                 what = "errors are correlated with an amplitude and a length above zero; white ones are always there"
@@ -113,17 +126,12 @@ class PreferenceStudy:
             ``quadrature_error``, the change of ln L with every second value of the axes that were integrated over,
             under white errors. ``treatment`` says in words how nuisances were integrated.
         """
+        prepared = [[self._prepare(name, treatment) for treatment in _TREATMENTS] for name in self.file.models]
         found: list[list[_Found]] = []
-        for done, (name, model) in enumerate(self.file.models.items(), 1):
-            try:
-                found.append([self._evaluate(model, treatment) for treatment in _TREATMENTS])
-            except SpecError as error:
-                where = ".".join(filter(None, ("models", name, error.where)))
-                raise SpecError(
-                    error.what, where=where, found=error.found, expected=error.expected, hint=error.hint
-                ) from None
+        for each in prepared:
+            found.append([self._evaluate(one) for one in each])
             if on_progress is not None:
-                on_progress("models", done, len(self.file.models))
+                on_progress("models", len(found), len(prepared))
         first = found[0][0]
         over = ("model", "nuisances", self._dim)
         content = {
@@ -140,33 +148,43 @@ class PreferenceStudy:
             "model": np.array([*self.file.models], dtype=object),
             "nuisances": np.array(_TREATMENTS, dtype=object),
             self._dim: first.systems,
-            AMPLITUDE: (AMPLITUDE, [0.0, *self._amplitudes], about("amplitude of correlated errors", "km/s")),
+            AMPLITUDE: (AMPLITUDE, self._all_amplitudes, about("amplitude of correlated errors", "km/s")),
             LENGTH: (LENGTH, self._lengths, about("length of correlated errors")),
         }
         kept = {key: first.attrs[key] for key in _KEPT if key in first.attrs}
         return xr.Dataset(variables, coords, {"title": self.file.title, **kept})
 
-    def _evaluate(self, model: ModelKeys, treatment: str) -> _Found:
+    def _prepare(self, name: str, treatment: str) -> _Prepared:
+        """Plan a model, so that what cannot be is refused before anything runs."""
+        model = self.file.models[name]
+        try:
+            closed, axes = self._nuisances(model, treatment)
+            grid = {axis: axis_of(axis, table) for axis, table in {**axes, **model.free}.items()}
+            whole = {AMPLITUDE: self._all_amplitudes, LENGTH: self._lengths}
+            n_systems = self._sweep(model, {**whole, **grid}, closed).packed.n_systems
+        except SpecError as error:
+            where = ".".join(filter(None, ("models", name, error.where)))
+            raise SpecError(
+                error.what, where=where, found=error.found, expected=error.expected, hint=error.hint
+            ) from None
+        priors = {axis: prior_of(table, where=f"nuisances.{axis}") for axis, table in axes.items()}
+        free = {axis: prior_of(table, where=f"free.{axis}") for axis, table in model.free.items()}
+        return _Prepared(model, closed, grid, priors, free, n_systems)
+
+    def _evaluate(self, this: _Prepared) -> _Found:
         """Return ln L of a model at each amplitude and length."""
-        closed, axes = self._nuisances(model, treatment)
-        priors = {name: prior_of(table, where=f"nuisances.{name}") for name, table in axes.items()}
-        free = {name: prior_of(table, where=f"free.{name}") for name, table in model.free.items()}
-        grid = {name: axis_of(name, table) for name, table in {**axes, **model.free}.items()}
-        errors = self._errors(closed)
-        amplitudes = np.array([0.0, *self._amplitudes])
-        whole = self._sweep(model, {AMPLITUDE: amplitudes, LENGTH: self._lengths, **grid}, errors)
-        n, n_points = whole.packed.n_systems, make_grid(grid).size
-        out = np.empty((2, n, amplitudes.size, self._lengths.size))
-        error = np.zeros(n)
-        for at in _parts(amplitudes.size, self._lengths.size, n * n_points):
-            here = {AMPLITUDE: amplitudes[at[0]], LENGTH: self._lengths[at[1]]}
-            result = self._sweep(model, {**here, **grid}, errors).compute()
-            out[:, :, at[0], at[1]] = _reduced(result, priors, free)
-            if at[0].start == at[1].start == 0 and grid:
+        n_points = make_grid(this.grid).size
+        out = np.empty((2, this.n_systems, self._all_amplitudes.size, self._lengths.size))
+        error = np.zeros(this.n_systems)
+        for at in _parts(*out.shape[2:], this.n_systems * n_points):
+            here = {AMPLITUDE: self._all_amplitudes[at[0]], LENGTH: self._lengths[at[1]]}
+            result = self._sweep(this.model, {**here, **this.grid}, this.closed).compute()
+            out[:, :, at[0], at[1]] = _reduced(result, this.priors, this.free)
+            if at[0].start == at[1].start == 0 and this.grid:
                 white = result.isel({AMPLITUDE: [0], LENGTH: [0]})
-                error = marginalise(white, {**priors, **free})["marginalised_error"].values
-        words = [f"{name} in closed form" for name in closed]
-        words += [f"{name} on {make_grid({name: grid[name]}).size} values" for name in axes]
+                error = marginalise(white, {**this.priors, **this.free})["marginalised_error"].values
+        words = [f"{name} in closed form" for name in this.closed]
+        words += [f"{name} on {make_grid({name: this.grid[name]}).size} values" for name in this.priors]
         return _Found(
             loglike=out[0],
             loglike_best=out[1],
@@ -175,11 +193,6 @@ class PreferenceStudy:
             attrs=result.attrs,
             treatment=", ".join(words) or "held",
         )
-
-    def _errors(self, closed: Collection[str]) -> Errors:
-        """Return the errors under which errors of whole systems are integrated in closed form."""
-        whole = {name: name in closed for name in SHIFTS}
-        return Errors(distance=whole["distance"], inclination=whole["inclination"], correlation=self.file.correlation)
 
     def _nuisances(self, model: ModelKeys, treatment: str) -> tuple[tuple[str, ...], dict[str, dict[str, Any]]]:
         """Return which errors of whole systems are integrated in closed form, and the axes of all other nuisances."""
@@ -193,7 +206,6 @@ class PreferenceStudy:
                 if name not in {SHIFTS[each] for each in closed}
             }
             grid = {name: axis_of(name, table) for name, table in {**axes, **model.free}.items()}
-            errors = self._errors(closed)
             try:
                 self._sweep(model, {AMPLITUDE: [1.0], LENGTH: [1.0], **grid}, errors)
             except SpecError as error:
@@ -205,7 +217,8 @@ class PreferenceStudy:
             else:
                 return tuple(closed), axes
 
-    def _sweep(self, model: ModelKeys, axes: Mapping[str, Any], errors: Errors) -> Sweep:
+    def _sweep(self, model: ModelKeys, axes: Mapping[str, Any], closed: Collection[str]) -> Sweep:
+        whole = {name: name in closed for name in SHIFTS}
         return Sweep(
             self._cube,
             kernel=model.kernel,
@@ -218,7 +231,9 @@ class PreferenceStudy:
             metrics=["loglike"],
             keep=[self._dim],
             dtype="float64",
-            errors=errors,
+            errors=Errors(
+                distance=whole["distance"], inclination=whole["inclination"], correlation=self.file.correlation
+            ),
         )
 
 

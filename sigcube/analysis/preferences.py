@@ -88,19 +88,21 @@ def preferences(
         for name in (each["first"], each["second"]):
             if name not in names:
                 raise SpecError(f"there is no model {name!r}", where="comparisons", hint=did_you_mean(name, names))
+    index = {name: i for i, name in enumerate(names)}
     asked = {_VARIABLES[each.get("free", "integrated")] for each in comparisons}
-    mean = {name: _mean_over_errors(likelihoods[name], prior) for name in asked}
+    # Over (model, treatment of nuisances, system, amplitude, length), and their means over the last two.
+    loglike = {name: likelihoods[name].transpose("model", "nuisances", dim, AMPLITUDE, LENGTH) for name in asked}
+    means = {name: _mean_over_errors(each, dim, prior) for name, each in loglike.items()}
     rows, best = [], []
     for each in comparisons:
-        name = _VARIABLES[each.get("free", "integrated")]
-        pair = [likelihoods[name].sel(model=each[which]).load() for which in ("first", "second")]
-        means = [mean[name].sel(model=each[which]) for which in ("first", "second")]
-        common, place = _at_common_best(pair, dim)
-        white = [one.isel({AMPLITUDE: 0, LENGTH: 0}, drop=True) for one in pair]
-        both = (white, means, common)
-        rows.append(np.stack([(a.drop_vars("model") - b.drop_vars("model")).values for a, b in both], axis=1))
-        best.append(place)
-    difference = np.array(rows)
+        name, pair = _VARIABLES[each.get("free", "integrated")], [index[each["first"]], index[each["second"]]]
+        both, mean = loglike[name].values[pair], means[name][pair]
+        places = _common_best(both)
+        common = np.stack([both[:, i, :, *place] for i, place in enumerate(places)], axis=1)
+        rows.append(np.stack([one[0] - one[1] for one in (both[..., 0, 0], mean, common)], axis=1))
+        best.append(places)
+    difference, place = np.array(rows), np.array(best)
+    amplitudes, lengths = likelihoods[AMPLITUDE].values, likelihoods[LENGTH].values
     n = difference.shape[-1]
     total, spread = difference.sum(axis=-1), np.sqrt(n * difference.var(axis=-1, ddof=1))
     quantiles = np.moveaxis(np.quantile(difference, _QUANTILES, axis=-1), 0, -1)
@@ -115,8 +117,8 @@ def preferences(
         "beyond_second": (over, (difference < -beyond).sum(axis=-1), f"systems with Δ ln L below −{beyond:g}"),
         "total_difference": (over, total, "sum of Δ ln L"),
         "total_error": (over, spread, "standard error of the sum, over systems"),
-        "best_amplitude": (over[:2], [[p[0] for p in one] for one in best], "amplitude that fits all systems best"),
-        "best_length": (over[:2], [[p[1] for p in one] for one in best], "length that fits all systems best"),
+        "best_amplitude": (over[:2], amplitudes[place[..., 0]], "amplitude that fits all systems best"),
+        "best_length": (over[:2], lengths[place[..., 1]], "length that fits all systems best"),
         "preferred": (over, _preferred(total, spread, standard_errors), "which model the sum prefers"),
         "sign_p": (over, _sign_test(difference), "p of as uneven wins by chance, two-sided"),
         "quadrature_error": (over[:2], _quadrature(likelihoods, comparisons, dim), "of the sum, from steps of axes"),
@@ -150,35 +152,21 @@ def _name(comparison: Mapping[str, Any]) -> str:
     return f"{comparison['first']} : {comparison['second']}{best}"
 
 
-def _mean_over_errors(loglike: xr.DataArray, prior: Mapping[str, Prior]) -> xr.DataArray:
-    """Return ln of the mean L over amplitudes above zero and lengths, for each model, treatment and system."""
-    # Models and treatments are neither grid nor systems: one at a time.
-    found = []
-    for model in range(loglike.sizes["model"]):
-        row = []
-        for treatment in range(loglike.sizes["nuisances"]):
-            one = loglike.isel(model=model, nuisances=treatment, drop=True).isel({AMPLITUDE: slice(1, None)})
-            row.append(marginalise(one.to_dataset(name="loglike"), prior)["loglike"].drop_attrs())
-        found.append(xr.concat(row, dim="nuisances"))
-    whole = xr.concat(found, dim="model")
-    return whole.assign_coords(model=loglike["model"].values, nuisances=loglike["nuisances"].values)
+def _mean_over_errors(loglike: xr.DataArray, dim: str, prior: Mapping[str, Prior]) -> FloatArray:
+    """Return ln of the mean L over amplitudes above zero and lengths, shape ``(model, nuisances, system)``."""
+    # Each model and treatment is integrated like one system more.
+    correlated = loglike.isel({AMPLITUDE: slice(1, None)})
+    flat = correlated.values.reshape(-1, *correlated.shape[3:])
+    coords = {name: correlated[name].values for name in (AMPLITUDE, LENGTH)}
+    one = xr.Dataset({"loglike": ((dim, AMPLITUDE, LENGTH), flat)}, coords)
+    return np.asarray(marginalise(one, prior)["loglike"].values.reshape(loglike.shape[:3]))
 
 
-def _at_common_best(pair: Sequence[xr.DataArray], dim: str) -> tuple[list[xr.DataArray], list[tuple[float, float]]]:
-    """Return ln L of two models at the amplitude and length where they are largest together, and which these are."""
-    together = (pair[0].drop_vars("model") + pair[1].drop_vars("model")).sum(dim).transpose("nuisances", ...)
-    flat = together.values.reshape(together.sizes["nuisances"], -1)
-    places = [np.unravel_index(int(i), together.shape[1:]) for i in flat.argmax(axis=1)]
-    order = [together.dims[1], together.dims[2]]
-    chosen = []
-    for one in pair:
-        parts = [
-            one.isel({"nuisances": i, **dict(zip(order, map(int, place), strict=True))}).drop_vars([AMPLITUDE, LENGTH])
-            for i, place in enumerate(places)
-        ]
-        chosen.append(xr.concat(parts, dim="nuisances"))
-    values = [[together[name].values[place[i]].item() for i, name in enumerate(order)] for place in places]
-    return chosen, [(a, length) for a, length in values]
+def _common_best(both: FloatArray) -> list[tuple[int, int]]:
+    """Return where ln L of all systems under two models is largest, for each treatment of nuisances."""
+    together = both.sum(axis=(0, 2))
+    found = (np.unravel_index(int(one.argmax()), one.shape) for one in together)
+    return [(int(a), int(length)) for a, length in found]
 
 
 def _preferred(total: FloatArray, error: FloatArray, most: float) -> npt.NDArray[Any]:

@@ -207,7 +207,7 @@ class PreferenceStudy:
             }
             grid = {name: axis_of(name, table) for name, table in {**axes, **model.free}.items()}
             try:
-                self._sweep(model, {AMPLITUDE: [1.0], LENGTH: [1.0], **grid}, errors)
+                self._sweep(model, {AMPLITUDE: [1.0], LENGTH: [1.0], **grid}, closed)
             except SpecError as error:
                 # What a model does not scale by is told by the plan alone.
                 refused = [name for name in closed if error.where == f"errors.{name}"]

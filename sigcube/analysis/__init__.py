@@ -20,6 +20,8 @@ from sigcube.analysis.nuisances import marginalise
 from sigcube.analysis.null_curve import null_curve
 from sigcube.analysis.posteriors import posterior
 from sigcube.analysis.predictive import predict
+from sigcube.analysis.preference_study import PreferenceStudy
+from sigcube.analysis.preferences import preferences
 from sigcube.analysis.published_halos import published_halos
 from sigcube.analysis.resampling import bootstrap, holdout, reselect
 from sigcube.analysis.sampling import sampled_cases, sensitivity_of_cases
@@ -32,6 +34,7 @@ __all__ = [
     "Comparison",
     "Control",
     "PairedTests",
+    "PreferenceStudy",
     "WinRate",
     "Wins",
     "ablation",
@@ -50,6 +53,7 @@ __all__ = [
     "permutation_control",
     "posterior",
     "predict",
+    "preferences",
     "profile",
     "published_halos",
     "reselect",

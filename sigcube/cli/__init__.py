@@ -12,6 +12,7 @@ from sigcube.cli.explore_command import explore
 from sigcube.cli.figures_command import figures
 from sigcube.cli.ledger_command import claims
 from sigcube.cli.posterior_commands import compare, posterior
+from sigcube.cli.preferences_command import preferences
 from sigcube.cli.sweep_commands import demo, fit, kernels, map_, metrics, plan, rerun, status, sweep, verify
 
 __all__ = ["ExitCode", "app"]
@@ -21,7 +22,7 @@ app = make_app(
         *(datasets, fetch, ingest, check, show),
         *(kernels, metrics, plan, sweep, status, rerun, verify),
         *(best, profile, sensitivity, ablation, curve, holdout, tradeoff, trends),
-        *(posterior, compare),
+        *(posterior, compare, preferences),
         *(map_, explore, fit, claims, figures, demo),
     ],
 )

@@ -6,6 +6,7 @@ from sigcube.explore.fit_page import fit_page
 from sigcube.explore.map_plots import Mark
 from sigcube.explore.page import Card, CardTable, write_page
 from sigcube.explore.posterior_page import comparison_page, posterior_page
+from sigcube.explore.preferences_page import preferences_page
 from sigcube.explore.result_page import result_page
 from sigcube.explore.store_page import store_page
 from sigcube.explore.trends_page import trends_page
@@ -21,6 +22,7 @@ __all__ = [
     "folder_pages",
     "index_page",
     "posterior_page",
+    "preferences_page",
     "result_page",
     "store_page",
     "trends_page",

@@ -26,6 +26,7 @@ __all__ = [
     "Spec",
     "check_names",
     "make_spec",
+    "spaced_axis",
     "spec_from_record",
     "spec_to_record",
 ]
@@ -155,7 +156,7 @@ def make_spec(
     if models and MODEL in axes:
         raise SpecError(f"an axis {MODEL!r} is there already: the names of the models", where=f"axes.{MODEL}")
     names = {MODEL: list(models)} if models else {}
-    grid = make_grid(names | {name: _spaced(name, axis) for name, axis in axes.items()})
+    grid = make_grid(names | {name: spaced_axis(name, axis) for name, axis in axes.items()})
     spec = Spec(
         models=made,
         grid=grid,
@@ -291,7 +292,7 @@ def _reference(given: str | Kernel | Mapping[str, Any] | None, frame: Frame) -> 
     return Model(find(settings.pop("kernel")), frame, _fixed_values("reference", settings))
 
 
-def _spaced(name: str, axis: Any) -> Any:
+def spaced_axis(name: str, axis: Any) -> Any:
     """Turn the table form of an axis, ``{linspace = [0, 1, 11], dim = "case"}``, into values or ``(dim, values)``."""
     if not isinstance(axis, Mapping):
         return axis

@@ -95,15 +95,15 @@ class Errors:
         if self.correlation is not None and self.correlation not in (along := get_args(_Correlation)):
             what = f"errors are not correlated along {shown(self.correlation)}"
             raise SpecError(what, where="errors.correlation", hint=did_you_mean(str(self.correlation), along))
+        unit, widest = self.scatter_unit, ERROR_PARAMETERS["g_bar_error"].bounds[1]
         sizes = (
-            ("scatter", "this is no scatter", self.scatter_unit, "intrinsic_scatter"),
-            ("g_bar", "this is no error of g_bar", "dex", "g_bar_error"),
+            ("scatter", "this is no scatter", math.inf, f"0 or more {unit}; to vary it, an axis intrinsic_scatter"),
+            ("g_bar", "this is no error of g_bar", widest, f"0 to {widest:g} dex; to vary it, an axis g_bar_error"),
         )
-        for name, what, unit, parameter in sizes:
+        for name, what, most, expected in sizes:
             size = getattr(self, name)
             number = isinstance(size, int | float) and not isinstance(size, bool)
-            if size is not None and (not number or not 0.0 <= size < math.inf):
-                expected = f"0 or more {unit}; to vary it, an axis {parameter}"
+            if size is not None and not (number and 0.0 <= size < math.inf and size <= most):
                 raise SpecError(what, where=f"errors.{name}", found=shown(size), expected=expected)
 
     @classmethod

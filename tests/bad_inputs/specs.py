@@ -175,6 +175,9 @@ SWEEPS: list[tuple[str, dict[str, Any], str]] = [
     ("a scatter that is a text", {"errors": {"scatter": "0.1 dex"}}, "this is no scatter"),
     ("a unit that is a list", {"errors": {"scatter_unit": ["dex"]}}, "there is no unit"),
     ("nodes beyond counting", {"errors": {"distance": True, "quadrature": 10**400}}, "no number of nodes"),
+    ("an error of g_bar beyond counting", {"errors": {"g_bar": 10**400}}, "this is no error of g_bar"),
+    ("an error of g_bar that is a text", {"errors": {"g_bar": "0.04 dex"}}, "this is no error of g_bar"),
+    ("errors of nobody knows what", {"metrics": ["loglike"], "errors": {"g_bar": 0.04}}, "without a g_bar_mean"),
     ("errors that the cube has not", {"metrics": ["loglike"], "errors": {"distance": True}}, "needs 'e_distance'"),
 ]
 METRICS: list[tuple[str, dict[str, Any], str]] = [

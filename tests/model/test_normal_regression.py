@@ -223,7 +223,7 @@ def log_scales(epsilon: float, i: float, e_i: float) -> tuple[np.ndarray, np.nda
 
 @pytest.mark.parametrize("deviation", [-6.0, -2.0, 0.0, 2.0, 6.0])
 def test_the_skew_of_the_scale_is_known_to_first_order(deviation: float) -> None:
-    """For a model that is off by so many σ of the scale: twice as near to the integral as with a Gaussian, at least."""
+    """For a model that is off by so many σ of the scale: at least twice as near to the integral as with a Gaussian."""
     quoted = 0.15, 50.0, 4.0
     weight, of_distance, of_inclination = log_scales(*quoted)
     d, i, e_i = (np.array([each]) for each in (7.0, *quoted[1:]))

@@ -193,3 +193,10 @@ def test_joint_sweeps_have_errors_of_each_dataset(cube: xr.Dataset) -> None:
         {"one": {**own, "errors": BOTH}, "other": own}, kernel="mond", axes={"intrinsic_scatter": [0.0, 0.1]}
     )
     assert [plan.spec.errors is None for plan in joint.plans(probe=False).values()] == [False, True]
+
+
+def test_a_dataset_of_a_joint_sweep_has_errors_of_g_bar_and_the_other_none(cube: xr.Dataset) -> None:
+    own = {"cube": cube, "sample": "unflagged", "metrics": ["loglike"]}
+    datasets = {"one": {**own, "errors": {"g_bar": 0.04}}, "other": own}
+    joint = sigcube.JointSweep(datasets, kernel="mond", fixed={"g_bar_mean": -10.6}, axes={"g_bar_width": [0.4, 0.7]})
+    assert [dict(plan.dims) for plan in joint.plans(probe=False).values()] == [{"g_bar_width": 2}, {}]

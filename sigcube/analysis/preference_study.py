@@ -1,7 +1,9 @@
 """ln L of each system for several models, with white and with correlated errors, nuisances held and marginalised."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -66,7 +68,8 @@ class PreferenceStudy:
 
     The errors of points are white or correlated (see `sigcube.Errors`); distance, inclination and further nuisances of
     each system are held at what is quoted, or marginalised. Where a model scales by the distance and the inclination,
-    these are integrated in closed form; a model with a length of its own gets an axis for what it does not scale by.
+    these are integrated in closed form. A model with a length of its own gets an axis for what it does not scale by,
+    and so does what it is compared with: far from the data the two differ, as an axis has ends.
 
     Parameters
     ----------
@@ -112,7 +115,7 @@ class PreferenceStudy:
         """
         priors = {name: prior_of(table, where=name) for name, table in self._correlation.items()}
         likelihoods = self.likelihoods(on_progress=on_progress)
-        return preferences(likelihoods, [each.model_dump() for each in self.file.comparison], prior=priors)
+        return preferences(likelihoods, self._entries[1], prior=priors)
 
     def likelihoods(self, *, on_progress: OnProgress | None = None) -> xr.Dataset:
         """Evaluate all models in this process.
@@ -122,14 +125,19 @@ class PreferenceStudy:
         Dataset
             ``loglike`` over model, ``nuisances`` ("held", "marginalised"), system, amplitude and length of correlated
             errors: what each system has of its own is integrated over its prior. The first amplitude is 0, which are
-            white errors. ``loglike_best``, the same where parameters that are free have their best values instead.
-            ``quadrature_error``, the change of ln L with every second value of the axes that were integrated over,
-            under white errors. ``treatment`` says in words how nuisances were integrated.
+            white errors. A model that is compared in two ways stands there twice. ``loglike_best``, the same where
+            parameters that are free have their best values instead. ``quadrature_error``, the change of ln L with every
+            second value of the axes that were integrated over, under white errors. ``treatment`` says in words how
+            nuisances were integrated.
         """
-        prepared = [[self._prepare(name, treatment) for treatment in _TREATMENTS] for name in self.file.models]
+        entries, _ = self._entries
+        prepared = [[self._prepare(*entry, treatment) for treatment in _TREATMENTS] for entry in entries.values()]
         found: list[list[_Found]] = []
-        for each in prepared:
-            found.append([self._evaluate(one) for one in each])
+        held: dict[str, _Found] = {}
+        for (name, _), (as_quoted, marginalised) in zip(entries.values(), prepared, strict=True):
+            if name not in held:
+                held[name] = self._evaluate(as_quoted)
+            found.append([held[name], self._evaluate(marginalised)])
             if on_progress is not None:
                 on_progress("models", len(found), len(prepared))
         first = found[0][0]
@@ -145,7 +153,7 @@ class PreferenceStudy:
             values = np.array([[getattr(one, name) for one in row] for row in found])
             variables[name] = dims, values if values.dtype.kind == "f" else values.astype(object), about(text)
         coords = {
-            "model": np.array([*self.file.models], dtype=object),
+            "model": np.array([*entries], dtype=object),
             "nuisances": np.array(_TREATMENTS, dtype=object),
             self._dim: first.systems,
             AMPLITUDE: (AMPLITUDE, self._all_amplitudes, about("amplitude of correlated errors", "km/s")),
@@ -154,19 +162,32 @@ class PreferenceStudy:
         kept = {key: first.attrs[key] for key in _KEPT if key in first.attrs}
         return xr.Dataset(variables, coords, {"title": self.file.title, **kept})
 
-    def _prepare(self, name: str, treatment: str) -> _Prepared:
+    @cached_property
+    def _entries(self) -> tuple[dict[str, tuple[str, tuple[str, ...]]], list[dict[str, Any]]]:
+        """Models and which errors they have in closed form, by a name for the two, and the comparisons of these."""
+        possible = {name: self._closed(name) for name in self.file.models}
+        entries: dict[str, tuple[str, tuple[str, ...]]] = {}
+        comparisons = []
+        for each in self.file.comparison:
+            both = tuple(name for name in possible[each.first] if name in possible[each.second])
+            names = {}
+            for side in ("first", "second"):
+                model = getattr(each, side)
+                on_axes = [name for name in possible[model] if name not in both]
+                names[side] = f"{model} ({' and '.join(on_axes)} on an axis)" if on_axes else model
+                entries[names[side]] = model, both
+            best = ", best fits" if each.free == "best" else ""
+            comparisons.append({**each.model_dump(), **names, "name": f"{each.first} : {each.second}{best}"})
+        return entries, comparisons
+
+    def _prepare(self, name: str, possible: tuple[str, ...], treatment: str) -> _Prepared:
         """Plan a model, so that what cannot be is refused before anything runs."""
         model = self.file.models[name]
-        try:
-            closed, axes = self._nuisances(model, treatment)
+        closed, axes = ((), {}) if treatment == "held" else (possible, self._nuisances(model, possible))
+        with _in_model(name):
             grid = {axis: axis_of(axis, table) for axis, table in {**axes, **model.free}.items()}
             whole = {AMPLITUDE: self._all_amplitudes, LENGTH: self._lengths}
             n_systems = self._sweep(model, {**whole, **grid}, closed).packed.n_systems
-        except SpecError as error:
-            where = ".".join(filter(None, ("models", name, error.where)))
-            raise SpecError(
-                error.what, where=where, found=error.found, expected=error.expected, hint=error.hint
-            ) from None
         priors = {axis: prior_of(table, where=f"nuisances.{axis}") for axis, table in axes.items()}
         free = {axis: prior_of(table, where=f"free.{axis}") for axis, table in model.free.items()}
         return _Prepared(model, closed, grid, priors, free, n_systems)
@@ -194,28 +215,29 @@ class PreferenceStudy:
             treatment=", ".join(words) or "held",
         )
 
-    def _nuisances(self, model: ModelKeys, treatment: str) -> tuple[tuple[str, ...], dict[str, dict[str, Any]]]:
-        """Return which errors of whole systems are integrated in closed form, and the axes of all other nuisances."""
-        if treatment == "held":
-            return (), {}
-        closed = [*SHIFTS]
+    def _nuisances(self, model: ModelKeys, closed: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Return the axes of what is not integrated in closed form."""
+        without = {SHIFTS[each] for each in closed}
+        every = {**self.file.nuisances, **model.nuisances}
+        return {name: table for name, table in every.items() if name not in without}
+
+    def _closed(self, name: str) -> tuple[str, ...]:
+        """Return which errors of whole systems a model can have integrated in closed form."""
+        model, closed = self.file.models[name], [*SHIFTS]
         while True:
-            axes = {
-                name: table
-                for name, table in {**self.file.nuisances, **model.nuisances}.items()
-                if name not in {SHIFTS[each] for each in closed}
-            }
-            grid = {name: axis_of(name, table) for name, table in {**axes, **model.free}.items()}
+            tables = {**self._nuisances(model, closed), **model.free}
+            grid = {axis: axis_of(axis, table) for axis, table in tables.items()}
             try:
-                self._sweep(model, {AMPLITUDE: [1.0], LENGTH: [1.0], **grid}, closed)
+                with _in_model(name):
+                    self._sweep(model, {AMPLITUDE: [1.0], LENGTH: [1.0], **grid}, closed)
             except SpecError as error:
                 # What a model does not scale by is told by the plan alone.
-                refused = [name for name in closed if error.where == f"errors.{name}"]
+                refused = [each for each in closed if error.where == f"models.{name}.errors.{each}"]
                 if not refused:
                     raise
                 closed.remove(refused[0])
             else:
-                return tuple(closed), axes
+                return tuple(closed)
 
     def _sweep(self, model: ModelKeys, axes: Mapping[str, Any], closed: Collection[str]) -> Sweep:
         whole = {name: name in closed for name in SHIFTS}
@@ -235,6 +257,16 @@ class PreferenceStudy:
                 distance=whole["distance"], inclination=whole["inclination"], correlation=self.file.correlation
             ),
         )
+
+
+@contextmanager
+def _in_model(name: str) -> Iterator[None]:
+    """Name the model where its sweep is refused."""
+    try:
+        yield
+    except SpecError as error:
+        where = ".".join(filter(None, ("models", name, error.where)))
+        raise SpecError(error.what, where=where, found=error.found, expected=error.expected, hint=error.hint) from None
 
 
 def _parts(n_amplitudes: int, n_lengths: int, n_each: int) -> Iterator[tuple[slice, slice]]:

@@ -47,7 +47,8 @@ def preferences(
         first amplitude is 0.
     comparisons : sequence of Mapping
         Each with ``first`` and ``second``, names of models; and ``free``, "integrated" or "best": what is done with
-        parameters of each system. ``where``, ``published`` and ``claims`` say where it is printed.
+        parameters of each system. ``name`` is what it is called; ``where``, ``published`` and ``claims`` say where it
+        is printed.
     prior : Mapping
         The priors of amplitudes above zero, and of lengths: under "correlated", L of each system and model is
         integrated over them.
@@ -132,7 +133,8 @@ def preferences(
     }
     for key in ("first", "second", *_TEXTS):
         coords[key] = "comparison", np.array([str(each.get(key, "")) for each in comparisons], dtype=object)
-    coords["name"] = "comparison", np.array([_name(each) for each in comparisons], dtype=object)
+    called = [each.get("name") or f"{each['first']} : {each['second']}" for each in comparisons]
+    coords["name"] = "comparison", np.array(called, dtype=object)
     coords["free"] = "comparison", np.array([each.get("free", "integrated") for each in comparisons], dtype=object)
     claims = [", ".join(each.get("claims", ())) for each in comparisons]
     coords["claims"] = "comparison", np.array(claims, dtype=object)
@@ -145,11 +147,6 @@ def preferences(
     }
     variables = {name: (dims, values, about(text)) for name, (dims, values, text) in content.items()}
     return xr.Dataset(variables, coords, attrs).assign(treatment=likelihoods["treatment"])
-
-
-def _name(comparison: Mapping[str, Any]) -> str:
-    best = ", best fits" if comparison.get("free") == "best" else ""
-    return f"{comparison['first']} : {comparison['second']}{best}"
 
 
 def _mean_over_errors(loglike: xr.DataArray, dim: str, prior: Mapping[str, Prior]) -> FloatArray:

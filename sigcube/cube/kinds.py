@@ -104,6 +104,7 @@ GALAXY = Kind(
         _galaxy.optional("r_hi", "kpc", "radius at which neutral hydrogen falls to 1 Msun/pc²"),
         _galaxy.optional("v_flat", "km/s", "velocity of the flat part"),
         _galaxy.optional("e_v_flat", "km/s", "error of the velocity of the flat part"),
+        _galaxy.optional("g_environment", "m/s2", "Newtonian acceleration due to the matter around", least=0.0),
         _galaxy.optional("quality", "", "quality of the rotation curve: 1 high, 2 medium, 3 low", "int64"),
         _galaxy.optional("references", "", "references of the rotation curve", "string"),
     ),

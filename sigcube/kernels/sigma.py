@@ -238,6 +238,16 @@ SIGMA_RATIO = Choice(
     },
 )
 
+EXTERNAL_FIELD = Choice(
+    name="external_field",
+    default="parameter",
+    description="Which field of the surroundings is g_ext",
+    options={
+        "parameter": Option({}, "main §2.14.1", "the parameter g_ext, one for all"),
+        "catalogue": Option({"g_ext": "g_environment"}, "main §2.14.1", "that of each galaxy, where the cube has it"),
+    },
+)
+
 SIGMA = Kernel(
     name="sigma",
     title="Σ-Gravity",
@@ -253,7 +263,7 @@ SIGMA = Kernel(
         "density": density,
         "v_bar_at_scale_length": Reduction(v_bar_at_scale_length),
     },
-    choices=(WINDOW, SCALE_LENGTH, AMPLITUDE, SIGMA_EFF, SIGMA_RATIO),
+    choices=(WINDOW, SCALE_LENGTH, AMPLITUDE, SIGMA_EFF, SIGMA_RATIO, EXTERNAL_FIELD),
     parameters=(
         Parameter("A", "A", math.exp(0.5 / math.pi), "", (0.0, 100.0), "derived", "main §2.11", "amplitude"),
         Parameter("xi_scale", "x", 0.5 / math.pi, "", (0.0, 100.0), "derived", "main §2.6", "ξ/R_d"),

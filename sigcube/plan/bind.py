@@ -27,6 +27,7 @@ from sigcube.plan.scaling import check_scaling
 from sigcube.plan.sections import make_sections, required_variables
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import MOST_BLOCKS, Section
+from sigcube.wording import plural
 
 __all__ = ["ORIGIN", "extend_plan", "plan_cube", "plan_packed"]
 
@@ -34,6 +35,7 @@ __all__ = ["ORIGIN", "extend_plan", "plan_cube", "plan_packed"]
 _MANY_BLOCKS, _MOST_TIMES = 1000, 20
 
 _CREDITS = ("citation", "licence", "synthetic", "raw_files")
+_LISTED = 5
 _SAMPLE = ("sample", "where", "error_floor", "errors", "n_systems", "n_points")
 
 #: What a result repeats from its cube, and says of the sample.
@@ -81,6 +83,7 @@ def plan_cube(
     shown_too = ("r",) if f"r{QUOTED}" in variables else ()
     packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too))
     packed = replace(packed, properties={n: each for n, each in packed.properties.items() if not n.endswith(QUOTED)})
+    _check_known(sections, packed, kind_of(cube).system_dim)
     if said := [each for each in (describe_errors(spec, packed), describe_g_bar(spec, sections, packed)) if each]:
         origin["errors"] = "; ".join(said)
     check_scaling(spec, sections, packed)
@@ -187,6 +190,19 @@ def _plan(
             hint="give an axis fewer values, or split the sweep into several",
         )
     return plan
+
+
+def _check_known(sections: tuple[Section, ...], packed: Packed, dim: str | None) -> None:
+    """Refuse systems without what a model needs of each of them, such as an external field that few have."""
+    for name in dict.fromkeys(name for section in sections for name in section.model.graph.systems):
+        if (unknown := np.isnan(packed.per_system[name])).any():
+            lacking = [system for system, lacks in zip(packed.systems, unknown, strict=True) if lacks]
+            raise DataError(
+                f"a model needs {name!r}, which is not known for {plural(len(lacking), str(dim))} of the sample",
+                where="cube",
+                found=", ".join(lacking[:_LISTED]) + (" …" if len(lacking) > _LISTED else ""),
+                hint=f"leave them out by where = '{name} == {name}', or choose labels that do not need it",
+            )
 
 
 def _check_order(sections: tuple[Section, ...], packed: Packed) -> None:

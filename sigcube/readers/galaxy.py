@@ -1,4 +1,7 @@
-"""What every reader of galaxies shares: the cuts, the flags, and what is derived from the points."""
+"""What every reader of galaxies shares: cuts, flags, what is derived from the points, and a table that is joined."""
+
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -6,10 +9,17 @@ import xarray as xr
 from pydantic import Field
 
 from sigcube.cube import COUNT, KINDS
-from sigcube.readers.assembly import flag_bits, labelled
+from sigcube.errors import Fault, SpecError, did_you_mean, error_from
+from sigcube.readers.assembly import column_sources, flag_bits, labelled, repeated
 from sigcube.readers.contract import Cuts
+from sigcube.readers.formats import Table, read_table, unreadable
 
-__all__ = ["GalaxyCuts", "derive"]
+__all__ = ["PROPERTIES", "GalaxyCuts", "derive", "join_properties"]
+
+#: Roles of a table of further properties of the galaxies, one row a galaxy, and of its ReadMe if it is of the CDS.
+PROPERTIES = ("properties", "properties_readme")
+# Names of a table that the cube does not have; a wrong table has hundreds.
+_MOST = 20
 
 _GALAXY = KINDS["galaxy"]
 
@@ -62,6 +72,56 @@ def derive(ds: xr.Dataset, *, cuts: GalaxyCuts) -> xr.Dataset:
     sources |= {name: f"derived: {cut}" for name in ("point_flag", "system_flag")}
     sources["scale_length_catalogue"] = ds["r_disk"].attrs["source"]
     return ds.assign({name: labelled(_GALAXY, name, values, sources[name]) for name, values in derived.items()})
+
+
+def join_properties(ds: xr.Dataset, tables: Mapping[str, Table]) -> xr.Dataset:
+    """Add the columns of the table of properties, if there is one, by the names of the galaxies; NaN without a row.
+
+    Raises
+    ------
+    SpecError
+        If the recipe gives it a column that is no number of a galaxy, or that the cube has already.
+    DataError
+        With every fault of the table: a galaxy that the cube does not have, or that is there twice.
+    """
+    role, readme = PROPERTIES
+    if role not in tables:
+        return ds
+    table, dim = tables[role], str(_GALAXY.system_dim)
+    if readme in tables:
+        table = replace(table, readme=tables[readme].path)
+    _check_columns(ds, table, f"files.{role}.columns")
+    values = read_table(table, kind=_GALAXY, needed=(dim,))
+    names = list(map(str, ds[dim].values))
+    rank = {name: i for i, name in enumerate(names)}
+    unknown = [name for name in values[dim].tolist() if name not in rank]
+    faults = repeated(values[dim].tolist())
+    faults += [Fault(f"the cube has no {dim} {n!r}", expected=did_you_mean(n, names)) for n in unknown[:_MOST]]
+    if faults:
+        raise unreadable(table.path, faults, more=len(unknown[_MOST:]))
+    at, sources = [rank[name] for name in values[dim].tolist()], column_sources(table)
+    joined = {}
+    for name in (each for each in values if each != dim):
+        column = np.full(len(names), np.nan)
+        column[at] = values[name]
+        joined[name] = labelled(_GALAXY, name, column, sources[name])
+    return ds.assign(joined)
+
+
+def _check_columns(ds: xr.Dataset, table: Table, where: str) -> None:
+    dim = str(_GALAXY.system_dim)
+    given = [column.variable for column in table.columns]
+    faults = [] if dim in given else [Fault(f"no column for {dim!r}", where)]
+    for name in given:
+        if name == dim:
+            continue
+        variable = _GALAXY.variable(name)
+        if variable.dims != (dim,) or variable.dtype != "float64":
+            faults.append(Fault(f"{name!r} is no number of a galaxy", where))
+        elif name in ds:
+            faults.append(Fault(f"the cube has {name!r} already", where))
+    if faults:
+        raise error_from(SpecError, faults, what="the table cannot be joined to the galaxies", where="recipe")
 
 
 def _scale_lengths(ds: xr.Dataset, good: npt.NDArray[np.bool_]) -> dict[str, FloatArray]:

@@ -15,7 +15,7 @@ from sigcube.readers.assembly import column_sources, flag_bits, flat, pad, repea
 from sigcube.readers.clusters import ClusterCuts, complete, flag_clusters, ways_to
 from sigcube.readers.contract import Cuts, NoCuts, Reader, check_recipe
 from sigcube.readers.formats import Table, read_table, unreadable
-from sigcube.readers.galaxy import GalaxyCuts, derive
+from sigcube.readers.galaxy import PROPERTIES, GalaxyCuts, derive, join_properties
 
 __all__ = ["TableStarCuts", "read_cluster_table", "read_galaxy_table", "read_star_table", "table_reader"]
 
@@ -42,14 +42,16 @@ class TableStarCuts(Cuts):
 def read_galaxy_table(tables: Mapping[str, Table], *, cuts: GalaxyCuts) -> xr.Dataset:
     """Read rotation curves (role ``table``), one row a point, with a column that names the galaxy.
 
-    A part of the mass model that the file lacks may be a constant of the recipe. The galaxies are in the order of their
+    A part of the mass model that the file lacks may be a constant of the recipe. A further table of the galaxies (role
+    ``properties``) is joined by their names. The galaxies are in the order of their
     first rows. Parameters, result and errors are those of `Reader`.
     """
     kind = KINDS["galaxy"]
     needed = ("galaxy", *kind.measured, "r_disk")
-    table, values = _read(tables, kind, columns=needed, needed=needed)
+    table, values = _read(tables, kind, columns=needed, needed=needed, optional=PROPERTIES)
     names, counts, points, systems = _grouped(values, table, kind)
-    return derive(pad(kind, names, counts, points=points, systems=systems, sources=column_sources(table)), cuts=cuts)
+    cube = pad(kind, names, counts, points=points, systems=systems, sources=column_sources(table))
+    return join_properties(derive(cube, cuts=cuts), tables)
 
 
 def read_cluster_table(tables: Mapping[str, Table], *, cuts: ClusterCuts) -> xr.Dataset:
@@ -114,10 +116,11 @@ def _read(
     needed: Collection[str] = (),
     either: Sequence[Sequence[Sequence[str]]] = (),
     unique: str | None = None,
+    optional: Sequence[str] = (),
 ) -> tuple[Table, Columns]:
     """Check the recipe for columns, and read the table, refusing what is twice in the column of a unique variable."""
     reader = f"'table', kind {kind.name!r}"
-    check_recipe(tables, reader, kind, {_ROLE: columns}, either=either, optional=("readme",))
+    check_recipe(tables, reader, kind, {_ROLE: columns}, either=either, optional=("readme", *optional))
     readme = tables.get("readme")
     table = replace(tables[_ROLE], readme=readme.path if readme is not None else None)
     values = read_table(table, kind=kind, needed=needed)

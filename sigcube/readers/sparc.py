@@ -20,7 +20,7 @@ from sigcube.errors import DataError, Fault, error_from
 from sigcube.readers.assembly import column_sources, pad, radius_faults, repeated
 from sigcube.readers.contract import check_recipe
 from sigcube.readers.formats import MOST_WHOLE, Column, RowSource, Table, read_rows, read_whole, text_lines
-from sigcube.readers.galaxy import GalaxyCuts, derive
+from sigcube.readers.galaxy import PROPERTIES, GalaxyCuts, derive, join_properties
 
 __all__ = ["read_sparc"]
 
@@ -48,9 +48,10 @@ class _Curve:
 def read_sparc(tables: Mapping[str, Table], *, cuts: GalaxyCuts) -> xr.Dataset:
     """Read the rotation curves (role ``curves``, a zip) and the master table (role ``catalogue``).
 
-    The galaxies are in the order of the master table. Parameters, result and errors are those of `Reader`.
+    A further table of the galaxies (role ``properties``) is joined by their names. The galaxies are in the order of the
+    master table. Parameters, result and errors are those of `Reader`.
     """
-    check_recipe(tables, "'sparc'", _GALAXY, _NEEDED)
+    check_recipe(tables, "'sparc'", _GALAXY, _NEEDED, optional=PROPERTIES)
     curves_table, catalogue_table = tables["curves"], tables["catalogue"]
     faults: list[Fault] = []
     catalogue = _read_catalogue(catalogue_table, faults)
@@ -68,7 +69,8 @@ def read_sparc(tables: Mapping[str, Table], *, cuts: GalaxyCuts) -> xr.Dataset:
     systems = {name: values for name, values in catalogue.items() if name != "galaxy"}
     counts = [curves[galaxy].columns["r"].size for galaxy in names]
     sources = column_sources(curves_table, catalogue_table)
-    return derive(pad(_GALAXY, names, counts, points=points, systems=systems, sources=sources), cuts=cuts)
+    cube = derive(pad(_GALAXY, names, counts, points=points, systems=systems, sources=sources), cuts=cuts)
+    return join_properties(cube, tables)
 
 
 def _read_catalogue(table: Table, faults: list[Fault]) -> Columns:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import Packed, pack
+from sigcube.cube import KINDS, Packed, pack
 from sigcube.kernels import KERNELS
 from sigcube.model.compile import scalar, ufunc
 from sigcube.model.frames import FRAMES, variables_of
@@ -50,8 +50,10 @@ class Reading(NamedTuple):
 
 @cache
 def small_survey() -> xr.Dataset:
-    """Six galaxies of 5 to 9 points, one of them with a bulge, one with gas that pulls outwards."""
-    return mock_survey(n_galaxies=6, seed=6, points=(5, 9))
+    """Six galaxies of 5 to 9 points, one of them with a bulge, one with gas that pulls outwards; each in some field."""
+    survey = mock_survey(n_galaxies=6, seed=6, points=(5, 9))
+    attrs = {**KINDS["galaxy"].variable("g_environment").attrs(source="synthetic")}
+    return survey.assign(g_environment=("galaxy", np.geomspace(1e-13, 1e-11, 6), attrs))
 
 
 @cache

@@ -83,7 +83,7 @@ def galaxy(**columns: Any) -> dict[str, Any]:
     observed = {"v_obs": zero + 110.0, "e_v_obs": zero + 1.0}
     lengths = {name: 3.0 for name in SCALE_LENGTHS.values()}
     fastest = {"v_gas_max": 20.0, "v_disk_max": 100.0, "v_bul_max": 10.0, "v_flat": 110.0}
-    masses = {"luminosity": 1e10, "m_hi": 1e9, "f_bulge": 0.1}
+    masses = {"luminosity": 1e10, "m_hi": 1e9, "f_bulge": 0.1, "g_environment": 0.0}
     return {**points, **observed, **lengths, **fastest, **masses, **columns, "r": r}
 
 
@@ -164,6 +164,7 @@ def drawn(draw: st.DrawFn, reading: Reading) -> dict[str, Any]:
     lengths = {name: length * factor for name, factor in zip(SCALE_LENGTHS.values(), (1, 2, 0.5, 4), strict=True)}
     fastest = {"v_gas_max": 400.0, "v_disk_max": 400.0, "v_bul_max": 400.0, "v_flat": draw(st.floats(10.0, 350.0))}
     masses = {"luminosity": draw(st.floats(1e6, 1e12)), "m_hi": draw(st.floats(1e6, 1e11)), "f_bulge": share}
+    masses |= {"g_environment": draw(st.floats(0.0, 1e-9, allow_subnormal=False))}
     return {**kept, **lengths, **fastest, **masses, **reading.constants, **values}
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from tests.kernels.oracles.common import SCALE_LENGTHS, Labels, Oracle, Values, acceleration, v_bar_sq
 
 
-def h(v: Values) -> Any:
-    g = np.hypot(acceleration(v), v["g_ext"])
+def h(v: Values, labels: Labels) -> Any:
+    g = np.hypot(acceleration(v), v["g_ext" if labels["external_field"] == "parameter" else "g_environment"])
     g_dagger = v["g_dagger"] * np.sqrt(v["omega_m"] * (1 + v["z"]) ** 3 + 1 - v["omega_m"])
     return np.sqrt(g_dagger / g) * g_dagger / (g_dagger + g)
 
@@ -73,13 +73,13 @@ def window(v: Values, labels: Labels, strength: Any) -> Any:
 
 
 def sigma(v: Values, labels: Labels) -> Any:
-    strength = v["coherence"] * amplitude(v, labels["amplitude"]) * h(v)
+    strength = v["coherence"] * amplitude(v, labels["amplitude"]) * h(v, labels)
     return 1 + strength * window(v, labels, strength)
 
 
 def rounding(v: Values, labels: Labels, boost: Any) -> Any:
     """One rounding of a window near 1 or 0: where A h is 10⁴, a hundred times 1e-12."""
-    return 2.0**-51 * v["coherence"] * amplitude(v, labels["amplitude"]) * h(v)
+    return 2.0**-51 * v["coherence"] * amplitude(v, labels["amplitude"]) * h(v, labels)
 
 
 ORACLES = {"sigma": Oracle(sigma, rounding=rounding)}

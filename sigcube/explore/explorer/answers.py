@@ -11,12 +11,10 @@ from sigcube.explore.explorer.data import ExplorerData
 from sigcube.explore.explorer.look import button, card, column, paint, row, small_table, themed
 from sigcube.explore.explorer.state import ExplorerState
 from sigcube.explore.explorer.tabs import ExplorerTab
+from sigcube.explore.explorer.turns import Later
 from sigcube.explore.page import CardTable, refuse_markup
 
-__all__ = ["Answers", "Later"]
-
-#: Calls a function after the present one, in the thread of the page.
-Later = Callable[[Callable[[], None]], None]
+__all__ = ["Answers"]
 
 # Of more values an answer takes longer than one waits without a word.
 _MANY = 300_000

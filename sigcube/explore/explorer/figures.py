@@ -1,23 +1,23 @@
-"""The figures of the explorer: made once, and given new arrays after each change."""
+"""The figures of systems in the explorer: made once, and given new arrays after each change."""
 
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from sigcube.explore import style
-from sigcube.explore.explorer.data import MapValues
 from sigcube.explore.explorer.views import SampleView
-from sigcube.explore.map_plots import axis_lists, colour_limits, draw_image, draw_overlay, image_columns, palette
-from sigcube.explore.result_data import ResultAxis, cut_slice
-from sigcube.plan.values import PointStatus
 
-__all__ = ["LineFigure", "MapFigure", "RelationFigure", "ScatterFigure", "SystemFigure", "WholeFigure", "source_of"]
+__all__ = ["RelationFigure", "ScatterFigure", "SystemFigure", "WholeFigure", "legend_of_samples", "source_of"]
 
 # Of the figures that do not take a drag for themselves; the buttons show while the mouse is there.
 _ZOOM: Any = MappingProxyType({"tools": "box_zoom,wheel_zoom,reset", "toolbar_location": "right"})
-# The colour of each status above what is not finite; what is done is clear.
-_STATES = ["#9aa4b2", "#00000000", "#d5dae1", "#a33b3b", "#7a1f1f"]
+# Along the radius of one system, beside the models.
+_PARTS = {
+    **{"v_gas": ("gas", style.LINES[2]), "v_disk": ("disc, M/L 1", style.LINES[4])},
+    **{"v_bul": ("bulge, M/L 1", style.LINES[3]), "m_bar": ("baryons", style.LINES[2])},
+}
 _QUANTITIES = {"km/s": "velocity", "m/s2": "acceleration", "solMass": "enclosed mass"}
 
 
@@ -26,6 +26,26 @@ def source_of(**columns: Any) -> Any:
     from bokeh.models import ColumnDataSource
 
     return ColumnDataSource(columns)
+
+
+def _lift(renderers: Iterable[Any]) -> None:
+    """Draw on the upper canvas: what changes there does not paint axes, legends and all else below again.
+
+    ``painting.js`` ends it at the frame of the figure.
+    """
+    for renderer in renderers:
+        renderer.update(level="overlay", tags=["framed"])
+
+
+def legend_of_samples(plot: Any) -> None:
+    """Move the legend above the figure, with samples of its own: one of lines that change is made anew with them."""
+    style.legend_above(plot)
+    source = source_of(x=np.full(1, np.nan), y=np.full(1, np.nan))
+    for item in (each for legend in plot.legend for each in legend.items):
+        item.renderers = [
+            plot.add_glyph(source, renderer.glyph.clone(x="x", y="y"), name=renderer.name)
+            for renderer in item.renderers
+        ]
 
 
 def _power_ticks(axis: Any, values: Any) -> None:
@@ -55,101 +75,14 @@ def rounded_span(*values: Any, low: float | None = None) -> tuple[float, float]:
     return float(first if low is None else low), float(last if last > first else first + step)
 
 
-class MapFigure:
-    """A summary in colours over two axes, with contours, the best point, and the places A and B."""
-
-    def __init__(self, values: MapValues, attrs: Any, title: str, *, height: int) -> None:
-        from bokeh.models import ColorBar, LinearColorMapper
-
-        y, x = values.axes
-        best = str(attrs.get("best", "smallest"))
-        self.plot = _axes_figure(x, y, height=height)
-        low, high = colour_limits(values.values, best)
-        self._mapper = LinearColorMapper(palette=palette(best), low=low, high=high, nan_color="#00000000")
-        self._bar = ColorBar(color_mapper=self._mapper, title=title, height=12, **style.COLOUR_BAR)
-        states = LinearColorMapper(palette=_STATES, low=-0.5, high=4.5)
-        self._states = source_of(**image_columns(_shown_states(values), x, y))
-        self.plot.image("image", x="x", y="y", dw="dw", dh="dh", source=self._states, color_mapper=states)
-        self._image, self._readers = draw_image(self.plot, values.values, x, y, self._mapper)
-        self.plot.add_layout(self._bar, "below")
-        self._overlay = draw_overlay(self.plot, cut_slice(values.values, x.values, y.values, attrs))
-        self.marks = _marks(self.plot)
-        self._lists = axis_lists(x, y)
-        style.legend_above(self.plot)
-
-    def show(self, values: MapValues, attrs: Any, title: str) -> None:
-        """Show other values over the same axes."""
-        y, x = values.axes
-        best = str(attrs.get("best", "smallest"))
-        cut = cut_slice(values.values, x.values, y.values, attrs)
-        self._states.data = image_columns(_shown_states(values), x, y)
-        self._image.data_source.data = image_columns(values.values, x, y)
-        low, high = colour_limits(values.values, best)
-        self._mapper.update(palette=palette(best), low=low, high=high)
-        self._bar.title = title
-        self._overlay["contours"].data = dict(cut.contours)
-        self._overlay["best"].data = {"x": cut.best[:1], "y": cut.best[1:]}
-        if (lists := axis_lists(x, y)) != self._lists:
-            self._lists = lists
-            for reader in self._readers:
-                reader.args = {**reader.args, **lists}
-
-
-def _shown_states(values: MapValues) -> Any:
-    """Return the status of points, which is seen where the summary is not finite."""
-    return np.where(np.isfinite(values.values), float(PointStatus.DONE), values.status)
-
-
-class LineFigure:
-    """A summary along one axis, with the places A and B."""
-
-    def __init__(self, values: MapValues, attrs: Any, title: str, *, height: int) -> None:
-        (x,) = values.axes
-        options = {"x_axis_type": x.scale, "x_axis_label": x.title, "y_axis_label": title}
-        self.plot = style.figure(height=height, **options)
-        self._source = source_of(x=x.values, y=values.values)
-        line = self.plot.line("x", "y", source=self._source, line_width=2.4, color=style.LINES[0], name="a")
-        style.hover(self.plot, line, [(x.symbol, "@x{0.[0000]}"), ("value", "@y{0.[0000]}")])
-        self.marks = _marks(self.plot)
-
-    def show(self, values: MapValues, attrs: Any, title: str) -> None:
-        """Show other values over the same axis."""
-        self._source.data = {"x": values.axes[0].values, "y": values.values}
-        self.plot.yaxis.axis_label = title
-
-
-def _marks(plot: Any) -> dict[str, Any]:
-    found = {}
-    for name, marker in (("a", "circle_cross"), ("b", "square_cross")):
-        found[name] = source_of(x=np.empty(0), y=np.empty(0))
-        # On the upper canvas: a mark that moves does not paint the map again.
-        look = {"size": 17, "fill_color": None, "line_width": 2.2, "legend_label": name.upper(), "level": "overlay"}
-        # A white rim sets the mark apart from dark and bright colours alike.
-        plot.scatter("x", "y", source=found[name], marker=marker, line_color="#ffffff", **{**look, "line_width": 5.0})
-        plot.scatter("x", "y", source=found[name], marker=marker, line_color="#111111", **look)
-    return found
-
-
-def _axes_figure(x: ResultAxis, y: ResultAxis, *, height: int) -> Any:
-    plot = style.figure(
-        height=height,
-        x_range=(x.low, x.high),
-        y_range=(y.low, y.high),
-        x_axis_type=x.scale,
-        y_axis_type=y.scale,
-        x_axis_label=x.title,
-        y_axis_label=y.title,
-    )
-    plot.grid.visible = False
-    return plot
-
-
 class SystemFigure:
     """One system along its radius: what is measured, what models predict, and the residuals."""
 
-    def __init__(self, view: SampleView, columns: Any, *, reference: str, synthetic: bool, height: int) -> None:
+    def __init__(
+        self, view: SampleView, columns: Any, *, reference: str, synthetic: bool, height: int, lifted: bool
+    ) -> None:
         unit, quantity = style.pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
-        self.source = source_of(**columns)
+        self._baryons, self.source = source_of(**_baryons(columns)), source_of(**_others(columns))
         self.source.name = "one"
         measured = f"{'median' if view.is_one else 'measured'}{' (synthetic)' if synthetic else ''}"
         wide = view.kind == "cluster"
@@ -171,15 +104,15 @@ class SystemFigure:
         )
         if view.is_one:
             self._draw_density(view)
-        parts = [("v_gas", "gas", style.LINES[2]), ("v_disk", "disc, M/L 1", style.LINES[4])]
-        parts += [("v_bul", "bulge, M/L 1", style.LINES[3]), ("m_bar", "baryons", style.LINES[2])]
-        for name, legend, colour in parts:
+        for name, (legend, colour) in _PARTS.items():
             if name in view.parts and np.any(view.parts[name]) and (name != "m_bar" or view.unit == "solMass"):
                 line = {"line_dash": "dotted", "line_width": 1.5, "color": colour, "legend_label": legend}
-                self.plot.line("r", name, source=self.source, **line)
+                self.plot.line("r", name, source=self._baryons, **line)
+        below = len(self.plot.renderers)
         if view.kind != "cluster":
             look = {"line_dash": "dashed", "line_width": 1.8, "legend_label": "baryons", "name": "soft"}
             self.plot.line("r", "v_bar", source=self.source, color=style.SOFT, **look)
+        self._models: dict[str, tuple[Any, Any]] = {}
         lines = [
             ("reference", reference, "solid", 1.8),
             ("b", "model B", "dashed", 2.4),
@@ -193,8 +126,8 @@ class SystemFigure:
             dot = {"size": 3.5, "color": style.INK, "name": name}
             for plot, column in ((self.plot, name), (self.residuals, f"{name}_residual")):
                 more = {"legend_label": legend} if plot is self.plot else {}
-                plot.line("r", column, source=self.source, **look, **more)
-                plot.scatter("r", column, source=self.source, **dot)
+                line = plot.line("r", column, source=self.source, **look, **more)
+                self._models[column] = line, plot.scatter("r", column, source=self.source, **dot)
         ink = {"color": style.INK, "name": "ink"}
         self.plot.segment("r", "low", "r", "high", source=self.source, line_width=1.3, **ink)
         dots = self.plot.scatter("r", "observed", source=self.source, size=6.5, legend_label=measured, **ink)
@@ -206,13 +139,26 @@ class SystemFigure:
             for plot in (self.plot, self.residuals):
                 style.plain_ticks(plot.xaxis[0])
             _power_ticks(self.plot.yaxis[0], view.observed)
-        style.legend_above(self.plot)
-        self._reach(columns)
+        if lifted:
+            _lift([*self.plot.renderers[below:], *self.residuals.renderers])
+        legend_of_samples(self.plot)
+        self._fit(columns)
 
     def show(self, columns: Any) -> None:
         """Show another system or model."""
+        self._fit(columns)
+        parts = _baryons(columns)
+        if any(not np.array_equal(parts[name], self._baryons.data[name], equal_nan=True) for name in parts):
+            self._baryons.data = parts
+        self.source.data = _others(columns)
+
+    def _fit(self, columns: Any) -> None:
+        """Let the axes hold what is there, and draw no more than that."""
         self._reach(columns)
-        self.source.data = columns
+        for name, parts in self._models.items():
+            visible = bool(np.isfinite(columns[name]).any())
+            for part in parts:
+                part.visible = visible
 
     def _draw_density(self, view: SampleView) -> None:
         from bokeh.models import LogColorMapper
@@ -244,10 +190,19 @@ class SystemFigure:
                 axis.update(start=start, end=end)
 
 
+def _baryons(columns: Any) -> dict[str, Any]:
+    """Return the columns of a system that no model changes."""
+    return {name: columns[name] for name in ("r", *_PARTS)}
+
+
+def _others(columns: Any) -> dict[str, Any]:
+    return {name: values for name, values in columns.items() if name not in _PARTS}
+
+
 class WholeFigure:
     """The curves of all systems: those that A wins and those that it loses, and what is measured."""
 
-    def __init__(self, view: SampleView, columns: Any, *, height: int) -> None:
+    def __init__(self, view: SampleView, columns: Any, picked: Any, *, height: int, lifted: bool) -> None:
         unit, quantity = style.pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
         scale = "log" if view.kind == "cluster" else "linear"
         x_scale = "log" if view.r is not None else "linear"
@@ -257,10 +212,11 @@ class WholeFigure:
         measured = view.observed[np.isfinite(view.observed)]
         reach = {} if scale == "log" or not measured.size else {"y_range": rounded_span(1.15 * measured, low=0.0)}
         self.plot = style.figure(height=height, **_ZOOM, x_axis_type=x_scale, y_axis_type=scale, **titles, **reach)
-        r = view.spread(np.arange(1.0, view.observed.size + 1) if view.r is None else view.r)
-        self.source = source_of(r=r, observed=view.spread(view.observed), **columns)
+        r = view.spread(view.along)
+        self.source, self._picked = source_of(r=r, **columns), source_of(**picked)
         self.source.name = "curves"
-        look = {"source": self.source, "alpha": 0.5, "color": style.SOFT, "legend_label": "measured", "name": "soft"}
+        source = source_of(r=r, observed=view.spread(view.observed))
+        look = {"source": source, "alpha": 0.5, "color": style.SOFT, "legend_label": "measured", "name": "soft"}
         single = bool(view.offsets[-1] == view.offsets.size - 1)
         if single:
             # Systems of a single point have no line.
@@ -273,17 +229,21 @@ class WholeFigure:
             self.plot.line("r", name, source=self.source, **look)
             if single:
                 self.plot.scatter("r", name, source=self.source, size=5, color=style.INK, name=colour)
-        self.plot.line("r", "picked_model", source=self.source, line_width=3.0, color=style.INK, name="a")
-        self.plot.scatter("r", "picked", source=self.source, size=5, color=style.INK, name="ink")
+        self.plot.line("r", "model", source=self._picked, line_width=3.0, color=style.INK, name="a")
+        self.plot.scatter("r", "observed", source=self._picked, size=5, color=style.INK, name="ink")
         if view.r is not None:
             style.plain_ticks(self.plot.xaxis[0], steps=(1, 2, 5) if view.kind == "cluster" else (1,))
         if scale == "log":
             _power_ticks(self.plot.yaxis[0], view.observed)
-        style.legend_above(self.plot)
+        if lifted:
+            _lift(self.plot.renderers[1:])
+        legend_of_samples(self.plot)
 
-    def show(self, columns: Any) -> None:
+    def show(self, columns: Any, picked: Any) -> None:
         """Show other curves; the columns that are not given stay, and are not sent again."""
         self.source.data.update(columns)
+        if picked["r"].size or self._picked.data["r"].size:
+            self._picked.data = picked
 
 
 class RelationFigure:
@@ -305,7 +265,7 @@ class RelationFigure:
         for name, colour, legend, size, alpha in looks:
             look = {"size": size, "alpha": alpha, "color": style.INK, "legend_label": legend, "name": colour}
             self.plot.scatter("x", name, source=self.source, **look)
-        style.legend_above(self.plot)
+        legend_of_samples(self.plot)
 
     def show(self, columns: Any) -> None:
         """Show another model."""

@@ -11,15 +11,17 @@ import numpy.typing as npt
 from sigcube.analysis.best import best_index
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore import style
-from sigcube.explore.explorer.answers import Answers, Later
+from sigcube.explore.explorer.answers import Answers
 from sigcube.explore.explorer.controls import WIDTH, Controls
 from sigcube.explore.explorer.copies import as_python, as_spec
 from sigcube.explore.explorer.data import ExplorerData, MapValues
-from sigcube.explore.explorer.figures import LineFigure, MapFigure
 from sigcube.explore.explorer.look import TextLines, button, card, column, folding_row, paint, root_style, row
+from sigcube.explore.explorer.map_figures import LineFigure, MapFigure
+from sigcube.explore.explorer.sentences import map_text, values_text
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState, Place, check_state
 from sigcube.explore.explorer.systems import SystemCards
 from sigcube.explore.explorer.tabs import ExplorerTab
+from sigcube.explore.explorer.turns import Later, Turns
 from sigcube.explore.explorer.views import PlaceValues, place_values, sample_view
 from sigcube.explore.page import refuse_markup
 
@@ -49,6 +51,8 @@ class ExplorerPage:
         Calls a function after the present one; without it all is drawn at once.
     calm : callable, optional
         Calls the last function that it was given after a pause; without it there is no pause.
+    overdue : callable, optional
+        Calls the last function that it was given when the page should have answered; without it no answer is awaited.
     failure : str
         What was wrong with the address.
     """
@@ -63,12 +67,13 @@ class ExplorerPage:
         served: bool = False,
         later: Later | None = None,
         calm: Later | None = None,
+        overdue: Later | None = None,
         failure: str = "",
     ) -> None:
         self.data, self.offer, self.state = data, offer, state
-        self._later, self._calm = later, calm
-        #: Whether a drawing is ahead, and how long all of them have taken so far [s].
-        self.waiting, self.seconds_drawn = False, 0.0
+        self._turns = Turns(draw=self._draw_first, rest=self._draw_rest, later=later, calm=calm, overdue=overdue)
+        #: How long all drawings have taken so far [s].
+        self.seconds_drawn = 0.0
         self._drawn: ExplorerState | None = None
         #: Called after the page was drawn.
         self.after: Callable[[], None] | None = None
@@ -85,9 +90,9 @@ class ExplorerPage:
         view = sample_view(data, offer, state.place)
         self._systems: SystemCards | None = None
         if view is not None:
-            height, models = _MAP_HEIGHT - _RESIDUALS, self._models()
+            look: Any = {"height": _MAP_HEIGHT - _RESIDUALS, "lifted": served}
             self._systems = SystemCards(
-                data, offer, view, lines=self._lines, **ask, fail=self._fail, models=models, height=height
+                data, offer, view, lines=self._lines, **ask, fail=self._fail, models=self._models(), **look
             )
         self._map: MapFigure | LineFigure | None = None
         self._make_map()
@@ -95,8 +100,8 @@ class ExplorerPage:
         follow = "history.replaceState(null, '', '?' + address.text);" if served else ""
         self._lines.finish(follow, address=self._address.model)
         # What is in no layout has to be held by something that is.
-        self.root.tags = [self._lines.source]
-        self.draw()
+        self.root.tags = [self._lines.source, self._turns.source]
+        self._turns.draw()
         refuse_markup([self.root])
 
     # What changes the view.
@@ -109,7 +114,7 @@ class ExplorerPage:
             self._fail(error)
             return
         self._failure.say("")
-        self._draw_soon()
+        self._turns.want()
 
     def _fail(self, error: SigcubeError) -> None:
         more = (("found", error.found), ("expected", error.expected), ("do", error.hint))
@@ -117,24 +122,12 @@ class ExplorerPage:
         self._lines.send()
         self.controls.take(self.state)
 
-    def _draw_soon(self) -> None:
-        if self._later is None:
-            self.draw()
-        elif not self.waiting:
-            # Of many changes that arrive together, the last one is drawn.
-            self.waiting = True
-            self._later(self._draw_waiting)
-
-    def _draw_waiting(self) -> None:
-        self.waiting = False
-        self.draw()
-
     def refresh(self) -> None:
         """Draw again: the store has grown."""
         self.data.forget()
         self._places.clear()
         self._drawn = None
-        self._draw_soon()
+        self._turns.want()
 
     def say_progress(self, text: str) -> None:
         """Say how far the sweep is."""
@@ -143,7 +136,7 @@ class ExplorerPage:
 
     def go_live(self) -> None:
         """Take it that the page is shown from now on: what its lines say is sent to it."""
-        self._lines.live = True
+        self._lines.live = self._turns.live = True
 
     def go_to_best(self) -> None:
         """Move to the best point of the grid by the summary that is shown."""
@@ -155,16 +148,15 @@ class ExplorerPage:
 
     # What the view shows.
 
-    def draw(self) -> None:
+    @property
+    def waiting(self) -> bool:
+        """Whether a drawing is ahead."""
+        return self._turns.waiting
+
+    def _draw_first(self) -> None:
         """Bring figures, tables and controls up to the view."""
         with self._clock():
             self._draw()
-        if self._calm is None:
-            self._draw_rest()
-        else:
-            self._calm(self._draw_rest)
-        if self.after is not None:
-            self.after()
 
     @contextmanager
     def _clock(self) -> Iterator[None]:
@@ -190,16 +182,20 @@ class ExplorerPage:
             self._paint()
         if self._answers is not None:
             self._answers.show(anew=before is None)
-        cube = str(self.data.cube_path or "cubes/NAME.zarr")
-        for name, write in (("spec", as_spec), ("Python", as_python)):
-            self._copies[name].say(write(self.data, state, self.offer, cube=cube))
-        self._address.say(state.to_query())
         self._lines.send()
 
     def _draw_rest(self) -> None:
-        if self._systems is not None:
-            with self._clock():
+        """Bring up what nobody looks at while a pointer moves, and what takes long."""
+        with self._clock():
+            if self._systems is not None:
                 self._systems.show_rest(*self._models())
+            cube = str(self.data.cube_path or "cubes/NAME.zarr")
+            for name, write in (("spec", as_spec), ("Python", as_python)):
+                self._copies[name].say(write(self.data, self.state, self.offer, cube=cube))
+            self._address.say(self.state.to_query())
+            self._lines.send()
+        if self.after is not None:
+            self.after()
 
     def _place(self, place: Place) -> PlaceValues:
         key = tuple(place.items())
@@ -219,7 +215,7 @@ class ExplorerPage:
 
     def _show_places(self) -> None:
         a, b, reference = self._models()
-        self._values.say(_values_text(self.data, a, b))
+        self._values.say(values_text(self.data, a, b))
         if self._systems is not None:
             self._systems.show(a, b, reference)
 
@@ -267,7 +263,7 @@ class ExplorerPage:
 
     def _say(self, values: MapValues) -> None:
         self._shown = values
-        self._said.say(_map_text(self.data, self.offer, self.state, values))
+        self._said.say(map_text(self.data, self.offer, self.state, values))
 
     def _mark(self) -> None:
         if self._map is None:
@@ -356,40 +352,3 @@ class ExplorerPage:
 _ABOVE = 3
 _OTHER_THEME = {"light": "dark", "dark": "light"}
 _LIKE_PRINT = {"white-space": "pre-wrap", "font-family": "monospace", "font-size": "12px"}
-
-
-def _map_text(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState, values: MapValues) -> str:
-    """Say what a map shows: the summary, where, and what is missing."""
-    names = [axis.name for axis in values.axes]
-    held = {name: value for name, value in state.moved.items() if name not in names}
-    where = ", ".join(f"{n} = {v if isinstance(v, str) else style.plain_number(v)}" for n, v in held.items())
-    text = f"{style.value_title(data.result[state.metric])}{f' at {where}' if where else ''}."
-    if data.live is not None:
-        place = data.whole_place(state.moved, offer)
-        if idle := [name for name in names if not data.live.uses(place, name)]:
-            text += f" With these labels {' and '.join(idle)} make{'s' * (len(idle) == 1)} no difference."
-    if values.between:
-        text += " Computed for this page, between grid points."
-    if missing := int((values.status == 0).sum()):
-        text += f" Not computed yet: {missing / values.status.size:.0%} of what is shown, grey."
-    if failed := int((values.status >= 3).sum()):
-        text += f" Failed: {failed:,} points, red."
-    if any(axis.values.size < offer.axis(axis.name).size for axis in values.axes):
-        text += " Of a long axis some values are shown, evenly spaced."
-    return text
-
-
-def _values_text(data: ExplorerData, a: PlaceValues, b: PlaceValues | None) -> str:
-    """Write the summaries of both places as a table of text."""
-    names = {name: style.with_unit(name, style.unit_of(data.result[name])) for name in data.metrics}
-    width = min(24, max(map(len, names.values())))
-
-    def cell(value: float) -> str:
-        return f"{value:>8.4g}" if np.isfinite(value) else f"{'–':>8}"
-
-    lines = [f"{'':{width}}{'A':>8}{'' if b is None else 'B':>8}".rstrip()]
-    for name, title in names.items():
-        other = "" if b is None else cell(b.summaries[name])
-        lines.append(f"{style.shorten(title, width):{width}}{cell(a.summaries[name])}{other}")
-    lines.append("" if a.on_grid else "A is between grid points.")
-    return "\n".join(lines).rstrip()

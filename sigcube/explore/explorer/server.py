@@ -14,6 +14,8 @@ from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore.explorer.explorer import Explorer
 from sigcube.explore.explorer.follow import follow
 from sigcube.explore.explorer.state import ExplorerState
+from sigcube.explore.explorer.turns import Later
+from sigcube.explore.style import script
 
 if TYPE_CHECKING:
     from bokeh.server.server import Server
@@ -22,6 +24,8 @@ __all__ = ["serve_explorer"]
 
 # So long after the last change [ms] the dots and the list of systems are drawn.
 _PAUSE = 200
+# A page that has not drawn a change by then [ms] is not waited for.
+_LONGEST = 2000
 _HOST = "127.0.0.1"
 # Of Bokeh alone: its own page would hold addresses of whatever else the process has loaded, such as Panel's components.
 # No text of a result is in it; those come over the socket, into models. The two scripts of Bokeh, numbers of models and
@@ -38,6 +42,7 @@ _PAGE = """\
 {% for name in ("bokeh", "bokeh-widgets", "bokeh-tables") %}
 <script src="static/js/{{ name }}.min.js"></script>
 {% endfor %}
+<script nonce="{{ nonce }}">{{ painting }}</script>
 </head>
 <body>
 {% for root in doc.roots %}
@@ -121,7 +126,7 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
 
     def make_page(document: Any) -> None:
         request = document.session_context.request
-        document.template_variables["nonce"] = request.nonce
+        document.template_variables.update(nonce=request.nonce, painting=script("explorer/painting.js"))
         _fill(explorer, document, _query(request.arguments))
 
     class Forbidden(RequestHandler):  # type: ignore[misc]
@@ -197,19 +202,24 @@ def _fill(explorer: Explorer, document: Any, query: str) -> None:
         state = ExplorerState.from_query(query, explorer.offer, explorer.start)
     except SpecError as error:
         failure = str(error)
-    waiting: list[Any] = []
 
-    def calm(then: Callable[[], None]) -> None:
-        def run() -> None:
-            waiting.clear()
-            then()
+    def after(pause: int) -> Later:
+        waiting: list[Any] = []
 
-        for each in waiting:
-            document.remove_timeout_callback(each)
-        waiting[:] = [document.add_timeout_callback(run, _PAUSE)]
+        def call(then: Callable[[], None]) -> None:
+            def run() -> None:
+                waiting.clear()
+                then()
+
+            for each in waiting:
+                document.remove_timeout_callback(each)
+            waiting[:] = [document.add_timeout_callback(run, pause)]
+
+        return call
 
     later = document.add_next_tick_callback
-    page = explorer.page(state=state, served=True, later=later, calm=calm, failure=failure)
+    pauses = {"calm": after(_PAUSE), "overdue": after(_LONGEST)}
+    page = explorer.page(state=state, served=True, later=later, **pauses, failure=failure)
     document.template = Template(_PAGE)
     document.add_root(page.root)
     follow(page, document.add_periodic_callback)

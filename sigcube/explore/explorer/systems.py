@@ -18,6 +18,7 @@ from sigcube.explore.explorer.views import (
     SampleView,
     curve_columns,
     overlay_columns,
+    picked_columns,
     relation_columns,
     scatter_axis,
     system_columns,
@@ -47,6 +48,8 @@ class SystemCards:
         Model A, model B or None, and the RMS of each system under the reference, or None.
     height : int
         Of the figure of one system with its residuals.
+    lifted : bool
+        Whether what changes is drawn on the upper canvas, on a page that has ``painting.js``.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class SystemCards:
         fail: Callable[[SpecError], None],
         models: tuple[PlaceValues, PlaceValues | None, Any],
         height: int,
+        lifted: bool,
     ) -> None:
         self._data, self._offer, self._view = data, offer, view
         self._state, self._change, self._fail = state, change, fail
@@ -69,12 +73,12 @@ class SystemCards:
         synthetic = style.is_synthetic(data.result)
         columns = curve_columns(view, a, b, self.focus)
         named = self.against if "reference" in a.points else ""
-        self._one = SystemFigure(view, columns, reference=named, synthetic=synthetic, height=height)
+        self._one = SystemFigure(view, columns, reference=named, synthetic=synthetic, height=height, lifted=lifted)
         self._one_text, self._wins = lines.line(), lines.line()
         self.figures = [self._one.plot, self._one.residuals]
         self._relation: RelationFigure | None = None
         if data.systems:
-            self._make_all(models)
+            self._make_all(models, lifted)
 
     @property
     def against(self) -> str:
@@ -141,7 +145,7 @@ class SystemCards:
         against = reference if reference is not None else None if b is None else b.rms
         self._wins.say(wins_text(a, against, self.against, str(self._data.system_dim)))
         chosen = self._chosen()
-        self._whole.show(overlay_columns(self._view, a, against) | self._picked(a, chosen))
+        self._whole.show(overlay_columns(self._view, a, against), picked_columns(self._view, a, chosen))
         if list(self._systems.selected.indices) != (own := np.flatnonzero(chosen).tolist()):
             self._picking = True
             self._systems.selected.indices = own
@@ -159,7 +163,7 @@ class SystemCards:
             self._relation.show(relation_columns(self._view, a, self._chosen()))
         self._listed.data = self._list_columns(columns)
 
-    def _make_all(self, models: tuple[PlaceValues, PlaceValues | None, Any]) -> None:
+    def _make_all(self, models: tuple[PlaceValues, PlaceValues | None, Any], lifted: bool) -> None:
         a, b, reference = models
         columns = system_columns(self._data, a, b, reference)
         self._systems = source_of(**self._scatter_columns(columns))
@@ -167,8 +171,8 @@ class SystemCards:
         self._listed = source_of(**self._list_columns(columns))
         against = reference if reference is not None else None if b is None else b.rms
         chosen = self._chosen()
-        whole = overlay_columns(self._view, a, against) | self._picked(a, chosen)
-        self._whole = WholeFigure(self._view, whole, height=_HEIGHT)
+        whole, picked = overlay_columns(self._view, a, against), picked_columns(self._view, a, chosen)
+        self._whole = WholeFigure(self._view, whole, picked, height=_HEIGHT, lifted=lifted)
         if self._view.has_relation(a.points):
             self._relation = RelationFigure(relation_columns(self._view, a, chosen), height=_HEIGHT)
         self._scatter = ScatterFigure(self._systems, height=_HEIGHT - 34)
@@ -203,11 +207,6 @@ class SystemCards:
 
     def _chosen(self) -> npt.NDArray[np.bool_]:
         return np.isin(np.array(self._data.systems, dtype=object), list(self._state().systems))
-
-    def _picked(self, a: PlaceValues, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
-        here = chosen[self._view.of_system]
-        columns = {"picked": self._view.observed, "picked_model": a.points["predicted"]}
-        return {name: np.where(here, self._view.spread(each), np.float32(np.nan)) for name, each in columns.items()}
 
     # Columns and texts.
 

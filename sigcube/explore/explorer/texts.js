@@ -3,7 +3,7 @@ cb_obj.data.text.forEach((text, i) => {
   // Silently: a line that is told of it has the whole page laid out anew.
   lines[i].setv({text}, {silent: true});
   const view = Bokeh.index.find_one(lines[i]);
-  if (view === null) return;
+  if (view === null || !lines[i].visible) return;
   view.markup_el.textContent = text;
   view.el.style.display = text === "" ? "none" : "block";
 });

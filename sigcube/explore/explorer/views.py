@@ -17,6 +17,7 @@ __all__ = [
     "SampleView",
     "curve_columns",
     "overlay_columns",
+    "picked_columns",
     "place_values",
     "relation_columns",
     "sample_view",
@@ -138,6 +139,11 @@ class SampleView:
         with np.errstate(over="ignore"):
             return np.where(self.drawn >= 0, values[self.drawn], np.nan).astype(np.float32)
 
+    @property
+    def along(self) -> FloatArray:
+        """Radius of each point [kpc], or its number where there is none."""
+        return np.arange(1.0, self.observed.size + 1) if self.r is None else self.r
+
     def accelerations(self, values: FloatArray, points: Mapping[str, FloatArray]) -> FloatArray:
         """Return the accelerations [m/s²] of what is observed or predicted, by what the baryons give."""
         g_bar: FloatArray = points["g_bar"]
@@ -238,6 +244,14 @@ def overlay_columns(view: SampleView, a: PlaceValues, against: FloatArray | None
             wins = (a.rms < against)[view.of_system]
     nan = np.float32(np.nan)
     return {"won": np.where(wins, predicted, nan), "lost": np.where(wins, nan, predicted)}
+
+
+def picked_columns(view: SampleView, a: PlaceValues, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the curves of the systems picked, measured and predicted, NaN between two of them."""
+    here = chosen[view.of_system] & (view.drawn >= 0)
+    kept = here | np.insert(here[:-1], 0, False)
+    columns = {"r": view.along, "observed": view.observed, "model": a.points["predicted"]}
+    return {name: view.spread(values)[kept] for name, values in columns.items()}
 
 
 def relation_columns(view: SampleView, a: PlaceValues, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:

@@ -1,0 +1,47 @@
+"""What the lines of the explorer say."""
+
+import numpy as np
+
+from sigcube.explore import style
+from sigcube.explore.explorer.data import ExplorerData, MapValues
+from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
+from sigcube.explore.explorer.views import PlaceValues
+
+__all__ = ["map_text", "values_text"]
+
+
+def map_text(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState, values: MapValues) -> str:
+    """Say what a map shows: the summary, where, and what is missing."""
+    names = [axis.name for axis in values.axes]
+    held = {name: value for name, value in state.moved.items() if name not in names}
+    where = ", ".join(f"{n} = {v if isinstance(v, str) else style.plain_number(v)}" for n, v in held.items())
+    text = f"{style.value_title(data.result[state.metric])}{f' at {where}' if where else ''}."
+    if data.live is not None:
+        place = data.whole_place(state.moved, offer)
+        if idle := [name for name in names if not data.live.uses(place, name)]:
+            text += f" With these labels {' and '.join(idle)} make{'s' * (len(idle) == 1)} no difference."
+    if values.between:
+        text += " Computed for this page, between grid points."
+    if missing := int((values.status == 0).sum()):
+        text += f" Not computed yet: {missing / values.status.size:.0%} of what is shown, grey."
+    if failed := int((values.status >= 3).sum()):
+        text += f" Failed: {failed:,} points, red."
+    if any(axis.values.size < offer.axis(axis.name).size for axis in values.axes):
+        text += " Of a long axis some values are shown, evenly spaced."
+    return text
+
+
+def values_text(data: ExplorerData, a: PlaceValues, b: PlaceValues | None) -> str:
+    """Write the summaries of both places as a table of text."""
+    names = {name: style.with_unit(name, style.unit_of(data.result[name])) for name in data.metrics}
+    width = min(24, max(map(len, names.values())))
+
+    def cell(value: float) -> str:
+        return f"{value:>8.4g}" if np.isfinite(value) else f"{'–':>8}"
+
+    lines = [f"{'':{width}}{'A':>8}{'' if b is None else 'B':>8}".rstrip()]
+    for name, title in names.items():
+        other = "" if b is None else cell(b.summaries[name])
+        lines.append(f"{style.shorten(title, width):{width}}{cell(a.summaries[name])}{other}")
+    lines.append("" if a.on_grid else "A is between grid points.")
+    return "\n".join(lines).rstrip()

@@ -1,0 +1,107 @@
+"""Turns of an explorer and its page in the browser: a change is sent once the one before is drawn there."""
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Later", "Turns"]
+
+#: Calls a function after the present one, in the thread of the page.
+Later = Callable[[Callable[[], None]], None]
+
+
+class Turns:
+    """Sends one change at a time, always the newest.
+
+    A pointer that is dragged asks for more than a browser can draw. Were all of it sent, the browser would draw places
+    that the pointer has long left, one after the other.
+
+    Parameters
+    ----------
+    draw : callable
+        Brings what the pointer waits for up to the newest view.
+    rest : callable
+        Brings the rest up to it.
+    later : callable, optional
+        Calls a function after the present one; without it, all is drawn at once and no answer is waited for.
+    calm : callable, optional
+        Calls the last function that it was given after a pause, in which nothing else was drawn.
+    overdue : callable, optional
+        Calls the last function that it was given when the page should have answered long ago.
+    """
+
+    def __init__(
+        self,
+        *,
+        draw: Callable[[], None],
+        rest: Callable[[], None],
+        later: Later | None = None,
+        calm: Later | None = None,
+        overdue: Later | None = None,
+    ) -> None:
+        from bokeh.models import ColumnDataSource, CustomJS
+
+        from sigcube.explore import style
+
+        self._draw, self._rest = draw, rest
+        self._later, self._calm, self._overdue = later, calm, overdue
+        #: Whether a change waits for its turn; whether there is a page already that would answer.
+        self.waiting = self.live = False
+        self._rest_waits = False
+        self._sent = self._drawn = 0
+        #: What has to be among the models of the page: the number of the change sent last, and of that drawn last.
+        self.source: Any = ColumnDataSource({"sent": [0], "drawn": [0]}, name="turns")
+        self.source.js_on_change("data", CustomJS(code=style.script("explorer/turns.js")))
+        self.source.on_change("data", lambda _, __, new: self._hear(int(new["drawn"][0])))
+
+    def want(self) -> None:
+        """Ask for the newest view to be drawn."""
+        if self._later is None:
+            self.draw()
+        elif not self.waiting:
+            self.waiting = True
+            if not self._is_sent:
+                self._later(self._go_on)
+
+    def draw(self) -> None:
+        """Draw at once."""
+        self.waiting = self._rest_waits = False
+        self._draw()
+        if self._calm is None:
+            self._rest()
+        else:
+            self._calm(self._draw_rest)
+        self._send()
+
+    @property
+    def _is_sent(self) -> bool:
+        """Whether something was sent that is not drawn yet."""
+        return self._sent != self._drawn
+
+    def _draw_rest(self) -> None:
+        # What waits is followed by a rest of its own.
+        if not self.waiting:
+            self._rest_waits = self._is_sent
+            if not self._rest_waits:
+                self._rest()
+                self._send()
+
+    def _send(self) -> None:
+        if self._overdue is None or not self.live:
+            return
+        number = self._sent = self._sent + 1
+        self.source.data = {"sent": [number], "drawn": [self._drawn]}
+        # A page may be in the background, where nothing is drawn, or on its way to be closed.
+        self._overdue(lambda: self._hear(number))
+
+    def _hear(self, drawn: int) -> None:
+        if drawn != self._sent or not self._is_sent:
+            return
+        self._drawn = drawn
+        if self.waiting and self._later is not None:
+            self._later(self._go_on)
+        elif self._rest_waits:
+            self._draw_rest()
+
+    def _go_on(self) -> None:
+        if self.waiting:
+            self.draw()

@@ -99,7 +99,7 @@ def main() -> None:
     for errors in (BOTH, None):
         given = read_spec_file("likelihood_rar").model_dump() | {"cube": cube, "errors": errors}
         best = analysis.best(sigcube.Sweep(**given).compute())
-        print(f"  errors {errors}:", {name: f"{best[name].item():.4g}" for name in (*given["axes"], "loglike_sum")})
+        print(f"  errors {errors}:", {name: f"{best[name].item():.5g}" for name in (*given["axes"], "loglike_sum")})
     for name in ("likelihood_rar_cut", "likelihood_rar_mnr"):
         print(name)
         result = sigcube.Sweep(**read_spec_file(name).model_dump() | {"cube": cube}).compute()

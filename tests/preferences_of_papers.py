@@ -115,8 +115,8 @@ def quadrature(found: xr.Dataset) -> str:
             error = found["quadrature_error"].isel(comparison=i).sel(nuisances=nuisances).item()
             if error > 0.1 * abs(float(at(found, i, (nuisances, points))["total_difference"])):
                 told.append(f"{number} {error_model(nuisances, points)} by up to {error:,.0f}")
-    text = "With every second value of the axes that are integrated over, sums under white errors change by at most a tenth"
-    return f"{text}\nof themselves, {'but for ' + '; '.join(told) if told else 'all of them'}.\n"
+    text = "With every second value of the axes that are integrated over, sums under white errors change by at most a"
+    return f"{text}\ntenth of themselves, {'but for ' + '; '.join(told) if told else 'all of them'}.\n"
 
 
 _CAPTION = """*Δ ln L of 171 galaxies, the first model less the second: the median, half, and 95 % of them, on a scale

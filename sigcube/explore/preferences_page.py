@@ -17,8 +17,8 @@ __all__ = ["ERROR_MODELS", "TICKS", "error_model", "numbered", "preferences_page
 #: The error models that are compared: what is done with nuisances, and the errors of points.
 ERROR_MODELS = (("held", "white"), ("held", "correlated"), ("marginalised", "white"), ("marginalised", "correlated"))
 
-#: Values of Δ ln L that an axis names.
-TICKS: Mapping[float, str] = MappingProxyType({-1e3: "−1000", -10.0: "−10", 0.0: "0", 10.0: "10", 1e3: "1000"})
+#: Values of Δ ln L that an axis marks, and names where there is room on a phone.
+TICKS: Mapping[float, str] = MappingProxyType({-1e3: "−10³", -10.0: "", 0.0: "0", 10.0: "", 1e3: "10³"})
 
 _COLOURS = {"first": style.LINES[0], "second": style.LINES[1], "neither": "#9aa5b1"}
 _BAND = "#eef1f4"
@@ -137,7 +137,7 @@ def _spans(found: xr.Dataset, nuisances: str, points: str, low: float, high: flo
     plot = style.figure_by_name(
         [numbered(row) for row in rows],
         x_range=(low, high),
-        x_axis_label=f"Δ ln L, {error_model(nuisances, points)}",
+        x_axis_label=error_model(nuisances, points),
     )
     beyond = float(stretched(found.attrs["beyond"]))
     plot.add_layout(BoxAnnotation(left=-beyond, right=beyond, fill_color=_BAND, fill_alpha=1.0, level="image"))

@@ -15,8 +15,6 @@ __all__ = ["draw_preferences", "write_preferences"]
 
 _COLOURS = {"first": LINES[0], "second": LINES[1], "neither": "#9aa5b1"}
 _ROW, _AROUND = 0.165, 0.75
-# In a panel's width there is room for these.
-_LABELS = {-1e3: "−10³", 0.0: "0", 1e3: "10³"}
 
 
 def draw_preferences(found: xr.Dataset) -> Drawn:
@@ -36,7 +34,7 @@ def draw_preferences(found: xr.Dataset) -> Drawn:
     panels[0].set_ylim(rows - 0.4, -0.6)
     ends = stretched(found["quantiles"].values[..., [0, -1]])
     panels[0].set_xlim(float(ends.min()) - 0.5, float(ends.max()) + 5.0)
-    panels[0].set_xticks([float(stretched(value)) for value in TICKS], [_LABELS.get(value, "") for value in TICKS])
+    panels[0].set_xticks([float(stretched(value)) for value in TICKS], list(TICKS.values()))
     panels[0].set_yticks(range(rows), [numbered(found.isel(comparison=i)) for i in range(rows)])
     caption = (
         f"Δ ln L of {found.attrs['n_systems']} systems in each comparison, the first model less the second: the "

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import xarray as xr
+from PIL import Image
 
 from sigcube.analysis import PreferenceStudy
 from sigcube.explore.figures import write_preferences
@@ -79,7 +80,7 @@ def sorted_out(found: xr.Dataset) -> Iterator[str]:
     total, systems = {each: sum(outside[each]) for each in ERROR_MODELS}, found.attrs["n_systems"]
     beyond = f"{found.attrs['beyond']:g}"
     yield f"Of {n} comparisons × {systems} galaxies = {n * systems:,}, |Δ ln L| is above {beyond} in\n\n"
-    yield "".join(f"- {total[each]:,} under {error_model(*each)} errors,\n" for each in ERROR_MODELS)
+    yield "".join(f"- {total[each]:,} with errors {error_model(*each)}\n" for each in ERROR_MODELS)
     at_most = [str(i + 1) for i in range(n) if outside[last][i] <= systems // 20]
     yield f"\nAt most a twentieth of the galaxies are decided under the last in comparisons {', '.join(at_most)}.\n\n"
     groups = {
@@ -107,18 +108,15 @@ def sorted_out(found: xr.Dataset) -> Iterator[str]:
 
 
 def quadrature(found: xr.Dataset) -> str:
-    """The comparisons whose sums are not exact under white errors, nuisances marginalised."""
+    """The comparisons whose sums are not exact under white errors."""
     told = []
-    for i, number in enumerate(found["comparison"].values):
-        error = found["quadrature_error"].isel(comparison=i).sel(nuisances="marginalised").item()
-        if error > 0.1 * abs(float(at(found, i, ("marginalised", "white"))["total_difference"])):
-            told.append(f"{number} ({error:,.0f})")
-    return (
-        "With every second value of the axes, sums under white errors with nuisances marginalised change by at most a "
-        f"tenth of themselves, but for comparisons {', '.join(told)}.\n"
-        if told
-        else ""
-    )
+    for nuisances, points in ERROR_MODELS[::2]:
+        for i, number in enumerate(found["comparison"].values):
+            error = found["quadrature_error"].isel(comparison=i).sel(nuisances=nuisances).item()
+            if error > 0.1 * abs(float(at(found, i, (nuisances, points))["total_difference"])):
+                told.append(f"{number} {error_model(nuisances, points)} by up to {error:,.0f}")
+    text = "With every second value of the axes that are integrated over, sums under white errors change by at most a"
+    return f"{text}\ntenth of themselves, {'but for ' + '; '.join(told) if told else 'all of them'}.\n"
 
 
 _CAPTION = """*Δ ln L of 171 galaxies, the first model less the second: the median, half, and 95 % of them, on a scale
@@ -150,6 +148,10 @@ def rewrite(found: xr.Dataset) -> None:
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGIN}\n{measured(found)}\n{END}{after}", encoding="utf-8")
     write_preferences(found, FIGURE)
+    # A page is read on a screen: some shades are enough.
+    with Image.open(FIGURE) as picture:
+        small = picture.convert("RGB").quantize(64)
+    small.save(FIGURE, optimize=True)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_outcomes_are_sorted() -> None:
     assert "the one under the first and the other under the last: 4.\n" in text
     assert "none under either: 5.\n" in text
     # Every galaxy of every comparison is beyond 5 under all error models.
-    assert text.count("- 20 under ") == 4
+    assert text.count("- 20 with errors ") == 4
 
 
 def test_a_table_is_that_of_markdown() -> None:

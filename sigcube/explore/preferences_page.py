@@ -1,6 +1,6 @@
 """The page of a study of preferences: Δ ln L of the systems in each comparison, under each error model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,13 +12,13 @@ import xarray as xr
 from sigcube.explore import style
 from sigcube.explore.page import Card, CardTable, write_page
 
-__all__ = ["ERROR_MODELS", "TICKS", "error_model", "preferences_page", "stretched", "summary"]
+__all__ = ["ERROR_MODELS", "TICKS", "error_model", "numbered", "preferences_page", "stretched"]
 
 #: The error models that are compared: what is done with nuisances, and the errors of points.
 ERROR_MODELS = (("held", "white"), ("held", "correlated"), ("marginalised", "white"), ("marginalised", "correlated"))
 
-#: Values of Δ ln L that an axis names.
-TICKS: Mapping[float, str] = MappingProxyType({-1e3: "−1000", -10.0: "−10", 0.0: "0", 10.0: "10", 1e3: "1000"})
+#: Values of Δ ln L that an axis marks, and names where there is room on a phone.
+TICKS: Mapping[float, str] = MappingProxyType({-1e3: "−10³", -10.0: "", 0.0: "0", 10.0: "", 1e3: "10³"})
 
 _COLOURS = {"first": style.LINES[0], "second": style.LINES[1], "neither": "#9aa5b1"}
 _BAND = "#eef1f4"
@@ -55,11 +55,10 @@ def preferences_page(found: xr.Dataset, path: str | Path) -> Path:
         figures = [_spans(found, nuisances, points, low, high) for points in ("white", "correlated")]
         text = f"{words} {_WORDS[nuisances]}" if not cards else _WORDS[nuisances]
         cards.append(Card(title, text, figures, full=True))
-    told = (
-        "Wins of the first and the second model; Σ Δ ln L with its standard error over systems; in brackets, in how "
-        f"many systems |Δ ln L| exceeds {beyond:g}."
-    )
-    cards.append(Card("All comparisons", told, table=CardTable(_HEAD, _rows(found)), full=True))
+    told = f"Wins of the first and the second model; in brackets, those by more than {beyond:g} in ln L."
+    cards.append(Card("Wins", told, table=CardTable(_HEAD, _rows(found, _wins)), full=True))
+    told = "Σ Δ ln L, and its standard error over systems."
+    cards.append(Card("Sums", told, table=CardTable(_HEAD, _rows(found, _sum)), full=True))
     cards.append(Card("In detail", _DETAIL, table=CardTable(_DETAIL_HEAD, _detail(found), folded=True), full=True))
     keys = ("name", "published", "where", "claims")
     printed = list(zip(*(found[key].values.tolist() for key in keys), strict=True))
@@ -103,17 +102,14 @@ _HEAD = ("comparison", *(f">{error_model(*each)}" for each in ERROR_MODELS))
 _PRINTED_HEAD = ("comparison", "printed", "where", "claims")
 
 
+def numbered(one: xr.Dataset) -> str:
+    """Return the number and the name of a comparison."""
+    return f"{one['comparison'].item()}  {one['name'].item()}"
+
+
 def stretched(values: Any) -> npt.NDArray[np.float64]:
     """Return Δ ln L as drawn: linear within about 1, logarithmic beyond, asinh(x)."""
     return np.asarray(np.arcsinh(np.asarray(values, dtype=np.float64)))
-
-
-def summary(one: xr.Dataset) -> str:
-    """Return the wins of a comparison under one error model, the sum of differences and its error."""
-    return (
-        f"{int(one['wins_first'])} : {int(one['wins_second'])}, "
-        f"{signed(float(one['total_difference']))} ± {float(one['total_error']):,.0f}"
-    )
 
 
 def signed(value: float) -> str:
@@ -139,9 +135,9 @@ def _spans(found: xr.Dataset, nuisances: str, points: str, low: float, high: flo
     one = found.sel(nuisances=nuisances, points=points)
     rows = [one.isel(comparison=i) for i in range(one.sizes["comparison"])][::-1]
     plot = style.figure_by_name(
-        [row["name"].item() for row in rows],
+        [numbered(row) for row in rows],
         x_range=(low, high),
-        x_axis_label=f"Δ ln L, {error_model(nuisances, points)}",
+        x_axis_label=error_model(nuisances, points),
     )
     beyond = float(stretched(found.attrs["beyond"]))
     plot.add_layout(BoxAnnotation(left=-beyond, right=beyond, fill_color=_BAND, fill_alpha=1.0, level="image"))
@@ -151,31 +147,36 @@ def _spans(found: xr.Dataset, nuisances: str, points: str, low: float, high: flo
             "y": list(range(len(rows))),
             **{f"q{i}": ends[:, i] for i in range(ends.shape[1])},
             "colour": [_COLOURS[row["preferred"].item()] for row in rows],
-            "name": [row["name"].item() for row in rows],
-            "told": [summary(row) for row in rows],
-            "beyond": [f"{int(row['beyond_first'])} and {int(row['beyond_second'])}" for row in rows],
+            "name": [numbered(row) for row in rows],
+            "wins": [_wins(row) for row in rows],
+            "sum": [_sum(row) for row in rows],
         }
     )
     plot.segment("q0", "y", "q4", "y", source=source, line_width=1.6, color="colour")
     plot.segment("q1", "y", "q3", "y", source=source, line_width=6, color="colour", line_alpha=0.75)
     dots = plot.scatter("q2", "y", source=source, size=8, color="colour", line_color=style.INK)
-    style.hover(
-        plot, dots, [("", "@name"), ("wins, Σ Δ ln L", "@told"), (f"beyond ±{found.attrs['beyond']:g}", "@beyond")]
-    )
+    style.hover(plot, dots, [("", "@name"), ("wins", "@wins"), ("Σ Δ ln L", "@sum")])
     ticks = {float(stretched(value)): text for value, text in TICKS.items() if low < float(stretched(value)) < high}
     plot.xaxis.ticker, plot.xaxis.major_label_overrides = FixedTicker(ticks=list(ticks)), ticks
     return plot
 
 
-def _rows(found: xr.Dataset) -> list[tuple[str, ...]]:
+def _wins(one: xr.Dataset) -> str:
+    beyond = f"{int(one['beyond_first'])} : {int(one['beyond_second'])}"
+    return f"{int(one['wins_first'])} : {int(one['wins_second'])} ({beyond})"
+
+
+def _sum(one: xr.Dataset) -> str:
+    return f"{signed(float(one['total_difference']))} ± {float(one['total_error']):,.0f}"
+
+
+def _rows(found: xr.Dataset, cell: Callable[[xr.Dataset], str]) -> list[tuple[str, ...]]:
+    """Return a row for each comparison, with a cell for each error model."""
     rows = []
     for i in range(found.sizes["comparison"]):
         one = found.isel(comparison=i)
-        cells = []
-        for nuisances, points in ERROR_MODELS:
-            here = one.sel(nuisances=nuisances, points=points)
-            cells.append(f"{summary(here)} ({int(here['beyond_first'] + here['beyond_second'])})")
-        rows.append((one["name"].item(), *cells))
+        cells = [cell(one.sel(nuisances=nuisances, points=points)) for nuisances, points in ERROR_MODELS]
+        rows.append((numbered(one), *cells))
     return rows
 
 

@@ -73,7 +73,7 @@ def test_another_ending_is_refused(found: xr.Dataset, tmp_path: Path) -> None:
 def test_the_figure_has_a_row_for_each_comparison_and_the_numbers_beyond(found: xr.Dataset) -> None:
     drawn = draw_preferences(found)
     panels = drawn.figure.axes
-    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["a : b", "a : b"]
+    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["1  a : b", "2  a : b"]
     assert [panel.get_title() for panel in panels] == [
         *("white,\nas quoted", "correlated,\nas quoted", "white,\nmarginalised", "correlated,\nmarginalised")
     ]

@@ -29,7 +29,7 @@ from bokeh.models import (
 from bokeh.models.dom import HTML
 from bokeh.plotting import figure
 
-from sigcube.analysis import compare, posterior, robustness, specification_curve
+from sigcube.analysis import compare, posterior, preferences, robustness, specification_curve
 from sigcube.claims import Claim, judge
 from sigcube.claims.quantities.base import Found
 from sigcube.cube import KINDS, save_cube
@@ -44,6 +44,7 @@ from sigcube.explore import (
     index_page,
     page,
     posterior_page,
+    preferences_page,
     result_page,
     write_page,
 )
@@ -51,6 +52,7 @@ from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.explore.ledger_page import claims_page
 from sigcube.explore.page import Link
 from sigcube.kernels import KERNELS
+from tests.analysis.test_preferences import PRIOR, random_likelihoods
 from tests.browser import Shoot
 from tests.explore.test_claims_page import entry, one
 from tests.results import small_fit, small_result
@@ -197,6 +199,16 @@ def page_of_models(page: Path) -> object:
     return comparison_page(compare(models), page)
 
 
+def page_of_preferences(page: Path) -> object:
+    data = random_likelihoods(1, 3)
+    data = data.assign_coords(model=np.array([evil("first"), evil("second")], dtype=object))
+    data["treatment"] = data["treatment"].copy(data=np.full((2, 2), evil("treatment"), dtype=object))
+    texts = {key: evil(key) for key in ("where", "published", "name")}
+    pair = {"first": evil("first"), "second": evil("second"), "claims": [evil("claim")], **texts}
+    found = preferences(data.assign_attrs(title=evil("title"), sample=evil("sample")), [pair], prior=PRIOR)
+    return preferences_page(found, page)
+
+
 def page_of_many_labels(page: Path) -> object:
     labels = xr.DataArray(np.arange(500), dims=evil("window"))
     result = hostile_result().isel({evil("k"): 1, evil("window"): labels % 3, evil("A"): slice(5)})
@@ -212,6 +224,7 @@ WRITERS: Mapping[str, Callable[[Path], object]] = {
     "curve": page_of_curve,
     "posterior": page_of_posterior,
     "models": page_of_models,
+    "preferences": page_of_preferences,
     "line": lambda page: result_page(hostile_result().isel({evil("k"): 1, evil("A"): 3}), page),
     "labels": lambda page: result_page(hostile_result().isel({evil("k"): 1, evil("A"): 3, evil("xi_scale"): 2}), page),
     "many labels": page_of_many_labels,
@@ -267,6 +280,7 @@ SHOWN = {
     "many labels": ["window", "0", "499"],
     "posterior": ["xi_scale", "A", "window", "power", "rms_mean", "galaxy0"],
     "models": ["model0", "model1", "galaxy0"],
+    "preferences": ["name", "published", "where", "claim", "treatment", "first", "title", "sample"],
     "fit": ["A", "xi", "sigma", "nfw", "G0", "chi2", "best xi", "kpc"],
     "fit of a sample": ["A", "xi", "sigma", "best xi"],
     "ledger": ["statement", "where", "note", "title", "reading", "data", "mark", "spec", "again"],

@@ -7,7 +7,7 @@ import xarray as xr
 
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.explore.figures.look import FORMATS, TWO_COLUMNS, Drawn, figure_file, look, sheet
-from sigcube.explore.preferences_page import ERROR_MODELS, TICKS, error_model, stretched
+from sigcube.explore.preferences_page import ERROR_MODELS, TICKS, error_model, numbered, stretched
 from sigcube.explore.style import INK, LINES, SOFT
 from sigcube.files import path_of, write_file
 
@@ -33,9 +33,9 @@ def draw_preferences(found: xr.Dataset) -> Drawn:
         panel.tick_params(left=False, right=False, top=False)
     panels[0].set_ylim(rows - 0.4, -0.6)
     ends = stretched(found["quantiles"].values[..., [0, -1]])
-    panels[0].set_xlim(float(ends.min()) - 0.5, float(ends.max()) + 2.5)
+    panels[0].set_xlim(float(ends.min()) - 0.5, float(ends.max()) + 5.0)
     panels[0].set_xticks([float(stretched(value)) for value in TICKS], list(TICKS.values()))
-    panels[0].set_yticks(range(rows), found["name"].values)
+    panels[0].set_yticks(range(rows), [numbered(found.isel(comparison=i)) for i in range(rows)])
     caption = (
         f"Δ ln L of {found.attrs['n_systems']} systems in each comparison, the first model less the second: the "
         "median, half, and 95 % of them, on a scale of asinh Δ ln L. Grey band: |Δ ln L| < "

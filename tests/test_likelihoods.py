@@ -198,8 +198,6 @@ def test_a_result_with_errors_of_g_bar_is_like_any_other(sparc_cube: xr.Dataset,
     wider = {**axes, "a0": [0.8e-10, 1.0e-10, 1.2e-10]}
     extended = swept(sparc_cube, axes=wider, errors=errors, **given).extend(path, workers=0)
     np.testing.assert_array_equal(extended.loglike.isel(a0=[0, 2]), result.loglike)
-    alone = swept(sparc_cube, axes={**axes, "a0": [1.0e-10]}, errors=errors, **given).compute()
-    np.testing.assert_array_equal(extended.loglike.isel(a0=[1]), alone.loglike)
 
 
 def test_a_result_holds_its_errors(sparc_cube: xr.Dataset, tmp_path: Path) -> None:

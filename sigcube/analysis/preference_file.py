@@ -11,7 +11,7 @@ from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.plan.spec import spaced_axis
 from sigcube.toml import check, read_toml
 
-__all__ = ["SHIFTS", "ComparisonTable", "ModelKeys", "StudyFile", "axis_of", "prior_of", "read_study_file"]
+__all__ = ["SHIFTS", "ComparisonTable", "StudyFile", "StudyModel", "axis_of", "prior_of", "read_study_file"]
 
 _FOLDER = "sweeps/studies"
 _WHAT = "the study's file"
@@ -26,7 +26,7 @@ class _Keys(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ModelKeys(_Keys):
+class StudyModel(_Keys):
     """One model: its kernel, what is held, and the parameters that each system has of its own.
 
     Attributes
@@ -83,7 +83,7 @@ class StudyFile(_Keys):
     correlation_amplitude: AxisTable
     correlation_length: AxisTable
     nuisances: dict[str, AxisTable] = Field(default={})
-    models: dict[str, ModelKeys] = Field(min_length=2)
+    models: dict[str, StudyModel] = Field(min_length=2)
     comparison: list[ComparisonTable] = Field(min_length=1)
 
     @model_validator(mode="after")

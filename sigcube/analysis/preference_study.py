@@ -14,7 +14,7 @@ import xarray as xr
 
 from sigcube.analysis.labelled import about
 from sigcube.analysis.nuisances import marginalise
-from sigcube.analysis.preference_file import SHIFTS, ModelKeys, StudyFile, axis_of, prior_of, read_study_file
+from sigcube.analysis.preference_file import SHIFTS, StudyFile, StudyModel, axis_of, prior_of, read_study_file
 from sigcube.analysis.preferences import AMPLITUDE, LENGTH, preferences
 from sigcube.analysis.priors import Prior
 from sigcube.cube import kind_of, open_cube
@@ -54,7 +54,7 @@ class _Found:
 class _Prepared:
     """A model under one treatment of nuisances, planned."""
 
-    model: ModelKeys
+    model: StudyModel
     #: Errors of whole systems that are integrated in closed form, and the axes and priors of all else.
     closed: tuple[str, ...]
     grid: Mapping[str, Any]
@@ -215,7 +215,7 @@ class PreferenceStudy:
             treatment=", ".join(words) or "held",
         )
 
-    def _nuisances(self, model: ModelKeys, closed: Collection[str]) -> dict[str, dict[str, Any]]:
+    def _nuisances(self, model: StudyModel, closed: Collection[str]) -> dict[str, dict[str, Any]]:
         """Return the axes of what is not integrated in closed form."""
         without = {SHIFTS[each] for each in closed}
         every = {**self.file.nuisances, **model.nuisances}
@@ -239,7 +239,7 @@ class PreferenceStudy:
             else:
                 return tuple(closed)
 
-    def _sweep(self, model: ModelKeys, axes: Mapping[str, Any], closed: Collection[str]) -> Sweep:
+    def _sweep(self, model: StudyModel, axes: Mapping[str, Any], closed: Collection[str]) -> Sweep:
         whole = {name: name in closed for name in SHIFTS}
         return Sweep(
             self._cube,

@@ -12,8 +12,8 @@ from sigcube import analysis
 from sigcube.cube import select
 from sigcube.errors import StoreMismatch
 from sigcube.kernels import KERNELS
-from sigcube.model.likelihood import scale_prior
-from sigcube.model.normal_regression import log_scale_prior, over_log_scale
+from sigcube.model.likelihood import over_scale, scale_prior
+from sigcube.model.normal_regression import log_scale_prior
 from sigcube.rerun import rerun
 from tests.scaled_density import scaled_density
 
@@ -158,7 +158,7 @@ def test_errors_of_g_bar_make_it_a_regression(sparc_cube: xr.Dataset, systems: d
             about = sparc_cube.sel(galaxy=found.galaxy)
             quoted = (about[f"{e}{name}"].values for name in systems for e in ("", "e_"))
             rows = zip(*(each.values for each in sums), *log_scale_prior(**systems)(*quoted), strict=True)
-            expected = np.array([over_log_scale(0.0, *row) for row in rows])
+            expected = np.array([over_scale(0.0, *row) for row in rows])
         there = found.sel(upsilon_disk=upsilon, g_bar_error=e_x)
         np.testing.assert_allclose(there, expected, rtol=1e-8, atol=1e-6)
 

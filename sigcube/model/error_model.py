@@ -285,7 +285,7 @@ class Errors:
             metric = replace(
                 metric,
                 sums=likelihood.SCALE_SUMS,
-                finish=normal_regression.over_log_scale,
+                finish=likelihood.over_scale,
                 system_variables=self.system_variables,
                 prepare=normal_regression.log_scale_prior(distance=self.distance, inclination=self.inclination),
             )

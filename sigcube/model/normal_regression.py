@@ -13,7 +13,8 @@ ln L is that of V_obs given g_bar. V_obs ∝ √g_obs, so all is stretched by dV
 place of Δ and σ² of `sigcube.model.likelihood`, in km/s, and the norm of the density is still ln 2πσ².
 
 Errors of distance and inclination move a model by a factor s on V_mod, and by V_obs ln s in these residuals. g_bar and
-A do not depend on it. So it is ln s whose moments count here.
+A do not depend on it. So V_obs takes the place of V_mod in `sigcube.model.likelihood.over_scale`, and 1 + ln s that of
+s: it is ln s whose moments count here.
 """
 
 import math
@@ -30,7 +31,7 @@ from sigcube.model.likelihood import FloatArray, sine
 from sigcube.model.record import NUDGED, Term
 from sigcube.model.vecmath import exp, log, log1p, log10
 
-__all__ = ["REGRESSION_TERMS", "error_sq", "error_sq_with_scatter", "log_scale_prior", "over_log_scale"]
+__all__ = ["REGRESSION_TERMS", "error_sq", "error_sq_with_scatter", "log_scale_prior"]
 
 _HALF_LN_10 = 1.151292546497023
 _DEGREE = 0.017453292519943295
@@ -147,30 +148,9 @@ REGRESSION_TERMS: Mapping[str, Term] = MappingProxyType(
 )
 
 
-def over_log_scale(
-    n: float, deviance: float, cross: float, square: float, shift: float, variance: float, skew: float
-) -> float:
-    """Return ln L with the model times s, integrated over ln s, of which the first three moments are known.
-
-    −2 ln L = D − τ² C²/q + ln q − P [1 − 1/(1 + λ/3)] + λ, with q = 1 + τ² S, P = C²/(S q) and λ = −κ C τ² S/q².
-
-    Of ln s, the shift is the mean, τ² the variance and κ, the skew, the third central moment over τ². S is Σ V_obs²/σ²;
-    D, Σ [Δ²/σ² + ln 2πσ²], and C, Σ V_obs Δ/σ², are those at the mean. It is exact for a Gaussian. Of κ it has the
-    first order (after Gram & Charlier), written so that it falls on both sides, with 1 + λ/3 held at ½.
-    """
-    slope = cross + shift * square
-    at_mean = deviance + shift * (2.0 * cross + shift * square)
-    stretched = variance * square
-    q = 1.0 + stretched
-    lean = -skew * slope * stretched / (q * q)
-    missed = slope * slope / (square * q)
-    gained = missed * (1.0 - 1.0 / max(1.0 + lean / 3.0, 0.5))
-    return -0.5 * (at_mean - variance * slope * slope / q + log1p(stretched) - gained + lean)
-
-
 @cache
 def log_scale_prior(*, distance: bool, inclination: bool) -> Callable[..., tuple[FloatArray, ...]]:
-    """Return the function that makes what `over_log_scale` takes of the systems from their variables.
+    """Return the function that makes what `over_scale` takes of the systems from their variables.
 
     These are the moments of ln s = ½ ln(D'/D) + ln(sin i'/sin i), with Gaussian D' > 0 and i'.
     """

@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal, norm
 from sigcube.cube import pack
 from sigcube.engine import PointTerms
 from sigcube.kernels import KERNELS
-from sigcube.model import normal_regression
+from sigcube.model import likelihood, normal_regression
 from sigcube.model.frames import FRAMES, variables_of
 from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
@@ -205,7 +205,7 @@ def test_its_sums_are_the_integral_over_a_factor_on_the_model(seed: int, n: int,
     )
     covariance = np.diag(sigma**2) + tau**2 * np.outer(o, o)
     expected = multivariate_normal(-shift * o, covariance).logpdf(residuals)
-    found = normal_regression.over_log_scale(float(n), *sums, shift, tau**2, 0.0)
+    found = likelihood.over_scale(float(n), *sums, shift, tau**2, 0.0)
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
@@ -235,9 +235,7 @@ def test_the_skew_of_the_scale_is_known_to_first_order(deviation: float) -> None
     moved = of_distance[:, np.newaxis] + of_inclination
     log_l = -0.5 * (moved * (2.0 * cross + moved * square))
     expected = log_l.max() + np.log(weight @ np.exp(log_l - log_l.max()) @ weight)
-    found, gaussian = (
-        normal_regression.over_log_scale(9.0, 0.0, cross, square, shift, variance, each) for each in (skew, 0.0)
-    )
+    found, gaussian = (likelihood.over_scale(9.0, 0.0, cross, square, shift, variance, each) for each in (skew, 0.0))
     assert 2.0 * abs(found - expected) < abs(gaussian - expected)
 
 

@@ -82,7 +82,7 @@ def sorted_out(found: xr.Dataset) -> Iterator[str]:
     yield f"Of {n} comparisons × {systems} galaxies = {n * systems:,}, |Δ ln L| is above {beyond} in\n\n"
     yield "".join(f"- {total[each]:,} with errors {error_model(*each)}\n" for each in ERROR_MODELS)
     at_most = [str(i + 1) for i in range(n) if outside[last][i] <= systems // 20]
-    yield f"\nAt most a twentieth of the galaxies are decided under the last in comparisons {', '.join(at_most)}.\n\n"
+    yield f"\nAt most a twentieth of the galaxies are decided with the last in comparisons {', '.join(at_most)}.\n\n"
     groups = {
         "The sum prefers the same model under all four": [
             i

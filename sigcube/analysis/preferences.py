@@ -53,7 +53,7 @@ def preferences(
         The priors of amplitudes above zero, and of lengths: under "correlated", L of each system and model is
         integrated over them.
     beyond : float
-        The |Δ ln L| beyond which a system speaks for one of the two models.
+        The size of Δ ln L beyond which a system speaks for one of the two models.
     standard_errors : float
         A sum of differences beyond so many of its standard errors is a preference.
 
@@ -64,7 +64,7 @@ def preferences(
         system, and its ``quantiles`` over systems. Errors of points are "white"; "correlated", L of each system and
         model integrated over amplitude and length; and "common", correlated with the one amplitude and length that
         fit all systems under both models best. Of each: ``wins_first`` and ``wins_second``, numbers of systems;
-        ``median_size``, the median of |Δ ln L|; ``beyond_first`` and ``beyond_second``, numbers of systems with Δ ln L
+        ``median_size``, the median of its size; ``beyond_first`` and ``beyond_second``, numbers of systems with Δ ln L
         beyond what was asked; ``total_difference``, the sum over systems, and ``total_error``, its standard error, √n
         times the standard deviation (Vehtari, Gelman & Gabry 2017, eq. 24): where the parameters of a system are its
         own and integrated over, this is the difference of elpd when systems are left out. ``preferred``, "first" or

@@ -53,6 +53,23 @@ print(counter.compiled, digest)
 """
 )
 
+# Tables over several inner axes, whose `reshape` stays a call of one of Numba's functions.
+TABLES = (
+    COUNTED
+    + """
+import hashlib
+from sigcube.readers.mock import mock_survey
+from tests.engine.test_previous import AXES, SPEC
+from tests.sweeping import planned, whole
+
+cube = mock_survey(n_galaxies=4, seed=4, points=(5, 9))
+for names in ORDERS:
+    found = whole(*planned(cube, axes={name: AXES[name] for name in names}, **SPEC))
+    print(hashlib.sha256(b"".join(found[name].tobytes() for name in sorted(found))).hexdigest(), end=" ")
+print(counter.compiled)
+"""
+)
+
 OWN = (
     COUNTED
     + """
@@ -187,6 +204,19 @@ def test_functions_of_one_name_from_two_processes_are_not_mistaken_for_each_othe
         run(script.replace("STEPS", f"[{step}]"), folder=tmp_path)
     both = run(script.replace("STEPS", "[1.0, 5.0]"), folder=tmp_path)
     assert both == ["1.0", "3.0", "5.0", "5.0", "7.0", "9.0", "0"]
+
+
+@pytest.mark.slow
+def test_loops_with_tables_from_two_processes_have_the_same_bits_in_a_third(tmp_path: Path) -> None:
+    orders = [("upsilon_disk", "ell", "A"), ("A", "ell", "upsilon_disk")]
+    digests = []
+    for order in orders:
+        digest, compiled_here = run(TABLES.replace("ORDERS", repr([order])), folder=tmp_path / "c")
+        assert int(compiled_here) > 0
+        digests.append(digest)
+    for together in (orders, orders[::-1]):
+        found = run(TABLES.replace("ORDERS", repr(together)), folder=tmp_path / "c")
+        assert found == [*(digests[orders.index(order)] for order in together), "0"]
 
 
 def test_what_is_loaded_can_be_called_by_what_is_compiled(folder: Path) -> None:

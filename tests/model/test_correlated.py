@@ -41,27 +41,36 @@ def loglike(cube: xr.Dataset, errors: Mapping[str, Any], *, sample: str = "unfla
 
 
 def dense(
-    cube: xr.Dataset, galaxy: str, a: float, ell: float, errors: Mapping[str, Any], scatter: float = 0.0, **model: float
+    cube: xr.Dataset, a: float, ell: float, errors: Mapping[str, Any], scatter: float = 0.0, **model: float
+) -> dict[str, float]:
+    """ln L of each galaxy of a selected cube, from its whole covariance matrix."""
+    predicted = sigcube.kernels["sigma"].predict(cube, **model).transpose("galaxy", ...).values
+    columns = {str(name): cube[name].transpose("galaxy", ...).values for name in cube.data_vars}
+    return {
+        str(galaxy): _dense(
+            {name: values[i] for name, values in columns.items()}, predicted[i], a, ell, errors, scatter
+        )
+        for i, galaxy in enumerate(cube.galaxy.values)
+    }
+
+
+def _dense(
+    one: Mapping[str, Any], predicted: np.ndarray, a: float, ell: float, errors: Mapping[str, Any], scatter: float
 ) -> float:
-    """ln L of one galaxy of a selected cube, from its whole covariance matrix."""
-    one = cube.sel(galaxy=[galaxy])
-    predicted = sigcube.kernels["sigma"].predict(one, **model).values[0]
     kept = np.isfinite(predicted)
-    v, x = predicted[kept], one.r.values[0][kept]
+    v, x = predicted[kept], one["r"][kept]
     if errors["correlation"] == "scale_length":
-        x = x / float(one.r_disk[0])
-    sigma = np.maximum(one.e_v_obs.values[0][kept], 0.1)
+        x = x / one["r_disk"]
+    sigma = np.maximum(one["e_v_obs"][kept], 0.1)
     covariance = np.diag(sigma**2 + (v * scatter * np.log(10.0) / 2.0) ** 2)
     covariance += a**2 * np.exp(-np.abs(x[:, np.newaxis] - x) / ell)
     marginalised = [name for name in ("distance", "inclination") if errors.get(name)]
+    if not marginalised:
+        return scaled_density(v, one["v_obs"][kept], covariance)
     of_scale = scale_prior(distance="distance" in marginalised, inclination="inclination" in marginalised)
-    given = [one[name].values for each in marginalised for name in (each, f"e_{each}")]
-    prior = (
-        dict(zip(("shift", "variance", "skew"), (float(each[0]) for each in of_scale(*given)), strict=True))
-        if given
-        else {}
-    )
-    return scaled_density(v, one.v_obs.values[0][kept], covariance, **prior)
+    given = [np.array([one[name]]) for each in marginalised for name in (each, f"e_{each}")]
+    shift, variance, skew = (float(each[0]) for each in of_scale(*given))
+    return scaled_density(v, one["v_obs"][kept], covariance, shift=shift, variance=variance, skew=skew)
 
 
 CASES = [
@@ -85,8 +94,8 @@ def test_it_is_that_of_the_whole_matrix(sparc_cube: xr.Dataset, errors: dict[str
     fixed = {"correlation_amplitude": a, "correlation_length": ell}
     found = loglike(sparc_cube, errors, sample="paper171", fixed=fixed, axes={"A": [0.8, 1.17]})
     chosen = select(sparc_cube, sample="paper171")
-    expected = [dense(chosen, str(name), a, ell, errors, A=1.17) for name in found.galaxy.values]
-    np.testing.assert_allclose(found.sel(A=1.17), expected, rtol=1e-12)
+    expected = dense(chosen, a, ell, errors, A=1.17)
+    np.testing.assert_allclose(found.sel(A=1.17), [expected[name] for name in found.galaxy.values], rtol=1e-12)
 
 
 def test_on_any_place_of_the_axes_it_is_that_of_the_whole_matrix(survey: xr.Dataset) -> None:
@@ -100,11 +109,11 @@ def test_on_any_place_of_the_axes_it_is_that_of_the_whole_matrix(survey: xr.Data
     xr.testing.assert_identical(inner, outer.transpose(*inner.dims))
     cases = {"correlation_amplitude": ("case", a), "correlation_length": ("case", [8.0, 0.5, 8.0])}
     listed = loglike(survey, errors, axes={**cases, "A": ("case", [1.17, 1.17, 0.8])})
+    whole = {(i, j): dense(chosen, a[i], ell[j], errors, scatter=0.1, A=1.17) for i, j in np.ndindex(3, 2)}
     for name in map(str, chosen.galaxy.values):
         one = inner.sel(galaxy=name)
-        for i, j in np.ndindex(3, 2):
-            expected = dense(chosen, name, a[i], ell[j], errors, scatter=0.1, A=1.17)
-            np.testing.assert_allclose(one.values[i, 1, j], expected, rtol=1e-12)
+        for (i, j), expected in whole.items():
+            np.testing.assert_allclose(one.values[i, 1, j], expected[name], rtol=1e-12)
         expected_list = [one.values[0, 1, 1], one.values[1, 1, 0], one.values[2, 0, 1]]
         np.testing.assert_array_equal(listed.sel(galaxy=name), expected_list)
 
@@ -136,15 +145,14 @@ def test_points_at_one_radius_share_the_process(survey: xr.Dataset) -> None:
     found = loglike(double, RADIUS, fixed=HELD, axes={"A": [1.17]})
     chosen = select(double, sample="unflagged")
     name = str(double.galaxy.values[2])
-    np.testing.assert_allclose(found.sel(galaxy=name), [dense(chosen, name, 5.0, 3.0, RADIUS, A=1.17)], rtol=1e-12)
+    np.testing.assert_allclose(found.sel(galaxy=name), [dense(chosen, 5.0, 3.0, RADIUS, A=1.17)[name]], rtol=1e-12)
 
 
 def test_one_point_alone_has_both_variances(survey: xr.Dataset) -> None:
     nearest = float(survey.r.isel(galaxy=1).min())
     found = loglike(survey, RADIUS, where=f"r <= {nearest}", fixed=HELD, axes={"A": [1.17]})
     chosen = select(survey, sample="unflagged", where=f"r <= {nearest}")
-    for name in map(str, found.galaxy.values):
-        expected = dense(chosen, name, 5.0, 3.0, RADIUS, A=1.17)
+    for name, expected in dense(chosen, 5.0, 3.0, RADIUS, A=1.17).items():
         np.testing.assert_allclose(found.sel(galaxy=name), [expected], rtol=1e-12)
 
 

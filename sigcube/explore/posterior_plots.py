@@ -38,7 +38,7 @@ def marginal_figure(post: xr.Dataset, name: str) -> Any:
         names = [str(value) for value in coord.values]
         plot = style.figure_by_name(names, x_axis_label=f"probability of {name}", x_range=(0.0, 1.0))
         columns = {"y": list(range(len(names))), "p": density.values, "middle": 0.5 * density.values, "name": names}
-        source, look = ColumnDataSource(columns), {"color": style.LINES[0], "line_color": None}
+        source, look = ColumnDataSource(columns), {"color": style.LINES[0], "line_color": None, "name": "a"}
         bars = plot.rect(x="middle", y="y", width="p", height=0.6, source=source, **look)
         style.hover(plot, bars, [(name, "@name"), ("probability", "@p{0.0000}")])
         return plot
@@ -48,7 +48,7 @@ def marginal_figure(post: xr.Dataset, name: str) -> Any:
     log = _is_log(x)
     plot = style.figure(
         height=_HEIGHT,
-        x_axis_label=style.shorten(style.with_unit(name, style.unit_of(coord)), style.FITS),
+        x_axis_label=style.fitted(name, style.unit_of(coord), style.FITS),
         y_axis_label="density",
         x_axis_type="log" if log else "linear",
     )
@@ -62,11 +62,11 @@ def marginal_figure(post: xr.Dataset, name: str) -> Any:
         inside = (fine_x >= low) & (fine_x <= high)
         source = ColumnDataSource({"x": fine_x[inside], "y": fine_y[inside]})
         plot.varea("x", 0.0, "y", source=source, fill_color=colour)
-    line = plot.line(
-        "x", "y", source=ColumnDataSource({"x": fine_x, "y": fine_y}), line_width=2.2, color=style.LINES[0]
-    )
-    dots = plot.scatter("x", "y", source=ColumnDataSource({"x": x, "y": y}), size=4, color=style.INK)
-    style.hover(plot, dots, [(name, "@x{0.[0000]}"), ("density", "@y{0.[0000]}")])
+    # Named after their colours, which the explorer changes in the dark.
+    fine = ColumnDataSource({"x": fine_x, "y": fine_y})
+    line = plot.line("x", "y", source=fine, line_width=2.2, color=style.LINES[0], name="a")
+    dots = plot.scatter("x", "y", source=ColumnDataSource({"x": x, "y": y}), size=4, color=style.INK, name="ink")
+    style.hover(plot, dots, [(name, "@x{%.4g}"), ("density", "@y{%.4g}")])
     plot.add_layout(Span(location=float(row["median"]), dimension="height", line_color=style.INK, line_dash="dashed"))
     plot.y_range.start = 0.0
     line.level = "glyph"
@@ -82,7 +82,7 @@ def pair_figure(post: xr.Dataset, one: str, other: str) -> Any:
     x, y = (post[name].values[order] for name, order in zip((one, other), orders, strict=True))
     fine_x, fine_y, density = _refined_pair(x, y, joint.values[np.ix_(*orders)])
     levels = _levels_of(fine_x, fine_y, density, post["level"].values.tolist())
-    labels = [style.shorten(style.with_unit(name, style.unit_of(post[name])), style.FITS) for name in (one, other)]
+    labels = [style.fitted(name, style.unit_of(post[name]), style.FITS) for name in (one, other)]
     types = ["log" if _is_log(values) else "linear" for values in (x, y)]
     plot = style.figure(
         height=_HEIGHT,
@@ -103,7 +103,7 @@ def pair_figure(post: xr.Dataset, one: str, other: str) -> Any:
         plot.contour(fine_x, fine_y, density.T, levels=edges, fill_color=list(_BANDS), line_color=style.LINES[0])
     best = ColumnDataSource({"x": [float(post[f"best_{one}"])], "y": [float(post[f"best_{other}"])]})
     dot = plot.scatter("x", "y", source=best, size=9, **style.MARKER)
-    style.hover(plot, dot, [(one, "@x{0.[0000]}"), (other, "@y{0.[0000]}")])
+    style.hover(plot, dot, [(one, "@x{%.4g}"), (other, "@y{%.4g}")])
     return plot
 
 

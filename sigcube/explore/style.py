@@ -1,6 +1,7 @@
 """The look that all figures and menus share: fonts, colours, ticks, titles with units."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -21,6 +22,7 @@ __all__ = [
     "buttons",
     "figure",
     "figure_by_name",
+    "fitted",
     "hover",
     "is_synthetic",
     "legend_above",
@@ -80,6 +82,7 @@ _LEGEND_CSS = """
   width: auto; height: auto; }
 .bk-item { max-width: 100%; } .bk-label { white-space: normal; overflow-wrap: anywhere; }
 """
+_PRINTED = re.compile(r"(@\w+){%")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MENU_CSS = f"""
 :host {{ font-family: {FONT}; font-size: 14px; color: {INK}; }}
@@ -145,11 +148,16 @@ def legend_above(plot: Any) -> None:
 
 
 def hover(plot: Any, renderer: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> None:
-    """Show a tooltip where the mouse points at what a renderer draws: names, and templates of Bokeh, all plain text."""
+    """Show a tooltip where the mouse points at what a renderer draws: names, and templates of Bokeh, all plain text.
+
+    A template such as ``@x{%.4g}`` holds numbers of any size.
+    """
     from bokeh.models import HoverTool
 
     escaped = [(name, escape(template, quote=False)) for name, template in tooltips]
-    plot.add_tools(HoverTool(renderers=[renderer], tooltips=escaped, **options))
+    printed = {column: "printf" for _, template in tooltips for column in _PRINTED.findall(template)}
+    formatters = {**printed, **options.pop("formatters", {})}
+    plot.add_tools(HoverTool(renderers=[renderer], tooltips=escaped, formatters=formatters, **options))
 
 
 def plain_ticks(axis: Any, *, steps: tuple[int, ...] = (1, 2, 5)) -> None:
@@ -270,6 +278,17 @@ def pretty_unit(unit: str) -> str:
 def with_unit(text: str, unit: str) -> str:
     """Add a unit in brackets, if there is one."""
     return f"{text} [{pretty_unit(unit)}]" if unit else text
+
+
+def fitted(text: str, unit: str, most: int) -> str:
+    """Add a unit in brackets, and cut the text before it if both are too long for their place.
+
+    Examples
+    --------
+    >>> fitted("scale length of the stellar disc", "kpc", 20), fitted("inclination", "", 20)
+    ('scale length… [kpc]', 'inclination')
+    """
+    return with_unit(shorten(text, most - len(with_unit("", unit))), unit)
 
 
 def value_title(variable: xr.DataArray) -> str:

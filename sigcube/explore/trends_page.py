@@ -90,7 +90,7 @@ def _draw(values: xr.DataArray, variable: xr.DataArray, title: str) -> Any:
     x, y = variable.values.astype(np.float64), values.values.astype(np.float64)
     both = np.isfinite(x) & np.isfinite(y)
     wide = bool((x[both] > 0).all() and x[both].max() > _WIDE * x[both].min())
-    label = style.shorten(style.with_unit(_named(variable), style.unit_of(variable)), _FITS)
+    label = style.fitted(_named(variable), style.unit_of(variable), _FITS)
     plot = style.figure(
         height=300,
         x_axis_type="log" if wide else "linear",
@@ -101,7 +101,7 @@ def _draw(values: xr.DataArray, variable: xr.DataArray, title: str) -> Any:
     names = values[dim].values.astype(str)[both]
     source = ColumnDataSource({"x": x[both], "y": y[both], "name": names})
     dots = plot.scatter("x", "y", source=source, size=6, color=style.LINES[0], alpha=0.55, line_color=None)
-    style.hover(plot, dots, [(dim, "@name"), ("property", "@x{0.[000]}"), ("value", "@y{0.[000]}")])
+    style.hover(plot, dots, [(dim, "@name"), ("property", "@x{%.4g}"), ("value", "@y{%.4g}")])
     middle = ColumnDataSource(dict(zip(("x", "y"), _medians(x[both], y[both]), strict=True)))
     plot.line("x", "y", source=middle, line_color=style.INK, line_width=2)
     plot.scatter("x", "y", source=middle, size=6, color=style.INK)

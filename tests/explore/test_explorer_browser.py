@@ -198,6 +198,70 @@ def test_a_view_is_changed_in_every_way(browser: Live, address: str, explorer: E
     assert browser.console == []
 
 
+# Counts what a drag has Bokeh do; the places of A in the order in which the page is told of them.
+COUNT = """
+(() => {
+  const whole = [...Bokeh.documents[0]._all_models.values()].find(
+    (m) => m.type === "Figure" && m.renderers.some((r) => r.data_source === named("curves")));
+  const {canvas_view} = Bokeh.index.find_one(whole);
+  window.count = {below: 0, above: 0}; window.told = []; window.most = 0;
+  for (const [name, layer] of [["below", canvas_view.primary], ["above", canvas_view.overlays]]) {
+    const prepare = layer.prepare;
+    layer.prepare = function () { window.count[name] += 1; return prepare.call(layer); };
+  }
+  window.samples = () => deep(canvas_view.el).filter((e) => e.localName === "canvas");
+  window.first = samples();
+  const marks = named("map").renderers.find((r) => r.level === "overlay").data_source;
+  marks.properties.data.change.connect(() => told.push(marks.data.x[0]));
+  const turns = named("turns");
+  turns.properties.data.change.connect(() => {
+    window.most = Math.max(most, turns.data.sent[0] - turns.data.drawn[0]);
+  });
+})()
+"""
+TIPS = "deep(document).filter((e) => e.classList.contains('bk-Tooltip')).length"
+
+
+def test_a_drag_draws_the_newest_place_and_paints_what_changes_alone(browser: Live, address: str) -> None:
+    load(browser, address)
+    left, top, width, height = browser.eval("frameOf(named('map'))")
+    first, y = left + 5, top + height / 2
+    # What is below the pointer is said, until a button is held.
+    browser.mouse("moved", first, y)
+    browser.wait(f"{TIPS} > 0")
+    browser.settle(quiet=0.6)
+    browser.eval(COUNT)
+    browser.mouse("pressed", first, y)
+    steps = 40
+    for step in range(1, steps + 1):
+        browser.mouse("moved", first + (width - 10) * step / steps, y, held=True)
+    browser.wait(f"{TIPS} === 0")
+    browser.wait("told.length > 1 && named('turns').data.sent[0] === named('turns').data.drawn[0]")
+    browser.mouse("released", left + width - 5, y)
+    browser.settle(quiet=0.6)
+    name = view(browser)["x"]
+    # The end of the drag is drawn, no place after one that is farther along, and one change at a time.
+    told = browser.eval("told")
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(float(view(browser)[f"a.{name}"]))
+    assert told[-1] > AXES[name][-1] * 0.9
+    assert browser.eval("most") == 1
+    # Axes, grid, legend and what is measured stay as they are painted.
+    count = browser.eval("count")
+    assert count["below"] == 0
+    assert count["above"] > 1
+    assert browser.eval("samples().every((e, i) => e === first[i])")
+    assert browser.console == []
+
+
+def test_the_address_is_in_the_address_alone(browser: Live, address: str) -> None:
+    load(browser, address)
+    browser.click(*browser.eval("(([x, y, w, h]) => [x + 0.3 * w, y + 0.3 * h])(frameOf(named('map')))"))
+    browser.wait("location.search.includes('a.A')")
+    shown = "deep(document).filter((e) => e.textContent.startsWith('metric=') && e.getClientRects().length)"
+    assert browser.eval(f"{shown}.length") == 0
+
+
 def test_what_an_address_cannot_be_is_said(browser: Live, address: str) -> None:
     load(browser, f"{address}?metric=nothing")
     assert browser.eval("said().some((text) => text.includes(\"there is no metric 'nothing'\"))")

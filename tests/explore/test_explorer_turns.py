@@ -31,7 +31,6 @@ class Browser:
         )
         self.turns.source.on_change("data", lambda _, __, new: self._take(new))
         self.turns.draw()
-        self.turns.live = True
 
     @property
     def unanswered(self) -> list[int]:
@@ -79,6 +78,15 @@ def test_a_page_that_never_answers_is_not_waited_for(acts: list[str]) -> None:
         browser.act(act)
     assert browser.drawn[-1] == browser.view
     assert browser.rests[-1:] == [browser.view]
+
+
+def test_what_came_with_the_page_is_not_waited_for() -> None:
+    browser = Browser()
+    browser.act("calm")
+    assert (browser.rests, browser.sent) == ([0], [])
+    browser.act("ask")
+    browser.act("tick")
+    assert (browser.drawn, browser.sent) == ([0, 1], [1])
 
 
 def test_of_changes_that_come_while_one_is_drawn_the_last_is_drawn() -> None:

@@ -253,6 +253,8 @@ class RelationFigure:
         titles = ("log₁₀ g of the baryons [m/s²]", "log₁₀ g [m/s²]")
         reach = {"x_range": rounded_span(columns["x"]), "y_range": rounded_span(columns["observed"])}
         self.plot = style.figure(height=height, **_ZOOM, x_axis_label=titles[0], y_axis_label=titles[1], **reach)
+        # Beside two other figures there is no place for more.
+        self.plot.xaxis.ticker.desired_num_ticks = 4
         self.source = source_of(**columns)
         finite = columns["x"][np.isfinite(columns["x"])]
         ends = [float(finite.min()), float(finite.max())] if finite.size else [-13.0, -9.0]

@@ -70,6 +70,10 @@ _FOLD = """
 """
 
 
+# A table that wants more [pixels] has to be scrolled on a small screen.
+_WIDEST, _SCROLL_BAR = 860, 16
+
+
 def _sheet(css: str) -> Any:
     from bokeh.models import InlineStyleSheet
 
@@ -239,9 +243,12 @@ def small_table(table: CardTable) -> Any:
     widths = [
         min(320, 30 + 8 * max([len(head), *(len(line[i]) for line in cells[:50])])) for i, head in enumerate(heads)
     ]
-    return table_view(
-        source, list(zip(names, heads, widths, strict=True)), height=min(480, 32 + 24 * max(1, len(cells)))
-    )
+    columns = list(zip(names, heads, widths, strict=True))
+    made = table_view(source, columns, height=min(480, 32 + 24 * max(1, len(cells))))
+    if sum(widths) > _WIDEST:
+        # It is scrolled; squeezed, it would show half of its numbers.
+        made.update(autosize_mode="none", height=made.height + _SCROLL_BAR)
+    return made
 
 
 def _text(cell: str | Link | Heat) -> str:
@@ -250,6 +257,8 @@ def _text(cell: str | Link | Heat) -> str:
 
 def paint(models: Sequence[Any], theme: str) -> None:
     """Give figures the colours of a theme; a renderer is named after the colour that it has."""
+    from bokeh.models import Span
+
     colours = COLOURS[theme]
     for plot in models:
         for axis in plot.axis:
@@ -259,6 +268,8 @@ def paint(models: Sequence[Any], theme: str) -> None:
         plot.toolbar.autohide = True
         for legend in plot.legend:
             legend.label_text_color = colours["ink"]
+        for line in [each for each in plot.center if isinstance(each, Span)]:
+            line.line_color = colours["ink"]
         for bar in [each for each in plot.below + plot.right if hasattr(each, "color_mapper")]:
             bar.title_text_color, bar.major_label_text_color = colours["ink"], colours["soft"]
             bar.background_fill_color = None

@@ -136,7 +136,7 @@ class ExplorerPage:
 
     def go_live(self) -> None:
         """Take it that the page is shown from now on: what its lines say is sent to it."""
-        self._lines.live = self._turns.live = True
+        self._lines.live = True
 
     def go_to_best(self) -> None:
         """Move to the best point of the grid by the summary that is shown."""

@@ -44,8 +44,10 @@ class Turns:
 
         self._draw, self._rest = draw, rest
         self._later, self._calm, self._overdue = later, calm, overdue
-        #: Whether a change waits for its turn; whether there is a page already that would answer.
-        self.waiting = self.live = False
+        #: Whether a change waits for its turn.
+        self.waiting = False
+        # Who asks for a change has a page that answers; what was drawn before came with the page.
+        self._is_there = False
         self._rest_waits = False
         self._sent = self._drawn = 0
         #: What has to be among the models of the page: the number of the change sent last, and of that drawn last.
@@ -55,6 +57,7 @@ class Turns:
 
     def want(self) -> None:
         """Ask for the newest view to be drawn."""
+        self._is_there = True
         if self._later is None:
             self.draw()
         elif not self.waiting:
@@ -86,7 +89,7 @@ class Turns:
                 self._send()
 
     def _send(self) -> None:
-        if self._overdue is None or not self.live:
+        if self._overdue is None or not self._is_there:
             return
         number = self._sent = self._sent + 1
         self.source.data = {"sent": [number], "drawn": [self._drawn]}

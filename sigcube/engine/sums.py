@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,12 @@ def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., 
 
 
 def evaluate_sums(
-    model: BoundModel, packed: Packed, swept: Mapping[str, FloatArray], *, order: tuple[str, ...] | None = None
+    model: BoundModel,
+    packed: Packed,
+    swept: Mapping[str, FloatArray],
+    *,
+    order: tuple[str, ...] | None = None,
+    room: FloatArray | None = None,
 ) -> dict[str, FloatArray]:
     """Add up a model's targets over the points of each system.
 
@@ -62,6 +68,8 @@ def evaluate_sums(
         Values of each swept parameter, each of shape ``(length of its dimension,)``.
     order : tuple of str, optional
         The model's dimensions, outermost first. The last one vectorises, so it should be long.
+    room : ndarray, shape (number of targets, at least number of sums of one), optional
+        Where the sums go, so that memory is taken once for many calls.
 
     Returns
     -------
@@ -72,7 +80,11 @@ def evaluate_sums(
     order = model.dims if order is None else order
     lengths = {dim: swept[name].size for name, dim in model.swept}
     shape = (packed.n_systems, *(lengths[dim] for dim in order or ()))
-    sums = {name: np.empty(shape if order else (*shape, 1)) for name in graph.targets}
+    room = np.empty((len(graph.targets), prod(shape))) if room is None else room
+    sums = {
+        name: part[: prod(shape)].reshape(shape if order else (*shape, 1))
+        for name, part in zip(graph.targets, room, strict=True)
+    }
     axes = dict(model.swept)
     fixed = dict(model.fixed)
     compile_loop(model, order, lengths)(

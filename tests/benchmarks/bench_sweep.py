@@ -31,6 +31,7 @@ __all__ = ["WORKERS", "run", "sweep_of", "timed"]
 WORKERS = 2
 # Grid points of a sweep: some along g_dagger, times this many along xi_scale, times as many along A.
 INNER = 100
+TILE = INNER * INNER
 MIB = 2**20
 
 
@@ -104,13 +105,13 @@ def _evaluate(plan: Plan, packed: Packed, orders: Connection) -> None:
         start = perf_counter()
         for _ in range(tiles):
             evaluate_sums(plan.sections[0].model, packed, tile_of(plan))
-        orders.send(tiles * 40 * INNER * packed.n_points / (perf_counter() - start))
+        orders.send(tiles * TILE * packed.n_points / (perf_counter() - start))
 
 
 def tile_of(plan: Plan) -> dict[str, np.ndarray]:
-    """Return the parameters of 4,000 grid points: what the engine computes at a time."""
+    """Return the parameters of one tile: what the engine computes at a time."""
     axes = {axis.name: axis.array for axis in plan.spec.grid.axes}
-    return {"g_dagger": axes["g_dagger"][:1], "xi_scale": axes["xi_scale"][:40], "A": axes["A"]}
+    return {"g_dagger": axes["g_dagger"][:1], "xi_scale": axes["xi_scale"], "A": axes["A"]}
 
 
 def run(cube: xr.Dataset, folder: Path, *, quick: bool) -> tuple[list[Part], dict[str, float]]:
@@ -123,10 +124,10 @@ def run(cube: xr.Dataset, folder: Path, *, quick: bool) -> tuple[list[Part], dic
         cold = timed(small, folder / "cold.zarr", client)
         rates, found, summaries = [], [], []
         for _ in range(rounds):
-            rates.append(engines.rate(tiles=50))
+            rates.append(engines.rate(tiles=20))
             found.append(timed(sweep, folder / "sweep.zarr", client))
             summaries.append(timed(short, folder / "short.zarr", client))
-        rates.append(engines.rate(tiles=50))
+        rates.append(engines.rate(tiles=20))
         longest = timed(long, folder / "long.zarr", client)
     plan = sweep.plan(probe=False)
     best = min(found, key=lambda each: each.seconds)
@@ -195,9 +196,9 @@ def _steps(plan: Plan, packed: Packed, path: str) -> Iterator[tuple[str, float]]
     block, engine = plan.blocks[0], Engine(plan, packed)
     rms = plan.spec.metrics[0]
     counts = np.diff(packed.offsets).astype(float)
-    tiles = ceil(block.size / (40 * INNER))
+    tiles = ceil(block.size / TILE)
     sums = evaluate_sums(plan.sections[0].model, packed, tile_of(plan))["residual_sq"].reshape(packed.n_systems, -1)
-    scale = block.size / (40 * INNER) / tiles
+    scale = block.size / TILE / tiles
 
     def spent(call: Callable[[], object], times: int = 1) -> float:
         call()

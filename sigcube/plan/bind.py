@@ -83,9 +83,10 @@ def plan_cube(
     shown_too = ("r",) if f"r{QUOTED}" in variables else ()
     packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too))
     packed = replace(packed, properties={n: each for n, each in packed.properties.items() if not n.endswith(QUOTED)})
-    _check_known(sections, packed, kind_of(cube).system_dim)
     if said := [each for each in (describe_errors(spec, packed), describe_g_bar(spec, sections, packed)) if each]:
         origin["errors"] = "; ".join(said)
+    # After what errors need of systems, which say more.
+    _check_known(sections, packed, kind_of(cube).system_dim)
     check_scaling(spec, sections, packed)
     origin |= {"n_systems": packed.n_systems, "n_points": packed.n_points}
     titles = ", ".join(kernel.title for kernel in spec.kernels)

@@ -67,6 +67,7 @@ VERBS = (
     "trends",
     "posterior",
     "compare",
+    "preferences",
     "map",
     "explore",
     "fit",

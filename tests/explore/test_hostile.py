@@ -271,6 +271,7 @@ SHOWN = {
     "cluster": ["synthetic", "S0", "sample", "file", "own"],
     "landmark": ["S0", "text", "sample", "about"],
     "population": ["sample", "own"],
+    "halo": ["sample", "own", "file"],
     "comparison": ["S0", "a", "b", "head", "&gt;number", "link", "cell", "card", "text", "note", "said", "t", "s"],
     "index": ["synthetic", "missing", "dataset", "citation"],
     "map": ["subtitle", "xi_scale", "window", "k", "A", "power", "exponent", "rms_mean", "win_rate", "mark", "kernel"],
@@ -391,7 +392,10 @@ def test_no_text_of_a_file_becomes_an_element_or_runs(pages: Mapping[str, Path],
         assert seen["width"] == 400, name
     hovered = {name: (seen["tips"] > 0, seen["hostile_tips"] > 0) for name, seen in said.items() if seen["tips"]}
     named = dict.fromkeys(
-        ("galaxy", "cluster", "landmark", "comparison", "map", "curve", "many labels", "fit", "posterior", "models"),
+        (
+            *("galaxy", "cluster", "landmark", "comparison", "map", "curve", "many labels", "fit"),
+            *("posterior", "models", "preferences"),
+        ),
         (True, True),
     )
     assert hovered == {**named, "star": (True, False)}

@@ -1,3 +1,4 @@
+const {image: [pixels], xs: [xs], ys: [ys], px: [px], py: [py]} = image.data_source.data;
 const nearest = (values, at) => {
   let best = 0;
   values.forEach((value, i) => { if (Math.abs(value - at) < Math.abs(values[best] - at)) best = i; });
@@ -7,4 +8,4 @@ const show = (number) => Number.isFinite(number) ? String(Number(number.toPrecis
 const i = nearest(xs, special_vars.x), j = nearest(ys, special_vars.y);
 if (what === "x") return show(xs[i]);
 if (what === "y") return show(ys[j]);
-return show(image.data_source.data.image[0][py.indexOf(j) * px.length + px.indexOf(i)]);
+return show(pixels[py.indexOf(j) * px.length + px.indexOf(i)]);

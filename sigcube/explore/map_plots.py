@@ -15,7 +15,6 @@ from sigcube.explore.result_data import ResultAxis, ResultView, Slice, compact, 
 
 __all__ = [
     "Mark",
-    "axis_lists",
     "colour_limits",
     "draw_image",
     "draw_map",
@@ -81,8 +80,7 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
     bar = ColorBar(color_mapper=mapper, title=bar_title, height=14, **style.COLOUR_BAR)
     plot.add_layout(bar, "below")
     parts = {
-        **axis_lists(x, y),
-        "image": draw_image(plot, first.z, x, y, mapper)[0],
+        "image": draw_image(plot, first.z, x, y, mapper),
         "values": compact(np.concatenate([each.z.ravel() for each in slices])),
         "mapper": mapper,
         "bar": bar,
@@ -97,33 +95,35 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
     return plot, parts
 
 
-def draw_image(plot: Any, z: Any, x: ResultAxis, y: ResultAxis, mapper: Any) -> tuple[Any, list[Any]]:
-    """Draw values of shape ``(y, x)`` as an image with tooltips; return it, and what reads its values for these."""
+def draw_image(plot: Any, z: Any, x: ResultAxis, y: ResultAxis, mapper: Any) -> Any:
+    """Draw values of shape ``(y, x)`` as an image with tooltips, and return it."""
     from bokeh.models import ColumnDataSource, CustomJSHover
 
     source = ColumnDataSource(image_columns(z, x, y))
     image = plot.image("image", x="x", y="y", dw="dw", dh="dh", source=source, color_mapper=mapper)
     formatters = {
-        name: CustomJSHover(args={**axis_lists(x, y), "image": image, "what": what}, code=style.script("map_hover.js"))
+        name: CustomJSHover(args={"image": image, "what": what}, code=style.script("map_hover.js"))
         for name, what in (("$x", "x"), ("$y", "y"), ("$sx", "value"))
     }
     tooltips = [(x.symbol, "$x{custom}"), (y.symbol, "$y{custom}"), ("value", "$sx{custom}")]
     style.hover(plot, image, tooltips, formatters=formatters, point_policy="follow_mouse")
-    return image, list(formatters.values())
+    return image
 
 
 def image_columns(z: Any, x: ResultAxis, y: ResultAxis) -> dict[str, list[Any]]:
-    """Return the columns of an image's source."""
-    place = {"x": x.low, "y": y.low, "dw": x.high - x.low, "dh": y.high - y.low}
-    return {"image": [compact(z[np.ix_(y.pixels, x.pixels)])], **{name: [each] for name, each in place.items()}}
+    """Return the columns of an image's source: its pixels and their place, and what each of them shows.
 
-
-def axis_lists(x: ResultAxis, y: ResultAxis) -> dict[str, list[Any]]:
-    """Return the values of both axes, and which of them each pixel shows.
-
-    Tooltips read values off the grid itself, so that they are right on any spacing.
+    Tooltips read values off the grid itself, so that they are right on any spacing: `xs` and `ys` are the values of the
+    axes, `px` and `py` the index of the value that each pixel shows.
     """
-    return {"xs": x.values.tolist(), "ys": y.values.tolist(), "px": x.pixels.tolist(), "py": y.pixels.tolist()}
+    place = {"x": x.low, "y": y.low, "dw": x.high - x.low, "dh": y.high - y.low}
+    grid = {"xs": x.values, "ys": y.values, "px": x.pixels, "py": y.pixels}
+    rows = {
+        "image": compact(z[np.ix_(y.pixels, x.pixels)]),
+        **place,
+        **{name: each.tolist() for name, each in grid.items()},
+    }
+    return {name: [each] for name, each in rows.items()}
 
 
 def palette(best: str) -> list[str]:

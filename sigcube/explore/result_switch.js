@@ -5,8 +5,8 @@ const labels = place(lengths.slice(1, 1 + nLabels), chosen.slice(1, 1 + nLabels)
 const words = chosen.slice(1).map((i, axis) => `${names[axis]} = ${texts[axis][i]}`);
 title.text = titles[summary] + (words.length ? ` at ${words.join(", ")}` : "");
 if (map) {
-  const k = place(lengths, chosen), {xs, ys, px, py, values} = map;
-  const pixels = map.image.data_source.data.image[0];
+  const k = place(lengths, chosen), {values} = map;
+  const {image: [pixels], xs: [xs], ys: [ys], px: [px], py: [py]} = map.image.data_source.data;
   for (let j = 0; j < py.length; j++) {
     for (let i = 0; i < px.length; i++) pixels[j * px.length + i] = values[(k * ys.length + py[j]) * xs.length + px[i]];
   }

@@ -141,13 +141,14 @@ def _click(browser: Live) -> list[float]:
 
 def _drag(browser: Live) -> list[float]:
     left, top, width, height = browser.eval(_MAP)
-    return _dragged(browser, left + 5, top + height / 2, [(width - 10) * i / 60 for i in range(1, 61)])
+    return _dragged(browser, left + 5, top + height / 2, [(width - 10) * i / 120 for i in range(1, 121)])
 
 
 def _slide(browser: Live) -> list[float]:
     # Of the four axes that are not on the map.
     x, y = browser.eval(_HANDLES)[2]
-    return _dragged(browser, x, y, [*(2 * i for i in range(20)), *(40 - 2 * i for i in range(30))])
+    there, back = [*range(0, 80, 2)], [*range(80, -80, -2)]
+    return _dragged(browser, x, y, [*there, *back])
 
 
 def _dragged(browser: Live, x: float, y: float, steps: list[float]) -> list[float]:

@@ -7,7 +7,7 @@ import numpy as np
 from sigcube.explore import style
 from sigcube.explore.explorer.data import MapValues
 from sigcube.explore.explorer.figures import legend_of_samples, source_of
-from sigcube.explore.map_plots import axis_lists, colour_limits, draw_image, draw_overlay, image_columns, palette
+from sigcube.explore.map_plots import colour_limits, draw_image, draw_overlay, image_columns, palette
 from sigcube.explore.result_data import ResultAxis, cut_slice
 from sigcube.plan.values import PointStatus
 
@@ -32,11 +32,10 @@ class MapFigure:
         states = LinearColorMapper(palette=_STATES, low=-0.5, high=4.5)
         self._states = source_of(**image_columns(_shown_states(values), x, y))
         self.plot.image("image", x="x", y="y", dw="dw", dh="dh", source=self._states, color_mapper=states)
-        self._image, self._readers = draw_image(self.plot, values.values, x, y, self._mapper)
+        self._image = draw_image(self.plot, values.values, x, y, self._mapper)
         self.plot.add_layout(self._bar, "below")
         self._overlay = draw_overlay(self.plot, cut_slice(values.values, x.values, y.values, attrs))
         self.marks = _marks(self.plot)
-        self._lists = axis_lists(x, y)
         legend_of_samples(self.plot)
 
     def show(self, values: MapValues, attrs: Any, title: str) -> None:
@@ -51,10 +50,6 @@ class MapFigure:
         self._bar.title = title
         self._overlay["contours"].data = dict(cut.contours)
         self._overlay["best"].data = {"x": cut.best[:1], "y": cut.best[1:]}
-        if (lists := axis_lists(x, y)) != self._lists:
-            self._lists = lists
-            for reader in self._readers:
-                reader.args = {**reader.args, **lists}
 
 
 def _shown_states(values: MapValues) -> Any:

@@ -85,7 +85,8 @@ class _Commands(TyperGroup):
             stderr_console().print(Text.assemble(("error", "bold red"), f" {known}"), soft_wrap=True)
             raise typer.Exit(next(code for kind, code in _CODES.items() if isinstance(known, kind))) from None
         except KeyboardInterrupt as error:
-            stderr_console().print("interrupted; what was finished is kept, and the same command goes on from there")
+            goes_on = "interrupted; what was finished is kept, and the same command goes on from there"
+            stderr_console().print(str(error) or goes_on)
             terminated = isinstance(error, _Terminated)
             raise typer.Exit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED) from None
         finally:

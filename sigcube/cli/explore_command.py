@@ -27,4 +27,7 @@ def explore(
         if not no_browser:
             webbrowser.open(address)
 
-    serve_explorer(Explorer(result, cube), port=port, ready=ready)
+    try:
+        serve_explorer(Explorer(result, cube), port=port, ready=ready)
+    except KeyboardInterrupt as error:
+        raise type(error)("the explorer is closed") from None

@@ -36,6 +36,21 @@ def test_saving_and_opening_is_the_identity(ds: xr.Dataset, tmp_path: Path) -> N
     assert all(isinstance(name, str) for name in back.galaxy.values)
 
 
+def test_a_small_cube_has_the_files_of_a_large_one(
+    mock_cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small one is made in memory first."""
+    at_once = save_cube(mock_cube, tmp_path / "at_once.zarr")
+    monkeypatch.setattr("sigcube.cube.storage._AT_ONCE", 0)
+    on_disk = save_cube(mock_cube, tmp_path / "on_disk.zarr")
+    one, other = (
+        {each.relative_to(path): each.read_bytes() for each in path.rglob("*") if each.is_file()}
+        for path in (at_once, on_disk)
+    )
+    assert one == other
+    assert {Path(name, "zarr.json") for name in map(str, mock_cube.variables)} < one.keys()
+
+
 def test_what_was_opened_can_be_saved_again(mock_cube: xr.Dataset, tmp_path: Path) -> None:
     first = open_cube(save_cube(mock_cube, tmp_path / "one.zarr"))
     second = open_cube(save_cube(first.isel(galaxy=slice(0, 3)), tmp_path / "two.zarr"))

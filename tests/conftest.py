@@ -111,6 +111,14 @@ def mock_cube() -> xr.Dataset:
 
 
 @pytest.fixture(scope="session")
+def mock_path(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same survey on disk, for tests to copy."""
+    from sigcube.cube import save_cube
+
+    return save_cube(mock_cube, tmp_path_factory.mktemp("cubes") / "mock.zarr")
+
+
+@pytest.fixture(scope="session")
 def gaia_path(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cube of 144,000 stars on disk, made from the real files."""
     from sigcube.recipes import ingest, load_recipe

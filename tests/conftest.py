@@ -1,23 +1,28 @@
-"""Fixtures that every room's tests share."""
+"""Fixtures that every room's tests share.
+
+They import what they need themselves: the process that only hands tests to others should not wait for it.
+"""
+
+from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
-import xarray as xr
-from distributed import Client
 from hypothesis import HealthCheck, settings
 
-from sigcube.claims import Entry, evaluate_claims, load_claims
-from sigcube.cube import open_cube
-from sigcube.driver.cluster import connect
-from sigcube.readers.mock import mock_survey
-from sigcube.recipes import ingest, load_recipe
-from tests.browser import BROWSER, Shoot, open_page
+if TYPE_CHECKING:
+    import xarray as xr
+    from distributed import Client
+
+    from sigcube.claims import Entry
+    from tests.browser import Shoot
 
 # A machine that is busy with other things makes no example wrong.
 for profile, max_examples in (("sigcube", 30), ("quick", 15)):
@@ -32,6 +37,26 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(200_000, 50, 100)
     assert config.cache is not None
     os.environ["SIGCUBE_COMPILED"] = str(config.cache.mkdir("compiled"))
+    _keep_temporary_folders_in_memory()
+
+
+MEMORY = Path("/dev/shm")
+# Several times what all tests have there at once.
+ROOM = 4 * 2**30
+
+
+def _keep_temporary_folders_in_memory() -> None:
+    """Let pytest make its folders where thousands of small files cost least, unless the user names another place."""
+    named = os.environ.keys() & {"PYTEST_DEBUG_TEMPROOT", "TMPDIR"}
+    if not named and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of each later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -64,30 +89,48 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def sparc_path(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The SPARC cube on disk, made from the real files."""
+    from sigcube.recipes import ingest, load_recipe
+
     return ingest(load_recipe("sparc"), data=shared_data, out=tmp_path_factory.mktemp("cubes") / "sparc.zarr")
 
 
 @pytest.fixture(scope="session")
 def sparc_cube(sparc_path: Path) -> xr.Dataset:
     """The SPARC cube."""
+    from sigcube.cube import open_cube
+
     return open_cube(sparc_path)
 
 
 @pytest.fixture(scope="session")
 def mock_cube() -> xr.Dataset:
     """A synthetic survey of 40 galaxies, Newtonian."""
+    from sigcube.readers.mock import mock_survey
+
     return mock_survey(n_galaxies=40, seed=20)
+
+
+@pytest.fixture(scope="session")
+def mock_path(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same survey on disk, for tests to copy."""
+    from sigcube.cube import save_cube
+
+    return save_cube(mock_cube, tmp_path_factory.mktemp("cubes") / "mock.zarr")
 
 
 @pytest.fixture(scope="session")
 def gaia_path(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cube of 144,000 stars on disk, made from the real files."""
+    from sigcube.recipes import ingest, load_recipe
+
     return ingest(load_recipe("gaia"), data=shared_data, out=tmp_path_factory.mktemp("cubes") / "gaia.zarr")
 
 
 @pytest.fixture(scope="session")
 def gaia_cube(gaia_path: Path) -> xr.Dataset:
     """The cube of 144,000 stars."""
+    from sigcube.cube import open_cube
+
     return open_cube(gaia_path)
 
 
@@ -97,6 +140,8 @@ def ledger(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Mappi
 
     In this process, which has compiled much of it already, or will use it again.
     """
+    from sigcube.claims import evaluate_claims, load_claims
+
     folder = tmp_path_factory.mktemp("ledger")
     entries = evaluate_claims(load_claims(), cubes=folder / "cubes", data=shared_data)
     return {entry.claim.id: entry for entry in entries}
@@ -105,6 +150,8 @@ def ledger(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Mappi
 @pytest.fixture(scope="session")
 def local_client() -> Iterator[Client]:
     """Two Dask workers on this machine, for every test that needs no cluster of its own."""
+    from sigcube.driver.cluster import connect
+
     with connect(workers=2) as connected:
         yield connected
 
@@ -112,6 +159,8 @@ def local_client() -> Iterator[Client]:
 @pytest.fixture(scope="session")
 def shoot() -> Shoot:
     """A function that opens a page in Chromium without a network: its console lines, and its picture."""
+    from tests.browser import BROWSER, open_page
+
     if BROWSER is None:
         reason = "chromium is not installed"
         if os.environ.get("SIGCUBE_REQUIRE_ALL") == "1":

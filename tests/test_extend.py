@@ -44,10 +44,32 @@ def large(mock_cube: xr.Dataset, _small_blocks: None) -> Sweep:
     return sweep_of(mock_cube, LARGE)
 
 
+@pytest.fixture(scope="module")
+def stores(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The result of the small sweep, and one that was extended to the large one, for tests to copy."""
+    folder = tmp_path_factory.mktemp("extend")
+    with mock.patch.multiple("sigcube.plan.layout", **SMALL_BLOCKS):
+        sweep_of(mock_cube, SMALL).run(folder / "small.zarr")
+        shutil.copytree(folder / "small.zarr", folder / "extended.zarr")
+        sweep_of(mock_cube, LARGE).extend(folder / "extended.zarr")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fresh(mock_cube: xr.Dataset) -> xr.Dataset:
+    """What the large sweep gives at once."""
+    with mock.patch.multiple("sigcube.plan.layout", **SMALL_BLOCKS):
+        return sweep_of(mock_cube, LARGE).compute()
+
+
 @pytest.fixture
-def path(small: Sweep, tmp_path: Path) -> Path:
-    small.run(tmp_path / "r.zarr")
-    return tmp_path / "r.zarr"
+def path(stores: Path, _small_blocks: None, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(stores / "small.zarr", tmp_path / "r.zarr"))
+
+
+@pytest.fixture
+def extended(stores: Path, _small_blocks: None, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(stores / "extended.zarr", tmp_path / "r.zarr"))
 
 
 @pytest.mark.slow
@@ -59,10 +81,10 @@ def test_a_history_with_kills_ends_as_a_fresh_run(mock_cube: xr.Dataset, tmp_pat
 
 
 @pytest.mark.slow
-def test_the_result_is_one_to_xarray_and_ordered_to_users(path: Path, large: Sweep) -> None:
+def test_the_result_is_one_to_xarray_and_ordered_to_users(path: Path, large: Sweep, fresh: xr.Dataset) -> None:
     result = large.extend(path)
     assert result["A"].values.tolist() == LARGE["A"]
-    same_bits(result.load(), large.compute())
+    same_bits(result.load(), fresh)
     with xr.open_zarr(path, chunks=None) as plain:
         assert plain["A"].values.tolist() == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 0.25, 0.75, 4.0]
         assert plain["window"].values.tolist() == ["geometric", "none"]
@@ -97,12 +119,12 @@ def test_the_extended_sweep_goes_on_and_the_old_one_is_refused(path: Path, small
         small.extend(path)
 
 
-def test_what_was_left_is_done_first(small: Sweep, large: Sweep, tmp_path: Path) -> None:
+def test_what_was_left_is_done_first(small: Sweep, large: Sweep, tmp_path: Path, fresh: xr.Dataset) -> None:
     path = tmp_path / "r.zarr"
     with pytest.raises(KeyboardInterrupt):
         small.run(path, on_event=lambda event: _interrupt())
     assert status(path).todo
-    same_bits(large.extend(path).load(), large.compute())
+    same_bits(large.extend(path).load(), fresh)
 
 
 def _interrupt() -> None:
@@ -110,7 +132,9 @@ def _interrupt() -> None:
 
 
 @pytest.mark.parametrize("replaced", range(0, 12, 3))
-def test_an_extension_interrupted_among_its_files_goes_on(path: Path, large: Sweep, replaced: int) -> None:
+def test_an_extension_interrupted_among_its_files_goes_on(
+    path: Path, large: Sweep, replaced: int, fresh: xr.Dataset
+) -> None:
     from sigcube.files import write_file
 
     left = [replaced]
@@ -123,24 +147,22 @@ def test_an_extension_interrupted_among_its_files_goes_on(path: Path, large: Swe
 
     with mock.patch("sigcube.store.extension_files.write_file", write_some), pytest.raises(KeyboardInterrupt):
         large.extend(path)
-    same_bits(large.extend(path).load(), large.compute())
+    same_bits(large.extend(path).load(), fresh)
     assert verify(path, sample=3).sound
 
 
 @pytest.mark.parametrize("name", ["zarr.json", "A/c/0", "journal/inputs.npz", "rms/zarr.json"])
-def test_a_damaged_file_is_made_again_from_the_copy(path: Path, large: Sweep, name: str) -> None:
-    large.extend(path)
-    (path / name).write_bytes(b"{}")
-    assert not verify(path).sound
-    assert verify(path, repair=True).repaired
-    assert verify(path).sound
-    same_bits(open_result(path).load(), large.compute())
+def test_a_damaged_file_is_made_again_from_the_copy(extended: Path, name: str, fresh: xr.Dataset) -> None:
+    (extended / name).write_bytes(b"{}")
+    assert not verify(extended).sound
+    assert verify(extended, repair=True).repaired
+    assert verify(extended).sound
+    same_bits(open_result(extended).load(), fresh)
 
 
-def test_it_is_made_again_in_the_same_blocks(path: Path, large: Sweep, tmp_path: Path) -> None:
-    large.extend(path)
-    report = rerun(path, tmp_path / "again.zarr")
-    assert (report.compared, report.identical) == (status(path).blocks, True)
+def test_it_is_made_again_in_the_same_blocks(extended: Path, tmp_path: Path) -> None:
+    report = rerun(extended, tmp_path / "again.zarr")
+    assert (report.compared, report.identical) == (status(extended).blocks, True)
 
 
 @pytest.mark.parametrize(
@@ -193,31 +215,32 @@ def test_a_run_refuses_a_store_that_is_extended_before_it_holds_the_lock(
 
 
 @pytest.mark.parametrize("start", [0, 12, 40, -30])
-def test_a_lost_header_is_taken_from_its_copy(path: Path, large: Sweep, start: int) -> None:
-    large.extend(path)
-    journal = path / "journal" / "blocks.jsonl"
+def test_a_lost_header_is_taken_from_its_copy(extended: Path, large: Sweep, start: int, fresh: xr.Dataset) -> None:
+    journal = extended / "journal" / "blocks.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     number = next(i for i, line in enumerate(lines) if i and line.startswith(b'{"kind": "header"'))
     broken = bytearray(lines[number])
     broken[start] ^= 1
     journal.write_bytes(b"".join([*lines[:number], bytes(broken), *lines[number + 1 :]]))
-    assert not verify(path).sound
-    assert verify(path, repair=True).repaired
-    same_bits(large.run(path).load(), large.compute())
-    assert verify(path, sample=3).sound
+    assert not verify(extended).sound
+    assert verify(extended, repair=True).repaired
+    same_bits(large.run(extended).load(), fresh)
+    assert verify(extended, sample=3).sound
 
 
-def test_a_journal_cut_before_the_extension_is_made_whole(path: Path, large: Sweep) -> None:
+def test_a_journal_cut_before_the_extension_is_made_whole(path: Path, large: Sweep, fresh: xr.Dataset) -> None:
     before = (path / "journal" / "blocks.jsonl").read_bytes()
     large.extend(path)
     (path / "journal" / "blocks.jsonl").write_bytes(before)
     with pytest.raises(StoreError):
         open_result(path)
     verify(path, repair=True)
-    same_bits(large.run(path).load(), large.compute())
+    same_bits(large.run(path).load(), fresh)
 
 
-def test_a_repair_does_not_adopt_an_extension_that_never_began(path: Path, small: Sweep, large: Sweep) -> None:
+def test_a_repair_does_not_adopt_an_extension_that_never_began(
+    path: Path, small: Sweep, large: Sweep, fresh: xr.Dataset
+) -> None:
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
@@ -231,24 +254,23 @@ def test_a_repair_does_not_adopt_an_extension_that_never_began(path: Path, small
     coordinate.write_bytes(bytes(content))
     assert verify(path, repair=True).repaired
     same_bits(small.run(path).load(), before)
-    same_bits(large.extend(path).load(), large.compute())
+    same_bits(large.extend(path).load(), fresh)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["run", "extend", "repair"])
 def test_a_store_whose_folder_is_a_link_elsewhere_writes_nothing_there(
-    path: Path, large: Sweep, tmp_path: Path, what: str
+    extended: Path, large: Sweep, tmp_path: Path, what: str
 ) -> None:
-    large.extend(path)
-    victim = Path(shutil.copytree(path / "A", tmp_path / "victim"))
+    victim = Path(shutil.copytree(extended / "A", tmp_path / "victim"))
     for each in victim.rglob("*"):
         if each.is_file():
             each.write_bytes(b"mine")
-    shutil.rmtree(path / "A")
-    (path / "A").symlink_to(victim)
+    shutil.rmtree(extended / "A")
+    (extended / "A").symlink_to(victim)
     doing = {"run": large.run, "extend": large.extend, "repair": lambda store: verify(store, repair=True)}
     with pytest.raises(StoreError, match="leads out of it"):
-        doing[what](path)
+        doing[what](extended)
     assert {each.read_bytes() for each in victim.rglob("*") if each.is_file()} == {b"mine"}
 
 
@@ -272,7 +294,7 @@ def test_values_of_a_lost_extension_do_not_come_back(mock_cube: xr.Dataset, path
     assert unfinished["rms_mean"].isnull().all()
 
 
-def test_a_late_writer_of_a_shared_chunk_is_noticed(path: Path, large: Sweep) -> None:
+def test_a_late_writer_of_a_shared_chunk_is_noticed(path: Path, large: Sweep, fresh: xr.Dataset) -> None:
     shared = path / "rms_mean" / "c.0.0.1"
     before = shared.read_bytes()
     large.extend(path)
@@ -281,7 +303,7 @@ def test_a_late_writer_of_a_shared_chunk_is_noticed(path: Path, large: Sweep) ->
     with pytest.raises(StoreError, match="damaged"):
         large.run(path)
     verify(path, repair=True)
-    same_bits(large.run(path).load(), large.compute())
+    same_bits(large.run(path).load(), fresh)
 
 
 def test_a_result_that_began_too_small_is_refused(mock_cube: xr.Dataset, tmp_path: Path) -> None:
@@ -292,9 +314,8 @@ def test_a_result_that_began_too_small_is_refused(mock_cube: xr.Dataset, tmp_pat
         sweep_of(mock_cube, axes).extend(tmp_path / "r.zarr")
 
 
-def test_a_result_of_an_extension_computes_in_the_order_of_the_spec(path: Path, large: Sweep) -> None:
-    large.extend(path)
-    same_bits(Sweep.from_result(path).compute(), large.compute())
+def test_a_result_of_an_extension_computes_in_the_order_of_the_spec(extended: Path, fresh: xr.Dataset) -> None:
+    same_bits(Sweep.from_result(extended).compute(), fresh)
 
 
 @pytest.mark.slow

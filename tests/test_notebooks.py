@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import holoviews
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +25,9 @@ def _cells(path: Path, kind: str) -> list[str]:
 
 def _run(path: Path) -> tuple[dict[str, Any], list[Any]]:
     """Execute the cells in one namespace; return it, and what the last expression of each cell came to."""
+    # A second to import, and the quick tests are collected from here too.
+    import holoviews
+
     names: dict[str, Any] = {"__name__": "notebook"}
     values = []
     for number, source in enumerate(_cells(path, "code"), 1):

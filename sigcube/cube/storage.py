@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
+from zarr.abc.buffer import Buffer
 from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
+from zarr.storage import MemoryStore
 
 from sigcube.cube.fingerprints import RunningFingerprint, fingerprint, slabs
 from sigcube.cube.kinds import KINDS, kind_of
@@ -39,6 +41,8 @@ _CHUNK_BYTES = 4 << 20
 # A larger cube stays on disk when it is opened, and is checked in pieces of this many values.
 _EAGER_BYTES = 256 << 20
 _PIECE = 1 << 23
+# A smaller cube is made in memory before it is written.
+_AT_ONCE = 32 << 20
 # What sigcube writes, in words, and what takes it.
 _STORES = {
     "cube": ("a cube", "`sigcube check` and `sigcube show` tell what is in it"),
@@ -153,8 +157,11 @@ def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> P
     validate(ds)
     path = Path(path)
     with write_store(path, overwrite=overwrite) as draft:
-        write(ds, draft)
-        consolidate(draft)
+        if ds.nbytes > _AT_ONCE:
+            write(ds, draft)
+            consolidate(draft)
+        else:
+            _write_at_once(ds, draft)
     return path
 
 
@@ -217,7 +224,19 @@ def refuse_other_store(given: str | Path, *wanted: str) -> None:
         raise SpecError(f"what is here is not {names}", where=str(path), found=found, hint="name another path")
 
 
-def write(ds: xr.Dataset, draft: Path) -> None:
+def _write_at_once(ds: xr.Dataset, draft: Path) -> None:
+    """Write the files of `write` and `consolidate` once each: on disk most would be made two or three times."""
+    files: dict[str, Buffer] = {}
+    store = MemoryStore(files)
+    write(ds, store)
+    consolidate(store)
+    for name, content in files.items():
+        place = draft / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content.to_bytes())
+
+
+def write(ds: xr.Dataset, draft: Path | MemoryStore) -> None:
     """Write variables as a new Zarr store, or beside those of a store that is there."""
     first, *rest = kind_of(ds).dims
     length = chunk_length(max([1, *(ds.sizes[dim] for dim in rest)]))
@@ -234,12 +253,12 @@ def write(ds: xr.Dataset, draft: Path) -> None:
     ds.to_zarr(draft, mode="a", zarr_format=3, consolidated=False, encoding=encoding)
 
 
-def consolidate(draft: Path) -> None:
+def consolidate(draft: Path | MemoryStore) -> None:
     """Write the metadata of all variables in one place."""
     with warnings.catch_warnings():
         # Not in the Zarr v3 specification yet, but without it a plain `xarray.open_zarr` warns; others ignore it.
         warnings.filterwarnings("ignore", message="Consolidated metadata", category=ZarrUserWarning)
-        zarr.consolidate_metadata(str(draft))
+        zarr.consolidate_metadata(draft)
 
 
 def chunk_length(width: int = 1) -> int:

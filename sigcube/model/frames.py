@@ -309,6 +309,7 @@ def frame_of(cube: xr.Dataset) -> Frame:
 def variables_of(cube: xr.Dataset) -> Variables:
     """Return the names of a cube's numeric variables, split into those of points and those of systems."""
     dims = set(kind_of(cube).dims)
-    numeric = {str(name): v for name, v in cube.data_vars.items() if v.dtype.kind in "fiu"}
+    # Not by way of arrays with coordinates, of which dozens would be made.
+    numeric = {str(name): cube.variables[name] for name in cube.data_vars if cube.variables[name].dtype.kind in "fiu"}
     points = frozenset(name for name, variable in numeric.items() if set(variable.dims) == dims)
     return Variables(points, frozenset(numeric) - points)

@@ -220,14 +220,16 @@ def _axis(name: str, given: Any) -> Axis:
     if not dim.isprintable() or "/" in dim or len(dim) > _LONGEST_NAME:
         expected = f"at most {_LONGEST_NAME} letters, digits and signs, no slash"
         raise SpecError("a dimension cannot be called so", where=where, found=shown(dim), expected=expected)
-    items = list(np.asarray(content, dtype=object).ravel()) if not isinstance(content, Sequence) else list(content)
+    items = list(content) if isinstance(content, Sequence) else np.asarray(content, dtype=object).ravel().tolist()
     if not items:
         raise SpecError(f"axis {name!r} is empty", where=where)
-    labels = [isinstance(item, str) for item in items]
-    if any(labels) and not all(labels):
+    # A million values are of a few types.
+    types = set(map(type, items))
+    labels = {issubclass(each, str) for each in types}
+    if len(labels) > 1:
         raise SpecError(f"axis {name!r} mixes labels and numbers", where=where, found=shown(content))
-    converted = tuple(items) if labels[0] else _numbers(name, items)
-    if dim == name and len(set(converted)) != len(converted):
+    converted = tuple(items) if labels == {True} else _numbers(name, items, types)
+    if dim == name and _repeats(converted):
         twice = Counter(converted).most_common(1)[0][0]
         raise SpecError(f"axis {name!r} repeats a value", where=where, found=shown(twice))
     return Axis(name, dim, converted)
@@ -282,11 +284,20 @@ def is_list(content: Any) -> bool:
         return False
 
 
-def _numbers(name: str, items: Sequence[Any]) -> tuple[float, ...]:
+def _repeats(values: tuple[Any, ...]) -> bool:
+    if isinstance(values[0], float):
+        numbers = np.asarray(values)
+        # Most axes are in order: a set of a million numbers takes many times as long.
+        if (numbers[1:] > numbers[:-1]).all():
+            return False
+    return len(set(values)) != len(values)
+
+
+def _numbers(name: str, items: Sequence[Any], types: set[type]) -> tuple[float, ...]:
     try:
-        if any(isinstance(item, bool) for item in items):
+        if bool in types:
             raise TypeError
-        return tuple(float(item) for item in items)
+        return tuple(items) if types == {float} else tuple(map(float, items))
     except (TypeError, ValueError, OverflowError):
         raise SpecError(
             f"axis {name!r} holds something that is not a number", where=f"axes.{name}", found=shown(items)

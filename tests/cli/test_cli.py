@@ -18,7 +18,6 @@ from typer.testing import CliRunner, Result
 from sigcube import __version__
 from sigcube.cli import ExitCode, app
 from sigcube.cli.app import complete
-from sigcube.cube import save_cube
 from sigcube.kernels import KERNELS
 from sigcube.model.metrics import METRICS
 from sigcube.store import open_or_create
@@ -97,19 +96,19 @@ def _command(*words: str) -> list[str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, mock_cube: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, mock_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory, with a cube and a spec."""
-    save_cube(mock_cube, tmp_path / "survey.zarr")
+    shutil.copytree(mock_path, tmp_path / "survey.zarr")
     (tmp_path / "spec.toml").write_text(SPEC, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory, mock_cube: xr.Dataset) -> Path:
+def swept(tmp_path_factory: pytest.TempPathFactory, mock_path: Path) -> Path:
     """A folder in which the spec was swept from the command line."""
     folder = tmp_path_factory.mktemp("swept")
-    save_cube(mock_cube, folder / "survey.zarr")
+    shutil.copytree(mock_path, folder / "survey.zarr")
     (folder / "spec.toml").write_text(SPEC, encoding="utf-8")
     done = sigcube("sweep", "spec.toml", cwd=folder)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """The verb of the ledger: its table, its explanation, its exit code; what it explains can be run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ import xarray as xr
 from sigcube.claims import evaluate_claims
 from sigcube.claims.ledger_text import choose_claims, deviation_text, find_verdict, trials_text, verdict_text
 from sigcube.cli import ExitCode
-from sigcube.cube import save_cube
 from sigcube.errors import SpecError
 from tests.claims.rows import claim_of, row
 from tests.cli.test_cli import call
@@ -28,11 +28,11 @@ BOOST = {"quantity": "boost", "kernel": "sigma", "at": {"g_bar": 9.599e-13}}
 
 
 @pytest.fixture
-def folder(tmp_path: Path, mock_cube: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, mock_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a synthetic survey, and rows: one of a sweep, one that lacks its file, one of arithmetic."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SIGCUBE_CACHE", str(tmp_path / "cache"))
-    save_cube(mock_cube, tmp_path / "cubes" / "sparc.zarr")
+    shutil.copytree(mock_path, tmp_path / "cubes" / "sparc.zarr")
     others = [
         row(MISSING, id="clusters.count"),
         row({"quantity": "expression", "formula": "2"}, id="sparc.two", published="2"),

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -34,6 +35,21 @@ def test_saving_and_opening_is_the_identity(ds: xr.Dataset, tmp_path: Path) -> N
         name: ds[name].dtype for name in ds.variables
     }
     assert all(isinstance(name, str) for name in back.galaxy.values)
+
+
+def test_a_small_cube_has_the_files_of_a_large_one(
+    mock_cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small one is made in memory first."""
+    at_once = save_cube(mock_cube, tmp_path / "at_once.zarr")
+    monkeypatch.setattr("sigcube.cube.storage._AT_ONCE", 0)
+    on_disk = save_cube(mock_cube, tmp_path / "on_disk.zarr")
+    one, other = (
+        {each.relative_to(path): each.read_bytes() for each in path.rglob("*") if each.is_file()}
+        for path in (at_once, on_disk)
+    )
+    assert one == other
+    assert {Path(name, "zarr.json") for name in map(str, mock_cube.variables)} < one.keys()
 
 
 def test_what_was_opened_can_be_saved_again(mock_cube: xr.Dataset, tmp_path: Path) -> None:
@@ -91,23 +107,23 @@ def test_the_fingerprint_is_of_content_alone(mock_cube: xr.Dataset) -> None:
     assert fingerprint(mock_cube.transpose()) != fingerprint(mock_cube)
 
 
-def test_damage_is_noticed(mock_cube: xr.Dataset, tmp_path: Path) -> None:
-    path = save_cube(mock_cube, tmp_path / "cube.zarr")
+def test_damage_is_noticed(mock_path: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(mock_path, tmp_path / "cube.zarr")
     zarr.open_array(str(path / "v_gas"), mode="r+")[0, 0] += 1e-12
     with pytest.raises(DataError, match=r"altered or damaged after it was saved\n  where: .*cube.zarr"):
         open_cube(path)
 
 
-def test_a_lost_chunk_is_noticed(mock_cube: xr.Dataset, tmp_path: Path) -> None:
-    path = save_cube(mock_cube, tmp_path / "cube.zarr")
+def test_a_lost_chunk_is_noticed(mock_path: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(mock_path, tmp_path / "cube.zarr")
     # Zarr reads a file that is not there as fill values.
     (path / "distance" / "c" / "0").unlink()
     with pytest.raises(DataError, match="altered or damaged"):
         open_cube(path)
 
 
-def test_a_chunk_cut_short_is_noticed(mock_cube: xr.Dataset, tmp_path: Path) -> None:
-    path = save_cube(mock_cube, tmp_path / "cube.zarr")
+def test_a_chunk_cut_short_is_noticed(mock_path: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(mock_path, tmp_path / "cube.zarr")
     chunk = path / "v_obs" / "c" / "0" / "0"
     chunk.write_bytes(chunk.read_bytes()[:20])
     with pytest.raises(DataError, match="this is not a readable cube"):
@@ -258,8 +274,8 @@ def test_a_kill_leaves_a_whole_cube(mock_cube: xr.Dataset, tmp_path: Path) -> No
         assert [each.name for each in tmp_path.iterdir()] == ["cube.zarr"]
 
 
-def test_a_kill_between_the_two_renames_is_put_right(mock_cube: xr.Dataset, tmp_path: Path) -> None:
-    path = save_cube(mock_cube, tmp_path / "cube.zarr")
+def test_a_kill_between_the_two_renames_is_put_right(mock_cube: xr.Dataset, mock_path: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(mock_path, tmp_path / "cube.zarr")
     dead = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
     )
@@ -289,9 +305,9 @@ def test_the_drafts_of_living_processes_and_other_machines_are_left_alone(
 
 @pytest.mark.parametrize("after", ["cube.zarr", "next"])
 def test_an_interrupt_between_the_renames_loses_no_cube(
-    after: str, mock_cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    after: str, mock_cube: xr.Dataset, mock_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = save_cube(mock_cube, tmp_path / "cube.zarr")
+    path = shutil.copytree(mock_path, tmp_path / "cube.zarr")
     real = Path.rename
     pressed = []
 
@@ -334,8 +350,8 @@ def test_a_large_cube_stays_on_disk_and_is_checked_in_pieces(mock_cube: xr.Datas
 
 
 @pytest.mark.usefixtures("few_at_a_time")
-def test_damage_to_a_large_cube_is_noticed_wherever_it_is(mock_cube: xr.Dataset, tmp_path: Path) -> None:
-    path = save_cube(mock_cube, tmp_path / "cube.zarr")
+def test_damage_to_a_large_cube_is_noticed_wherever_it_is(mock_path: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(mock_path, tmp_path / "cube.zarr")
     zarr.open_array(str(path / "v_gas"), mode="r+")[39, 0] += 1e-12
     with pytest.raises(DataError, match="altered or damaged"):
         open_cube(path)

@@ -352,12 +352,20 @@ def test_the_page_that_leads_to_others(tmp_path: Path) -> None:
     assert "Not here yet" not in index_page({"a.html": summary}, {}, tmp_path / "i.html").read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def cubes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two cubes."""
+    folder = tmp_path_factory.mktemp("two")
+    for name in ("landmark", "cluster"):
+        save_cube(synthetic_cube(KINDS[name]), folder / f"{name}.zarr")
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(cubes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current directory with two cubes."""
     monkeypatch.chdir(tmp_path)
-    for name in ("landmark", "cluster"):
-        save_cube(synthetic_cube(KINDS[name]), tmp_path / "cubes" / f"{name}.zarr")
+    shutil.copytree(cubes, tmp_path / "cubes")
     return tmp_path
 
 

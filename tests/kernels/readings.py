@@ -12,7 +12,7 @@ from sigcube.cube import KINDS, Packed, pack
 from sigcube.kernels import KERNELS
 from sigcube.model.compile import scalar, ufunc
 from sigcube.model.frames import FRAMES, variables_of
-from sigcube.model.graph import Graph, Level
+from sigcube.model.graph import Graph, Level, Variables
 from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
 from sigcube.readers.mock import mock_survey
@@ -59,12 +59,16 @@ def small_survey() -> xr.Dataset:
 @cache
 def packed_survey() -> Packed:
     cube = small_survey()
-    variables = variables_of(cube)
-    return pack(cube, sample="unflagged", variables=sorted(variables.points | variables.systems))
+    return pack(cube, sample="unflagged", variables=sorted(variables().points | variables().systems))
+
+
+@cache
+def variables() -> Variables:
+    return variables_of(small_survey())
 
 
 def read(kernel: Kernel, labels: Mapping[str, str]) -> Reading:
-    graph = Model(kernel, FRAME, labels).graph(TARGETS, variables=variables_of(small_survey()))
+    graph = Model(kernel, FRAME, labels).graph(TARGETS, variables=variables())
     return Reading(kernel, labels, graph)
 
 

@@ -21,6 +21,8 @@ from tests.sweeping import planned
 
 RADIUS, SCALE_LENGTH = {"correlation": "radius"}, {"correlation": "scale_length"}
 SYSTEMS = {"distance": True, "inclination": True}
+# Of the scale of a galaxy's model, over the errors of its distance and inclination.
+MOMENTS = ("shift", "variance", "skew")
 HELD = {"correlation_amplitude": 5.0, "correlation_length": 3.0}
 SPEC = {"kernel": "sigma", "metrics": ["loglike"], "keep": ["galaxy"], "dtype": "float64"}
 
@@ -46,6 +48,11 @@ def dense(
     """ln L of each galaxy of a selected cube, from its whole covariance matrix."""
     predicted = sigcube.kernels["sigma"].predict(cube, **model).transpose("galaxy", ...).values
     columns = {str(name): cube[name].transpose("galaxy", ...).values for name in cube.data_vars}
+    marginalised = [name for name in ("distance", "inclination") if errors.get(name)]
+    if marginalised:
+        of_scale = scale_prior(distance="distance" in marginalised, inclination="inclination" in marginalised)
+        moments = of_scale(*(columns[name] for each in marginalised for name in (each, f"e_{each}")))
+        columns |= dict(zip(MOMENTS, moments, strict=True))
     return {
         str(galaxy): _dense(
             {name: values[i] for name, values in columns.items()}, predicted[i], a, ell, errors, scatter
@@ -64,13 +71,8 @@ def _dense(
     sigma = np.maximum(one["e_v_obs"][kept], 0.1)
     covariance = np.diag(sigma**2 + (v * scatter * np.log(10.0) / 2.0) ** 2)
     covariance += a**2 * np.exp(-np.abs(x[:, np.newaxis] - x) / ell)
-    marginalised = [name for name in ("distance", "inclination") if errors.get(name)]
-    if not marginalised:
-        return scaled_density(v, one["v_obs"][kept], covariance)
-    of_scale = scale_prior(distance="distance" in marginalised, inclination="inclination" in marginalised)
-    given = [np.array([one[name]]) for each in marginalised for name in (each, f"e_{each}")]
-    shift, variance, skew = (float(each[0]) for each in of_scale(*given))
-    return scaled_density(v, one["v_obs"][kept], covariance, shift=shift, variance=variance, skew=skew)
+    scale = {name: float(one[name]) for name in MOMENTS if name in one}
+    return scaled_density(v, one["v_obs"][kept], covariance, **scale)
 
 
 CASES = [

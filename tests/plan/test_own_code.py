@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 import uuid
@@ -14,7 +15,6 @@ from typer.testing import CliRunner
 
 from sigcube import Sweep
 from sigcube.cli import app
-from sigcube.cube import save_cube
 from sigcube.errors import SpecError
 from sigcube.fits import Fit
 from sigcube.plan.own_code import find_own_code, own_records
@@ -60,9 +60,9 @@ free = {{ alpha = {{ linspace = [0.0, 4.0, 9] }} }}
 
 
 @pytest.fixture
-def folder(tmp_path: Path, mock_cube: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, mock_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as a user has it, which is the current one."""
-    save_cube(mock_cube, tmp_path / "cube.zarr")
+    shutil.copytree(mock_path, tmp_path / "cube.zarr")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

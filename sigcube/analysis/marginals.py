@@ -34,8 +34,6 @@ class Marginal:
         The density per unit of the axis, and the probability below; shape ``(m,)``.
     mean, sd : float
         By the rule of quadrature.
-    n_effective : float
-        Number of values of the axis that carry the probability: 1/Σp².
     at_bound : int
         One of `BOUND_FLAGS`.
     """
@@ -45,7 +43,6 @@ class Marginal:
     cumulative: FloatArray
     mean: float
     sd: float
-    n_effective: float
     at_bound: int
 
     def quantile(self, share: float) -> float:
@@ -100,7 +97,7 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     x = np.exp(fine) if prior.in_logs else fine
     density = density / below[-1] / (x if prior.in_logs else 1.0)
     low, high = (per_unit[inner][end] > _AT_BOUND * top for end in (0, -1))
-    return Marginal(x, density, below / below[-1], mean, sd, float(1.0 / (shares @ shares)), int(low) + 2 * int(high))
+    return Marginal(x, density, below / below[-1], mean, sd, int(low) + 2 * int(high))
 
 
 def thinning_error(probability: FloatArray, prior: AxisPrior) -> float:

@@ -94,7 +94,7 @@ class AxisPrior:
         return replace(self, log_density=log_density, measure=measure)
 
 
-def axis_priors(data: xr.DataArray, given: Any, *, only: bool = False, where: str = "prior") -> dict[str, AxisPrior]:
+def axis_priors(data: xr.DataArray, given: Any, *, only: bool = False) -> dict[str, AxisPrior]:
     """Return the prior along each dimension of a grid; along those that are named alone, if `only` they are wanted.
 
     An axis without a prior gets one that is uniform over its range, and labels one that is uniform over them; except
@@ -108,21 +108,21 @@ def axis_priors(data: xr.DataArray, given: Any, *, only: bool = False, where: st
     """
     if given is not None and not isinstance(given, Mapping):
         expected = "a prior by the name of each axis: {'A': sigcube.normal(1, 0.2)}"
-        raise SpecError("these are no priors", where=where, found=shown(given), expected=expected)
+        raise SpecError("these are no priors", where="prior", found=shown(given), expected=expected)
     given = dict(given or {})
     homes: dict[str, str] = {}
     for name in given:
-        dim = find_dim(data, name, where=where)
+        dim = find_dim(data, name, where="prior")
         if name not in data.coords:
             hint = f"name one of them: {', '.join(axes_along(data, dim))}"
-            raise SpecError(f"{name!r} has no values: several axes lie along it", where=where, hint=hint)
+            raise SpecError(f"{name!r} has no values: several axes lie along it", where="prior", hint=hint)
         if dim in homes:
-            raise SpecError("two axes along one dimension have a prior", where=where, found=f"{homes[dim]}, {name}")
+            raise SpecError("two axes along one dimension have a prior", where="prior", found=f"{homes[dim]}, {name}")
         homes[dim] = name
     found = {}
     for dim in grid_dims(data):
         if dim in homes:
-            found[dim] = _given(data, dim, homes[dim], given[homes[dim]], where=f"{where}.{homes[dim]}")
+            found[dim] = _given(data, dim, homes[dim], given[homes[dim]], where=f"prior.{homes[dim]}")
         elif not only:
             found[dim] = _default(data, dim)
     return found

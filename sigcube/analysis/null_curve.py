@@ -102,21 +102,7 @@ def null_curve(
     ----------
     Simonsohn, Simmons & Nelson 2020, Nat. Hum. Behav. 4, 1208; Fisher 1935, The Design of Experiments, §21.
     """
-    if by not in _SUMMARIES:
-        what = f"there is no null for {by!r}: model and reference are compared by RMS"
-        raise SpecError(what, where="by", hint=did_you_mean(by, _SUMMARIES))
-    if not 0 < confidence < 1:
-        raise SpecError(
-            "this is no level of confidence", where="confidence", found=number(confidence), expected="0 to 1"
-        )
-    if choose not in _CHOICES:
-        what = f"a null cannot choose {choose!r}"
-        raise SpecError(what, where="choose", hint=did_you_mean(choose, _CHOICES))
-    if n < 1:
-        raise SpecError("a null needs draws", where="n", found=str(n), expected="1 or more")
-    if "rms_mean" not in result and "loglike_mean" in result:
-        hint = "sweep with metrics = ['rms', 'loglike'], which compares them by RMS"
-        raise SpecError("the reference is compared by ln L, of which there is no null", where="by", hint=hint)
+    _check_question(result, by=by, choose=choose, n=n, confidence=confidence)
     summary = summary_of(result, by)
     check_summary(summary)
     statement = statement_of(summary.attrs, threshold=threshold, holds=None)
@@ -134,14 +120,14 @@ def null_curve(
     observed = sign * np.sort(model.signed(np.ones((1, n_systems)))[0])
     size, names = observed.size, ("median", "best", "share")[: 3 if statement.holds else 2]
     ranks = np.unique(np.linspace(0, size - 1, min(size, _MOST_RANKS)).round().astype(np.int64))
-    curves, drawn = np.empty((n, ranks.size)), np.empty((len(names), n))
-    rng, step = np.random.default_rng(seed), max(1, _AT_A_TIME // model.base.size)
 
     def statistics(values: FloatArray) -> list[FloatArray]:
         """Return the statistics of sorted curves, shape ``(…, specifications)``."""
         found = [np.median(values, axis=-1), values[..., 0]]
         return [*found, statement.measure(values).mean(axis=-1)] if statement.holds else found
 
+    curves, drawn = np.empty((n, ranks.size)), np.empty((len(names), n))
+    rng, step = np.random.default_rng(seed), max(1, _AT_A_TIME // model.base.size)
     for start in range(0, n, step):
         stays = rng.integers(0, 2, size=(min(step, n - start), n_systems)).astype(np.float64)
         values = sign * np.sort(model.signed(stays), axis=1)
@@ -181,6 +167,24 @@ def null_curve(
             },
         },
     )
+
+
+def _check_question(result: xr.Dataset, *, by: str, choose: str, n: int, confidence: float) -> None:
+    if by not in _SUMMARIES:
+        what = f"there is no null for {by!r}: model and reference are compared by RMS"
+        raise SpecError(what, where="by", hint=did_you_mean(by, _SUMMARIES))
+    if not 0 < confidence < 1:
+        raise SpecError(
+            "this is no level of confidence", where="confidence", found=number(confidence), expected="0 to 1"
+        )
+    if choose not in _CHOICES:
+        what = f"a null cannot choose {choose!r}"
+        raise SpecError(what, where="choose", hint=did_you_mean(choose, _CHOICES))
+    if n < 1:
+        raise SpecError("a null needs draws", where="n", found=str(n), expected="1 or more")
+    if "rms_mean" not in result and "loglike_mean" in result:
+        hint = "sweep with metrics = ['rms', 'loglike'], which compares them by RMS"
+        raise SpecError("the reference is compared by ln L, of which there is no null", where="by", hint=hint)
 
 
 @dataclass(frozen=True, eq=False)

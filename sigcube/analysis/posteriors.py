@@ -22,6 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 #: Levels of credible intervals.
 LEVELS = (0.68, 0.95)
 
+# The dimension of length one of what is said of all systems together; `posterior` takes it away.
+_ALL = "all_systems"
 # Fewer values of an axis than these carry the posterior: the rule of quadrature is wrong by half a per cent and more.
 _FEWEST_NODES = 2.0
 # An error of ln Z, or of a nuisance's integral, that is worth a word.
@@ -84,89 +86,30 @@ def posterior(
         raise SpecError(f"there is no dimension {per!r} of systems", where="per", hint=f"per={likelihood.dim!r}")
     array = likelihood.array
     priors = axis_priors(array, prior)
-    dims = [*priors]
     joint = _wanted_pairs(array, pairs)
-    keep = () if per is None else (per,)
-    n = array.sizes[per] if per is not None else 1
-    sums = GridSums(n, priors, along=[*((dim,) for dim in dims), *joint])
-    coarse = GridSums(n, {dim: axis.every_second() for dim, axis in priors.items()})
-    for place, values in likelihood.parts():
-        own = values if per is not None else values.sum(axis=0, keepdims=True)
-        coarse.add_possible(place, own)
-        sums.add(place, own)
-    possible = sums.total > 0
-    if not possible.any():
+    sums, coarse = _sum_up(likelihood, priors, joint, per)
+    if not (sums.total > 0).any():
         raise nothing_possible(likelihood)
-    shape = tuple(array.sizes[dim] for dim in keep)
-
-    def shaped(values: Any, *own: int) -> npt.NDArray[Any]:
-        return np.asarray(values).reshape((*shape, *own))
-
-    answer: dict[str, Any] = {}
-    rows: list[dict[str, FloatArray]] = []
-    for dim, axis in priors.items():
-        shares = sums.probabilities(dim)
-        rows.append(_describe(shares, axis, possible))
-        units = str(array[axis.axis].attrs.get("units", "")) if axis.axis in array.coords else ""
-        text = f"posterior of {axis.axis}"
-        if axis.measure is None:
-            answer[f"p_{axis.axis}"] = (*keep, dim), shaped(shares, -1), about(f"{text}, probability")
-        else:
-            inverse = f"1/({units})" if units else ""
-            density = shaped(shares / axis.measure, -1)
-            answer[f"p_{axis.axis}"] = (*keep, dim), density, about(f"{text}, density", inverse)
-    for one, other in joint:
-        names = [priors[dim].axis for dim in (one, other)]
-        scale: Any = 1.0
-        for position, dim in enumerate((one, other)):
-            measure = priors[dim].measure
-            if measure is not None:
-                scale = scale * np.reshape(measure, (-1, 1) if position == 0 else (1, -1))
-        text = f"joint posterior of {names[0]} and {names[1]}"
-        answer[f"p_{names[0]}_{names[1]}"] = (
-            (*keep, one, other),
-            shaped(sums.probabilities(one, other) / scale, array.sizes[one], array.sizes[other]),
-            about(text),
-        )
-    best = sums.best_index()
-    lines = _nodes_held(likelihood, priors, best, per)
-    for row, held in zip(rows, lines, strict=True):
-        row["nodes_held"] = np.where(possible, held, np.nan)
-    for name, text in _COLUMNS.items():
-        table = np.stack([row[name] for row in rows], axis=1) if rows else np.empty((n, 0))
-        answer[name] = (*keep, "axis"), shaped(table, len(rows)), about(text)
-    for name, text in _INTERVALS.items():
-        table = np.stack([row[name] for row in rows], axis=1) if rows else np.empty((n, 0, len(LEVELS)))
-        answer[name] = (*keep, "axis", "level"), shaped(table, len(rows), len(LEVELS)), about(text)
-    answer["at_bound"] = answer["at_bound"][0], answer["at_bound"][1].astype(np.uint8), _bound_attrs()
-    answer["prior"] = "axis", np.array([axis.text for axis in priors.values()], dtype=object), about("prior")
-    lost = np.array([axis.lost for axis in priors.values()])
-    answer["prior_lost"] = "axis", lost, about("share of the prior that lies outside the grid")
-    by_axis = np.nansum(np.stack([row["quadrature_error"] for row in rows], axis=1), axis=1) if rows else np.zeros(n)
-    with np.errstate(invalid="ignore"):
-        error = np.fmax(by_axis, np.abs(coarse.log_total - sums.log_total))
-    answer["log_evidence"] = keep, shaped(sums.log_total), about("ln of the evidence")
-    answer["log_evidence_error"] = keep, shaped(error), about("estimate of the error of quadrature of ln Z")
-    answer["n_invalid"] = keep, shaped(sums.n_invalid), about("grid points without a finite likelihood")
-    for dim in dims:
-        for name in axes_along(array, dim):
-            values = array[name].values[best[dim]]
-            attrs = {**array[name].attrs, "long_name": f"{name} at the best point"}
-            answer[f"best_{name}"] = keep, shaped(values), attrs
-    at = {dim: xr.DataArray(shaped(index), dims=keep) for dim, index in best.items()}
-    if per is not None:
-        at[per] = xr.DataArray(np.arange(n), dims=per)
-    there = np.asarray(array.isel(at).values, dtype=np.float64)
-    at_best = there if per is not None else there.sum()
-    answer["best_loglike"] = keep, shaped(np.where(possible, at_best, np.nan)), about("ln L at the best point")
-    coords: dict[str, Any] = {name: array[name] for dim in (*keep, *dims) for name in axes_along(array, dim)}
+    columns = _describe_axes(likelihood, priors, sums, per)
+    dim = per or _ALL
+    content = {
+        **_marginals(array, priors, sums, dim),
+        **_joint_marginals(array, priors, joint, sums, dim),
+        **_tables(priors, columns, dim),
+        **_evidence(sums, coarse, columns["quadrature_error"], dim),
+        **_best_point(array, sums, per),
+    }
+    coords: dict[str, Any] = {
+        name: array[name] for home in (*filter(None, [per]), *priors) for name in axes_along(array, home)
+    }
     coords["axis"] = np.array([axis.axis for axis in priors.values()], dtype=object)
     coords["level"] = "level", np.array(LEVELS), about("credible level")
-    found = xr.Dataset(answer, coords)
-    alone = {dim: int(index[0]) for dim, index in best.items()}
+    found = xr.Dataset(content, coords)
+    if per is None:
+        found = found.isel({_ALL: 0})
     found.attrs = _attributes(result, likelihood, by, found, per=per)
     if per is None:
-        found.attrs["rounding"] = likelihood.rounding(alone)
+        found.attrs["rounding"] = likelihood.rounding(_best_indexers(array, sums, None))
     return found
 
 
@@ -188,11 +131,6 @@ _INTERVALS = {
 }
 
 
-def _bound_attrs() -> dict[str, Any]:
-    flags = {"flag_values": list(range(len(BOUND_FLAGS))), "flag_meanings": " ".join(BOUND_FLAGS)}
-    return about(_COLUMNS["at_bound"]) | flags
-
-
 def _wanted_pairs(array: xr.DataArray, pairs: bool | Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
     dims = grid_dims(array)
     if isinstance(pairs, bool):
@@ -204,6 +142,108 @@ def _wanted_pairs(array: xr.DataArray, pairs: bool | Sequence[tuple[str, str]]) 
             raise SpecError("a pair is two axes along two dimensions", where="pairs", found=str(pair))
         found.append(tuple(dim for dim in dims if dim in homes))
     return list(dict.fromkeys(found))
+
+
+def _sum_up(
+    likelihood: Likelihood, priors: Mapping[str, AxisPrior], joint: Sequence[tuple[str, ...]], per: str | None
+) -> tuple[GridSums, GridSums]:
+    """Return the sums over the grid, and those of every second value of each axis; the likelihood is read once."""
+    n = 1 if per is None else likelihood.array.sizes[per]
+    sums = GridSums(n, priors, along=[*((dim,) for dim in priors), *joint])
+    coarse = GridSums(n, {dim: axis.every_second() for dim, axis in priors.items()})
+    for place, values in likelihood.parts():
+        own = values if per is not None else values.sum(axis=0, keepdims=True)
+        coarse.add_possible(place, own)
+        sums.add(place, own)
+    return sums, coarse
+
+
+def _marginals(array: xr.DataArray, priors: Mapping[str, AxisPrior], sums: GridSums, dim: str) -> dict[str, Any]:
+    """Return the marginal of each axis: a density, or the probabilities of labels."""
+    found: dict[str, Any] = {}
+    for home, axis in priors.items():
+        shares, text = sums.probabilities(home), f"posterior of {axis.axis}"
+        if axis.measure is None:
+            found[f"p_{axis.axis}"] = (dim, home), shares, about(f"{text}, probability")
+        else:
+            units = str(array[axis.axis].attrs.get("units", ""))
+            attrs = about(f"{text}, density", f"1/({units})" if units else "")
+            found[f"p_{axis.axis}"] = (dim, home), shares / axis.measure, attrs
+    return found
+
+
+def _joint_marginals(
+    array: xr.DataArray, priors: Mapping[str, AxisPrior], joint: Sequence[tuple[str, ...]], sums: GridSums, dim: str
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for one, other in joint:
+        rows, columns = (np.ones(1) if (own := priors[home].measure) is None else own for home in (one, other))
+        density = sums.probabilities(one, other) / np.outer(rows, columns)
+        first, second = priors[one].axis, priors[other].axis
+        found[f"p_{first}_{second}"] = (dim, one, other), density, about(f"joint posterior of {first} and {second}")
+    return found
+
+
+def _tables(priors: Mapping[str, AxisPrior], columns: Mapping[str, FloatArray], dim: str) -> dict[str, Any]:
+    """Return what is said of each axis, by axis."""
+    found: dict[str, Any] = {name: ((dim, "axis"), columns[name], about(text)) for name, text in _COLUMNS.items()}
+    found |= {name: ((dim, "axis", "level"), columns[name], about(text)) for name, text in _INTERVALS.items()}
+    flags = {"flag_values": list(range(len(BOUND_FLAGS))), "flag_meanings": " ".join(BOUND_FLAGS)}
+    found["at_bound"] = (dim, "axis"), columns["at_bound"].astype(np.uint8), about(_COLUMNS["at_bound"]) | flags
+    found["prior"] = "axis", np.array([axis.text for axis in priors.values()], dtype=object), about("prior")
+    lost = np.array([axis.lost for axis in priors.values()])
+    found["prior_lost"] = "axis", lost, about("share of the prior that lies outside the grid")
+    return found
+
+
+def _evidence(sums: GridSums, coarse: GridSums, error_by_axis: FloatArray, dim: str) -> dict[str, Any]:
+    with np.errstate(invalid="ignore"):
+        error = np.fmax(np.nansum(error_by_axis, axis=1), np.abs(coarse.log_total - sums.log_total))
+    return {
+        "log_evidence": (dim, sums.log_total, about("ln of the evidence")),
+        "log_evidence_error": (dim, error, about("estimate of the error of quadrature of ln Z")),
+        "n_invalid": (dim, sums.n_invalid, about("grid points without a finite likelihood")),
+    }
+
+
+def _best_point(array: xr.DataArray, sums: GridSums, per: str | None) -> dict[str, Any]:
+    """Return where the posterior is largest, and ln L there."""
+    found: dict[str, Any] = {}
+    for home, index in sums.best_index().items():
+        for name in axes_along(array, home):
+            attrs = {**array[name].attrs, "long_name": f"{name} at the best point"}
+            found[f"best_{name}"] = per or _ALL, array[name].values[index], attrs
+    there = np.asarray(array.isel(_best_indexers(array, sums, per)).values, dtype=np.float64)
+    loglike = np.where(sums.total > 0, there if per is not None else there.sum(), np.nan)
+    found["best_loglike"] = per or _ALL, loglike, about("ln L at the best point")
+    return found
+
+
+def _best_indexers(array: xr.DataArray, sums: GridSums, per: str | None) -> dict[str, Any]:
+    """Return what selects the best point from an array, or with `per` that of each system."""
+    best = sums.best_index()
+    if per is None:
+        return {dim: int(index[0]) for dim, index in best.items()}
+    every = {**best, per: np.arange(array.sizes[per])}
+    return {dim: xr.DataArray(index, dims=per) for dim, index in every.items()}
+
+
+def _describe_axes(
+    likelihood: Likelihood, priors: Mapping[str, AxisPrior], sums: GridSums, per: str | None
+) -> dict[str, FloatArray]:
+    """Return the columns of all axes, shape ``(n, n_axes)``, and the intervals, shape ``(n, n_axes, n_levels)``."""
+    possible = sums.total > 0
+    shape = (possible.size, len(priors))
+    found = {name: np.empty(shape) for name in _COLUMNS} | {
+        name: np.empty((*shape, len(LEVELS))) for name in _INTERVALS
+    }
+    for i, (dim, axis) in enumerate(priors.items()):
+        own = _describe(sums.probabilities(dim), axis, possible)
+        held = _nodes_held(likelihood, axis, _best_indexers(likelihood.array, sums, per), per)
+        own["nodes_held"] = np.where(possible, held, np.nan)
+        for name, values in own.items():
+            found[name][:, i] = values
+    return found
 
 
 def _describe(shares: FloatArray, axis: AxisPrior, possible: npt.NDArray[np.bool_]) -> dict[str, FloatArray]:
@@ -226,27 +266,17 @@ def _describe(shares: FloatArray, axis: AxisPrior, possible: npt.NDArray[np.bool
     return found
 
 
-def _nodes_held(
-    likelihood: Likelihood, priors: Mapping[str, AxisPrior], best: Mapping[str, npt.NDArray[np.intp]], per: str | None
-) -> list[FloatArray]:
-    """Return for each axis how many values carry the posterior along it, through the best point; shape ``(n,)``."""
-    array, found = likelihood.array, []
-    for dim, axis in priors.items():
-        at: dict[str, Any] = {}
-        for other, index in best.items():
-            if other != dim:
-                at[other] = xr.DataArray(index, dims=per) if per is not None else int(index[0])
-        if per is not None:
-            at[per] = xr.DataArray(np.arange(array.sizes[per]), dims=per)
-        line = array.isel(at).transpose(..., dim).values.astype(np.float64)
-        if per is None:
-            line = line.reshape(-1, line.shape[-1]).sum(axis=0, keepdims=True)
-        line = np.where(np.isfinite(line), line, -np.inf) + (axis.log_density + axis.log_measure)
-        top = line.max(axis=1, keepdims=True)
-        share = np.exp(line - np.where(np.isfinite(top), top, 0.0))
-        with np.errstate(invalid="ignore"):
-            found.append(share.sum(axis=1) ** 2 / (share**2).sum(axis=1))
-    return found
+def _nodes_held(likelihood: Likelihood, axis: AxisPrior, best: Mapping[str, Any], per: str | None) -> FloatArray:
+    """Return how many values of an axis carry the posterior along it, through the best point; shape ``(n,)``."""
+    at = {dim: index for dim, index in best.items() if dim != axis.dim}
+    line = likelihood.array.isel(at).transpose(..., axis.dim).values.astype(np.float64)
+    if per is None:
+        line = line.reshape(-1, line.shape[-1]).sum(axis=0, keepdims=True)
+    line = np.where(np.isfinite(line), line, -np.inf) + (axis.log_density + axis.log_measure)
+    top = line.max(axis=1, keepdims=True)
+    share = np.exp(line - np.where(np.isfinite(top), top, 0.0))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(share.sum(axis=1) ** 2 / (share**2).sum(axis=1))
 
 
 def _fill(found: Mapping[str, FloatArray], i: int, own: Marginal) -> None:

@@ -24,8 +24,6 @@ AMPLITUDE, LENGTH = "correlation_amplitude", "correlation_length"
 #: model; and correlated, with the one amplitude and length that fit all systems under both models best.
 _POINTS = ("white", "correlated", "common")
 _QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
-# What there has to be of a comparison, and what may be.
-_TEXTS = ("where", "published")
 _VARIABLES: Mapping[str, Literal["loglike", "loglike_best"]] = {"integrated": "loglike", "best": "loglike_best"}
 
 
@@ -78,31 +76,8 @@ def preferences(
     SpecError
         For models that are not there, and likelihoods without white errors.
     """
-    names = [str(name) for name in likelihoods["model"].values]
-    dim = system_dim(likelihoods)
-    if dim is None or likelihoods.sizes[dim] < 2:
-        raise SpecError("preferences are counted over systems", where="likelihoods", expected="2 systems or more")
-    if likelihoods[AMPLITUDE].values[0] != 0.0:
-        found = str(likelihoods[AMPLITUDE].values[0])
-        raise SpecError("there are no white errors to compare with", where=AMPLITUDE, found=found, expected="0 first")
-    for each in comparisons:
-        for name in (each["first"], each["second"]):
-            if name not in names:
-                raise SpecError(f"there is no model {name!r}", where="comparisons", hint=did_you_mean(name, names))
-    index = {name: i for i, name in enumerate(names)}
-    asked = {_VARIABLES[each.get("free", "integrated")] for each in comparisons}
-    # Over (model, treatment of nuisances, system, amplitude, length), and their means over the last two.
-    loglike = {name: likelihoods[name].transpose("model", "nuisances", dim, AMPLITUDE, LENGTH) for name in asked}
-    means = {name: _mean_over_errors(each, dim, prior) for name, each in loglike.items()}
-    rows, best = [], []
-    for each in comparisons:
-        name, pair = _VARIABLES[each.get("free", "integrated")], [index[each["first"]], index[each["second"]]]
-        both, mean = loglike[name].values[pair], means[name][pair]
-        places = _common_best(both)
-        common = np.stack([both[:, i, :, *place] for i, place in enumerate(places)], axis=1)
-        rows.append(np.stack([one[0] - one[1] for one in (both[..., 0, 0], mean, common)], axis=1))
-        best.append(places)
-    difference, place = np.array(rows), np.array(best)
+    dim = _check_likelihoods(likelihoods, comparisons)
+    difference, place = _differences(likelihoods, comparisons, dim, prior)
     amplitudes, lengths = likelihoods[AMPLITUDE].values, likelihoods[LENGTH].values
     n = difference.shape[-1]
     total, spread = difference.sum(axis=-1), np.sqrt(n * difference.var(axis=-1, ddof=1))
@@ -130,14 +105,8 @@ def preferences(
         "points": np.array(_POINTS, dtype=object),
         "quantile": np.array(_QUANTILES),
         dim: likelihoods[dim].values,
+        **_words(comparisons),
     }
-    for key in ("first", "second", *_TEXTS):
-        coords[key] = "comparison", np.array([str(each.get(key, "")) for each in comparisons], dtype=object)
-    called = [each.get("name") or f"{each['first']} : {each['second']}" for each in comparisons]
-    coords["name"] = "comparison", np.array(called, dtype=object)
-    coords["free"] = "comparison", np.array([each.get("free", "integrated") for each in comparisons], dtype=object)
-    claims = [", ".join(each.get("claims", ())) for each in comparisons]
-    coords["claims"] = "comparison", np.array(claims, dtype=object)
     attrs = {
         **likelihoods.attrs,
         "beyond": beyond,
@@ -147,6 +116,51 @@ def preferences(
     }
     variables = {name: (dims, values, about(text)) for name, (dims, values, text) in content.items()}
     return xr.Dataset(variables, coords, attrs).assign(treatment=likelihoods["treatment"])
+
+
+def _check_likelihoods(likelihoods: xr.Dataset, comparisons: Sequence[Mapping[str, Any]]) -> str:
+    """Return the dimension of systems; refuse likelihoods that lack what is compared."""
+    names = [str(name) for name in likelihoods["model"].values]
+    dim = system_dim(likelihoods)
+    if dim is None or likelihoods.sizes[dim] < 2:
+        raise SpecError("preferences are counted over systems", where="likelihoods", expected="2 systems or more")
+    if likelihoods[AMPLITUDE].values[0] != 0.0:
+        found = str(likelihoods[AMPLITUDE].values[0])
+        raise SpecError("there are no white errors to compare with", where=AMPLITUDE, found=found, expected="0 first")
+    for each in comparisons:
+        for name in (each["first"], each["second"]):
+            if name not in names:
+                raise SpecError(f"there is no model {name!r}", where="comparisons", hint=did_you_mean(name, names))
+    return dim
+
+
+def _differences(
+    likelihoods: xr.Dataset, comparisons: Sequence[Mapping[str, Any]], dim: str, prior: Mapping[str, Prior]
+) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """Return Δ ln L over (comparison, nuisances, points, system), and where the common errors lie on their axes."""
+    index = {str(name): i for i, name in enumerate(likelihoods["model"].values)}
+    asked = {_VARIABLES[each.get("free", "integrated")] for each in comparisons}
+    # Over (model, nuisances, system, amplitude, length), and their means over the last two.
+    loglike = {name: likelihoods[name].transpose("model", "nuisances", dim, AMPLITUDE, LENGTH) for name in asked}
+    means = {name: _mean_over_errors(each, dim, prior) for name, each in loglike.items()}
+    rows, best = [], []
+    for each in comparisons:
+        name, pair = _VARIABLES[each.get("free", "integrated")], [index[each["first"]], index[each["second"]]]
+        both, mean = loglike[name].values[pair], means[name][pair]
+        places = _common_best(both)
+        common = np.stack([both[:, i, :, *place] for i, place in enumerate(places)], axis=1)
+        rows.append(np.stack([one[0] - one[1] for one in (both[..., 0, 0], mean, common)], axis=1))
+        best.append(places)
+    return np.array(rows), np.array(best)
+
+
+def _words(comparisons: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the texts of the comparisons, as coordinates."""
+    texts = {key: [str(each.get(key, "")) for each in comparisons] for key in ("first", "second", "where", "published")}
+    texts["name"] = [each.get("name") or f"{each['first']} : {each['second']}" for each in comparisons]
+    texts["free"] = [each.get("free", "integrated") for each in comparisons]
+    texts["claims"] = [", ".join(each.get("claims", ())) for each in comparisons]
+    return {key: ("comparison", np.array(values, dtype=object)) for key, values in texts.items()}
 
 
 def _mean_over_errors(loglike: xr.DataArray, dim: str, prior: Mapping[str, Prior]) -> FloatArray:

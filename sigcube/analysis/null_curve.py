@@ -50,33 +50,32 @@ def null_curve(
     confidence: float = 0.95,
     sweep: Sweep | None = None,
 ) -> xr.Dataset:
-    """Draw the curve that a result would have if the model were no better than the reference, again and again.
+    """Draw specification curves as they would be if the model were no better than the reference.
 
-    Under the null hypothesis the model and the reference are exchangeable for each system: which of its two RMS is the
-    model's is a toss of a coin. In each draw they are exchanged for about half of the systems, for one system alike in
-    all specifications, which stay as dependent as they are; and the curve is sorted again. It is the test of
-    Simonsohn+ 2020 with the resampling of paired differences: signs are flipped (Fisher 1935).
+    Under the null hypothesis model and reference are exchangeable for each system: which of the two RMS is the model's
+    is a coin toss. Each draw exchanges them for about half of the systems, for each system alike in all specifications,
+    so that these stay as dependent as they are; and sorts the curve again. This is the test of Simonsohn+ 2020, with
+    paired differences resampled by flipping signs (Fisher 1935).
 
     Parameters
     ----------
     result : Dataset
-        Of a sweep with a reference. If it keeps no RMS of systems, those of the specifications are evaluated again from
-        the points that its store holds, for which each model of theirs is compiled.
+        Of a sweep with a reference. If it does not keep the RMS of systems, the specifications are evaluated again from
+        the points in its store, which compiles each of their models.
     by : {"win_rate", "rms_mean"}
         The summary whose curve it is.
     threshold : float, optional
-        The statement that a value is better than this, whose share is a statistic.
+        The statement that a value is better than this; its share is then a statistic.
     over, at, profiled : optional
         Which specifications, as for `specification_curve`.
     choose : {"again", "once"}
-        What becomes of axes that are held at the best point, or profiled: that was chosen with the model's own values.
-        Each draw chooses again by its own, for which the RMS is needed at all points of these axes; or all draws keep
-        the choice, which is not fair to the null, since the model alone was tuned. Nothing is to be chosen of axes that
-        are held `at` some value.
+        How draws treat axes that are held at the best point, or profiled: these were chosen by the model's own values.
+        Each draw chooses again by its own values, which needs the RMS at all points of these axes; or all draws keep
+        the choice, which is unfair to the null, as only the model was tuned. Axes held `at` a value are not chosen.
     n : int
         Number of draws.
     seed : int
-        Of the random numbers: the same seed, the same draws.
+        Seed of the random numbers.
     confidence : float
         Level of the band, at each rank.
     sweep : Sweep, optional
@@ -85,18 +84,19 @@ def null_curve(
     Returns
     -------
     Dataset
-        Over ``rank``, from the best, up to 1,000 of the specifications: the ``value`` of the curve, and ``low``,
-        ``middle`` and ``high`` of the null's. Over ``statistic``, that is ``median`` and ``best`` of the curve, and
-        with a threshold the ``share`` of specifications for which the statement holds: what was ``observed``;
-        ``drawn``, over ``draw`` as well; ``null_low`` and ``null_high`` of these; and ``p_value``, the share of draws
-        that are at least as good, the observed curve counted as one.
+        Over ``rank``, up to 1,000 of the specifications from the best: the ``value`` of the curve, and ``low``,
+        ``middle`` and ``high`` of the null's. Over ``statistic`` (``median`` and ``best`` of the curve, and with a
+        threshold the ``share`` of specifications for which the statement holds): the ``observed`` value; ``drawn``,
+        also over ``draw``; ``null_low`` and ``null_high`` of the draws; and ``p_value``, the share of draws at least as
+        good, counting the observed curve as one.
 
     Raises
     ------
     SpecError
-        For another summary, no reference, too many specifications to hold or to evaluate, and as `specification_curve`.
+        For any other summary, no reference, too many specifications to hold or to evaluate, and as
+        `specification_curve`.
     StoreMismatch
-        When values that are evaluated again, or the reference, are not those of the result.
+        If values that are evaluated again, or the reference, are not those of the result.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The posterior of a result on its grid, exactly: marginals, credible intervals, and the evidence."""
+"""The posterior of a result, exact on its grid: marginals, credible intervals, and the evidence."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -22,13 +22,13 @@ FloatArray = npt.NDArray[np.float64]
 #: Levels of credible intervals.
 LEVELS = (0.68, 0.95)
 
-# The dimension of length one of what is said of all systems together; `posterior` takes it away.
+# The dimension, of length one, of an answer about all systems together; `posterior` drops it.
 _ALL = "all_systems"
-# Fewer values of an axis than these carry the posterior: the rule of quadrature is wrong by half a per cent and more.
+# With fewer values carrying the posterior, the quadrature is off by half a per cent or more.
 _FEWEST_NODES = 2.0
-# An error of ln Z, or of a nuisance's integral, that is worth a word.
+# An error of ln Z, or of a nuisance's integral, that deserves a caution.
 _LARGE_ERROR = 0.1
-# A prior that loses more than this outside the grid is another prior.
+# A prior that loses more than this outside the grid is a different prior.
 _LARGE_LOSS = 0.01
 
 
@@ -40,46 +40,47 @@ def posterior(
     pairs: bool | Sequence[tuple[str, str]] = False,
     per: str | None = None,
 ) -> xr.Dataset:
-    """Integrate likelihood × prior over a grid: what the data say of each axis, and how likely they were.
+    """Integrate likelihood × prior over a grid: marginals of each axis, and the evidence.
 
     Parameters
     ----------
     result : Dataset
-        Of a sweep with a metric that is ln L, its constants included. It may be lazy: it is read once, in parts.
+        Of a sweep with a metric that is ln L, constants included; it may be lazy, and is read once, in parts.
     prior : Mapping, optional
-        By axis: `sigcube.uniform`, `sigcube.log_uniform`, `sigcube.normal`, `sigcube.lognormal`; or for labels their
-        weights, uniform otherwise. Other axes of numbers have a uniform prior over their range; nuisances need one.
-        Priors are cut at the ends of the grid, and normalised within.
+        Priors by axis: `sigcube.uniform`, `sigcube.log_uniform`, `sigcube.normal` or `sigcube.lognormal`, or weights
+        for labels. By default they are uniform, over the range of an axis or over its labels; nuisances need one.
+        Priors are cut at the ends of the grid, and normalised within it.
     by : str
         The metric that is ln L.
     pairs : bool or sequence of pairs
-        Whether to return joint marginals as well: of all pairs of axes, or of some.
+        Whether to add joint marginals: of all pairs of axes, or of the given ones.
     per : str, optional
-        The dimension of systems, ``"galaxy"``, for the posterior of each system alone.
+        The dimension of systems, such as ``"galaxy"``, for a posterior of each system by itself.
 
     Returns
     -------
     Dataset
-        Over ``axis``: ``mean``, ``sd``, ``median``, ``low`` and ``high`` of credible intervals with equal
-        tails over ``level``, ``region_low``, ``region_high`` and ``region_pieces`` of the regions of highest density;
-        ``at_bound``, whether the density has not gone at an end of the grid; ``nodes``, how many values carry the
-        posterior, and ``nodes_held``, how many where all other axes are held at the best point: few on a narrow ridge;
-        ``prior`` in words, ``prior_lost`` outside the grid, ``quadrature_error`` of the evidence. NaN for labels.
-        ``p_<axis>`` is the marginal: a density per unit, of labels their probability. ``log_evidence`` and its
-        ``log_evidence_error``; ``best_<axis>``, where the posterior is largest, and ``best_loglike`` there;
-        ``n_invalid``, how many grid points have no finite likelihood and so none of the weight. With `per` all of this
-        for each system. The attribute ``cautions`` says in words what a reader must know.
+        Over ``axis``: ``mean``, ``sd``, ``median``; ``low`` and ``high`` of credible intervals with equal tails, over
+        ``level``; ``region_low``, ``region_high`` and ``region_pieces`` of the regions of highest density;
+        ``at_bound``, at which ends of the grid the density has not died out; ``nodes``, how many values carry the
+        posterior, and ``nodes_held``, how many do so with all other axes held at the best point, which are few on a
+        narrow ridge; ``prior`` in words, ``prior_lost`` outside the grid, and ``quadrature_error`` of the evidence. NaN
+        for labels. ``p_<axis>`` is the marginal, a density per unit, or the probability of each label. Further
+        ``log_evidence`` and ``log_evidence_error``; ``best_<axis>``, where the posterior is largest, and
+        ``best_loglike`` there; ``n_invalid``, the number of grid points without a finite likelihood, which have no
+        weight. With `per`, all of this for each system. The attribute ``cautions`` says in words what a reader must
+        know.
 
     Raises
     ------
     SpecError
-        For priors that cannot be, see `sigcube.analysis.prior_weights`, and a result without a finite likelihood.
+        For invalid priors, see `sigcube.analysis.prior_weights`, and for a result without a finite likelihood.
 
     Notes
     -----
-    On a grid the integrals are sums: weights of quadrature × prior × likelihood, in float64, the largest ln taken out.
-    The error of the evidence is estimated from the same rule with every second value: axis by axis, added up, or of all
-    axes at once, whichever is more. It bounds the rule's own error from above where that falls with the spacing.
+    On a grid the integrals are sums of quadrature weight × prior × likelihood, in float64, with the largest ln taken
+    out. The error of the evidence is the change with every second value, taken axis by axis and added up, or along all
+    axes at once, whichever is larger. It is an upper bound where the rule's own error falls with the spacing.
     """
     likelihood = likelihood_of(result, by, systems=per is not None)
     if per is not None and per != likelihood.dim:
@@ -147,7 +148,7 @@ def _wanted_pairs(array: xr.DataArray, pairs: bool | Sequence[tuple[str, str]]) 
 def _sum_up(
     likelihood: Likelihood, priors: Mapping[str, AxisPrior], joint: Sequence[tuple[str, ...]], per: str | None
 ) -> tuple[GridSums, GridSums]:
-    """Return the sums over the grid, and those of every second value of each axis; the likelihood is read once."""
+    """Return the sums over the grid, and those over every second value of each axis; the likelihood is read once."""
     n = 1 if per is None else likelihood.array.sizes[per]
     sums = GridSums(n, priors, along=[*((dim,) for dim in priors), *joint])
     coarse = GridSums(n, {dim: axis.every_second() for dim, axis in priors.items()})
@@ -185,7 +186,7 @@ def _joint_marginals(
 
 
 def _tables(priors: Mapping[str, AxisPrior], columns: Mapping[str, FloatArray], dim: str) -> dict[str, Any]:
-    """Return what is said of each axis, by axis."""
+    """Return the variables over ``axis``."""
     found: dict[str, Any] = {name: ((dim, "axis"), columns[name], about(text)) for name, text in _COLUMNS.items()}
     found |= {name: ((dim, "axis", "level"), columns[name], about(text)) for name, text in _INTERVALS.items()}
     flags = {"flag_values": list(range(len(BOUND_FLAGS))), "flag_meanings": " ".join(BOUND_FLAGS)}
@@ -247,7 +248,7 @@ def _describe_axes(
 
 
 def _describe(shares: FloatArray, axis: AxisPrior, possible: npt.NDArray[np.bool_]) -> dict[str, FloatArray]:
-    """Return every column of an axis for each array of probabilities, shape ``(n,)`` or ``(n, levels)``."""
+    """Return every column of one axis for each array of probabilities, shape ``(n,)`` or ``(n, levels)``."""
     n = len(shares)
     found = {name: np.full(n, np.nan) for name in _COLUMNS} | {
         name: np.full((n, len(LEVELS)), np.nan) for name in _INTERVALS
@@ -267,7 +268,7 @@ def _describe(shares: FloatArray, axis: AxisPrior, possible: npt.NDArray[np.bool
 
 
 def _nodes_held(likelihood: Likelihood, axis: AxisPrior, best: Mapping[str, Any], per: str | None) -> FloatArray:
-    """Return how many values of an axis carry the posterior along it, through the best point; shape ``(n,)``."""
+    """Return how many values carry the posterior along the line through the best point; shape ``(n,)``."""
     at = {dim: index for dim, index in best.items() if dim != axis.dim}
     line = likelihood.array.isel(at).transpose(..., axis.dim).values.astype(np.float64)
     if per is None:
@@ -288,7 +289,7 @@ def _fill(found: Mapping[str, FloatArray], i: int, own: Marginal) -> None:
 
 
 def _fill_discrete(found: Mapping[str, FloatArray], i: int, shares: FloatArray, values: FloatArray) -> None:
-    """Describe numbers that are the only ones possible: no value lies between them."""
+    """Describe an axis whose values are the only possible ones, with nothing in between."""
     order = np.argsort(values)
     x, below = values[order], np.cumsum(shares[order])
     found["mean"][i] = shares @ values
@@ -312,7 +313,7 @@ def _attributes(
 
 
 def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[str]:
-    """Say what a reader must know: bounds, values too far apart, invalid points, priors that were cut."""
+    """Collect what a reader must know: bounds, values too far apart, invalid points, priors that were cut."""
     told = []
     if "marginalised_error" in result:
         error = result["marginalised_error"]

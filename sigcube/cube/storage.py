@@ -59,15 +59,14 @@ def open_cube(path: str | Path) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Validated; texts are `str`. A cube of up to 256 MB is loaded; the values of a larger one are read from disk
-        whenever they are needed.
+        The validated cube; texts are `str`. Up to 256 MB are loaded; a larger cube is read from disk as needed.
 
     Raises
     ------
     DataError
-        If there is no cube, or its content is not what the schema and its own fingerprint say.
+        There is no cube, or its content does not match the schema and its own fingerprint.
     SpecError
-        If there is something else.
+        There is something else at the path.
     """
     ds = open_lazily(path)
     with reading(path):
@@ -131,7 +130,7 @@ def _examine(ds: xr.Dataset) -> str:
 def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
     """Save a cube, whole or not at all.
 
-    It is written beside ``path`` and then renamed, so a full disk or a kill leaves what was there before.
+    It is written beside ``path`` and then renamed, so that a full disk or a kill leaves what was there before.
 
     Parameters
     ----------

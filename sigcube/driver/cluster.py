@@ -87,20 +87,20 @@ _serve(**order)
 
 @contextlib.contextmanager
 def connect(scheduler: str | None = None, *, workers: int | None = None) -> Iterator[Client]:
-    """Give a client of a running cluster, or of a local one that ends with the context.
+    """Connect to a running cluster, or start a local one that ends with the context.
 
     Parameters
     ----------
     scheduler : str, optional
-        Address of a running scheduler, such as ``tcp://10.0.0.7:8786``, by any of Dask's protocols; for ``tls://``,
-        Dask's configuration names the certificates. Without an address, a local cluster is started.
+        Address of a running scheduler, such as ``tcp://10.0.0.7:8786``, in any of Dask's protocols; for ``tls://``,
+        Dask's configuration names the certificates. By default a local cluster is started.
     workers : int, optional
-        Processes of the local cluster, one thread each; as many as there are CPUs unless given.
+        Processes of the local cluster, one thread each; by default as many as CPUs.
 
     Yields
     ------
     distributed.Client
-        Connected. A cluster that was running goes on running afterwards.
+        A connected client. A cluster that was already running keeps running afterwards.
 
     Raises
     ------

@@ -47,9 +47,9 @@ class Mark:
     Attributes
     ----------
     name : str
-        What the legend calls it.
+        Its name in the legend.
     at : Mapping
-        Its value on both axes. It is shown under every label, or only under those given here by axis.
+        Its value on both axes, and optionally the labels, by axis, under which alone it is shown.
     """
 
     name: str

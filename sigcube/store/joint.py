@@ -188,14 +188,14 @@ def open_joint(path: str | Path) -> xr.DataTree:
     Returns
     -------
     DataTree
-        A group for each dataset that is begun, as `sigcube.open_result` opens it: ``tree["sparc/rms_mean"]``.
+        A group for each dataset whose sweep has begun, as `sigcube.open_result` opens it: ``tree["sparc/rms_mean"]``.
 
     Raises
     ------
     SpecError
-        For a path at which there is no joint result.
+        There is no joint result at the path.
     StoreError
-        When a part of it is damaged.
+        A part of it is damaged.
     """
     folder = path_of(path, what="a joint result")
     attrs = _attrs(folder)

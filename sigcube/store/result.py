@@ -58,15 +58,15 @@ def open_result(path: str | Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Metrics of systems and summaries over the grid's axes, and the ``status`` of each grid point; or what a fit
-        found. Axes are in the order of the spec. Loaded when used; its arrays have the ``hvplot`` accessor.
+        Metrics of systems, summaries over the grid's axes, and the ``status`` of each grid point; or what a fit found.
+        Axes are in the order of the spec. Values are loaded when used; arrays have the ``hvplot`` accessor.
 
     Raises
     ------
     SpecError
-        For a path at which there is no result.
+        There is no result at the path.
     StoreError
-        When its attributes, coordinates or inputs are not as they were written. Of the values, `sigcube.verify` tells.
+        Its attributes, coordinates or inputs were altered since they were written. `sigcube.verify` checks the values.
     """
     attrs = result_attrs(path, "result", "fit")
     refuse_damaged_files(path)

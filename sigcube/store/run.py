@@ -131,7 +131,7 @@ class RunStore:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreStatus:
-    """How far a sweep is, as its journal says.
+    """How far a sweep is, according to its journal.
 
     Parameters
     ----------
@@ -140,13 +140,13 @@ class StoreStatus:
     points, points_done, invalid : int
         Counts of grid points computed: those that repeat others are not counted.
     evaluations_per_second : float
-        Over the present session, or the last one; 0 before its first block.
+        Rate of the present session, or the last one; 0 before its first block.
     seconds_left : float or None
-        While a run holds the store and has a rate.
+        Estimate while a run holds the store; None otherwise.
     heartbeat : float or None
         Unix time [s] of the holder's last sign of life.
     holder : Holder or None
-        Who writes the store.
+        The process that writes the store.
     errors : tuple of JournalEntry
         Blocks that failed or killed their worker.
     """
@@ -271,7 +271,7 @@ def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
 
 
 def status(path: str | os.PathLike[str]) -> StoreStatus:
-    """Say how far the sweep of a store is; needs no lock, so it works from another shell while the sweep runs.
+    """Return how far the sweep of a store is; this needs no lock, so it works while the sweep runs.
 
     Raises
     ------

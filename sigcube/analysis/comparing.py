@@ -13,6 +13,7 @@ from sigcube.analysis.likelihoods import Likelihood, likelihood_of
 from sigcube.analysis.posteriors import posterior
 from sigcube.analysis.prior_weights import Priors, axis_priors
 from sigcube.errors import SpecError, did_you_mean
+from sigcube.wording import listed
 
 __all__ = ["compare"]
 
@@ -120,10 +121,9 @@ def _same_data(results: Mapping[str, xr.Dataset], likelihoods: Mapping[str, Like
         own = likelihoods[name].systems
         for one, other, have, lack in ((name, first, own, systems), (first, name, systems, own)):
             if alone := [system for system in have if system not in set(lack)]:
-                more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
                 what = f"{one!r} has systems that {other!r} does not have"
                 hint = "select the same ones: sigcube.analysis.reselect, or result.sel(galaxy=…)"
-                raise SpecError(what, where="results", found=", ".join(alone[:5]) + more, hint=hint)
+                raise SpecError(what, where="results", found=listed(alone), hint=hint)
         if not all(_knows_its_data(results[each]) for each in (first, name)):
             continue
         for key in _DATA:

@@ -13,6 +13,7 @@ from sigcube.analysis.labelled import check_result, flat_numbers, grid_dims, kep
 from sigcube.analysis.prior_weights import AxisPrior
 from sigcube.errors import SpecError
 from sigcube.plan.values import PointStatus
+from sigcube.wording import listed
 
 __all__ = ["KEPT_AS", "GridSums", "Likelihood", "likelihood_of", "nothing_possible"]
 
@@ -112,8 +113,7 @@ def nothing_possible(likelihood: Likelihood) -> SpecError:
     if not lacking or len(lacking) == len(there):
         hint = "the result's status tells why"
     else:
-        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
-        hint = f"{', '.join(lacking[:5])}{more} have none of their own: leave them out with sigcube.analysis.reselect"
+        hint = f"{listed(lacking)} have none of their own: leave them out with sigcube.analysis.reselect"
     return SpecError("no grid point has a finite likelihood", where="by", hint=hint)
 
 

@@ -265,8 +265,7 @@ def _in_model(name: str) -> Iterator[None]:
     try:
         yield
     except SpecError as error:
-        where = ".".join(filter(None, ("models", name, error.where)))
-        raise SpecError(error.what, where=where, found=error.found, expected=error.expected, hint=error.hint) from None
+        raise error.at(".".join(filter(None, ("models", name, error.where)))) from None
 
 
 def _parts(n_amplitudes: int, n_lengths: int, n_each: int) -> Iterator[tuple[slice, slice]]:

@@ -99,8 +99,7 @@ def refuse_invalid(ds: xr.Dataset, path: str | Path) -> None:
     try:
         found = _examine(ds)
     except DataError as error:
-        where = f"{path}, {error.where}"
-        raise DataError(error.what, where=where, found=error.found, expected=error.expected, hint=error.hint) from None
+        raise error.at(f"{path}, {error.where}") from None
     if found != ds.attrs.get("fingerprint"):
         raise DataError(
             "the cube was altered or damaged after it was saved",

@@ -16,6 +16,7 @@ from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.bind import plan_cube
 from sigcube.plan.own_code import find_own_code
+from sigcube.wording import listed
 
 __all__ = ["Fit"]
 
@@ -138,11 +139,10 @@ class Fit:
         k = model.space.size
         if short := [systems for systems in problem.groups if problem.n_points(systems) <= k]:
             names = [packed.systems[systems[0]] for systems in short] if self.scope == "system" else ["sample"]
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             raise SpecError(
                 f"too few points to fit {k} parameters of {model.name}",
                 where="sample",
-                found=f"{min(map(problem.n_points, short))} in {', '.join(names[:5])}{more}",
+                found=f"{min(map(problem.n_points, short))} in {listed(names)}",
                 expected=f"at least {k + 1}",
                 hint="fit fewer parameters, choose another sample, or fit it as a whole: scope = 'sample'",
             )

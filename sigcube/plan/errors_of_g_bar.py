@@ -14,13 +14,11 @@ from sigcube.model.graph import Graph
 from sigcube.model.model import BoundModel
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import Section
-from sigcube.wording import number, plural
+from sigcube.wording import listed, number, plural
 
 __all__ = ["describe_g_bar"]
 
 FloatArray = npt.NDArray[np.float64]
-
-_LISTED = 5
 
 
 def describe_g_bar(spec: Spec, sections: tuple[Section, ...], packed: Packed) -> str:
@@ -130,7 +128,4 @@ def _points(packed: Packed, which: npt.NDArray[np.bool_]) -> str:
     """Name the systems of some points, and count both."""
     of = np.searchsorted(packed.offsets, np.flatnonzero(which), side="right") - 1
     systems = [packed.systems[each] for each in np.unique(of)]
-    more = f" and {len(systems) - _LISTED} more" if len(systems) > _LISTED else ""
-    return (
-        f"{plural(int(which.sum()), 'point')} of {plural(len(systems), 'system')}, {', '.join(systems[:_LISTED])}{more}"
-    )
+    return f"{plural(int(which.sum()), 'point')} of {plural(len(systems), 'system')}, {listed(systems)}"

@@ -11,11 +11,10 @@ from sigcube.errors import DataError
 from sigcube.model.error_frame import CORRELATION, DISTANCE_POWERS, QUOTED
 from sigcube.model.record import Frame, Parameter
 from sigcube.plan.spec import Spec
-from sigcube.wording import number, plural
+from sigcube.wording import listed, number, plural
 
 __all__ = ["describe_errors", "with_quoted"]
 
-_LISTED = 5
 _LIMITS = {"distance": (0.0, np.inf), "inclination": (0.0, 180.0)}
 _UNITS = {"distance": "Mpc", "inclination": "deg"}
 
@@ -97,5 +96,4 @@ def _held(name: str, packed: Packed) -> npt.NDArray[np.bool_]:
 
 def _names(systems: Sequence[str], which: npt.NDArray[np.bool_]) -> str:
     found = [name for name, here in zip(systems, which, strict=True) if here]
-    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    return f"{plural(len(found), 'system')}, {', '.join(found[:_LISTED])}{more}"
+    return f"{plural(len(found), 'system')}, {listed(found)}"

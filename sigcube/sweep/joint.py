@@ -62,10 +62,7 @@ class JointSweep:
             try:
                 leaves[name], taken, there = _leaf(name, own, {**shared, "title": title})
             except SigcubeError as error:
-                where = f"data.{name}" + (f", {error.where}" if error.where else "")
-                raise type(error)(
-                    error.what, where=where, found=error.found, expected=error.expected, hint=error.hint
-                ) from None
+                raise error.at(f"data.{name}" + (f", {error.where}" if error.where else "")) from None
             used |= taken
             known |= there
         refuse_unused(shared, used, known)

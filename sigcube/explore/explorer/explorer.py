@@ -100,10 +100,10 @@ class Explorer:
         if self._page is None:
             self._page = self.page()
         shown = panel.pane.Bokeh(self._page.root, sizing_mode="stretch_width")
-        # What a callback changes of models that were made since is sent by hand.
+        # Changes that a callback makes to models created meanwhile are sent by hand.
         self._page.after = lambda: panel.io.push_notebook(shown)
         with suppress(RuntimeError):
-            # In a kernel; a script that asks for the page has no loop that could follow a sweep.
+            # Only in a kernel: a script that asks for the page has no loop to follow a sweep with.
             asyncio.get_running_loop()
             follow(self._page, lambda look, every: panel.state.add_periodic_callback(look, period=every))
         found = shown._repr_mimebundle_(include, exclude)
@@ -112,7 +112,7 @@ class Explorer:
 
 
 def make_offer(data: ExplorerData, tabs: Sequence[ExplorerTab]) -> ExplorerOffer:
-    """Say what there is to choose from."""
+    """Return the choices that a result offers."""
     columns: tuple[str, ...] = ()
     if data.systems and data.live is not None:
         against = (

@@ -11,8 +11,8 @@ from sigcube.claims.ledger_text import choose_claims, deviation_text, find_verdi
 from sigcube.cli import ExitCode
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError
+from tests.calling import call
 from tests.claims.rows import claim_of, row
-from tests.cli.test_cli import call
 
 SWEEP = {
     "quantity": "sweep",

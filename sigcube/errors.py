@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
-from typing import TypeVar
+from typing import Self, TypeVar
 
 __all__ = [
     "ClusterError",
@@ -83,6 +83,10 @@ class SigcubeError(Exception):
             ("do", self.hint),
         ]
         return "\n".join([self.what, *(f"  {label}: {text}" for label, text in parts if text is not None)])
+
+    def at(self, where: str) -> Self:
+        """Return the same error at another place."""
+        return type(self)(self.what, where=where, found=self.found, expected=self.expected, hint=self.hint)
 
     def __reduce__(self) -> tuple[object, ...]:
         make = partial(type(self), where=self.where, found=self.found, expected=self.expected, hint=self.hint)

@@ -130,36 +130,36 @@ def verify(
     own_metrics: Mapping[str, Metric] | None = None,
     on_block: Callable[[int, int], None] | None = None,
 ) -> VerifyReport:
-    """Read a result again, compare it with the digests in its journal, and compute some of its blocks again.
+    """Reread a result, compare it with the digests in its journal, and recompute some of its blocks.
 
     Parameters
     ----------
     path : path
         The result of a sweep, finished or not.
     sample : int, optional
-        How many random blocks to compute again. If 299 are right, fewer than 1 % of all are wrong, at 95 % confidence.
+        How many random blocks to recompute. If 299 are right, fewer than 1 % of all are wrong, at 95 % confidence.
     repair : bool, optional
-        Remove what is damaged: blocks are to do again, and the sweep, run again, makes them and missing files.
+        Remove what is damaged. Running the same sweep then makes the blocks and files that are missing.
     seed : int, optional
-        For the choice of blocks.
+        Seed for the choice of blocks.
     own_kernels, own_metrics : Mapping, optional
         The kernels and metrics of the sweep that are not registered, by name.
     on_block : callable, optional
-        Called with the number of blocks read or computed again so far, and of all.
+        Called with the number of blocks checked so far, and their total.
 
     Returns
     -------
     VerifyReport
-        What was found. Its ``repr`` says it in lines.
+        What was found. Its ``repr`` is a report in lines.
 
     Raises
     ------
     StoreInUse
-        A run holds the store, and it is to be repaired.
+        A repair was asked for while a run holds the store.
     StoreError
-        There is no journal, or its first line is damaged, which nothing can make again.
+        There is no journal, or its first line is damaged, which nothing can restore.
     StoreMismatch
-        Blocks are to be computed again, and the model or the engine has changed since.
+        Blocks are to be recomputed, but the model or the engine has changed since.
     """
     if sample < 0:
         raise SpecError("this is no number of blocks", where="sample", found=str(sample), expected="0 or more")

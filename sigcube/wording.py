@@ -1,5 +1,6 @@
 """Numbers, times and errors as text for people: with units, in few digits."""
 
+from collections.abc import Sequence
 from textwrap import shorten
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from sigcube.errors import SigcubeError
 
-__all__ = ["count", "duration", "in_one_line", "number", "plural", "size"]
+__all__ = ["count", "duration", "in_one_line", "listed", "number", "plural", "size"]
 
 
 def count(value: float) -> str:
@@ -73,6 +74,17 @@ def in_one_line(error: SigcubeError) -> str:
     """Format an error as one line of bounded length: what is wrong, and where."""
     parts = (error.what, error.where and f"in {error.where}", error.found and f"found {error.found}")
     return shorten("; ".join(part for part in parts if part), width=240, placeholder=" …")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name the first five, and count the others.
+
+    Examples
+    --------
+    >>> listed(["a", "b"]), listed("abcdefg")
+    ('a, b', 'a, b, c, d, e and 2 more')
+    """
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def plural(number: int, noun: str) -> str:

@@ -8,7 +8,19 @@ import xarray as xr
 
 from sigcube.cube import COUNT, Kind, Variable
 
-__all__ = ["synthetic_cube"]
+__all__ = ["STAR_ATTRS", "synthetic_cube"]
+
+#: Attributes of a cube of stars that a test streams to disk.
+STAR_ATTRS = {
+    "title": "synthetic stars of a test",
+    "citation": "none",
+    "licence": "CC0-1.0",
+    "recipe": "",
+    "raw_files": "[]",
+    "samples": "{}",
+    "synthetic": 1,
+    "sigcube_version": "0",
+}
 
 
 def synthetic_cube(kind: Kind, *, systems: int = 6, points: int = 5, seed: int = 1) -> xr.Dataset:

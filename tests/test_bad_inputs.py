@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from sigcube.cli import app
 from sigcube.errors import SigcubeError
 from tests.bad_inputs import CASES, Case, Room
 from tests.bad_inputs.cases import make_stores
 from tests.bad_inputs.commands import COMMANDS
+from tests.calling import call
 
 ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 
@@ -71,7 +70,7 @@ def test_commands_say_it_and_exit_with_a_code(
     folder = _with_files(stores, tmp_path, files)
     monkeypatch.chdir(folder)
     before = sorted(folder.iterdir())
-    run = CliRunner().invoke(app, words)
+    run = call(*words)
     assert sorted(folder.iterdir()) == before
     assert (run.exit_code, said in run.stderr, run.stdout) == (code, True, ""), run.output
     # The commands raise nothing but what ends a process with a code.

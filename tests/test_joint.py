@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 import xarray as xr
-from typer.testing import CliRunner
 
 from sigcube import JointSweep, Sweep, open_joint, open_result
 from sigcube.analysis import tradeoff
-from sigcube.cli import ExitCode, app
+from sigcube.cli import ExitCode
 from sigcube.errors import SigcubeError, SpecError, StoreError, StoreInUse, StoreMismatch
 from sigcube.explore import store_page
 from sigcube.recipes import ingest, load_recipe
@@ -22,6 +21,7 @@ from sigcube.store import joint as store_joint
 from sigcube.store import journal_folder
 from sigcube.store.joint import open_or_create_joint, refresh_joint, results_in
 from sigcube.store.lock import Lock
+from tests.calling import call
 from tests.damage import same_bits
 
 AXES = {"A_0": [0.5, 1.0, 2.0], "upsilon_disk": [0.4, 0.5]}
@@ -366,7 +366,7 @@ def test_commands_take_all_datasets(
     Path("both.toml").write_text(SPEC)
 
     def ask(*words: str, code: int = 0) -> str:
-        done = CliRunner().invoke(app, list(words))
+        done = call(*words)
         assert done.exit_code == code, done.output
         return done.output
 

@@ -52,18 +52,18 @@ def ablation(
     result : Dataset
         Of a sweep with ``keep``.
     baseline : Mapping, optional
-        Labels and values of axes from which one is changed at a time. On axes that it does not name, the baseline is
-        the best point that is left.
+        Labels and values of axes, of which one is changed at a time. Along axes that it does not name, the baseline is
+        at the best remaining point.
     by : str
-        A metric of systems, or ``win_rate``; a mean over systems is compared.
+        A metric of systems, whose mean is compared, or ``win_rate``.
     over : str or sequence of str, optional
         The axes whose values are compared with that of the baseline, by name or role: by default the arbitrary ones, or
         all axes of labels if no axis has a role.
     profiled : str or sequence of str, optional
-        The axes that are chosen again under each label, at its best, by name or role, unless the baseline names them:
-        by default nuisances. Others stay where the baseline is.
+        The axes that are optimised again under each label, by name or role, unless the baseline names them: by default
+        nuisances. Other axes stay at the baseline.
     n_resamples, confidence, seed : int, float, int
-        Of the interval, from a bootstrap over systems (`scipy.stats.bootstrap`, percentile).
+        For the interval, from a bootstrap over systems (`scipy.stats.bootstrap`, percentile).
     sweep : Sweep, optional
         As for `sigcube.analysis.reselect`.
 
@@ -80,8 +80,8 @@ def ablation(
     Raises
     ------
     SpecError
-        For a baseline outside the grid, an axis that is not there, a grid without labels, values not kept, no finite
-        value at the baseline, and a summary that is no mean over systems.
+        For a baseline outside the grid, an unknown axis, a grid without labels, values that were not kept, a baseline
+        without a finite value, and a summary that is not a mean over systems.
     """
     if by.endswith("_median"):
         hint = f"by={by.removesuffix('_median')!r}"

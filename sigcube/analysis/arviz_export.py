@@ -1,4 +1,4 @@
-"""A posterior on a grid as ArviZ has it: draws of grid points, and ln L of each system at each draw."""
+"""Export of a posterior to ArviZ: draws of grid points, and ln L of each system at each draw."""
 
 import warnings
 from typing import Any
@@ -20,28 +20,28 @@ def to_arviz(
 ) -> Any:
     """Return draws from the posterior as an ``arviz.InferenceData``, for its plots and its ``loo`` and ``compare``.
 
-    Draws are points of the grid, resampled by their posterior probability, systematically (Kitagawa 1996); no chain
-    made them, and diagnostics of chains say nothing of them. `sigcube.analysis.leave_one_out` and `compare` are exact.
+    Draws are points of the grid, resampled systematically by their posterior probability (Kitagawa 1996). No chain made
+    them, so that diagnostics of chains do not apply. `sigcube.analysis.leave_one_out` and `compare` are exact.
 
     Parameters
     ----------
     result, prior, by
-        As for `sigcube.analysis.posterior`; the result kept ln L of each system.
+        As for `sigcube.analysis.posterior`; the result must have kept ln L of each system.
     n_draws : int
-        Number of draws, of one chain.
+        Number of draws, in one chain.
     seed : int
-        Of the start and the order of the draws.
+        Seed for the start and the order of the draws.
 
     Returns
     -------
     arviz.InferenceData
-        Groups ``posterior``, with a variable for each axis that varies, labels by their numbers, and
-        ``log_likelihood``, of each system.
+        Groups ``posterior``, with a variable for each axis that varies (labels as numbers), and ``log_likelihood`` of
+        each system.
 
     Raises
     ------
     SpecError
-        Where ArviZ is not installed, and as `posterior`.
+        If ArviZ is not installed, and as `posterior`.
     """
     try:
         with warnings.catch_warnings():

@@ -64,34 +64,34 @@ _INSIDE, _LOWER, _UPPER, _ANY, _NO_VALUE = range(len(_SIDES))
 def best(
     result: xr.Dataset, *, by: str | None = None, per: str | None = None, within: float | None = None
 ) -> xr.Dataset:
-    """Find the best point of a result: where it is, how good, whether at a bound, and how flat it is around.
+    """Find the best point of a result: where it is, how good, whether at a bound, and how flat its surroundings are.
 
     Parameters
     ----------
     result : Dataset
-        Of a sweep. It may be lazy: it is read once, in parts.
+        Of a sweep; it may be lazy, and is read once, in parts.
     by : str, optional
-        The summary that is to be best, such as ``"win_rate"``; see `default_summary`. With `per` a metric of systems,
-        ``"rms"`` unless another is named.
+        The summary to optimise, such as ``"win_rate"``; see `default_summary`. With `per`, a metric of systems, by
+        default ``"rms"``.
     per : str, optional
         The dimension of systems, for the best point of each: ``"galaxy"``.
     within : float, optional
-        How much worse a point of the box may be: a share of the best value, 0.01 by default. Of ln L, whose zero says
-        nothing, it is a difference, 2 by default: the interval of one parameter at 95 % (Wilks 1938).
+        How much worse a point of the box may be: a fraction of the best value, by default 0.01. For ln L, whose zero
+        means nothing, it is a difference, by default 2: the 95 % interval of one parameter (Wilks 1938).
 
     Returns
     -------
     Dataset
-        Every summary at the best point, the first among equals, with the values of the axes there as coordinates. For
-        an axis of numbers, ``<axis>_low`` and ``<axis>_high`` are the ends of the smallest box around all points that
-        are worse by no more than `within`; for one of labels, ``<axis>_within`` names those with such a point.
-        ``at_bound``, over ``axis``, tells whether the best is at an end of an axis of numbers, and for which axes any
-        value is as good. With `per` all of this for each system, and its metrics for summaries; NaN if none is finite.
+        Every summary at the best point (the first of equals), with the values of the axes there as coordinates. For an
+        axis of numbers, ``<axis>_low`` and ``<axis>_high`` are the ends of the smallest box around all points that are
+        worse by no more than `within`; for labels, ``<axis>_within`` names those with such a point. ``at_bound``, over
+        ``axis``, tells whether the best lies at an end of an axis of numbers, and along which axes every value is as
+        good. With `per`, all of this for each system, with its metrics in place of summaries; NaN where none is finite.
 
     Raises
     ------
     SpecError
-        For a summary that is not there, values of systems that were not kept, or if no value is finite.
+        For an unknown summary, for values of systems that were not kept, and if no value is finite.
     """
     array = summary_of(result, by) if per is None else _of_systems(result, by, per)
     is_log = array.attrs.get("scale") == "logarithm"
@@ -159,20 +159,20 @@ def profile(array: xr.DataArray, *axes: str) -> xr.Dataset:
     Parameters
     ----------
     array : DataArray
-        A summary, or a metric of each system. It may be lazy: it is read once, in parts.
+        A summary, or a metric of each system; it may be lazy, and is read once, in parts.
     *axes : str
-        The axes that remain; each system remains as well.
+        The axes to keep; systems are kept as well.
 
     Returns
     -------
     Dataset
-        The best value along the axes under the name of the array, and as coordinates where it lies: the values of the
-        other axes, at the first among equals. NaN where no value is finite.
+        The best value along the axes, under the name of the array, and as coordinates the values of the other axes
+        there (the first of equals). NaN where no value is finite.
 
     Raises
     ------
     SpecError
-        For an axis that is not there, or none.
+        For an unknown axis, or none.
     """
     check_array(array)
     if not axes:

@@ -1,6 +1,6 @@
-"""Models compared as a referee would: by how well each predicts systems it has not seen, and by their evidence."""
+"""Models compared by how well each predicts systems it has not seen, and by their evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,41 +13,42 @@ from sigcube.analysis.likelihoods import Likelihood, likelihood_of
 from sigcube.analysis.posteriors import posterior
 from sigcube.analysis.prior_weights import Priors, axis_priors
 from sigcube.errors import SpecError, did_you_mean
+from sigcube.wording import listed
 
 __all__ = ["compare"]
 
-# What has to be equal for two results to be of the same data, beside the systems.
+# What must be equal for two results to come from the same data, besides the systems.
 _DATA = ("cube_fingerprint", "n_points", "where", "error_floor")
 
 
 def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, by: str = "loglike") -> xr.Dataset:
-    """Rank models by how well they predict systems that were left out, and by their evidence.
+    """Rank models by how well they predict systems that are left out, and by their evidence.
 
     Parameters
     ----------
     results : Mapping of str to Dataset
-        Results by the name of their model: each kept ln L of each system, the same systems in all of them. One model
-        of a result of several: ``result.sel(model="mond")``.
+        Results by the name of their model. Each kept ln L of each system, and all have the same systems. To pick one
+        model of a result with several: ``result.sel(model="mond")``.
     prior : Mapping, optional
-        As for `sigcube.analysis.posterior`; each is used in the results that have the axis.
+        As for `sigcube.analysis.posterior`; each applies to the results that have the axis.
     by : str
         The metric that is ln L.
 
     Returns
     -------
     Dataset
-        Over ``model``, the best first: ``elpd_loo``, its ``se`` and ``p_loo`` as `sigcube.analysis.leave_one_out` has
-        them; ``elpd_diff``, how much less than the first, and ``dse``, the standard error of that difference, paired
+        Over ``model``, the best first: ``elpd_loo``, its ``se`` and ``p_loo``, as in `sigcube.analysis.leave_one_out`;
+        ``elpd_diff``, how much the first model is better, and ``dse``, the standard error of that difference, paired
         system by system (Vehtari, Gelman & Gabry 2017, eq. 24); ``log_evidence``, ``log_evidence_error`` and
-        ``log_bayes_factor`` against the first in the table; ``probability`` of each model, from the evidences alone
-        with equal odds before; ``n_parameters``, of the axes of numbers on which its likelihood depends;
-        ``best_loglike``; ``cautions`` in words, also of errors of the data that differ. ``elpd``, over model and
-        system, is what the differences are made of.
+        ``log_bayes_factor`` against the first model; ``probability`` of each model from the evidences alone, with equal
+        prior odds; ``n_parameters``, the number of numeric axes on which the likelihood depends; ``best_loglike``; and
+        ``cautions`` in words, such as errors of the data that differ. ``elpd``, over model and system, is what the
+        differences are made of.
 
     Raises
     ------
     SpecError
-        For results of other systems or data, with the names of those that one of them lacks; for an axis of a prior
+        For results with different systems or data, naming the systems that one of them lacks; for a prior of an axis
         that no result has; and as `sigcube.analysis.posterior`.
     """
     if len(results) < 2:
@@ -56,22 +57,7 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
     systems = _same_data(results, likelihoods)
     own = _priors_of_each(likelihoods, prior)
     doubts = _doubts(results)
-    rows: dict[str, dict[str, Any]] = {}
-    for name, result in results.items():
-        likelihood = likelihoods[name]
-        priors = axis_priors(likelihood.array, own[name])
-        elpd, lpd, _, _ = predictive_densities(likelihood, priors, np.arange(len(likelihood.systems)))
-        order = [likelihood.systems.index(system) for system in systems]
-        post = posterior(result, prior=own[name], by=by)
-        rows[name] = {
-            "elpd": elpd[order],
-            "p_loo": float((lpd - elpd).sum()),
-            "log_evidence": post["log_evidence"].item(),
-            "log_evidence_error": post["log_evidence_error"].item(),
-            "best_loglike": post["best_loglike"].item(),
-            "n_parameters": _count_parameters(likelihood, post),
-            "cautions": "; ".join([*doubts, *(each for each in [post.attrs["cautions"]] if each != "none")]) or "none",
-        }
+    rows = {name: _row(result, likelihoods[name], systems, own[name], by) for name, result in results.items()}
     names = sorted(rows, key=lambda name: -rows[name]["elpd"].sum())
     elpd = np.stack([rows[name]["elpd"] for name in names])
     less = elpd[0] - elpd
@@ -82,6 +68,7 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
     def column(name: str) -> npt.NDArray[Any]:
         return np.array([rows[each][name] for each in names])
 
+    cautions = ["; ".join([*doubts, *rows[each]["cautions"]]) or "none" for each in names]
     content: dict[str, Any] = {
         "rank": (np.arange(1, len(names) + 1), "rank by elpd_loo"),
         "elpd_loo": (elpd.sum(axis=1), "expected log predictive density of systems that are left out"),
@@ -95,13 +82,29 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
         "probability": (odds / odds.sum(), "probability of the model, from the evidences with equal odds before"),
         "n_parameters": (column("n_parameters"), "axes of numbers on which the likelihood depends"),
         "best_loglike": (column("best_loglike"), "ln L where the posterior is largest"),
-        "cautions": (column("cautions").astype(object), "what a reader must know"),
+        "cautions": (np.array(cautions, dtype=object), "what a reader must know"),
     }
     variables: dict[str, Any] = {key: ("model", values, about(text)) for key, (values, text) in content.items()}
     variables["elpd"] = (("model", dim), elpd, about(f"ln p of each {dim}, given all others"))
     coords = {"model": np.array(names, dtype=object), dim: np.array(systems, dtype=object)}
     synthetic = max(int(result.attrs.get("synthetic", 0)) for result in results.values())
     return xr.Dataset(variables, coords, {"by": by, "n_systems": n, "synthetic": synthetic})
+
+
+def _row(result: xr.Dataset, likelihood: Likelihood, systems: Sequence[str], prior: Priors, by: str) -> dict[str, Any]:
+    """Return the row of one model, with elpd in the order of the systems."""
+    priors = axis_priors(likelihood.array, prior)
+    elpd, lpd, _, _ = predictive_densities(likelihood, priors, np.arange(len(likelihood.systems)))
+    post = posterior(result, prior=prior, by=by)
+    return {
+        "elpd": elpd[[likelihood.systems.index(system) for system in systems]],
+        "p_loo": float((lpd - elpd).sum()),
+        "log_evidence": post["log_evidence"].item(),
+        "log_evidence_error": post["log_evidence_error"].item(),
+        "best_loglike": post["best_loglike"].item(),
+        "n_parameters": _count_parameters(likelihood, post),
+        "cautions": [post.attrs["cautions"]] if post.attrs["cautions"] != "none" else [],
+    }
 
 
 def _standard_error(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -118,10 +121,9 @@ def _same_data(results: Mapping[str, xr.Dataset], likelihoods: Mapping[str, Like
         own = likelihoods[name].systems
         for one, other, have, lack in ((name, first, own, systems), (first, name, systems, own)):
             if alone := [system for system in have if system not in set(lack)]:
-                more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
                 what = f"{one!r} has systems that {other!r} does not have"
                 hint = "select the same ones: sigcube.analysis.reselect, or result.sel(galaxy=…)"
-                raise SpecError(what, where="results", found=", ".join(alone[:5]) + more, hint=hint)
+                raise SpecError(what, where="results", found=listed(alone), hint=hint)
         if not all(_knows_its_data(results[each]) for each in (first, name)):
             continue
         for key in _DATA:
@@ -133,12 +135,12 @@ def _same_data(results: Mapping[str, xr.Dataset], likelihoods: Mapping[str, Like
 
 
 def _knows_its_data(result: xr.Dataset) -> bool:
-    """Whether a result says of what data it is: attributes are lost when results are calculated with."""
+    """Whether a result says which data it is of: attributes are lost in calculations with results."""
     return "n_points" in result.attrs
 
 
 def _doubts(results: Mapping[str, xr.Dataset]) -> list[str]:
-    """Return in words what cannot be known, or differs, of the data and errors of some models."""
+    """Return in words what is unknown about the data and errors of some models, or differs between them."""
     found = []
     if unknown := [name for name, result in results.items() if not _knows_its_data(result)]:
         found.append(f"nothing says of which data {' and '.join(unknown)} are")

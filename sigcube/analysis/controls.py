@@ -15,7 +15,7 @@ __all__ = ["Control", "permutation_control"]
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """A metric of a model, and its values when a variable is shuffled over the systems.
+    """A metric of a model, and its values with a variable shuffled over the systems.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ def permutation_control(
     n : int
         Number of permutations.
     seed : int
-        Of the random numbers.
+        Seed of the random numbers.
 
     Raises
     ------

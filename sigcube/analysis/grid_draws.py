@@ -15,7 +15,7 @@ __all__ = ["WeightedPoints", "values_at", "weighted_points"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# Of the probability, so much may be left out; and points that are held at most.
+# The share of the probability that may be left out, and the most points that are held.
 _LEFT_OUT = 1e-6
 _MOST = 2**20
 
@@ -27,7 +27,7 @@ class WeightedPoints:
     Attributes
     ----------
     numbers : ndarray of int
-        Their numbers among all points of the grid in the order of C, ascending; shape ``(n,)``.
+        Their flat indices on the grid in C order, ascending; shape ``(n,)``.
     weights : ndarray
         Probabilities, which add up to one; shape ``(n,)``.
     share : float
@@ -46,7 +46,7 @@ class WeightedPoints:
         return [np.asarray(each) for each in np.unravel_index(self.numbers, self.lengths)] if self.lengths else []
 
     def drawn(self, n: int, rng: np.random.Generator | None = None) -> "WeightedPoints":
-        """Return `n` draws of equal weight: systematic ones (Kitagawa 1996), from half a step on or a random start."""
+        """Return `n` systematic draws of equal weight (Kitagawa 1996); without `rng` they start half a step on."""
         start = 0.5 if rng is None else float(rng.random())
         places = (np.arange(n) + start) / n
         at = np.minimum(np.searchsorted(np.cumsum(self.weights), places), self.numbers.size - 1)
@@ -54,9 +54,9 @@ class WeightedPoints:
 
 
 def weighted_points(likelihood: Likelihood, priors: Mapping[str, AxisPrior]) -> WeightedPoints:
-    """Return the points of largest posterior probability that leave out no more than a millionth of it.
+    """Return the points of largest posterior probability, leaving out no more than a millionth of it.
 
-    Of very many, the largest million; what they hold is their `share`. The likelihood is read twice, in parts.
+    At most 2²⁰ points, the most probable ones; `share` tells what they hold. The likelihood is read twice, in parts.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def weighted_points(likelihood: Likelihood, priors: Mapping[str, AxisPrior]) -> 
     log_z = float(sums.log_total[0])
     if not np.isfinite(log_z):
         raise nothing_possible(likelihood)
-    # All points below this together hold no more than what may be left out.
+    # All points below this together hold no more than may be left out.
     lowest = np.log(_LEFT_OUT) - np.log(float(np.prod(lengths, dtype=np.float64)))
     numbers, logs = np.empty(0, dtype=np.int64), np.empty(0)
     for place, values in likelihood.parts():

@@ -152,7 +152,7 @@ def metric_of(summary: str) -> str:
     return summary.removesuffix("_sum").removesuffix("_mean").removesuffix("_median")
 
 
-def kept_values(result: xr.Dataset, metric: str, *, where: str = "by") -> xr.DataArray:
+def kept_values(result: xr.Dataset, metric: str) -> xr.DataArray:
     """Return the values of a metric for each system.
 
     Raises
@@ -175,7 +175,7 @@ def kept_values(result: xr.Dataset, metric: str, *, where: str = "by") -> xr.Dat
         hint = did_you_mean("", kept)
     else:
         what, hint = f"the result has no metric {metric!r}", did_you_mean(metric, kept)
-    raise SpecError(what, where=where, hint=hint)
+    raise SpecError(what, where="by", hint=hint)
 
 
 def parts(array: xr.DataArray, *, whole: Iterable[str] = (), size: int | None = None) -> Iterator[dict[str, slice]]:

@@ -19,10 +19,10 @@ FloatArray = npt.NDArray[np.float64]
 def leave_one_out(
     result: xr.Dataset, *, prior: Priors | None = None, by: str = "loglike", groups: xr.DataArray | None = None
 ) -> xr.Dataset:
-    """Predict each system from the posterior of all others: exactly, in one pass over the grid.
+    """Predict each system from the posterior of all others, exactly, in one pass over the grid.
 
-    p(y_g | y_₋g) = Σ π Π_k L_k / Σ π Π_{k≠g} L_k, both sums over the grid by log-sum-exp (Vehtari, Gelman & Gabry 2017,
-    Stat. Comput. 27, 1413, eq. 4; no importance sampling is needed here).
+    p(y_g | y_₋g) = Σ π Π_k L_k / Σ π Π_{k≠g} L_k, with both sums over the grid by log-sum-exp (Vehtari, Gelman & Gabry
+    2017, Stat. Comput. 27, 1413, eq. 4). No importance sampling is needed.
 
     Parameters
     ----------
@@ -31,22 +31,22 @@ def leave_one_out(
     prior, by
         As for `sigcube.analysis.posterior`.
     groups : DataArray, optional
-        A class of each system, such as its Hubble type, with their names; it may be of more systems than the result.
-        Then each class as a whole is left out.
+        A class for each system, such as its Hubble type, by name; it may cover more systems than the result. Each class
+        is then left out as a whole.
 
     Returns
     -------
     Dataset
-        For each system (or ``group``) ``elpd``, ln p of its data given all others; ``lpd``, given all and itself;
-        and ``effective``, their difference. Their sums ``elpd_loo`` and ``p_loo``, the effective number of
-        parameters, and ``se``, the standard error of the first over systems. A point of the grid at which some system
-        has no ln L is no model, and has no weight in any of the sums: ``n_invalid`` of them. One whose ln L is −∞ is
-        impossible for that system alone.
+        For each system (or ``group``): ``elpd``, ln p of its data given all others; ``lpd``, given all including
+        itself; and ``effective``, their difference. ``elpd_loo`` and ``p_loo``, the effective number of parameters, are
+        the sums of elpd and of the difference, and ``se`` is the standard error of elpd_loo over systems. A grid point
+        without a likelihood for some system has no weight in any sum: ``n_invalid`` counts these. Where ln L is −∞, the
+        point is impossible for that system alone.
 
     Raises
     ------
     SpecError
-        As `posterior`; for fewer than two systems or classes, and systems without a class.
+        As `posterior`; and for fewer than two systems or classes, or systems without a class.
     """
     likelihood = likelihood_of(result, by, systems=True)
     priors = axis_priors(likelihood.array, prior)

@@ -13,12 +13,13 @@ from sigcube.analysis.labelled import check_result, flat_numbers, grid_dims, kep
 from sigcube.analysis.prior_weights import AxisPrior
 from sigcube.errors import SpecError
 from sigcube.plan.values import PointStatus
+from sigcube.wording import listed
 
 __all__ = ["KEPT_AS", "GridSums", "Likelihood", "likelihood_of", "nothing_possible"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: An attribute of ln L: the type in which the values that it was made of were kept.
+#: An attribute of ln L: the dtype in which the values behind it were kept.
 KEPT_AS = "kept_as"
 
 # Values that are read at a time.
@@ -32,9 +33,9 @@ class Likelihood:
     Attributes
     ----------
     array : DataArray
-        Of each system, or of all together; lazy, if the result is.
+        ln L of each system, or of all together; lazy if the result is.
     dim : str or None
-        The dimension of systems; None where the array is of all together.
+        The dimension of systems; None if the array is of all together.
     """
 
     array: xr.DataArray
@@ -47,15 +48,15 @@ class Likelihood:
 
     @property
     def systems(self) -> list[str]:
-        """Names of the systems; none where the array is of all together."""
+        """Names of the systems; empty if the array is of all together."""
         return [] if self.dim is None else [str(name) for name in self.array[self.dim].values]
 
     def parts(self) -> Iterator[tuple[dict[str, slice], FloatArray]]:
-        """Yield parts of the grid, and ln L there in float64, shape ``(n_systems or 1, …)``."""
+        """Yield parts of the grid, with ln L there in float64, shape ``(n_systems or 1, …)``."""
         whole = () if self.dim is None else (self.dim,)
         for part in parts(self.array, whole=whole, size=_PART):
             piece = self.array.isel(part).load().drop_encoding()
-            # A chunk of the store may hold more than is worked on at a time.
+            # A chunk of the store may be larger than a part.
             for own in parts(piece, whole=whole, size=_PART):
                 small = piece.isel(own).transpose(*whole, ...).values
                 values = np.array(small if whole else small[np.newaxis], dtype=np.float64)
@@ -63,15 +64,15 @@ class Likelihood:
                 yield {dim: slice(own[dim].start + n, own[dim].stop + n) for dim, n in starts.items()}, values
 
     def rounding(self, place: Mapping[str, Any]) -> float:
-        """Return the standard error of ln L of all systems at a place that comes from how the values are stored."""
+        """Return the standard error of ln L of all systems at a place due to how the values are stored."""
         values = np.abs(self.array.isel(place).values)
-        # What was integrated over nuisances is no more exact than what it was made of.
+        # An integral over nuisances is no more exact than the values behind it.
         last = np.spacing(values.astype(self.array.attrs.get(KEPT_AS, values.dtype))).astype(np.float64)
         return float(np.sqrt((last**2).sum() / 12.0))
 
 
 def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Likelihood:
-    """Return the ln L of a result: of each system, or where these were not kept, of all together.
+    """Return the ln L of a result: of each system, or of all together if those of systems were not kept.
 
     Parameters
     ----------
@@ -85,8 +86,8 @@ def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Like
     Raises
     ------
     SpecError
-        For a metric that is not there or is no ln L, for values of systems that are needed and were not kept, and for a
-        result with points that are still to do, or failed.
+        For a metric that is unknown or is not ln L, for values of systems that are needed but were not kept, and for a
+        result with points that failed or are still to do.
     """
     check_result(result)
     _check_finished(result)
@@ -104,7 +105,7 @@ def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Like
 
 
 def nothing_possible(likelihood: Likelihood) -> SpecError:
-    """Return the error of a likelihood that is finite at no grid point, with the systems that it is for."""
+    """Return the error of a likelihood that is nowhere finite, naming the systems responsible."""
     there = np.zeros(len(likelihood.systems), dtype=np.bool_)
     for _, values in likelihood.parts() if likelihood.systems else ():
         there |= np.isfinite(values.reshape(len(values), -1)).any(axis=1)
@@ -112,13 +113,12 @@ def nothing_possible(likelihood: Likelihood) -> SpecError:
     if not lacking or len(lacking) == len(there):
         hint = "the result's status tells why"
     else:
-        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
-        hint = f"{', '.join(lacking[:5])}{more} have none of their own: leave them out with sigcube.analysis.reselect"
+        hint = f"{listed(lacking)} have none of their own: leave them out with sigcube.analysis.reselect"
     return SpecError("no grid point has a finite likelihood", where="by", hint=hint)
 
 
 def _check_finished(result: xr.Dataset) -> None:
-    """Refuse a result in part: what is not computed yet would count as impossible."""
+    """Refuse an unfinished result: what is not computed yet would count as impossible."""
     if "status" not in result:
         return
     counts = np.zeros(256, dtype=np.int64)
@@ -135,7 +135,7 @@ def _check_finished(result: xr.Dataset) -> None:
 
 
 class GridSums:
-    """Sums of exp(values) × prior over a grid, for several arrays of values at once, from parts of it.
+    """Sums of exp(values) × prior over a grid, for several arrays at once, added part by part.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class GridSums:
     priors : Mapping
         The prior along each dimension of the grid, in its order.
     along : sequence of tuple of str
-        The dimensions, or pairs of them, along which the sums are wanted too.
+        The dimensions, or pairs of them, along which to keep sums as well.
     """
 
     def __init__(self, n: int, priors: Mapping[str, AxisPrior], *, along: Sequence[tuple[str, ...]] = ()) -> None:
@@ -157,13 +157,13 @@ class GridSums:
         self.sums = {
             names: np.zeros((n, *(self._sizes[axis - 1] for axis in axes))) for names, axes in self._axes.items()
         }
-        #: Number of grid points without a finite value or with the ln of zero, and where the posterior is largest.
+        #: Number of grid points whose value is not finite, and where the posterior is largest.
         self.n_invalid = np.zeros(n, dtype=np.int64)
         self.best = np.full(n, -1, dtype=np.int64)
         self._least = np.full(n, np.inf)
 
     def add_possible(self, place: Mapping[str, slice], values: FloatArray) -> None:
-        """Add what of a part the priors allow; its values stay."""
+        """Add the points of a part that the priors allow; its values are left as they are."""
         found: dict[str, Any] = {}
         for dim, prior in self._priors.items():
             found[dim] = np.flatnonzero(np.isfinite(prior.log_density[place[dim]])) + place[dim].start
@@ -188,7 +188,7 @@ class GridSums:
             if prior.measure is not None:
                 values += _along(prior.log_measure[place[dim]], axis, values.ndim)
         top = np.maximum(self.top, values.reshape(n, -1).max(axis=1))
-        # Where all is impossible so far, there is nothing to take off.
+        # Where nothing is possible so far, there is nothing to take out.
         base = np.where(np.isfinite(top), top, 0.0)
         values -= _along(base, 0, values.ndim)
         np.exp(values, out=values)

@@ -1,4 +1,4 @@
-"""What a marginal density says: median, intervals, regions of highest density, and whether the grid resolves it."""
+"""Marginal densities: median, intervals, regions of highest density, and whether the grid resolves them."""
 
 from dataclasses import dataclass
 
@@ -11,31 +11,29 @@ __all__ = ["BOUND_FLAGS", "Marginal", "marginal", "thinning_error"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Where the posterior lies on an axis; of labels and held axes no side is a bound.
+#: Which ends of an axis the posterior reaches; labels and held axes have no ends.
 BOUND_FLAGS = ("inside", "lower", "upper", "both", "any")
 
-# Values between two neighbours of an axis.
+# Steps between two neighbouring values of an axis.
 _FINE = 64
-# exp of what is smaller is zero.
+# exp of anything smaller is zero.
 _LOWEST = -745.0
-# Above this share of its maximum, a density has not gone at the end of an axis: a 95 % interval would see the end.
+# A density above this share of its maximum has not died out at the end of an axis: a 95 % interval would notice.
 _AT_BOUND = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Marginal:
-    """A marginal density of one axis of numbers, between its values too.
+    """A marginal density of one axis of numbers, interpolated between its values.
 
     Attributes
     ----------
     x : ndarray
-        Values in order, and 63 between each two neighbours; shape ``(m,)``.
+        Values in order, with 63 between each two neighbours; shape ``(m,)``.
     density, cumulative : ndarray
         The density per unit of the axis, and the probability below; shape ``(m,)``.
     mean, sd : float
-        By the rule of quadrature.
-    n_effective : float
-        Number of values of the axis that carry the probability: 1/Σp².
+        By quadrature over the values of the axis.
     at_bound : int
         One of `BOUND_FLAGS`.
     """
@@ -45,7 +43,6 @@ class Marginal:
     cumulative: FloatArray
     mean: float
     sd: float
-    n_effective: float
     at_bound: int
 
     def quantile(self, share: float) -> float:
@@ -57,7 +54,7 @@ class Marginal:
         return self.quantile(0.5 * (1.0 - level)), self.quantile(0.5 * (1.0 + level))
 
     def region(self, level: float) -> tuple[float, float, int]:
-        """Return the ends of the region of highest density, and of how many pieces it is (Hyndman 1996)."""
+        """Return the ends of the region of highest density, and the number of its pieces (Hyndman 1996)."""
         middle = 0.5 * (self.density[1:] + self.density[:-1])
         masses = np.diff(self.cumulative)
         order = np.argsort(-middle, kind="stable")
@@ -72,8 +69,8 @@ class Marginal:
 def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     """Return the density of an axis of numbers from the probability at each of its values, shape ``(n,)``.
 
-    Between values the ln of the density is interpolated (Akima 1970, J. ACM 17, 589), exactly for a Gaussian on evenly
-    spaced values; where these have a constant ratio, along their logarithms.
+    Between values, the ln of the density is interpolated (Akima 1970, J. ACM 17, 589), which is exact for a Gaussian on
+    evenly spaced values; where values have a constant ratio, along their logarithms.
     """
     from scipy.integrate import cumulative_simpson
     from scipy.interpolate import Akima1DInterpolator
@@ -85,7 +82,7 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     sd = float(np.sqrt(shares @ (values - mean) ** 2))
     per_unit = shares / prior.measure[order]
     u = np.log(values) if prior.in_logs else values
-    # Where the prior is zero at an end there is no density to interpolate.
+    # Where the prior is zero at an end, there is no density to interpolate.
     there = np.flatnonzero(np.isfinite(prior.log_density[order]))
     inner = slice(there[0], there[-1] + 1)
     u, top = u[inner], float(per_unit.max())
@@ -100,21 +97,21 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     x = np.exp(fine) if prior.in_logs else fine
     density = density / below[-1] / (x if prior.in_logs else 1.0)
     low, high = (per_unit[inner][end] > _AT_BOUND * top for end in (0, -1))
-    return Marginal(x, density, below / below[-1], mean, sd, float(1.0 / (shares @ shares)), int(low) + 2 * int(high))
+    return Marginal(x, density, below / below[-1], mean, sd, int(low) + 2 * int(high))
 
 
 def thinning_error(probability: FloatArray, prior: AxisPrior) -> float:
-    """Return by how much ln of an integral along an axis changes with every second value alone; NaN of few values.
+    """Return by how much the ln of an integral along an axis changes with every second value; NaN for few values.
 
-    The error of the rule itself is smaller: by a factor of sixteen for one of fourth order, and more for what has gone
-    at both ends.
+    The error of the rule itself is smaller: by a factor of sixteen for one of fourth order, and more where the density
+    dies out at both ends.
     """
     thinned = prior.thinned()
     if thinned is None:
         return float("nan")
     index, own = thinned
     prior_share = prior.probability[index]
-    # The mean likelihood at a value is its posterior probability over its prior one.
+    # The mean likelihood at a value is its posterior over its prior probability.
     likelihood = np.divide(probability[index], prior_share, out=np.zeros(index.size), where=prior_share > 0)
     total = float(own.probability @ likelihood)
     return float(abs(np.log(total))) if total > 0 else float("inf")

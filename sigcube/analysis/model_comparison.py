@@ -44,8 +44,8 @@ class Wins:
     first_wins, second_wins, ties : int
         Number of systems.
     margin, relative : float
-        Values that differ by no more than ``margin``, or than the share ``relative`` of the second, are a tie; so are
-        values that differ by no more than a millionth, the accuracy of the minima.
+        Values that differ by no more than ``margin``, or by the fraction ``relative`` of the second, are ties; so are
+        those that differ by no more than a millionth, the accuracy of the minima.
     """
 
     by: str
@@ -163,22 +163,22 @@ def wins(
     first, second : str or float
         Two of its models; or two values of the axis `along`.
     by : str
-        The metric that is compared, such as ``chi2_red``, ``rms``, ``aic`` or ``bic``, of which the smaller value wins,
-        or ``loglike``, of which the larger does.
+        The metric to compare: one whose smaller value wins, such as ``chi2_red``, ``rms``, ``aic`` or ``bic``, or
+        ``loglike``, whose larger value wins.
     along : str
         The dimension in which the two differ, such as ``window`` in a sweep of one kernel.
     margin : float
-        Difference up to which it is a tie, in the unit of the metric. For ``aic`` and ``bic`` two is usual: less is
-        hardly evidence (Burnham & Anderson 2002, §2.6).
+        Largest difference that counts as a tie, in the unit of the metric. For ``aic`` and ``bic`` two is usual: less
+        is hardly evidence (Burnham & Anderson 2002, §2.6).
     relative : float
-        The same as a share of the second model's value: 0.05 for ties where first/second is within 0.05 of 1
-        (main §4.1.1).
+        The same as a fraction of the second model's value: 0.05 makes ties where first/second is within 0.05 of 1 (main
+        §4.1.1).
 
     Raises
     ------
     SpecError
-        For a model or a metric that the result does not have, a metric that is best at zero or one, and a
-        result without values of each system, or with several points of a grid.
+        For an unknown model or metric, a metric that is best at zero or one, and a result without values of each
+        system, or with more than one grid point.
     """
     _, _, signs = _compared(result, first, second, by=by, along=along, margin=margin, relative=relative)
     first_wins, second_wins, ties = (int((signs == sign).sum()) for sign in (-1.0, 1.0, 0.0))
@@ -346,9 +346,9 @@ def model_summary(result: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset
-        For each model, if there are several: mean and median over systems of every metric, sums of ``aic`` and ``bic``,
-        ``n_systems`` and ``n_converged``, and ``n_lower`` and ``n_upper``, the number of systems whose best value is at
-        a bound, over ``parameter``. Metrics over all points are copied.
+        For each model, if there are several: the mean and median of every metric over systems, sums of ``aic`` and
+        ``bic``, ``n_systems`` and ``n_converged``, and over ``parameter`` ``n_lower`` and ``n_upper``, the number of
+        systems with the best value at a bound. Metrics over all points are copied.
     """
     if "at_bound" not in result:
         raise SpecError("this is not the result of a fit", where="result", hint="a sweep has its summaries itself")

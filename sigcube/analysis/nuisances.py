@@ -21,15 +21,15 @@ _PART = 2**22
 
 
 def marginalise(result: xr.Dataset, prior: Priors, *, by: str = "loglike") -> xr.Dataset:
-    """Integrate the likelihood of each system over nuisances that are its own, such as its mass-to-light ratio.
+    """Integrate the likelihood of each system over its own nuisances, such as its mass-to-light ratio.
 
-    A plain `posterior` takes one value of a nuisance for all systems. Here each system has its own, drawn from the
+    A plain `posterior` assumes one value of a nuisance for all systems. Here each system has its own, drawn from the
     prior: L_g(θ) = ∫ L_g(θ, ν) π(ν) dν, before systems are multiplied.
 
     Parameters
     ----------
     result : Dataset
-        Of a sweep that kept ln L of each system. It is read once, in parts.
+        Of a sweep that kept ln L of each system; it is read once, in parts.
     prior : Mapping
         By axis, as for `posterior`: ``{"upsilon_disk": sigcube.lognormal(0.5, 0.1)}``.
     by : str
@@ -38,15 +38,15 @@ def marginalise(result: xr.Dataset, prior: Priors, *, by: str = "loglike") -> xr
     Returns
     -------
     Dataset
-        ln L of each system over the axes that remain, under the name of the metric, float64, in memory; and
-        ``marginalised_error`` of each system, the change of ln L with every second value of the nuisances, at the best
-        of what remains; ``marginalised_invalid``, at how many points its ln L is not finite, which have no weight.
-        `posterior`, `compare` and the other questions take it as a result.
+        ln L of each system over the remaining axes, under the name of the metric, float64, in memory; and for each
+        system ``marginalised_error``, the change of ln L with every second value of the nuisances, at the best point of
+        the remaining axes, and ``marginalised_invalid``, at how many points its ln L is not finite; these have no
+        weight. `posterior`, `compare` and the other questions take it as a result.
 
     Raises
     ------
     SpecError
-        As `posterior`, and without any axis.
+        As `posterior`, and for no axis to integrate over.
     """
     likelihood = likelihood_of(result, by, systems=True)
     array, dim = likelihood.array, str(likelihood.dim)
@@ -92,7 +92,7 @@ def _integrated(values: FloatArray, priors: Sequence[AxisPrior]) -> FloatArray:
 
 
 def _error_at_best(array: xr.DataArray, integrated: xr.DataArray, priors: Mapping[str, AxisPrior]) -> xr.DataArray:
-    """Return the change of each system's integral with every second value, where all together are most likely."""
+    """Return the change of each system's integral with every second value, at the best point of all together."""
     (dim, *rest) = map(str, integrated.dims)
     total = integrated.values.sum(axis=0)
     best = np.unravel_index(int(np.nanargmax(total)) if np.isfinite(total).any() else 0, total.shape)

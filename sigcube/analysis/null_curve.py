@@ -50,33 +50,32 @@ def null_curve(
     confidence: float = 0.95,
     sweep: Sweep | None = None,
 ) -> xr.Dataset:
-    """Draw the curve that a result would have if the model were no better than the reference, again and again.
+    """Draw specification curves as they would be if the model were no better than the reference.
 
-    Under the null hypothesis the model and the reference are exchangeable for each system: which of its two RMS is the
-    model's is a toss of a coin. In each draw they are exchanged for about half of the systems, for one system alike in
-    all specifications, which stay as dependent as they are; and the curve is sorted again. It is the test of
-    Simonsohn+ 2020 with the resampling of paired differences: signs are flipped (Fisher 1935).
+    Under the null hypothesis model and reference are exchangeable for each system: which of the two RMS is the model's
+    is a coin toss. Each draw exchanges them for about half of the systems, for each system alike in all specifications,
+    so that these stay as dependent as they are; and sorts the curve again. This is the test of Simonsohn+ 2020, with
+    paired differences resampled by flipping signs (Fisher 1935).
 
     Parameters
     ----------
     result : Dataset
-        Of a sweep with a reference. If it keeps no RMS of systems, those of the specifications are evaluated again from
-        the points that its store holds, for which each model of theirs is compiled.
+        Of a sweep with a reference. If it does not keep the RMS of systems, the specifications are evaluated again from
+        the points in its store, which compiles each of their models.
     by : {"win_rate", "rms_mean"}
         The summary whose curve it is.
     threshold : float, optional
-        The statement that a value is better than this, whose share is a statistic.
+        The statement that a value is better than this; its share is then a statistic.
     over, at, profiled : optional
         Which specifications, as for `specification_curve`.
     choose : {"again", "once"}
-        What becomes of axes that are held at the best point, or profiled: that was chosen with the model's own values.
-        Each draw chooses again by its own, for which the RMS is needed at all points of these axes; or all draws keep
-        the choice, which is not fair to the null, since the model alone was tuned. Nothing is to be chosen of axes that
-        are held `at` some value.
+        How draws treat axes that are held at the best point, or profiled: these were chosen by the model's own values.
+        Each draw chooses again by its own values, which needs the RMS at all points of these axes; or all draws keep
+        the choice, which is unfair to the null, as only the model was tuned. Axes held `at` a value are not chosen.
     n : int
         Number of draws.
     seed : int
-        Of the random numbers: the same seed, the same draws.
+        Seed of the random numbers.
     confidence : float
         Level of the band, at each rank.
     sweep : Sweep, optional
@@ -85,38 +84,25 @@ def null_curve(
     Returns
     -------
     Dataset
-        Over ``rank``, from the best, up to 1,000 of the specifications: the ``value`` of the curve, and ``low``,
-        ``middle`` and ``high`` of the null's. Over ``statistic``, that is ``median`` and ``best`` of the curve, and
-        with a threshold the ``share`` of specifications for which the statement holds: what was ``observed``;
-        ``drawn``, over ``draw`` as well; ``null_low`` and ``null_high`` of these; and ``p_value``, the share of draws
-        that are at least as good, the observed curve counted as one.
+        Over ``rank``, up to 1,000 of the specifications from the best: the ``value`` of the curve, and ``low``,
+        ``middle`` and ``high`` of the null's. Over ``statistic`` (``median`` and ``best`` of the curve, and with a
+        threshold the ``share`` of specifications for which the statement holds): the ``observed`` value; ``drawn``,
+        also over ``draw``; ``null_low`` and ``null_high`` of the draws; and ``p_value``, the share of draws at least as
+        good, counting the observed curve as one.
 
     Raises
     ------
     SpecError
-        For another summary, no reference, too many specifications to hold or to evaluate, and as `specification_curve`.
+        For any other summary, no reference, too many specifications to hold or to evaluate, and as
+        `specification_curve`.
     StoreMismatch
-        When values that are evaluated again, or the reference, are not those of the result.
+        If values that are evaluated again, or the reference, are not those of the result.
 
     References
     ----------
     Simonsohn, Simmons & Nelson 2020, Nat. Hum. Behav. 4, 1208; Fisher 1935, The Design of Experiments, §21.
     """
-    if by not in _SUMMARIES:
-        what = f"there is no null for {by!r}: model and reference are compared by RMS"
-        raise SpecError(what, where="by", hint=did_you_mean(by, _SUMMARIES))
-    if not 0 < confidence < 1:
-        raise SpecError(
-            "this is no level of confidence", where="confidence", found=number(confidence), expected="0 to 1"
-        )
-    if choose not in _CHOICES:
-        what = f"a null cannot choose {choose!r}"
-        raise SpecError(what, where="choose", hint=did_you_mean(choose, _CHOICES))
-    if n < 1:
-        raise SpecError("a null needs draws", where="n", found=str(n), expected="1 or more")
-    if "rms_mean" not in result and "loglike_mean" in result:
-        hint = "sweep with metrics = ['rms', 'loglike'], which compares them by RMS"
-        raise SpecError("the reference is compared by ln L, of which there is no null", where="by", hint=hint)
+    _check_question(result, by=by, choose=choose, n=n, confidence=confidence)
     summary = summary_of(result, by)
     check_summary(summary)
     statement = statement_of(summary.attrs, threshold=threshold, holds=None)
@@ -134,14 +120,14 @@ def null_curve(
     observed = sign * np.sort(model.signed(np.ones((1, n_systems)))[0])
     size, names = observed.size, ("median", "best", "share")[: 3 if statement.holds else 2]
     ranks = np.unique(np.linspace(0, size - 1, min(size, _MOST_RANKS)).round().astype(np.int64))
-    curves, drawn = np.empty((n, ranks.size)), np.empty((len(names), n))
-    rng, step = np.random.default_rng(seed), max(1, _AT_A_TIME // model.base.size)
 
     def statistics(values: FloatArray) -> list[FloatArray]:
         """Return the statistics of sorted curves, shape ``(…, specifications)``."""
         found = [np.median(values, axis=-1), values[..., 0]]
         return [*found, statement.measure(values).mean(axis=-1)] if statement.holds else found
 
+    curves, drawn = np.empty((n, ranks.size)), np.empty((len(names), n))
+    rng, step = np.random.default_rng(seed), max(1, _AT_A_TIME // model.base.size)
     for start in range(0, n, step):
         stays = rng.integers(0, 2, size=(min(step, n - start), n_systems)).astype(np.float64)
         values = sign * np.sort(model.signed(stays), axis=1)
@@ -181,6 +167,24 @@ def null_curve(
             },
         },
     )
+
+
+def _check_question(result: xr.Dataset, *, by: str, choose: str, n: int, confidence: float) -> None:
+    if by not in _SUMMARIES:
+        what = f"there is no null for {by!r}: model and reference are compared by RMS"
+        raise SpecError(what, where="by", hint=did_you_mean(by, _SUMMARIES))
+    if not 0 < confidence < 1:
+        raise SpecError(
+            "this is no level of confidence", where="confidence", found=number(confidence), expected="0 to 1"
+        )
+    if choose not in _CHOICES:
+        what = f"a null cannot choose {choose!r}"
+        raise SpecError(what, where="choose", hint=did_you_mean(choose, _CHOICES))
+    if n < 1:
+        raise SpecError("a null needs draws", where="n", found=str(n), expected="1 or more")
+    if "rms_mean" not in result and "loglike_mean" in result:
+        hint = "sweep with metrics = ['rms', 'loglike'], which compares them by RMS"
+        raise SpecError("the reference is compared by ln L, of which there is no null", where="by", hint=hint)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The posterior of a result on its grid, exactly: marginals, credible intervals, and the evidence."""
+"""The posterior of a result, exact on its grid: marginals, credible intervals, and the evidence."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -22,11 +22,13 @@ FloatArray = npt.NDArray[np.float64]
 #: Levels of credible intervals.
 LEVELS = (0.68, 0.95)
 
-# Fewer values of an axis than these carry the posterior: the rule of quadrature is wrong by half a per cent and more.
+# The dimension, of length one, of an answer about all systems together; `posterior` drops it.
+_ALL = "all_systems"
+# With fewer values carrying the posterior, the quadrature is off by half a per cent or more.
 _FEWEST_NODES = 2.0
-# An error of ln Z, or of a nuisance's integral, that is worth a word.
+# An error of ln Z, or of a nuisance's integral, that deserves a caution.
 _LARGE_ERROR = 0.1
-# A prior that loses more than this outside the grid is another prior.
+# A prior that loses more than this outside the grid is a different prior.
 _LARGE_LOSS = 0.01
 
 
@@ -38,135 +40,77 @@ def posterior(
     pairs: bool | Sequence[tuple[str, str]] = False,
     per: str | None = None,
 ) -> xr.Dataset:
-    """Integrate likelihood × prior over a grid: what the data say of each axis, and how likely they were.
+    """Integrate likelihood × prior over a grid: marginals of each axis, and the evidence.
 
     Parameters
     ----------
     result : Dataset
-        Of a sweep with a metric that is ln L, its constants included. It may be lazy: it is read once, in parts.
+        Of a sweep with a metric that is ln L, constants included; it may be lazy, and is read once, in parts.
     prior : Mapping, optional
-        By axis: `sigcube.uniform`, `sigcube.log_uniform`, `sigcube.normal`, `sigcube.lognormal`; or for labels their
-        weights, uniform otherwise. Other axes of numbers have a uniform prior over their range; nuisances need one.
-        Priors are cut at the ends of the grid, and normalised within.
+        Priors by axis: `sigcube.uniform`, `sigcube.log_uniform`, `sigcube.normal` or `sigcube.lognormal`, or weights
+        for labels. By default they are uniform, over the range of an axis or over its labels; nuisances need one.
+        Priors are cut at the ends of the grid, and normalised within it.
     by : str
         The metric that is ln L.
     pairs : bool or sequence of pairs
-        Whether to return joint marginals as well: of all pairs of axes, or of some.
+        Whether to add joint marginals: of all pairs of axes, or of the given ones.
     per : str, optional
-        The dimension of systems, ``"galaxy"``, for the posterior of each system alone.
+        The dimension of systems, such as ``"galaxy"``, for a posterior of each system by itself.
 
     Returns
     -------
     Dataset
-        Over ``axis``: ``mean``, ``sd``, ``median``, ``low`` and ``high`` of credible intervals with equal
-        tails over ``level``, ``region_low``, ``region_high`` and ``region_pieces`` of the regions of highest density;
-        ``at_bound``, whether the density has not gone at an end of the grid; ``nodes``, how many values carry the
-        posterior, and ``nodes_held``, how many where all other axes are held at the best point: few on a narrow ridge;
-        ``prior`` in words, ``prior_lost`` outside the grid, ``quadrature_error`` of the evidence. NaN for labels.
-        ``p_<axis>`` is the marginal: a density per unit, of labels their probability. ``log_evidence`` and its
-        ``log_evidence_error``; ``best_<axis>``, where the posterior is largest, and ``best_loglike`` there;
-        ``n_invalid``, how many grid points have no finite likelihood and so none of the weight. With `per` all of this
-        for each system. The attribute ``cautions`` says in words what a reader must know.
+        Over ``axis``: ``mean``, ``sd``, ``median``; ``low`` and ``high`` of credible intervals with equal tails, over
+        ``level``; ``region_low``, ``region_high`` and ``region_pieces`` of the regions of highest density;
+        ``at_bound``, at which ends of the grid the density has not died out; ``nodes``, how many values carry the
+        posterior, and ``nodes_held``, how many do so with all other axes held at the best point, which are few on a
+        narrow ridge; ``prior`` in words, ``prior_lost`` outside the grid, and ``quadrature_error`` of the evidence. NaN
+        for labels. ``p_<axis>`` is the marginal, a density per unit, or the probability of each label. Further
+        ``log_evidence`` and ``log_evidence_error``; ``best_<axis>``, where the posterior is largest, and
+        ``best_loglike`` there; ``n_invalid``, the number of grid points without a finite likelihood, which have no
+        weight. With `per`, all of this for each system. The attribute ``cautions`` says in words what a reader must
+        know.
 
     Raises
     ------
     SpecError
-        For priors that cannot be, see `sigcube.analysis.prior_weights`, and a result without a finite likelihood.
+        For invalid priors, see `sigcube.analysis.prior_weights`, and for a result without a finite likelihood.
 
     Notes
     -----
-    On a grid the integrals are sums: weights of quadrature × prior × likelihood, in float64, the largest ln taken out.
-    The error of the evidence is estimated from the same rule with every second value: axis by axis, added up, or of all
-    axes at once, whichever is more. It bounds the rule's own error from above where that falls with the spacing.
+    On a grid the integrals are sums of quadrature weight × prior × likelihood, in float64, with the largest ln taken
+    out. The error of the evidence is the change with every second value, taken axis by axis and added up, or along all
+    axes at once, whichever is larger. It is an upper bound where the rule's own error falls with the spacing.
     """
     likelihood = likelihood_of(result, by, systems=per is not None)
     if per is not None and per != likelihood.dim:
         raise SpecError(f"there is no dimension {per!r} of systems", where="per", hint=f"per={likelihood.dim!r}")
     array = likelihood.array
     priors = axis_priors(array, prior)
-    dims = [*priors]
     joint = _wanted_pairs(array, pairs)
-    keep = () if per is None else (per,)
-    n = array.sizes[per] if per is not None else 1
-    sums = GridSums(n, priors, along=[*((dim,) for dim in dims), *joint])
-    coarse = GridSums(n, {dim: axis.every_second() for dim, axis in priors.items()})
-    for place, values in likelihood.parts():
-        own = values if per is not None else values.sum(axis=0, keepdims=True)
-        coarse.add_possible(place, own)
-        sums.add(place, own)
-    possible = sums.total > 0
-    if not possible.any():
+    sums, coarse = _sum_up(likelihood, priors, joint, per)
+    if not (sums.total > 0).any():
         raise nothing_possible(likelihood)
-    shape = tuple(array.sizes[dim] for dim in keep)
-
-    def shaped(values: Any, *own: int) -> npt.NDArray[Any]:
-        return np.asarray(values).reshape((*shape, *own))
-
-    answer: dict[str, Any] = {}
-    rows: list[dict[str, FloatArray]] = []
-    for dim, axis in priors.items():
-        shares = sums.probabilities(dim)
-        rows.append(_describe(shares, axis, possible))
-        units = str(array[axis.axis].attrs.get("units", "")) if axis.axis in array.coords else ""
-        text = f"posterior of {axis.axis}"
-        if axis.measure is None:
-            answer[f"p_{axis.axis}"] = (*keep, dim), shaped(shares, -1), about(f"{text}, probability")
-        else:
-            inverse = f"1/({units})" if units else ""
-            density = shaped(shares / axis.measure, -1)
-            answer[f"p_{axis.axis}"] = (*keep, dim), density, about(f"{text}, density", inverse)
-    for one, other in joint:
-        names = [priors[dim].axis for dim in (one, other)]
-        scale: Any = 1.0
-        for position, dim in enumerate((one, other)):
-            measure = priors[dim].measure
-            if measure is not None:
-                scale = scale * np.reshape(measure, (-1, 1) if position == 0 else (1, -1))
-        text = f"joint posterior of {names[0]} and {names[1]}"
-        answer[f"p_{names[0]}_{names[1]}"] = (
-            (*keep, one, other),
-            shaped(sums.probabilities(one, other) / scale, array.sizes[one], array.sizes[other]),
-            about(text),
-        )
-    best = sums.best_index()
-    lines = _nodes_held(likelihood, priors, best, per)
-    for row, held in zip(rows, lines, strict=True):
-        row["nodes_held"] = np.where(possible, held, np.nan)
-    for name, text in _COLUMNS.items():
-        table = np.stack([row[name] for row in rows], axis=1) if rows else np.empty((n, 0))
-        answer[name] = (*keep, "axis"), shaped(table, len(rows)), about(text)
-    for name, text in _INTERVALS.items():
-        table = np.stack([row[name] for row in rows], axis=1) if rows else np.empty((n, 0, len(LEVELS)))
-        answer[name] = (*keep, "axis", "level"), shaped(table, len(rows), len(LEVELS)), about(text)
-    answer["at_bound"] = answer["at_bound"][0], answer["at_bound"][1].astype(np.uint8), _bound_attrs()
-    answer["prior"] = "axis", np.array([axis.text for axis in priors.values()], dtype=object), about("prior")
-    lost = np.array([axis.lost for axis in priors.values()])
-    answer["prior_lost"] = "axis", lost, about("share of the prior that lies outside the grid")
-    by_axis = np.nansum(np.stack([row["quadrature_error"] for row in rows], axis=1), axis=1) if rows else np.zeros(n)
-    with np.errstate(invalid="ignore"):
-        error = np.fmax(by_axis, np.abs(coarse.log_total - sums.log_total))
-    answer["log_evidence"] = keep, shaped(sums.log_total), about("ln of the evidence")
-    answer["log_evidence_error"] = keep, shaped(error), about("estimate of the error of quadrature of ln Z")
-    answer["n_invalid"] = keep, shaped(sums.n_invalid), about("grid points without a finite likelihood")
-    for dim in dims:
-        for name in axes_along(array, dim):
-            values = array[name].values[best[dim]]
-            attrs = {**array[name].attrs, "long_name": f"{name} at the best point"}
-            answer[f"best_{name}"] = keep, shaped(values), attrs
-    at = {dim: xr.DataArray(shaped(index), dims=keep) for dim, index in best.items()}
-    if per is not None:
-        at[per] = xr.DataArray(np.arange(n), dims=per)
-    there = np.asarray(array.isel(at).values, dtype=np.float64)
-    at_best = there if per is not None else there.sum()
-    answer["best_loglike"] = keep, shaped(np.where(possible, at_best, np.nan)), about("ln L at the best point")
-    coords: dict[str, Any] = {name: array[name] for dim in (*keep, *dims) for name in axes_along(array, dim)}
+    columns = _describe_axes(likelihood, priors, sums, per)
+    dim = per or _ALL
+    content = {
+        **_marginals(array, priors, sums, dim),
+        **_joint_marginals(array, priors, joint, sums, dim),
+        **_tables(priors, columns, dim),
+        **_evidence(sums, coarse, columns["quadrature_error"], dim),
+        **_best_point(array, sums, per),
+    }
+    coords: dict[str, Any] = {
+        name: array[name] for home in (*filter(None, [per]), *priors) for name in axes_along(array, home)
+    }
     coords["axis"] = np.array([axis.axis for axis in priors.values()], dtype=object)
     coords["level"] = "level", np.array(LEVELS), about("credible level")
-    found = xr.Dataset(answer, coords)
-    alone = {dim: int(index[0]) for dim, index in best.items()}
+    found = xr.Dataset(content, coords)
+    if per is None:
+        found = found.isel({_ALL: 0})
     found.attrs = _attributes(result, likelihood, by, found, per=per)
     if per is None:
-        found.attrs["rounding"] = likelihood.rounding(alone)
+        found.attrs["rounding"] = likelihood.rounding(_best_indexers(array, sums, None))
     return found
 
 
@@ -188,11 +132,6 @@ _INTERVALS = {
 }
 
 
-def _bound_attrs() -> dict[str, Any]:
-    flags = {"flag_values": list(range(len(BOUND_FLAGS))), "flag_meanings": " ".join(BOUND_FLAGS)}
-    return about(_COLUMNS["at_bound"]) | flags
-
-
 def _wanted_pairs(array: xr.DataArray, pairs: bool | Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
     dims = grid_dims(array)
     if isinstance(pairs, bool):
@@ -206,8 +145,110 @@ def _wanted_pairs(array: xr.DataArray, pairs: bool | Sequence[tuple[str, str]]) 
     return list(dict.fromkeys(found))
 
 
+def _sum_up(
+    likelihood: Likelihood, priors: Mapping[str, AxisPrior], joint: Sequence[tuple[str, ...]], per: str | None
+) -> tuple[GridSums, GridSums]:
+    """Return the sums over the grid, and those over every second value of each axis; the likelihood is read once."""
+    n = 1 if per is None else likelihood.array.sizes[per]
+    sums = GridSums(n, priors, along=[*((dim,) for dim in priors), *joint])
+    coarse = GridSums(n, {dim: axis.every_second() for dim, axis in priors.items()})
+    for place, values in likelihood.parts():
+        own = values if per is not None else values.sum(axis=0, keepdims=True)
+        coarse.add_possible(place, own)
+        sums.add(place, own)
+    return sums, coarse
+
+
+def _marginals(array: xr.DataArray, priors: Mapping[str, AxisPrior], sums: GridSums, dim: str) -> dict[str, Any]:
+    """Return the marginal of each axis: a density, or the probabilities of labels."""
+    found: dict[str, Any] = {}
+    for home, axis in priors.items():
+        shares, text = sums.probabilities(home), f"posterior of {axis.axis}"
+        if axis.measure is None:
+            found[f"p_{axis.axis}"] = (dim, home), shares, about(f"{text}, probability")
+        else:
+            units = str(array[axis.axis].attrs.get("units", ""))
+            attrs = about(f"{text}, density", f"1/({units})" if units else "")
+            found[f"p_{axis.axis}"] = (dim, home), shares / axis.measure, attrs
+    return found
+
+
+def _joint_marginals(
+    array: xr.DataArray, priors: Mapping[str, AxisPrior], joint: Sequence[tuple[str, ...]], sums: GridSums, dim: str
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for one, other in joint:
+        rows, columns = (np.ones(1) if (own := priors[home].measure) is None else own for home in (one, other))
+        density = sums.probabilities(one, other) / np.outer(rows, columns)
+        first, second = priors[one].axis, priors[other].axis
+        found[f"p_{first}_{second}"] = (dim, one, other), density, about(f"joint posterior of {first} and {second}")
+    return found
+
+
+def _tables(priors: Mapping[str, AxisPrior], columns: Mapping[str, FloatArray], dim: str) -> dict[str, Any]:
+    """Return the variables over ``axis``."""
+    found: dict[str, Any] = {name: ((dim, "axis"), columns[name], about(text)) for name, text in _COLUMNS.items()}
+    found |= {name: ((dim, "axis", "level"), columns[name], about(text)) for name, text in _INTERVALS.items()}
+    flags = {"flag_values": list(range(len(BOUND_FLAGS))), "flag_meanings": " ".join(BOUND_FLAGS)}
+    found["at_bound"] = (dim, "axis"), columns["at_bound"].astype(np.uint8), about(_COLUMNS["at_bound"]) | flags
+    found["prior"] = "axis", np.array([axis.text for axis in priors.values()], dtype=object), about("prior")
+    lost = np.array([axis.lost for axis in priors.values()])
+    found["prior_lost"] = "axis", lost, about("share of the prior that lies outside the grid")
+    return found
+
+
+def _evidence(sums: GridSums, coarse: GridSums, error_by_axis: FloatArray, dim: str) -> dict[str, Any]:
+    with np.errstate(invalid="ignore"):
+        error = np.fmax(np.nansum(error_by_axis, axis=1), np.abs(coarse.log_total - sums.log_total))
+    return {
+        "log_evidence": (dim, sums.log_total, about("ln of the evidence")),
+        "log_evidence_error": (dim, error, about("estimate of the error of quadrature of ln Z")),
+        "n_invalid": (dim, sums.n_invalid, about("grid points without a finite likelihood")),
+    }
+
+
+def _best_point(array: xr.DataArray, sums: GridSums, per: str | None) -> dict[str, Any]:
+    """Return where the posterior is largest, and ln L there."""
+    found: dict[str, Any] = {}
+    for home, index in sums.best_index().items():
+        for name in axes_along(array, home):
+            attrs = {**array[name].attrs, "long_name": f"{name} at the best point"}
+            found[f"best_{name}"] = per or _ALL, array[name].values[index], attrs
+    there = np.asarray(array.isel(_best_indexers(array, sums, per)).values, dtype=np.float64)
+    loglike = np.where(sums.total > 0, there if per is not None else there.sum(), np.nan)
+    found["best_loglike"] = per or _ALL, loglike, about("ln L at the best point")
+    return found
+
+
+def _best_indexers(array: xr.DataArray, sums: GridSums, per: str | None) -> dict[str, Any]:
+    """Return what selects the best point from an array, or with `per` that of each system."""
+    best = sums.best_index()
+    if per is None:
+        return {dim: int(index[0]) for dim, index in best.items()}
+    every = {**best, per: np.arange(array.sizes[per])}
+    return {dim: xr.DataArray(index, dims=per) for dim, index in every.items()}
+
+
+def _describe_axes(
+    likelihood: Likelihood, priors: Mapping[str, AxisPrior], sums: GridSums, per: str | None
+) -> dict[str, FloatArray]:
+    """Return the columns of all axes, shape ``(n, n_axes)``, and the intervals, shape ``(n, n_axes, n_levels)``."""
+    possible = sums.total > 0
+    shape = (possible.size, len(priors))
+    found = {name: np.empty(shape) for name in _COLUMNS} | {
+        name: np.empty((*shape, len(LEVELS))) for name in _INTERVALS
+    }
+    for i, (dim, axis) in enumerate(priors.items()):
+        own = _describe(sums.probabilities(dim), axis, possible)
+        held = _nodes_held(likelihood, axis, _best_indexers(likelihood.array, sums, per), per)
+        own["nodes_held"] = np.where(possible, held, np.nan)
+        for name, values in own.items():
+            found[name][:, i] = values
+    return found
+
+
 def _describe(shares: FloatArray, axis: AxisPrior, possible: npt.NDArray[np.bool_]) -> dict[str, FloatArray]:
-    """Return every column of an axis for each array of probabilities, shape ``(n,)`` or ``(n, levels)``."""
+    """Return every column of one axis for each array of probabilities, shape ``(n,)`` or ``(n, levels)``."""
     n = len(shares)
     found = {name: np.full(n, np.nan) for name in _COLUMNS} | {
         name: np.full((n, len(LEVELS)), np.nan) for name in _INTERVALS
@@ -226,27 +267,17 @@ def _describe(shares: FloatArray, axis: AxisPrior, possible: npt.NDArray[np.bool
     return found
 
 
-def _nodes_held(
-    likelihood: Likelihood, priors: Mapping[str, AxisPrior], best: Mapping[str, npt.NDArray[np.intp]], per: str | None
-) -> list[FloatArray]:
-    """Return for each axis how many values carry the posterior along it, through the best point; shape ``(n,)``."""
-    array, found = likelihood.array, []
-    for dim, axis in priors.items():
-        at: dict[str, Any] = {}
-        for other, index in best.items():
-            if other != dim:
-                at[other] = xr.DataArray(index, dims=per) if per is not None else int(index[0])
-        if per is not None:
-            at[per] = xr.DataArray(np.arange(array.sizes[per]), dims=per)
-        line = array.isel(at).transpose(..., dim).values.astype(np.float64)
-        if per is None:
-            line = line.reshape(-1, line.shape[-1]).sum(axis=0, keepdims=True)
-        line = np.where(np.isfinite(line), line, -np.inf) + (axis.log_density + axis.log_measure)
-        top = line.max(axis=1, keepdims=True)
-        share = np.exp(line - np.where(np.isfinite(top), top, 0.0))
-        with np.errstate(invalid="ignore"):
-            found.append(share.sum(axis=1) ** 2 / (share**2).sum(axis=1))
-    return found
+def _nodes_held(likelihood: Likelihood, axis: AxisPrior, best: Mapping[str, Any], per: str | None) -> FloatArray:
+    """Return how many values carry the posterior along the line through the best point; shape ``(n,)``."""
+    at = {dim: index for dim, index in best.items() if dim != axis.dim}
+    line = likelihood.array.isel(at).transpose(..., axis.dim).values.astype(np.float64)
+    if per is None:
+        line = line.reshape(-1, line.shape[-1]).sum(axis=0, keepdims=True)
+    line = np.where(np.isfinite(line), line, -np.inf) + (axis.log_density + axis.log_measure)
+    top = line.max(axis=1, keepdims=True)
+    share = np.exp(line - np.where(np.isfinite(top), top, 0.0))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(share.sum(axis=1) ** 2 / (share**2).sum(axis=1))
 
 
 def _fill(found: Mapping[str, FloatArray], i: int, own: Marginal) -> None:
@@ -258,7 +289,7 @@ def _fill(found: Mapping[str, FloatArray], i: int, own: Marginal) -> None:
 
 
 def _fill_discrete(found: Mapping[str, FloatArray], i: int, shares: FloatArray, values: FloatArray) -> None:
-    """Describe numbers that are the only ones possible: no value lies between them."""
+    """Describe an axis whose values are the only possible ones, with nothing in between."""
     order = np.argsort(values)
     x, below = values[order], np.cumsum(shares[order])
     found["mean"][i] = shares @ values
@@ -282,7 +313,7 @@ def _attributes(
 
 
 def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[str]:
-    """Say what a reader must know: bounds, values too far apart, invalid points, priors that were cut."""
+    """Collect what a reader must know: bounds, values too far apart, invalid points, priors that were cut."""
     told = []
     if "marginalised_error" in result:
         error = result["marginalised_error"]

@@ -1,4 +1,4 @@
-"""Posterior predictive curves: what the models that remain say of a system, with the bands between which they lie."""
+"""Posterior predictive curves of a system, with bands."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ __all__ = ["predict"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Models that are evaluated for a system at most; of more, as many draws of equal weight.
+# At most so many models are evaluated for a system; of more, as many draws of equal weight.
 _MOST_MODELS = 2**13
-# Of a predicted distribution, and of the normal one of an error: equally probable values that stand for it.
+# Equally probable values that stand for a predicted distribution, and for the normal one of an error.
 _QUANTILES, _NORMAL = 201, 201
 
 
@@ -46,40 +46,40 @@ def predict(
     noise: bool = False,
     own_kernels: Mapping[str, Kernel] | None = None,
 ) -> xr.Dataset:
-    """Predict what is observed of some systems from the posterior of all.
+    """Predict the observations of some systems from the posterior of all.
 
-    The scale by which distance and inclination move the whole curve of a galaxy is not part of the bands where ln L has
-    their errors marginalised.
+    Where ln L marginalises over errors of distance and inclination, the bands leave out the factor by which these scale
+    a galaxy's whole curve.
 
     Parameters
     ----------
     result : Dataset
-        Of a sweep with ln L, of each system where there are nuisances.
+        Of a sweep with ln L; with nuisances, one that kept it for each system.
     cube : Dataset
-        The data, whose points are predicted.
+        The data; its points are predicted.
     systems : sequence of str
         Their names.
     prior, by
         As for `sigcube.analysis.posterior`.
     nuisances : Mapping, optional
-        Priors of axes that have a value of their own in each system, as for `sigcube.analysis.marginalise`. Then
-        the curve of a system has its own posterior of them.
+        Priors of axes with a separate value in each system, as for `sigcube.analysis.marginalise`. The curve of a
+        system then has its own posterior of them.
     noise : bool
-        Whether the bands are those of a new observation, with the cube's errors, and not those of the model.
+        Whether the bands are those of a new observation, with the errors of the cube, or of the model alone.
     own_kernels : Mapping, optional
-        Kernels of one's own, by name.
+        Your own kernels, by name.
 
     Returns
     -------
     Dataset
-        At each point of the cube ``predicted``, the median, ``low`` and ``high`` over ``level``, what was ``observed``
-        and its ``error``. Attributes: ``n_models``, how many grid points were evaluated, and ``share``, how much of the
-        posterior they hold.
+        At each point of the cube: ``predicted``, the median; ``low`` and ``high`` over ``level``; the ``observed``
+        value and its ``error``. Attributes: ``n_models``, how many grid points were evaluated, and ``share``, how much
+        of the posterior they hold.
 
     Raises
     ------
     SpecError
-        For systems that the cube does not have, a result that does not say which model made it, and as `posterior`.
+        For systems that the cube does not have, for a result that does not name its model, and as `posterior`.
     """
     if "spec" not in result.attrs:
         raise SpecError("the result does not say which model made it", where="spec", hint="open it by open_result")
@@ -113,7 +113,7 @@ def predict(
 
 
 def _conditional(whole: Likelihood, integrated: xr.DataArray, name: str) -> Likelihood:
-    """Return ln L of all systems where one has its nuisances given, and all others have theirs integrated over."""
+    """Return ln L of all systems, over the nuisances of one of them and with those of all others integrated out."""
     dim = str(whole.dim)
     if name not in whole.systems:
         raise SpecError(f"the result has no {dim} {name!r}", where="systems", hint=did_you_mean(name, whole.systems))
@@ -193,10 +193,10 @@ def _bands(curves: FloatArray, weights: FloatArray, one: xr.Dataset, model: Mode
 
 
 def _quantiles(values: FloatArray, weights: FloatArray, shares: FloatArray) -> FloatArray:
-    """Return weighted quantiles of each column, shape ``(len(shares), n_columns)``; NaN of columns with NaN."""
+    """Return weighted quantiles of each column, shape ``(len(shares), n_columns)``; NaN for columns with NaN."""
     found = np.empty((shares.size, values.shape[1]))
     for j, column in enumerate(values.T):
-        # Where a model does not depend on an axis its curves repeat: equal values count once, with all their weight.
+        # Curves repeat along an axis that a model does not depend on: equal values count once, with all their weight.
         own, which = np.unique(column, return_inverse=True)
         shared = np.bincount(which, weights=weights)
         below = np.cumsum(shared) - 0.5 * shared

@@ -1,4 +1,4 @@
-"""The TOML file of a study of preferences: models, what is marginalised, and which of them are compared."""
+"""The TOML file of a study of preferences: its models, nuisances and comparisons."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ __all__ = ["SHIFTS", "ComparisonTable", "StudyFile", "StudyModel", "axis_of", "p
 _FOLDER = "sweeps/studies"
 _WHAT = "the study's file"
 
-#: The axes by which errors of whole systems are integrated where a model does not scale by them.
+#: The axes that stand for errors of whole systems where a model does not scale with them.
 SHIFTS = {"distance": "distance_shift", "inclination": "inclination_shift"}
 
 AxisTable = dict[str, Any]
@@ -27,14 +27,14 @@ class _Keys(BaseModel):
 
 
 class StudyModel(_Keys):
-    """One model: its kernel, what is held, and the parameters that each system has of its own.
+    """One model: its kernel, what it holds fixed, and the parameters that each system has of its own.
 
     Attributes
     ----------
     free : dict
-        By parameter, an axis as in a sweep, and its ``prior``.
+        For each parameter an axis, as in a sweep, with its ``prior``.
     nuisances : dict
-        Axes in place of those of the study: parameters that are free take up what fewer values leave out.
+        Axes that replace those of the study: next to free parameters, fewer values are enough.
     """
 
     kernel: str
@@ -44,12 +44,12 @@ class StudyModel(_Keys):
 
 
 class ComparisonTable(_Keys):
-    """Two models that are compared, and where that is printed.
+    """Two models to compare, and where the comparison is printed.
 
     Attributes
     ----------
     free : {"integrated", "best"}
-        Whether parameters of each system are integrated over their priors, or have their best values.
+        Whether free parameters of each system are integrated over their priors, or take their best values.
     """
 
     first: str
@@ -66,12 +66,12 @@ class StudyFile(_Keys):
     Attributes
     ----------
     correlation : {"radius", "scale_length"}
-        What errors are correlated along, as in `sigcube.Errors`.
+        The coordinate along which errors are correlated, as in `sigcube.Errors`.
     correlation_amplitude, correlation_length : dict
-        Axes, each with its ``prior``; the amplitudes are above zero.
+        Axes, each with its ``prior``; amplitudes are above zero.
     nuisances : dict
-        Axes of what each system has of its own, each with its ``prior``. Those of `SHIFTS` are used where a model does
-        not scale by the distance or the inclination; elsewhere that is integrated in closed form.
+        Axes of what each system has of its own, each with its ``prior``. Those of `SHIFTS` serve models that do not
+        scale with the distance or the inclination; for the others, these are integrated in closed form.
     """
 
     cube: str
@@ -113,8 +113,8 @@ def read_study_file(path: str | Path) -> StudyFile:
     Raises
     ------
     SpecError
-        When the file is missing or is not TOML, holds an unknown key or a value of the wrong type, compares a model
-        that it does not have, or has an axis without a prior.
+        For a file that is missing or not TOML, an unknown key, a value of the wrong type, a comparison of an unknown
+        model, or an axis without a prior.
     """
     content = read_toml(path, folder=_FOLDER, what=_WHAT)
     file = check(StudyFile, content, what=f"{_WHAT} is wrong", where=str(path))
@@ -133,7 +133,7 @@ def axis_of(name: str, table: Mapping[str, Any]) -> Any:
     Raises
     ------
     SpecError
-        When the rest is no axis.
+        If the rest is not an axis.
     """
     return spaced_axis(name, {key: value for key, value in table.items() if key != "prior"})
 
@@ -144,7 +144,7 @@ def prior_of(table: Mapping[str, Any], *, where: str) -> Prior:
     Raises
     ------
     SpecError
-        When there is none, or it is not one.
+        If it is missing or invalid.
     """
     text = table.get("prior")
     if not isinstance(text, str):

@@ -1,4 +1,4 @@
-"""ln L of each system for several models, with white and with correlated errors, nuisances held and marginalised."""
+"""ln L of each system under several models, for white and correlated errors, nuisances held and marginalised."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,20 +27,20 @@ __all__ = ["PreferenceStudy"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Called with what is counted, how many are done, and how many there are.
+#: Called with what is counted, how many are done, and their total.
 OnProgress = Callable[[str, int, int], None]
 
-# Values of systems that one sweep may hold in memory, 0.25 GB of them.
+# The most values of systems that one sweep holds in memory: 0.25 GB.
 _MOST_VALUES = 2**25
 
 _TREATMENTS = ("held", "marginalised")
-# What is said of the data, from the result of a sweep.
+# Attributes of the data that are copied from the result of a sweep.
 _KEPT = ("cube", "sample", "where", "citation", "synthetic", "cube_fingerprint")
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What a model comes to under one treatment of nuisances, over (system, amplitude, length)."""
+    """The likelihoods of a model under one treatment of nuisances, over (system, amplitude, length)."""
 
     loglike: FloatArray
     loglike_best: FloatArray
@@ -55,7 +55,7 @@ class _Prepared:
     """A model under one treatment of nuisances, planned."""
 
     model: StudyModel
-    #: Errors of whole systems that are integrated in closed form, and the axes and priors of all else.
+    #: Errors of whole systems that are integrated in closed form; then the axes and priors of everything else.
     closed: tuple[str, ...]
     grid: Mapping[str, Any]
     priors: Mapping[str, Prior]
@@ -64,19 +64,20 @@ class _Prepared:
 
 
 class PreferenceStudy:
-    """Comparisons of models on the same systems, under four error models.
+    """Comparisons of models on the same systems under four error models.
 
-    The errors of points are white or correlated (see `sigcube.Errors`); distance, inclination and further nuisances of
-    each system are held at what is quoted, or marginalised. Where a model scales by the distance and the inclination,
-    these are integrated in closed form. A model with a length of its own gets an axis for what it does not scale by,
-    and so does what it is compared with: far from the data the two differ, as an axis has ends.
+    The errors of points are white or correlated (see `sigcube.Errors`); the distance, the inclination and other
+    nuisances of each system are held at their quoted values, or marginalised. Where a model scales with distance and
+    inclination, both are integrated in closed form. A model with a length of its own gets an axis for what it does not
+    scale with, and so does the model it is compared with: far from the data the two ways differ, because an axis has
+    ends.
 
     Parameters
     ----------
     file : StudyFile
         The study.
     cube : Dataset or path, optional
-        The data, in place of what the file names.
+        The data, in place of those that the file names.
 
     Examples
     --------
@@ -98,7 +99,7 @@ class PreferenceStudy:
 
     @classmethod
     def from_toml(cls, path: str | Path, *, cube: xr.Dataset | str | Path | None = None) -> Self:
-        """Read a study from its TOML file, or one that comes with sigcube by its name."""
+        """Read a study from its TOML file, or a shipped one by name."""
         return cls(read_study_file(path), cube=cube)
 
     @property
@@ -106,7 +107,7 @@ class PreferenceStudy:
         return {AMPLITUDE: self.file.correlation_amplitude, LENGTH: self.file.correlation_length}
 
     def run(self, *, on_progress: OnProgress | None = None) -> xr.Dataset:
-        """Evaluate all models in this process, and compare them; see `sigcube.analysis.preferences`.
+        """Evaluate all models in this process and compare them; see `sigcube.analysis.preferences`.
 
         Raises
         ------
@@ -123,12 +124,11 @@ class PreferenceStudy:
         Returns
         -------
         Dataset
-            ``loglike`` over model, ``nuisances`` ("held", "marginalised"), system, amplitude and length of correlated
-            errors: what each system has of its own is integrated over its prior. The first amplitude is 0, which are
-            white errors. A model that is compared in two ways stands there twice. ``loglike_best``, the same where
-            parameters that are free have their best values instead. ``quadrature_error``, the change of ln L with every
-            second value of the axes that were integrated over, under white errors. ``treatment`` says in words how
-            nuisances were integrated.
+            ``loglike`` over model, ``nuisances`` ("held", "marginalised"), system, and amplitude and length of
+            correlated errors; parameters of each system are integrated over their priors. The first amplitude is 0:
+            white errors. A model that is compared in two ways appears twice. ``loglike_best`` is the same with free
+            parameters at their best values instead. ``quadrature_error`` is the change of ln L with every second value
+            of the integrated axes, under white errors. ``treatment`` says in words how nuisances were integrated.
         """
         entries, _ = self._entries
         prepared = [[self._prepare(*entry, treatment) for treatment in _TREATMENTS] for entry in entries.values()]
@@ -164,7 +164,7 @@ class PreferenceStudy:
 
     @cached_property
     def _entries(self) -> tuple[dict[str, tuple[str, tuple[str, ...]]], list[dict[str, Any]]]:
-        """Models and which errors they have in closed form, by a name for the two, and the comparisons of these."""
+        """The models and their errors in closed form, by a name for both, and the comparisons between these."""
         possible = {name: self._closed(name) for name in self.file.models}
         entries: dict[str, tuple[str, tuple[str, ...]]] = {}
         comparisons = []
@@ -181,7 +181,7 @@ class PreferenceStudy:
         return entries, comparisons
 
     def _prepare(self, name: str, possible: tuple[str, ...], treatment: str) -> _Prepared:
-        """Plan a model, so that what cannot be is refused before anything runs."""
+        """Plan a model, so that anything invalid is refused before the first run."""
         model = self.file.models[name]
         closed, axes = ((), {}) if treatment == "held" else (possible, self._nuisances(model, possible))
         with _in_model(name):
@@ -216,7 +216,7 @@ class PreferenceStudy:
         )
 
     def _nuisances(self, model: StudyModel, closed: Collection[str]) -> dict[str, dict[str, Any]]:
-        """Return the axes of what is not integrated in closed form."""
+        """Return the axes of nuisances that are not integrated in closed form."""
         without = {SHIFTS[each] for each in closed}
         every = {**self.file.nuisances, **model.nuisances}
         return {name: table for name, table in every.items() if name not in without}
@@ -231,7 +231,7 @@ class PreferenceStudy:
                 with _in_model(name):
                     self._sweep(model, {AMPLITUDE: [1.0], LENGTH: [1.0], **grid}, closed)
             except SpecError as error:
-                # What a model does not scale by is told by the plan alone.
+                # Only the plan tells what a model does not scale with.
                 refused = [each for each in closed if error.where == f"models.{name}.errors.{each}"]
                 if not refused:
                     raise
@@ -244,7 +244,7 @@ class PreferenceStudy:
         return Sweep(
             self._cube,
             kernel=model.kernel,
-            # A nuisance that is marginalised takes the place of what a model holds it at.
+            # A marginalised nuisance replaces the value at which a model holds it.
             fixed={name: value for name, value in model.fixed.items() if name not in axes},
             axes=axes,
             sample=self.file.sample,
@@ -261,16 +261,15 @@ class PreferenceStudy:
 
 @contextmanager
 def _in_model(name: str) -> Iterator[None]:
-    """Name the model where its sweep is refused."""
+    """Add the model's name to the errors of its sweep."""
     try:
         yield
     except SpecError as error:
-        where = ".".join(filter(None, ("models", name, error.where)))
-        raise SpecError(error.what, where=where, found=error.found, expected=error.expected, hint=error.hint) from None
+        raise error.at(".".join(filter(None, ("models", name, error.where)))) from None
 
 
 def _parts(n_amplitudes: int, n_lengths: int, n_each: int) -> Iterator[tuple[slice, slice]]:
-    """Yield parts of the amplitudes and lengths that fit into memory, the whole if it does."""
+    """Yield parts of the amplitudes and lengths that fit into memory: the whole, if it does."""
     if n_amplitudes * n_lengths * n_each <= _MOST_VALUES:
         yield slice(0, n_amplitudes), slice(0, n_lengths)
         return
@@ -286,7 +285,7 @@ def _parts(n_amplitudes: int, n_lengths: int, n_each: int) -> Iterator[tuple[sli
 def _reduced(
     result: xr.Dataset, priors: Mapping[str, Prior], free: Mapping[str, Prior]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return ln L of each system, what is free integrated and at its best, shape ``(system, amplitude, length)``."""
+    """Return ln L with free parameters integrated, and at their best; shape ``(system, amplitude, length)``."""
     own = marginalise(result, priors) if priors else result
     loglike = own["loglike"]
     order = (next(str(dim) for dim in loglike.dims if dim not in {AMPLITUDE, LENGTH, *free}), AMPLITUDE, LENGTH)

@@ -1,4 +1,4 @@
-"""Preferences of one model over another, and whether they survive correlated errors and errors of whole systems."""
+"""Preferences of one model over another, and whether they survive correlated and systematic errors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -20,12 +20,10 @@ FloatArray = npt.NDArray[np.float64]
 #: The axes of correlated errors.
 AMPLITUDE, LENGTH = "correlation_amplitude", "correlation_length"
 
-#: How errors of points are taken: white; correlated, with the mean L over amplitudes and lengths of each system and
-#: model; and correlated, with the one amplitude and length that fit all systems under both models best.
+#: How the errors of points are treated: white; correlated, with the mean L over amplitudes and lengths for each system
+#: and model; and correlated with the one amplitude and length that fit all systems under both models best.
 _POINTS = ("white", "correlated", "common")
 _QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
-# What there has to be of a comparison, and what may be.
-_TEXTS = ("where", "published")
 _VARIABLES: Mapping[str, Literal["loglike", "loglike_best"]] = {"integrated": "loglike", "best": "loglike_best"}
 
 
@@ -37,72 +35,49 @@ def preferences(
     beyond: float = 5.0,
     standard_errors: float = 2.0,
 ) -> xr.Dataset:
-    """Compare models system by system, under white and correlated errors, nuisances held and marginalised.
+    """Compare models system by system, under white and correlated errors, with nuisances held and marginalised.
 
     Parameters
     ----------
     likelihoods : Dataset
-        What `sigcube.analysis.PreferenceStudy.likelihoods` returns: ``loglike``, ``loglike_best`` and
-        ``quadrature_error`` over model, ``nuisances``, system, amplitude and length of correlated errors, of which the
-        first amplitude is 0.
+        As `sigcube.analysis.PreferenceStudy.likelihoods` returns them: ``loglike``, ``loglike_best`` and
+        ``quadrature_error`` over model, ``nuisances``, system, and amplitude and length of correlated errors. The first
+        amplitude is 0.
     comparisons : sequence of Mapping
-        Each with ``first`` and ``second``, names of models; and ``free``, "integrated" or "best": what is done with
-        parameters of each system. ``name`` is what it is called; ``where``, ``published`` and ``claims`` say where it
-        is printed.
+        Each has ``first`` and ``second``, names of models, and ``free``, "integrated" or "best": what is done with
+        parameters of each system. ``name`` is its title; ``where``, ``published`` and ``claims`` say where it is
+        printed.
     prior : Mapping
         The priors of amplitudes above zero, and of lengths: under "correlated", L of each system and model is
         integrated over them.
     beyond : float
-        The size of Δ ln L beyond which a system speaks for one of the two models.
+        The |Δ ln L| beyond which a system clearly favours one of the two models.
     standard_errors : float
-        A sum of differences beyond so many of its standard errors is a preference.
+        How many of its standard errors a sum of differences must exceed to be a preference.
 
     Returns
     -------
     Dataset
         ``difference``, ln L of the first model less that of the second, over comparison, ``nuisances``, ``points`` and
-        system, and its ``quantiles`` over systems. Errors of points are "white"; "correlated", L of each system and
-        model integrated over amplitude and length; and "common", correlated with the one amplitude and length that
-        fit all systems under both models best. Of each: ``wins_first`` and ``wins_second``, numbers of systems;
-        ``median_size``, the median of its size; ``beyond_first`` and ``beyond_second``, numbers of systems with Δ ln L
-        beyond what was asked; ``total_difference``, the sum over systems, and ``total_error``, its standard error, √n
-        times the standard deviation (Vehtari, Gelman & Gabry 2017, eq. 24): where the parameters of a system are its
-        own and integrated over, this is the difference of elpd when systems are left out. ``preferred``, "first" or
-        "second" by the sum, "neither" within its error; ``sign_p`` of the numbers of wins, which single systems do
-        not sway. ``best_amplitude`` and ``best_length`` of "common". ``quadrature_error`` of the sum under white
-        errors, from the steps of axes: where it is large, they were too coarse for white errors. ``treatment``, over
-        model and ``nuisances``, in words.
+        system, with its ``quantiles`` over systems. The errors of ``points`` are "white"; "correlated", with L of each
+        system and model integrated over amplitude and length; or "common", correlated with the one amplitude and length
+        that fit all systems under both models best. For each: ``wins_first`` and ``wins_second``, numbers of systems;
+        ``median_size``, the median of |Δ ln L|; ``beyond_first`` and ``beyond_second``, numbers of systems with Δ ln L
+        beyond `beyond`; ``total_difference``, the sum over systems, and ``total_error``, its standard error, √n times
+        the standard deviation (Vehtari, Gelman & Gabry 2017, eq. 24). Where each system has its own parameters,
+        integrated over, that sum is the difference of elpd when systems are left out. ``preferred`` is "first" or
+        "second" by the sum, or "neither" within its error; ``sign_p`` tests the numbers of wins, which single systems
+        cannot sway. ``best_amplitude`` and ``best_length`` are those of "common". ``quadrature_error`` of the sum under
+        white errors comes from the spacing of the axes: where it is large, they are too coarse for white errors.
+        ``treatment``, over model and ``nuisances``, is in words.
 
     Raises
     ------
     SpecError
-        For models that are not there, and likelihoods without white errors.
+        For unknown models, and for likelihoods without white errors or with fewer than two systems.
     """
-    names = [str(name) for name in likelihoods["model"].values]
-    dim = system_dim(likelihoods)
-    if dim is None or likelihoods.sizes[dim] < 2:
-        raise SpecError("preferences are counted over systems", where="likelihoods", expected="2 systems or more")
-    if likelihoods[AMPLITUDE].values[0] != 0.0:
-        found = str(likelihoods[AMPLITUDE].values[0])
-        raise SpecError("there are no white errors to compare with", where=AMPLITUDE, found=found, expected="0 first")
-    for each in comparisons:
-        for name in (each["first"], each["second"]):
-            if name not in names:
-                raise SpecError(f"there is no model {name!r}", where="comparisons", hint=did_you_mean(name, names))
-    index = {name: i for i, name in enumerate(names)}
-    asked = {_VARIABLES[each.get("free", "integrated")] for each in comparisons}
-    # Over (model, treatment of nuisances, system, amplitude, length), and their means over the last two.
-    loglike = {name: likelihoods[name].transpose("model", "nuisances", dim, AMPLITUDE, LENGTH) for name in asked}
-    means = {name: _mean_over_errors(each, dim, prior) for name, each in loglike.items()}
-    rows, best = [], []
-    for each in comparisons:
-        name, pair = _VARIABLES[each.get("free", "integrated")], [index[each["first"]], index[each["second"]]]
-        both, mean = loglike[name].values[pair], means[name][pair]
-        places = _common_best(both)
-        common = np.stack([both[:, i, :, *place] for i, place in enumerate(places)], axis=1)
-        rows.append(np.stack([one[0] - one[1] for one in (both[..., 0, 0], mean, common)], axis=1))
-        best.append(places)
-    difference, place = np.array(rows), np.array(best)
+    dim = _check_likelihoods(likelihoods, comparisons)
+    difference, place = _differences(likelihoods, comparisons, dim, prior)
     amplitudes, lengths = likelihoods[AMPLITUDE].values, likelihoods[LENGTH].values
     n = difference.shape[-1]
     total, spread = difference.sum(axis=-1), np.sqrt(n * difference.var(axis=-1, ddof=1))
@@ -130,14 +105,8 @@ def preferences(
         "points": np.array(_POINTS, dtype=object),
         "quantile": np.array(_QUANTILES),
         dim: likelihoods[dim].values,
+        **_words(comparisons),
     }
-    for key in ("first", "second", *_TEXTS):
-        coords[key] = "comparison", np.array([str(each.get(key, "")) for each in comparisons], dtype=object)
-    called = [each.get("name") or f"{each['first']} : {each['second']}" for each in comparisons]
-    coords["name"] = "comparison", np.array(called, dtype=object)
-    coords["free"] = "comparison", np.array([each.get("free", "integrated") for each in comparisons], dtype=object)
-    claims = [", ".join(each.get("claims", ())) for each in comparisons]
-    coords["claims"] = "comparison", np.array(claims, dtype=object)
     attrs = {
         **likelihoods.attrs,
         "beyond": beyond,
@@ -149,9 +118,54 @@ def preferences(
     return xr.Dataset(variables, coords, attrs).assign(treatment=likelihoods["treatment"])
 
 
+def _check_likelihoods(likelihoods: xr.Dataset, comparisons: Sequence[Mapping[str, Any]]) -> str:
+    """Return the dimension of systems; refuse likelihoods that lack what is compared."""
+    names = [str(name) for name in likelihoods["model"].values]
+    dim = system_dim(likelihoods)
+    if dim is None or likelihoods.sizes[dim] < 2:
+        raise SpecError("preferences are counted over systems", where="likelihoods", expected="2 systems or more")
+    if likelihoods[AMPLITUDE].values[0] != 0.0:
+        found = str(likelihoods[AMPLITUDE].values[0])
+        raise SpecError("there are no white errors to compare with", where=AMPLITUDE, found=found, expected="0 first")
+    for each in comparisons:
+        for name in (each["first"], each["second"]):
+            if name not in names:
+                raise SpecError(f"there is no model {name!r}", where="comparisons", hint=did_you_mean(name, names))
+    return dim
+
+
+def _differences(
+    likelihoods: xr.Dataset, comparisons: Sequence[Mapping[str, Any]], dim: str, prior: Mapping[str, Prior]
+) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """Return Δ ln L over (comparison, nuisances, points, system), and where the common errors lie on their axes."""
+    index = {str(name): i for i, name in enumerate(likelihoods["model"].values)}
+    asked = {_VARIABLES[each.get("free", "integrated")] for each in comparisons}
+    # Over (model, nuisances, system, amplitude, length), and their means over the last two.
+    loglike = {name: likelihoods[name].transpose("model", "nuisances", dim, AMPLITUDE, LENGTH) for name in asked}
+    means = {name: _mean_over_errors(each, dim, prior) for name, each in loglike.items()}
+    rows, best = [], []
+    for each in comparisons:
+        name, pair = _VARIABLES[each.get("free", "integrated")], [index[each["first"]], index[each["second"]]]
+        both, mean = loglike[name].values[pair], means[name][pair]
+        places = _common_best(both)
+        common = np.stack([both[:, i, :, *place] for i, place in enumerate(places)], axis=1)
+        rows.append(np.stack([one[0] - one[1] for one in (both[..., 0, 0], mean, common)], axis=1))
+        best.append(places)
+    return np.array(rows), np.array(best)
+
+
+def _words(comparisons: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the texts of the comparisons, as coordinates."""
+    texts = {key: [str(each.get(key, "")) for each in comparisons] for key in ("first", "second", "where", "published")}
+    texts["name"] = [each.get("name") or f"{each['first']} : {each['second']}" for each in comparisons]
+    texts["free"] = [each.get("free", "integrated") for each in comparisons]
+    texts["claims"] = [", ".join(each.get("claims", ())) for each in comparisons]
+    return {key: ("comparison", np.array(values, dtype=object)) for key, values in texts.items()}
+
+
 def _mean_over_errors(loglike: xr.DataArray, dim: str, prior: Mapping[str, Prior]) -> FloatArray:
     """Return ln of the mean L over amplitudes above zero and lengths, shape ``(model, nuisances, system)``."""
-    # Each model and treatment is integrated like one system more.
+    # Each model and treatment is integrated as if it were one more system.
     correlated = loglike.isel({AMPLITUDE: slice(1, None)})
     flat = correlated.values.reshape(-1, *correlated.shape[3:])
     coords = {name: correlated[name].values for name in (AMPLITUDE, LENGTH)}
@@ -167,13 +181,13 @@ def _common_best(both: FloatArray) -> list[tuple[int, int]]:
 
 
 def _preferred(total: FloatArray, error: FloatArray, most: float) -> npt.NDArray[Any]:
-    """Say which model a sum of differences prefers, beyond its error."""
+    """Return which model a sum of differences prefers, beyond its error."""
     there = np.where(total > 0, "first", "second")
     return np.asarray(np.where(np.abs(total) > most * error, there, "neither")).astype(object)
 
 
 def _sign_test(difference: FloatArray) -> FloatArray:
-    """Return the two-sided p of the numbers of wins, were both models as good (Arbuthnot 1710)."""
+    """Return the two-sided p-value of the numbers of wins if both models were equally good (Arbuthnot 1710)."""
     first, second = (difference > 0).sum(axis=-1), (difference < 0).sum(axis=-1)
     return np.asarray(np.minimum(1.0, 2.0 * binom.cdf(np.minimum(first, second), first + second, 0.5)))
 

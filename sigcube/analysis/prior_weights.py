@@ -1,4 +1,4 @@
-"""The probability that a prior gives each value of an axis: its density times the weights of a quadrature rule."""
+"""The prior probability of each value of an axis: its density times the weight of a quadrature rule."""
 
 import math
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ FloatArray = npt.NDArray[np.float64]
 Priors = Mapping[str, Any]
 """By axis: a prior of `sigcube.analysis.priors`, its text, or weights of labels."""
 
-# Of a prior less than this within the grid tells nothing of the prior.
+# With less of a prior than this inside the grid, the grid says nothing about it.
 _LEAST_MASS = 0.1
-# A rule that misses more of the prior than this does not see its form.
+# A rule that misses more of the prior than this does not see its shape.
 _COARSE = 0.05
-# Ends of the rule of Gregory with third differences, whose error goes with the fourth power of the spacing.
+# Ends of Gregory's rule with third differences, whose error goes with the fourth power of the spacing.
 _GREGORY = (3.0 / 8.0, 7.0 / 6.0, 23.0 / 24.0)
 
 
@@ -36,19 +36,19 @@ class AxisPrior:
     Attributes
     ----------
     dim, axis : str
-        The dimension, and the axis along it that the prior is of.
+        The dimension, and the axis along it to which the prior applies.
     text : str
         The prior in words.
     values : ndarray
-        Of the axis, shape ``(n,)``: numbers, or labels.
+        Values of the axis, numbers or labels; shape ``(n,)``.
     log_density : ndarray
-        ln π at each value, per unit of the axis; of labels the ln of their weights. Shape ``(n,)``.
+        ln π at each value, per unit of the axis; for labels the ln of their weights. Shape ``(n,)``.
     measure : ndarray or None
-        Weights of the quadrature rule, in the unit of the axis; None where only the values themselves are possible.
+        Weights of the quadrature rule, in the unit of the axis; None if only the values themselves are possible.
     lost : float
         The share of the prior that lies outside the grid.
     in_logs : bool
-        Whether the rule, and all that is interpolated, is in the logarithm of the values: they have a constant ratio.
+        Whether quadrature and interpolation use the logarithm of the values, which have a constant ratio.
     """
 
     dim: str
@@ -62,18 +62,18 @@ class AxisPrior:
 
     @property
     def log_measure(self) -> FloatArray:
-        """The ln of the weights of the rule, less that of the prior's sum: finite everywhere, shape ``(n,)``."""
+        """The ln of the weights of the rule, less that of the prior's sum; always finite, shape ``(n,)``."""
         if self.measure is None:
             return np.zeros(self.log_density.shape)
         return np.log(self.measure) - math.log(float(np.exp(self.log_density) @ self.measure))
 
     @property
     def probability(self) -> FloatArray:
-        """The prior probability of each value; adds up to one. Shape ``(n,)``."""
+        """The prior probability of each value, which add up to one; shape ``(n,)``."""
         return np.exp(self.log_density + self.log_measure)
 
     def thinned(self) -> tuple[npt.NDArray[np.intp], "AxisPrior"] | None:
-        """Return every second value that the prior allows, and the last one, and the prior of these; None of few."""
+        """Return every second value that the prior allows, plus the last, and their prior; None of fewer than three."""
         order = np.argsort(self.values) if self.measure is not None else np.empty(0, dtype=np.intp)
         there = order[np.isfinite(self.log_density[order])] if order.size else order
         if there.size < 3:
@@ -84,7 +84,7 @@ class AxisPrior:
         return index, replace(self, values=self.values[index], log_density=self.log_density[index], measure=measure)
 
     def every_second(self) -> "AxisPrior":
-        """Return the prior of the thinned values as one over all of them, which leaves the others out."""
+        """Return the thinned prior as one over all values, with the others left out."""
         thinned = self.thinned()
         if thinned is None:
             return self
@@ -94,35 +94,34 @@ class AxisPrior:
         return replace(self, log_density=log_density, measure=measure)
 
 
-def axis_priors(data: xr.DataArray, given: Any, *, only: bool = False, where: str = "prior") -> dict[str, AxisPrior]:
-    """Return the prior along each dimension of a grid; along those that are named alone, if `only` they are wanted.
+def axis_priors(data: xr.DataArray, given: Any, *, only: bool = False) -> dict[str, AxisPrior]:
+    """Return the prior along each dimension of a grid; with `only`, along those that are named.
 
-    An axis without a prior gets one that is uniform over its range, and labels one that is uniform over them; except
-    that of a nuisance, of which something is known from elsewhere.
+    An axis without a prior gets a uniform one over its range, or over its labels; a nuisance must have its own.
 
     Raises
     ------
     SpecError
-        For an axis that is not there, two along one dimension, a nuisance without a prior, a prior with less than a
-        tenth of its mass within the grid, or one that the grid is too coarse for, and weights that are none.
+        For an unknown axis, two axes along one dimension, a nuisance without a prior, a prior with less than a tenth of
+        its mass inside the grid, a grid too coarse for its prior, and invalid weights.
     """
     if given is not None and not isinstance(given, Mapping):
         expected = "a prior by the name of each axis: {'A': sigcube.normal(1, 0.2)}"
-        raise SpecError("these are no priors", where=where, found=shown(given), expected=expected)
+        raise SpecError("these are no priors", where="prior", found=shown(given), expected=expected)
     given = dict(given or {})
     homes: dict[str, str] = {}
     for name in given:
-        dim = find_dim(data, name, where=where)
+        dim = find_dim(data, name, where="prior")
         if name not in data.coords:
             hint = f"name one of them: {', '.join(axes_along(data, dim))}"
-            raise SpecError(f"{name!r} has no values: several axes lie along it", where=where, hint=hint)
+            raise SpecError(f"{name!r} has no values: several axes lie along it", where="prior", hint=hint)
         if dim in homes:
-            raise SpecError("two axes along one dimension have a prior", where=where, found=f"{homes[dim]}, {name}")
+            raise SpecError("two axes along one dimension have a prior", where="prior", found=f"{homes[dim]}, {name}")
         homes[dim] = name
     found = {}
     for dim in grid_dims(data):
         if dim in homes:
-            found[dim] = _given(data, dim, homes[dim], given[homes[dim]], where=f"{where}.{homes[dim]}")
+            found[dim] = _given(data, dim, homes[dim], given[homes[dim]], where=f"prior.{homes[dim]}")
         elif not only:
             found[dim] = _default(data, dim)
     return found
@@ -130,7 +129,7 @@ def axis_priors(data: xr.DataArray, given: Any, *, only: bool = False, where: st
 
 def _default(data: xr.DataArray, dim: str) -> AxisPrior:
     names, n = axes_along(data, dim), data.sizes[dim]
-    # An axis that keeps one value along the dimension has no prior to speak of.
+    # An axis with one value along the dimension needs no prior.
     names = [name for name in names if is_label(data[name]) or np.ptp(data[name].values) > 0] or names
     coords = [data[name] for name in names]
     if n == 1 or not coords or any(map(is_label, coords)):
@@ -218,11 +217,12 @@ def _of_numbers(dim: str, axis: str, prior: Prior, values: FloatArray, *, where:
 
 
 def quadrature(values: FloatArray, *, in_logs: bool) -> FloatArray:
-    """Return the weights of a rule that integrates over values, in any order, of one axis; shape ``(n,)``.
+    """Return the weights of a rule that integrates over the values of one axis, in any order; shape ``(n,)``.
 
-    Values that are evenly spaced, themselves or as logarithms, take the trapezoidal rule with the end corrections of
-    Gregory up to third differences (Hildebrand 1974, Introduction to Numerical Analysis, §5.9), all others the
-    trapezoidal rule. What has gone at both ends, such as a Gaussian, converges faster than any power of the spacing.
+    Evenly spaced values, themselves or as logarithms, take the trapezoidal rule with Gregory's end corrections up to
+    third differences (Hildebrand 1974, Introduction to Numerical Analysis, §5.9); all others the plain trapezoidal
+    rule. For a density that dies out at both ends, such as a Gaussian, it converges faster than any power of the
+    spacing.
 
     Examples
     --------

@@ -32,10 +32,10 @@ _LN_10 = math.log(10.0)
 
 
 class Prior(Protocol):
-    """A prior density of one parameter."""
+    """The prior density of one parameter."""
 
     def log_density(self, values: FloatArray) -> FloatArray:
-        """Return ln π at values of the parameter, per unit of it; −∞ where it cannot be. Any shape."""
+        """Return ln π at values of the parameter, per unit of it; −∞ where it is zero. Any shape."""
 
     def mass(self, low: float, high: float) -> float:
         """Return the probability of a value between two."""
@@ -43,7 +43,7 @@ class Prior(Protocol):
 
 @dataclass(frozen=True)
 class Uniform:
-    """A prior that is the same everywhere between two ends, and zero outside."""
+    """A prior that is constant between two ends, and zero outside."""
 
     low: float
     high: float
@@ -65,7 +65,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class LogUniform:
-    """A prior whose logarithm is uniform between two ends above zero (Jeffreys 1946, of a scale)."""
+    """A prior that is uniform in the logarithm, between two ends above zero (Jeffreys 1946, of a scale)."""
 
     low: float
     high: float
@@ -90,7 +90,7 @@ class LogUniform:
 
 @dataclass(frozen=True)
 class Normal:
-    """A normal prior of a mean and a standard deviation, both in the parameter's unit."""
+    """A normal prior with a mean and a standard deviation, both in the parameter's unit."""
 
     mean: float
     sd: float
@@ -113,7 +113,7 @@ class Normal:
 
 @dataclass(frozen=True)
 class LogNormal:
-    """A prior whose decimal logarithm is normal: about a median, with a standard deviation in dex."""
+    """A prior that is normal in log₁₀ x, about a median, with a standard deviation in dex."""
 
     median: float
     dex: float
@@ -155,7 +155,7 @@ def log_uniform(low: float, high: float) -> LogUniform:
 
 
 def normal(mean: float, sd: float) -> Normal:
-    """Return a normal prior of a mean and a standard deviation, in the unit of the axis."""
+    """Return a normal prior with a mean and a standard deviation, in the unit of the axis."""
     return Normal(*_numbers(mean=mean, sd=sd))
 
 
@@ -165,7 +165,7 @@ def lognormal(median: float, dex: float) -> LogNormal:
     Parameters
     ----------
     median : float
-        In the unit of the axis. Half of the probability lies below.
+        In the unit of the axis. Half of the probability lies below it.
     dex : float
         Standard deviation of log₁₀ x, not of ln x: 0.1 for the mass-to-light ratios of Li, Lelli, McGaugh & Schombert
         2018 (A&A 615, A3, §2), which is a factor of 1.26 either way.
@@ -194,7 +194,7 @@ def read_prior(text: str, *, where: str = "prior") -> Prior:
     Raises
     ------
     SpecError
-        For a form that is not there, and what is not two numbers.
+        For an unknown form, and for anything but two numbers.
 
     Examples
     --------
@@ -221,7 +221,7 @@ def _within(values: Any, low: float, high: float) -> npt.NDArray[np.bool_]:
 
 
 def _normal_mass(low: float, high: float) -> float:
-    # In the upper tail differences of the lower one would round to nothing.
+    # In the upper tail, differences between lower ones would round to nothing.
     return float(ndtr(-low) - ndtr(-high)) if low > 0 else float(ndtr(high) - ndtr(low))
 
 

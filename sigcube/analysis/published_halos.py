@@ -35,20 +35,20 @@ _FITTED = 5
 def published_halos(
     cube: xr.Dataset, halos: xr.Dataset, *, model: str, sample: str = "all", where: Where | None = None
 ) -> xr.Dataset:
-    """Evaluate the kernel ``nfw`` at the parameters of published fits, and hold its χ² against theirs.
+    """Evaluate the kernel ``nfw`` at the parameters of published fits, and compare its χ² with theirs.
 
-    A fit of Li+ 2020 (ApJS 247, 31) has a halo, mass-to-light ratios, a distance and an inclination. Here they become
-    parameters of the kernel: of the halo the same profile at the kernel's own Hubble constant, of distance and
-    inclination the shifts from those of the cube, in its errors.
+    A fit of Li+ 2020 (ApJS 247, 31) has a halo, mass-to-light ratios, a distance and an inclination. These become
+    parameters of the kernel: the halo as the same profile at the kernel's Hubble constant, distance and inclination as
+    shifts from those of the cube, in units of its errors.
 
     Parameters
     ----------
     cube : Dataset
-        The galaxies: their rotation curves, distances and inclinations, and the errors of both.
+        The galaxies, with rotation curves, distances and inclinations, and the errors of both.
     halos : Dataset
         A cube of kind ``halo``, as ``sigcube ingest li2020`` makes it.
     model : str
-        Which of its fits, such as ``"NFW-LCDM"``.
+        Which of the fits, such as ``"NFW-LCDM"``.
     sample : str
         A named selection of the cube; the fits of Li+ 2020 are to all points.
     where : str or DataArray of bool, optional
@@ -57,17 +57,17 @@ def published_halos(
     Returns
     -------
     Dataset
-        Over ``galaxy``, of those that both have, in the order of the cube. ``log_m200``, ``c``, ``upsilon_disk``,
-        ``upsilon_bulge``, ``distance_shift`` and ``inclination_shift`` are what a sweep takes. ``chi2`` is χ² there,
-        with errors of at least 0.1 km/s; ``chi2_red`` is divided by ``n_points`` less ``n_fitted``, which is five, and
-        six with a bulge; ``chi2_red_published`` is theirs. NaN where a parameter is outside the bounds of the kernel,
-        and where points are not more than parameters. The attributes ``out_of_bounds``, ``not_published`` and
-        ``not_in_sample`` name galaxies.
+        Over ``galaxy``, for those in both cubes, in the order of `cube`. ``log_m200``, ``c``, ``upsilon_disk``,
+        ``upsilon_bulge``, ``distance_shift`` and ``inclination_shift`` are parameters as a sweep takes them. ``chi2``
+        is the χ² there, with errors of at least 0.1 km/s; ``chi2_red`` is divided by ``n_points`` less ``n_fitted``,
+        which is five, or six with a bulge; ``chi2_red_published`` is theirs. NaN where a parameter is outside the
+        kernel's bounds, or where there are no more points than parameters. The attributes ``out_of_bounds``,
+        ``not_published`` and ``not_in_sample`` name galaxies.
 
     Raises
     ------
     SpecError
-        For a model that ``halos`` does not have, or whose profile is not that of Navarro, Frenk & White.
+        For a model that ``halos`` does not have, or with a profile other than that of Navarro, Frenk & White.
     DataError
         For a cube of another kind, or without distances, inclinations or their errors; for two fits of one model to
         one galaxy; and where no galaxy is in both.

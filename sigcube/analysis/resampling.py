@@ -30,7 +30,7 @@ _ROUNDED = "from values kept as float32, each rounded by up to 6e-8 of itself"
 
 
 def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep: Sweep | None = None) -> xr.Dataset:
-    """Form all summaries again over other systems, from the values that the result keeps of each.
+    """Summarise a result over other systems, from the values that it keeps for each.
 
     Parameters
     ----------
@@ -39,21 +39,20 @@ def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep
     systems : DataArray of bool, or sequence of str
         Which systems: a condition on variables of the cube, which may have more systems than the result, or names.
     sweep : Sweep, optional
-        The sweep that made the result; only for ``win_rate``, and if the result was not opened from its store.
+        The sweep that made the result: needed for ``win_rate`` if the result was not opened from its store.
 
     Returns
     -------
     Dataset
-        What the sweep of that sample would write: where values are kept as float64, the very bits of its means, medians
-        and win rates. Values kept as float32 were rounded, each by up to 6 · 10⁻⁸ of itself; so are means and medians.
-        Win rates are those of the sweep even so: where the RMS of model and reference are that close, the model is
-        evaluated again. Metrics of all points together are not made of the values of systems: the attribute
-        ``left_out`` names them.
+        What a sweep of that sample would write. From values kept as float64, means, medians and win rates have the very
+        same bits. Values kept as float32 are rounded by up to 6 · 10⁻⁸ of themselves, and so are means and medians; win
+        rates are still exact, as the model is evaluated again where its RMS and the reference's are that close. Metrics
+        over all points together do not follow from values of systems: the attribute ``left_out`` names them.
 
     Raises
     ------
     SpecError
-        For systems that are unknown or none, values that were not kept, and a ``win_rate`` whose reference is unknown.
+        For unknown or no systems, for values that were not kept, and for a ``win_rate`` without a known reference.
     StoreMismatch
         If all systems are chosen, and their win rates are not those of the result.
     """
@@ -127,23 +126,22 @@ def holdout(
     result : Dataset
         Of a sweep with ``keep``.
     by : str
-        The summary by which it is chosen and scored: a metric of systems, for its mean; one with ``_median``; or
-        ``win_rate``.
+        The summary to choose and to score by: a metric of systems, for its mean; one with ``_median``; or ``win_rate``.
     folds : int
-        Number of parts into which the systems are shuffled; each is held out once. As many as systems leaves out one at
-        a time.
+        Number of parts into which the systems are shuffled, each held out once. As many parts as systems leaves out one
+        at a time.
     seed : int
-        Of the shuffle: the same seed, the same folds.
+        Seed of the shuffle.
     sweep : Sweep, optional
         As for `reselect`.
 
     Returns
     -------
     Dataset
-        Over ``fold``: the point chosen, as coordinates, with ``train`` and ``test``, the summary over the other systems
-        and over those held out. For each system its ``fold_of`` and ``held_out``, its value at the point chosen without
-        it. ``in_sample`` is the summary at the best point of all systems, over all; ``out_of_sample`` that of
-        ``held_out``, which no system helped to choose: the difference is what the choice owes to chance.
+        Over ``fold``: the chosen point, as coordinates, with ``train`` and ``test``, the summary over the other systems
+        and over those held out. For each system ``fold_of`` and ``held_out``, its value at the point that was chosen
+        without it. ``in_sample`` is the summary of all systems at their best point; ``out_of_sample`` is that of
+        ``held_out``. The difference is what the choice owes to chance.
 
     Raises
     ------
@@ -201,14 +199,14 @@ def bootstrap(
     confidence: float = 0.95,
     sweep: Sweep | None = None,
 ) -> xr.Dataset:
-    """Draw the systems again with replacement: how uncertain a summary is, and which point is the best how often.
+    """Resample the systems with replacement: how uncertain a summary is, and how often each point is the best.
 
-    Each resample is one and the same at all points of the grid, so that points are compared on the same systems.
+    Every point of the grid has the same resamples, so that points are compared on the same systems.
 
     Parameters
     ----------
     result : Dataset
-        Of a sweep with ``keep``, or a part of one: every point costs `n` sums over systems.
+        Of a sweep with ``keep``, or a part of it: every point costs `n` sums over systems.
     by : str
         A summary that is made of systems, as for `holdout`.
     n : int
@@ -224,13 +222,13 @@ def bootstrap(
     -------
     Dataset
         At each point of the grid the ``estimate``, its ``standard_error``, ``low`` and ``high`` of the percentile
-        interval, and ``share_best``, the share of resamples in which the point is the best, the first among equals. NaN
+        interval, and ``share_best``, the share of resamples in which the point is the best (the first of equals). NaN
         where a system has no finite value.
 
     Raises
     ------
     SpecError
-        For fewer than two systems or resamples, too many to hold, a level that is none, and as `reselect`.
+        For fewer than two systems or resamples, more than can be held, an invalid level, and as `reselect`.
     """
     of = system_values(result, by, sweep=sweep)
     if of.n_systems < 2:

@@ -32,26 +32,26 @@ def sampled_cases(
     seed: int = 0,
     dim: str = "case",
 ) -> dict[str, tuple[str, list[float]]]:
-    """Sample axes within their ranges: the axes of a sweep, all along one dimension.
+    """Sample axes within their ranges, as axes of a sweep along one dimension.
 
     Parameters
     ----------
     ranges : Mapping of str to (low, high)
-        Two axes or more. Within its range each value is as likely as any other.
+        Two axes or more. Within its range, each axis is sampled uniformly.
     n : int
-        For ``"sobol"`` the size of the sample, a power of two, which becomes ``n (2 d + 2)`` cases for d axes, or
-        ``n (d + 2)`` without second orders. For ``"morris"`` the number of trajectories, of ``d + 1`` cases each.
+        For ``"sobol"`` the size of the sample, a power of two, which makes ``n (2 d + 2)`` cases for d axes, or ``n (d
+        + 2)`` without second orders. For ``"morris"`` the number of trajectories, of ``d + 1`` cases each.
     method : {"sobol", "morris"}
         Sobol's sequence in Saltelli's design, for Sobol' indices; or trajectories that change one axis at a time, which
-        tell with few cases which axes have an effect at all.
+        need few cases to tell which axes matter at all.
     second_order : bool
-        Whether Saltelli's design is to give the interactions of pairs as well.
+        Whether Saltelli's design includes interactions of pairs.
     log : sequence of str
-        Axes whose logarithms are sampled uniformly instead.
+        Axes to sample uniformly in their logarithm.
     levels : int
-        Of each axis for ``"morris"``; an even number.
+        Number of levels of each axis for ``"morris"``, an even one.
     seed : int
-        Of the random numbers: the same seed, the same cases.
+        Seed of the random numbers.
     dim : str
         Name of the dimension.
 
@@ -105,9 +105,9 @@ def sensitivity_of_cases(
     Parameters
     ----------
     array : DataArray
-        A summary over the cases, or a metric of each system, each of which then has its own answer.
+        A summary over the cases, or a metric of each system, each with its own answer.
     method, dim, levels, log
-        As the cases were sampled. Which axis is which, and whether there are second orders, the cases themselves tell.
+        As the cases were sampled. The cases themselves tell which axis is which, and whether there are second orders.
     confidence : float
         Level of the intervals, which come from resampling.
     seed : int
@@ -116,16 +116,17 @@ def sensitivity_of_cases(
     Returns
     -------
     Dataset
-        Of ``"sobol"`` as `sensitivity` has it: ``mean``, ``variance``, and over ``axis`` the ``first`` and ``total``
+        For ``"sobol"``, as in `sensitivity`: ``mean``, ``variance``, and over ``axis`` the ``first`` and ``total``
         Sobol' indices; with second orders ``interaction`` over two axes. Each index has its ``_margin``, half of the
-        interval. The indices are NaN where nothing varies. Of ``"morris"``, over ``axis``: ``effect``, the mean of the
-        elementary effects' absolute values, with its margin; ``signed_effect``, their mean; and ``spread``, their
-        standard deviation, which non-linear axes and interactions have. An effect is a change of the whole range.
+        interval. The indices are NaN where nothing varies. For ``"morris"``, over ``axis``: ``effect``, the mean of the
+        absolute elementary effects, with its margin; ``signed_effect``, the mean with signs; and ``spread``, their
+        standard deviation, to which non-linear axes and interactions contribute. An effect is that of a change over the
+        whole range.
 
     Raises
     ------
     SpecError
-        For a dimension that is not there, cases that are not such a sample any more, and values that are not finite.
+        For an unknown dimension, cases that are no longer such a sample, and values that are not finite.
     SigcubeError
         If SALib is not installed, the extra ``sa``.
 

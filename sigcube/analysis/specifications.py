@@ -30,31 +30,31 @@ def specification_curve(
     profiled: Names | None = None,
     weights: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Sort every specification of a result, and say for which share of them a statement holds.
+    """Sort every specification of a result, and find the share of them for which a statement holds.
 
-    A specification is a point of the grid: one choice along each axis that the question is `over`. Points that are one
-    and the same model count once: those along an axis that the model does not use, as the axis's ``comment`` says and
-    its values show, and those of labels that make no difference, as the coordinate ``section`` says.
+    A specification is a point of the grid: one choice along each axis that the question is `over`. Points with one and
+    the same model count once: those along an axis that the model does not use, as its ``comment`` says and its values
+    show, and those of labels that make no difference, as the coordinate ``section`` says.
 
     Parameters
     ----------
     array : DataArray
-        A summary. What remains of it is held in memory: 10⁷ specifications take a few hundred MB.
+        A summary. Its specifications are held in memory: 10⁷ of them take a few hundred MB.
     threshold : float, optional
         The statement that a value is better than this: a win rate above it, an RMS below.
     holds : callable, optional
-        Any other statement: a function of an array of values that returns where it holds.
+        Any other statement: a function that returns where it holds for an array of values.
     over : str or sequence of str, optional
-        The axes whose values make specifications, by name or by role: ``"arbitrary"``, ``"physical"``, ``"nuisance"``.
-        By default the arbitrary ones; all axes if none has a role.
+        The axes whose values make specifications, by name or by role (``"arbitrary"``, ``"physical"``, ``"nuisance"``):
+        by default the arbitrary ones, or all if none has a role.
     at : Mapping, optional
         Values and labels at which axes are held.
     profiled : str or sequence of str, optional
-        The axes over which each specification takes its best value, by name or role; by default nuisances. All other
+        The axes over which each specification takes its best value, by name or role: by default nuisances. All other
         axes are held at the best point of the whole result.
     weights : Mapping, optional
-        Probabilities of the values of an axis, which add up to one; equal where not given. With weights, points that
-        repeat others have theirs in shares; an empty mapping has that with equal weights along each axis.
+        Probabilities of the values of each axis, which add up to one; by default equal. With weights, repeated points
+        share theirs; an empty mapping does so with equal weights along each axis.
 
     Returns
     -------
@@ -72,8 +72,8 @@ def specification_curve(
     Raises
     ------
     SpecError
-        For values of systems, two statements at once, a threshold that is not finite, axes and roles that are not there
-        or treated in two ways, and if no value is finite where there is weight.
+        For values of systems, two statements at once, a threshold that is not finite, axes or roles that are unknown or
+        treated in two ways, and if no value with any weight is finite.
 
     References
     ----------
@@ -120,22 +120,22 @@ def robustness(
     at: Mapping[str, Any] | None = None,
     weights: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Say for which share of all specifications a statement holds, and how much of that the axes of each role move.
+    """Find the share of all specifications for which a statement holds, and how far the axes of each role move it.
 
     Parameters
     ----------
     array : DataArray
-        A summary. It may be lazy: it is read once for each role and once for all, the points of a reading at a time.
+        A summary; it may be lazy, and is read once for each role and once for all, in parts.
     threshold, holds, at, weights : optional
         As for `specification_curve`.
 
     Returns
     -------
     Dataset
-        Over ``role``, of those that axes have, and ``all``: the ``share`` of the specifications, and their ``weight``,
-        a number if there are no weights. For a role these are the specifications over its axes, the others held at the
-        best point; for ``all``, those over all axes that are not held `at` a place. Over ``axis`` and ``option``, among
-        all: what moves the share, as for `specification_curve`, with the role of each axis.
+        Over ``role``, for each role of an axis and ``all``: the ``share`` of the specifications, and their ``weight``,
+        which is their number without weights. A role has the specifications over its axes, with the others held at the
+        best point; ``all`` those over all axes that are not held `at` a place. Over ``axis`` and ``option``, among all:
+        what moves the share, as for `specification_curve`, with the role of each axis.
 
     Raises
     ------

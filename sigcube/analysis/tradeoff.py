@@ -28,18 +28,18 @@ def tradeoff(tree: xr.DataTree, *, x: str, y: str) -> xr.Dataset:
     tree : DataTree
         A joint result, as `sigcube.open_joint` opens it.
     x, y : str
-        The summaries, each after the name of its dataset: ``"sparc/rms_mean"``, ``"clash/bias"``.
+        The two summaries, each with its dataset: ``"sparc/rms_mean"``, ``"clash/bias"``.
 
     Returns
     -------
     Dataset
-        Over ``point``, the front, from the best in `x` to the best in `y`: ``x`` and ``y``, the values of the two, and
-        ``x_regret`` and ``y_regret``, how much farther from the best they are than the best point of each alone, in
-        shares of what the best point of the other costs. Coordinates are the axes. Over ``place``, the points
-        ``best_x``, ``best_y`` and ``compromise``, where the larger regret is the smallest (Savage 1951): the values
-        ``at_x`` and ``at_y``, and the axes as coordinates ``<axis>_at``. ``tension`` is that regret: 0 if one point is
-        best for both, 1 if each point that is better for one is as bad for the other as can be. Along an axis that one
-        of the two does not have, its values repeat.
+        Over ``point``, the front from the best in `x` to the best in `y`: ``x`` and ``y``, the two values, and
+        ``x_regret`` and ``y_regret``, how much farther from the best they are than the best point for each alone, as a
+        share of what the best point for the other costs. Coordinates are the axes. Over ``place`` (``best_x``,
+        ``best_y``, and ``compromise``, where the larger regret is smallest; Savage 1951): the values ``at_x`` and
+        ``at_y``, and the axes as coordinates ``<axis>_at``. ``tension`` is the regret of the compromise: 0 if one point
+        is best for both, 1 if every gain for one costs the other all it can. Along an axis that only one of the two
+        has, values of the other repeat.
 
     Raises
     ------
@@ -90,13 +90,13 @@ def combined(tree: xr.DataTree, weights: Mapping[str, float]) -> xr.DataArray:
     tree : DataTree
         A joint result, as `sigcube.open_joint` opens it.
     weights : Mapping
-        For each summary, such as ``"sparc/rms_mean"``, what one of its units counts. χ² of all have the weight 1; to
-        set 1 km/s against 0.01 dex takes 1 and 100.
+        For each summary, such as ``"sparc/rms_mean"``, the weight of one of its units. χ² sums have the weight 1; to
+        set 1 km/s against 0.01 dex, take 1 and 100.
 
     Returns
     -------
     DataArray
-        Over all axes; the smallest is the best. Its attribute ``weights`` repeats what was given.
+        Over all axes; the smallest is the best. Its attribute ``weights`` repeats the input.
 
     Raises
     ------

@@ -22,18 +22,17 @@ _FEWEST_SYSTEMS, _FEWEST_VALUES = 5, 3
 def trends(values: xr.DataArray, cube: xr.Dataset, *, properties: Sequence[str] | None = None) -> xr.Dataset:
     """Correlate a value of each system, such as its mean residual, with the properties of the systems.
 
-    Ranks are correlated (Spearman 1904), since properties span decades and outliers decide nothing then. Many
-    properties are looked at, and of twenty without any meaning one has p < 0.05: p-values are also adjusted for
-    their number.
+    Ranks are correlated (Spearman 1904), because properties span decades and outliers should not decide. One in twenty
+    properties has p < 0.05 by chance: p-values are also adjusted for the number of properties.
 
     Parameters
     ----------
     values : DataArray, dims (system,)
-        One value for each system, by name: a metric of a result at one point of its grid, or a difference of two.
+        One value for each system: a metric of a result at one point of its grid, or a difference of two.
     cube : Dataset
-        What has the properties; it may have more systems.
+        The cube with the properties; it may have more systems.
     properties : sequence of str, optional
-        Variables of the cube with a number for each system: by default all but errors and flags.
+        Variables of the cube with one number for each system; by default all but errors and flags.
 
     Returns
     -------
@@ -45,7 +44,7 @@ def trends(values: xr.DataArray, cube: xr.Dataset, *, properties: Sequence[str] 
     Raises
     ------
     SpecError
-        For values that are not one for each system, and a property that the cube does not have.
+        For values that are not one for each system, and for an unknown property.
     DataError
         If the cube lacks some of the systems.
 

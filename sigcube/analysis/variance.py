@@ -40,27 +40,28 @@ def sensitivity(
     at: Mapping[str, Any] | None = None,
     profiled: Names | None = None,
 ) -> xr.Dataset:
-    """Split the variance of an array over its grid among the axes and their interactions: exactly, from every value.
+    """Split the variance of an array over its grid among the axes and their interactions, exactly.
 
-    The array is taken for a function of independent choices, one along each dimension of the grid. It is the sum of a
-    mean and of one component for each set of axes (functional ANOVA), whose variances add up to that of the array. Axes
-    that vary together, along one dimension, are one choice.
+    The array is a function of independent choices, one along each dimension of the grid. It is the sum of a mean and
+    one component for each set of axes (functional ANOVA), whose variances add up to that of the array. Axes that vary
+    together, along one dimension, are one choice.
 
     Parameters
     ----------
     array : DataArray
-        A summary, or a metric of each system, each of which then has its own answer. It may be lazy, or of Dask: each
-        value is read once, and what is held at a time is some slices across its longest axis.
+        A summary, or a metric of each system, each with its own answer. It may be lazy, and is read once, in slices
+        across its longest axis.
     weights : Mapping, optional
-        Probabilities of the values of an axis, which add up to one; equal where not given.
+        Probabilities of the values of each axis, which add up to one; by default equal.
     order : int, optional
-        Most axes of a component that is listed: all up to 8 axes, else 2. No other figure depends on it.
+        The most axes a listed component may have: by default all up to 8 axes, else 2. Nothing else depends on it.
     missing : {"refuse", "drop"}
-        What to do if a value is not finite, because the model is not, or the point failed or is not done yet. A split
-        needs a value at each point: the question is refused, or values of axes (and systems) are left out, that with
-        the largest share of missing values first, until none is missing. The attribute ``left_out`` names them.
+        What to do about values that are not finite, because the model is not or the point failed or is not done yet. A
+        split needs a value at every point: either the question is refused, or values of axes (and systems) are left
+        out, the one with the largest share of missing values first, until none is missing. The attribute ``left_out``
+        names them.
     over, at, profiled : optional
-        The axes among which the variance is split, by name or role, and what becomes of the others, as for
+        The axes among which the variance is split, by name or role, and how the others are treated, as for
         `specification_curve`: by default arbitrary axes, or all if none has a role.
 
     Returns
@@ -74,8 +75,8 @@ def sensitivity(
     Raises
     ------
     SpecError
-        For values that are missing, weights along an axis that is not there, of another number, or that are negative
-        or do not add up to one; and as `specification_curve` for axes.
+        For missing values; for weights of an unknown axis, of the wrong number, negative, or that do not add up to one;
+        and as `specification_curve` for axes.
 
     Notes
     -----

@@ -28,14 +28,14 @@ Batch = Sequence[tuple[str, Reading]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of computing something: a value, a missing file, or a failure."""
+    """The outcome of a computation: a value, a missing file, or a failure."""
 
     kind: Literal["found", "missing", "failed"]
     found: Found | None = None
     message: str = ""
 
     def scaled(self, scale: float) -> "Outcome":
-        """Return the same with the value multiplied."""
+        """Return the same outcome with the value multiplied."""
         if self.found is None or scale == 1.0:
             return self
         ends = self.found.ends

@@ -34,11 +34,11 @@ class Entry:
     verdict : Verdict or None
         None where a computation failed, which is a defect.
     decisive : int or None
-        The index of the reading that the verdict rests on: that which reproduces, or else the text's.
+        The index of the reading behind the verdict: the one that reproduces the number, or else the text's.
     nearest : int or None
-        The index of the reading whose value is nearest to what is printed.
+        The index of the reading whose value is nearest to the printed one.
     jointly : str
-        What the other rows of its table have to do with the verdict, where they decide it.
+        How the other rows of its table bear on the verdict, where they decide it.
     """
 
     claim: Claim
@@ -55,14 +55,14 @@ class Entry:
         return tuple(f"{self.claim.id}, {r.name}: {o.message}" for r, o in pairs if o.kind == "failed")
 
     def value(self, index: int | None = None) -> float | None:
-        """Return the value of a reading; by default that of the one which the verdict rests on."""
+        """Return the value of a reading; by default of the one behind the verdict."""
         at = self.decisive if index is None else index
         found = None if at is None else self.outcomes[at].found
         return None if found is None or math.isnan(found.value) else found.value
 
     @property
     def measured(self) -> bool:
-        """Whether values were held against printed digits."""
+        """Whether values were compared with printed digits."""
         return self.verdict in (*_HITS.values(), Verdict.CONSISTENT, Verdict.CHANCE, Verdict.DIFFERS)
 
     def hits(self, index: int) -> bool:
@@ -96,9 +96,9 @@ class Entry:
 def judge(claim: Claim, outcomes: Sequence[Outcome]) -> Entry:
     """Judge a claim by what came of its readings.
 
-    A reading that the text states decides first; then one that it is silent about; then one that goes against it. Where
-    no stated reading can be computed for want of a file, the claim cannot be tested, unless another reading gives the
-    printed digits. Where the text states none, the nearest decides.
+    Readings that the text states decide first; then those on which it is silent; then those that go against it. If no
+    stated reading can be computed because a file is missing, the claim cannot be tested, unless another reading gives
+    the printed digits. If the text states none, the nearest decides.
     """
     outcomes = tuple(outcomes)
     if any(outcome.kind == "failed" for outcome in outcomes):

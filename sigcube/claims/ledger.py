@@ -28,15 +28,15 @@ def evaluate_claims(
     claims : sequence of Claim
         What to judge.
     cubes : path-like
-        Where the cubes are; those that are not there are made there from raw files.
+        The folder of the cubes. Missing ones are made there from raw files.
     data : path-like, optional
         A folder with raw files. Nothing is downloaded; what was fetched before is used.
     workers : int
         Number of processes.
     among : sequence of Claim, optional
-        All claims that these may link to; these alone by default.
+        All claims that these may link to; by default only these.
     on_progress : callable, optional
-        Called with how many of how many computations are done, and what the last was.
+        Called with the number of computations done, their total, and what the last one was.
 
     Returns
     -------

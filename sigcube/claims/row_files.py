@@ -63,7 +63,7 @@ def load_claims(files: Iterable[str | Path] = ()) -> tuple[Claim, ...]:
     Raises
     ------
     SpecError
-        With every fault: of TOML, an unknown key or quantity, a missing one, an id that is there twice.
+        With every fault: invalid TOML, an unknown or missing key or quantity, or an id that is used twice.
     """
     texts = {str(file): read_text(Path(file), what="the file of claims") for file in files}
     given = bool(texts)

@@ -58,17 +58,17 @@ class Reading:
     name : str
         What it does, in a few words.
     stance : {"stated", "silent", "against"}
-        Whether the text says so, says nothing of it, or says otherwise.
+        Whether the text says so, says nothing about it, or says otherwise.
     quote : str
         The place and the words of the text that state it, or that it goes against.
     conventions : tuple of str
         The ids of the conventions that it follows.
     consistency : str
-        Why its value comes out by construction, where it does: ``read back``, ``identity`` or ``limit``.
+        Why its value comes out by construction, if it does: ``read back``, ``identity`` or ``limit``.
     tried : int
-        How many alternatives were tried to find it, itself included.
+        How many alternatives were tried to find it, including itself.
     scale : float
-        What the value is multiplied by before it is compared.
+        Factor applied to the value before it is compared.
     quantity : str
         One of `sigcube.claims.quantities.QUANTITIES`.
     keys : Keys
@@ -149,7 +149,7 @@ class Claim(BaseModel):
 
     @property
     def number(self) -> str:
-        """The id of the row that stands for the number, however often that is printed."""
+        """The id of the row that stands for the number, however often it is printed."""
         return self.repeats or self.id
 
     @property

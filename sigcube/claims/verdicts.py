@@ -13,7 +13,7 @@ __all__ = ["Printed", "Verdict", "agree", "read_printed"]
 
 
 class Verdict(StrEnum):
-    """The outcome of a claim; it is computed, never written into a row."""
+    """The outcome of a claim: always computed, never written into a row."""
 
     DIFFERS = "differs"
     CHANCE = "comes out by chance"

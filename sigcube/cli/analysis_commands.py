@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sigcube.cli.answers import Rows, answer_cell, print_answer, rows_of
-from sigcube.cli.app import AsJson
+from sigcube.cli.app import AsJson, PageFile, ResultPath, read_pairs
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["ablation", "best", "curve", "holdout", "profile", "sensitivity", "tradeoff", "trends"]
 
-ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
 BySummary = Annotated[
     str | None, typer.Option("--by", metavar="SUMMARY", help="The summary that is asked about; rms_mean by default.")
 ]
@@ -189,7 +188,7 @@ def curve(
     once: Annotated[
         bool, typer.Option("--once", help="Let null curves keep what was held or profiled, and not choose it again.")
     ] = False,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page about the curve as well.")] = None,
+    html: PageFile = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -299,7 +298,7 @@ def trends(
     properties: Annotated[
         list[str] | None, typer.Option("--property", metavar="NAME", help="A variable of the cube; all by default.")
     ] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with figures as well.")] = None,
+    html: PageFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Correlate what a model leaves over in each system with the properties of the systems."""
@@ -333,13 +332,10 @@ def _places(data: "xr.DataArray | xr.Dataset", given: Iterable[str] | None) -> d
     """Return what options ``AXIS=VALUE`` say: labels, and numbers where the axis has them."""
     from sigcube.analysis.labelled import is_label
 
-    found: dict[str, Any] = {}
-    for each in given or ():
-        name, equals, value = each.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{each!r} is not AXIS=VALUE")
-        found[name] = _number(value) if name in data.coords and not is_label(data[name]) else value
-    return found
+    return {
+        name: _number(text) if name in data.coords and not is_label(data[name]) else text
+        for name, text in read_pairs(given, form="AXIS=VALUE")
+    }
 
 
 def _treatment(found: "xr.Dataset") -> dict[str, str]:

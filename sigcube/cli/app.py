@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +27,9 @@ __all__ = [
     "DataFolder",
     "ErrorFloor",
     "ExitCode",
+    "PageFile",
+    "RawFiles",
+    "ResultPath",
     "Scheduler",
     "Set",
     "Where",
@@ -36,6 +39,7 @@ __all__ = [
     "print_json",
     "print_result",
     "print_tables",
+    "read_pairs",
     "read_settings",
     "stderr_console",
     "stdout_console",
@@ -101,7 +105,9 @@ def _refusal_of_the_system(error: OSError | MemoryError) -> SigcubeError:
     return SigcubeError("the system does not allow it", where=where, found=error.strerror or str(error))
 
 
+ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+PageFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page about it as well.")]
 Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="A running Dask scheduler, tcp://…; otherwise a local cluster is started."),
@@ -118,8 +124,9 @@ CubeFolder = Annotated[Path, typer.Option(metavar="DIR", help="Where the cubes a
 DataFolder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Take the raw files from this folder instead of the network.")
 ]
-
-
+RawFiles = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Raw files, for cubes that are not there yet; nothing is downloaded.")
+]
 Where = Annotated[
     str | None,
     typer.Option(metavar="CONDITION", help="Keep of the sample what meets it, such as 'inclination > 40 and r > 2'."),
@@ -132,6 +139,15 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Hold a parameter or a choice fixed, whatever SPEC says of it."),
 ]
+
+
+def read_pairs(given: Iterable[str] | None, *, form: str) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each option of a form such as ``AXIS=VALUE``."""
+    for each in given or ():
+        name, equals, text = each.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter(f"{each!r} is not {form}")
+        yield name, text
 
 
 def read_settings(given: Iterable[str] | None) -> dict[str, float | str]:

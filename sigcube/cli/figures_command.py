@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sigcube.cli.app import CubeFolder, ExitCode, print_tables
+from sigcube.cli.app import CubeFolder, ExitCode, RawFiles, print_tables
 
 __all__ = ["figures"]
 
@@ -14,10 +14,7 @@ def figures(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Figures, such as windows; all by default.")
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Raw files, for cubes that are not there yet; nothing is downloaded."),
-    ] = None,
+    data: RawFiles = None,
     cubes: CubeFolder = Path("cubes"),
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the figures go.")] = Path("figures"),
     form: Annotated[

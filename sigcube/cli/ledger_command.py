@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sigcube.cli.app import AsJson, CubeFolder, ExitCode, print_json, stderr_console, stdout_console
+from sigcube.cli.app import AsJson, CubeFolder, ExitCode, RawFiles, print_json, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from sigcube.claims import Entry
@@ -19,10 +19,7 @@ def claims(
     wanted: Annotated[
         str | None, typer.Argument(metavar="ID", help="A claim, or the beginning of several ids, such as sparc.")
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Raw files, for cubes that are not there yet; nothing is downloaded."),
-    ] = None,
+    data: RawFiles = None,
     cubes: CubeFolder = Path("cubes"),
     explain: Annotated[
         bool, typer.Option("--explain", help="Show each reading, what it rests on and how to compute it again.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sigcube.cli.answers import Rows, answer_cell, print_answer, rows_of
-from sigcube.cli.app import AsJson
+from sigcube.cli.app import AsJson, PageFile, ResultPath, read_pairs
 
 __all__ = ["compare", "posterior"]
 
@@ -25,15 +25,14 @@ Own = Annotated[
     typer.Option(metavar="AXIS=PRIOR", help="A nuisance with a value of its own in each system, integrated over."),
 ]
 ByLoglike = Annotated[str, typer.Option("--by", metavar="METRIC", help="The metric that is ln L.")]
-Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page about it as well.")]
 
 
 def posterior(
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")],
+    result: ResultPath,
     prior: PriorOption = None,
     marginalise: Own = None,
     by: ByLoglike = "loglike",
-    html: Html = None,
+    html: PageFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Integrate likelihood × prior over the grid: medians, intervals, the evidence, and each system left out."""
@@ -88,7 +87,7 @@ def compare(
     prior: PriorOption = None,
     marginalise: Own = None,
     by: ByLoglike = "loglike",
-    html: Html = None,
+    html: PageFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Rank models by how well they predict systems that are left out, and by their evidence."""
@@ -128,10 +127,4 @@ def _priors(given: Iterable[str] | None) -> dict[str, Any]:
     """Return what options ``AXIS=PRIOR`` say."""
     from sigcube.analysis.priors import read_prior
 
-    found: dict[str, Any] = {}
-    for each in given or ():
-        name, equals, text = each.partition("=")
-        if not (name and equals):
-            raise typer.BadParameter(f"{each!r} is not AXIS=PRIOR")
-        found[name] = read_prior(text, where=f"prior.{name}")
-    return found
+    return {name: read_prior(text, where=f"prior.{name}") for name, text in read_pairs(given, form="AXIS=PRIOR")}

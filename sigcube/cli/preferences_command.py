@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from sigcube.cli.answers import Rows, print_answer
-from sigcube.cli.app import AsJson, complete, stderr_console
+from sigcube.cli.app import AsJson, PageFile, complete, stderr_console
 
 __all__ = ["preferences"]
 
@@ -20,7 +20,7 @@ def preferences(
         str, typer.Argument(metavar="STUDY", help="A TOML file, or a study by name: papers.", autocompletion=_complete)
     ],
     cube: Annotated[Path | None, typer.Option(metavar="CUBE", help="The data, if not those that STUDY names.")] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page about it as well.")] = None,
+    html: PageFile = None,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write its figure for print: .pdf, .svg or .png.")
     ] = None,

@@ -11,6 +11,7 @@ from sigcube.cli.app import (
     AsJson,
     ErrorFloor,
     ExitCode,
+    ResultPath,
     Scheduler,
     Set,
     Where,
@@ -34,7 +35,6 @@ SpecPath = Annotated[
         autocompletion=lambda incomplete: complete("sweeps", incomplete),
     ),
 ]
-ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
 Own = Annotated[
     list[str] | None,
     typer.Option("--own", metavar="MODULE:NAME", help="A kernel or a metric of your own that the sweep has."),

@@ -53,8 +53,8 @@ def slabs(length: int, size: int, *, most: int) -> Iterator[slice]:
 def fingerprint(ds: xr.Dataset) -> str:
     """Return the SHA-256 of a cube's content.
 
-    It covers the name, dimensions, type, shape and bytes of every variable and coordinate, and no attribute. What is
-    not loaded is read in parts.
+    It covers the name, dimensions, type, shape and bytes of every variable and coordinate, but no attributes. Values
+    that are not loaded are read in parts.
     """
     running = RunningFingerprint()
     for name, variable in ds.variables.items():

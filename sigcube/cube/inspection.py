@@ -142,7 +142,7 @@ def count_cube(path: str | Path) -> Counts:
 
 
 def summarise(ds: xr.Dataset) -> Summary:
-    """Say what a valid cube holds; values are read one variable at a time."""
+    """Summarise what a valid cube holds; values are read one variable at a time."""
     kind = kind_of(ds)
     return Summary(
         title=ds.attrs["title"],

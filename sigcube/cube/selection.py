@@ -98,7 +98,7 @@ def sample_names(ds: xr.Dataset) -> tuple[str, ...]:
 
 
 def select(ds: xr.Dataset, *, sample: str, where: Where | None = None) -> xr.Dataset:
-    """Return a cube with only what a sample holds.
+    """Return a cube with only what is in a sample.
 
     Parameters
     ----------
@@ -107,20 +107,20 @@ def select(ds: xr.Dataset, *, sample: str, where: Where | None = None) -> xr.Dat
     sample : str
         One of `sample_names`.
     where : str or DataArray of bool, optional
-        A condition on systems or points, such as ``"inclination > 40 and quality == 1"``, or a mask of them. What does
-        not meet it is left out as well.
+        A condition on systems or points, such as ``"inclination > 40 and quality == 1"``, or a mask. What does not meet
+        it is left out as well.
 
     Returns
     -------
     Dataset
-        The systems of the sample; the values of points that it leaves out are NaN, their flags stay.
+        The systems of the sample. Points outside it are NaN, but keep their flags.
 
     Raises
     ------
     SpecError
         For a name that is not a sample of the cube, or a condition that cannot be read.
     DataError
-        If the sample holds nothing.
+        If the sample is empty.
     """
     kind = kind_of(ds)
     points, systems = _choose(ds, sample, where)

@@ -63,15 +63,14 @@ def open_cube(path: str | Path) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Validated; texts are `str`. A cube of up to 256 MB is loaded; the values of a larger one are read from disk
-        whenever they are needed.
+        The validated cube; texts are `str`. Up to 256 MB are loaded; a larger cube is read from disk as needed.
 
     Raises
     ------
     DataError
-        If there is no cube, or its content is not what the schema and its own fingerprint say.
+        There is no cube, or its content does not match the schema and its own fingerprint.
     SpecError
-        If there is something else.
+        There is something else at the path.
     """
     ds = open_lazily(path)
     with reading(path):
@@ -104,8 +103,7 @@ def refuse_invalid(ds: xr.Dataset, path: str | Path) -> None:
     try:
         found = _examine(ds)
     except DataError as error:
-        where = f"{path}, {error.where}"
-        raise DataError(error.what, where=where, found=error.found, expected=error.expected, hint=error.hint) from None
+        raise error.at(f"{path}, {error.where}") from None
     if found != ds.attrs.get("fingerprint"):
         raise DataError(
             "the cube was altered or damaged after it was saved",
@@ -135,7 +133,7 @@ def _examine(ds: xr.Dataset) -> str:
 def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> Path:
     """Save a cube, whole or not at all.
 
-    It is written beside ``path`` and then renamed, so a full disk or a kill leaves what was there before.
+    It is written beside ``path`` and then renamed, so that a full disk or a kill leaves what was there before.
 
     Parameters
     ----------

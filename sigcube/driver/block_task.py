@@ -1,4 +1,4 @@
-"""The task of one block on a worker, which reads spec and data from the store itself."""
+"""The task that computes one block; spec and data are read from the store itself."""
 
 import pickle
 from collections.abc import Callable
@@ -13,7 +13,7 @@ __all__ = ["run_block"]
 
 
 def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
-    """Compute one block; this is what runs on a worker.
+    """Compute one block, on a worker.
 
     Parameters
     ----------
@@ -22,13 +22,13 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
     index : int
         The block.
     payload : bytes
-        Kernels and metrics of the user's own, pickled; empty if all are registered.
+        The user's own kernels and metrics, pickled; empty if all are registered.
 
     Returns
     -------
     callable
-        Writes the block, and returns the digest of what was written, for the journal. It raises StoreError when there
-        is another store at the path by now, and then writes nothing.
+        Writes the block and returns the digest of what was written, for the journal. It raises StoreError, and writes
+        nothing, if the store at the path was replaced meanwhile.
     """
     store = stamp(path)
     engine = _engine(path, store, payload)
@@ -37,7 +37,7 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
 
     def write() -> Written:
         if stamp(path) != store:
-            # The client may be dead by now, and another sweep have its store here.
+            # The client may be dead by now, and another sweep may have its store here.
             raise StoreError("the store was replaced while a block was computed", where=path)
         return write_block(path, block, values)
 
@@ -46,10 +46,10 @@ def run_block(path: str, index: int, payload: bytes) -> Callable[[], Written]:
 
 @lru_cache(maxsize=2)
 def _engine(path: str, _stamp: tuple[int, int], payload: bytes) -> Engine:
-    """Read spec and data from a store, once a process."""
+    """Read spec and data from a store, once per process."""
     try:
         plan, packed = read_plan(path, **(pickle.loads(payload) if payload else {}))
-    # Whatever it is, it is no fault of the block's: the client has just read the same.
+    # Whatever it is, the block is not to blame: the client has just read the same.
     except Exception as error:
         found = f"{type(error).__name__}: {error}"
         raise ClusterError("cannot read the sweep from its store", where=path, found=found) from error

@@ -1,8 +1,8 @@
 """A Dask client from nothing or from an address.
 
-With no address, a local cluster runs in a child process of its own: the caller's script needs no ``__main__`` guard, a
-notebook's event loop is left alone, an interrupt reaches the caller alone, and when the caller dies, however it dies,
-the child reads the end of its input and takes the workers with it.
+Without an address, a local cluster runs in a child process of its own: the caller's script needs no ``__main__`` guard,
+a notebook's event loop is left alone, and an interrupt reaches only the caller. However the caller dies, the child then
+reads the end of its input and takes the workers with it.
 """
 
 import asyncio
@@ -30,24 +30,24 @@ from sigcube.errors import ClusterError
 __all__ = ["OWN_CLUSTER", "connect", "how_to_add_workers"]
 
 CONNECT_TIMEOUT = 5.0
-# Dask waits for a connection so long at most, but without an end for an answer: what listens there may be no scheduler.
+# Dask bounds the wait for a connection, but not for an answer, and what listens there may not be a scheduler.
 ANSWER_TIMEOUT = 15.0
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 REPLACE_EVERY = 1.0
 
 OWN_CLUSTER = "SIGCUBE_OWN_CLUSTER"
-"""Variable of the environment that is set in the workers of a local cluster, which are nobody else's."""
+"""Environment variable set in the workers of a local cluster, which serve nobody else."""
 
 _CONFIG = {
     # Blocks are alike and come through a small window, so there is nothing to steal.
     "distributed.scheduler.work-stealing": False,
     "distributed.scheduler.allowed-failures": 1,
-    # Nannies see a worker's end; a worker that only slept, as on a notebook whose lid was closed, is still good.
+    # Nannies notice a worker's end; a worker that merely slept, as under a closed lid, is still good.
     "distributed.scheduler.worker-ttl": None,
-    # After this time without a worker that died, Dask ends the nanny that is starting it again, and starts no other.
+    # After this time without a dead worker, Dask ends the nanny that is restarting it, and starts no other.
     "distributed.deploy.lost-worker-timeout": "365 days",
-    # By default each process looks at itself up to a hundred times a second; all together take a tenth of a core.
+    # By default each process checks itself up to a hundred times a second, which together takes a tenth of a core.
     "distributed.admin.tick.interval": "500ms",
     "distributed.admin.system-monitor.interval": "2s",
     "distributed.worker.memory.monitor-interval": "500ms",
@@ -67,7 +67,7 @@ _CONFIG = {
     },
 }
 
-# What an address of each kind needs besides a scheduler that listens there.
+# What an address of each kind needs besides a listening scheduler.
 _NEEDS = {
     "tls": "name distributed.comm.tls.ca-file, client.cert and client.key in Dask's configuration, or give `client=`",
     "wss": "name distributed.comm.tls.ca-file, client.cert and client.key in Dask's configuration, or give `client=`",
@@ -87,20 +87,20 @@ _serve(**order)
 
 @contextlib.contextmanager
 def connect(scheduler: str | None = None, *, workers: int | None = None) -> Iterator[Client]:
-    """Give a client of a running cluster, or of a local one that ends with the context.
+    """Connect to a running cluster, or start a local one that ends with the context.
 
     Parameters
     ----------
     scheduler : str, optional
-        Address of a running scheduler, such as ``tcp://10.0.0.7:8786``, by any of Dask's protocols; for ``tls://``,
-        Dask's configuration names the certificates. Without an address, a local cluster is started.
+        Address of a running scheduler, such as ``tcp://10.0.0.7:8786``, in any of Dask's protocols; for ``tls://``,
+        Dask's configuration names the certificates. By default a local cluster is started.
     workers : int, optional
-        Processes of the local cluster, one thread each; as many as there are CPUs unless given.
+        Processes of the local cluster, one thread each; by default as many as CPUs.
 
     Yields
     ------
     distributed.Client
-        Connected. A cluster that was running goes on running afterwards.
+        A connected client. A cluster that was already running keeps running afterwards.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def connect(scheduler: str | None = None, *, workers: int | None = None) -> Iter
 
 
 def how_to_add_workers(client: Client) -> str:
-    """Say what to do about a cluster that has no worker to compute on."""
+    """Return what to do about a cluster without workers."""
     if isinstance(client, _TidyClient) and client.starts_workers:
         return "see whether this machine has the memory for them, or give fewer --workers"
     if client.cluster is not None:
@@ -134,7 +134,7 @@ def how_to_add_workers(client: Client) -> str:
 class _TidyClient(Client):  # type: ignore[misc]  # Dask has no types
     """A client that connects in bounded time, and ends its event loop when it cannot.
 
-    Dask's own leaves that to the garbage collector. When a collection then falls into the starting loop of the next
+    Dask's own leaves that to the garbage collector. If a collection then falls into the starting loop of the next
     client, the two wait for each other's lock until that start fails.
     """
 
@@ -156,7 +156,7 @@ class _TidyClient(Client):  # type: ignore[misc]  # Dask has no types
 def _client(address: str, *, starts_workers: bool) -> Iterator[Client]:
     try:
         with warnings.catch_warnings():
-            # Said once, in words of ours, by `_note_versions`.
+            # `_note_versions` reports them once, in our words.
             warnings.simplefilter("ignore", VersionMismatchWarning)
             client = _TidyClient(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
     # Each of Dask's protocols fails in its own ways.
@@ -182,13 +182,13 @@ def _describe(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "a connection, but no answer"
     if isinstance(error, MemoryError):
-        # Dask takes the first bytes for a length.
+        # Dask takes the first bytes to be a length.
         return "an answer that is none of Dask's, such as that of a web server"
     return f"{type(error).__name__}: {error}"
 
 
 def _note_versions(client: Client) -> None:
-    """Log packages whose versions differ over the cluster: results do not depend on them, but surprises may."""
+    """Log packages whose versions differ across the cluster: results do not depend on them, but surprises may."""
 
     async def ask() -> Mapping[str, Any]:
         answer: Mapping[str, Any] = await client.get_versions(packages=["numba", "zarr"])
@@ -210,7 +210,7 @@ def _note_versions(client: Client) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's own log lines out of the terminal: what matters in them is raised as an error by sigcube."""
+    """Keep Dask's own log lines off the terminal: what matters in them, sigcube raises as an error."""
     names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in ("distributed", "tornado")]
     levels = {logger: logger.level for logger in map(logging.getLogger, names)}
     for logger in levels:
@@ -226,9 +226,9 @@ def _quiet() -> Iterator[None]:
 def _local_cluster(n_workers: int) -> Iterator[str]:
     if n_workers < 1:
         raise ClusterError("a local cluster needs a worker", found=f"workers = {n_workers}", expected="1 or more")
-    # The child must find what the caller can import, also from a path set at run time.
+    # The child must be able to import what the caller can, also from a path set at run time.
     order = json.dumps({"path": [os.path.abspath(each) for each in sys.path], "n_workers": n_workers})
-    # Neither file nor pipe has a name: whatever is killed leaves nothing behind.
+    # Neither the file nor the pipes have names: whatever is killed leaves nothing behind.
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
@@ -268,10 +268,10 @@ def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
 
 
 def _serve(*, n_workers: int) -> None:
-    """Run a local cluster until the caller closes our input, which its death does too; print its address."""
-    # A worker that is interrupted would end with its nanny. An interrupt is the caller's to answer.
+    """Run a local cluster until the caller closes our input, by dying if need be; print its address."""
+    # An interrupted worker would end with its nanny. Interrupts are the caller's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The workers, which have our output, may print: then it goes where errors go.
+    # Workers inherit our output and may print: send that to standard error.
     with os.fdopen(os.dup(1), "w") as answer:
         os.dup2(2, 1)
         with (
@@ -290,7 +290,7 @@ def _serve(*, n_workers: int) -> None:
             print(cluster.scheduler_address, file=answer, flush=True)
             selector.register(sys.stdin, selectors.EVENT_READ)
             while not selector.select(REPLACE_EVERY):
-                # Nannies start workers again that died; one that closed, as workers can ask it to, is lost to Dask.
+                # Nannies restart workers that died; a nanny that closed, as workers can ask it to, is lost to Dask.
                 for name, nanny in list(cluster.workers.items()):
                     if nanny.status is Status.closed:
                         del cluster.workers[name]

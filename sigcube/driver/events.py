@@ -1,4 +1,4 @@
-"""What a run tells of itself while it goes on."""
+"""Events of a run, and its progress."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Progress:
     blocks : int
         Blocks that this run set out to do.
     done, failed, killed : int
-        How many of them ended in which way.
+        How many of them ended each way.
     in_flight : int
         Blocks on the cluster now.
     threads : int
@@ -26,7 +26,7 @@ class Progress:
     seconds : float
         Time [s] since the run began.
     warm : tuple of (int, float)
-        Blocks that had ended, and `seconds`, when the first of them did: until then workers compile.
+        Blocks that had ended, and `seconds`, when the first one did: until then workers compile.
     """
 
     blocks: int

@@ -1,4 +1,4 @@
-"""Run blocks in this process, one after another: what is small is done before a cluster would have started."""
+"""Run blocks in this process, one after another: a small sweep ends before a cluster would have started."""
 
 import os
 from collections.abc import Callable
@@ -36,9 +36,7 @@ def run_blocks_here(
     StoreError, SigcubeError, KeyboardInterrupt
         As for `sigcube.driver.loop.run_blocks`.
     """
-    recorder = Recorder(
-        store, plan, blocks=len(store.todo), fail_fast=fail_fast, on_event=on_event or (lambda event: None)
-    )
+    recorder = Recorder(store, plan, blocks=len(store.todo), fail_fast=fail_fast, on_event=on_event)
     recorder.set_threads(1)
     worker = f"process {os.getpid()}"
     try:

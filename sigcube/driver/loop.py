@@ -2,7 +2,7 @@
 
 Few blocks are in flight at a time and only their indices travel, so neither the scheduler nor the driver grows with the
 grid. Whatever the cluster does, a block ends in one of three ways: done, failed (it raised) or killed (its worker died
-with it twice while no other block was on the cluster). A worker that can do no block, because it does not see the
+with it twice while no other block was on the cluster). A worker that cannot do any block, because it does not see the
 store or has another engine, is refused: others get its blocks.
 """
 
@@ -39,7 +39,7 @@ POLL = 0.25
 MEMBERS_EVERY = 2.0
 ANSWER_TIMEOUT = 10.0
 WORKER_TIMEOUT = 300.0
-# Workers that are started together may be seconds apart.
+# Workers that start together may be seconds apart.
 REFUSAL_TIMEOUT = 10.0
 LONELY_DEATHS = 2
 
@@ -68,9 +68,9 @@ def run_blocks(
     task : callable
         Module-level function of store path, block index and payload, run on the workers.
     payload : object, optional
-        Sent along with every block: keep it small.
+        Sent with every block: keep it small.
     todo : sequence of int, optional
-        Indices of the blocks to run; ``store.todo`` unless given.
+        Indices of the blocks to run; by default ``store.todo``.
     fail_fast : bool, optional
         Stop at the first block that fails or kills its worker.
     on_event : callable, optional
@@ -92,16 +92,8 @@ def run_blocks(
     KeyboardInterrupt
         As received; what is finished by then is journalled.
     """
-    return _Run(
-        client,
-        store,
-        plan,
-        task,
-        payload,
-        deque(store.todo if todo is None else todo),
-        fail_fast,
-        on_event or (lambda event: None),
-    ).go()
+    blocks = deque(store.todo if todo is None else todo)
+    return _Run(client, store, plan, task, payload, blocks, fail_fast, on_event).go()
 
 
 @dataclass(eq=False)
@@ -115,7 +107,7 @@ class _Run:
     payload: Any
     todo: deque[int]
     fail_fast: bool
-    on_event: Callable[[Event], None]
+    on_event: Callable[[Event], None] | None
     threads: int = -1
     workers: frozenset[str] = frozenset()
     refused: dict[str, Fault] = field(default_factory=dict)
@@ -150,7 +142,7 @@ class _Run:
                 self._watch_cluster()
             self.recorder.flush()
         except BaseException:
-            # The cluster forgets what is in flight; what ended is journalled.
+            # Forget what is in flight; what ended is journalled.
             if self.client.status == "running":
                 for future, _ in self.in_flight.values():
                     future.release()
@@ -169,7 +161,7 @@ class _Run:
             self._submit(self.todo.popleft())
 
     def _may_follow(self) -> bool:
-        """Tell whether the next block is of the stage in flight: one of another may write to the same chunk."""
+        """Whether the next block belongs to the stage in flight: one of another stage may write to the same chunk."""
         return all(
             self.plan.stage_of(index) == self.plan.stage_of(self.todo[0])
             for index in itertools.islice(self.in_flight, 1)
@@ -189,11 +181,11 @@ class _Run:
         future.add_done_callback(lambda ended: self.ended.put((index, ended)))
 
     def _collect_ended(self) -> None:
-        """Take in every block that ended, after waiting a moment for the first, and journal from time to time."""
+        """Collect every block that ended, after waiting a moment for the first, and journal from time to time."""
         with contextlib.suppress(queue.Empty):
             index, future = self.ended.get(timeout=POLL)
             while True:
-                # Not one that was called back, and is on its way again.
+                # Unless it was called back and is on its way again.
                 if self.in_flight.get(index, (None,))[0] is future:
                     del self.in_flight[index]
                     self._collect(index, future)
@@ -201,7 +193,7 @@ class _Run:
         self.recorder.flush_if_due()
 
     def _collect(self, index: int, future: Future) -> None:
-        # Read once: it may change at any moment.
+        # Read once, as it may change at any moment.
         status = future.status
         if status == "error":
             error = future.exception(timeout=ANSWER_TIMEOUT)
@@ -213,14 +205,14 @@ class _Run:
         if status == "cancelled":
             raise _lost(f"block {index} was cancelled by the scheduler")
         try:
-            # A future that is pending again has lost its worker, which died with the answer in hand.
+            # A future that is pending again has lost its worker, which died with the answer.
             outcome = fetch(self.client, future) if status == "finished" else None
         except TimeoutError:
             outcome = None
         except (OSError, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
             raise _lost(f"{type(error).__name__}: {error}") from error
         if outcome is None:
-            # Once more: it writes the same bytes.
+            # Run it again: it writes the same bytes.
             self.todo.appendleft(index)
         elif isinstance(outcome.fatal, ClusterError | StoreMismatch):
             self._refuse(index, outcome.worker, outcome.fatal)
@@ -228,10 +220,10 @@ class _Run:
             self.recorder.record(index, outcome)
 
     def _refuse_unable(self, index: int, future: Future, found: str) -> None:
-        """Refuse the worker that could not even read a block's task: the scheduler knows which."""
+        """Refuse the worker that could not even unpickle a block's task; the scheduler knows which one it was."""
         try:
             (worker,) = self.client.run_on_scheduler(
-                # By value: the scheduler need not have sigcube.
+                # Sent by value, as the scheduler may not have sigcube.
                 lambda key, dask_scheduler: list(dask_scheduler.tasks[key].erred_on),
                 future.key,
                 callback_timeout=ANSWER_TIMEOUT,
@@ -241,8 +233,8 @@ class _Run:
         self._refuse(index, worker, ClusterError("cannot read sigcube's blocks", found=found))
 
     def _refuse(self, index: int, worker: str, error: SigcubeError) -> None:
-        """Give a block back, and no other to its worker from now on."""
-        # A store that the client itself has lost is no fault of the worker's: this raises then.
+        """Take a block back from a worker, and give it no other from now on."""
+        # If the client itself has lost the store, the worker is not to blame: then this raises.
         self.recorder.flush()
         self._put_back(index)
         if worker not in self.refused:
@@ -255,7 +247,7 @@ class _Run:
         (self.suspects if index in self.deaths else self.todo).appendleft(index)
 
     def _judge_death(self, index: int, error: KilledWorker) -> None:
-        """Judge a block whose worker died: next to other blocks that proves nothing, so it is tried again alone."""
+        """Judge a block whose worker died: next to other blocks that proves nothing, so it is retried alone."""
         deaths = self.deaths.get(index)
         self.deaths[index] = 0 if deaths is None else deaths + error.allowed_failures + 1
         if self.deaths[index] < LONELY_DEATHS:
@@ -268,7 +260,7 @@ class _Run:
         self.recorder.record_failure(entry)
 
     def _watch_cluster(self) -> None:
-        """See whether the scheduler is there, and how many threads its workers have, but for those refused."""
+        """Check that the scheduler is there, and count the threads of the workers that are not refused."""
         now = time.monotonic()
         if self.client.status != "running":
             raise _lost(f"the connection is {self.client.status}")
@@ -312,15 +304,15 @@ class _Run:
 
 
 def fetch(client: Client, future: Future) -> Any:
-    """Return what a task that had finished returned, or None if it is lost meanwhile.
+    """Return the result of a task that had finished, or None if it was lost meanwhile.
 
-    Not by `Future.result`: one that is given up leaves a task in Dask's loop that fails later, with nobody there to
-    take its exception, so that asyncio prints a traceback.
+    `Future.result` is no option: when given up, it leaves a task in Dask's loop that fails later, with nobody to take
+    its exception, so that asyncio prints a traceback.
 
     Raises
     ------
     TimeoutError
-        It is on its way again.
+        The task is running again.
     """
     gather = partial(client.gather, [future], errors="skip", asynchronous=True)
     found = client.sync(gather, callback_timeout=ANSWER_TIMEOUT)
@@ -331,7 +323,7 @@ def _dashboard(client: Client) -> str:
     try:
         return str(client.dashboard_link or "")
     except (KeyError, OSError, TimeoutError):
-        # A scheduler without one, or one that is gone already: the next look at the cluster says so.
+        # The scheduler has none, or is gone, which the next look at the cluster reports.
         return ""
 
 

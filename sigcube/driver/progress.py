@@ -1,4 +1,4 @@
-"""How far a sweep, a fit or a verification is, on the error stream: a bar on a terminal, plain lines anywhere else."""
+"""Progress of a sweep, a fit or a verification on standard error: a bar on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +25,19 @@ def sweep_progress(console: Console, *, data_points: int) -> Iterator[Callable[[
 
     Each grid point is evaluated at ``data_points`` points of data.
     """
+    with _sweep_progress(console, data_points) as shown:
+        yield shown
+
+
+@contextmanager
+def joint_progress(console: Console, data_points: Mapping[str, int]) -> Iterator["JointProgress"]:
+    """Yield the display of the sweeps of several datasets, in turn; `data_points` has the points of each."""
+    with _sweep_progress(console, 0) as shown:
+        yield JointProgress(shown, data_points)
+
+
+@contextmanager
+def _sweep_progress(console: Console, data_points: int) -> Iterator["_SweepProgress"]:
     if not console.is_terminal:
         yield _SweepProgress(console, data_points)
         return
@@ -33,25 +46,14 @@ def sweep_progress(console: Console, *, data_points: int) -> Iterator[Callable[[
         yield _SweepProgress(console, data_points, bar)
 
 
-@contextmanager
-def joint_progress(console: Console, data_points: Mapping[str, int]) -> Iterator["JointProgress"]:
-    """Yield what shows the sweeps of several datasets, one after another, as one progress; the points are of each."""
-    if not console.is_terminal:
-        yield JointProgress(_SweepProgress(console, 0), data_points)
-        return
-    with _bar(console, "{task.fields[state]}") as bar:
-        bar.add_task("blocks", total=None, state="starting")
-        yield JointProgress(_SweepProgress(console, 0, bar), data_points)
-
-
 class JointProgress:
-    """The progress of a joint sweep: that of the dataset at work, under its name and number."""
+    """The progress of a joint sweep: that of the current dataset, with its name and number."""
 
     def __init__(self, shown: "_SweepProgress", data_points: Mapping[str, int]) -> None:
         self._shown, self._data_points = shown, data_points
 
     def begin(self, name: str, _: object) -> None:
-        """Go on to another dataset."""
+        """Switch to another dataset."""
         number = list(self._data_points).index(name) + 1
         self._shown.begin(f"{name} ({number} of {len(self._data_points)}): ", self._data_points[name])
 
@@ -62,7 +64,7 @@ class JointProgress:
 
 @contextmanager
 def count_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function of a name, how many are done and of how many: a bar for each on a terminal, else lines."""
+    """Yield a function of a name, the number done and their total: a bar for each on a terminal, else lines."""
     if not console.is_terminal:
         last = time.monotonic()
 
@@ -101,7 +103,7 @@ def _print(console: Console, line: str) -> None:
 
 
 class _SweepProgress:
-    """Shows events: the first failures in full, the others by their number, and how far the run is."""
+    """Shows events: the first failures in full, the others by number, and the state of the run."""
 
     def __init__(self, console: Console, data_points: int, bar: Progress | None = None) -> None:
         self._console = console
@@ -112,7 +114,7 @@ class _SweepProgress:
         self._last = -EVERY
 
     def begin(self, of: str, data_points: int) -> None:
-        """Go on to another run, whose lines begin with its name."""
+        """Switch to another run, whose lines begin with its name."""
         self._of, self._data_points, self._failures = of, data_points, 0
 
     def __call__(self, event: Event) -> None:
@@ -141,7 +143,7 @@ class _SweepProgress:
 
 
 def describe(event: Event, data_points: int) -> str:
-    """Say in one line how far a run is.
+    """Describe in one line how far a run is.
 
     Examples
     --------

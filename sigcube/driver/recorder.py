@@ -1,4 +1,4 @@
-"""Record how blocks end: run the task on one, journal its outcome, tell whoever watches."""
+"""Run the task on a block, journal how it ends, and tell whoever watches."""
 
 import contextlib
 import time
@@ -26,9 +26,9 @@ _LONGEST = 2000
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """What comes back from a worker: a written block, or the exception as text, since not all of them travel.
+    """The answer of a worker: a written block, or an exception as text, since not all exceptions can be pickled.
 
-    What is `fatal` is no fault of the block: it would end any other in the same way.
+    A `fatal` error is not the block's fault: any other would end the same way.
     """
 
     worker: str
@@ -47,7 +47,7 @@ def run_task(
     worker: str,
     slot: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> TaskOutcome:
-    """Run a `Task` on one block, and write it within a `slot`; what it raises becomes a part of the outcome."""
+    """Run a `Task` on one block, and write the block within a `slot`; an exception becomes part of the outcome."""
     began = time.perf_counter()
     try:
         write = task(path, index, payload)
@@ -63,7 +63,7 @@ def run_task(
 
 
 class Recorder:
-    """The journal's side of a run: outcomes are recorded, then forced to the disk, then told.
+    """The journal's side of a run: record outcomes, force them to the disk, then announce them.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Recorder:
         *,
         blocks: int,
         fail_fast: bool,
-        on_event: Callable[[Event], None],
+        on_event: Callable[[Event], None] | None,
         in_flight: Sized = (),
     ) -> None:
         self.progress = Progress(blocks=blocks)
@@ -92,7 +92,7 @@ class Recorder:
         self._began = self._flushed = time.monotonic()
 
     def record(self, index: int, outcome: TaskOutcome) -> None:
-        """Record a block that was computed, or raised.
+        """Record a block that was computed or raised.
 
         Raises
         ------
@@ -136,16 +136,16 @@ class Recorder:
         self._recorded.append(entry)
 
     def set_threads(self, threads: int) -> None:
-        """Say how many threads compute, for the events from now on."""
+        """Set how many threads compute, for the events from now on."""
         self.progress = replace(self.progress, threads=threads)
 
     def flush_if_due(self) -> None:
-        """Flush now and then: each time waits for the disk."""
+        """Flush now and then, as each flush waits for the disk."""
         if len(self._recorded) >= FLUSH_AT or time.monotonic() - self._flushed >= FLUSH_EVERY:
             self.flush()
 
     def flush(self) -> None:
-        """Force what was recorded to the disk, then tell of it: before, it does not count."""
+        """Force what was recorded to the disk, then announce it: before that, it does not count."""
         self._flushed = time.monotonic()
         self._store.flush()
         recorded, self._recorded = self._recorded, []
@@ -156,12 +156,13 @@ class Recorder:
             self.tell(entry.status.word, entry=entry)
 
     def tell(self, kind: str, *, entry: JournalEntry | None = None, text: str = "") -> None:
-        """Make an event of how far the run is."""
+        """Send an event with the progress of the run."""
         seconds = time.monotonic() - self._began
         self.progress = replace(self.progress, in_flight=len(self._in_flight), seconds=seconds)
         if self.progress.ended and not self.progress.warm[0]:
             self.progress = replace(self.progress, warm=(self.progress.ended, self.progress.seconds))
-        self._on_event(Event(kind=kind, progress=self.progress, entry=entry, text=text))
+        if self._on_event is not None:
+            self._on_event(Event(kind=kind, progress=self.progress, entry=entry, text=text))
 
 
 def _describe_region(plan: Plan, region: Region) -> str:

@@ -1,4 +1,4 @@
-"""What runs on a worker of a cluster."""
+"""The code that runs on a worker of a cluster."""
 
 import errno
 import gc
@@ -26,8 +26,8 @@ __all__ = ["BlockCall", "on_worker"]
 class BlockCall:
     """A call of `on_worker` with these arguments, made when its pickled form is read: by ``pickle.loads``, as a task.
 
-    Dask would read another function, or its arguments, among its own messages. Whoever cannot, because sigcube or a
-    module of the user's is missing there, would close without a word: a scheduler, and one worker after another.
+    Dask unpickles any other function, and its arguments, among its own messages. Where that fails because sigcube or a
+    user's module is missing, the process closes without a word: a scheduler, or one worker after another.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -38,9 +38,9 @@ class BlockCall:
 
 
 def on_worker(task: Task, path: str, index: int, payload: Any, lock_record: tuple[str, str]) -> TaskOutcome:
-    """Run a task on one block of a store whose lock is held; `lock_record` is where, and what, a worker must read.
+    """Run a task on one block of a locked store; `lock_record` has the name and content of a file the worker must see.
 
-    What it raises becomes a value, for an exception may not survive the way back.
+    An exception becomes a value, as it may not survive the way back.
     """
 
     def run(path: str, index: int, payload: Any) -> Callable[[], Written]:
@@ -55,19 +55,19 @@ def on_worker(task: Task, path: str, index: int, payload: Any, lock_record: tupl
 
 @cache
 def _settle() -> None:
-    """Have the garbage collector pass over what a worker holds after its first block.
+    """Make the garbage collector ignore what a worker holds after its first block.
 
-    Those are the modules and compiled loops, which stay. To go through all of them takes as long as a block. Only in
-    workers that end with the run: in another process, garbage of others would be kept for good.
+    These are modules and compiled loops, which stay; scanning them takes as long as a block. Only for workers that end
+    with the run: elsewhere, garbage of others would be kept for good.
     """
     gc.collect()
     gc.freeze()
 
 
 def _see_store(path: str, lock_record: tuple[str, str]) -> None:
-    """Raise unless this worker sees the very store that the client sees, and may write there.
+    """Raise unless this worker sees the same store as the client, and may write to it.
 
-    One that does not would fail each block at once, and so have the next one, until none is left.
+    Otherwise it would fail one block after another at once, until none is left.
     """
     name, token = lock_record
     what, where = "does not see the store", f"{path} on {socket.gethostname()}"
@@ -77,27 +77,27 @@ def _see_store(path: str, lock_record: tuple[str, str]) -> None:
         what = "cannot write to the store"
         _write_there(path, token)
     except OSError as error:
-        # The next write says so, of the disk.
+        # A full disk is reported by the next write.
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise ClusterError(what, where=where, found=str(error)) from error
 
 
 @lru_cache(maxsize=8)
 def _write_there(path: str, _token: str) -> None:
-    """Write to a file that has no name, or loses it on closing, once for each lock."""
+    """Write to an unnamed temporary file, once for each lock."""
     with tempfile.TemporaryFile(dir=Path(path), suffix=".partial", buffering=0) as file:
         file.write(b"\0")
 
 
 @contextmanager
 def _write_slot() -> Iterator[None]:
-    """Leave the worker's thread to the next block: writing waits for a disk, not for a processor.
+    """Free the worker's thread for the next block: writing waits for a disk, not for a processor.
 
-    As many blocks are written at a time as are computed, lest a slow disk fill the memory with them.
+    No more blocks are written at a time than are computed, lest a slow disk fill the memory with them.
     """
     worker = get_worker()
     with worker.extensions.setdefault("sigcube writes", Semaphore(worker.state.nthreads)):
-        # Only a thread of Dask's own pool can leave it; a worker that closes holds the lock that leaving needs.
+        # Only a thread of Dask's own pool can secede; a worker that closes holds the lock that seceding needs.
         if worker.status is Status.running and hasattr(thread_state, "executor"):
             secede()
         yield

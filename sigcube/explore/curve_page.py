@@ -42,7 +42,7 @@ def curve_page(
     path : path-like
         The file to write.
     result : Dataset
-        What was asked: it has the title and the credits.
+        The result behind the curve, with the title and the credits.
     every : Dataset, optional
         What `sigcube.analysis.robustness` returns for the same statement.
     null : Dataset, optional

@@ -50,7 +50,7 @@ def fit_page(result: xr.Dataset, path: str | Path) -> Path:
     Raises
     ------
     SpecError
-        If there are no parameters in it.
+        If the fit has no parameters.
     StoreError
         When the page cannot be written.
     """

@@ -15,6 +15,11 @@ from sigcube.explore.result_data import ResultAxis, ResultView, Slice, compact, 
 
 __all__ = [
     "Mark",
+<<<<<<< HEAD
+=======
+    "axes_figure",
+    "axis_lists",
+>>>>>>> tidy
     "colour_limits",
     "draw_image",
     "draw_map",
@@ -46,9 +51,9 @@ class Mark:
     Attributes
     ----------
     name : str
-        What the legend calls it.
+        Its name in the legend.
     at : Mapping
-        Its value on both axes. It is shown under every label, or only under those given here by axis.
+        Its value on both axes, and optionally the labels, by axis, under which alone it is shown.
     """
 
     name: str
@@ -62,17 +67,7 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
     y, x = shown.figure
     slices = cut_slices(shown)
     first = slices[shown.place_of(shown.axes[:-2])]
-    plot = style.figure(
-        height=_HEIGHT,
-        x_range=(x.low, x.high),
-        y_range=(y.low, y.high),
-        x_axis_type=x.scale,
-        y_axis_type=y.scale,
-        x_axis_label=x.title,
-        y_axis_label=y.title,
-        tools="pan,wheel_zoom,box_zoom,reset",
-    )
-    plot.grid.visible = False
+    plot = axes_figure(x, y, height=_HEIGHT, tools="pan,wheel_zoom,box_zoom,reset")
     bests = [str(shown.attrs[name].get("best", "smallest")) for name in shown.values]
     limits = [_limits(shown, name, best) for name, best in zip(shown.values, bests, strict=True)]
     low, high = limits[0][shown.place_of(shown.labels)]
@@ -95,8 +90,29 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
     return plot, parts
 
 
+<<<<<<< HEAD
 def draw_image(plot: Any, z: Any, x: ResultAxis, y: ResultAxis, mapper: Any) -> Any:
     """Draw values of shape ``(y, x)`` as an image with tooltips, and return it."""
+=======
+def axes_figure(x: ResultAxis, y: ResultAxis, *, height: int, **options: Any) -> Any:
+    """Return an empty figure over two axes of a result."""
+    plot = style.figure(
+        height=height,
+        x_range=(x.low, x.high),
+        y_range=(y.low, y.high),
+        x_axis_type=x.scale,
+        y_axis_type=y.scale,
+        x_axis_label=x.title,
+        y_axis_label=y.title,
+        **options,
+    )
+    plot.grid.visible = False
+    return plot
+
+
+def draw_image(plot: Any, z: Any, x: ResultAxis, y: ResultAxis, mapper: Any) -> tuple[Any, list[Any]]:
+    """Draw values of shape ``(y, x)`` as an image with tooltips; return it, and what reads its values for these."""
+>>>>>>> tidy
     from bokeh.models import ColumnDataSource, CustomJSHover
 
     source = ColumnDataSource(image_columns(z, x, y))

@@ -51,11 +51,11 @@ class CardTable:
     Attributes
     ----------
     head : tuple of str
-        The titles of the columns; one that begins with ``>`` has numbers, aligned to the right.
+        The titles of the columns; ``>`` at the start marks numbers, aligned to the right.
     rows : sequence of tuple
         The cells: texts, links, or texts on a coloured ground.
     folded : bool
-        Whether a click opens it.
+        Whether the table is folded until clicked.
     """
 
     head: tuple[str, ...]
@@ -65,22 +65,22 @@ class CardTable:
 
 @dataclass(frozen=True)
 class Card:
-    """One part of a page, on a sheet of its own.
+    """One part of a page.
 
     Attributes
     ----------
     title, text : str
         Its heading, and a sentence below it.
     figures : sequence of bokeh.model.Model
-        Figures, side by side in a card that takes all columns.
+        The figures, side by side in a full card.
     controls : sequence of tuple
-        The menus, buttons and sliders above them, each after its name.
+        The menus, buttons and sliders above the figures, each after its name.
     line : bokeh.model.Model or None
         A line of text between controls and figures.
     table : CardTable or None
         A table, below the figures.
     wide, full : bool
-        Whether it takes two of the three columns, or all of them.
+        Whether it spans two of the three columns, or all of them.
     """
 
     title: str
@@ -94,7 +94,7 @@ class Card:
 
     @property
     def models(self) -> list[Any]:
-        """The models of Bokeh on the card, those of controls, line and figures."""
+        """The Bokeh models on the card: controls, line and figures."""
         return [*(control for _, control in self.controls), *([self.line] if self.line else []), *self.figures]
 
 
@@ -114,13 +114,13 @@ def write_page(
     path : path
         The file; it is replaced in one step.
     cards : sequence of Card
-        From left to right and down.
+        The cards, from left to right and down.
     title, subtitle : str
         The heading, and a sentence below it.
     notes : Mapping
         Where the numbers come from, for the foot of the page.
     synthetic : bool
-        Whether to say, in the title too, that the data are not real.
+        Whether to say, also in the title, that the data are not real.
 
     Raises
     ------

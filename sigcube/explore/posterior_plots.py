@@ -9,7 +9,7 @@ import xarray as xr
 from sigcube.analysis.prior_weights import quadrature
 from sigcube.explore import style
 
-__all__ = ["corner_figures", "marginal_figure", "pair_figure"]
+__all__ = ["corner_figures"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -19,16 +19,15 @@ _BANDS = ("#cfe2f1", "#7fb3d9")
 _FINE, _LOWEST = 8, -60.0
 
 
-def corner_figures(post: xr.Dataset, names: list[str] | None = None) -> tuple[list[Any], list[Any]]:
+def corner_figures(post: xr.Dataset) -> tuple[list[Any], list[Any]]:
     """Return a figure of each axis that varies, and one of each pair of axes that has a joint marginal."""
-    own = [name for name in map(str, post["axis"].values) if f"p_{name}" in post and post[f"p_{name}"].size > 1]
-    shown = [name for name in own if names is None or name in names]
+    shown = [name for name in map(str, post["axis"].values) if f"p_{name}" in post and post[f"p_{name}"].size > 1]
     pairs = [(one, other) for one in shown for other in shown if f"p_{one}_{other}" in post]
     numbers = [each for each in pairs if all(_is_number(post, name) for name in each)]
-    return [marginal_figure(post, name) for name in shown], [pair_figure(post, *pair) for pair in numbers]
+    return [_marginal_figure(post, name) for name in shown], [_pair_figure(post, *pair) for pair in numbers]
 
 
-def marginal_figure(post: xr.Dataset, name: str) -> Any:
+def _marginal_figure(post: xr.Dataset, name: str) -> Any:
     """Draw the marginal of an axis: its density with its median and 68 and 95 % intervals, or bars of labels."""
     from bokeh.models import ColumnDataSource, Span
 
@@ -45,17 +44,13 @@ def marginal_figure(post: xr.Dataset, name: str) -> Any:
     order = np.argsort(coord.values)
     x, y = coord.values[order], density.values[order]
     fine_x, fine_y = _refined(x, y)
-    log = _is_log(x)
     plot = style.figure(
         height=_HEIGHT,
         x_axis_label=style.fitted(name, style.unit_of(coord), style.FITS),
         y_axis_label="density",
-        x_axis_type="log" if log else "linear",
+        x_axis_type="log" if _is_log(x) else "linear",
     )
-    if log:
-        style.power_ticks(plot.xaxis, float(x[0]), float(x[-1]), most=5)
-    else:
-        plot.xaxis.ticker.desired_num_ticks = 4
+    _set_ticks(plot.xaxis, x)
     row = post.sel(axis=name)
     for level, colour in zip(reversed(post["level"].values.tolist()), _BANDS, strict=True):
         low, high = (float(row[end].sel(level=level)) for end in ("low", "high"))
@@ -73,7 +68,7 @@ def marginal_figure(post: xr.Dataset, name: str) -> Any:
     return plot
 
 
-def pair_figure(post: xr.Dataset, one: str, other: str) -> Any:
+def _pair_figure(post: xr.Dataset, one: str, other: str) -> Any:
     """Draw the regions of highest joint density of two axes that hold 68 and 95 %, and the best point."""
     from bokeh.models import ColumnDataSource
 
@@ -83,21 +78,17 @@ def pair_figure(post: xr.Dataset, one: str, other: str) -> Any:
     fine_x, fine_y, density = _refined_pair(x, y, joint.values[np.ix_(*orders)])
     levels = _levels_of(fine_x, fine_y, density, post["level"].values.tolist())
     labels = [style.fitted(name, style.unit_of(post[name]), style.FITS) for name in (one, other)]
-    types = ["log" if _is_log(values) else "linear" for values in (x, y)]
     plot = style.figure(
         height=_HEIGHT,
         x_axis_label=labels[0],
         y_axis_label=labels[1],
-        x_axis_type=types[0],
-        y_axis_type=types[1],
+        x_axis_type="log" if _is_log(x) else "linear",
+        y_axis_type="log" if _is_log(y) else "linear",
         x_range=(float(x[0]), float(x[-1])),
         y_range=(float(y[0]), float(y[-1])),
     )
-    for axis, values, kind in ((plot.xaxis, x, types[0]), (plot.yaxis, y, types[1])):
-        if kind == "log":
-            style.power_ticks(axis, float(values[0]), float(values[-1]), most=5)
-        else:
-            axis.ticker.desired_num_ticks = 4
+    _set_ticks(plot.xaxis, x)
+    _set_ticks(plot.yaxis, y)
     edges = [*levels, float(density.max()) * (1.0 + 1e-9)]
     if (np.diff(edges) > 0).all():
         plot.contour(fine_x, fine_y, density.T, levels=edges, fill_color=list(_BANDS), line_color=style.LINES[0])
@@ -105,6 +96,13 @@ def pair_figure(post: xr.Dataset, one: str, other: str) -> Any:
     dot = plot.scatter("x", "y", source=best, size=9, **style.MARKER)
     style.hover(plot, dot, [(one, "@x{%.4g}"), (other, "@y{%.4g}")])
     return plot
+
+
+def _set_ticks(axis: Any, values: FloatArray) -> None:
+    if _is_log(values):
+        style.power_ticks(axis, float(values[0]), float(values[-1]), most=5)
+    else:
+        axis.ticker.desired_num_ticks = 4
 
 
 def _levels_of(x: FloatArray, y: FloatArray, density: FloatArray, shares: list[float]) -> list[float]:

@@ -42,7 +42,7 @@ def result_page(
     """Write an HTML page about a result; it opens without a server or a network.
 
     Two or more numeric axes make a map, one makes lines, and labels alone a table. Axes of labels get switches, further
-    numeric axes sliders. Of a large grid the page holds a part, and says which.
+    numeric axes sliders. For a large grid, the page holds a part and says which.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ def result_page(
     path : path-like
         The file to write.
     x, y : str, optional
-        The horizontal and the vertical axis, numeric; those with most values by default.
+        The horizontal and the vertical axis, both numeric; by default those with the most values.
     value : str, optional
-        The summary that is shown first; a menu offers the others.
+        The summary to show first; a menu offers the others.
     mark : Mark, optional
         A point to show on a map, such as the true model of a mock survey.
     title, subtitle : str, optional
@@ -69,8 +69,8 @@ def result_page(
     Raises
     ------
     SpecError
-        For an axis or a summary that the result does not have, or that no figure can show; or a mark without a value on
-        both axes.
+        For an axis or a summary that the result does not have or no figure can show, or a mark without a value on both
+        axes.
     StoreError
         When the page cannot be written.
     """

@@ -17,14 +17,14 @@ __all__ = ["store_page"]
 def store_page(
     store: str | Path, out: str | Path, *, x: str | None = None, y: str | None = None, value: str | None = None
 ) -> Path:
-    """Write the page of a cube, a result or a fit; `result_page` says what ``x``, ``y`` and ``value`` are.
+    """Write the page of a cube, a result or a fit; see `result_page` for ``x``, ``y`` and ``value``.
 
     Raises
     ------
     SpecError
-        If there is nothing of these at the path; or if axes are given for what has none.
+        If the path holds none of these, or axes are given for something without axes.
     DataError, StoreError
-        If what is there is damaged, or the page cannot be written.
+        If the store is damaged, or the page cannot be written.
     """
     store, kind = Path(store), _kind(Path(store))
     if kind == "result":

@@ -16,6 +16,7 @@ from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.bind import plan_cube
 from sigcube.plan.own_code import find_own_code
+from sigcube.wording import listed
 
 __all__ = ["Fit"]
 
@@ -26,41 +27,41 @@ OnProgress = Callable[[str, int, int], None]
 class Fit:
     """The best parameters of models, for each system or for the sample as a whole.
 
-    The engine evaluates a coarse grid over the parameters; from each of its local minima `scipy.optimize` descends to a
-    true one within the bounds.
+    The engine evaluates a coarse grid over the parameters. From each local minimum of that grid, `scipy.optimize`
+    descends to a true one within the bounds.
 
     Parameters
     ----------
     cube : xarray.Dataset or path
         The data.
     kernel : str or Kernel
-        The model. `models` takes several instead.
+        The model. For several, give `models` instead.
     free : Mapping
         For each fitted parameter, its axis of the coarse grid, in any form that a sweep accepts. The ends of the axis
         are the bounds; a parameter whose axis is a `sigcube.geomspace` is searched in its logarithm.
     fixed : Mapping, optional
         Values of parameters and labels of choices that are held. All others have their defaults.
     models : Mapping, optional
-        Several models: a table of ``kernel``, ``free`` and ``fixed`` by a name for each.
+        Several models by name: for each a table of ``kernel``, ``free`` and ``fixed``.
     sample : str
         A named selection of the cube; ``"all"`` includes everything.
     where, error_floor
-        What to keep of the sample, and the least error of what is observed, as for `sigcube.Sweep`.
+        Which part of the sample to keep, and the smallest error of an observation, as for `sigcube.Sweep`.
     scope : {"system", "sample"}
-        Whether each system has parameters of its own, or all share them.
+        Whether each system has its own parameters, or all share them.
     objective : {"chi2", "rms"}
         What is minimised: χ² with the errors of the data, or the RMS residual. The RMS of a sample is the mean over its
         systems.
     metrics : sequence of str or Metric
-        Further metrics of the best model, such as ``"scatter_g"``: names in `sigcube.model.metrics.METRICS`, or records
-        of one's own.
+        Further metrics of the best model, such as ``"scatter_g"``: names in `sigcube.model.metrics.METRICS`, or your
+        own.
     title : str, optional
         Title of the result.
 
     Raises
     ------
     SpecError, DataError
-        For anything that makes no sense or is not in the cube, before anything runs.
+        For anything that cannot work or is not in the cube, before anything runs.
 
     Examples
     --------
@@ -122,10 +123,10 @@ class Fit:
     ) -> Self:
         """Read a fit from a TOML file, or the name of one that comes with sigcube.
 
-        Kernels and metrics of one's own are named ``module:NAME``; modules beside the file are found first.
+        Your own kernels and metrics are named ``module:NAME``; modules beside the file are found first.
 
-        The path of its cube is relative to the current directory. What is given besides the file replaces what it says;
-        what becomes fixed is so in the models that name it, or in all where none does.
+        The cube's path is relative to the current directory. Arguments override the file: a value in `fixed` is held in
+        the models that name it, or in all if none does.
         """
         file = read_fit_file(path).changed(fixed or {}, where=where, error_floor=error_floor)
         return cls(**find_own_code(file.arguments(), folder=Path(path).parent))
@@ -138,11 +139,10 @@ class Fit:
         k = model.space.size
         if short := [systems for systems in problem.groups if problem.n_points(systems) <= k]:
             names = [packed.systems[systems[0]] for systems in short] if self.scope == "system" else ["sample"]
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             raise SpecError(
                 f"too few points to fit {k} parameters of {model.name}",
                 where="sample",
-                found=f"{min(map(problem.n_points, short))} in {', '.join(names[:5])}{more}",
+                found=f"{min(map(problem.n_points, short))} in {listed(names)}",
                 expected=f"at least {k + 1}",
                 hint="fit fewer parameters, choose another sample, or fit it as a whole: scope = 'sample'",
             )
@@ -160,7 +160,7 @@ class Fit:
         overwrite : bool
             Whether to replace the result of a fit that is already there.
         on_progress : callable, optional
-            Called after each system with the model's name, the number of systems done, and that of all.
+            Called after each system with the model's name, the number of systems done, and their total.
 
         Returns
         -------

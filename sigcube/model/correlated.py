@@ -1,20 +1,20 @@
 """Errors that are correlated along the points of a system: the sums behind ln L, exactly and in one pass.
 
-The covariance of the errors of a system is C_ij = σ_i² δ_ij + a² exp(−|x_i − x_j|/ℓ): white noise, and an
-Ornstein-Uhlenbeck process of amplitude a and length ℓ along x. Such a process has no memory beyond its last value, so a
-Kalman filter passes once along the points and gives what a Cholesky factor of C would: with innovations ν of variances
-F, u' C⁻¹ v = Σ ν_u ν_v/F and ln det C = Σ ln F (Kelly+ 2009, ApJ 698, 895, eqs. 6 to 12; Foreman-Mackey+ 2017, AJ 154,
-220, for sums of such processes).
+The covariance of a system's errors is C_ij = σ_i² δ_ij + a² exp(−|x_i − x_j|/ℓ): white noise, and an Ornstein-Uhlenbeck
+process of amplitude a and length ℓ along x. Such a process has no memory beyond its last value, so that a Kalman filter
+passes once along the points and gives what a Cholesky factor of C would: with innovations ν of variances F, u' C⁻¹ v =
+Σ ν_u ν_v/F and ln det C = Σ ln F (Kelly+ 2009, ApJ 698, 895, eqs. 6 to 12; Foreman-Mackey+ 2017, AJ 154, 220, for sums
+of such processes).
 
-At a point, φ = exp(−Δx/ℓ) is the correlation with the point before, 0 at the first, and
+At each point, φ = exp(−Δx/ℓ) is the correlation with the point before, 0 at the first, and
 
 - P = φ² q + a² (1 − φ²) is the variance of the process, given the points before,
 - F = P + σ² that of what is measured, K = P/F the gain,
 - q = P σ²/F the variance of the process, given this point too, which the next point takes.
 
-None of them depends on the model, unless σ does. The filter is linear: each series v goes along by itself, with the
-innovation ν = v − φ m, and m' = φ m + K ν for the next point. That of what is observed does not depend on the model
-either, so that one series alone, the prediction, is filtered for each combination of the model's parameters.
+None of these depends on the model, unless σ does. The filter is linear: each series v is filtered by itself, with the
+innovation ν = v − φ m, and m' = φ m + K ν for the next point. The observed series does not depend on the model either,
+so that only the prediction is filtered for each combination of the model's parameters.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def point_number(previous_point_number: float) -> float:
 def step_in_lengths(
     point_number: float, correlation_position: float, previous_correlation_position: float, correlation_length: float
 ) -> float:
-    """Δx/ℓ, how far a point is from the one before; endless at the first."""
+    """Δx/ℓ, how far a point is from the one before; infinite at the first."""
     step = (correlation_position - previous_correlation_position) / correlation_length
     return np.inf if point_number == 1.0 else step
 
@@ -59,7 +59,7 @@ def step_correlation(step_in_lengths: float) -> float:
 
 
 def step_variance(step_in_lengths: float, correlation_amplitude: float) -> float:
-    """a² (1 − φ²), what the process gains in variance on the way from the point before."""
+    """a² (1 − φ²), the variance that the process gains since the point before."""
     return correlation_amplitude * correlation_amplitude * -expm1(-2.0 * step_in_lengths)
 
 
@@ -89,31 +89,31 @@ def gain(process_variance: float, innovation_variance: float) -> float:
 
 
 def predicted_innovation(predicted: float, step_correlation: float, previous_predicted_filtered: float) -> float:
-    """ν of the prediction: what it has beyond what follows from the points before."""
+    """ν of the prediction: its part that does not follow from the points before."""
     return predicted - step_correlation * previous_predicted_filtered
 
 
 def predicted_filtered(
     predicted_innovation: float, gain: float, step_correlation: float, previous_predicted_filtered: float
 ) -> float:
-    """Mean of the process of the prediction given this point too, m' = φ m + K ν."""
+    """Mean of the prediction's process given this point too, m' = φ m + K ν."""
     return step_correlation * previous_predicted_filtered + gain * predicted_innovation
 
 
 def observed_innovation(observed: float, step_correlation: float, previous_observed_filtered: float) -> float:
-    """ν of what is observed."""
+    """ν of the observation."""
     return observed - step_correlation * previous_observed_filtered
 
 
 def observed_filtered(
     observed_innovation: float, gain: float, step_correlation: float, previous_observed_filtered: float
 ) -> float:
-    """Mean of the process of what is observed given this point too, m' = φ m + K ν."""
+    """Mean of the observation's process given this point too, m' = φ m + K ν."""
     return step_correlation * previous_observed_filtered + gain * observed_innovation
 
 
 def residual_innovation(predicted_innovation: float, observed_innovation: float) -> float:
-    """ν_Δ, that of prediction − observation."""
+    """ν_Δ of prediction − observation."""
     return predicted_innovation - observed_innovation
 
 

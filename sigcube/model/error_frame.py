@@ -1,6 +1,6 @@
-"""Parameters of the errors of the data, and the terms by which they enter a model, where they are asked for.
+"""Parameters of errors of the data, and the terms by which they enter a model.
 
-Without them a frame stays what it is: the same terms, in the same order, with the same bits.
+Without such parameters, a frame keeps the same terms, in the same order, with the same bits.
 """
 
 import math
@@ -27,15 +27,15 @@ __all__ = [
     "possible_parameters",
 ]
 
-#: What the variables of a cube are called as they are quoted, where a shifted distance changes them.
+#: Suffix of the quoted values of variables that a shifted distance changes.
 QUOTED = "_quoted"
 
-# By unit, and by name for velocities: those of baryons follow from their masses, the observed ones from spectra.
+# By unit, except for velocities, which go by name: those of baryons follow from masses, observed ones from spectra.
 _POWERS_OF_UNITS = {"kpc": 1.0, "Mpc": 1.0, "solMass": 2.0, "solLum": 2.0}
-#: Velocities that baryons alone would give, ∝ the root of their masses.
+#: Velocities that baryons alone would give, ∝ the square root of their mass.
 BARYONIC_VELOCITIES = ("v_gas", "v_disk", "v_bul", "v_gas_max", "v_disk_max", "v_bul_max")
 
-#: Variables of galaxies by the power of the distance to which they are proportional; errors stay as they are quoted.
+#: Powers of the distance to which variables of galaxies are proportional; errors stay as quoted.
 DISTANCE_POWERS: Mapping[str, float] = MappingProxyType(
     {
         each.name: 0.5
@@ -59,20 +59,20 @@ _PARAMETERS = (
     ),
     Parameter("correlation_length", "ℓ", 1.0, "kpc", (1e-6, 1e6), "fitted", _KELLY, "length of correlated errors"),
     Parameter("g_bar_error", "σ_x", 0.0, "dex", (0.0, 10.0), "fitted", _BARTLETT, "error of log₁₀ g_bar"),
-    # Of the sample, which is not known here: without a value a sweep is refused.
+    # These depend on the sample, which is unknown here: a sweep without their values is refused.
     Parameter(
         "g_bar_mean", "μ", math.nan, "dex(m/s2)", (-30.0, 10.0), "fitted", _BARTLETT, "mean of the true log₁₀ g_bar"
     ),
     Parameter("g_bar_width", "w", math.nan, "dex", (1e-6, 100.0), "fitted", _BARTLETT, "width of the true log₁₀ g_bar"),
 )
 
-#: Those of errors that are correlated along the points.
+#: The parameters of errors that are correlated along the points.
 CORRELATION = ("correlation_amplitude", "correlation_length")
 
-#: Those of errors of g_bar.
+#: The parameters of errors of g_bar.
 G_BAR = ("g_bar_error", "g_bar_mean", "g_bar_width")
 
-#: Every parameter that an error model may bring along, by name.
+#: Every parameter that an error model may add, by name.
 ERROR_PARAMETERS: Mapping[str, Parameter] = MappingProxyType({each.name: each for each in _PARAMETERS})
 
 
@@ -112,19 +112,19 @@ def inclination_factor(inclination: float, e_inclination: float, inclination_shi
 
 
 def inclined(predicted_face_on: float, inclination_factor: float) -> float:
-    """V_mod sin i'/sin i, which is compared with V_obs as it was deprojected at the quoted inclination."""
+    """V_mod sin i'/sin i, to compare with V_obs as deprojected at the quoted inclination."""
     return predicted_face_on * inclination_factor
 
 
 def possible_parameters(frame: Frame, *, loglike: bool, correlated: bool, of_g_bar: bool) -> frozenset[str]:
-    """Return the names of the parameters of errors that models have on a kind of cube if they are asked for."""
+    """Return the names of all error parameters that models may have on a kind of cube."""
     shifts = ("distance_shift", "inclination_shift") if frame.kind == "galaxy" else ()
     of_loglike = ("intrinsic_scatter", *(CORRELATION if correlated else ()), *(G_BAR if of_g_bar else ()))
     return frozenset((*shifts, *(of_loglike if loglike else ())))
 
 
 def extend_frame(frame: Frame, parameters: Mapping[str, Parameter]) -> Frame:
-    """Return a frame with parameters of errors, and with the terms of those that change what is predicted."""
+    """Return a frame with error parameters, and the terms by which they change the prediction."""
     if not parameters:
         return frame
     terms = {**frame.terms, **_terms(frame, parameters)}

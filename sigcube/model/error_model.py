@@ -25,35 +25,36 @@ _VELOCITIES = ("galaxy", "star")
 
 @dataclass(frozen=True, kw_only=True)
 class Errors:
-    """Errors of the data beyond those that are quoted for each point; the metric ``loglike`` takes them into account.
+    """Errors of the data beyond those quoted for each point, as the metric ``loglike`` takes them into account.
 
     Parameters
     ----------
     distance : bool
-        Whether the error of each galaxy's distance is marginalised.
+        Whether to marginalise over the error of each galaxy's distance.
     inclination : bool
-        Whether that of its inclination is.
+        Whether to marginalise over that of its inclination.
     quadrature : int, optional
-        Number of nodes over a Gaussian with which they are integrated over as they are quoted, at some thousand times
-        the cost: 48 are converged to 1e-9 for models near the data. Without it the scale by which both move a model is
-        taken as Gaussian, with its exact mean and variance.
+        Number of nodes with which both are integrated numerically, with the errors exactly as quoted, at a thousand
+        times the cost; 48 converge to 1e-9 for models near the data. By default the factor by which both scale a model
+        is taken as Gaussian, with its exact mean and variance.
     scatter : float, optional
-        An intrinsic scatter beside the errors of the points. As an axis, or fixed, it is called ``intrinsic_scatter``.
+        Intrinsic scatter in addition to the errors of the points. As an axis or fixed, its name is
+        ``intrinsic_scatter``.
     scatter_unit : {"dex", "km/s"}
         Its unit: dex of the acceleration, or km/s of the velocity.
     correlation : {"radius", "scale_length"}, optional
-        Along what errors are correlated besides those of the points, with the covariance a² exp(−Δx/ℓ): x is the
-        radius in kpc, or in scale lengths of the disc, R/R_d. The amplitude a [km/s] and the length ℓ [kpc or R_d] are
-        the parameters ``correlation_amplitude`` and ``correlation_length``: axes, or fixed.
+        The coordinate x along which further errors are correlated, with the covariance a² exp(−Δx/ℓ): the radius in
+        kpc, or in scale lengths of the disc, R/R_d. The amplitude a [km/s] and the length ℓ [kpc or R_d] are the
+        parameters ``correlation_amplitude`` and ``correlation_length``: axes, or fixed.
     g_bar : float, optional
-        An error of each point's g_bar, in dex. ln L is then a regression of log g_obs on log g_bar with errors of both.
+        Error of each point's g_bar, in dex. ln L is then a regression of log g_obs on log g_bar with errors in both.
         The true log₁₀ g_bar of all points are drawn from a Gaussian with the parameters ``g_bar_mean`` [of m/s²] and
-        ``g_bar_width`` [dex]: axes, or fixed. The error itself, as an axis or fixed, is called ``g_bar_error``.
+        ``g_bar_width`` [dex]: axes, or fixed. As an axis or fixed, the error itself is called ``g_bar_error``.
 
     Raises
     ------
     SpecError
-        For a value of the wrong type, or that cannot be.
+        For a value of the wrong type or out of range.
 
     Examples
     --------
@@ -108,12 +109,12 @@ class Errors:
 
     @classmethod
     def of(cls, given: Any) -> Self | None:
-        """Return errors from a table of their fields, as a file and a record have them; None for what says nothing.
+        """Make errors from a table of their fields, as files and records have it; None if the table sets nothing.
 
         Raises
         ------
         SpecError
-            For what is no table, and an unknown field, with the nearest one.
+            For anything but a table, and for an unknown field, with the nearest one.
         """
         if isinstance(given, cls):
             made = given
@@ -129,7 +130,7 @@ class Errors:
         return made if made.record() else None
 
     def record(self) -> dict[str, Any]:
-        """Return the fields that are not at their default, as JSON-able values."""
+        """Return the fields that differ from their default, as JSON-able values."""
         return {
             each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
         }
@@ -141,11 +142,11 @@ class Errors:
 
     @property
     def system_variables(self) -> tuple[str, ...]:
-        """The variables of a cube's systems that are needed for it."""
+        """The variables of a cube's systems that this needs."""
         return tuple(name for each in self.marginalised for name in (each, f"e_{each}"))
 
     def parameters(self, asked: Collection[str]) -> dict[str, Parameter]:
-        """Return the parameters that these errors give to models, by name, given what is an axis or held fixed."""
+        """Return the parameters that these errors add to models, by name; `asked` names the axes and what is fixed."""
         found = {name: each for name, each in ERROR_PARAMETERS.items() if name in asked}
         if self.scatter is not None or "intrinsic_scatter" in found:
             scatter = replace(
@@ -161,12 +162,12 @@ class Errors:
         return found
 
     def check(self, frame: Frame, metrics: tuple[Metric, ...], asked: Collection[str]) -> None:
-        """Refuse errors that nothing would use, that mean nothing for a kind of cube, or that are counted twice.
+        """Refuse errors that nothing would use, that have no meaning for a kind of cube, or that would count twice.
 
         Raises
         ------
         SpecError
-            With what would be used, or what to leave out.
+            With what to add, or what to leave out.
         """
         loglike = METRICS["loglike"] in metrics
         if self.record() and not loglike:
@@ -223,7 +224,7 @@ class Errors:
         if frame.kind != "galaxy":
             what = f"ln L of a {frame.kind} cube knows no errors of g_bar"
             raise SpecError(what, where="errors.g_bar", expected="a galaxy cube")
-        # What would need a derivation of its own.
+        # Each of these would need a derivation of its own.
         others = {
             "correlation": self.correlation is not None,
             "quadrature": self.quadrature is not None,

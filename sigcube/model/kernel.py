@@ -14,7 +14,7 @@ class Kernel(KernelRecord):
     Parameters
     ----------
     name, title, source : str
-        The registry key, the name in print, and paper and section.
+        The registry key, the name in print, and the paper and section.
     terms : Mapping
         The formulas, by the name under which others refer to them. One of them is ``boost``.
     parameters : tuple of Parameter, optional
@@ -22,7 +22,7 @@ class Kernel(KernelRecord):
     choices : tuple of Choice, optional
         The label axes.
     smallest_boost : float, optional
-        A bound that Σ keeps everywhere within the parameters' bounds; 1 unless given.
+        The smallest Σ anywhere within the parameters' bounds; 1 by default.
     """
 
     def __repr__(self) -> str:
@@ -37,7 +37,7 @@ class Kernel(KernelRecord):
         cube : xarray.Dataset
             A cube with the variables that the kernel needs.
         **settings
-            Parameters as numbers or DataArrays, which broadcast against the cube, and choices as labels. What is not
+            Parameters as numbers or as DataArrays, which broadcast against the cube, and choices as labels. What is not
             given has its default.
 
         Returns

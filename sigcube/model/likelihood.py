@@ -1,7 +1,7 @@
 """Gaussian ln L of a system: the sums over its points, and the formulas that finish them (docs/likelihoods.md).
 
-With the residual Δ = V_mod − V_obs and the variance σ² of each point, every formula here is made of three sums:
-Σ [Δ²/σ² + ln 2πσ²], Σ V_mod Δ/σ² and Σ V_mod²/σ². An error model that changes σ² replaces the term ``error_sq`` alone.
+With the residual Δ = V_mod − V_obs and the variance σ² of each point, every formula here is made of three sums: Σ
+[Δ²/σ² + ln 2πσ²], Σ V_mod Δ/σ² and Σ V_mod²/σ². An error model that changes σ² replaces only the term ``error_sq``.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,12 +35,12 @@ _HALF_LN_10 = 1.151292546497023
 _DEGREE = 0.017453292519943295
 
 DEVIANCE = ("deviance",)
-#: What ln L needs where the model may be scaled as a whole.
+#: The sums that ln L needs where the model may be scaled as a whole.
 SCALE_SUMS = ("deviance", "weighted_residual", "weighted_prediction_sq")
 
 
 def error_sq(error: float, error_floor: float) -> float:
-    """σ², with σ of at least the floor that the kind of data has."""
+    """σ², where σ is at least the error floor."""
     sigma = max(error, error_floor)
     return sigma * sigma
 
@@ -76,19 +76,19 @@ def weighted_prediction_sq(predicted: float, inverse_error_sq: float) -> float:
 
 
 def error_sq_with_scatter(error: float, error_floor: float, intrinsic_scatter: float) -> float:
-    """σ² + σ_int², of an intrinsic scatter in the unit of what is observed."""
+    """σ² + σ_int², for an intrinsic scatter in the unit of the observation."""
     sigma = max(error, error_floor)
     return sigma * sigma + intrinsic_scatter * intrinsic_scatter
 
 
 def error_sq_with_scatter_of_v(error: float, error_floor: float, predicted: float, intrinsic_scatter: float) -> float:
-    """σ² + (V_mod σ_int ln 10/2)², of a scatter in dex of the acceleration: g ∝ V² (Desmond 2023)."""
+    """σ² + (V_mod σ_int ln 10/2)², for a scatter in dex of the acceleration: g ∝ V² (Desmond 2023)."""
     sigma, scatter = max(error, error_floor), predicted * (_HALF_LN_10 * intrinsic_scatter)
     return sigma * sigma + scatter * scatter
 
 
 def error_sq_with_scatter_of_g(error: float, error_floor: float, predicted: float, intrinsic_scatter: float) -> float:
-    """σ² + (g_mod σ_int ln 10)², of a scatter in dex where accelerations or masses are observed."""
+    """σ² + (g_mod σ_int ln 10)², for a scatter in dex where accelerations or masses are observed."""
     sigma, scatter = max(error, error_floor), predicted * (2.0 * _HALF_LN_10 * intrinsic_scatter)
     return sigma * sigma + scatter * scatter
 
@@ -103,7 +103,7 @@ _TERMS = (
     weighted_prediction_sq,
 )
 
-#: The terms behind the sums, under errors as they are quoted.
+#: The terms behind the sums, under errors as quoted.
 TERMS: Mapping[str, Term] = MappingProxyType({term.__name__: term for term in _TERMS})
 
 
@@ -115,21 +115,21 @@ def from_deviance(n: float, deviance: float) -> float:
 def over_scale(
     n: float, deviance: float, cross: float, square: float, shift: float, variance: float, skew: float
 ) -> float:
-    """Return ln L with the model times s, integrated over s, of which the first three moments are known.
+    """Return ln L of the model times s, integrated over s with its first three moments known.
 
     −2 ln L = D(s̄) − τ² C²/q + ln q − P [1 − 1/(1 + λ/3)] + λ, with q = 1 + τ² S, P = C²/(S q) and λ = −κ C τ² S/q².
 
-    s̄ = 1 + shift is the mean of s, τ² its variance and κ, the skew, its third central moment over τ². S is Σ V_mod²/σ²,
-    D(s) is Σ [Δ²/σ² + ln 2πσ²] with the model times s, and C is half its slope at s̄. It is exact for a Gaussian s, of
-    which κ is 0. Of κ it has the first order (after Gram & Charlier), written so that it falls on both sides, with
-    1 + λ/3 held at ½.
+    s̄ = 1 + shift is the mean of s, τ² its variance, and κ, the skew, its third central moment over τ². S is Σ
+    V_mod²/σ², D(s) is Σ [Δ²/σ² + ln 2πσ²] of the model times s, and C is half the slope of D at s̄. The formula is
+    exact for a Gaussian s, where κ is 0. It is of first order in κ (after Gram & Charlier), written so that it falls
+    off on both sides, with 1 + λ/3 held at ½ or more.
     """
     slope = cross + shift * square
     at_mean = deviance + shift * (2.0 * cross + shift * square)
     stretched = variance * square
     q = 1.0 + stretched
     lean = -skew * slope * stretched / (q * q)
-    # Where the model says nothing the slope is 0 as well.
+    # Where the model predicts nothing, the slope is 0 as well.
     missed = slope * slope / (max(square, 1e-300) * q)
     gained = missed * (1.0 - 1.0 / max(1.0 + lean / 3.0, 0.5))
     return -0.5 * (at_mean - variance * slope * slope / q + log1p(stretched) - gained + lean)
@@ -137,7 +137,7 @@ def over_scale(
 
 @cache
 def scale_prior(*, distance: bool, inclination: bool) -> Callable[..., tuple[FloatArray, ...]]:
-    """Return the function that makes what `over_scale` takes of the systems from their variables."""
+    """Return the function that prepares the inputs of `over_scale` from the variables of the systems."""
 
     def prepare(*variables: FloatArray) -> tuple[FloatArray, ...]:
         mean, square, cube = np.ones_like(variables[0]), np.zeros_like(variables[0]), np.zeros_like(variables[0])
@@ -154,7 +154,7 @@ _Moments = tuple[FloatArray, FloatArray, FloatArray]
 
 
 def _product_moments(a: _Moments, b: _Moments) -> _Moments:
-    """Return mean, second and third central moment of a product, from those of its independent factors."""
+    """Return mean, second and third central moment of a product of independent factors, from theirs."""
     (a_1, a_2, a_3), (b_1, b_2, b_3) = a, b
     square = a_2 * b_2 + a_2 * b_1 * b_1 + b_2 * a_1 * a_1
     cube = a_3 * (b_1 * b_1 * b_1 + 3.0 * b_1 * b_2 + b_3) + b_3 * (a_1 * a_1 * a_1 + 3.0 * a_1 * a_2)
@@ -162,17 +162,17 @@ def _product_moments(a: _Moments, b: _Moments) -> _Moments:
 
 
 def _root_moments(epsilon: FloatArray) -> _Moments:
-    """Return the moments of √(1 + ε x) for x ~ N(0, 1) where the root is real: a distance is positive.
+    """Return the moments of √(1 + ε x) for x ~ N(0, 1), where the root is real: a distance is positive.
 
-    By the trapezoidal rule, whose last cell counts as far as it is within. As a sum in a fixed order it has the same
-    bits on every machine.
+    The trapezoidal rule counts its last cell as far as it is inside. A sum in a fixed order has the same bits on every
+    machine.
     """
     step = 0.0625
     total, *sums = (np.zeros_like(epsilon) for _ in range(4))
     for x in np.arange(-8.5, 8.5 + step, step).tolist():
         moved = 1.0 + epsilon * x
         weight = exp(-0.5 * x * x) * np.clip(0.5 + moved / np.maximum(epsilon * step, 1e-9), 0.0, 1.0)
-        # Of √(1 + u) − 1, as it keeps its digits for a small u.
+        # √(1 + u) − 1, in a form that keeps its digits for a small u.
         away = (moved - 1.0) / (1.0 + np.sqrt(np.maximum(moved, 0.0)))
         total = total + weight
         sums = [
@@ -185,8 +185,8 @@ def _root_moments(epsilon: FloatArray) -> _Moments:
 def _sine_moments(inclination: FloatArray, e_inclination: FloatArray) -> _Moments:
     """Return the moments of sin i'/sin i for i' ~ N(i, σ_i²), in degrees.
 
-    With q = exp(−σ²) and p = 1 − q, those of sin i' are √q sin i, ½ p (1 + q cos 2i) and
-    −¼ √q p² sin i [p (3 + q) sin² i + 3 (1 + q)² cos² i].
+    With q = exp(−σ²) and p = 1 − q, the moments of sin i' are √q sin i, ½ p (1 + q cos 2i) and −¼ √q p² sin i [p (3 +
+    q) sin² i + 3 (1 + q)² cos² i].
     """
     mean, square, cube = (np.empty_like(inclination) for _ in range(3))
     for at, (i, e_i) in enumerate(zip(inclination.tolist(), e_inclination.tolist(), strict=True)):

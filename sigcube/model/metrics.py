@@ -36,36 +36,36 @@ class Metric:
     Attributes
     ----------
     name, long_name : str
-        The key, and the words for an axis title.
+        The key, and the title of an axis.
     sums : tuple of str
-        The terms that are added up over points: of `METRIC_TERMS`, or of `terms`.
+        The terms to sum over points: of `METRIC_TERMS`, or of `terms`.
     finish : callable
-        ``finish(n, *sums, *system_variables)``, with n the number of points, less that of fitted parameters if
+        ``finish(n, *sums, *system_variables)``, where n is the number of points, less that of fitted parameters if
         ``reduced``.
     scope : {"system", "pooled"}
         One value per system, or one over all points of the sample.
     unit : str or None
-        None stands for the unit of the observable.
+        None means the unit of the observable.
     reduced : bool
         Whether the number of fitted parameters is subtracted from n.
     best : {"smallest", "largest", "zero", "one"}
-        The value of a perfect model: the smallest or the largest possible, or zero or one for a metric with a sign.
+        The value of a perfect model: the smallest or largest possible, or zero or one for a metric with a sign.
     logarithm : bool
-        Whether it is the logarithm of something, so that differences of it count and its zero says nothing: ln L.
+        Whether it is a logarithm, such as ln L: its differences count, and its zero means nothing.
     system_variables : tuple of str
         Variables of the cube with one value per system that `finish` takes. Not for pooled metrics.
     terms : Mapping
         Terms of this metric alone, by name; like those of a kernel, their argument names are their inputs.
     summaries : tuple of {"sum", "mean", "median"}
-        What a result says of the values of all systems, as ``<name>_<statistic>``. Not for pooled metrics.
+        The summaries of a result over all systems, as ``<name>_<statistic>``. Not for pooled metrics.
     prepare : callable or None
-        From the arrays of the system variables, those that `finish` takes in their place, as a tuple: each of shape
-        ``(n_systems,)``, or of ``(n_systems, m)`` for rows of m numbers. It is called once, before the loops.
+        Turns the arrays of the system variables into those that `finish` takes instead, as a tuple: each of shape
+        ``(n_systems,)``, or ``(n_systems, m)`` for rows of m numbers. It is called once, before the loops.
 
     Raises
     ------
     SpecError
-        For a name that other variables of a result have, or a pooled metric with system variables.
+        For a name that another variable of a result has, or a pooled metric with system variables.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Metric:
 
     @property
     def summary_names(self) -> tuple[str, ...]:
-        """The variables of a result that tell of all systems or of all points."""
+        """The variables of a result about all systems or all points."""
         return (self.name,) if self.scope == "pooled" else tuple(f"{self.name}_{each}" for each in self.summaries)
 
     def system_inputs(self, per_system: Mapping[str, FloatArray]) -> tuple[FloatArray, ...]:

@@ -1,20 +1,20 @@
 """Errors of g_bar in ln L: marginalised normal regression of log g_obs on log g_bar (docs/likelihoods.md).
 
-x = log₁₀ g_bar as it is measured has the error σ_x, y = log₁₀ g_obs has the error σ_y = 2 σ_V/(V_obs ln 10) and the
-intrinsic scatter σ_int. The true x of each point is drawn from N(μ, w²), and the relation is made linear at the
-measured x, with the slope A = d log g_mod/d log g_bar. Integrated over the true x, (x, y) is Gaussian with the mean
-(μ, y_mod + A (μ − x)) and the covariance [[w² + σ_x², A w²], [A w², A² w² + σ_y² + σ_int²]] (Bartlett & Desmond 2023,
+The measured x = log₁₀ g_bar has the error σ_x; y = log₁₀ g_obs has the error σ_y = 2 σ_V/(V_obs ln 10) and the
+intrinsic scatter σ_int. The true x of each point is drawn from N(μ, w²), and the relation is linearised at the measured
+x, with the slope A = d log g_mod/d log g_bar. Integrated over the true x, (x, y) is Gaussian with the mean (μ, y_mod +
+A (μ − x)) and the covariance [[w² + σ_x², A w²], [A w², A² w² + σ_y² + σ_int²]] (Bartlett & Desmond 2023,
 arXiv:2309.00948). Given x, y is Gaussian too. With k = σ_x²/(w² + σ_x²),
 
 - its mean is y_mod − A k (x − μ): the true x is expected nearer to μ than the measured one, by k of the way,
 - its variance is σ_y² + σ_int² + A² k w².
 
-ln L is that of V_obs given g_bar. V_obs ∝ √g_obs, so all is stretched by dV/dy = V_obs ln 10/2: the terms here take the
-place of Δ and σ² of `sigcube.model.likelihood`, in km/s, and the norm of the density is still ln 2πσ².
+ln L is that of V_obs given g_bar. As V_obs ∝ √g_obs, everything is stretched by dV/dy = V_obs ln 10/2: the terms here
+replace Δ and σ² of `sigcube.model.likelihood`, in km/s, and the norm of the density is still ln 2πσ².
 
-Errors of distance and inclination move a model by a factor s on V_mod, and by V_obs ln s in these residuals. g_bar and
-A do not depend on it. So V_obs takes the place of V_mod in `sigcube.model.likelihood.over_scale`, and 1 + ln s that of
-s: it is ln s whose moments count here.
+Errors of distance and inclination scale V_mod by a factor s, which adds V_obs ln s to these residuals. g_bar and A do
+not depend on s. So V_obs takes the place of V_mod in `sigcube.model.likelihood.over_scale`, and 1 + ln s that of s: the
+moments are those of ln s.
 """
 
 import math
@@ -37,14 +37,14 @@ _HALF_LN_10 = 1.151292546497023
 _DEGREE = 0.017453292519943295
 _E = 2.718281828459045
 
-# By so much of themselves all baryonic masses are raised and lowered. The error of a central difference in the
-# logarithm is then 1.6e-10 of the third derivative, and that of rounding some 1e-11.
+# All baryonic masses are raised and lowered by this fraction. The error of a central difference in the logarithm is
+# then 1.6e-10 of the third derivative, and that of rounding some 1e-11.
 _NUDGE = 2.0**-15
 _ARTANH_NUDGE = _NUDGE * (1.0 + _NUDGE * _NUDGE / 3.0)
 
 _MASSES = ("solMass", "solLum", "solLum/pc2")
 
-#: Variables of galaxies by the power of the mass of the baryons to which they are proportional.
+#: Powers of the baryonic mass to which variables of galaxies are proportional.
 _POWERS = {
     each.name: 0.5 if each.name in BARYONIC_VELOCITIES else 1.0
     for each in KINDS["galaxy"].variables
@@ -64,22 +64,22 @@ def _nudged(prefix: str, name: str) -> Term:
 
 
 def g_bar_response(raised_boost: float, lowered_boost: float) -> float:
-    """Return A = d log g_mod/d log g_bar = 1 + d ln Σ/d ln g_bar, all baryons of a galaxy nudged alike.
+    """Return A = d log g_mod/d log g_bar = 1 + d ln Σ/d ln g_bar, with all baryons of a galaxy nudged alike.
 
-    A central difference: ln Σ₊/Σ₋ = 2 artanh u, and u = (Σ₊ − Σ₋)/(Σ₊ + Σ₋) is so small that u + u³/3 is all of it.
+    A central difference: ln Σ₊/Σ₋ = 2 artanh u with u = (Σ₊ − Σ₋)/(Σ₊ + Σ₋), which is so small that u + u³/3 is enough.
     """
     u = (raised_boost - lowered_boost) / (raised_boost + lowered_boost)
     return 1.0 + u * (1.0 + u * u / 3.0) / _ARTANH_NUDGE
 
 
 def g_bar_shrinkage(g_bar_error: float, g_bar_width: float) -> float:
-    """Return k = σ_x²/(w² + σ_x²), the part of a measured x − μ that is expected to be error."""
+    """Return k = σ_x²/(w² + σ_x²), the expected fraction of error in a measured x − μ."""
     variance = g_bar_error * g_bar_error
     return variance / (g_bar_width * g_bar_width + variance)
 
 
 def g_bar_excess(g_bar: float, g_bar_mean: float, g_bar_shrinkage: float) -> float:
-    """Return k (x − μ), by how much the measured x is expected to be above the true one, dex."""
+    """Return k (x − μ), the expected excess of the measured x over the true one, dex."""
     return g_bar_shrinkage * (log10(g_bar) - g_bar_mean)
 
 
@@ -140,8 +140,8 @@ _TERMS = (
     weighted_prediction_sq,
 )
 
-#: The terms behind the sums of ln L with errors of g_bar: those of `sigcube.model.likelihood` under their names, and
-#: what is behind them. Where there is a scatter, `error_sq_with_scatter` takes the place of ``error_sq``.
+#: The terms behind the sums of ln L with errors of g_bar, under the names of those of `sigcube.model.likelihood`, and
+#: their inputs. With a scatter, `error_sq_with_scatter` replaces ``error_sq``.
 REGRESSION_TERMS: Mapping[str, Term] = MappingProxyType(
     {term.__name__: term for term in _TERMS}
     | {f"{prefix}{name}": _nudged(prefix, name) for prefix in NUDGED for name in _POWERS}
@@ -150,7 +150,7 @@ REGRESSION_TERMS: Mapping[str, Term] = MappingProxyType(
 
 @cache
 def log_scale_prior(*, distance: bool, inclination: bool) -> Callable[..., tuple[FloatArray, ...]]:
-    """Return the function that makes what `over_scale` takes of the systems from their variables.
+    """Return the function that prepares the inputs of `over_scale` from the variables of the systems.
 
     These are the moments of ln s = ½ ln(D'/D) + ln(sin i'/sin i), with Gaussian D' > 0 and i'.
     """
@@ -166,7 +166,7 @@ def log_scale_prior(*, distance: bool, inclination: bool) -> Callable[..., tuple
     return prepare
 
 
-# Nodes of the trapezoidal rule over a Gaussian: so far out, and so many a standard deviation.
+# The trapezoidal rule over a Gaussian: its reach in standard deviations, and its nodes per standard deviation.
 _REACH, _NODES = 8.5, 32
 
 
@@ -183,7 +183,7 @@ def _fill_moments(
     powers_d, powers_i = np.empty(4), np.empty(4)
     for s in range(epsilon.size):
         powers_d[:], powers_i[:] = 0.0, 0.0
-        # The mean of ln|x| over a cell round 0 is that of its half width, less 1: a logarithm without an end has that.
+        # The mean of ln|x| over a cell around 0 is ln of its half width, less 1, although ln diverges there.
         face_on = 0.5 * e_inclination[s] * _DEGREE / _NODES / _E
         for k in range(2 * int(_REACH * _NODES)):
             x = (k + 0.5) / _NODES - _REACH

@@ -1,10 +1,10 @@
-"""ln L integrated over the quoted errors of distance and inclination as they are, not to first order in them.
+"""ln L integrated over the quoted errors of distance and inclination exactly, not to first order in them.
 
-D and i are Gaussian round their quoted values, with D > 0, and an i beyond 90° (or below 0°) is a galaxy seen from the
-other side. With x and y in units of the quoted errors the model scales by s = √(1 + x σ_D/D) · |sin(i + y σ_i)|/sin i,
+D and i are Gaussian around their quoted values, with D > 0, and an i beyond 90° (or below 0°) is a galaxy seen from the
+other side. With x and y in units of the quoted errors, the model scales by s = √(1 + x σ_D/D) · |sin(i + y σ_i)|/sin i,
 and −2 ln L is a parabola in s, whose three sums do not depend on x and y. The integral over both is the trapezoidal
-rule, which converges exponentially for a smooth peak (Trefethen & Weideman 2014, SIAM Rev. 56, 385): its nodes are set
-for each system and each point of the grid, as the data may be much narrower than the errors.
+rule, which converges exponentially for a smooth peak (Trefethen & Weideman 2014, SIAM Rev. 56, 385). Its nodes are set
+for each system and each grid point, as the data may constrain s far better than the errors do.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ __all__ = ["over_prior", "prior_inputs"]
 _DEGREE = 0.017453292519943295
 _TWO_PI = 6.283185307179586
 
-# Beyond so many standard deviations a Gaussian adds nothing to the bits of its integral.
+# Beyond this many standard deviations, a Gaussian adds nothing to the bits of its integral.
 _REACH = 8.5
-# The mode of y is looked for so far out, in steps of half a σ, and then refined.
+# The mode of y is searched out to here in steps of half a σ, and then refined.
 _FARTHEST, _STEP = 24.0, 0.5
 _REFINED = 12
-# What is e^−40 of the peak adds nothing.
+# A value below e^−40 of the peak adds nothing.
 _NEGLIGIBLE = 80.0
 _MOST_NODES = 4096.0
 
@@ -44,7 +44,7 @@ def _tilt(y: float, inclination: float, e_inclination: float) -> tuple[float, fl
 def _root(u: float, epsilon: float, pull: float, square: float) -> float:
     """Return the √(D'/D) at which x² + S (s − ŝ)² is least for one inclination, S ŝ being the pull.
 
-    It is the root of ρ³ + p ρ − q between 1 and ŝ/u. From above it, Newton's steps come down to it.
+    It is the root of ρ³ + p ρ − q between 1 and ŝ/u. Newton's steps approach it from above.
     """
     if epsilon == 0.0:
         return 1.0
@@ -66,7 +66,7 @@ def _excess(s: float, cross: float, square: float) -> float:
 def _profile(
     y: float, epsilon: float, inclination: float, e_inclination: float, cross: float, square: float
 ) -> tuple[float, float, float, float]:
-    """Return what the integrand is at least over x: −2 ln of it, √(D'/D) there, |sin i'|/sin i, and its slope."""
+    """Return the minimum over x of −2 ln of the integrand, √(D'/D) there, |sin i'|/sin i, and its slope."""
     u, slope = _tilt(y, inclination, e_inclination)
     root = _root(u, epsilon, square - cross, square)
     x = (root * root - 1.0) / epsilon if epsilon > 0.0 else 0.0
@@ -89,7 +89,7 @@ def over_prior(
     lowest, root, u, u_y = _profile(y, epsilon, inclination, e_inclination, cross, square)
     if e_inclination > 0.0:
         for k in range(int(2.0 * _FARTHEST / _STEP)):
-            # Not at 0, where an edge-on galaxy has no slope.
+            # Avoid 0, where an edge-on galaxy has no slope.
             there = (k + 0.5) * _STEP - _FARTHEST
             found = _profile(there, epsilon, inclination, e_inclination, cross, square)[0]
             if found < lowest:
@@ -104,7 +104,7 @@ def over_prior(
             if found < lowest:
                 y, lowest = there, found
         _, root, u, u_y = _profile(y, epsilon, inclination, e_inclination, cross, square)
-        # The width in y: of the slopes alone, and with the curvature of s.
+        # The width in y, from the slopes alone, and with the curvature of s.
         s_x, s_y = 0.5 * epsilon * u / root, root * u_y
         width_sq = (1.0 + square * s_x * s_x) / (1.0 + square * (s_x * s_x + s_y * s_y))
         rest = square * root * u - pull
@@ -115,7 +115,7 @@ def over_prior(
         if h_xx > 0.0 and determinant > 0.0:
             width_sq = min(width_sq, h_xx / determinant)
         y_low, y_high = min(-_REACH, y - _REACH), max(_REACH, y + _REACH)
-        # The same galaxy from its other side, a second mode.
+        # The same galaxy seen from its other side: a second mode.
         mirrored = 2.0 * (90.0 - inclination) / e_inclination - y
         if mirrored * mirrored - y * y < _NEGLIGIBLE:
             y_low, y_high = min(y_low, mirrored - _REACH), max(y_high, mirrored + _REACH)
@@ -149,7 +149,7 @@ def over_prior(
 
 
 def prior_inputs(nodes: int, *, distance: bool, inclination: bool) -> Callable[..., tuple[FloatArray, ...]]:
-    """Return the function that makes what `over_prior` takes of the systems from their variables."""
+    """Return the function that prepares the inputs of `over_prior` from the variables of the systems."""
 
     def prepare(*variables: FloatArray) -> tuple[FloatArray, ...]:
         held = np.zeros_like(variables[0])

@@ -71,11 +71,11 @@ class Parameter:
     name, symbol : str
         The keyword, and the sign the papers use.
     default : float or callable
-        A value, or a function of the `Constants` in use for one that they determine.
+        A value, or a function of the `Constants` in use for a parameter that they determine.
     unit : str
-        Readable by `astropy.units`; empty for a pure number.
+        A unit that `astropy.units` can read; empty for a pure number.
     bounds : tuple of float
-        Smallest and largest value that is accepted, both included.
+        Smallest and largest accepted value, both included.
     status : str
         How the source came by the default: derived, calibrated, fitted or fixed.
     source : str
@@ -100,9 +100,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Option:
-    """One label of a choice: the names it defines, each by a term or as another name for something.
+    """One label of a choice: the names it defines, each as a term or as an alias.
 
-    A label that decides what is predicted has the unit of that.
+    If a label decides what is predicted, it has the unit of that.
     """
 
     defines: Mapping[str, Definition]

@@ -1,4 +1,4 @@
-"""Errors of g_bar met with data: its mean and width in the sample, and points at which it has no logarithm."""
+"""Checks of errors of g_bar against the data: their mean and width, and points where g_bar has no logarithm."""
 
 from collections.abc import Mapping
 from itertools import product
@@ -14,24 +14,22 @@ from sigcube.model.graph import Graph
 from sigcube.model.model import BoundModel
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import Section
-from sigcube.wording import number, plural
+from sigcube.wording import listed, number, plural
 
 __all__ = ["describe_g_bar"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_LISTED = 5
-
 
 def describe_g_bar(spec: Spec, sections: tuple[Section, ...], packed: Packed) -> str:
-    """Say what is known of errors of g_bar, and where on the grid it is not positive; empty without such errors.
+    """Describe the errors of g_bar, and where on the grid it is not positive; empty without such errors.
 
     Raises
     ------
     DataError
         For points without a positive observed velocity.
     SpecError
-        For errors of g_bar without a mean or a width of the true values; it says what the sample has.
+        For a missing mean or width of the true values; the hint gives those of the sample.
     """
     if spec.errors is None or spec.errors.g_bar is None:
         return ""
@@ -66,7 +64,7 @@ def _value(spec: Spec, axes: Mapping[str, FloatArray], name: str) -> str:
 def _lacking(
     missing: list[str], spec: Spec, model: BoundModel, packed: Packed, axes: Mapping[str, FloatArray]
 ) -> SpecError:
-    """Return the error for a missing mean or width of the true g_bar, with what the sample has in mid-grid."""
+    """Return the error for a missing mean or width of the true g_bar, with the sample's values at mid-grid."""
     graph = model.graph.only("g_bar")
     middle = {name: float(axes[name][len(axes[name]) // 2]) for name, _ in model.swept}
     g_bar = _g_bar(graph, dict(model.fixed) | middle, packed)
@@ -86,7 +84,7 @@ def _lacking(
 
 
 def _where_undefined(sections: tuple[Section, ...], packed: Packed, axes: Mapping[str, FloatArray]) -> str | None:
-    """Say where most points have no positive g_bar, among the ends of the axes; None if nowhere."""
+    """Describe where most points lack a positive g_bar, among the ends of the axes; None if nowhere."""
     worst, most = "", 0
     seen: set[tuple[Graph, tuple[tuple[str, float], ...]]] = set()
     for section in sections:
@@ -112,7 +110,7 @@ def _uses(graph: Graph, name: str) -> bool:
 
 
 def _g_bar(graph: Graph, values: Mapping[str, float], packed: Packed) -> FloatArray | None:
-    """Return g_bar at all points, term by term; None where a kernel of one's own makes it of whole systems."""
+    """Return g_bar at all points, term by term; None if a user's kernel computes it from whole systems."""
     if graph.previous or any(node.reduces for node in graph.nodes):
         return None
     counts = np.diff(packed.offsets)
@@ -127,10 +125,7 @@ def _g_bar(graph: Graph, values: Mapping[str, float], packed: Packed) -> FloatAr
 
 
 def _points(packed: Packed, which: npt.NDArray[np.bool_]) -> str:
-    """Name the systems of some points, and count both."""
+    """Describe some points: their number, and their systems."""
     of = np.searchsorted(packed.offsets, np.flatnonzero(which), side="right") - 1
     systems = [packed.systems[each] for each in np.unique(of)]
-    more = f" and {len(systems) - _LISTED} more" if len(systems) > _LISTED else ""
-    return (
-        f"{plural(int(which.sum()), 'point')} of {plural(len(systems), 'system')}, {', '.join(systems[:_LISTED])}{more}"
-    )
+    return f"{plural(int(which.sum()), 'point')} of {plural(len(systems), 'system')}, {listed(systems)}"

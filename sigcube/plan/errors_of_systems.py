@@ -1,4 +1,4 @@
-"""The errors of systems met with data: what is missing, and what is held because no error is quoted for it."""
+"""Checks of the errors of systems against the data: missing values, and errors quoted as zero."""
 
 from collections.abc import Sequence
 
@@ -11,29 +11,28 @@ from sigcube.errors import DataError
 from sigcube.model.error_frame import CORRELATION, DISTANCE_POWERS, QUOTED
 from sigcube.model.record import Frame, Parameter
 from sigcube.plan.spec import Spec
-from sigcube.wording import number, plural
+from sigcube.wording import listed, number, plural
 
 __all__ = ["describe_errors", "with_quoted"]
 
-_LISTED = 5
 _LIMITS = {"distance": (0.0, np.inf), "inclination": (0.0, 180.0)}
 _UNITS = {"distance": "Mpc", "inclination": "deg"}
 
 
 def with_quoted(cube: xr.Dataset, frame: Frame) -> xr.Dataset:
-    """Return a cube with copies of what is proportional to the distance, where a parameter of the frame shifts that."""
+    """Return a cube with copies of the variables that a distance shift would change, if the frame has one."""
     if "distance_shift" not in {each.name for each in frame.parameters}:
         return cube
     return cube.assign({f"{name}{QUOTED}": cube[name] for name, p in DISTANCE_POWERS.items() if p and name in cube})
 
 
 def describe_errors(spec: Spec, packed: Packed) -> str:
-    """Say what is known of errors beyond those of the points, and which systems it leaves as they are.
+    """Describe the errors beyond those of the points, and name the systems that they leave unchanged.
 
     Raises
     ------
     DataError
-        For systems without a distance or an inclination that is needed, or without its error.
+        For systems that lack a needed distance or inclination, or its error.
     """
     parameters, said = spec.model.parameters, []
     marginalised = () if spec.errors is None else spec.errors.marginalised
@@ -60,7 +59,7 @@ def describe_errors(spec: Spec, packed: Packed) -> str:
 
 
 def _value(spec: Spec, parameter: Parameter) -> str:
-    """Say what a parameter is, with its unit."""
+    """Describe the value of a parameter, with its unit."""
     swept = any(axis.name == parameter.name for axis in spec.grid.axes)
     value = spec.model.values.get(parameter.name, parameter.default)
     return f"{'an axis, in' if swept else number(value)} {parameter.unit}".rstrip()
@@ -79,7 +78,7 @@ def _check_scale_lengths(packed: Packed) -> None:
 
 
 def _held(name: str, packed: Packed) -> npt.NDArray[np.bool_]:
-    """Return which systems have an error of zero; refuse those of which it is not known."""
+    """Return which systems have an error of zero; refuse those whose value or error is unusable."""
     (low, high), sigma = _LIMITS[name], packed.per_system[f"e_{name}"]
     values = packed.per_system[name if name in packed.per_system else f"{name}{QUOTED}"]
     for what, known in ((name, (values > low) & (values < high)), (f"error of the {name}", sigma >= 0.0)):
@@ -97,5 +96,4 @@ def _held(name: str, packed: Packed) -> npt.NDArray[np.bool_]:
 
 def _names(systems: Sequence[str], which: npt.NDArray[np.bool_]) -> str:
     found = [name for name, here in zip(systems, which, strict=True) if here]
-    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    return f"{plural(len(found), 'system')}, {', '.join(found[:_LISTED])}{more}"
+    return f"{plural(len(found), 'system')}, {listed(found)}"

@@ -47,7 +47,7 @@ def linspace(start: float, stop: float, num: int) -> tuple[float, ...]:
     Raises
     ------
     SpecError
-        For ends that are not finite numbers, or too far apart, or a number of values that is not whole, above zero and
+        For ends that are not finite or are too far apart, and for a number of values that is not whole, above zero and
         at most `MOST_VALUES`.
 
     Examples
@@ -60,10 +60,10 @@ def linspace(start: float, stop: float, num: int) -> tuple[float, ...]:
 
 
 def geomspace(start: float, stop: float, num: int) -> tuple[float, ...]:
-    """Return axis values in constant ratio, both ends included.
+    """Return axis values in a constant ratio, both ends included.
 
-    The powers are taken in decimal arithmetic, as NumPy's differ in the last digit from one processor to another, and a
-    spec should give the same axis everywhere.
+    Powers are taken in decimal arithmetic, so that a spec gives the same axis everywhere: those of NumPy differ in the
+    last digit between processors.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Whether a model scales with the distance of its systems as one factor, so that its error can be marginalised exactly.
+"""Whether a model scales with the distance of its systems as one factor, as marginalising its error requires.
 
-Radii are ∝ D, V_bar ∝ √D and masses ∝ D²; so g_bar and r/R_d do not depend on D, and a model of those alone predicts
-V ∝ √D. This is not read off a list of models: the bound model of each section is evaluated at two further distances.
+Radii are ∝ D, V_bar ∝ √D and masses ∝ D², so that g_bar and r/R_d do not depend on D, and a model of these alone
+predicts V ∝ √D. No list of models says so: the bound model of each section is evaluated at two other distances.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,19 +19,19 @@ from sigcube.plan.values import Section
 
 __all__ = ["check_scaling"]
 
-# What is seen along the line of sight changes with the inclination; as an input of a model it breaks the scaling.
+# Quantities along the line of sight change with the inclination; as inputs of a model they break the scaling.
 _INCLINED = ("v_obs", "e_v_obs", "v_flat", "e_v_flat", "inclination", "e_inclination")
 
 _FACTORS = (0.7, 1.6)
 _TOLERANCE = 1e-9
 _SPREAD, _RANDOM = 4, 4
 
-# Units of parameters that do not change when a system is moved away: of accelerations, and of pure numbers.
+# Units of parameters that do not change with the distance: those of accelerations and pure numbers.
 _FREE_OF_DISTANCE = ("", "m/s2", "m / s2", "Msun/solLum", "mag", "dex")
 
 
 def check_scaling(spec: Spec, sections: tuple[Section, ...], packed: Packed) -> None:
-    """Refuse to marginalise distances or inclinations of models whose prediction is not scaled by them as a whole.
+    """Refuse to marginalise the distance or inclination of a model whose prediction does not scale with it as a whole.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def _is_used(name: str, graph: Graph) -> bool:
 
 
 def _places(model: BoundModel, axes: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Yield values of all parameters: at ends of the axes, and at places within the grid."""
+    """Yield values of all parameters, at ends of the axes and at places within the grid."""
     lengths = {dim: len(axes[name]) for name, dim in model.swept}
     rng = np.random.default_rng(1)
     low, high = dict.fromkeys(lengths, 0), {dim: n - 1 for dim, n in lengths.items()}
@@ -76,7 +76,7 @@ def _places(model: BoundModel, axes: Mapping[str, Any]) -> Iterator[dict[str, fl
 
 
 def _find_change(model: BoundModel, graph: Graph, values: Mapping[str, float], packed: Packed) -> str | None:
-    """Say where a prediction is not ∝ √D beyond rounding, for extreme systems and some others; None if nowhere."""
+    """Describe where a prediction is not ∝ √D, for extreme systems and some others; None if nowhere."""
     whole = bool(graph.previous) or any(node.reduces for node in graph.nodes)
     for system in _extreme_systems(graph, packed):
         start, stop = packed.offsets[system], packed.offsets[system + 1]
@@ -132,7 +132,7 @@ def _predict(graph: Graph, values: dict[str, Any]) -> np.ndarray[Any, Any]:
 
 
 def _suspects(spec: Spec, model: BoundModel, graph: Graph) -> list[str]:
-    """Name the parameters of a prediction that stay what they are when a system is moved away."""
+    """Name the parameters of a prediction that stay the same when a system is moved away."""
     known = {name: each for one in spec.models.values() for name, each in one.parameters.items()}
     fixed = dict(model.fixed)
     named = [

@@ -324,7 +324,7 @@ def _space(where: str, form: str, arguments: Any) -> tuple[float, ...]:
     try:
         return _SPACINGS[form](*arguments)
     except SpecError as error:
-        raise SpecError(error.what, where=where, found=error.found, expected=error.expected) from None
+        raise error.at(where) from None
 
 
 def spec_to_record(spec: Spec) -> dict[str, Any]:

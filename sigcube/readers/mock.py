@@ -45,27 +45,27 @@ def mock_survey(
 ) -> xr.Dataset:
     """Make a survey of synthetic galaxies.
 
-    Exponential discs (Freeman 1970, ApJ 160, 811), exponential gas discs with central holes, which may pull outwards,
-    and in some of the luminous ones a bulge (Plummer 1911, MNRAS 71, 460). The velocity is V_bar √Σ plus Gaussian
-    noise.
+    Galaxies have exponential discs (Freeman 1970, ApJ 160, 811), exponential gas discs with central holes, which may
+    pull outwards, and in some luminous ones a bulge (Plummer 1911, MNRAS 71, 460). The velocity is V_bar √Σ plus
+    Gaussian noise.
 
     Parameters
     ----------
     n_galaxies : int
-        How many.
+        Number of galaxies.
     seed : int
         The same seed gives the same survey.
     boost : callable, optional
-        The true Σ as a function of radius [kpc], g_N [m/s²] and disc scale length [kpc], arrays of one shape.
-        Without it the truth is Newtonian.
+        The true Σ as a function of radius [kpc], g_N [m/s²] and disc scale length [kpc], arrays of one shape. By
+        default Newtonian.
     truth : str
-        What the true model is called; it becomes an attribute.
+        The name of the true model, kept as an attribute.
     noise : float
         The noise, in units of the stated errors.
     points : (int, int)
         Least and greatest number of points of a galaxy.
     cuts : GalaxyCuts, optional
-        Thresholds of the flags, those of `GalaxyCuts` if not given; its mass-to-light ratios are the true ones.
+        Thresholds of the flags, by default those of `GalaxyCuts`; its mass-to-light ratios are the true ones.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def mock_survey(
     Raises
     ------
     SpecError
-        For numbers that cannot be, or a boost that is not positive and finite everywhere.
+        For invalid numbers, or a boost that is not positive and finite everywhere.
 
     Examples
     --------

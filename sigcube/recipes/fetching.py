@@ -18,7 +18,7 @@ __all__ = ["fetch"]
 def fetch(
     recipe: Recipe, *, cache: str | Path | None = None, progress: bool = True, timeout: float = 30.0
 ) -> dict[str, Path]:
-    """Download the files of a recipe that are not in the cache yet; files without an address lie beside the recipe.
+    """Download the files of a recipe that are not in the cache; files without an address lie beside the recipe.
 
     Parameters
     ----------
@@ -34,15 +34,15 @@ def fetch(
     Returns
     -------
     dict of str to Path
-        The files, by role; each that was downloaded has the checksum of the recipe.
+        The files by role. Those downloaded have the checksum of the recipe.
 
     Raises
     ------
     RawFilesMissing
-        If a file without an address does not lie beside the recipe.
+        If a file without an address is not beside the recipe.
     FetchError
-        If a file cannot be had, or is not the one that the recipe means. The cache never holds an unchecked file; what
-        has arrived of one stays hidden for the next attempt if the server can send the rest.
+        If a file cannot be downloaded, or is not the one that the recipe means. The cache never holds an unchecked
+        file; a partial one stays hidden for the next attempt if the server can send the rest.
     """
     import requests
 

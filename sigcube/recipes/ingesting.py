@@ -42,8 +42,8 @@ def ingest(
     recipe : Recipe
         The dataset.
     data : path-like, optional
-        A folder, searched with all below it, that holds the raw files; they are fetched if it is not given. A file
-        without an address that is not in it is taken from beside the recipe.
+        A folder that is searched for the raw files, with its subfolders; without it they are downloaded. A file without
+        an address may lie beside the recipe instead.
     out : path-like, optional
         Where to save the cube, ``cubes/<name>.zarr`` if not given.
     overwrite : bool
@@ -103,14 +103,14 @@ def ingest(
 
 
 def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
-    """Find the files of a recipe in a folder, with all below it, and check them as `ingest` does.
+    """Find the files of a recipe in a folder and its subfolders, and check them as `ingest` does.
 
     Parameters
     ----------
     recipe : Recipe
         The dataset.
     folder : path-like
-        Where the files are; one without an address may lie beside the recipe instead.
+        The folder; a file without an address may lie beside the recipe instead.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
     RawFilesMissing
         If one is missing.
     DataError
-        If one is there twice with different content, or has the wrong checksum.
+        If one is found twice with different content, or has the wrong checksum.
     """
     paths = _find_files(recipe, Path(folder))
     _check_sums(recipe, paths)

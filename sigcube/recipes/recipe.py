@@ -94,7 +94,7 @@ class Contents(_Entry):
 
 
 class Recipe(_Entry):
-    """All that is needed to make the cube of one dataset.
+    """Everything needed to make the cube of one dataset.
 
     Attributes
     ----------
@@ -105,13 +105,13 @@ class Recipe(_Entry):
     reader : str
         One of `sigcube.readers.READERS`; ``table`` in a file means the reader of any table of the kind.
     files : dict of str to RawFile
-        The files, by the role they have for the reader.
+        The files, by their role for the reader.
     cuts : Cuts
         Thresholds of the flags: the reader's own model of them.
     frame : BaseModel or None
-        The frame of coordinates and velocities: the reader's own model of it, if the reader has one.
+        The frame of coordinates and velocities: the reader's own model of it, if it has one.
     synthetic : bool
-        Whether the data are made up.
+        Whether the data are synthetic.
     samples : dict of str to SampleEntry
         Selections on the flags.
     contents : Contents or None
@@ -200,7 +200,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     Raises
     ------
     SpecError
-        With every fault: no such recipe, not TOML, an unknown key, a value that cannot be.
+        With every fault: no such recipe, invalid TOML, an unknown key, or an invalid value.
     """
     path, name = path_of(name_or_path, what="a recipe"), str(name_or_path)
     if path.suffix == ".toml":

@@ -1,4 +1,4 @@
-"""Whether the blocks of a store are what the journal says was written; and how a damaged store becomes a sound one."""
+"""Checks of the blocks of a store against its journal, and the repair of a damaged store."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +14,7 @@ __all__ = ["find_fault", "find_status_fault", "repair_store"]
 
 
 def find_fault(path: str, block: Block, entry: JournalEntry) -> str:
-    """Read a block again, and say how it differs from its journal entry; nothing if it does not."""
+    """Reread a block, and describe how it differs from its journal entry; empty if it does not."""
     if entry.status is PointStatus.DONE:
         try:
             arrays = read_block(path, block)
@@ -27,14 +27,14 @@ def find_fault(path: str, block: Block, entry: JournalEntry) -> str:
 
 
 def find_status_fault(path: str, block: Block, entry: JournalEntry) -> str:
-    """Say how the status of a block's grid points differs from its journal entry; nothing if it does not."""
+    """Describe how the status of a block's grid points differs from its journal entry; empty if it does not."""
     try:
         found = read_status(path, block)
     except (ValueError, OSError) as error:
         return str(error)
     invalid = np.count_nonzero(found == PointStatus.INVALID)
     expected = np.count_nonzero(found == entry.status)
-    # In the store, the values of a block repeat.
+    # Values of a block may repeat in the store.
     if entry.status is PointStatus.DONE and invalid * block.size == entry.n_invalid * found.size:
         expected += invalid
     if expected == found.size:
@@ -51,14 +51,14 @@ def repair_store(path: str, *, files: Iterable[str], blocks: Sequence[Block]) ->
     path : str
         The store. Damaged lines of its journal are dropped.
     files : iterable of str
-        Damaged files among those that it began with.
+        Damaged files of its template.
     blocks : sequence of Block
-        Damaged ones. They are to do again before their values are removed, so that nothing is lost by a kill.
+        The damaged blocks. They are marked as to do before their values are removed, so that a kill loses nothing.
 
     Raises
     ------
     StoreError
-        A file lies behind a link that leads out of the store; nothing is removed then.
+        A file lies behind a link out of the store; nothing is removed then.
     """
     places = [place_of(path, name) for name in files]
     drop_damaged_lines(journal_folder(path))

@@ -1,4 +1,4 @@
-"""A sweep met with a result that holds a part of it: what is left is planned around what is there."""
+"""Plans for sweeps of which a result already holds a part."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ __all__ = ["as_stored", "extend_result"]
 
 
 def extend_result(path: Path, plan: Plan, packed: Packed) -> None:
-    """Make room in a result for what a plan has more than it; `Sweep.extend` says what that may be.
+    """Make room in a result for what a plan adds to it; see `Sweep.extend`.
 
     Raises
     ------
     SpecError
         There is no result.
     StoreMismatch
-        The result has values that the plan has not, or anything else differs.
+        The result has values that the plan lacks, or anything else differs.
     StoreInUse, StoreError
         Another process writes it; it is damaged, or the disk is full.
     """
@@ -36,14 +36,14 @@ def extend_result(path: Path, plan: Plan, packed: Packed) -> None:
 
 
 def as_stored(path: Path, plan: Plan, packed: Packed) -> Plan:
-    """Return a plan with its axes as a store has them, if an extension put them in an order of its own.
+    """Return a plan with its axes in the order of the store, which an extension may have changed.
 
-    Of a store that cannot be read, opening it says what is wrong: the plan comes back as it is.
+    For a store that cannot be read, the plan comes back unchanged: opening the store says what is wrong.
 
     Raises
     ------
     StoreMismatch
-        The store holds a part of the sweep, or it was extended and this is another sweep.
+        The store holds a part of the sweep, or it was extended to another sweep.
     StoreInUse, StoreError
         An extension was interrupted, and its files cannot be put in place.
     """

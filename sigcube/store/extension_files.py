@@ -1,4 +1,4 @@
-"""A store made larger: its journal says so first, then files of its beginning are replaced, each in one step.
+"""The extension of a store: its journal says so first, then files of its template are replaced, each in one step.
 
 Copies of the new files lie in ``journal/extension`` before the journal names their digests, and stay there: whatever
 interrupts the extension, or damages a file later, the next run puts the copies in place.
@@ -26,14 +26,14 @@ _COPIES = "extension"
 
 
 def extend_store(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, before: Mapping[str, str]) -> None:
-    """Make room in a store for the stages that a plan has more than it; what it holds stays where it is.
+    """Make room in a store for the stages that a plan adds; what it holds stays where it is.
 
     Parameters
     ----------
     path : path-like
         The store.
     plan : Plan
-        Its blocks go on where those of the store end.
+        The plan, whose blocks continue those of the store.
     inputs : Packed
         The points that the sweep sees.
     before : Mapping
@@ -44,7 +44,7 @@ def extend_store(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, be
     StoreInUse
         Another process writes it.
     StoreMismatch
-        The store is another one by now, or its blocks are not the first ones of the plan.
+        The store was replaced meanwhile, or its blocks are not the first ones of the plan.
     StoreError
         It is damaged, or the disk is full.
     """
@@ -61,7 +61,7 @@ def extend_store(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, be
                 found="another sigcube made it, or it was extended meanwhile",
                 hint="run the same command again, with the version of sigcube that made the store",
             )
-        # Values of an extension that was lost must not come back as those of this one.
+        # Values of a lost extension must not reappear as those of this one.
         for block in plan.blocks[len(sizes) :]:
             remove_block(str(folder.parent), block)
         try:
@@ -75,10 +75,10 @@ def extend_store(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, be
 
 
 def restore_extension(path: str | os.PathLike[str]) -> bool:
-    """Take the header of the last extension from its copy, if the journal lost it; the lock must be held.
+    """Restore the header of the last extension from its copy, if the journal lost it; the lock must be held.
 
-    It did if files that are not as the journal says are as the copy does: the extension had begun. Return whether it
-    was so. Copies alone are those of an extension that never began, or that a later run will begin anew.
+    It did lose it if files that contradict the journal match the copy: the extension had begun. Return whether this was
+    so. Copies by themselves belong to an extension that never began, or that a later run will begin anew.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def restore_extension(path: str | os.PathLike[str]) -> bool:
     try:
         copied = read_header(copies)
     except SigcubeError:
-        # There is none, or it is damaged, too.
+        # There is no copy, or it is damaged as well.
         return False
     is_later = copied.identity != now.identity and copied.block_points[: len(now.block_points)] == now.block_points
     differing = damaged_files(folder.parent, now.files)
@@ -104,12 +104,12 @@ def restore_extension(path: str | os.PathLike[str]) -> bool:
 
 
 def finish_extension(path: str | os.PathLike[str], *, locked: bool = False) -> None:
-    """Put files of an extension in their places: all that an interrupted one left waiting, or one that is damaged.
+    """Put the files of an extension in place: those that an interrupted one left waiting, or a damaged one.
 
     Raises
     ------
     StoreInUse
-        Another process writes the store; with `locked` it is this one.
+        Another process writes the store; `locked` says that this one holds the lock.
     StoreError
         The journal is damaged, or the disk is full.
     """
@@ -130,7 +130,7 @@ def finish_extension(path: str | os.PathLike[str], *, locked: bool = False) -> N
 
 
 def waiting_files(path: str | os.PathLike[str]) -> list[str]:
-    """Name the files of a store that are not as the journal says, and of which there is a copy that is."""
+    """Name the files of a store that contradict the journal, and have a copy that does not."""
     folder = journal_folder(Path(path).resolve())
     if not (folder / _COPIES).is_dir():
         return []

@@ -1,4 +1,4 @@
-"""Errors of the disk, said clearly."""
+"""Clear errors for faults of the disk."""
 
 import errno
 from pathlib import Path
@@ -11,7 +11,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def disk_fault(error: OSError, path: Path) -> StoreError:
-    """Turn an error of the operating system, about a file or a store, into one that says what to do."""
+    """Turn an operating system's error about a file or a store into one that says what to do."""
     what = "the disk is full" if error.errno in _FULL else "the store cannot be written"
     return StoreError(
         what,

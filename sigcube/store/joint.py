@@ -1,7 +1,7 @@
 """The folder of a joint result: a Zarr group that names its datasets, and a result store for each.
 
-The group repeats the metadata of the stores, so that plain `xarray.open_datatree` opens all of them. What they are is
-said by their own: `open_joint` reads those.
+The group repeats the metadata of the stores, so that plain `xarray.open_datatree` opens all of them. Each store's own
+metadata is what counts, and what `open_joint` reads.
 """
 
 import json
@@ -23,25 +23,25 @@ from sigcube.store.template import journal_folder
 
 __all__ = ["open_joint", "open_or_create_joint", "refresh_joint", "results_in"]
 
-# Seconds to wait for another run's writing of the list, which takes some hundredths of one.
+# Seconds to wait while another run writes the list, which takes some hundredths of a second.
 _PATIENCE = 30.0
 
 
 def open_or_create_joint(path: Path, *, names: Sequence[str], title: str | None) -> None:
-    """Make the folder of a joint result, or add datasets to those that it names.
+    """Make the folder of a joint result, or add datasets to it.
 
     Raises
     ------
     StoreMismatch
-        It names a dataset that is not wanted.
+        It has a dataset that is not wanted.
     SpecError
-        There is something else at the path.
+        The path holds something else.
     StoreError
         It is damaged; or the disk is full or gone.
     """
     try:
         if not path.exists():
-            # Another run may make it at the same moment: then what it names counts.
+            # Another run may make it at the same moment: then that one's names count.
             with suppress(FileExistsError), write_folder(path) as draft:
                 make_folder(draft)
                 write_file(draft / "zarr.json", _root(draft, names, title))
@@ -61,12 +61,12 @@ def open_or_create_joint(path: Path, *, names: Sequence[str], title: str | None)
 
 
 def refresh_joint(path: Path, *, names: Sequence[str], title: str | None) -> None:
-    """Name the datasets besides those that the group names, and repeat there what their stores say by now.
+    """Add datasets to the group's list, and update its copy of their stores' metadata.
 
     Raises
     ------
     StoreError
-        It is damaged; the disk is full or gone; or another run has been writing it for longer than that takes.
+        It is damaged, the disk is full or gone, or another run holds it for too long.
     """
     try:
         if _is_fresh(path, names, title):
@@ -83,13 +83,13 @@ def _is_fresh(path: Path, names: Sequence[str], title: str | None) -> bool:
 
 
 def _all_names(path: Path, names: Sequence[str]) -> list[str]:
-    """Return the datasets that the group names, and then the others: a run beside this one may have added some."""
+    """Return the datasets of the group, then the others: a parallel run may have added some."""
     return list(dict.fromkeys([*_names(path), *names]))
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of the group, which is that of its list alone: each dataset's store has its own."""
+    """Hold the lock of the group's list; each dataset's store has its own lock."""
     folder = journal_folder(path)
     make_folder(folder)
     until = time.monotonic() + _PATIENCE
@@ -118,9 +118,9 @@ def _root(path: Path, names: Sequence[str], title: str | None) -> bytes:
 
 
 def _nodes(path: Path, name: str) -> dict[str, Any]:
-    """Return the metadata of a dataset's store and of its arrays: nothing of one that is not there, or is damaged.
+    """Return the metadata of a dataset's store and its arrays; empty if it is missing or damaged.
 
-    The damage is for those to report who read that store, and its repair must not fail here.
+    Readers of that store report the damage, and its repair must not fail here.
     """
     try:
         own = json.loads((path / name / "zarr.json").read_bytes())
@@ -128,7 +128,7 @@ def _nodes(path: Path, name: str) -> dict[str, Any]:
         nodes = {name: own, **{f"{name}/{key}": each for key, each in held.items()}}
         if any(each["zarr_format"] != 3 or each["node_type"] not in ("group", "array") for each in nodes.values()):
             return {}
-        # What is nested deeply can be read, and not written, least of all within more.
+        # Deep nesting can be read but not written, least of all within more nesting.
         json.dumps([[[nodes]]], indent=2)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
@@ -157,21 +157,21 @@ def _names(path: Path) -> list[str]:
 
 
 def results_in(path: str | Path) -> dict[str, Path]:
-    """Return the results at a path: of a joint one each dataset's by its name, else itself by an empty name.
+    """Return the results at a path: those of a joint result by dataset, else the path itself by an empty name.
 
-    Whether they are there is for those who open them to see.
+    Whether they exist shows when they are opened.
 
     Raises
     ------
     StoreError
-        It is a damaged joint result.
+        The path holds a damaged joint result.
     """
     store = path_of(path, what="a result")
     return {name: store / name for name in _names(store)} if _looks_joint(store) else {"": store}
 
 
 def _looks_joint(store: Path) -> bool:
-    """Whether there is a joint result, or what is left of one: results lie in no other store."""
+    """Whether this is a joint result, or what is left of one: no other store contains results."""
     if there := store_at(store):
         return there == "joint"
     return (store / "zarr.json").is_file() and any(store_at(each) == "result" for each in store.iterdir())
@@ -188,14 +188,14 @@ def open_joint(path: str | Path) -> xr.DataTree:
     Returns
     -------
     DataTree
-        A group for each dataset that is begun, as `sigcube.open_result` opens it: ``tree["sparc/rms_mean"]``.
+        A group for each dataset whose sweep has begun, as `sigcube.open_result` opens it: ``tree["sparc/rms_mean"]``.
 
     Raises
     ------
     SpecError
-        For a path at which there is no joint result.
+        There is no joint result at the path.
     StoreError
-        When a part of it is damaged.
+        A part of it is damaged.
     """
     folder = path_of(path, what="a joint result")
     attrs = _attrs(folder)

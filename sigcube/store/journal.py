@@ -1,8 +1,8 @@
 """The journal: one JSON line for each block that ended, appended and fsynced by the driver alone.
 
-A block is done when its line is on disk, and not before; whether its chunks exist says nothing. The first line is a
-header that names the run, so that `status` needs no other file; each extension adds another. Each line ends with a
-checksum of the rest of it: a line that a crash cut short is dropped, and any other that is not as it was written is
+A block is done once its line is on disk, and not before; the existence of its chunks proves nothing. The first line is
+a header that names the run, so that `status` needs no other file; each extension adds another header. Each line ends
+with a checksum of the rest of it: a line that a crash cut short is dropped, and any other line that was altered is
 refused.
 """
 
@@ -53,10 +53,10 @@ class Journal:
     entries: Mapping[int, JournalEntry]
     sessions: tuple[float, ...]
     length: int
-    """Bytes of whole lines."""
+    """Number of bytes in whole lines."""
 
     def blocks(self, *statuses: PointStatus) -> frozenset[int]:
-        """Select the indices of the blocks that ended in one of the statuses."""
+        """Return the indices of the blocks that ended in one of the statuses."""
         return frozenset(index for index, entry in self.entries.items() if entry.status in statuses)
 
 
@@ -68,7 +68,7 @@ class JournalWriter:
     folder : Path
         The ``journal`` folder of a store whose lock is held.
     length : int
-        Bytes of whole lines, as `read_journal` counts them; what follows is dropped.
+        Number of bytes in whole lines, from `read_journal`; what follows is dropped.
     """
 
     def __init__(self, folder: Path, *, length: int) -> None:
@@ -86,7 +86,7 @@ class JournalWriter:
         self._lines.append(entry_line(entry))
 
     def flush(self) -> None:
-        """Write the entries that wait, and force them to the disk.
+        """Write the pending entries, and force them to the disk.
 
         Raises
         ------
@@ -112,12 +112,12 @@ class JournalWriter:
             self._handle = -1
 
     def begin_extension(self, header: Header) -> None:
-        """Note that the store holds more from now on: this header counts instead of the one before."""
+        """Begin an extension: from now on this header replaces the one before."""
         self._lines.append(header_line(header))
         self.flush()
 
     def begin_session(self) -> None:
-        """Note that computing begins, so that rates leave out what came before."""
+        """Note that computing begins, so that rates leave out earlier sessions."""
         self._lines.append(session_line())
         self.flush()
 
@@ -145,7 +145,7 @@ def read_journal(folder: Path) -> Journal:
 
 
 def read_header(folder: Path) -> Header:
-    """Read the header of a journal alone, the last one after extensions; raises as `read_undamaged` does."""
+    """Read only the header of a journal, the last one after extensions; raises as `read_undamaged` does."""
     first, *rest = _whole_lines(folder) or [b""]
     header = _read_header(folder, first)[1]
     for number, line in enumerate(rest, start=2):
@@ -158,7 +158,7 @@ def read_header(folder: Path) -> Header:
 
 
 def read_undamaged(folder: Path) -> tuple[Journal, dict[int, str]]:
-    """Read a journal without its damaged lines; return also their numbers, with what is wrong with each.
+    """Read a journal without its damaged lines, and return their numbers with what is wrong with each.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def read_undamaged(folder: Path) -> tuple[Journal, dict[int, str]]:
 
 
 def drop_damaged_lines(folder: Path) -> None:
-    """Write a journal again without its damaged lines, so that their blocks are to do; the lock must be held.
+    """Rewrite a journal without its damaged lines, so that their blocks are to do; the lock must be held.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def drop_damaged_lines(folder: Path) -> None:
 
 
 def insert_header(folder: Path, header: Header) -> None:
-    """Write a journal again with the header of an extension behind the first one; the lock must be held.
+    """Rewrite a journal with the header of an extension behind the first one; the lock must be held.
 
     Raises
     ------

@@ -30,12 +30,13 @@ __all__ = [
     "session_line",
 ]
 
-#: Its lines have checksums, and its header the digests of files; format 1, of older results, has neither.
+#: The version of the journal: its lines have checksums, and its header the digests of files. Format 1, of older
+#: results, has neither.
 FORMAT = 2
-#: What parsing a damaged line may raise; RecursionError for brackets without an end.
+#: What parsing a damaged line may raise; RecursionError comes from endless brackets.
 FAULTS = (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)
 
-# The ways in which a block ends, by the word for it in a line; a block whose result was found damaged is to do again.
+# The ways in which a block ends, by their word in a line; a block found damaged is to do again.
 _ENDS = {each.word: each for each in (PointStatus.TODO, PointStatus.DONE, PointStatus.FAILED, PointStatus.KILLED)}
 _LINE = re.compile(rb'(\{.*), "check": "([0-9a-f]{16})"\}')
 _DIGEST = re.compile("[0-9a-f]{32}")
@@ -43,18 +44,18 @@ _DIGEST = re.compile("[0-9a-f]{32}")
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What the first line of a journal says of the run.
+    """The first line of a journal, which describes the run.
 
     Parameters
     ----------
     identity : Mapping
-        What must be equal for the run to go on.
+        What must be equal for the run to resume.
     block_points : tuple of int
         Grid points computed in each block, by block index.
     data_points : int
-        Points of data that each grid point is evaluated on.
+        Number of data points at which each grid point is evaluated.
     files : Mapping
-        XXH3 digests of the files that the store began with, by their paths in it; empty for a store of format 1.
+        XXH3 digests of the files of the store's template, by their paths; empty for a store of format 1.
     """
 
     identity: Mapping[str, str]
@@ -72,11 +73,11 @@ class JournalEntry:
     block : int
         Index of the block in the plan.
     status : PointStatus
-        Done, failed or killed; to do again, where what was written was found damaged.
+        Done, failed or killed; or to do again, if it was found damaged.
     digest : str
         XXH3 digest of what was written; empty unless done.
     seconds : float
-        Time [s] from its start on the worker until it was on the disk; the next block is computed meanwhile.
+        Time [s] from its start on the worker until it was on disk; the next block is computed meanwhile.
     worker : str
         Address of the worker.
     n_invalid : int
@@ -98,7 +99,7 @@ class JournalEntry:
 
 
 def begins_header(line: bytes) -> bool:
-    """Whether a line is a header, told by its start: a journal of many blocks is read quickly then."""
+    """Whether a line is a header, by its start alone, which is quick in a journal of many blocks."""
     return line.startswith(b'{"kind": "header"')
 
 
@@ -107,7 +108,7 @@ def header_line(header: Header) -> bytes:
     record = {
         "format": FORMAT,
         "identity": dict(header.identity),
-        # Run lengths: almost all blocks are of one size, and there may be thousands.
+        # As run lengths, since almost all blocks are of one size, and there may be thousands.
         "block_points": [[len([*equal]), size] for size, equal in groupby(header.block_points)],
         "data_points": header.data_points,
         "files": dict(header.files),
@@ -116,12 +117,12 @@ def header_line(header: Header) -> bytes:
 
 
 def entry_line(entry: JournalEntry) -> bytes:
-    """Write an entry as a line, with the time of now."""
+    """Write an entry as a line, with the present time."""
     return _line("block", {**asdict(entry), "status": entry.status.word, "at": time.time()})
 
 
 def session_line() -> bytes:
-    """Write the line with which computing begins, so that rates leave out what came before."""
+    """Write the line that marks the start of a session."""
     return _line("session", {"at": time.time(), "pid": os.getpid()})
 
 
@@ -131,7 +132,7 @@ def _line(kind: str, record: Mapping[str, Any]) -> bytes:
 
 
 def parse_line(line: bytes, *, must_check: bool) -> dict[str, Any]:
-    """Return the record in a line, once its checksum has been compared; raises one of `FAULTS`."""
+    """Check a line's checksum, and return its record; raises one of `FAULTS`."""
     if found := _LINE.fullmatch(line):
         text, check = found[1] + b"}", found[2].decode()
         if xxhash.xxh3_64_hexdigest(text) != check:
@@ -157,7 +158,7 @@ def parse_header(record: Mapping[str, Any], *, before: Header | None = None) -> 
         raise ValueError("a number of points or blocks that is none")
     if sum(times for times, _ in runs) > MOST_BLOCKS:
         raise ValueError(f"more than {MOST_BLOCKS} blocks")
-    # A repair removes such files: none lies outside the store.
+    # A repair removes these files, so none may lie outside the store.
     if outside := [name for name in files if "\0" in name or {"/", ".."} & {*PurePosixPath(name).parts}]:
         raise ValueError(f"{outside[0]!r} is no file of the store")
     header = Header(

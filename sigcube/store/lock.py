@@ -44,7 +44,7 @@ class Holder(Process):
     token : str
         Unique for each time a lock is taken.
     released : bool
-        The holder let it go.
+        Whether the holder released it.
     heartbeat : float
         Unix time [s] of the last sign of life.
     """
@@ -55,7 +55,7 @@ class Holder(Process):
     heartbeat: float = field(default=0.0, compare=False)
 
     def alive(self, *, now: float, stale_after: float = STALE_AFTER) -> bool:
-        """Tell whether the holder still works: by its process on this machine, by its heartbeat elsewhere."""
+        """Whether the holder still works: judged by its process on this machine, by its heartbeat elsewhere."""
         return not (self.released or self.has_ended(last_seen=self.heartbeat, patience=stale_after, now=now))
 
     def __str__(self) -> str:
@@ -65,12 +65,12 @@ class Holder(Process):
 
 
 class Lock:
-    """A held lock with a heartbeat of its own; a context manager that lets it go.
+    """A held lock with a heartbeat of its own; a context manager that releases it.
 
     Parameters
     ----------
     folder : Path
-        Where the records lie; it must exist.
+        The folder of the records, which must exist.
     stale_after : float, optional
         Seconds without a heartbeat after which a holder on another machine counts as dead.
 
@@ -97,12 +97,12 @@ class Lock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let the lock go."""
+        """Release the lock."""
         self.release()
 
     @property
     def record(self) -> tuple[str, str]:
-        """Name and token of the record, by which others may see that they look at the same folder."""
+        """Name and token of the record, by which others can tell that they see the same folder."""
         return _file(self._folder, self._number).name, self.holder.token
 
     def check(self) -> None:
@@ -111,7 +111,7 @@ class Lock:
         Raises
         ------
         StoreInUse
-            It was taken over, as happens to a process that was suspended for long.
+            It was taken over, as may happen to a process that was suspended for long.
         StoreError
             The store was moved or removed, or cannot be read.
         """
@@ -129,10 +129,10 @@ class Lock:
             )
 
     def release(self) -> None:
-        """Let the lock go; a lock that was lost is left alone."""
+        """Release the lock; a lost lock is left alone."""
         self._stop.set()
         self._thread.join()
-        # A full disk must not hide the error that ended the run; this process's end frees the lock too.
+        # A full disk must not hide the error that ended the run; the end of this process frees the lock too.
         with suppress(StoreError, OSError):
             self.check()
             write_file(_file(self._folder, self._number), _record(replace(self.holder, released=True)))
@@ -154,7 +154,7 @@ def _take(folder: Path, stale_after: float) -> tuple[int, Holder]:
     draft = folder / f"draft.{owner_tag()}.partial"
     try:
         try:
-            # On the disk before it counts: a record that a power cut empties would hold the store for a minute.
+            # Synced before it counts: a record that a power cut emptied would hold the store for a minute.
             write_file(draft, _record(me))
         except OSError as error:
             raise StoreError("the lock cannot be written", where=str(folder), found=str(error)) from error
@@ -181,7 +181,7 @@ def _link(draft: Path, folder: Path, number: int, me: Holder) -> None:
         os.link(draft, _file(folder, number))
     except FileExistsError:
         holder = _read(folder, number)
-        # A file server may lose its answer, and tell the second asking that the link is there.
+        # A file server may lose its answer, and then report that the link already exists.
         if holder is None or holder.token != me.token:
             raise _in_use(folder, holder) from None
     except OSError as error:
@@ -224,14 +224,14 @@ def _read(folder: Path, number: int) -> Holder | None:
         return None
     except (IsADirectoryError, PermissionError):
         text = ""
-    # A power cut may empty a file that was not yet on the disk: nobody known, judged by the heartbeat alone.
+    # A power cut may empty a file that was not yet on disk: its holder is unknown, and judged by the heartbeat alone.
     unknown = Holder(host="unknown", machine="", pid=0, started=0.0, since=heartbeat, token="", heartbeat=heartbeat)
     try:
         holder = Holder(**json.loads(text), heartbeat=heartbeat)
         str(holder)
     except (ValueError, TypeError, OverflowError, OSError, RecursionError):
         return unknown
-    # Numbers and texts in each other's place would break those who ask about the holder.
+    # Values of the wrong type would break those who ask about the holder.
     types = [[type(value) for value in asdict(each).values()] for each in (holder, unknown)]
     return holder if types[0] == types[1] and 0 < holder.pid < 2**31 and isfinite(holder.started) else unknown
 

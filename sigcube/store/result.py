@@ -25,7 +25,7 @@ __all__ = ["as_asked", "changed_parts", "open_result", "read_plan", "result_attr
 
 
 def result_attrs(path: str | Path, *kinds: str) -> dict[str, Any]:
-    """Return the attributes of a result of one of the kinds ``"result"``, of a sweep, and ``"fit"``.
+    """Return the attributes of a result of the kind ``"result"``, of a sweep, or ``"fit"``.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def result_attrs(path: str | Path, *kinds: str) -> dict[str, Any]:
         with reading(path, what="result"):
             attrs = read_attrs(path)
     except SigcubeError:
-        # What is damaged is no longer what it was.
+        # A damaged store may no longer look like a result.
         refuse_damaged_files(path)
         raise
     if "spec" not in attrs:
@@ -58,15 +58,15 @@ def open_result(path: str | Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Metrics of systems and summaries over the grid's axes, and the ``status`` of each grid point; or what a fit
-        found. Axes are in the order of the spec. Loaded when used; its arrays have the ``hvplot`` accessor.
+        Metrics of systems, summaries over the grid's axes, and the ``status`` of each grid point; or what a fit found.
+        Axes are in the order of the spec. Values are loaded when used; arrays have the ``hvplot`` accessor.
 
     Raises
     ------
     SpecError
-        For a path at which there is no result.
+        There is no result at the path.
     StoreError
-        When its attributes, coordinates or inputs are not as they were written. Of the values, `sigcube.verify` tells.
+        Its attributes, coordinates or inputs were altered since they were written. `sigcube.verify` checks the values.
     """
     attrs = result_attrs(path, "result", "fit")
     refuse_damaged_files(path)
@@ -86,7 +86,7 @@ def open_result(path: str | Path) -> xr.Dataset:
 
 
 def as_asked(result: xr.Dataset, stored: Grid, asked: Grid) -> xr.Dataset:
-    """Put a result in the order that was asked for: an extension adds values of an axis behind the old ones."""
+    """Put a result in the order of the spec: an extension stores new values of an axis behind the old ones."""
     return result.isel(order_of(stored, asked)).transpose(..., *asked.dims)
 
 
@@ -100,7 +100,7 @@ def read_plan(
     own_kernels: Mapping[str, Kernel] | None = None,
     own_metrics: Mapping[str, Metric] | None = None,
 ) -> tuple[Plan, Packed]:
-    """Plan the sweep that made a result from its spec and the data it saw, which the result holds; return both.
+    """Plan the sweep that made a result, from the spec and the data that the result holds; return plan and data.
 
     Raises
     ------
@@ -120,16 +120,16 @@ def read_plan(
 
 
 def changed_parts(plan: Plan, path: str | Path) -> dict[str, str]:
-    """Return the parts of a result's identity that a plan read from it no longer has, as the result has them."""
+    """Return the parts of a result's identity that differ from a plan read from it, as the result has them."""
     stored = in_present_words(json.loads(read_attrs(path)["identity"]))
     return {key: str(stored.get(key)) for key in find_differences(stored, plan.identity)}
 
 
 class _HvplotOnFirstUse:
-    """The ``hvplot`` of arrays until hvPlot is imported, which puts its own accessor here.
+    """Stands for the ``hvplot`` accessor until hvPlot is imported, which replaces it.
 
-    Importing it takes longer than a small sweep. Of the classes this is no attribute, so that hvPlot does not warn that
-    it replaces one.
+    Importing hvPlot takes longer than a small sweep. Classes themselves lack the attribute, so that hvPlot does not
+    warn that it replaces one.
     """
 
     def __get__(self, data: Any, kind: type) -> Any:

@@ -1,4 +1,4 @@
-"""Open a store for a run: make it or resume it, hold its lock, know what is left to do; and its status for others."""
+"""Open a store for a run: make or resume it, hold its lock, and know what is left to do; and report its status."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -42,9 +42,9 @@ class RunStore:
     lock : Lock
         The lock, held.
     blocks : sequence of Block
-        Those of the plan.
+        The blocks of the plan.
     retry_failed : bool
-        Whether blocks that failed or killed their worker count as to do.
+        Whether blocks that failed or killed their worker are still to do.
     """
 
     def __init__(self, path: str, lock: Lock, *, blocks: Sequence[Block], retry_failed: bool) -> None:
@@ -58,7 +58,7 @@ class RunStore:
 
     @property
     def lock_record(self) -> tuple[str, str]:
-        """Name and token of the lock's record: who reads the one in the other sees this very store."""
+        """Name and token of the lock's record: whoever reads the token in that file sees this very store."""
         return self._lock.record
 
     def __enter__(self) -> Self:
@@ -66,7 +66,7 @@ class RunStore:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what is recorded, and let the lock go."""
+        """Write what is recorded, and release the lock."""
         self.close()
 
     def begin_session(self) -> None:
@@ -75,7 +75,7 @@ class RunStore:
         self._journal.begin_session()
 
     def mark(self, block: Block, status: PointStatus) -> None:
-        """Give every grid point of a block one status; not once another run may have computed it.
+        """Give every grid point of a block one status, unless another run may have computed it.
 
         Raises
         ------
@@ -93,8 +93,8 @@ class RunStore:
     def check(self) -> None:
         """Compare the status of the grid points with what the journal says of their blocks.
 
-        Of blocks that share a chunk with others, which an extension may bring, the values are compared as well: a
-        worker of an earlier run, cut off in the middle of a write, could have put back what was there before.
+        For blocks that share a chunk with others, as after an extension, the values are compared as well: a worker of
+        an earlier run, killed in the middle of a write, could have put back older ones.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class RunStore:
         self._journal.flush()
 
     def close(self) -> None:
-        """Write what is recorded, clear what workers left that died, and let the lock go."""
+        """Write what is recorded, remove what dead workers left, and release the lock."""
         with ExitStack() as stack:
             stack.callback(self._lock.release)
             stack.callback(self._journal.close)
@@ -131,7 +131,7 @@ class RunStore:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreStatus:
-    """How far a sweep is, as its journal says.
+    """How far a sweep is, according to its journal.
 
     Parameters
     ----------
@@ -140,13 +140,13 @@ class StoreStatus:
     points, points_done, invalid : int
         Counts of grid points computed: those that repeat others are not counted.
     evaluations_per_second : float
-        Over the present session, or the last one; 0 before its first block.
+        Rate of the present session, or the last one; 0 before its first block.
     seconds_left : float or None
-        While a run holds the store and has a rate.
+        Estimate while a run holds the store; None otherwise.
     heartbeat : float or None
         Unix time [s] of the holder's last sign of life.
     holder : Holder or None
-        Who writes the store.
+        The process that writes the store.
     errors : tuple of JournalEntry
         Blocks that failed or killed their worker.
     """
@@ -167,7 +167,7 @@ class StoreStatus:
 
 
 def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, retry_failed: bool = False) -> RunStore:
-    """Make a store, or resume one that was made with the plan's ``identity``; it is locked.
+    """Make a store, or resume one with the plan's ``identity``; the store is then locked.
 
     Parameters
     ----------
@@ -176,21 +176,21 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     plan : Plan
         What to run.
     inputs : Packed
-        The points that the sweep sees; a new store holds them.
+        The points that the sweep sees, kept in a new store.
     retry_failed : bool, optional
-        Whether to run blocks again that failed or killed their worker.
+        Whether to rerun blocks that failed or killed their worker.
 
     Raises
     ------
     StoreInUse
         Another process writes it.
     StoreMismatch
-        It was made by another spec, cube or kernel; each difference is shown.
+        It was made by another spec, cube or kernel; the error shows each difference.
     StoreError
-        It is damaged, or the disk is full or has no room for what is left to compute. Files of the store's beginning
-        that are missing are made again.
+        It is damaged, or the disk is full or has no room for what is left to compute. Missing files of its template are
+        restored.
     SpecError
-        There is something else than a result.
+        The path holds something other than a result.
     """
     target = path_of(path, what="a result").resolve()
     if is_new := not os.path.lexists(target):
@@ -198,7 +198,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
         try:
             create(target, plan=plan, inputs=inputs)
         except StoreExists:
-            # Of two runs that start at once, one makes the store; the other finds it, and then its lock.
+            # Of two runs that start at once, one makes the store; the other finds the store, and then its lock.
             if not journal_folder(target).exists():
                 raise
     folder = journal_folder(target)
@@ -206,7 +206,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     _refuse_another_sweep(target, plan)
     lock = Lock(folder)
     try:
-        # Again: it may have been extended before the lock was ours.
+        # Again, as it may have been extended before the lock was ours.
         _refuse_another_sweep(target, plan)
         _remove_orphans(target)
         _restore_missing(target, plan, inputs)
@@ -235,7 +235,7 @@ def _refuse_another_sweep(target: Path, plan: Plan) -> None:
 
 
 def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> None:
-    """Refuse to begin what the disk cannot hold; what will be compressed counts as little as it may come to."""
+    """Refuse what the disk cannot hold, even at the best compression."""
     needed = least_bytes(plan.variables, blocks)
     try:
         free = free_space(target)
@@ -252,7 +252,7 @@ def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> N
 
 
 def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
-    """Compare the files of a store's template with their digests; a result without a journal, of a fit, has none.
+    """Compare the files of a store's template with their digests; the result of a fit has no journal, and passes.
 
     Raises
     ------
@@ -271,7 +271,7 @@ def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
 
 
 def status(path: str | os.PathLike[str]) -> StoreStatus:
-    """Say how far the sweep of a store is; needs no lock, so it works from another shell while the sweep runs.
+    """Return how far the sweep of a store is; this needs no lock, so it works while the sweep runs.
 
     Raises
     ------
@@ -309,7 +309,7 @@ def _shorten(value: str | None) -> str:
 
 
 def _remove_orphans(target: Path) -> None:
-    """Remove the drafts of writers that have ended: workers of this run or of earlier ones, contenders for the lock."""
+    """Remove the drafts of dead writers: workers of this run or earlier ones, and contenders for the lock."""
     for folder, _, names in os.walk(target):
         for path in (Path(folder, name) for name in names if name.endswith(".partial")):
             with suppress(FileNotFoundError):
@@ -319,7 +319,7 @@ def _remove_orphans(target: Path) -> None:
 
 
 def _restore_missing(target: Path, plan: Plan, inputs: Packed) -> None:
-    """Write again the files of the store's beginning that are missing, and refuse those that differ."""
+    """Restore the missing files of the store's template, and refuse those that differ."""
     damaged = damaged_files(target, read_header(journal_folder(target)).files)
     missing = [name for name in damaged if not Path(target, name).exists()]
     for name, what in damaged.items():
@@ -339,7 +339,7 @@ def _damaged(where: str, found: str) -> StoreError:
 
 
 def _rate(journal: Journal) -> float:
-    """Grid points a second that the last session finished."""
+    """Grid points per second that the last session finished."""
     began = journal.sessions[-1] if journal.sessions else 0.0
     ended = [entry for entry in journal.entries.values() if entry.status is PointStatus.DONE and entry.at >= began]
     if not ended:

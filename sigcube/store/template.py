@@ -1,4 +1,4 @@
-"""What lies where in a result store, and how its template is made.
+"""The layout of a result store, and the template that a run starts from.
 
 ::
 
@@ -53,14 +53,14 @@ __all__ = [
 ]
 
 STATUS = "status"
-"""Name of the array that says how each grid point ended."""
+"""Name of the array with the status of each grid point."""
 
 _INPUTS = "inputs.npz"
 
 
 @dataclass(frozen=True)
 class StoreLayout:
-    """What a store says of itself to those who write it.
+    """The layout of a store, for those who write to it.
 
     Attributes
     ----------
@@ -69,9 +69,9 @@ class StoreLayout:
     arrays : Mapping
         The dimensions of each result array.
     stages : tuple of Region
-        Those of the plan, if the store was extended.
+        The stages of the plan, if the store was extended.
     spec : Mapping
-        The record of the spec with the axes as they are stored, if the store was extended.
+        The record of the spec with its axes as stored, if the store was extended.
     """
 
     dims: tuple[str, ...]
@@ -81,7 +81,7 @@ class StoreLayout:
 
     @cached_property
     def ends(self) -> dict[str, set[int]]:
-        """Where stages begin and end along each dimension."""
+        """The indices at which stages begin or end along each dimension."""
         regions = (dict(zip(self.dims, stage, strict=True)) for stage in self.stages)
         found: dict[str, set[int]] = {dim: set() for dim in self.dims}
         for dim, part in chain.from_iterable(region.items() for region in regions):
@@ -90,7 +90,7 @@ class StoreLayout:
 
 
 def create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed) -> None:
-    """Make an empty result store of a plan, with the points that the sweep sees; it appears whole or not at all.
+    """Make an empty result store for a plan, with the points that the sweep sees; it appears whole or not at all.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def journal_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def stamp(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Tell one store from a later one at the same path, for caches of open handles."""
+    """Return what tells a store from a later one at the same path, for caches of open handles."""
     status = os.stat(Path(path) / "zarr.json")
     return status.st_ino, status.st_mtime_ns
 
@@ -140,7 +140,7 @@ def read_inputs(path: str | os.PathLike[str]) -> Packed:
 
 
 def read_properties(path: str | os.PathLike[str]) -> dict[str, xr.Variable]:
-    """Read what is known of the systems, where their values are kept."""
+    """Read the properties of the systems whose values are kept."""
     with _open_inputs(path) as held:
         return _properties(held)
 
@@ -155,7 +155,7 @@ def _properties(held: Mapping[str, Any]) -> dict[str, xr.Variable]:
 
 
 def read_layout(path: str | os.PathLike[str]) -> StoreLayout:
-    """Read which arrays the plan has in a store."""
+    """Read the layout of a store."""
     attrs: Mapping[str, Any] = zarr.open_group(str(path), path="journal", mode="r").attrs.asdict()
     return StoreLayout(
         dims=tuple(attrs["dims"]),
@@ -166,7 +166,7 @@ def read_layout(path: str | os.PathLike[str]) -> StoreLayout:
 
 
 def damaged_files(path: str | os.PathLike[str], files: Mapping[str, str]) -> dict[str, str]:
-    """Compare the files that a store began with, by their digests; say of each that differs what is wrong."""
+    """Compare the files of a store's template with their digests; return what is wrong with each damaged one."""
     found = {}
     for name, digest in files.items():
         try:
@@ -180,12 +180,12 @@ def damaged_files(path: str | os.PathLike[str], files: Mapping[str, str]) -> dic
 
 
 def place_of(path: str | os.PathLike[str], name: str) -> Path:
-    """Return where a file of a store's beginning lies, so that it can be written or removed.
+    """Return the path of a file of a store's template, for writing or removing it.
 
     Raises
     ------
     StoreError
-        A folder on the way is a link that leads out of the store: somebody else's files lie there.
+        A folder on the way is a link out of the store, where files of others lie.
     """
     store = Path(path)
     place = store / name
@@ -200,7 +200,7 @@ def place_of(path: str | os.PathLike[str], name: str) -> Path:
 
 
 def restore_files(path: str | os.PathLike[str], names: Iterable[str], *, plan: Plan, inputs: Packed) -> None:
-    """Write files of a store's beginning again, as the plan has them; the lock of the store must be held.
+    """Restore files of a store's template from the plan; the lock of the store must be held.
 
     Raises
     ------
@@ -227,9 +227,9 @@ def restore_files(path: str | os.PathLike[str], names: Iterable[str], *, plan: P
 
 
 def build(draft: Path, plan: Plan, inputs: Packed) -> None:
-    """Make an empty store, where nothing else looks yet."""
+    """Make an empty store in a place where nothing else looks yet."""
     template = xr.Dataset(coords=plan.coords, attrs=plan.attrs)
-    # Labels as Zarr's own strings: NumPy's text of fixed width has no stable specification in Zarr v3.
+    # Labels become Zarr's own strings: NumPy's fixed-width text has no stable specification in Zarr v3.
     labels = {name: each.astype(object) for name, each in template.coords.items() if each.dtype.kind == "U"}
     template.assign_coords(labels).to_zarr(draft, mode="w-", consolidated=False, zarr_format=3)
     root = zarr.open_group(str(draft), mode="r+", use_consolidated=False)
@@ -251,7 +251,7 @@ def build(draft: Path, plan: Plan, inputs: Packed) -> None:
     properties = {name: each for name, each in inputs.properties.items() if each.dims[0] in kept}
     about = {name: {"dims": each.dims, "attrs": each.attrs} for name, each in properties.items()}
     columns |= {f"properties/{name}": each.values for name, each in properties.items()}
-    # One file: as Zarr arrays they would take half the time that a sweep needs to begin.
+    # One file: as Zarr arrays they would take half of a sweep's starting time.
     systems = np.array(inputs.systems, dtype=np.str_)
     np.savez(
         journal_folder(draft) / _INPUTS,
@@ -282,12 +282,13 @@ def _create_array(root: zarr.Group, variable: ResultVariable) -> None:
         variable.name,
         shape=variable.shape,
         chunks=variable.chunks,
-        # All chunks in the folder of the array: each new folder would have to be made sure of as well.
+        # Keep all chunks in the array's folder: each new folder would have to be synced as well.
         chunk_key_encoding={"name": "default", "separator": "."},
         dtype=dtype,
         fill_value=np.nan if dtype.kind == "f" else 0,
-        # lz4 costs least, 2 GB/s a core: a higher level saves 4 % of the size, zstd none, at half the speed. Smooth
-        # values shuffled by the cache's size are a little smaller than in the library's own blocks, and no slower.
+        # lz4 costs least, at 2 GB/s per core: a higher level saves 4 % in size; zstd saves nothing at half the speed.
+        # Smooth values shuffled in blocks of the cache's size are slightly smaller than in the library's own blocks,
+        # and no slower.
         compressors=BloscCodec(cname="lz4", clevel=1, shuffle="shuffle", typesize=dtype.itemsize, blocksize=2**17)
         if variable.compressed
         else None,

@@ -29,15 +29,15 @@ __all__ = ["JointSweep", "sweep_from_toml"]
 class JointSweep:
     """One model over one set of axes on several datasets.
 
-    Each dataset has a result of its own, with its journal, lock and plan: a leaf. All lie in one folder, which opens as
-    an `xarray.DataTree`. A leaf has those of the axes that its models have on its kind of cube, and that it does not
-    hold fixed itself; along the others its values would repeat, as xarray has it when leaves are compared.
+    Each dataset has its own result, called a leaf, with its own journal, lock and plan. All leaves lie in one folder,
+    which opens as an `xarray.DataTree`. A leaf has only those axes that its models have on its kind of cube and that it
+    does not hold fixed itself; along the others its values would repeat.
 
     Parameters
     ----------
     data : Mapping
-        For each dataset by a name: ``cube``, and what else `sigcube.Sweep` takes for it alone: ``sample``, ``where``,
-        ``error_floor``, ``metrics``, ``reference``, ``fixed``, ``keep``, ``dtype``, ``n_fitted``,
+        The datasets by name: for each its ``cube``, and whatever `sigcube.Sweep` takes for it alone: ``sample``,
+        ``where``, ``error_floor``, ``metrics``, ``reference``, ``fixed``, ``keep``, ``dtype``, ``n_fitted``,
         ``errors``.
     kernel, models, axes, fixed, roles : optional
         Shared by all, as for `sigcube.Sweep`.
@@ -47,7 +47,7 @@ class JointSweep:
     Raises
     ------
     SpecError, DataError
-        As soon as something cannot be: before anything runs. Also for an axis or a value that no dataset takes.
+        For anything that cannot work, before anything runs; also for an axis or a value that no dataset uses.
     """
 
     def __init__(self, data: Mapping[str, Mapping[str, Any]], *, title: str | None = None, **shared: Any) -> None:
@@ -62,10 +62,7 @@ class JointSweep:
             try:
                 leaves[name], taken, there = _leaf(name, own, {**shared, "title": title})
             except SigcubeError as error:
-                where = f"data.{name}" + (f", {error.where}" if error.where else "")
-                raise type(error)(
-                    error.what, where=where, found=error.found, expected=error.expected, hint=error.hint
-                ) from None
+                raise error.at(f"data.{name}" + (f", {error.where}" if error.where else "")) from None
             used |= taken
             known |= there
         refuse_unused(shared, used, known)
@@ -73,7 +70,7 @@ class JointSweep:
 
     @classmethod
     def from_toml(cls, path: str | Path, *, fixed: Mapping[str, Any] | None = None) -> Self:
-        """Read a joint sweep from its TOML file, or a shipped one by name; values given besides are held in all."""
+        """Read a joint sweep from its TOML file, or a shipped one by name; `fixed` is held in all datasets."""
         arguments, folder = read_joint_file(path).changed(fixed or {}).arguments(), Path(path).parent
         data = {name: find_own_code(own, folder=folder) for name, own in arguments["data"].items()}
         return cls(**{**find_own_code(arguments, folder=folder), "data": data})
@@ -97,13 +94,13 @@ class JointSweep:
         progress: bool | None = None,
         **options: Any,
     ) -> xr.DataTree:
-        """Run the sweep of each dataset, one after another, or what is left of it, and open the joint result.
+        """Run the sweep of each dataset in turn, or what is left of it, and open the joint result.
 
         Parameters
         ----------
         path : path
-            The folder of the result. One that the same sweep left unfinished is taken up where it stopped; further
-            datasets are added to it.
+            The folder of the result. If the same sweep left it unfinished, the run resumes there; new datasets are
+            added.
         extend : bool
             Extend the result of each dataset, as `Sweep.extend`.
         on_leaf : callable, optional
@@ -111,8 +108,8 @@ class JointSweep:
         on_event : callable, optional
             Called with each event of the run of each dataset.
         progress : bool, optional
-            Whether to tell how far it is, and at which dataset. By default under the conditions of `Sweep.run`, from
-            the first dataset on whose run is not a small one.
+            Whether to report progress, and on which dataset. The default is that of `Sweep.run`, from the first dataset
+            whose run is not short.
         **options
             As for `Sweep.run`.
 
@@ -124,7 +121,7 @@ class JointSweep:
         Raises
         ------
         StoreMismatch
-            The folder holds a dataset that this sweep has not, or the result of another sweep of it.
+            The folder holds a dataset that this sweep lacks, or a result of another sweep.
         StoreInUse, StoreError, ClusterError, SpecError
             As for `Sweep.run`.
         """

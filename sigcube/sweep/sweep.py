@@ -51,9 +51,9 @@ class Sweep:
     cube : xarray.Dataset or path
         The data.
     kernel : str or Kernel
-        The model: a registered name, or a record of one's own. `models` takes several instead.
+        The model: the name of a registered one, or your own `Kernel`. For several, give `models` instead.
     models : Mapping, optional
-        Several models by a name for each: a kernel, or a table of ``kernel`` and what is ``fixed`` in it alone. The
+        Several models by name: for each a kernel, or a table of ``kernel`` and what is ``fixed`` in it alone. The
         result has a dimension ``model``; along an axis that a model does not have, its values repeat.
     axes : Mapping, optional
         For each parameter or choice that varies, its values: `sigcube.linspace`, `sigcube.geomspace`, a list, labels, a
@@ -61,19 +61,20 @@ class Sweep:
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
     where : str or DataArray of bool, optional
-        What to keep of the sample: a condition on variables of systems or points, such as
-        ``"inclination > 40 and quality == 1"`` (see `sigcube.cube.conditions.where_true`), or a mask of them.
+        Which part of the sample to keep: a condition on variables of systems or points, such as ``"inclination > 40 and
+        quality == 1"`` (see `sigcube.cube.conditions.where_true`), or a mask.
     error_floor : float or str, optional
-        The least error of what is observed, in its unit, or as a part of it: ``"5 %"``. What has no error gets none.
+        The smallest error an observation may have, in its unit or as a fraction of it: ``"5 %"``. Observations without
+        an error get none.
     metrics : sequence of str or Metric
-        Names in `sigcube.model.metrics.METRICS`, or records of one's own.
+        Names in `sigcube.model.metrics.METRICS`, or your own `Metric` records.
     reference : str, Kernel or Mapping, optional
-        The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``. They are compared by
-        the RMS, or, without that metric, by ln L.
+        The model that ``win_rate`` compares with: its name, or ``{"kernel": name, **settings}``. The two are compared
+        by RMS, or by ln L where RMS is not among the metrics.
     fixed : Mapping, optional
-        Values and labels that are held; what is named neither here nor in `axes` has its default.
+        Values and labels to hold fixed. Whatever is named neither here nor in `axes` has its default.
     keep : sequence of str
-        Dimensions whose values are written besides the summaries: ``["galaxy"]``, or nothing.
+        Dimensions whose values are kept besides the summaries: ``["galaxy"]``, or nothing.
     dtype : {"float32", "float64"}
         Type of the per-system values on disk.
     n_fitted : int
@@ -81,16 +82,17 @@ class Sweep:
     title : str, optional
         Title of the result.
     roles : Mapping, optional
-        What axes are to questions (`sigcube.analysis`), a list of names for each role: ``"arbitrary"``, a choice that a
-        paper leaves open; ``"physical"``, a parameter; ``"nuisance"``, what is known from elsewhere within limits.
+        The role that axes play in questions (`sigcube.analysis`), as a list of names for each: ``"arbitrary"``, a
+        choice that a paper leaves open; ``"physical"``, a parameter; ``"nuisance"``, known from elsewhere within
+        limits.
     errors : Errors or Mapping, optional
-        What the metric ``loglike`` knows of the errors of the data beyond those quoted for each point: see
-        `sigcube.Errors`, or a table of its fields.
+        Errors of the data beyond those quoted for each point, for the metric ``loglike``: see `sigcube.Errors`, or a
+        table of its fields.
 
     Raises
     ------
     SpecError, DataError
-        As soon as something cannot be: before anything runs.
+        For anything that cannot work, before anything runs.
     """
 
     def __init__(
@@ -141,12 +143,12 @@ class Sweep:
         where: str | None = None,
         error_floor: float | str | None = None,
     ) -> Self:
-        """Read a sweep from its TOML file, or a shipped one by name; its cube counts from the current directory.
+        """Read a sweep from its TOML file, or a shipped one by name; its cube is relative to the current directory.
 
-        Kernels and metrics of one's own are named ``module:NAME``; modules beside the file are found first.
+        Your own kernels and metrics are named ``module:NAME``; modules beside the file are found first.
 
-        What is given besides the file replaces what it says: parameters held at other values, axes of the file too; the
-        condition; the floor of errors.
+        Arguments override the file: `fixed` also replaces axes of the file, `where` its condition, and `error_floor`
+        its error floor.
         """
         file = read_spec_file(path).changed(fixed or {}, where=where, error_floor=error_floor)
         return cls(**find_own_code(file.model_dump(), folder=Path(path).parent))
@@ -159,7 +161,7 @@ class Sweep:
         own_kernels: Mapping[str, Kernel] | None = None,
         own_metrics: Mapping[str, Metric] | None = None,
     ) -> Self:
-        """Read the sweep that made a result: its spec, and the data it saw, which the result holds."""
+        """Restore the sweep that made a result, from the spec and the data that the result holds."""
         return cls._of(*read_plan(path, own_kernels=own_kernels, own_metrics=own_metrics))
 
     @classmethod
@@ -200,23 +202,23 @@ class Sweep:
         Parameters
         ----------
         path : path
-            The result store. One that the same sweep left unfinished is taken up where it stopped.
+            The result store. If the same sweep left it unfinished, the run resumes there.
         client : distributed.Client, optional
-            A Dask cluster to run on. Without it, that of `scheduler`, or a local one of `workers` processes.
+            A Dask cluster to run on. By default that of `scheduler`, or a local one of `workers` processes.
         scheduler : str, optional
             Address of a running scheduler, ``tcp://…``.
         workers : int, optional
-            Size of the local cluster; 0 for none, in this process. By default 0 if that is faster for what is left to
-            compute, which then has no defence against a model that crashes its process; else the number of cores.
+            Size of the local cluster; 0 runs in this process. By default 0 if that is faster for what is left to
+            compute, else the number of cores. Without a cluster, a model that crashes its process ends the run.
         fail_fast : bool
             Stop at the first block that fails. Otherwise it is recorded, and the others go on.
         retry_failed : bool
-            Try again the blocks that failed before.
+            Retry the blocks that failed before.
         on_event : callable, optional
             Called with each event of the run.
         progress : bool, optional
-            Whether to tell on the error stream how far it is: with a bar on a terminal, else with a line now and then.
-            By default if it is a terminal or a notebook, the run is not a small one, and `on_event` does not tell.
+            Whether to report progress on standard error: a bar on a terminal, else a line now and then. By default it
+            does so on a terminal or in a notebook, unless the run is short or `on_event` is given.
 
         Returns
         -------
@@ -226,11 +228,11 @@ class Sweep:
         Raises
         ------
         StoreInUse, StoreMismatch, StoreError
-            When the store is being written, was written by another sweep, or cannot be written.
+            The store is in use, belongs to another sweep, or cannot be written.
         ClusterError
-            When the cluster is not reachable, or is lost.
+            The cluster cannot be reached, or was lost.
         SpecError
-            When there is something else than a result at the path, or the number of workers cannot be.
+            The path holds something other than a result, or the number of workers is invalid.
         """
         if workers is not None and not 0 <= workers <= _MOST_WORKERS:
             expected = f"0 to {_MOST_WORKERS}"
@@ -249,28 +251,28 @@ class Sweep:
     def extend(self, path: str | Path, **options: Any) -> xr.Dataset:
         """Extend a result to this sweep, which has the same axes with more values: further ones, or between the old.
 
-        No block of the result is computed again or moved; what was left of it is done first. A reading that does not
-        use an axis is computed once more for its new values. The roles of axes become those of this sweep. An extension
-        that was interrupted goes on when it is asked for again.
+        No block of the result is recomputed or moved, and unfinished blocks are done first. A reading that does not use
+        an axis is computed once more for its new values. The axes take the roles of this sweep. An interrupted
+        extension resumes when it is called again.
 
         Parameters
         ----------
         path : path
-            The result of the same sweep over a smaller grid.
+            The result of the same sweep on a smaller grid.
         **options
             As for `run`.
 
         Returns
         -------
         xarray.Dataset
-            The whole result, each axis in the order of this sweep. On the disk, new values lie behind the old ones.
+            The whole result, with each axis in the order of this sweep. On disk, new values lie behind the old ones.
 
         Raises
         ------
         SpecError
-            There is no result.
+            There is no result at the path.
         StoreMismatch
-            The result has values that this sweep has not, or anything else differs: the model, the sample, the data ...
+            The result has values that this sweep lacks, or the model, the sample, the data or anything else differs.
         StoreInUse, StoreError, ClusterError
             As for `run`.
         """
@@ -340,7 +342,7 @@ class Sweep:
         return Engine(self._plan, self._packed)
 
     def compute(self) -> xr.Dataset:
-        """Evaluate the whole grid here and now, in this process and in memory: for small grids.
+        """Evaluate the whole grid in this process and in memory: for small grids.
 
         Returns
         -------
@@ -350,7 +352,7 @@ class Sweep:
         Raises
         ------
         SpecError
-            For a result that is too large to hold.
+            The result is too large for memory.
         """
         plan = self._plan
         if plan.bytes > _MOST_IN_MEMORY:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import xarray as xr
 from distributed import Client
-from typer.testing import CliRunner, Result
 
 from sigcube import __version__
 from sigcube.cli import ExitCode, app
@@ -23,6 +22,7 @@ from sigcube.model.metrics import METRICS
 from sigcube.store import open_or_create
 from sigcube.store.result import open_result
 from sigcube.sweep import Sweep
+from tests.calling import call
 from tests.damage import falsify
 from tests.readers.sparc_files import SparcFiles
 
@@ -74,10 +74,6 @@ VERBS = (
     "figures",
     "demo",
 )
-
-
-def call(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words))
 
 
 @pytest.fixture

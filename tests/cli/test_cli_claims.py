@@ -11,8 +11,8 @@ from sigcube.claims import evaluate_claims
 from sigcube.claims.ledger_text import choose_claims, deviation_text, find_verdict, trials_text, verdict_text
 from sigcube.cli import ExitCode
 from sigcube.errors import SpecError
+from tests.calling import call
 from tests.claims.rows import claim_of, row
-from tests.cli.test_cli import call
 
 SWEEP = {
     "quantity": "sweep",

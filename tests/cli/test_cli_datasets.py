@@ -19,7 +19,7 @@ from sigcube.cube import KINDS, Counts, Kind, count_cube, inspect_cube, save_cub
 from sigcube.cube.inspection import describe_counts
 from sigcube.errors import FetchError, RawFilesMissing
 from sigcube.recipes import Contents, Recipe, load_recipe, recipe_names
-from tests.cli.test_cli import call
+from tests.calling import call
 from tests.synthetic_cubes import synthetic_cube
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from typer.testing import CliRunner, Result
 
-from sigcube.cli import ExitCode, app
+from sigcube.cli import ExitCode
 from sigcube.cli.tables import fit_notes
 from sigcube.cube import save_cube
 from sigcube.readers.mock import mock_survey
 from sigcube.store.result import open_result
+from tests.calling import call
 
 SPEC = """
 cube = "survey.zarr"
@@ -37,10 +37,6 @@ A = { linspace = [0.0, 5.0, 11] }
 l_0 = { geomspace = [0.1, 50.0, 11] }
 """
 SWEEP = 'cube = "survey.zarr"\nkernel = "sigma"\n[axes]\nA = [1.0, 2.0]\n'
-
-
-def call(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words))
 
 
 @pytest.fixture

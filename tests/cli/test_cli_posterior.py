@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 import xarray as xr
-from typer.testing import CliRunner, Result
 
 import sigcube
 from sigcube import analysis
-from sigcube.cli import ExitCode, app
+from sigcube.cli import ExitCode
 from sigcube.explore.explorer import Explorer
 from sigcube.explore.explorer.tabs import TABS
 from tests.browser import Shoot
+from tests.calling import call
 
 PRIOR = {"upsilon_disk": sigcube.lognormal(0.5, 0.1)}
 OPTION = "upsilon_disk=lognormal:0.5,0.1"
@@ -39,12 +39,8 @@ def stores(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> d
     return found
 
 
-def ask(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words))
-
-
 def answer(*words: str) -> Any:
-    done = ask(*words, "--json")
+    done = call(*words, "--json")
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -62,7 +58,7 @@ def test_posterior(stores: dict[str, str]) -> None:
     assert [row["share"] for row in said["labels"]] == found["p_nu"].values.tolist()
     assert said["log_evidence"] == found["log_evidence"].item()
     assert said["elpd_loo"] == analysis.leave_one_out(result, prior=PRIOR)["elpd_loo"].item()
-    shown = ask("posterior", stores["mond"], "--prior", OPTION).stdout
+    shown = call("posterior", stores["mond"], "--prior", OPTION).stdout
     assert "upsilon_disk" in shown
     assert "cautions:" in shown
 
@@ -81,7 +77,7 @@ def test_compare(stores: dict[str, str]) -> None:
     found = analysis.compare({name: sigcube.open_result(path) for name, path in models.items()}, prior=PRIOR)
     assert [row["model"] for row in said["models"]] == ["Newton", "mond"] == found["model"].values.tolist()
     assert [row["elpd_diff"] for row in said["models"]] == found["elpd_diff"].values.tolist()
-    shown = ask("compare", stores["newton"], stores["mond"], "--marginalise", OPTION).stdout
+    shown = call("compare", stores["newton"], stores["mond"], "--marginalise", OPTION).stdout
     assert "newton" in shown
 
 
@@ -97,7 +93,7 @@ def test_compare(stores: dict[str, str]) -> None:
     ],
 )
 def test_what_cannot_be_is_refused(words: list[str], code: int, says: str, stores: dict[str, str]) -> None:
-    done = ask(*(stores.get(word, word) for word in words))
+    done = call(*(stores.get(word, word) for word in words))
     assert done.exit_code == code
     assert says in " ".join(done.output.replace("│", " ").split())
 
@@ -115,8 +111,8 @@ def test_the_explorer_has_a_tab_of_it(stores: dict[str, str]) -> None:
 @pytest.mark.browser
 def test_the_pages_open_in_a_browser(stores: dict[str, str], tmp_path: Path, shoot: Shoot) -> None:
     pages = [tmp_path / "posterior.html", tmp_path / "compare.html"]
-    assert ask("posterior", stores["mond"], "--prior", OPTION, "--html", str(pages[0])).exit_code == 0
-    done = ask("compare", stores["newton"], stores["mond"], "--prior", OPTION, "--html", str(pages[1]))
+    assert call("posterior", stores["mond"], "--prior", OPTION, "--html", str(pages[0])).exit_code == 0
+    done = call("compare", stores["newton"], stores["mond"], "--prior", OPTION, "--html", str(pages[1]))
     assert done.exit_code == 0
     for page in pages:
         script = (

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from typer.testing import CliRunner, Result
 
 from sigcube import analysis
-from sigcube.cli import ExitCode, app
+from sigcube.cli import ExitCode
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError
 from sigcube.explore import preferences_page
@@ -16,10 +15,7 @@ from sigcube.explore.figures import draw_preferences, write_preferences
 from sigcube.explore.preferences_page import stretched
 from tests.analysis.test_preferences import PAIR, PRIOR, STUDY, random_likelihoods, with_errors, write_study
 from tests.browser import Shoot
-
-
-def ask(*words: str) -> Result:
-    return CliRunner().invoke(app, list(words))
+from tests.calling import call
 
 
 @pytest.fixture
@@ -33,7 +29,7 @@ def test_the_command(mock_cube: xr.Dataset, tmp_path: Path) -> None:
     cube = save_cube(with_errors(mock_cube), tmp_path / "mock.zarr")
     study = write_study(tmp_path)
     page, figure = tmp_path / "page.html", tmp_path / "figure.svg"
-    done = ask("preferences", str(study), "--cube", str(cube), "--html", str(page), "--figure", str(figure), "--json")
+    done = call("preferences", str(study), "--cube", str(cube), "--html", str(page), "--figure", str(figure), "--json")
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     expected = analysis.PreferenceStudy.from_toml(study, cube=cube).run()
@@ -45,14 +41,14 @@ def test_the_command(mock_cube: xr.Dataset, tmp_path: Path) -> None:
             assert row[key] == one[key].item()
     assert "synthetic" in page.read_text(encoding="utf-8")
     assert figure.read_text(encoding="utf-8").startswith("<?xml")
-    shown = ask("preferences", str(study), "--cube", str(cube)).stdout
+    shown = call("preferences", str(study), "--cube", str(cube)).stdout
     assert "mond : survival" in shown
 
 
 def test_a_wrong_study_is_a_usage_error(tmp_path: Path) -> None:
-    assert "papers" in ask("preferences", "paper").output
+    assert "papers" in call("preferences", "paper").output
     study = write_study(tmp_path, STUDY.replace('second = "survival"', 'second = "x"'))
-    done = ask("preferences", str(study))
+    done = call("preferences", str(study))
     assert done.exit_code == ExitCode.USAGE
     assert "names a model 'x'" in done.output
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from typer.testing import CliRunner, Result
 
 import sigcube
 from sigcube import analysis
-from sigcube.cli import ExitCode, app
+from sigcube.cli import ExitCode
 from sigcube.sweep import Sweep
+from tests.calling import call
 
 
 def sweep_of(cube: xr.Dataset, **options: Any) -> Sweep:
@@ -40,12 +40,8 @@ def roled(store: str, mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFa
     return str(path)
 
 
-def ask(command: str, store: str, *words: str) -> Result:
-    return CliRunner().invoke(app, [command, store, *words])
-
-
 def answer(command: str, store: str, *words: str) -> Any:
-    done = ask(command, store, *words, "--json")
+    done = call(command, store, *words, "--json")
     assert done.exit_code == 0, done.output
 
     def refuse(text: str) -> None:
@@ -69,7 +65,7 @@ def test_best(store: str, result: xr.Dataset) -> None:
     assert rows["a0"]["lies"] == "lower"
     assert rows["nu"]["within"] == found.nu_within.item()
     assert {row["summary"] for row in said["summaries"]} >= {"rms_mean", "win_rate", "scatter_g"}
-    shown = ask("best", store, "--by", "win_rate").stdout
+    shown = call("best", store, "--by", "win_rate").stdout
     assert "Best win_rate" in shown
     assert "upsilon_disk" in shown
 
@@ -80,7 +76,7 @@ def test_best_of_each_galaxy(store: str, result: xr.Dataset) -> None:
     found = analysis.best(result, per="galaxy")
     assert [row["galaxy"] for row in said] == list(result.galaxy.values)
     np.testing.assert_array_equal([row["a0"] for row in said], found.a0)
-    assert "SYN00001" in ask("best", store, "--per", "galaxy").stdout
+    assert "SYN00001" in call("best", store, "--per", "galaxy").stdout
 
 
 def test_profile(store: str, result: xr.Dataset) -> None:
@@ -88,7 +84,7 @@ def test_profile(store: str, result: xr.Dataset) -> None:
     found = analysis.profile(result.win_rate, "a0")
     assert [row["win_rate"] for row in said] == found.win_rate.values.tolist()
     assert [row["nu"] for row in said] == found.nu.values.tolist()
-    assert "Best rms_mean along a0" in ask("profile", store, "a0").stdout
+    assert "Best rms_mean along a0" in call("profile", store, "a0").stdout
 
 
 def test_sensitivity(store: str, result: xr.Dataset) -> None:
@@ -97,11 +93,11 @@ def test_sensitivity(store: str, result: xr.Dataset) -> None:
         zip(found.axis.values, found.shapley.values.tolist(), strict=True)
     )
     assert len(said["components"]) == 7
-    assert "%" in ask("sensitivity", store).stdout
+    assert "%" in call("sensitivity", store).stdout
     of_systems = answer("sensitivity", store, "--by", "rms")["shapley"]
     expected = analysis.sensitivity(result.rms).shapley.sel(axis="a0")
     np.testing.assert_array_equal([row["a0"] for row in of_systems], expected)
-    assert "SYN00001" in ask("sensitivity", store, "--by", "rms").stdout
+    assert "SYN00001" in call("sensitivity", store, "--by", "rms").stdout
 
 
 @pytest.mark.slow
@@ -112,7 +108,7 @@ def test_ablation(store: str, result: xr.Dataset) -> None:
     assert said["baseline"]["place"] == {"nu": "simple", "a0": 1.2e-10, "upsilon_disk": found.upsilon_disk.item()}
     assert said["n_compared"] == 1
     assert [row["difference"] for row in said["changes"]] == found.difference.values.tolist()
-    shown = ask("ablation", store, *words, "--by", "win_rate", "--profiled", "upsilon_disk", "--over", "a0").stdout
+    shown = call("ablation", store, *words, "--by", "win_rate", "--profiled", "upsilon_disk", "--over", "a0").stdout
     assert "nu=simple" in shown
     assert "1e-13" in shown
 
@@ -125,7 +121,7 @@ def test_curve(store: str, result: xr.Dataset) -> None:
     first = said["curve"][0]
     at = {name: first[name] for name in ("nu", "upsilon_disk", "a0")}
     assert float(result.win_rate.sel(at)) == first["win_rate"] == float(result.win_rate.max())
-    assert "12" in ask("curve", store).stdout
+    assert "12" in call("curve", store).stdout
 
 
 def test_a_curve_with_roles_its_null_and_its_page(roled: str, tmp_path: Path) -> None:
@@ -145,7 +141,7 @@ def test_a_curve_with_roles_its_null_and_its_page(roled: str, tmp_path: Path) ->
     at = answer("curve", roled, "--over", "arbitrary", "--over", "upsilon_disk", "--at", "a0=1.2e-10")
     assert at["held"] == "a0 = 1.2e-10 (physical)"
     assert at["specifications"] == 4
-    shown = ask("sensitivity", roled, "--over", "a0", "--profiled", "nu").stdout
+    shown = call("sensitivity", roled, "--over", "a0", "--profiled", "nu").stdout
     assert "profiled: nu (arbitrary)" in shown
     assert "upsilon_disk = 0" in shown
 
@@ -155,7 +151,7 @@ def test_holdout(store: str, result: xr.Dataset) -> None:
     said, found = answer("holdout", store, "--folds", "4"), analysis.holdout(result, folds=4)
     assert [row["test"] for row in said["folds"]] == found.test.values.tolist()
     assert said["out_of_sample"] == float(found.out_of_sample)
-    assert "out_of_sample" in ask("holdout", store, "--folds", "4", "--by", "win_rate").stdout
+    assert "out_of_sample" in call("holdout", store, "--folds", "4", "--by", "win_rate").stdout
 
 
 @pytest.mark.parametrize(
@@ -173,13 +169,13 @@ def test_holdout(store: str, result: xr.Dataset) -> None:
     ],
 )
 def test_bad_questions_get_one_clear_error(store: str, words: tuple[str, ...], code: ExitCode, said: str) -> None:
-    done = ask(words[0], store, *words[1:])
+    done = call(words[0], store, *words[1:])
     assert done.exit_code == code
     assert said in done.output
     assert "Traceback" not in done.output
 
 
 def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
-    done = ask("best", str(tmp_path))
+    done = call("best", str(tmp_path))
     assert done.exit_code == ExitCode.USAGE
     assert "not a result" in done.output

@@ -15,18 +15,9 @@ from hypothesis import strategies as st
 from sigcube.cube import KINDS, fingerprint, open_cube, save_cube
 from sigcube.cube.streaming import Late, Pieces, stream_cube
 from sigcube.errors import DataError
+from tests.synthetic_cubes import STAR_ATTRS
 
 STAR = KINDS["star"]
-ATTRS = {
-    "title": "synthetic stars of a test",
-    "citation": "none",
-    "licence": "CC0-1.0",
-    "recipe": "",
-    "raw_files": "[]",
-    "samples": "{}",
-    "synthetic": 1,
-    "sigcube_version": "0",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +52,7 @@ def cut(ds: xr.Dataset, lengths: list[int]) -> Iterator[xr.Dataset]:
 
 def save(ds: xr.Dataset, path: Path, *lengths: int, **rest: Any) -> Path:
     pieces = Pieces(cut(ds, list(lengths)), "star", late=(LATE,), unique="source_id", place=lambda i: f"row {i + 1}")
-    return stream_cube(pieces, path, attrs=ATTRS, **rest)
+    return stream_cube(pieces, path, attrs=STAR_ATTRS, **rest)
 
 
 @pytest.mark.slow
@@ -70,7 +61,9 @@ def save(ds: xr.Dataset, path: Path, *lengths: int, **rest: Any) -> Path:
 def test_a_cube_in_pieces_is_the_cube_saved_at_once(n: int, lengths: list[int], tmp_path: Path) -> None:
     ds = stars(n)
     streamed = open_cube(save(ds, tmp_path / "pieces.zarr", *lengths, overwrite=True))
-    whole = ds.assign(sigma_r=("star", 2.0 * ds.r.values, dict(LATE.attrs))).assign_attrs({**ATTRS, "kind": "star"})
+    whole = ds.assign(sigma_r=("star", 2.0 * ds.r.values, dict(LATE.attrs))).assign_attrs(
+        {**STAR_ATTRS, "kind": "star"}
+    )
     xr.testing.assert_identical(streamed, open_cube(save_cube(whole, tmp_path / "whole.zarr", overwrite=True)))
     assert streamed.attrs["fingerprint"] == fingerprint(whole)
 
@@ -100,7 +93,7 @@ def test_late_variables_are_made_after_the_last_piece(tmp_path: Path) -> None:
             yield piece
 
     late = Late("sigma_r", "r", lambda r: np.full_like(r, max(seen)), LATE.attrs)
-    cube = open_cube(stream_cube(Pieces(pieces(), "star", late=(late,)), tmp_path / "cube.zarr", attrs=ATTRS))
+    cube = open_cube(stream_cube(Pieces(pieces(), "star", late=(late,)), tmp_path / "cube.zarr", attrs=STAR_ATTRS))
     assert (cube.sigma_r == cube.r.max()).all()
 
 
@@ -153,19 +146,19 @@ def test_each_piece_is_validated(spoil: Callable[[xr.Dataset], None], message: s
 def test_late_variables_are_validated(tmp_path: Path) -> None:
     late = Late("sigma_r", "r", lambda r: np.full_like(r, np.nan), LATE.attrs)
     with pytest.raises(DataError, match=r"variable 'sigma_r', star 0 and 6 more"):
-        stream_cube(Pieces([stars(30)], "star", late=(late,)), tmp_path / "cube.zarr", attrs=ATTRS)
+        stream_cube(Pieces([stars(30)], "star", late=(late,)), tmp_path / "cube.zarr", attrs=STAR_ATTRS)
 
 
 def test_a_variable_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"missing\n  where: .*variable 'sigma_r'"):
-        stream_cube(Pieces([stars(3)], "star"), tmp_path / "cube.zarr", attrs=ATTRS)
+        stream_cube(Pieces([stars(3)], "star"), tmp_path / "cube.zarr", attrs=STAR_ATTRS)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("pieces", [[], [stars(0)]], ids=["no pieces", "an empty piece"])
 def test_no_points_are_no_cube(pieces: list[xr.Dataset], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no star\n  where: synthetic stars of a test"):
-        stream_cube(Pieces(pieces, "star", late=(LATE,)), tmp_path / "cube.zarr", attrs=ATTRS)
+        stream_cube(Pieces(pieces, "star", late=(LATE,)), tmp_path / "cube.zarr", attrs=STAR_ATTRS)
 
 
 def test_a_fault_in_the_middle_leaves_what_was_there(tmp_path: Path) -> None:
@@ -176,7 +169,7 @@ def test_a_fault_in_the_middle_leaves_what_was_there(tmp_path: Path) -> None:
         raise DataError("line 11 is wrong")
 
     with pytest.raises(DataError, match="line 11 is wrong"):
-        stream_cube(Pieces(broken(), "star", late=(LATE,)), path, attrs=ATTRS, overwrite=True)
+        stream_cube(Pieces(broken(), "star", late=(LATE,)), path, attrs=STAR_ATTRS, overwrite=True)
     assert [each.name for each in tmp_path.iterdir()] == ["cube.zarr"]
     assert open_cube(path).sizes["star"] == 5
 
@@ -189,7 +182,7 @@ def test_a_cube_is_not_overwritten_unasked_and_nothing_is_read_for_it(tmp_path: 
         yield
 
     with pytest.raises(DataError, match="there is already something here"):
-        stream_cube(Pieces(never(), "star"), path, attrs=ATTRS)
+        stream_cube(Pieces(never(), "star"), path, attrs=STAR_ATTRS)
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

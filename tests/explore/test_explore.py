@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from bokeh.models import Legend
-from typer.testing import CliRunner
 
 import sigcube
 from sigcube.analysis.best import best_points
-from sigcube.cli import app
 from sigcube.cli.demo import demo_survey, run_demo
 from sigcube.constants import PAPER
 from sigcube.cube import save_cube
@@ -28,6 +26,7 @@ from sigcube.readers.mock import mock_survey
 from sigcube.store.lock import Lock
 from sigcube.sweep import Sweep
 from tests.browser import Shoot
+from tests.calling import call
 from tests.results import BEST, A, K, X, small_fit, small_result
 
 
@@ -318,7 +317,7 @@ def test_map_shows_what_is_there_or_says_what_it_is(
 ) -> None:
     monkeypatch.chdir(stores)
     before = set(stores.iterdir())
-    done = CliRunner().invoke(app, ["map", *words])
+    done = call("map", *words)
     assert done.exit_code == code, done.output
     if code:
         assert said in done.stderr
@@ -425,7 +424,7 @@ def test_the_demonstration_finds_the_true_model_and_draws_it(tmp_path: Path, sho
         save_cube(demo_survey(n_galaxies=2), tmp_path / name)
     (tmp_path / "result.zarr" / "journal").mkdir(parents=True)
     (tmp_path / "result.zarr" / "old").touch()
-    done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--workers", "2"])
+    done = call("demo", "--out", str(tmp_path), "--workers", "2")
     assert done.exit_code == 0, done.output
     assert not (tmp_path / "result.zarr" / "old").exists()
     result = sigcube.open_result(tmp_path / "result.zarr")

@@ -22,7 +22,7 @@ from sigcube.explore.figures.points import at_accelerations
 from sigcube.kernels import KERNELS
 from sigcube.recipes import load_recipe
 from sigcube.sweep import Sweep
-from tests.cli.test_cli import call
+from tests.calling import call
 from tests.synthetic_cubes import synthetic_cube
 
 FORMULAS = ("enhancement", "windows", "solar_system")

@@ -24,7 +24,7 @@ from sigcube.explore.star_plots import count_stars, density_cards
 from sigcube.explore.style import plain_number
 from sigcube.kernels import KERNELS
 from tests.browser import Shoot
-from tests.cli.test_cli import call
+from tests.calling import call
 from tests.synthetic_cubes import synthetic_cube
 
 KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

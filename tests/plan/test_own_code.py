@@ -11,13 +11,12 @@ from pathlib import Path
 import cloudpickle
 import pytest
 import xarray as xr
-from typer.testing import CliRunner
 
 from sigcube import Sweep
-from sigcube.cli import app
 from sigcube.errors import SpecError
 from sigcube.fits import Fit
 from sigcube.plan.own_code import find_own_code, own_records
+from tests.calling import call
 
 MODULE = """
 from sigcube import Kernel, Parameter
@@ -97,14 +96,13 @@ def test_a_sweep_of_ones_own_is_that_of_its_records(folder: Path, module: str, m
 def test_a_result_imports_nothing_by_itself_and_is_made_again_with_what_is_named(folder: Path, module: str) -> None:
     (folder / "spec.toml").write_text(SWEEP.format(module=module), encoding="utf-8")
     Sweep.from_toml("spec.toml").run("r.zarr", workers=0)
-    run = CliRunner().invoke
-    alone = run(app, ["rerun", "r.zarr"])
+    alone = call("rerun", "r.zarr")
     assert alone.exit_code == 2
     assert "--own MODULE:NAME" in alone.stderr
     own = ["--own", f"{module}:MINE", "--own", f"{module}:SQUARES"]
-    again = run(app, ["rerun", "r.zarr", *own, "--workers", "0"])
+    again = call("rerun", "r.zarr", *own, "--workers", "0")
     assert (again.exit_code, again.stdout) == (0, "r-rerun.zarr: 1 blocks compared, 0 differ\n")
-    sound = run(app, ["verify", "r.zarr", "--sample", "1", *own])
+    sound = call("verify", "r.zarr", "--sample", "1", *own)
     assert "1 computed again" in sound.stdout, sound.stderr
 
 

@@ -10,12 +10,11 @@ import pytest
 import xarray as xr
 from astropy import units as u
 from astropy.table import Table as AstropyTable
-from typer.testing import CliRunner
 
-from sigcube.cli import app
 from sigcube.cube import KINDS, flag_masks, open_cube
 from sigcube.errors import DataError, SpecError
 from sigcube.recipes import ingest, load_recipe
+from tests.calling import call
 from tests.readers.tables import FORMATS, write_table
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "own_tables.md").read_text(encoding="utf-8")
@@ -257,12 +256,12 @@ def test_the_document_on_own_tables_is_true(tmp_path: Path, monkeypatch: pytest.
     refused, made = _blocks("console")
     command, _, said = refused.partition("\n")
     assert command == "$ sigcube ingest my_galaxies.toml"
-    result = CliRunner().invoke(app, ["ingest", "my_galaxies.toml"])
+    result = call("ingest", "my_galaxies.toml")
     assert result.exit_code != 0
     assert said.strip() in result.output
     Path("my_galaxies.csv").write_text(table.replace("95.0,,", "95.0,3.0,"), encoding="utf-8")
     for command, said in re.findall(r"\$ sigcube (.*)\n([^$]*)", made):
-        result = CliRunner().invoke(app, command.split())
+        result = call(*command.split())
         assert result.exit_code == 0, result.output
         assert said.strip() in result.output
     assert open_cube("cubes/my_galaxies.zarr")["r"].values[0].tolist() == pytest.approx([1.0, 2.0, 3.0])

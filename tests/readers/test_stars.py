@@ -20,21 +20,12 @@ from sigcube.recipes import Recipe, ingest, load_recipe
 from tests.readers.astropy_stars import astropy_way
 from tests.readers.mock_stars import mock_stars
 from tests.readers.tables import FORMATS, packed, write_table
+from tests.synthetic_cubes import STAR_ATTRS
 
 GAIA = load_recipe("gaia")
 COLUMNS = GAIA.files["stars"].columns
 LABELS = [column.label for column in COLUMNS]
 FRAME = GalacticFrame.model_validate(GAIA.frame.model_dump())
-ATTRS = {
-    "title": "synthetic stars of a test",
-    "citation": "none",
-    "licence": "CC0-1.0",
-    "recipe": "",
-    "raw_files": "[]",
-    "samples": "{}",
-    "synthetic": 1,
-    "sigcube_version": "0",
-}
 
 
 def flags_of(cube: xr.Dataset, star: int) -> set[str]:
@@ -46,7 +37,7 @@ def read(*paths: Path, out: Path, cuts: StarCuts | None = None, frame: GalacticF
     """Read files as the recipe does, a cube of few stars being enough."""
     table = Table(paths[0], COLUMNS, others=paths[1:])
     pieces = read_stars({"stars": table}, cuts=cuts or StarCuts(min_stars=1), frame=frame)
-    return open_cube(stream_cube(pieces, out, attrs=ATTRS, overwrite=True))
+    return open_cube(stream_cube(pieces, out, attrs=STAR_ATTRS, overwrite=True))
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +143,7 @@ def test_units_of_the_file_are_converted(unit: str, factor: float, survey: Path,
     path = write_table(tmp_path, "ecsv", original)
     columns = tuple(c.model_copy(update={"unit": unit}) if c.label == "parallax" else c for c in COLUMNS)
     pieces = read_stars({"stars": Table(path, columns)}, cuts=StarCuts(min_stars=1), frame=FRAME)
-    cube = open_cube(stream_cube(pieces, tmp_path / "cube.zarr", attrs=ATTRS))
+    cube = open_cube(stream_cube(pieces, tmp_path / "cube.zarr", attrs=STAR_ATTRS))
     np.testing.assert_allclose(cube.r, reference.r, rtol=1e-12)
     # A file that gives another unit than the recipe is refused, not guessed at.
     with pytest.raises(DataError, match=rf"the unit is another\n  where: .*column parallax\n  found: '{unit}'"):
@@ -436,7 +427,7 @@ def test_a_file_that_turns_the_right_way_is_left_alone(tmp_path: Path) -> None:
     pieces = read_velocities({"stars": table}, cuts=StarCuts(min_stars=1), frame=Orientation(v_phi="with"))
     with pytest.raises(DataError, match="too few stars"):
         # All but one of them turn against the disc then.
-        stream_cube(pieces, tmp_path / "cube.zarr", attrs=ATTRS)
+        stream_cube(pieces, tmp_path / "cube.zarr", attrs=STAR_ATTRS)
 
 
 @pytest.mark.parametrize(
@@ -464,7 +455,7 @@ def test_a_clash_of_units_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"the unit is another\n  where: .*column R_gal\n  found: 'pc'\n  expected: 'kpc'"
     ):
-        stream_cube(pieces, tmp_path / "cube.zarr", attrs=ATTRS)
+        stream_cube(pieces, tmp_path / "cube.zarr", attrs=STAR_ATTRS)
 
 
 @pytest.mark.parametrize("name", ["sigma_r", "point_flag"])

@@ -24,6 +24,7 @@ from sigcube.readers.stars import Orientation, StarCuts, read_stars, read_veloci
 from sigcube.recipes import load_recipe
 from tests.readers.astropy_stars import astropy_way
 from tests.strategies import BROKEN_FILES
+from tests.synthetic_cubes import STAR_ATTRS
 
 pytestmark = pytest.mark.slow
 
@@ -35,16 +36,6 @@ FRAME = GalacticFrame()
 WIDE = StarCuts(min_stars=1, bin_width=12.0, max_height=9.0, max_v_r=999.0, max_v_z=999.0, v_phi=(-999.0, 999.0))
 # Where syncing to disk costs nothing, if there is such a place.
 _FOLDER = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-ATTRS = {
-    "title": "synthetic stars of a test",
-    "citation": "none",
-    "licence": "CC0-1.0",
-    "recipe": "",
-    "raw_files": "[]",
-    "samples": "{}",
-    "synthetic": 1,
-    "sigcube_version": "0",
-}
 SANE = {
     **{"ra": (0.0, 360.0), "dec": (-90.0, 90.0), "parallax": (0.2, 5.0), "e_parallax": (0.001, 0.02)},
     **{"pm_ra": (-3.0, 3.0), "pm_dec": (-3.0, 3.0), "e_pm_ra": (0.001, 0.1), "e_pm_dec": (0.001, 0.1)},
@@ -184,7 +175,7 @@ def attempt(case: Case, read: Callable[..., Pieces], frame: object, *, save: boo
 
 
 def _saved(pieces: Pieces, out: Path) -> xr.Dataset:
-    return open_cube(stream_cube(pieces, out, attrs=ATTRS)).load()
+    return open_cube(stream_cube(pieces, out, attrs=STAR_ATTRS)).load()
 
 
 def _in_memory(pieces: Pieces) -> xr.Dataset | None:
@@ -192,7 +183,7 @@ def _in_memory(pieces: Pieces) -> xr.Dataset | None:
     (cube,) = pieces.pieces
     (late,) = pieces.late
     values = late.make(cube[late.given].values)
-    cube = cube.assign({late.name: ("star", values, dict(late.attrs))}).assign_attrs({**ATTRS, "kind": "star"})
+    cube = cube.assign({late.name: ("star", values, dict(late.attrs))}).assign_attrs({**STAR_ATTRS, "kind": "star"})
     validate(cube)
     return cube if np.unique(cube.source_id).size == cube.sizes["star"] else None
 

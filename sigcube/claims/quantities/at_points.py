@@ -86,7 +86,7 @@ def _landmark_text(cube: xr.Dataset, system: str) -> str:
 
 
 def point_cube(kind: str, at: Mapping[str, float]) -> xr.Dataset:
-    """Return a cube of one point with these variables; of a landmark's others, the neutral values.
+    """Return a cube of one point with these variables; other variables of a landmark take neutral values.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The card of questions in the explorer: its tabs, and their answers, the long ones computed beside all else."""
+"""The card of questions in the explorer: its tabs and their answers, with long ones computed in the background."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -16,9 +16,9 @@ from sigcube.explore.page import CardTable, refuse_markup
 
 __all__ = ["Answers"]
 
-# Of more values an answer takes longer than one waits without a word.
+# With more values, an answer takes longer than users wait without a word.
 _MANY = 300_000
-# Of more it is a matter of seconds to minutes: one has to ask for it.
+# With even more, it takes seconds to minutes: users have to ask for it.
 _MOST_UNASKED = 10**7
 _BESIDE_EACH_OTHER = 3
 _LOG = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Answers:
         self._data, self._state, self._later = data, state, later
         self._tabs = {tab.title: tab for tab in tabs}
         self._asked: object = None
-        # The number of the question that is shown; the one that is being answered, and the next one.
+        # The number of the question shown, of the one being answered, and of the next one.
         self._number = 0
         self._at_work = False
         self._next: tuple[int, ExplorerTab, ExplorerState] | None = None
@@ -64,7 +64,7 @@ class Answers:
         self.card = card("Questions", self._switch, self._body)
 
     def show(self, *, anew: bool) -> None:
-        """Show the answer for the view, also if its tab and its summary are as before."""
+        """Show the answer for the view, even if its tab and summary are as before."""
         state = self._state()
         if (tab := self._tabs.get(state.tab)) is None:
             return
@@ -95,7 +95,7 @@ class Answers:
             self._work(self._later)
 
     def _work(self, later: Later) -> None:
-        """Answer the next question beside all else; one at a time, so that a sweep that runs does not heap them up."""
+        """Answer the next question in the background, one at a time, so that a running sweep does not pile them up."""
         if self._next is None:
             return
         (number, tab, state), self._next = self._next, None
@@ -122,7 +122,7 @@ class Answers:
         except SigcubeError as error:
             return [str(error)]
         except Exception as error:
-            # A tab may be of somebody's own; the page goes on without its answer.
+            # A tab may be a user's own; the page goes on without its answer.
             _LOG.exception("the tab %r has no answer", tab.title)
             return [f"This question has no answer, for an error in its code: {type(error).__name__}: {error}"]
 

@@ -1,4 +1,4 @@
-"""The controls of the explorer: menus, switches and sliders, which tell a view and take one."""
+"""The controls of the explorer: menus, switches and sliders that show a view and change it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ __all__ = ["WIDTH", "Controls"]
 
 #: Width of the column of controls.
 WIDTH = 292
-# Places along a slider of any value.
+# Steps of a slider over any value.
 _STEPS = 1000
 
 Change = Callable[[ExplorerState], None]
@@ -59,7 +59,7 @@ class Controls:
         self.model = column(*parts, width=WIDTH, sizing_mode=None, spacing=9)
 
     def take(self, state: ExplorerState) -> None:
-        """Show a view on the controls; nothing is told of it."""
+        """Show a view on the controls, without a callback."""
         self._taking = True
         try:
             for take in self._setters:
@@ -84,7 +84,7 @@ class Controls:
 
         def make(state: ExplorerState, new: str) -> ExplorerState:
             wanted = options[int(new)]
-            # The axis of the other direction changes places with it.
+            # The axis of the other direction swaps with it.
             swapped = {"x": "y", "y": "x"}.get(key)
             if swapped is not None and getattr(state, swapped) == wanted:
                 return state.changed(**{key: wanted, swapped: getattr(state, key)})
@@ -95,7 +95,7 @@ class Controls:
         return column(style.text_line(name), made, spacing=2)
 
     def _which(self) -> Any:
-        """Offer two places, and whether they are grid points."""
+        """Make the controls for two places, and for snapping to grid points."""
         which = style.switch(["A", "B"])
         grid = style.switch(["any value", "grid points"])
         drop = button("without B", width=86)
@@ -133,7 +133,7 @@ class Controls:
         return state.changed(**places)
 
     def moved(self, state: ExplorerState, **values: float | str) -> ExplorerState:
-        """Return a view with the moved place at other values, within the grid, on its points where this is wanted."""
+        """Return a view with the moved place at other values, within the grid, and on its points if so chosen."""
         own = {}
         for name, value in values.items():
             if not isinstance(value, str):
@@ -172,7 +172,7 @@ class Controls:
         def take(state: ExplorerState) -> None:
             value = float(state.moved[axis.name])
             place = float(np.log10(value)) if log else value
-            # What was just slid to is not sent back: the handle would jump while it is held.
+            # The value just slid to is not sent back: the handle would jump while it is held.
             if abs(place - slider.value) > 1e-9 * (abs(ends[1]) + abs(ends[0])):
                 slider.value = place
             field.value = f"{value:.6g}"

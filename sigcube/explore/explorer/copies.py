@@ -32,7 +32,7 @@ def as_python(data: ExplorerData, state: ExplorerState, offer: ExplorerOffer, *,
 
 
 def _record(data: ExplorerData, state: ExplorerState, offer: ExplorerOffer) -> dict[str, Any]:
-    """Return the keys of a spec with the place held fixed: axes that its model uses, and no others."""
+    """Return the keys of a spec with the place held fixed, for the axes that its model uses."""
     attrs = data.result.attrs
     spec = json.loads(attrs.get("spec", "{}"))
     place = data.whole_place(state.moved, offer)
@@ -59,7 +59,7 @@ def _record(data: ExplorerData, state: ExplorerState, offer: ExplorerOffer) -> d
 
 def _toml(value: Any) -> str:
     if isinstance(value, str):
-        # The escapes of JSON are those of TOML, but for characters beyond the first plane.
+        # JSON's escapes are TOML's, except for pairs beyond the first plane; and TOML wants DEL escaped.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"

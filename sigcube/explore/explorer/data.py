@@ -1,4 +1,4 @@
-"""What the explorer reads: slices of a result, values of systems at a place, properties; each is read once and kept."""
+"""The data of the explorer: slices of a result, values of systems at a place, properties; each read once and kept."""
 
 import json
 from collections import OrderedDict
@@ -32,21 +32,21 @@ __all__ = ["ExplorerData", "MapValues", "open_data"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# A slice of more values is read at some of its places, evenly spaced; a result of more has no best point at first.
+# A larger slice is read at some of its places, evenly spaced; a larger result does not start at its best point.
 _MOST_OF_SLICE = 2**22
 _MOST_FOR_BEST = 2**22
-# Evaluations of a model for a map between grid points: what takes a tenth of a second.
+# Evaluations of a model for a map between grid points: as many as take a tenth of a second.
 _MOST_EVALUATIONS = 2**25
 _FEWEST_PLACES = 24
-# Along an axis of the map; a screen has no more.
+# Most places along an axis of the map; a screen shows no more.
 _MOST_PLACES = 800
-# Of a folder.
+# Most cubes of a folder that are looked at.
 _MOST_CUBES = 100
-# What curves show of the points of a cube, beside what is observed.
+# Variables of points that curves show, besides the observed one.
 _POINTS = ("r", "v_gas", "v_disk", "v_bul", "height")
-# What a spec raises that is of somebody else's making: anything may stand in the attribute of a Dataset.
+# Errors of a spec that something else wrote: a Dataset may have anything in this attribute.
 _NO_SPEC = (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError)
-# Slices that are kept, by their bytes.
+# Bytes of slices that are kept.
 _KEPT_BYTES = 2**27
 
 
@@ -63,7 +63,7 @@ class MapValues:
     axes : tuple of ResultAxis
         The axes, with the values at which it is given.
     between : bool
-        Whether it was computed for the page, since the place is between grid points.
+        Whether it was computed for the page, because the place is between grid points.
     """
 
     values: FloatArray
@@ -73,20 +73,20 @@ class MapValues:
 
 
 class ExplorerData:
-    """A result, the models behind it if they are known, and the cube if it is there.
+    """A result, with the models behind it and the cube, as far as they are known.
 
     Parameters
     ----------
     result : Dataset
         Of a sweep.
     path : Path or None
-        The store that it is read from, which may still grow.
+        The store of the result, which may still grow.
     sweep : Sweep or None
-        The sweep behind it, for what is between grid points and for curves.
+        The sweep behind it, for places between grid points and for curves.
     cube : Dataset or None
-        The cube that it was computed from: errors, and properties of systems.
+        The cube that it was computed from, with errors and properties of systems.
     note : str
-        Why there are no models, for people.
+        Why there are no models, for people to read.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class ExplorerData:
 
     @cached_property
     def columns(self) -> Mapping[str, FloatArray]:
-        """What is known of each system, over the systems: variables of the cube, or what the result repeats of it."""
+        """Numeric properties of the systems: variables of the cube, or those that the result repeats."""
         if self.live is None or self.system_dim is None:
             return {}
         own = {name: self.result[name] for name in self.result.coords if self.result[name].dims == (self.system_dim,)}
@@ -128,7 +128,7 @@ class ExplorerData:
 
     @property
     def kind(self) -> str:
-        """The kind of cube that the result is of: ``galaxy``, say; empty where it is not known."""
+        """The kind of cube behind the result, such as ``galaxy``; empty if unknown."""
         if self.live is None:
             return ""
         return self.live.plan.spec.model.frame.kind
@@ -145,7 +145,7 @@ class ExplorerData:
 
     @cached_property
     def between(self) -> frozenset[str]:
-        """The axes of numbers that may have any value: those that are alone along their dimension."""
+        """The axes of numbers that may take any value: those with a dimension to themselves."""
         if self.live is None:
             return frozenset()
         grid = self.live.plan.spec.grid
@@ -172,7 +172,7 @@ class ExplorerData:
         return {axis.dim: int(axis.kept[offer.index_of(axis.name, place[axis.name])]) for axis in self.axes}
 
     def whole_place(self, place: Place, offer: ExplorerOffer) -> dict[str, float | str]:
-        """Return the value of every axis of the sweep at a place, also of those that vary together with others."""
+        """Return the value of every axis of the sweep at a place, including those that vary together with others."""
         at, found = self.index_of(place, offer), {}
         for name, coord in self.result.coords.items():
             if str(name) in self._grid_names:
@@ -185,7 +185,7 @@ class ExplorerData:
         return frozenset() if self.live is None else frozenset(a.name for a in self.live.plan.spec.grid.axes)
 
     def values_at(self, place: Place, offer: ExplorerOffer) -> xr.Dataset:
-        """Return every summary at a place, and the metrics of each system where they are known."""
+        """Return every summary at a place, and the metrics of each system if they are known."""
         if self.live is not None:
             return self.live.at(self.whole_place(place, offer))
         return self.result.isel(self.index_of(place, offer)).load()
@@ -211,7 +211,7 @@ class ExplorerData:
         return found
 
     def forget(self) -> None:
-        """Read again what was kept: the store has grown."""
+        """Forget what was read: the store has grown."""
         self._kept.clear()
 
     def _read(self, state: ExplorerState, offer: ExplorerOffer, axes: tuple[ResultAxis, ...]) -> MapValues:
@@ -242,12 +242,12 @@ class ExplorerData:
 
 
 def open_data(result: xr.Dataset | str | Path, cube: xr.Dataset | str | Path | None) -> ExplorerData:
-    """Find what the explorer needs for a result: its store, the sweep behind it, the cube that it saw.
+    """Find what the explorer needs for a result: its store, the sweep behind it, and its cube.
 
     Raises
     ------
     SpecError
-        If there is no result, or the cube is not the one that it was computed from.
+        If there is no result, or it was computed from another cube.
     """
     from sigcube.store.result import open_result
 
@@ -281,7 +281,7 @@ def _cube_beside(path: Path, result: xr.Dataset) -> Path | None:
 
 
 def _with_points(live: LiveModels, result: xr.Dataset, cube: xr.Dataset | None) -> LiveModels:
-    """Add what curves show of the points, from the cube: a sweep keeps what its metrics need alone."""
+    """Add the variables that curves show from the cube: a sweep keeps only those that its metrics need."""
     if cube is None:
         return live
     own = variables_of(cube).points
@@ -291,7 +291,7 @@ def _with_points(live: LiveModels, result: xr.Dataset, cube: xr.Dataset | None) 
     try:
         more = pack(cube, sample=str(result.attrs.get("sample", "all")), where=where, variables=wanted)
     except SigcubeError:
-        # A mask that was given in Python is not known any more.
+        # A mask that was given in Python is no longer known.
         return live
     if more.systems != live.packed.systems or not np.array_equal(more.offsets, live.packed.offsets):
         return live
@@ -299,7 +299,7 @@ def _with_points(live: LiveModels, result: xr.Dataset, cube: xr.Dataset | None) 
 
 
 def _sweep_behind(result: xr.Dataset, path: Path | None, cube: xr.Dataset | None) -> tuple[Sweep | None, str]:
-    """Return the sweep that made a result, or say why there is none."""
+    """Return the sweep that made a result, or None and the reason."""
     try:
         if path is not None and journal_folder(path).is_dir():
             sweep = Sweep.from_result(path)
@@ -317,7 +317,7 @@ def _sweep_behind(result: xr.Dataset, path: Path | None, cube: xr.Dataset | None
 
 
 def _arguments_of(text: str) -> dict[str, Any]:
-    """Return what a sweep takes from the spec of a result, once it is known to be one."""
+    """Return the arguments of a sweep from the spec of a result, once it is known to be valid."""
     record = json.loads(text)
     spec_from_record(record)
     found = {FORMER_KEYS.get(key, key): value for key, value in record.items() if key != "kind"}

@@ -20,24 +20,24 @@ __all__ = ["Explorer"]
 
 
 class Explorer:
-    """A page that shows a result of a sweep, and the models behind it at any place; a notebook cell displays it.
+    """A page that shows the result of a sweep and the models behind it; a notebook cell displays it.
 
     Parameters
     ----------
     result : Dataset or path
-        The result. Of a path the page follows a sweep that still runs.
+        The result. Given a path, the page follows a sweep that is still running.
     cube : Dataset or path, optional
-        The cube that it was computed from: for errors and properties of systems, and for curves if the result is a
-        Dataset. Beside a store it is found by itself.
+        The cube that it was computed from, for errors and properties of systems, and for curves if the result is a
+        Dataset. The cube of a store is found by itself.
     query : str
-        The view at first, as an address says it.
+        The initial view, as the query of an address.
     tabs : sequence of ExplorerTab
-        The questions below the figures.
+        The tabs of questions below the figures.
 
     Raises
     ------
     SpecError
-        For a path without a result, another cube, or a view that the result does not have.
+        For a path without a result, a cube that is not the result's, or a view that the result does not have.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class Explorer:
         return self._first if self._page is None else self._page.state
 
     def save(self, path: str | Path, *, state: ExplorerState | None = None) -> Path:
-        """Write a view as one HTML file that opens without a server: the map, curves at the place, and the best points.
+        """Write the view as one HTML file that opens without a server: the map, the curves, and the best points.
 
         Raises
         ------
@@ -81,11 +81,11 @@ class Explorer:
         return save_view(self.data, self.offer, self.state if state is None else state, path)
 
     def page(self, **options: Any) -> ExplorerPage:
-        """Make a page of its own; the options are those of `ExplorerPage`."""
+        """Make a page for one visitor; the options are those of `ExplorerPage`."""
         return ExplorerPage(self.data, self.offer, **{"state": self._first, "tabs": self._tabs, **options})
 
     def prepare(self) -> None:
-        """Compile what a first page and a first map between grid points need, so that neither has to wait for it."""
+        """Compile what the first page and its first map between grid points need, so that no visitor waits for it."""
         self.page()
         for axis in (each for each in self.offer.axes if each.name in self.data.between):
             if axis.size > 1 and axis.name not in (self.start.x, self.start.y):
@@ -100,10 +100,10 @@ class Explorer:
         if self._page is None:
             self._page = self.page()
         shown = panel.pane.Bokeh(self._page.root, sizing_mode="stretch_width")
-        # What a callback changes of models that were made since is sent by hand.
+        # Changes that a callback makes to models created meanwhile are sent by hand.
         self._page.after = lambda: panel.io.push_notebook(shown)
         with suppress(RuntimeError):
-            # In a kernel; a script that asks for the page has no loop that could follow a sweep.
+            # Only in a kernel: a script that asks for the page has no loop to follow a sweep with.
             asyncio.get_running_loop()
             follow(self._page, lambda look, every: panel.state.add_periodic_callback(look, period=every))
         found = shown._repr_mimebundle_(include, exclude)
@@ -112,7 +112,7 @@ class Explorer:
 
 
 def make_offer(data: ExplorerData, tabs: Sequence[ExplorerTab]) -> ExplorerOffer:
-    """Say what there is to choose from."""
+    """Return the choices that a result offers."""
     columns: tuple[str, ...] = ()
     if data.systems and data.live is not None:
         against = (

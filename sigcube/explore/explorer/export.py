@@ -15,7 +15,7 @@ from sigcube.explore.result_page import result_page
 
 __all__ = ["save_view"]
 
-# Of a larger grid the file holds what the map shows: the other axes at the values of the place.
+# For a larger grid, the file holds what the map shows, with the other axes at the values of the place.
 _MOST_OF_GRID = 2**22
 
 
@@ -72,7 +72,7 @@ def _curves(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState) -> l
 
 
 def _unpacked(values: np.ndarray, cube: xr.Dataset, data: ExplorerData) -> xr.DataArray | None:
-    """Lay values of packed points out over ``(galaxy, radius)``, as the cube has them; None where it cannot be told."""
+    """Lay out values of packed points over ``(galaxy, radius)``, as in the cube; None if that is impossible."""
     assert data.live is not None
     r = data.live.packed.points.get("r")
     if r is None:

@@ -11,7 +11,7 @@ from sigcube.explore.explorer.views import SampleView
 
 __all__ = ["RelationFigure", "ScatterFigure", "SystemFigure", "WholeFigure", "legend_of_samples", "source_of"]
 
-# Of the figures that do not take a drag for themselves; the buttons show while the mouse is there.
+# Tools of figures that do not use dragging themselves; the buttons show while the mouse is over the figure.
 _ZOOM: Any = MappingProxyType({"tools": "box_zoom,wheel_zoom,reset", "toolbar_location": "right"})
 # Along the radius of one system, beside the models.
 _PARTS = {
@@ -29,7 +29,7 @@ def source_of(**columns: Any) -> Any:
 
 
 def _lift(renderers: Iterable[Any]) -> None:
-    """Draw on the upper canvas: what changes there does not paint axes, legends and all else below again.
+    """Draw on the upper canvas: changes there do not repaint the axes, legends and everything else below.
 
     ``painting.js`` ends it at the frame of the figure.
     """
@@ -38,7 +38,7 @@ def _lift(renderers: Iterable[Any]) -> None:
 
 
 def legend_of_samples(plot: Any) -> None:
-    """Move the legend above the figure, with samples of its own: one of lines that change is made anew with them."""
+    """Move the legend above the figure, with samples of its own: those of changing lines are made anew with them."""
     style.legend_above(plot)
     source = source_of(x=np.full(1, np.nan), y=np.full(1, np.nan))
     for item in (each for legend in plot.legend for each in legend.items):
@@ -55,7 +55,7 @@ def _power_ticks(axis: Any, values: Any) -> None:
 
 
 def rounded_span(*values: Any, low: float | None = None) -> tuple[float, float]:
-    """Return ends around all finite values, at round numbers, which seldom change while a model does.
+    """Return round ends around all finite values, which seldom change while a model does.
 
     To lay out an axis anew takes longer than to draw all lines of a figure.
 
@@ -76,7 +76,7 @@ def rounded_span(*values: Any, low: float | None = None) -> tuple[float, float]:
 
 
 class SystemFigure:
-    """One system along its radius: what is measured, what models predict, and the residuals."""
+    """One system along its radius: measurements, predictions and residuals."""
 
     def __init__(
         self, view: SampleView, columns: Any, *, reference: str, synthetic: bool, height: int, lifted: bool
@@ -122,7 +122,7 @@ class SystemFigure:
             if name == "reference" and not reference:
                 continue
             look = {"line_dash": dash, "line_width": width, "name": name, "color": style.INK}
-            # Of a single point there is no line.
+            # A single point has no line.
             dot = {"size": 3.5, "color": style.INK, "name": name}
             for plot, column in ((self.plot, name), (self.residuals, f"{name}_residual")):
                 more = {"legend_label": legend} if plot is self.plot else {}
@@ -153,7 +153,7 @@ class SystemFigure:
         self.source.data = _others(columns)
 
     def _fit(self, columns: Any) -> None:
-        """Let the axes hold what is there, and draw no more than that."""
+        """Fit the axes to the data, and draw no more than that."""
         self._reach(columns)
         for name, parts in self._models.items():
             visible = bool(np.isfinite(columns[name]).any())
@@ -174,7 +174,7 @@ class SystemFigure:
         self.plot.image("image", source=source, color_mapper=mapper, **place, alpha=0.8)
 
     def _reach(self, columns: Any) -> None:
-        """Let the axes hold everything; those of clusters find their ends by themselves."""
+        """Fit the axes to everything; those of clusters find their ends by themselves."""
         if self._wide:
             return
         models = [columns[name] for name in ("a", "b", "reference")]
@@ -200,7 +200,7 @@ def _others(columns: Any) -> dict[str, Any]:
 
 
 class WholeFigure:
-    """The curves of all systems: those that A wins and those that it loses, and what is measured."""
+    """The curves of all systems: those that A wins, those that it loses, and the measurements."""
 
     def __init__(self, view: SampleView, columns: Any, picked: Any, *, height: int, lifted: bool) -> None:
         unit, quantity = style.pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
@@ -208,7 +208,7 @@ class WholeFigure:
         x_scale = "log" if view.r is not None else "linear"
         label = "radius [kpc]" if view.r is not None else "point, from the centre"
         titles = {"x_axis_label": label, "y_axis_label": f"{quantity} [{unit}]"}
-        # Models that go wild do not decide what is seen.
+        # Diverging models do not set the range.
         measured = view.observed[np.isfinite(view.observed)]
         reach = {} if scale == "log" or not measured.size else {"y_range": rounded_span(1.15 * measured, low=0.0)}
         self.plot = style.figure(height=height, **_ZOOM, x_axis_type=x_scale, y_axis_type=scale, **titles, **reach)
@@ -219,10 +219,10 @@ class WholeFigure:
         look = {"source": source, "alpha": 0.5, "color": style.SOFT, "legend_label": "measured", "name": "soft"}
         single = bool(view.offsets[-1] == view.offsets.size - 1)
         if single:
-            # Systems of a single point have no line.
+            # Systems with a single point have no line.
             self.plot.scatter("r", "observed", size=4, **look)
         else:
-            # One line of three thousand points is drawn in a tenth of the time of as many dots.
+            # One line of three thousand points draws ten times faster than as many dots.
             self.plot.line("r", "observed", line_width=1.0, **look)
         for name, colour, legend in (("won", "a", "A, nearer"), ("lost", "lost", "A, farther")):
             look = {"line_width": 1.3, "alpha": 0.8, "legend_label": legend, "name": colour, "color": style.INK}
@@ -240,20 +240,20 @@ class WholeFigure:
         legend_of_samples(self.plot)
 
     def show(self, columns: Any, picked: Any) -> None:
-        """Show other curves; the columns that are not given stay, and are not sent again."""
+        """Show other curves; columns that are not given stay, and are not sent again."""
         self.source.data.update(columns)
         if picked["r"].size or self._picked.data["r"].size:
             self._picked.data = picked
 
 
 class RelationFigure:
-    """The radial acceleration relation: what is observed and predicted against what the baryons give."""
+    """The radial acceleration relation: observed and predicted against baryonic accelerations."""
 
     def __init__(self, columns: Any, *, height: int) -> None:
         titles = ("log₁₀ g of the baryons [m/s²]", "log₁₀ g [m/s²]")
         reach = {"x_range": rounded_span(columns["x"]), "y_range": rounded_span(columns["observed"])}
         self.plot = style.figure(height=height, **_ZOOM, x_axis_label=titles[0], y_axis_label=titles[1], **reach)
-        # Beside two other figures there is no place for more.
+        # Next to two other figures there is no room for more.
         self.plot.xaxis.ticker.desired_num_ticks = 4
         self.source = source_of(**columns)
         finite = columns["x"][np.isfinite(columns["x"])]

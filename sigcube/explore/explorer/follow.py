@@ -1,4 +1,4 @@
-"""How the explorer follows a sweep that runs: it looks at the journal, and draws again when blocks have landed."""
+"""Following a running sweep: look at the journal, and redraw when blocks have landed."""
 
 import os
 from collections.abc import Callable
@@ -11,20 +11,20 @@ from sigcube.store import StoreStatus, journal_folder, status
 
 __all__ = ["follow"]
 
-# How often it looks [ms]; drawing may take at most this share of the time.
+# How often to look [ms], and the largest share of the time that drawing may take.
 _EVERY = 1000
 _SHARE = 0.2
 
 
 def follow(page: ExplorerPage, repeat: Callable[[Callable[[], None], int], Any]) -> None:
-    """Draw a page again whenever its store has grown; nothing is written or locked.
+    """Redraw a page whenever its store has grown; nothing is written or locked.
 
     Parameters
     ----------
     page : ExplorerPage
-        The page; that of a result in memory stays as it is.
+        The page; for a result in memory, nothing happens.
     repeat : callable
-        Takes a function, and how often it shall be called [ms].
+        Takes a function, and how often to call it [ms].
     """
     path = page.data.path
     if path is None or not journal_folder(path).is_dir():
@@ -42,7 +42,7 @@ class _Follower:
         self._start = self._read = self._drawn = 0.0
 
     def look(self) -> None:
-        """See whether the journal has grown since."""
+        """Look whether the journal has grown."""
         try:
             found = os.stat(self._journal)
         except OSError:
@@ -67,7 +67,7 @@ class _Follower:
     def _is_soon(self) -> bool:
         """Whether the page has not drawn yet, or what the last look led to would take more than its share of the time.
 
-        A journal of a million blocks is not read each second, nor a large map drawn.
+        A journal of a million blocks is not read every second, nor a large map drawn.
         """
         taken = self._read + self._page.seconds_drawn - self._drawn
         return self._page.waiting or monotonic() < self._start + taken / _SHARE

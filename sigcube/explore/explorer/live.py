@@ -1,6 +1,6 @@
-"""A model at any place within the range of a grid, evaluated by the engine of sweeps: no answer is interpolated.
+"""Models at any place within the range of a grid, evaluated by the engine of sweeps and never interpolated.
 
-A parameter that is held is an argument of the compiled loop, so that another value compiles nothing.
+A held parameter is an argument of the compiled loop, so that a new value needs no compilation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,22 +34,22 @@ FloatArray = npt.NDArray[np.float64]
 
 # The summary that compares with the reference.
 WIN_RATE = "win_rate"
-# What curves show, beside what is observed, where the model has it.
+# Terms that curves show besides the observation, if the model has them.
 _POINT_TERMS = ("predicted", "v_bar", "g_bar")
 
 
 @dataclass(frozen=True)
 class LiveModels:
-    """The models of a sweep at places of one's choice.
+    """The models of a sweep at any place.
 
     A place names a value or a label of each axis of the sweep's grid.
 
     Attributes
     ----------
     plan : Plan
-        That of the sweep.
+        The plan of the sweep.
     packed : Packed
-        The sample that it sees.
+        The sample of the sweep.
     """
 
     plan: Plan
@@ -61,18 +61,18 @@ class LiveModels:
         return cls(sweep.plan(probe=False), sweep.packed)
 
     def at(self, place: Place) -> xr.Dataset:
-        """Return what a sweep of this one point would: every summary, the metrics of each system, the status."""
+        """Return what a sweep of this one point would give: every summary, the metrics of each system, the status."""
         return self._evaluate(place, {}, keep_systems=self.plan.system_dim is not None)
 
     def over(self, place: Place, axes: Mapping[str, FloatArray], summary: str) -> xr.Dataset:
-        """Return a summary over some axes of numbers, at a place of the others, and its status."""
+        """Return a summary and its status over some axes of numbers, with the others at a place."""
         return self._evaluate(place, axes, keep_systems=False, summary=summary)
 
     def points(self, place: Place) -> dict[str, FloatArray]:
-        """Return terms of the model at every point of the sample, as it is packed: ``predicted``, and more.
+        """Return terms of the model at every point of the packed sample.
 
-        These are ``v_bar`` and ``g_bar``, where the model has them, ``reference``, which the reference predicts, and
-        ``predicted``.
+        These are ``predicted``, ``v_bar`` and ``g_bar`` if the model has them, and ``reference``, the reference's
+        prediction.
         """
         section = self.section_at(place)
         graph, names = self._graphs[section.index]
@@ -88,7 +88,7 @@ class LiveModels:
         return found
 
     def reference_rms(self, place: Place) -> FloatArray | None:
-        """Return the RMS of each system under the reference, shape ``(n_systems,)``; None if none is compared by it."""
+        """Return the RMS of each system under the reference, shape ``(n_systems,)``; None without such a comparison."""
         reference = self.section_at(place).reference
         if reference is None or self.plan.spec.compared.name != "rms":
             return None
@@ -137,7 +137,7 @@ class LiveModels:
 
     @cached_property
     def _graphs(self) -> dict[int, tuple[Any, tuple[str, ...]]]:
-        """The terms of points that the model of each section has, and their names here."""
+        """The graph of point terms of each section's model, and their names."""
         variables = Variables(frozenset(self.packed.points), frozenset(self.packed.per_system))
         found = {}
         for section in self.plan.sections:
@@ -158,7 +158,7 @@ class LiveModels:
     def _evaluate(
         self, place: Place, axes: Mapping[str, FloatArray], *, keep_systems: bool, summary: str | None = None
     ) -> xr.Dataset:
-        """Plan a sweep along some axes alone, all others held at a place, and run it: of one summary, or of all."""
+        """Plan and run a sweep along some axes, with all others held at a place, for one summary or all."""
         section, grid, spec = self.section_at(place), self.plan.spec.grid, self.plan.spec
         swept = {axis.name: axis.dim for axis in grid.axes if axis.name in axes}
         model, reference = section.model, section.reference
@@ -197,13 +197,13 @@ class LiveModels:
 
 
 def _summaries(metric: Metric, wins: bool) -> tuple[str, ...]:
-    """Name the summaries that are made of a metric."""
+    """Return the summaries that a metric gives."""
     own = metric.name, f"{metric.name}_mean", f"{metric.name}_median"
     return (*own, WIN_RATE) if wins and metric.name == "rms" else own
 
 
 def _held(model: BoundModel, place: Place, swept: Mapping[str, str]) -> BoundModel:
-    """Return a model that varies along some of its axes alone, the others held at a place."""
+    """Return a model that varies only along some of its axes, with the others held at a place."""
     held = {name: float(place[name]) for name, _ in model.swept if name not in swept}
     along = tuple((name, swept[name]) for name, _ in model.swept if name in swept)
     return replace(model, fixed=tuple({**dict(model.fixed), **held}.items()), swept=along)

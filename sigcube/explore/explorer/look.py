@@ -1,4 +1,4 @@
-"""How the explorer looks, in light and in dark: colours of figures and of all around them, cards, controls, tables."""
+"""The look of the explorer in light and dark: colours, cards, controls, tables."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -23,7 +23,7 @@ __all__ = [
     "text_field",
 ]
 
-#: Colours by what they are for. ``a`` and ``b`` are the two models, ``lost`` systems that A loses.
+#: Colours by purpose. ``a`` and ``b`` are the two models, ``lost`` systems that A loses.
 COLOURS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "light": {
@@ -61,7 +61,7 @@ _TABLE = """
 """
 
 
-# Beside each other there is no place on a phone: what a row holds then takes all of its width, as high as it wants.
+# On a phone there is no room side by side: each item of a row then takes the full width.
 _FOLD = """
 @media (max-width: 860px) {
   :host { flex-direction: column !important; }
@@ -70,7 +70,7 @@ _FOLD = """
 """
 
 
-# A table that wants more [pixels] has to be scrolled on a small screen.
+# A wider table [pixels] has to scroll on a small screen.
 _WIDEST, _SCROLL_BAR = 860, 16
 
 
@@ -81,7 +81,7 @@ def _sheet(css: str) -> Any:
 
 
 def root_style(theme: str) -> Any:
-    """Return the style sheet that gives all below it the colours of a theme."""
+    """Return the style sheet that gives everything below it the colours of a theme."""
     names = "".join(f"--{name}: {colour};" for name, colour in COLOURS[theme].items())
     return _sheet(f":host {{ {names} background: var(--page); color: var(--ink); font-family: {style.FONT}; }}")
 
@@ -100,21 +100,21 @@ def column(*children: Any, **options: Any) -> Any:
 
 
 def row(*children: Any, **options: Any) -> Any:
-    """Return models beside each other."""
+    """Return models side by side."""
     from bokeh.models import Row
 
     return Row(children=list(children), **{"sizing_mode": "stretch_width", "spacing": 12, **options})
 
 
 def folding_row(*children: Any, **options: Any) -> Any:
-    """Return models beside each other, or below each other on a narrow page."""
+    """Return models side by side, or below each other on a narrow page."""
     made = row(*children, **options)
     made.stylesheets = [_sheet(_FOLD)]
     return made
 
 
 def card(title: str, *children: Any, flex: str = "0 0 auto") -> Any:
-    """Return models on a sheet with a heading; in a row it takes a share."""
+    """Return models on a card with a heading; `flex` is its share of a row."""
     head = style.text_line(title, size="15px", colour="var(--ink)")
     head.styles = {**head.styles, "font-weight": "620"}
     look = {"background": "var(--card)", "border": "1px solid var(--line)", "border-radius": "10px"}
@@ -125,15 +125,15 @@ def card(title: str, *children: Any, flex: str = "0 0 auto") -> Any:
 class TextLines:
     """Lines of text that change often.
 
-    A line of Bokeh that gets another text has the whole page laid out anew, which takes longer than to draw all its
-    figures. Here the new texts go to the page as one list, and a script puts them into the lines that are there.
+    When a Bokeh line changes its text, the whole page is laid out anew, which takes longer than drawing all its
+    figures. Here new texts go to the page as one list, and a script puts them into the existing lines.
     """
 
     def __init__(self) -> None:
         self._lines: list[ChangingLine] = []
-        #: What has to be among the models of the page.
+        #: A model that the page must hold.
         self.source: Any = None
-        #: Whether there is a page already: until then the lines themselves get their texts.
+        #: Whether there is a page yet; until then the lines get their texts directly.
         self.live = False
 
     def line(self, text: str = "", **look: Any) -> "ChangingLine":
@@ -144,7 +144,7 @@ class TextLines:
         return made
 
     def finish(self, after: str = "", **arguments: Any) -> None:
-        """Make the source of the texts once all lines are there; a script may follow each change."""
+        """Make the source of the texts once all lines exist; a script may follow each change."""
         from bokeh.models import ColumnDataSource, CustomJS
 
         self.source = ColumnDataSource({"text": [each.text for each in self._lines]}, name="texts")
@@ -162,17 +162,17 @@ class TextLines:
 
 
 def _shown(text: str) -> dict[str, str]:
-    """Return the style of a line, which takes no place while it is empty; the script does the same."""
+    """Return the style of a line, which takes no space while it is empty; the script does the same."""
     return {"display": "block" if text else "none"}
 
 
 class ChangingLine:
-    """A line of text that `TextLines.send` brings to the page.
+    """A line of text that `TextLines.send` sends to the page.
 
     Attributes
     ----------
     model : Div
-        The line of Bokeh, with its first text.
+        The Bokeh line, with its first text.
     text : str
         The present text.
     """
@@ -186,7 +186,7 @@ class ChangingLine:
 
 
 def button(label: str, **options: Any) -> Any:
-    """Return a button; its label is of this program."""
+    """Return a button; its label must come from this program, not from data."""
     from bokeh.models import Button
 
     made = Button(label=label, margin=0, **options)
@@ -206,9 +206,9 @@ def text_field(value: str, *, width: int, placeholder: str = "") -> Any:
 def table_view(
     source: Any, columns: Sequence[tuple[str, str, int]], *, height: int, view: Any = None, digits: str = "0.000"
 ) -> Any:
-    """Return a table of a data source: a field, a title and a width for each column, all of them text or numbers.
+    """Return a table of a data source: a field, a title and a width for each column of text or numbers.
 
-    The tables of Bokeh take titles for markup; here they are escaped. Cells are text by themselves.
+    Bokeh's tables take titles as markup, so they are escaped here. Cells are plain text anyway.
     """
     from bokeh.models import CDSView, DataTable, NumberFormatter, StringFormatter, TableColumn
 
@@ -233,7 +233,7 @@ def table_view(
 
 
 def small_table(table: CardTable) -> Any:
-    """Return the table of a card, as it is shown on the page of a result."""
+    """Return the table of a card, as on the page of a result."""
     from bokeh.models import ColumnDataSource
 
     names = [f"c{i}" for i in range(len(table.head))]
@@ -246,7 +246,7 @@ def small_table(table: CardTable) -> Any:
     columns = list(zip(names, heads, widths, strict=True))
     made = table_view(source, columns, height=min(480, 32 + 24 * max(1, len(cells))))
     if sum(widths) > _WIDEST:
-        # It is scrolled; squeezed, it would show half of its numbers.
+        # It scrolls; squeezed, it would show half of its numbers.
         made.update(autosize_mode="none", height=made.height + _SCROLL_BAR)
     return made
 

@@ -1,4 +1,4 @@
-"""The figure of a map in the explorer, or of a line: made once, and given new arrays after each change."""
+"""The figure of a map, or of a line, in the explorer: made once, and given new arrays after each change."""
 
 from typing import Any
 
@@ -7,13 +7,26 @@ import numpy as np
 from sigcube.explore import style
 from sigcube.explore.explorer.data import MapValues
 from sigcube.explore.explorer.figures import legend_of_samples, source_of
+<<<<<<< HEAD
 from sigcube.explore.map_plots import colour_limits, draw_image, draw_overlay, image_columns, palette
 from sigcube.explore.result_data import ResultAxis, cut_slice
+=======
+from sigcube.explore.map_plots import (
+    axes_figure,
+    axis_lists,
+    colour_limits,
+    draw_image,
+    draw_overlay,
+    image_columns,
+    palette,
+)
+from sigcube.explore.result_data import cut_slice
+>>>>>>> tidy
 from sigcube.plan.values import PointStatus
 
 __all__ = ["LineFigure", "MapFigure"]
 
-# The colour of each status above what is not finite; what is done is clear.
+# The colour of each status where the summary is not finite; done points are transparent.
 _STATES = ["#9aa4b2", "#00000000", "#d5dae1", "#a33b3b", "#7a1f1f"]
 
 
@@ -25,7 +38,7 @@ class MapFigure:
 
         y, x = values.axes
         best = str(attrs.get("best", "smallest"))
-        self.plot = _axes_figure(x, y, height=height)
+        self.plot = axes_figure(x, y, height=height)
         low, high = colour_limits(values.values, best)
         self._mapper = LinearColorMapper(palette=palette(best), low=low, high=high, nan_color="#00000000")
         self._bar = ColorBar(color_mapper=self._mapper, title=title, height=12, **style.COLOUR_BAR)
@@ -53,7 +66,7 @@ class MapFigure:
 
 
 def _shown_states(values: MapValues) -> Any:
-    """Return the status of points, which is seen where the summary is not finite."""
+    """Return the status of points, shown where the summary is not finite."""
     return np.where(np.isfinite(values.values), float(PointStatus.DONE), values.status)
 
 
@@ -79,23 +92,9 @@ def _marks(plot: Any) -> dict[str, Any]:
     found = {}
     for name, marker in (("a", "circle_cross"), ("b", "square_cross")):
         found[name] = source_of(x=np.empty(0), y=np.empty(0))
-        # On the upper canvas: a mark that moves does not paint the map again.
+        # On the upper canvas, so that a moving mark does not repaint the map.
         look = {"size": 17, "fill_color": None, "line_width": 2.2, "legend_label": name.upper(), "level": "overlay"}
         # A white rim sets the mark apart from dark and bright colours alike.
         plot.scatter("x", "y", source=found[name], marker=marker, line_color="#ffffff", **{**look, "line_width": 5.0})
         plot.scatter("x", "y", source=found[name], marker=marker, line_color="#111111", **look)
     return found
-
-
-def _axes_figure(x: ResultAxis, y: ResultAxis, *, height: int) -> Any:
-    plot = style.figure(
-        height=height,
-        x_range=(x.low, x.high),
-        y_range=(y.low, y.high),
-        x_axis_type=x.scale,
-        y_axis_type=y.scale,
-        x_axis_label=x.title,
-        y_axis_label=y.title,
-    )
-    plot.grid.visible = False
-    return plot

@@ -1,4 +1,4 @@
-"""The page of the explorer: a view, what is computed for it, and the figures that show it."""
+"""The page of the explorer: a view, the data computed for it, and the figures that show it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ __all__ = ["ExplorerPage"]
 
 _MAP_HEIGHT = 430
 _RESIDUALS = 150
-# Places whose models are kept.
+# Most places whose models are kept.
 _MOST_PLACES = 8
 _COPY = "navigator.clipboard.writeText({})"
 
@@ -99,7 +99,7 @@ class ExplorerPage:
         self.root = self._layout(served)
         follow = "history.replaceState(null, '', '?' + address.text);" if served else ""
         self._lines.finish(follow, address=self._address.model)
-        # What is in no layout has to be held by something that is.
+        # Models outside the layout must be held by one inside.
         self.root.tags = [self._lines.source, self._turns.source]
         self._turns.draw()
         refuse_markup([self.root])
@@ -107,7 +107,7 @@ class ExplorerPage:
     # What changes the view.
 
     def change(self, state: ExplorerState) -> None:
-        """Take another view, and draw it soon."""
+        """Switch to another view, and draw it soon."""
         try:
             self.state = check_state(state, self.offer)
         except SpecError as error:
@@ -123,7 +123,7 @@ class ExplorerPage:
         self.controls.take(self.state)
 
     def refresh(self) -> None:
-        """Draw again: the store has grown."""
+        """Redraw after the store has grown."""
         self.data.forget()
         self._places.clear()
         self._drawn = None
@@ -135,11 +135,11 @@ class ExplorerPage:
         self._lines.send()
 
     def go_live(self) -> None:
-        """Take it that the page is shown from now on: what its lines say is sent to it."""
+        """Note that the page is shown from now on: its lines are then sent to it."""
         self._lines.live = True
 
     def go_to_best(self) -> None:
-        """Move to the best point of the grid by the summary that is shown."""
+        """Move to the best grid point by the current summary."""
         at = best_index(self.data.result[self.state.metric])
         if at is None:
             self._fail(SpecError(f"no grid point has a finite {self.state.metric}"))
@@ -150,11 +150,11 @@ class ExplorerPage:
 
     @property
     def waiting(self) -> bool:
-        """Whether a drawing is ahead."""
+        """Whether a drawing is pending."""
         return self._turns.waiting
 
     def _draw_first(self) -> None:
-        """Bring figures, tables and controls up to the view."""
+        """Update figures, tables and controls to the view."""
         with self._clock():
             self._draw()
 
@@ -185,7 +185,7 @@ class ExplorerPage:
         self._lines.send()
 
     def _draw_rest(self) -> None:
-        """Bring up what nobody looks at while a pointer moves, and what takes long."""
+        """Update what nobody looks at while a pointer moves, and what takes long."""
         with self._clock():
             if self._systems is not None:
                 self._systems.show_rest(*self._models())
@@ -348,7 +348,7 @@ class ExplorerPage:
         paint([*figures, *(self._answers.figures if self._answers is not None else [])], theme)
 
 
-# Models on the card of the map above the figure: its heading and two lines.
+# Number of models on the map's card above the figure: its heading and two lines.
 _ABOVE = 3
 _OTHER_THEME = {"light": "dark", "dark": "light"}
 _LIKE_PRINT = {"white-space": "pre-wrap", "font-family": "monospace", "font-size": "12px"}

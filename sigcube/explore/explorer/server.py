@@ -1,4 +1,4 @@
-"""The server of the explorer: on this machine alone, and for those alone who know the token in its address."""
+"""The server of the explorer: only on this machine, and only for those who know the token in its address."""
 
 import logging
 import secrets
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["serve_explorer"]
 
-# So long after the last change [ms] the dots and the list of systems are drawn.
+# Time after the last change [ms] at which the dots and the list of systems are drawn.
 _PAUSE = 200
-# A page that has not drawn a change by then [ms] is not waited for.
+# Time [ms] after which a page that has not drawn a change is no longer awaited.
 _LONGEST = 2000
 _HOST = "127.0.0.1"
 # Of Bokeh alone: its own page would hold addresses of whatever else the process has loaded, such as Panel's components.
@@ -81,7 +81,7 @@ def serve_explorer(explorer: Explorer, *, port: int = 0, ready: Callable[[str], 
 
     from tornado.ioloop import IOLoop
 
-    # A page that was closed and an address that was refused are no news.
+    # Closed pages and refused addresses are no news.
     for name in ("bokeh.server.views.ws", "tornado.access"):
         logging.getLogger(name).setLevel(logging.ERROR)
     asyncio.set_event_loop(asyncio.new_event_loop())
@@ -98,7 +98,7 @@ def serve_explorer(explorer: Explorer, *, port: int = 0, ready: Callable[[str], 
     own: Any = loop.asyncio_loop
     try:
         for number in handlers:
-            # An exception that a signal raises anywhere may be lost in a callback, and the server would go on.
+            # An exception that a signal raises anywhere may get lost in a callback, and the server would go on.
             own.add_signal_handler(number, end, number)
         server.start()
         loop.add_callback(ready, address)
@@ -121,7 +121,7 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
     from tornado.web import OutputTransform, RequestHandler
 
     token = secrets.token_urlsafe(24)
-    # One after the other: of many at once each would take the longer.
+    # One at a time: many at once would each take longer.
     writer = ThreadPoolExecutor(1, thread_name_prefix="sigcube-explorer-export")
 
     def make_page(document: Any) -> None:
@@ -130,7 +130,7 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
         _fill(explorer, document, _query(request.arguments))
 
     class Forbidden(RequestHandler):  # type: ignore[misc]
-        """What is not below the token does not exist for those who do not know it."""
+        """Anything outside the token's path does not exist for those who do not know it."""
 
         def prepare(self) -> None:
             self.set_status(403)
@@ -142,7 +142,7 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
         async def get(self) -> None:
             try:
                 state = ExplorerState.from_query(self.request.query, explorer.offer, explorer.start)
-                # Meanwhile the pages go on.
+                # The pages go on meanwhile.
                 content = await IOLoop.current().run_in_executor(writer, _export, explorer, state)
             except SigcubeError as error:
                 self.set_status(400)
@@ -154,7 +154,7 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
             self.finish(content)
 
     class Guard(OutputTransform):  # type: ignore[misc]
-        """Headers of every answer: no script runs but those of the page, and nothing is fetched from elsewhere."""
+        """Headers of every answer: only scripts of the page run, and nothing is fetched from elsewhere."""
 
         def __init__(self, request: Any) -> None:
             # Made before anything of the answer is; the page finds it at its request.
@@ -176,7 +176,7 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
             extra_patterns=[(r"/export\.html", Export)],
             default_handler_class=Forbidden,
             transforms=[Guard],
-            # Nothing but numbers goes over this machine's own network.
+            # Only numbers travel over this machine's own network.
             websocket_compression_level=None,
         )
     except OSError as error:

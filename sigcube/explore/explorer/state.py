@@ -1,4 +1,4 @@
-"""What the explorer shows, as one value that is also an address: from a query string, and back to it."""
+"""The view of the explorer as one value, which is also an address: read from a query string, and written to one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,20 +28,20 @@ _SYSTEM = "system"
 
 @dataclass(frozen=True)
 class ExplorerOffer:
-    """What a result has to choose from.
+    """The choices that a result offers.
 
     Attributes
     ----------
     metrics : tuple of str
         The summaries, the default one first.
     axes : tuple of ResultAxis
-        Those along which the result varies: of labels, then of numbers.
+        The axes along which the result varies: those of labels, then those of numbers.
     between : frozenset of str
-        The axes that may have any value within their range; the others have those of the grid alone.
+        The axes that may take any value within their range; the others take only those of the grid.
     systems : tuple of str
         Names of the systems.
     columns : tuple of str
-        What the scatter of systems can show.
+        The columns that the scatter of systems can show.
     tabs : tuple of str
         Titles of the tabs.
     """
@@ -64,7 +64,7 @@ class ExplorerOffer:
         return next(axis for axis in self.axes if axis.name == name)
 
     def value_at(self, axis: ResultAxis, index: int) -> float | str:
-        """Return what a place holds for the value of an axis at an index of its order."""
+        """Return the value or label of an axis at an index, as a place holds it."""
         return axis.texts[index] if axis.use == "label" else float(axis.values[index])
 
     def index_of(self, name: str, value: float | str) -> int:
@@ -101,13 +101,13 @@ class ExplorerState:
     x, y : str or None
         The axes of the map; without y it is a line, without both a table.
     place, other : Mapping
-        The model that is shown, and a second one beside it, if there is one.
+        The model shown, and possibly a second one beside it.
     moving : {"a", "b"}
         Which of the two the controls move.
     nodes : bool
-        Whether places are taken to the nearest grid point.
+        Whether places snap to the nearest grid point.
     systems : tuple of str
-        Those that are picked; the first one is shown by itself.
+        The picked systems; the first one is shown by itself.
     across, up : str
         The columns of the scatter of systems.
     tab, theme : str
@@ -154,12 +154,12 @@ class ExplorerState:
             pairs += [(f"{prefix}.{axis}", _text(value)) for axis, value in (getattr(self, name) or {}).items()]
         pairs += [(_NODES, "1")] if self.nodes else []
         pairs += [(_SYSTEM, name) for name in self.systems]
-        # Half of a pair of code units has no UTF-8: an address replaces it, and is refused later.
+        # A lone surrogate has no UTF-8: an address replaces it, and is refused later.
         return urlencode(pairs, errors="replace")
 
     @classmethod
     def from_query(cls, query: str, offer: ExplorerOffer, start: "ExplorerState") -> "ExplorerState":
-        """Read a view from the query of an address; what it does not say is as in another view.
+        """Read a view from the query of an address; whatever it leaves out is as in `start`.
 
         Raises
         ------
@@ -254,9 +254,9 @@ def _value(offer: ExplorerOffer, name: str, text: str, *, where: str) -> float |
     except ValueError:
         raise SpecError(f"{name} takes numbers", where=f"address, {where}", found=shown(text)) from None
     if name in offer.between or not axis.values[0] <= value <= axis.values[-1]:
-        # What is outside the grid is refused with the whole view.
+        # A value outside the grid is refused with the whole view.
         return value
-    # What varies together with others, or cannot be computed, is of the grid.
+    # An axis that varies together with others, or whose models are unknown, takes values of the grid.
     return offer.on_grid(name, value)
 
 

@@ -34,7 +34,7 @@ Change = Callable[[ExplorerState], None]
 
 
 class SystemCards:
-    """Figures of what models make of the data, system by system.
+    """Figures of the models and the data, system by system.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class SystemCards:
 
     @property
     def focus(self) -> int:
-        """Index of the system that is shown by itself: the first that is picked, or that with most points."""
+        """Index of the system shown by itself: the first picked, or the one with most points."""
         if picked := self._state().systems:
             return self._data.systems.index(picked[0])
         return int(np.argmax(np.diff(self._view.offsets)))
@@ -117,7 +117,7 @@ class SystemCards:
         return [*found, card("System by system", menus, self._scatter.plot, flex="1 1 0")]
 
     def card_of_list(self, width: int) -> Any:
-        """Return the list of systems, with a field that searches it while one types."""
+        """Return the list of systems, with a field that searches as one types."""
         from bokeh.models import BooleanFilter, CDSView, CustomJS
 
         field = text_field("", width=width - 72, placeholder=f"search a {self._data.system_dim}")
@@ -153,7 +153,7 @@ class SystemCards:
             self._picking = False
 
     def show_rest(self, a: PlaceValues, b: PlaceValues | None, reference: Any) -> None:
-        """Show what takes longer to draw than all curves, so that it waits for a pause: dots, and the list."""
+        """Show what takes longer to draw than the curves, and so waits for a pause: dots, and the list."""
         if not self._data.systems:
             return
         columns = system_columns(self._data, a, b, reference)
@@ -187,7 +187,7 @@ class SystemCards:
         if self._picking:
             return
         names, state = {self._data.systems[i] for i in new}, self._state()
-        # Those that were picked first stay first.
+        # Systems picked earlier stay first.
         kept = [name for name in state.systems if name in names]
         added = [name for name in self._data.systems if name in names and name not in kept]
         self._change(state.changed(systems=(*kept, *added)))

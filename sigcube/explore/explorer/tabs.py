@@ -37,11 +37,11 @@ class ExplorerTab:
     title : str
         Its name.
     content : callable
-        From the view and the data, to texts, tables and figures.
+        Makes texts, tables and figures from the view and the data.
     applies : callable
-        Whether a result has an answer.
+        Tells whether a result has an answer.
     of_place : bool
-        Whether the content depends on the places and the systems picked, and not on the summary alone.
+        Whether the content depends on the picked places and systems, and not on the summary alone.
     """
 
     title: str

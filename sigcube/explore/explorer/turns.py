@@ -1,32 +1,32 @@
-"""Turns of an explorer and its page in the browser: a change is sent once the one before is drawn there."""
+"""Turns between the explorer and its page in the browser: a change is sent once the last one is drawn there."""
 
 from collections.abc import Callable
 from typing import Any
 
 __all__ = ["Later", "Turns"]
 
-#: Calls a function after the present one, in the thread of the page.
+#: Calls a function after the current one, in the thread of the page.
 Later = Callable[[Callable[[], None]], None]
 
 
 class Turns:
     """Sends one change at a time, always the newest.
 
-    A pointer that is dragged asks for more than a browser can draw. Were all of it sent, the browser would draw places
-    that the pointer has long left, one after the other.
+    A dragged pointer asks for more than a browser can draw. If everything were sent, the browser would draw one place
+    after another that the pointer has long left.
 
     Parameters
     ----------
     draw : callable
-        Brings what the pointer waits for up to the newest view.
+        Updates what the pointer waits for to the newest view.
     rest : callable
-        Brings the rest up to it.
+        Updates the rest.
     later : callable, optional
-        Calls a function after the present one; without it, all is drawn at once and no answer is waited for.
+        Calls a function after the current one; without it, everything is drawn at once, and no answer is awaited.
     calm : callable, optional
-        Calls the last function that it was given after a pause, in which nothing else was drawn.
+        Calls the last function it was given, after a pause in which nothing else was drawn.
     overdue : callable, optional
-        Calls the last function that it was given when the page should have answered long ago.
+        Calls the last function it was given, when the page should have answered long ago.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class Turns:
         self._later, self._calm, self._overdue = later, calm, overdue
         #: Whether a change waits for its turn.
         self.waiting = False
-        # Who asks for a change has a page that answers; what was drawn before came with the page.
+        # A page that asks for a change also answers; what was drawn before came with the page.
         self._is_there = False
         self._rest_waits = False
         self._sent = self._drawn = 0
-        #: What has to be among the models of the page: the number of the change sent last, and of that drawn last.
+        #: A model that the page must hold: the number of the change sent last, and of the one drawn last.
         self.source: Any = ColumnDataSource({"sent": [0], "drawn": [0]}, name="turns")
         self.source.js_on_change("data", CustomJS(code=style.script("explorer/turns.js")))
         self.source.on_change("data", lambda _, __, new: self._hear(int(new["drawn"][0])))
@@ -81,7 +81,7 @@ class Turns:
         return self._sent != self._drawn
 
     def _draw_rest(self) -> None:
-        # What waits is followed by a rest of its own.
+        # A waiting change brings its own rest.
         if not self.waiting:
             self._rest_waits = self._is_sent
             if not self._rest_waits:
@@ -93,7 +93,7 @@ class Turns:
             return
         number = self._sent = self._sent + 1
         self.source.data = {"sent": [number], "drawn": [self._drawn]}
-        # A page may be in the background, where nothing is drawn, or on its way to be closed.
+        # The page may be in the background, where nothing is drawn, or about to be closed.
         self._overdue(lambda: self._hear(number))
 
     def _hear(self, drawn: int) -> None:

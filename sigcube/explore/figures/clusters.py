@@ -18,7 +18,6 @@ from sigcube.explore.figures.look import (
     OpenCube,
     equal_line,
     letter,
-    look,
     power_axis,
     sheet,
 )
@@ -44,34 +43,33 @@ def clusters(open_cube: OpenCube) -> Drawn:
         name: (_points(predicted[name] / masses["m_obs"]), _points(KERNELS[name].predict(clash) / clash["g_obs"]))
         for name in looks
     }
-    with look():
-        figure, axes = sheet(1, 3, width=TWO_COLUMNS, height=2.7)
-        left, middle, right = axes
-        low, high = 0.5 * min(float(each.min()) for each in predicted.values()), 2.0 * float(masses["m_obs"].max())
-        equal_line(left, low, high)
-        edges = np.arange(-1.0, 0.6, 0.1)
-        for name, (title, colour, marker) in looks.items():
-            dots = {"color": colour, "marker": marker, "markersize": 3.0, "linestyle": "none"}
-            bars = {**dots, "elinewidth": 0.6}
-            left.errorbar(_points(masses["m_obs"]), _points(predicted[name]), xerr=_points(masses["e_m_obs"]), **bars)
-            middle.plot(_points(clash["r"]), ratios[name][1], alpha=0.75, markeredgewidth=0, **dots)
-            shape = {"histtype": "step", "color": colour, "linewidth": 1.2, "label": title}
-            right.hist(np.log10(ratios[name][1]), edges, linestyle="-" if name == "sigma" else "--", **shape)
-            right.plot(
-                np.log10(ratios[name][0]), np.full(masses.sizes["cluster"], -0.7), marker="|", color=colour, ls="none"
-            )
-        middle.axhline(1.0, color=SOFT, linewidth=0.7)
-        right.axvline(0.0, color=SOFT, linewidth=0.7)
-        left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
-        left.set(xlabel="$M_{\\rm lens}$ (< 200 kpc) [$M_\\odot$]", ylabel="$M_{\\rm pred}$ (< 200 kpc) [$M_\\odot$]")
-        middle.set(xscale="log", yscale="log", xlabel="radius [kpc]", ylabel="$g_{\\rm pred}/g_{\\rm obs}$")
-        right.set(xlabel="$\\log_{10}$(predicted/observed)", ylabel="points of CLASH", ylim=(-1.5, None))
-        right.legend(loc="upper left")
-        for axis in (left.xaxis, left.yaxis):
-            power_axis(axis)
-        for axis in (middle.xaxis, middle.yaxis):
-            power_axis(axis, plain=True, steps=(1.0, 2.0, 5.0))
-        letter(axes)
+    figure, axes = sheet(1, 3, width=TWO_COLUMNS, height=2.7)
+    left, middle, right = axes
+    low, high = 0.5 * min(float(each.min()) for each in predicted.values()), 2.0 * float(masses["m_obs"].max())
+    equal_line(left, low, high)
+    edges = np.arange(-1.0, 0.6, 0.1)
+    for name, (title, colour, marker) in looks.items():
+        dots = {"color": colour, "marker": marker, "markersize": 3.0, "linestyle": "none"}
+        bars = {**dots, "elinewidth": 0.6}
+        left.errorbar(_points(masses["m_obs"]), _points(predicted[name]), xerr=_points(masses["e_m_obs"]), **bars)
+        middle.plot(_points(clash["r"]), ratios[name][1], alpha=0.75, markeredgewidth=0, **dots)
+        shape = {"histtype": "step", "color": colour, "linewidth": 1.2, "label": title}
+        right.hist(np.log10(ratios[name][1]), edges, linestyle="-" if name == "sigma" else "--", **shape)
+        right.plot(
+            np.log10(ratios[name][0]), np.full(masses.sizes["cluster"], -0.7), marker="|", color=colour, ls="none"
+        )
+    middle.axhline(1.0, color=SOFT, linewidth=0.7)
+    right.axvline(0.0, color=SOFT, linewidth=0.7)
+    left.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
+    left.set(xlabel="$M_{\\rm lens}$ (< 200 kpc) [$M_\\odot$]", ylabel="$M_{\\rm pred}$ (< 200 kpc) [$M_\\odot$]")
+    middle.set(xscale="log", yscale="log", xlabel="radius [kpc]", ylabel="$g_{\\rm pred}/g_{\\rm obs}$")
+    right.set(xlabel="$\\log_{10}$(predicted/observed)", ylabel="points of CLASH", ylim=(-1.5, None))
+    right.legend(loc="upper left")
+    for axis in (left.xaxis, left.yaxis):
+        power_axis(axis)
+    for axis in (middle.xaxis, middle.yaxis):
+        power_axis(axis, plain=True, steps=(1.0, 2.0, 5.0))
+    letter(axes)
     told = []
     for name, (title, _, _) in looks.items():
         each = [f"{np.median(values):.2f}" for values in ratios[name]]
@@ -113,24 +111,23 @@ def amplitudes(open_cube: OpenCube) -> Drawn:
     at_best = float(swept["A"][swept["rms_mean"].argmin("A")])
     needed = _needed(masses, "m_obs", _MASS)
     along = _needed(clash, "g_obs", {})
-    with look():
-        figure, (panel,) = sheet(width=ONE_COLUMN, height=3.0)
-        dots = {"marker": "o", "markersize": 2.2, "linestyle": "none", "color": SOFT, "markeredgewidth": 0}
-        panel.plot(2.0 * _points(clash["r"]), along, label=mark_synthetic("needed: CLASH", clash), **dots)
-        for label, (values, style) in laws.items():
-            panel.plot(length, values, label=label, **style)
-        low, median, high = np.percentile(needed, (16.0, 50.0, 84.0))
-        bar = {**DATA, "markersize": 4.0, "elinewidth": 0.9}
-        label = mark_synthetic("needed: SPARC, lensing", sparc)
-        where, what = [_DISC_PATH, 2.0 * float(masses["r"].max())], [at_best, median]
-        panel.errorbar(where, what, yerr=[[0.0, median - low], [0.0, high - median]], label=label, **bar)
-        open_dots = {"marker": "D", "markersize": 4.0, "markerfacecolor": "none", "color": INK, "linestyle": "none"}
-        panel.plot(*zip(*_PRINTED, strict=True), label="printed", **open_dots)
-        panel.set(xscale="log", yscale="log", xlabel="path length $L$ [kpc]", ylabel="amplitude $A$")
-        panel.set(xlim=(0.5, 3000.0), ylim=(0.7, 90.0))
-        panel.legend(loc="upper left")
-        for axis in (panel.xaxis, panel.yaxis):
-            power_axis(axis, plain=True)
+    figure, (panel,) = sheet(width=ONE_COLUMN, height=3.0)
+    dots = {"marker": "o", "markersize": 2.2, "linestyle": "none", "color": SOFT, "markeredgewidth": 0}
+    panel.plot(2.0 * _points(clash["r"]), along, label=mark_synthetic("needed: CLASH", clash), **dots)
+    for label, (values, style) in laws.items():
+        panel.plot(length, values, label=label, **style)
+    low, median, high = np.percentile(needed, (16.0, 50.0, 84.0))
+    bar = {**DATA, "markersize": 4.0, "elinewidth": 0.9}
+    label = mark_synthetic("needed: SPARC, lensing", sparc)
+    where, what = [_DISC_PATH, 2.0 * float(masses["r"].max())], [at_best, median]
+    panel.errorbar(where, what, yerr=[[0.0, median - low], [0.0, high - median]], label=label, **bar)
+    open_dots = {"marker": "D", "markersize": 4.0, "markerfacecolor": "none", "color": INK, "linestyle": "none"}
+    panel.plot(*zip(*_PRINTED, strict=True), label="printed", **open_dots)
+    panel.set(xscale="log", yscale="log", xlabel="path length $L$ [kpc]", ylabel="amplitude $A$")
+    panel.set(xlim=(0.5, 3000.0), ylim=(0.7, 90.0))
+    panel.legend(loc="upper left")
+    for axis in (panel.xaxis, panel.yaxis):
+        power_axis(axis, plain=True)
     text = (
         "Amplitude over path length: A₀ L^¼ (solid, e^{1/2π}; dashed, 1.6) and the unified law with D = 1 "
         "(dash-dotted). Diamonds: amplitudes that main §2.12.1 prints as observed. Dots: what data need. Discs: the "

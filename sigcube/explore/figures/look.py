@@ -42,7 +42,7 @@ OpenCube = Callable[[str], xr.Dataset]
 #: Widths of one column of a journal's page, and of two [in].
 ONE_COLUMN, TWO_COLUMNS = 3.4, 7.1
 
-#: What a line stands for looks alike in every figure: colour and dashes, so that it can be told in grey too.
+#: A model or a dataset looks the same in every figure: colour and dashes, which also tell it apart in grey.
 SIGMA = {"color": LINES[0], "linestyle": "-", "linewidth": 1.3}
 MOND = {"color": LINES[1], "linestyle": (0, (1.2, 1.2)), "linewidth": 1.5}
 BARYONS = {"color": LINES[2], "linestyle": (0, (4, 2)), "linewidth": 1.1}
@@ -74,13 +74,13 @@ _SETTINGS = {
     "xtick.top": True,
     "ytick.right": True,
     "savefig.dpi": 300.0,
-    # Letters stay letters in a PDF, to be searched and edited; in SVG they are shapes, which look alike everywhere.
+    # Text stays text in a PDF, to be searched and edited; in SVG it becomes shapes, which look alike everywhere.
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
-    # Names within an SVG are hashes with a salt that would be random.
+    # Names within an SVG are hashes, whose salt would be random.
     "svg.hashsalt": "sigcube",
 }
-# What a format writes of the time, so that equal figures are equal files.
+# Time stamps that a format writes, left out so that equal figures are equal files.
 _TIMES: Mapping[str, dict[str, None]] = MappingProxyType(
     {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
 )
@@ -90,7 +90,7 @@ FORMATS = tuple(_TIMES)
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure of matplotlib, and what its caption says of what was drawn."""
+    """A matplotlib figure, and the caption of what was drawn."""
 
     figure: Any
     caption: str
@@ -98,7 +98,7 @@ class Drawn:
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Draw and save with the settings of all figures; those of the caller are as they were afterwards.
+    """Draw and save with the settings that all figures share, and restore the caller's afterwards.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def look() -> Iterator[None]:
 
 
 def sheet(rows: int = 1, columns: int = 1, *, width: float, height: float, **options: Any) -> tuple[Any, Any]:
-    """Return a figure of that size [in], and its axes as an array of one dimension."""
+    """Return a figure of this size [in], and its axes as a one-dimensional array."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -125,7 +125,7 @@ def sheet(rows: int = 1, columns: int = 1, *, width: float, height: float, **opt
 
 
 def letter(axes: Any) -> None:
-    """Name panels (a), (b) … above their left ends, as captions refer to them."""
+    """Label panels (a), (b) … above their left ends, as captions refer to them."""
     for place, panel in enumerate(axes):
         panel.set_title(f"({chr(ord('a') + place)})", loc="left", fontsize=8, fontweight="bold")
 
@@ -141,12 +141,12 @@ def power_axis(axis: Any, *, plain: bool = False, steps: tuple[float, ...] = (1.
 
 
 def equal_line(panel: Any, low: float, high: float) -> None:
-    """Draw where both axes are equal."""
+    """Draw the line on which both axes are equal."""
     panel.plot([low, high], [low, high], color=SOFT, linewidth=0.7, zorder=1)
 
 
 def figure_file(figure: Any, form: str) -> bytes:
-    """Return a figure as a file of one of the formats. The same figure gives the same bytes."""
+    """Return a figure as a file in one of the formats. Equal figures give equal bytes."""
     data = BytesIO()
     with look():
         figure.savefig(data, format=form, metadata=_TIMES[form])

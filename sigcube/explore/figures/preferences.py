@@ -46,12 +46,12 @@ def draw_preferences(found: xr.Dataset) -> Drawn:
 
 
 def write_preferences(found: xr.Dataset, path: str | Path) -> Path:
-    """Write the figure as a file, in the format of its ending.
+    """Write the figure to a file, in the format of its ending.
 
     Raises
     ------
     SpecError
-        For an ending that is no format of figures.
+        For an ending that is not a format of figures.
     """
     target = path_of(path, what="the figure")
     form = target.suffix.removeprefix(".")

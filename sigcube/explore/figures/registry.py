@@ -31,14 +31,14 @@ class PaperFigure:
     title: str
     #: The printed figure that it stands beside.
     beside: str
-    #: What is not as there.
+    #: How it differs from that.
     differs: str
     draw: Callable[[OpenCube], Drawn]
     #: The datasets that it needs.
     needs: tuple[str, ...] = ()
 
     def caption(self, drawn: Drawn) -> str:
-        """Return the whole caption, of what was drawn."""
+        """Return the whole caption of what was drawn."""
         return f"{drawn.caption} Beside {self.beside}. What differs: {self.differs}"
 
 
@@ -128,7 +128,7 @@ FIGURES: Mapping[str, PaperFigure] = MappingProxyType({figure.name: figure for f
 
 @dataclass(frozen=True)
 class WrittenFigures:
-    """What was written, and which figures could not be drawn."""
+    """The files that were written, and the figures that could not be drawn."""
 
     #: Figures, captions and the index.
     files: tuple[Path, ...]
@@ -144,9 +144,9 @@ def draw_figure(name: str, *, cubes: str | Path = "cubes", data: str | Path | No
     name : str
         One of `FIGURES`.
     cubes : path-like
-        The folder of the cubes. One that is missing is made there.
+        The folder of the cubes. Missing ones are made there.
     data : path-like, optional
-        A folder with raw files, for cubes that are missing. Nothing is downloaded.
+        A folder with raw files for missing cubes. Nothing is downloaded.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def draw_figure(name: str, *, cubes: str | Path = "cubes", data: str | Path | No
     SpecError
         There is no such figure.
     RawFilesMissing
-        A cube cannot be made, as its raw files are not there.
+        A cube cannot be made, because its raw files are missing.
     SigcubeError
         matplotlib is not installed.
     """
@@ -175,14 +175,14 @@ def write_figures(
     formats: Sequence[str] = ("pdf", "svg"),
     tell: Callable[[str], None] | None = None,
 ) -> WrittenFigures:
-    """Draw figures into a folder, each with its caption as a text, and an index of all that the folder has.
+    """Draw figures into a folder, each with its caption as text, and write an index of the folder.
 
     Equal cubes give equal files. See `draw_figure` for ``cubes`` and ``data``.
 
     Parameters
     ----------
     names : iterable of str, optional
-        Which of `FIGURES`; all if not given. One whose raw files are missing is skipped.
+        Which of `FIGURES`; by default all. Those whose raw files are missing are skipped.
     out : path-like
         The folder.
     formats : sequence of str
@@ -242,7 +242,7 @@ def _folder(data: str | Path | None) -> Path | None:
 
 
 def _draw(figure: PaperFigure, cubes: Cubes, *, tell: Callable[[str], None] | None = None) -> Drawn:
-    # What cannot be drawn should not first take minutes to read.
+    # Without matplotlib this fails before minutes are spent on reading cubes.
     with look():
         for dataset in figure.needs:
             if cubes.make(dataset) and tell is not None:

@@ -20,7 +20,6 @@ from sigcube.explore.figures.look import (
     FloatArray,
     OpenCube,
     letter,
-    look,
     power_axis,
     sheet,
 )
@@ -49,17 +48,16 @@ def enhancement(open_cube: OpenCube) -> Drawn:
         "MOND, simple ν": (mond.boost(points, nu="simple"), OTHER_MOND),
     }
     reference = boosts["MOND, RAR ν"][0]
-    with look():
-        figure, axes = sheet(2, 1, width=ONE_COLUMN, height=4.0, sharex=True, height_ratios=(1.8, 1.0))
-        top, below = axes
-        for label, (boost, style) in boosts.items():
-            top.plot(x, boost - 1.0, label=label, **style)
-            below.plot(x, 100.0 * (boost / reference - 1.0), **style)
-        top.set(xscale="log", yscale="log", ylabel="Σ − 1,  ν − 1", ylim=(3e-5, 1e2))
-        top.legend(loc="lower left")
-        below.set(xlabel="$g_N / g†$", ylabel="relative to RAR ν [%]", ylim=(-25, 100))
-        for axis in (top.yaxis, below.xaxis):
-            power_axis(axis)
+    figure, axes = sheet(2, 1, width=ONE_COLUMN, height=4.0, sharex=True, height_ratios=(1.8, 1.0))
+    top, below = axes
+    for label, (boost, style) in boosts.items():
+        top.plot(x, boost - 1.0, label=label, **style)
+        below.plot(x, 100.0 * (boost / reference - 1.0), **style)
+    top.set(xscale="log", yscale="log", ylabel="Σ − 1,  ν − 1", ylim=(3e-5, 1e2))
+    top.legend(loc="lower left")
+    below.set(xlabel="$g_N / g†$", ylabel="relative to RAR ν [%]", ylim=(-25, 100))
+    for axis in (top.yaxis, below.xaxis):
+        power_axis(axis)
     far = {label: 100.0 * abs(boost / reference - 1.0).values for label, (boost, _) in boosts.items()}
     apart = ", ".join(f"{each.max():.0f} % ({label.replace('$', '')})" for label, each in far.items() if each.any())
     text = (
@@ -77,33 +75,28 @@ def windows(open_cube: OpenCube) -> Drawn:
     lengths, accelerations, middle = (1.0, 3.0, 6.0), (0.1, 1.0, 10.0), 3.0
     sigma = KERNELS["sigma"]
     read: dict[str, Any] = {"scale_length": "catalogue", "amplitude": "constant"}
-    with look():
-        figure, axes = sheet(1, 2, width=TWO_COLUMNS, height=2.7)
-        left, right = axes
-        for colour, length in zip(_SHADES, lengths, strict=True):
-            points = at_accelerations(PAPER.g_dagger, r=r, scale_length=length)
-            solid = {"color": colour, "linewidth": 1.3, "label": f"$R_d$ = {length:g} kpc"}
-            left.plot(r, sigma.compute(points, "W", window="geometric", scale_length="catalogue"), **solid)
-            window = sigma.compute(points, "W", window="power", k=0.5, scale_length="catalogue")
-            left.plot(r, window, color=colour, linewidth=1.0, linestyle="--")
-        for colour, g in zip(_SHADES, accelerations, strict=True):
-            points = at_accelerations(g * PAPER.g_dagger, r=r, scale_length=middle)
-            solid = {"color": colour, "linewidth": 1.3, "label": f"$g_N$ = {g:g} $g†$"}
-            right.plot(r, sigma.boost(points, window="geometric", **read), **solid)
-            right.plot(
-                r, sigma.boost(points, window="power", k=0.5, **read), color=colour, linewidth=1.0, linestyle="--"
-            )
-            right.axhline(
-                float(sigma.boost(points, amplitude="constant")[0]), color=colour, linewidth=0.5, linestyle=":"
-            )
-        left.set(ylabel="coherence window $W(r)$", ylim=(0.0, 1.02))
-        right.set(ylabel="enhancement Σ(r)", ylim=(0.9, None))
-        left.legend(loc="lower right")
-        right.legend(loc="center right", bbox_to_anchor=(1.0, 0.62))
-        for panel in axes:
-            panel.set(xscale="log", xlabel="radius $r$ [kpc]", xlim=(r[0], r[-1]))
-            power_axis(panel.xaxis, plain=True)
-        letter(axes)
+    figure, axes = sheet(1, 2, width=TWO_COLUMNS, height=2.7)
+    left, right = axes
+    for colour, length in zip(_SHADES, lengths, strict=True):
+        points = at_accelerations(PAPER.g_dagger, r=r, scale_length=length)
+        solid = {"color": colour, "linewidth": 1.3, "label": f"$R_d$ = {length:g} kpc"}
+        left.plot(r, sigma.compute(points, "W", window="geometric", scale_length="catalogue"), **solid)
+        window = sigma.compute(points, "W", window="power", k=0.5, scale_length="catalogue")
+        left.plot(r, window, color=colour, linewidth=1.0, linestyle="--")
+    for colour, g in zip(_SHADES, accelerations, strict=True):
+        points = at_accelerations(g * PAPER.g_dagger, r=r, scale_length=middle)
+        solid = {"color": colour, "linewidth": 1.3, "label": f"$g_N$ = {g:g} $g†$"}
+        right.plot(r, sigma.boost(points, window="geometric", **read), **solid)
+        right.plot(r, sigma.boost(points, window="power", k=0.5, **read), color=colour, linewidth=1.0, linestyle="--")
+        right.axhline(float(sigma.boost(points, amplitude="constant")[0]), color=colour, linewidth=0.5, linestyle=":")
+    left.set(ylabel="coherence window $W(r)$", ylim=(0.0, 1.02))
+    right.set(ylabel="enhancement Σ(r)", ylim=(0.9, None))
+    left.legend(loc="lower right")
+    right.legend(loc="center right", bbox_to_anchor=(1.0, 0.62))
+    for panel in axes:
+        panel.set(xscale="log", xlabel="radius $r$ [kpc]", xlim=(r[0], r[-1]))
+        power_axis(panel.xaxis, plain=True)
+    letter(axes)
     text = (
         "(a) The window W(r) for three scale lengths, ξ = R_d/2π: r/(ξ+r) (solid), and 1 − (ξ/(ξ+r))^½ of the older "
         f"tables (dashed). (b) Σ(r) at three accelerations that are held, R_d = {middle:g} kpc, A = e^{{1/2π}}, with "
@@ -127,19 +120,18 @@ def solar_system(open_cube: OpenCube) -> Drawn:
         "W = r/(ξ+r)": (_sigma_less_1(points, window=in_disc), OTHER_SIGMA),
         "MOND, RAR ν": (_above_rounding(KERNELS["mond"].boost(points, observable="mass")), MOND),
     }
-    with look():
-        figure, (panel,) = sheet(width=ONE_COLUMN, height=3.0)
-        for label, (values, style) in curves.items():
-            panel.plot(au, values, label=label, **style)
-        x, bound = float(saturn["separation"]), float(saturn["e_observed"])
-        panel.plot([x], [bound], marker="v", color=INK, markersize=4.5, linestyle="none", label="Cassini, |γ − 1| <")
-        panel.plot([0.39, 30.0], [1e-14, 1e-14], color=INK, linewidth=0.9)
-        panel.text(0.39, 2.2e-14, "printed: < $10^{-14}$", fontsize=6.5)
-        panel.set(xscale="log", yscale="log", xlabel="distance from the Sun [AU]", ylabel="Σ − 1,  ν − 1")
-        panel.set(xlim=(au[0], au[-1]), ylim=(1e-21, 1e12))
-        panel.legend(loc="upper left")
-        for axis in (panel.xaxis, panel.yaxis):
-            power_axis(axis)
+    figure, (panel,) = sheet(width=ONE_COLUMN, height=3.0)
+    for label, (values, style) in curves.items():
+        panel.plot(au, values, label=label, **style)
+    x, bound = float(saturn["separation"]), float(saturn["e_observed"])
+    panel.plot([x], [bound], marker="v", color=INK, markersize=4.5, linestyle="none", label="Cassini, |γ − 1| <")
+    panel.plot([0.39, 30.0], [1e-14, 1e-14], color=INK, linewidth=0.9)
+    panel.text(0.39, 2.2e-14, "printed: < $10^{-14}$", fontsize=6.5)
+    panel.set(xscale="log", yscale="log", xlabel="distance from the Sun [AU]", ylabel="Σ − 1,  ν − 1")
+    panel.set(xlim=(au[0], au[-1]), ylim=(1e-21, 1e12))
+    panel.legend(loc="upper left")
+    for axis in (panel.xaxis, panel.yaxis):
+        power_axis(axis)
     at = int(np.argmin(abs(au - x)))
     told = {label: f"{each[at]:.1e}" for label, (each, _) in curves.items()}
     text = (

@@ -15,11 +15,7 @@ from sigcube.explore.result_data import ResultAxis, ResultView, Slice, compact, 
 
 __all__ = [
     "Mark",
-<<<<<<< HEAD
-=======
     "axes_figure",
-    "axis_lists",
->>>>>>> tidy
     "colour_limits",
     "draw_image",
     "draw_map",
@@ -90,10 +86,6 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
     return plot, parts
 
 
-<<<<<<< HEAD
-def draw_image(plot: Any, z: Any, x: ResultAxis, y: ResultAxis, mapper: Any) -> Any:
-    """Draw values of shape ``(y, x)`` as an image with tooltips, and return it."""
-=======
 def axes_figure(x: ResultAxis, y: ResultAxis, *, height: int, **options: Any) -> Any:
     """Return an empty figure over two axes of a result."""
     plot = style.figure(
@@ -110,9 +102,8 @@ def axes_figure(x: ResultAxis, y: ResultAxis, *, height: int, **options: Any) ->
     return plot
 
 
-def draw_image(plot: Any, z: Any, x: ResultAxis, y: ResultAxis, mapper: Any) -> tuple[Any, list[Any]]:
-    """Draw values of shape ``(y, x)`` as an image with tooltips; return it, and what reads its values for these."""
->>>>>>> tidy
+def draw_image(plot: Any, z: Any, x: ResultAxis, y: ResultAxis, mapper: Any) -> Any:
+    """Draw values of shape ``(y, x)`` as an image with tooltips, and return it."""
     from bokeh.models import ColumnDataSource, CustomJSHover
 
     source = ColumnDataSource(image_columns(z, x, y))

@@ -7,13 +7,8 @@ import numpy as np
 from sigcube.explore import style
 from sigcube.explore.explorer.data import MapValues
 from sigcube.explore.explorer.figures import legend_of_samples, source_of
-<<<<<<< HEAD
-from sigcube.explore.map_plots import colour_limits, draw_image, draw_overlay, image_columns, palette
-from sigcube.explore.result_data import ResultAxis, cut_slice
-=======
 from sigcube.explore.map_plots import (
     axes_figure,
-    axis_lists,
     colour_limits,
     draw_image,
     draw_overlay,
@@ -21,7 +16,6 @@ from sigcube.explore.map_plots import (
     palette,
 )
 from sigcube.explore.result_data import cut_slice
->>>>>>> tidy
 from sigcube.plan.values import PointStatus
 
 __all__ = ["LineFigure", "MapFigure"]

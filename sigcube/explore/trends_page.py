@@ -18,7 +18,7 @@ _BINS, _FEWEST_IN_A_BIN = 6, 5
 # A property with few values, such as a type, has its medians and ticks at these.
 _FEW = 12
 _FITS = 36
-# A property that spans more octaves is drawn on a logarithmic axis.
+# A positive property whose largest value exceeds this many times its smallest is drawn on a logarithmic axis.
 _WIDE = 30.0
 
 

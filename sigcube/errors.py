@@ -140,7 +140,7 @@ def shown(value: object) -> str:
     try:
         text = repr(value)
     except Exception:
-        # Numbers of more digits than Python prints, tables within themselves, and what others wrote.
+        # Numbers with more digits than Python prints, tables within themselves, and objects of others.
         text = type(value).__name__
     return _cut(text, _LONGEST_VALUE)
 

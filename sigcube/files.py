@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and are on the disk once they are said to be written."""
+"""Files and folders that appear whole or not at all, and are on disk once written."""
 
 import errno
 import fcntl
@@ -54,19 +54,19 @@ def cache_folder() -> Path:
 
 
 def path_of(given: str | os.PathLike[str], *, what: str) -> Path:
-    """Return a path as the user gave it, once the system was asked about it; there need not be anything.
+    """Return a user's path once the system accepts it; nothing needs to exist there.
 
     Parameters
     ----------
     given : path-like
         What the user gave.
     what : str
-        What they say is there, or is to be, for the message.
+        What it is to name, for the message.
 
     Raises
     ------
     SpecError
-        There can be nothing: a name is too long or holds a NUL, links go in a circle, or a folder is closed to the
+        The path is impossible: a name is too long or holds a NUL, links form a circle, or a folder is closed to the
         user.
     """
     try:
@@ -96,7 +96,7 @@ def beside(path: Path, ending: str) -> Path:
 
 
 def free_space(path: Path) -> int | None:
-    """Return how many bytes the user may still write on the disk of a path; None where the system does not know.
+    """Return how many bytes the user may still write on the disk of a path; None if unknown.
 
     Raises
     ------
@@ -139,10 +139,10 @@ def write_files(files: Iterable[tuple[Path, bytes | memoryview]]) -> None:
 
 @contextmanager
 def write_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a path to make a folder at; if the block succeeds, the folder appears at `path`, on the disk.
+    """Yield a path to make a folder at; if the block succeeds, the folder appears at `path`, on disk.
 
-    With `overwrite` it may replace what is there, which stays until the new folder is complete. What ended processes
-    left unfinished at `path` is cleared first.
+    With `overwrite` it replaces what is there, which stays until the new folder is complete. What dead processes left
+    unfinished at `path` is cleared first.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def write_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     OSError
         The disk is full or gone; what was at `path` is still there.
     """
-    # What has no name of its own, such as "." and "/", is there, and nothing takes its place.
+    # A path without a name, such as "." or "/", exists, and nothing takes its place.
     nameless = path.name in ("", "..")
     if not nameless:
         make_folder(path.parent)
@@ -186,7 +186,7 @@ def find_previous(path: Path) -> Path | None:
 
 
 def clear_abandoned(path: Path) -> None:
-    """Remove what ended processes left of `write_folder`, first putting back a folder that one had moved aside."""
+    """Remove what dead processes left of `write_folder`, first restoring a folder that one had moved aside."""
     for folder in _working_folders(path):
         if is_abandoned(folder, folder.name.removeprefix(f".{path.name}.").removesuffix(".partial")):
             if (folder / "previous").exists() and not path.exists():

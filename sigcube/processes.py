@@ -1,4 +1,4 @@
-"""Which process owns a lock or an unfinished file, and whether it has ended."""
+"""Owners of locks and unfinished files: which process it is, and whether it has ended."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ _DRAFT = re.compile(r".*\.(?P<pid>\d+)\.(?P<machine>[0-9a-f]{12})-(?P<started>\d
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process, distinct from every other one, also from a later one with the same number.
+    """A process, distinct from every other one, even from a later one with the same number.
 
     Parameters
     ----------
@@ -43,17 +43,17 @@ class Process:
     started: float
 
     def has_ended(self, *, last_seen: float, patience: float, now: float | None = None) -> bool:
-        """Tell whether the process has ended.
+        """Whether the process has ended.
 
         Parameters
         ----------
         last_seen : float
             Unix time [s] of its last sign of life, such as the modification time of its file.
         patience : float
-            Seconds without a sign of life after which it counts as ended where its number does not decide: it runs on
-            another machine, or the process of this number started at another time.
+            Seconds without a sign of life after which it counts as ended if its number does not decide: it runs on
+            another machine, or the process with this number started at another time.
         now : float, optional
-            Unix time [s] to compare with `last_seen`, if not that of this machine.
+            Unix time [s] to compare with `last_seen`; by default that of this machine.
         """
         if self.machine == _machine():
             started = _start_of(self.pid)
@@ -69,13 +69,13 @@ def this_process() -> Process:
 
 
 def owner_tag() -> str:
-    """Return a unique part of a file name that names the calling process, for `is_abandoned` and `owner_of_draft`."""
+    """Return a unique part for file names that identifies the calling process, see `is_abandoned`."""
     return f"{_tag_of(os.getpid())}-{uuid.uuid4().hex[:8]}"
 
 
 @cache
 def _tag_of(_pid: int) -> str:
-    """Describe the calling process, once in each: looking it up takes longer than writing a small file."""
+    """Describe the calling process, once: looking it up takes longer than writing a small file."""
     me = this_process()
     return f"{me.host}.{me.pid}.{_digest(me.machine)}-{me.started:.0f}"
 
@@ -90,15 +90,15 @@ def owner_of_draft(name: str) -> Process:
 
 
 def is_abandoned(path: Path, tag: str) -> bool:
-    """Tell whether the owner of an unfinished file or folder has ended, from the `owner_tag` in its name.
+    """Whether the owner of an unfinished file or folder has ended, from the `owner_tag` in its name.
 
-    False also where that is not known: the owner ran on another machine, or the tag has another form.
+    False also if unknown: the owner ran on another machine, or the tag has another form.
     """
     parts = _TAG.fullmatch(tag)
     if parts is None or parts["host"] != socket.gethostname():
         return False
     if parts["machine"] not in (None, _digest(_machine())):
-        # Another namespace of this host; or this one, before it was booted again, and then no process is left.
+        # Another namespace of this host; or this one before a reboot, which ended every process.
         return bool(float(parts["started"]) < psutil.boot_time() - _CLOCK_STEP)
     try:
         written = path.stat().st_mtime

@@ -18,11 +18,11 @@ __all__ = ["KeyFault", "check", "find_faults", "key_names", "parse_toml", "read_
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-# What people write has kilobytes, and 10^5 numbers in full; more would take seconds to parse.
+# Files that people write have kilobytes, and 10^5 numbers fit; more would take seconds to parse.
 _MOST_BYTES = 2 * 2**20
-# Python's parser takes time and memory with the square of the names that dots join in one key: 10^5 take a minute.
+# The time and memory of Python's parser grow with the square of the names in a dotted key: 10^5 take a minute.
 _LONG_KEY = re.compile(r"""(?:(?:(?<![\w-])[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
-# Faults that are looked at: each unknown key is compared with the valid ones.
+# The most faults to look at: each unknown key is compared with the valid ones.
 _MOST_FAULTS = 1000
 
 
@@ -33,7 +33,7 @@ class KeyFault:
     Attributes
     ----------
     key : str
-        The key after those of the tables around it, joined by dots; empty for the file as a whole.
+        The key with those of the tables around it, joined by dots; empty for the file as a whole.
     problem : {"unknown", "missing", "value", "rule"}
         The model does not have the key, the file lacks it, its value has the wrong type or size, or a validator of
         the model refuses it.
@@ -104,7 +104,7 @@ def read_text(path: Path, *, what: str, hint: str | None = None) -> str:
             hint="name the TOML file; give many values of an axis by linspace or geomspace, or in Python",
         )
     try:
-        # Some editors begin a file with a mark of its encoding.
+        # Some editors begin a file with a byte order mark.
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise SpecError(f"{what} is not TOML", where=str(path), found=str(error)) from None
@@ -125,7 +125,7 @@ def parse_toml(text: str, *, what: str, where: str) -> dict[str, Any]:
     except RecursionError:
         raise SpecError(f"{what} is nested too deep", where=where, expected="a few tables within one another") from None
     except ValueError as error:
-        # Of TOML itself, and of whole numbers with more digits than Python reads.
+        # From TOML itself, or from whole numbers with more digits than Python reads.
         raise SpecError(f"{what} is not TOML", where=where, found=str(error)) from None
 
 
@@ -178,7 +178,7 @@ def find_faults(
 
 
 def _misread(content: Any, checked: Any, key: str = "") -> Iterator[KeyFault]:
-    """Find where pydantic took text or a truth value for a number, or a number for a truth value: ``fitted = true``."""
+    """Find where pydantic took text or a boolean for a number, or a number for a boolean: ``fitted = true``."""
     if isinstance(checked, BaseModel):
         checked = dict(checked)
     if content is checked:
@@ -216,7 +216,7 @@ def _key_fault(detail: Mapping[str, Any], model: type[BaseModel], also: Iterable
 
 
 def key_names(model: type[BaseModel]) -> list[str]:
-    """Return the keys that a file may have: the fields of a model without those that are left out of its dumps."""
+    """Return the keys that a file may have: the fields of a model that are not excluded."""
     return [name for name, field in model.model_fields.items() if not field.exclude]
 
 
@@ -230,6 +230,6 @@ def _table_model(root: type[BaseModel], tables: Sequence[str | int]) -> type[Bas
         elif arguments := get_args(here):
             here = arguments[1 if get_origin(here) is dict else 0]
         if get_origin(here) in (Union, UnionType):
-            # Of an optional table, the table.
+            # An optional table is a union with None.
             here = get_args(here)[0]
     return here if isinstance(here, type) and issubclass(here, BaseModel) else root

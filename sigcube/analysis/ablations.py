@@ -19,7 +19,7 @@ __all__ = ["ablation", "holm"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Of each change: what it is, and whether it has the unit of the metric.
+# Each column of a change: its description, and whether it has the unit of the metric.
 _COLUMNS = {
     "value": ("mean over systems", True),
     "difference": ("mean difference from the baseline", True),
@@ -155,7 +155,7 @@ def _compared(differences: FloatArray, *, n_resamples: int, confidence: float, s
     if d.size > 1:
         low = high = mean
         p = 1.0
-        # Where all are the same, the interval has no width, of which scipy warns.
+        # If all are equal, the interval has no width, about which scipy warns.
         if np.ptp(d) > 0.0:
             rng, level = np.random.default_rng(seed), confidence
             found = bootstrap(
@@ -168,7 +168,7 @@ def _compared(differences: FloatArray, *, n_resamples: int, confidence: float, s
 
 
 def holm(p_values: list[float]) -> FloatArray:
-    """Adjust p-values for their number (Holm 1979); NaN are none."""
+    """Adjust p-values for their number (Holm 1979), leaving out NaN."""
     p = np.array(p_values)
     order, m = np.argsort(p), int(np.isfinite(p).sum())
     adjusted = np.full(p.size, np.nan)

@@ -53,10 +53,10 @@ _DISTANCE: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     }
 )
 
-# How much worse points of a box are: a share of the best value, or of a logarithm a difference.
+# How much worse points of the box may be: a fraction of the best value, or a difference of a logarithm.
 _WITHIN, _WITHIN_LOG = 0.01, 2.0
 
-# On an axis of one value, or along which the values repeat, any value is as good.
+# On an axis of one value, or with repeated values, any value is as good.
 _SIDES = ("inside", "lower", "upper", "any", "no_value")
 _INSIDE, _LOWER, _UPPER, _ANY, _NO_VALUE = range(len(_SIDES))
 
@@ -145,7 +145,7 @@ def _box(coord: xr.DataArray, found: "Nearest", inside: npt.NDArray[np.bool_]) -
 
 
 def _of_systems(result: xr.Dataset, by: str | None, per: str) -> xr.DataArray:
-    """Return a metric of each system, along the dimension that is asked for."""
+    """Return a metric of each system, along the requested dimension."""
     check_result(result)
     array = kept_values(result, "rms" if by is None else by)
     if per != system_dim(array):
@@ -193,7 +193,7 @@ def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[st
     Parameters
     ----------
     result : xarray.Dataset
-        Of a sweep. It may be lazy: it is read in parts.
+        Of a sweep; it may be lazy, and is read in parts.
     value : str, optional
         The summary; see `default_summary`.
 
@@ -232,7 +232,7 @@ def _point(chosen: xr.Dataset, at: dict[str, int], value: str) -> dict[str, Any]
 
 
 def _varies(line: xr.DataArray) -> bool:
-    """Whether a line of values has different ones, or some that are not a number; read as far as it is needed."""
+    """Whether a line has different values, or some that are not numbers; read only as far as needed."""
     (dim, n), first = next(iter(line.sizes.items())), line[0].values
     step = max(256, chunk_length(line, str(dim)))
     return any(bool((line.isel({dim: slice(i, i + step)}).values != first).any()) for i in range(0, n, step))
@@ -250,7 +250,7 @@ def default_summary(result: xr.Dataset) -> str:
 
 
 def summary_of(result: xr.Dataset, name: str | None) -> xr.DataArray:
-    """Return a summary of a result by name, the default one for None; refuse a name that is none."""
+    """Return a summary of a result by name, the default one for None; refuse an unknown name."""
     check_result(result)
     names = summaries(result)
     wanted = default_summary(result) if name is None and names else name
@@ -267,7 +267,7 @@ def array_of(result: xr.Dataset, name: str | None) -> xr.DataArray:
 
 
 def far_from_best(array: xr.DataArray) -> FloatArray:
-    """Return how far the values of a summary are from the best: the smaller the better, infinite where not finite.
+    """Return how far values of a summary are from the best: smaller is better, infinite where not finite.
 
     Its attribute ``best`` is ``smallest``, ``largest``, ``zero`` or ``one``; one half is as far from one as two is.
     """
@@ -283,7 +283,7 @@ def far_from_best(array: xr.DataArray) -> FloatArray:
 def best_index(array: xr.DataArray) -> dict[str, int] | None:
     """Find the best finite value of a summary, as `far_from_best` measures it; it may be lazy, and is read in parts.
 
-    Returns the index along each dimension, the first among equals, or None if no value is finite.
+    Returns the index along each dimension (the first of equals), or None if no value is finite.
     """
     found = nearest(array)
     return {dim: int(index) for dim, index in found.points.items()} if found.there else None
@@ -326,7 +326,7 @@ class Nearest:
         return {dim: xr.DataArray(each, dims=self.keep) for dim, each in zip(self.over, index, strict=True)}
 
     def masked(self, found: xr.Dataset) -> xr.Dataset:
-        """Return what was taken at the points, without what belongs to none."""
+        """Return the values that were taken at points, without those that belong to none."""
         if self.there.all():
             return found
         there = xr.DataArray(self.there, dims=self.keep)
@@ -369,7 +369,7 @@ def nearest(array: xr.DataArray, *, keep: Sequence[str] = (), along: Sequence[st
 def improve(least: FloatArray, at: npt.NDArray[np.int64], distance: FloatArray, number: Any) -> npt.NDArray[np.bool_]:
     """Replace smallest distances and the numbers of their points by those of a further part, where these are better.
 
-    Returns where they are. Parts are not in the order of the values: of equals, the lesser number is the first.
+    Returns where. Parts may come in any order: of equals, the one with the lesser number wins.
     """
     better: npt.NDArray[np.bool_] = (distance < least) | (distance == least) & (distance < np.inf) & (number < at)
     np.copyto(least, distance, where=better)

@@ -51,7 +51,7 @@ def preferences(
         The priors of amplitudes above zero, and of lengths: under "correlated", L of each system and model is
         integrated over them.
     beyond : float
-        The |Δ ln L| beyond which a system clearly favours one of the two models.
+        The size of Δ ln L beyond which a system clearly favours one of the two models.
     standard_errors : float
         How many of its standard errors a sum of differences must exceed to be a preference.
 
@@ -62,8 +62,8 @@ def preferences(
         system, with its ``quantiles`` over systems. The errors of ``points`` are "white"; "correlated", with L of each
         system and model integrated over amplitude and length; or "common", correlated with the one amplitude and length
         that fit all systems under both models best. For each: ``wins_first`` and ``wins_second``, numbers of systems;
-        ``median_size``, the median of |Δ ln L|; ``beyond_first`` and ``beyond_second``, numbers of systems with Δ ln L
-        beyond `beyond`; ``total_difference``, the sum over systems, and ``total_error``, its standard error, √n times
+        ``median_size``, the median size of Δ ln L; ``beyond_first`` and ``beyond_second``, numbers of systems with Δ ln
+        L beyond `beyond`; ``total_difference``, the sum over systems, and ``total_error``, its standard error, √n times
         the standard deviation (Vehtari, Gelman & Gabry 2017, eq. 24). Where each system has its own parameters,
         integrated over, that sum is the difference of elpd when systems are left out. ``preferred`` is "first" or
         "second" by the sum, or "neither" within its error; ``sign_p`` tests the numbers of wins, which single systems

@@ -1,4 +1,4 @@
-"""A result over other systems: some of them, train and test sets, resamples, from what a result keeps of each."""
+"""A result over other systems: subsets, train and test sets, and resamples, from the values kept for each."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -22,7 +22,7 @@ __all__ = ["bootstrap", "holdout", "reselect"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Numbers that are held at a time: those of all resamples, and summaries over them.
+# The most numbers held at a time: those of all resamples, and summaries over them.
 _MOST_DRAWN = 2**26
 _SUMMARIES = 2**22
 
@@ -94,7 +94,7 @@ def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep
 
 
 def _positions(result: xr.Dataset, dim: str, systems: xr.DataArray | Sequence[str]) -> npt.NDArray[np.intp]:
-    """Find the systems that are meant among those of a result."""
+    """Find the given systems among those of a result."""
     names = [str(name) for name in result[dim].values]
     if isinstance(systems, xr.DataArray):
         if systems.dims != (dim,) or systems.dtype != bool or dim not in systems.coords:
@@ -155,7 +155,7 @@ def holdout(
     fold_of = np.empty(n, dtype=np.int64)
     for fold, members in enumerate(np.array_split(np.random.default_rng(seed).permutation(n), folds)):
         fold_of[members] = fold
-    # No system is held out of the last.
+    # The last fold holds out no system.
     trained = [fold_of != fold for fold in range(folds + 1)]
     least, at = np.full(folds + 1, np.inf), np.full(folds + 1, -1, dtype=np.int64)
     for part, values in of.parts():
@@ -212,7 +212,7 @@ def bootstrap(
     n : int
         Number of resamples.
     seed : int
-        Of the random numbers.
+        Seed of the random numbers.
     confidence : float
         Level of the interval.
     sweep : Sweep, optional

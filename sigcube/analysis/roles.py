@@ -1,4 +1,4 @@
-"""What a question is asked over: which axes remain, where the others are held, over which the best is taken."""
+"""The treatment of axes by a question: which remain, where others are held, and over which the best is taken."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,18 +29,18 @@ def role_of(data: xr.DataArray | xr.Dataset, dim: str) -> str:
 
 @dataclass(frozen=True)
 class Treatment:
-    """What becomes of each dimension of a grid.
+    """How a question treats each dimension of a grid.
 
     Attributes
     ----------
     over : tuple of str
-        Those that remain.
+        The dimensions that remain.
     at : Mapping of str to int
-        Those held where they were asked to be.
+        The dimensions held at a given index.
     held : tuple of str
-        Those held at the best point.
+        The dimensions held at the best point.
     profiled : tuple of str
-        Those over which the best is taken, at each point of what remains.
+        The dimensions over which the best is taken, at each point of those that remain.
     """
 
     over: tuple[str, ...]
@@ -56,7 +56,7 @@ def treatment_of(
     at: Mapping[str, Any] | None = None,
     profiled: Names | None = None,
 ) -> Treatment:
-    """Decide what becomes of each axis.
+    """Decide how to treat each axis.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def treatment_of(
     Raises
     ------
     SpecError
-        For a role that no axis has, an axis that is not there or is treated in two ways, and if nothing remains.
+        For a role that no axis has, an axis that is unknown or treated in two ways, and if nothing remains.
     """
     dims = grid_dims(data)
     roles = {dim: role for dim in dims if (role := role_of(data, dim))}
@@ -81,7 +81,7 @@ def treatment_of(
         dim, index = find_position(data, name, value, where="at")
         if place.setdefault(dim, index) != index:
             raise SpecError(f"{name} does not have this value there", where=f"at.{name}", found=str(value))
-    # What is named itself comes before what its role would have it.
+    # Naming an axis takes precedence over its role.
     by_name, by_role = dict.fromkeys(place, "at"), dict[str, str]()
     for how, names in (("over", over), ("profiled", profiled)):
         for name in [names] if isinstance(names, str) else names or ():
@@ -125,7 +125,7 @@ class Settled:
     array : DataArray
         Over the dimensions that remain, and that of systems; coordinates along them, and those held.
     points : Mapping
-        For each other dimension the index there: one for all, or an array over the dimensions that remain.
+        For each other dimension its index: one for all, or an array over the dimensions that remain.
     where : Mapping
         The values of the axes over which the best was taken, as coordinates over the dimensions that remain.
     attrs : Mapping
@@ -147,8 +147,8 @@ def settle(
 ) -> Settled:
     """Hold and profile the axes that a question is not asked over, as `treatment_of` decides.
 
-    The best point is that of the whole array with what is held `at` its place. The array may be lazy: it is read at
-    most twice, in parts.
+    The best point is that of the whole array with axes held `at` their place. The array may be lazy: it is read at most
+    twice, in parts.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def settle(
 
 
 def _in_words(array: xr.DataArray, how: Treatment, place: Mapping[str, int]) -> dict[str, str]:
-    """Say which axes remain, where others are held, and over which the best is taken; axes of one value are not."""
+    """Describe which axes remain, where others are held, and over which the best is taken; not those of one value."""
 
     def text(dim: str, index: int | None = None) -> str:
         names = axes_along(array, dim)
@@ -210,13 +210,13 @@ def _in_words(array: xr.DataArray, how: Treatment, place: Mapping[str, int]) -> 
 
 
 def probabilities(array: xr.DataArray, weights: Mapping[str, Any] | None) -> dict[str, FloatArray]:
-    """Return the weights along each dimension of a grid, given for it or for an axis along it; uniform otherwise.
+    """Return the weights along each dimension of a grid, given for it or for an axis along it; by default uniform.
 
     Raises
     ------
     SpecError
-        For an axis that is not there, weights that are no numbers, too few or too many, and such as are negative or do
-        not add up to one.
+        For an unknown axis, and for weights that are not numbers, too few or too many, negative, or do not add up to
+        one.
     """
     given = weights or {}
     for name in given:
@@ -248,7 +248,7 @@ def _along(array: xr.DataArray, dim: str, weights: Mapping[str, Any]) -> FloatAr
 
 
 def describe_weights(weights: Mapping[str, Any] | None) -> str:
-    """Say what weights the values of axes have."""
+    """Describe the weights of axes."""
     if weights is None:
         return "uniform"
     return f"given along {', '.join(map(str, weights))}, uniform otherwise" if weights else "weighted, uniform"

@@ -1,4 +1,4 @@
-"""Every specification of a result: sorted, and for which share of them a statement holds."""
+"""Every specification of a result, sorted, and the share of them for which a statement holds."""
 
 from collections.abc import Callable, Mapping
 from math import prod

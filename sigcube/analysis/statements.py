@@ -1,4 +1,4 @@
-"""For which share of the specifications a statement holds: in all, and with one choice made."""
+"""The share of specifications for which a statement holds: overall, and with one choice made."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Statement:
-    """What is said of a value, in words and as a function of an array; without a function nothing is said."""
+    """A statement about a value, in words and as a function of an array; None if nothing is stated."""
 
     text: str
     holds: Callable[[FloatArray], BoolArray] | None = None
@@ -48,7 +48,7 @@ class Statement:
 def statement_of(
     attrs: Mapping[str, Any], *, threshold: float | None, holds: Callable[[FloatArray], BoolArray] | None
 ) -> Statement:
-    """Return the statement that a value of a summary is better than a threshold, or any other.
+    """Return the statement that a summary is better than a threshold, or any other.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def statement_of(
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """Weights of specifications, and what is measured at them: in all, and with each choice along each dimension.
+    """Weights of specifications and sums of a measure: overall, and with each choice along each dimension.
 
     Attributes
     ----------
@@ -112,10 +112,10 @@ def count_specifications(
 ) -> Tally:
     """Count specifications, and those for which a statement holds; the array is read once.
 
-    It is read in parts; where models do not use an axis, the points under the same labels at once. Without weights a
-    specification counts once: points that repeat it do not. To the specifications with some choice belong all that can
-    be made with it, so that one which does not depend on the choice belongs to each. With weights, each point of the
-    grid has the product of its own, and repetitions have theirs; an empty mapping gives each axis uniform ones.
+    It is read in parts; where models do not use an axis, points under the same labels are read together. Without
+    weights, a specification counts once, and points that repeat it do not count. A choice includes every specification
+    that can be made with it, so that one which does not depend on the choice belongs to each. With weights, each grid
+    point has the product of its weights, and repetitions have theirs; an empty mapping gives each axis uniform ones.
     """
     dims, labels = grid_dims(array), label_dims(array)
     numbers = [dim for dim in dims if dim not in labels]
@@ -173,7 +173,7 @@ def _count_reading(
     """Add to rows what the points under some labels count: in all, then with each value of each axis of numbers."""
     totals, helds, missing = rows
     starts = np.cumsum([1, *here.shape])
-    # That an axis makes no difference is seen on the whole of it.
+    # Only the whole axis shows that it makes no difference.
     for part in parts(here, whole=map(str, here.dims if idle else ())):
         slices = list(part.values())
         values = here.isel(part).values
@@ -212,7 +212,7 @@ def _section_numbers(array: xr.DataArray, labels: Sequence[str]) -> npt.NDArray[
     wide = own.variable.set_dims({dim: array.sizes[dim] for dim in labels}).transpose(*labels).values
     keys, index = wide.astype(np.int64), np.indices(shape)
     for axis, dim in enumerate(labels):
-        # Along a dimension that the numbers do not have, each position is a model of its own.
+        # Along a dimension without section numbers, each position is a model of its own.
         if dim not in own.dims:
             keys = keys * shape[axis] + index[axis]
     return np.unique(keys, return_inverse=True)[1].reshape(shape).astype(np.int64)
@@ -228,7 +228,7 @@ def _first_positions(numbered: npt.NDArray[np.int64]) -> Iterator[tuple[int, tup
 
 
 def repeats(array: xr.DataArray) -> BoolArray:
-    """Tell which points repeat one that comes before them.
+    """Return which points repeat an earlier one.
 
     They lie along axes of numbers that the model does not use there, as the axis's ``comment`` says and the values
     show, and at labels that make no difference, as the coordinate ``section`` says.
@@ -252,14 +252,14 @@ def _may_repeat(array: xr.DataArray, dim: str) -> bool:
 
 
 def _is_one(values: npt.NDArray[Any], axis: int, *, over: tuple[int, ...] | None = None) -> BoolArray:
-    """Tell whether all values along an axis are one, all over some axes (all of them by default)."""
+    """Whether all values along an axis are equal, everywhere along some axes (by default all)."""
     first = values.take([0], axis=axis)
     same: BoolArray = ((values == first) | np.isnan(values) & np.isnan(first)).all(axis=over, keepdims=over is not None)
     return same
 
 
 def _later(shape: tuple[int, ...], axes: Sequence[int]) -> BoolArray:
-    """Tell which places are not the first along some of the axes."""
+    """Return which places are not the first along some of the axes."""
     found = np.zeros(shape, dtype=bool)
     for axis in axes:
         found[(slice(None),) * axis + (slice(1, None),)] = True

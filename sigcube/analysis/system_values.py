@@ -23,7 +23,7 @@ __all__ = ["SystemValues", "check_stored", "rms_at", "sweep_behind", "system_val
 
 FloatArray = npt.NDArray[np.float64]
 
-# Values that are read at a time: those of all systems at some points of the grid.
+# The number of values read at a time: those of all systems at some points of the grid.
 _PART = 2**22
 
 _NEEDS_REFERENCE = "name a [reference]"
@@ -31,18 +31,19 @@ _NEEDS_REFERENCE = "name a [reference]"
 
 @dataclass(frozen=True, eq=False)
 class SystemValues:
-    """What a summary is made of: a value of each system at each point of a grid.
+    """The values behind a summary: one for each system at each point of a grid.
 
     Attributes
     ----------
     summary : str
         Name of the summary: ``rms_mean``, ``rms_median``, ``win_rate``.
     attrs : Mapping
-        Of the summary.
+        Attributes of the summary.
     array : DataArray
         The metric of each system; lazy, if the result is.
     reference : DataArray or None
-        The RMS of each system under the reference: then a value is 1 for a win and 0 for none, and their mean the rate.
+        The RMS of each system under the reference, if any: a value is then 1 for a win and 0 for none, and their mean
+        the rate.
     sweep : Sweep or None
         The sweep of that reference.
     """
@@ -74,14 +75,14 @@ class SystemValues:
             found: FloatArray = self.array.isel(place).transpose(self.dim, ...).values.astype(np.float64)
             return found
         rms, against = self.pair(place)
-        # As where a sweep counts wins: without a finite value of both there is no win and no loss.
+        # As in a sweep: without a finite value of both, there is no win and no loss.
         return np.where(np.isfinite(rms) & np.isfinite(against), rms < against, np.nan)
 
     def pair(self, place: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
         """Return the RMS under the model and under the reference at a place, each of shape ``(n_systems, …)``.
 
-        They compare as they do in a sweep: where the model's was kept as float32, and is so close to the reference's
-        that its rounding would decide, the model is evaluated again at that point.
+        They compare as in a sweep: where the model's RMS was kept as float32, and is so close to the reference's that
+        rounding would decide, the model is evaluated again.
         """
         assert self.reference is not None
         assert self.sweep is not None
@@ -99,7 +100,7 @@ class SystemValues:
         return rms, against
 
     def check(self, stored: FloatArray, now: FloatArray) -> None:
-        """Refuse a summary that has other values now than a result has stored, if it is of all systems of the sweep.
+        """Refuse a summary whose values differ from the stored ones, if it is of all systems of the sweep.
 
         Raises
         ------
@@ -139,21 +140,21 @@ class SystemValues:
 
 
 def system_values(result: xr.Dataset, by: str, *, sweep: Sweep | None = None) -> SystemValues:
-    """Find what a summary is made of.
+    """Find the values behind a summary.
 
     Parameters
     ----------
     result : Dataset
         Of a sweep with ``keep``.
     by : str
-        ``"win_rate"``, a metric with ``_mean``, ``_median`` or ``_sum``, or a metric of systems: that is its mean.
+        ``"win_rate"``, a metric with ``_mean``, ``_median`` or ``_sum``, or a metric of systems, for its mean.
     sweep : Sweep, optional
-        The sweep that made the result; only for ``win_rate``, and if the result was not opened from its store.
+        The sweep that made the result: needed for ``win_rate`` if the result was not opened from its store.
 
     Raises
     ------
     SpecError
-        For what is not there or not kept, and a summary that is not made of systems.
+        For a summary that is unknown or not made of systems, or whose values were not kept.
     """
     if by == "win_rate" and "rms_mean" not in result and "loglike_mean" in result:
         hint = "sweep with metrics = ['rms', 'loglike'], which compares them by RMS"
@@ -168,7 +169,7 @@ def system_values(result: xr.Dataset, by: str, *, sweep: Sweep | None = None) ->
 
 
 def check_stored(stored: FloatArray, now: FloatArray, name: str, *, rtol: float) -> None:
-    """Refuse values of a summary that are not those that a result has stored, where both are finite."""
+    """Refuse values of a summary that differ from the stored ones, where both are finite."""
     both = np.isfinite(stored) & np.isfinite(now)
     was, found = stored[both], now[both]
     if np.allclose(found, was, rtol=rtol):
@@ -186,7 +187,7 @@ def check_stored(stored: FloatArray, now: FloatArray, name: str, *, rtol: float)
 def reference_rms(sweep: Sweep) -> xr.DataArray:
     """Compute the RMS of each system under the reference of a sweep, along the axes that the reference follows.
 
-    A result does not hold it, but the points that its sweep saw, and which model the reference is.
+    A result does not hold it, but it holds the points of the sweep, and names the reference.
     """
     plan, packed = sweep.plan(probe=False), sweep.packed
     found: dict[BoundModel, FloatArray] = {}
@@ -215,7 +216,7 @@ def reference_rms(sweep: Sweep) -> xr.DataArray:
 
 
 def sweep_behind(result: xr.Dataset, sweep: Sweep | None) -> Sweep:
-    """Return the sweep that made a result: the one that is named, if it is that one, or as its store has it."""
+    """Return the sweep that made a result: the given one, if it is, or the one in its store."""
     if sweep is None and "source" in result.encoding:
         return Sweep.from_result(result.encoding["source"])
     if sweep is None:
@@ -261,8 +262,8 @@ def rms_at(sweep: Sweep, places: Sequence[Mapping[str, Any]]) -> tuple[FloatArra
 def _evaluate_again(sweep: Sweep, here: xr.DataArray, points: npt.NDArray[np.intp]) -> FloatArray:
     """Evaluate the model at some points of an array ``(n_systems, …)``, of which they are flat numbers.
 
-    A row at a time, along the dimension in which the points differ the most: where model and reference are equal, they
-    are so on a line or a plane of the grid. The values have the bits of the sweep, which do not depend on such cuts.
+    It goes row by row, along the dimension in which the points differ most: model and reference are equal on lines or
+    planes of the grid. The values have the bits of the sweep, which do not depend on such cuts.
     """
     plan, packed = sweep.plan(probe=False), sweep.packed
     grid, index = plan.spec.grid, dict[str, npt.NDArray[np.intp]]()

@@ -1,4 +1,4 @@
-"""Two datasets under one model: what the best for one costs the other, and summaries of several added up."""
+"""Trade-offs between two datasets under one model, and sums of several summaries."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -16,7 +16,7 @@ __all__ = ["combined", "tradeoff"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Points that are compared at a time.
+# The number of points compared at a time.
 _PART = 2**22
 
 
@@ -66,7 +66,7 @@ def tradeoff(tree: xr.DataTree, *, x: str, y: str) -> xr.Dataset:
     index = np.unravel_index(front, wide[0].shape)
     axes: dict[str, Any] = {}
     for dim, at in zip(map(str, wide[0].dims), index, strict=True):
-        # An axis may be one of the second alone, also along a dimension that both have.
+        # An axis may belong only to the second, even along a dimension of both.
         coords = {name: each[name] for each in reversed(arrays) if dim in each.dims for name in axes_along(each, dim)}
         for name, coord in coords.items():
             axes[name] = "point", coord.values[at], coord.attrs
@@ -112,7 +112,7 @@ def combined(tree: xr.DataTree, weights: Mapping[str, float]) -> xr.DataArray:
     _refuse_other_axes(list(arrays.values()), list(arrays))
     total: xr.DataArray = sum(each.copy(data=weights[name] * far_from_best(each)) for name, each in arrays.items())  # type: ignore[assignment]
     text = ", ".join(f"{name}: {weight:g}" for name, weight in weights.items())
-    # Where one of them has no finite value, there is none.
+    # If one of them is not finite, so is the sum.
     total = total.where(np.isfinite(total)).rename("combined")
     return total.assign_attrs({**about("weighted distances from the best"), "best": "smallest", "weights": text})
 
@@ -135,7 +135,7 @@ def _summary(tree: xr.DataTree, name: str, *, where: str) -> xr.DataArray:
 
 
 def _refuse_other_axes(arrays: list[xr.DataArray], names: list[str]) -> None:
-    """Refuse summaries of which two have other values along an axis: they would be joined by what they share."""
+    """Refuse summaries that differ in the values of an axis: they would be joined on common values only."""
     for (name, one), (other_name, other) in combinations(zip(names, arrays, strict=True), 2):
         for dim in (str(dim) for dim in one.dims if dim in other.dims):
             common = set(axes_along(one, dim)) & set(axes_along(other, dim))
@@ -155,12 +155,12 @@ def _front(values: list[npt.NDArray[Any]], attrs: list[dict[str, Any]]) -> npt.N
         numbers, far = numbers[there], [each[there] for each in far]
         order = np.lexsort((numbers, far[1], far[0]))
         lowest = np.minimum.accumulate(far[1][order])
-        # Of equals the first alone: what comes later has to be better in the second.
+        # Of equals, only the first: later ones must be better in the second.
         better = np.concatenate([[True], lowest[1:] < lowest[:-1]])[: order.size]
         kept = numbers[order[better]]
     return kept
 
 
 def _share(values: FloatArray, best: float, other: float) -> FloatArray:
-    """Return how far values are from the best, in shares of how far another one is."""
+    """Return how far values are from the best, as a share of how far another one is."""
     return (values - best) / (other - best) if other > best else np.zeros_like(values)

@@ -1,4 +1,4 @@
-"""Whether what a model leaves over goes with a property of the systems: with surface brightness, gas, inclination."""
+"""Correlations of a model's residuals with properties of the systems: surface brightness, gas, inclination."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from sigcube.model.frames import FRAMES, variables_of
 
 __all__ = ["properties_of", "trends"]
 
-# Fewer systems, or values of a property, have no order to speak of.
+# Fewer systems, or values of a property, have no meaningful order.
 _FEWEST_SYSTEMS, _FEWEST_VALUES = 5, 3
 
 

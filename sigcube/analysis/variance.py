@@ -24,9 +24,9 @@ __all__ = ["sensitivity"]
 
 FloatArray = npt.NDArray[np.float64]
 
-# Values that are transformed at a time: they stay in cache.
+# The number of values transformed at a time, which stay in cache.
 _BLOCK = 2**19
-# Components of a grid of more axes than this are listed in pairs at most, unless more are asked for.
+# With more axes than this, components are listed in pairs at most, unless more are asked for.
 _MOST_AXES = 8
 
 
@@ -105,7 +105,7 @@ def sensitivity(
             if not (own := given[dim][kept[dim]]).any():
                 raise SpecError("every value that has a weight is left out", where=f"weights.{dim}", found=left_out)
             given[dim] = own / own.sum()
-    # Along an axis of one value nothing varies.
+    # Nothing varies along an axis of one value.
     active = [dim for dim in dims if array.sizes[dim] > 1]
     try:
         squares, means = _split(array.isel({dim: 0 for dim in dims if dim not in active}), active, given)
@@ -126,7 +126,7 @@ class _Gap(Exception):
 
 
 def _complete(array: xr.DataArray) -> tuple[dict[str, npt.NDArray[np.int64]], str]:
-    """Leave out places along dimensions until every value is finite; return those that are left, and say which went."""
+    """Leave out places along dimensions until every value is finite; return those left, and name those left out."""
     gaps = np.zeros(array.shape, dtype=bool)
     for part in parts(array):
         gaps[tuple(part.values())] = ~np.isfinite(array.isel(part).values)
@@ -158,7 +158,7 @@ def _split(
         if not np.isfinite(array.values).all():
             raise _Gap
         return np.zeros((n, 1)), array.values.astype(np.float64).reshape(n)
-    # Across the axis of the most chunks, or the longest in memory, the array is read in slices.
+    # The array is read in slices across the axis with the most chunks, or the longest in memory.
     across = max(active, key=lambda dim: array.sizes[dim] / min(array.sizes[dim], chunk_length(array, dim)))
     slice_size = array.size // (n * array.sizes[across])
     chunk = min(n, chunk_length(array, systems)) if systems else 1
@@ -182,7 +182,7 @@ def _split_run(
     mean, squares, weight, shift = np.zeros(1), np.zeros(1), 0.0, np.zeros(1)
     for at, values in _blocks(array, across, rest):
         if at.start == 0:
-            # Values far from zero would lose digits; and where all are equal, the variance is exactly zero.
+            # Values far from zero would lose digits; and if all are equal, the variance is exactly zero.
             shift = values[:, :1, :1].copy()
         values -= shift
         values *= root
@@ -216,7 +216,7 @@ def _blocks(array: xr.DataArray, across: str, rest: Sequence[str]) -> Iterator[t
         slab = array.isel({across: slice(start, start + read)}).load().transpose(*dims).values
         slab = slab.reshape(array.sizes[systems] if systems else 1, slab.shape[dims.index(across)], -1)
         for first in range(0, slab.shape[1], run):
-            # In the order of C, so that its shape can be changed in place.
+            # In C order, so that its shape can be changed in place.
             block = slab[:, first : first + run].astype(np.float64, order="C")
             if not np.isfinite(block).all():
                 raise _Gap
@@ -244,7 +244,7 @@ def _answer(
     systems, dims, d = system_dim(array), grid_dims(array), len(active)
     lead = (systems,) if systems else ()
     flat = squares.reshape(means.size, -1)
-    # What is no larger than the rounding of the values themselves is none: an axis that is not used explains nothing.
+    # Anything no larger than the rounding of the values counts as zero: an unused axis explains nothing.
     flat[flat < (16.0 * np.finfo(float).eps) ** 2 * flat.sum(axis=1, keepdims=True)] = 0.0
     flat[:, 0] = 0.0
     variance = flat.sum(axis=1)

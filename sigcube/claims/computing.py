@@ -21,7 +21,7 @@ from sigcube.errors import FetchError, SigcubeError, SpecError, did_you_mean
 
 __all__ = ["OnProgress", "Outcome", "Worker", "computation_key", "compute_all"]
 
-#: Called with how many of how many computations are done, and the quantity of the last.
+#: Called with the number of computations done, their total, and the quantity of the last.
 OnProgress = Callable[[int, int, str], None]
 Batch = Sequence[tuple[str, Reading]]
 
@@ -52,7 +52,7 @@ def computation_key(reading: Reading) -> str:
 
 @dataclass
 class Worker:
-    """Computes readings in one process, and keeps what several of them need."""
+    """Computes readings in one process, and keeps what several of them share."""
 
     cubes: Cubes
     #: The claims that readings may link to, by id.
@@ -63,17 +63,17 @@ class Worker:
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def cube(self, dataset: str) -> xr.Dataset:
-        """Open a dataset's cube, once a process."""
+        """Open a dataset's cube, once per process."""
         return self.cubes.open(dataset)
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """Make something the first time it is asked for."""
+        """Make something on first use."""
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
 
     def outcome(self, reading: Reading) -> Outcome:
-        """Return what a reading came to, scaled; it is computed unless that was done before."""
+        """Return the outcome of a reading, scaled; it is computed unless that was done before."""
         key = computation_key(reading)
         if key not in self.done:
             if key in self._path:
@@ -84,7 +84,7 @@ class Worker:
         return self.done[key].scaled(reading.scale)
 
     def linked(self, link: Any) -> Found:
-        """Return what a linked reading or claim came to, scaled."""
+        """Return the outcome of a linked reading or claim, scaled."""
         outcome = self.outcome(self._reading_of(link) if isinstance(link, str) else parse_reading(link))
         if outcome.found is None:
             raise FetchError(outcome.message) if outcome.kind == "missing" else SpecError(outcome.message)
@@ -100,7 +100,7 @@ class Worker:
         return readings[wanted] if wanted else self.claims[name].reading[0]
 
     def compute(self, reading: Reading) -> Outcome:
-        """Compute a reading, unscaled; whatever goes wrong is an outcome too."""
+        """Compute a reading, unscaled; a failure is an outcome too."""
         quantity = QUANTITIES[reading.quantity]
         try:
             value = quantity.evaluate(reading.keys, self)
@@ -125,7 +125,7 @@ def compute_all(
     batches: dict[Hashable, list[tuple[str, Reading]]] = {}
     for key, reading in readings.items():
         batches.setdefault(reading.keys.batch(), []).append((key, reading))
-    # What a batch's readings share is computed once.
+    # Readings of a batch share what they have in common.
     longest_first = sorted(
         batches.values(),
         key=lambda batch: max(reading.keys.seconds for _, reading in batch) + 0.1 * len(batch),
@@ -144,14 +144,14 @@ def compute_all(
     return done
 
 
-# Of a process that computes: set once, when it starts.
+# Set once in each computing process, when it starts.
 _worker: list[Worker] = []
 
 
 def _in_processes(batches: Sequence[Batch], cubes: Cubes, workers: int) -> Iterator[tuple[str, Outcome]]:
     """Compute batches in new processes, and yield the outcomes of each as it is done."""
     with _pool(workers, cubes) as pool:
-        # Cubes first: two processes must not make the same one. That of the stars takes longest.
+        # Cubes first, as two processes must not make the same one; that of the stars takes longest.
         names = {name for batch in batches for _, reading in batch for name in reading.keys.datasets()}
         list(pool.map(_make_cube, sorted(names, key=lambda name: name != "gaia")))
         waiting = {pool.submit(_compute_batch, batch) for batch in batches}
@@ -165,12 +165,12 @@ def _in_processes(batches: Sequence[Batch], cubes: Cubes, workers: int) -> Itera
 def _pool(workers: int, cubes: Cubes) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of new processes, which end at once if this one is interrupted or stops asking for results."""
     others = set(active_children())
-    # Not forked: a library's threads would be gone in the new process, and their locks held for ever.
+    # Not forked: a library's threads would be gone in the new process, with their locks held for ever.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(cubes,))
     try:
         yield pool
     except BaseException:
-        # Before shutdown, which would wait for what is being computed.
+        # Before shutdown, which would wait for running computations.
         for process in set(active_children()) - others:
             process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)

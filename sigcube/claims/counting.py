@@ -1,4 +1,4 @@
-"""What the ledger comes to: distinct numbers counted by basis and verdict, and how conventions are used."""
+"""The totals of the ledger: distinct numbers counted by basis and verdict, and how conventions are used."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ __all__ = [
     "verdict_of",
 ]
 
-#: What stands in place of a verdict where a computation failed.
+#: What replaces a verdict if a computation failed.
 FAILED = "evaluation failed"
 #: What a value can rest on, from the strongest test of a theory to none.
 BASES = (
@@ -33,7 +33,7 @@ BASES = (
     "nothing: a file is missing",
     "nothing: a failure",
 )
-# The verdicts on a printed result, differences first, as the sentence that leads has them.
+# The verdicts on a printed result, differences first, in the order of the leading sentence.
 _LEADING: Mapping[Verdict, tuple[str, str]] = {
     Verdict.DIFFERS: ("differs", "differ"),
     Verdict.CHANCE: ("comes out by chance alone", "come out by chance alone"),
@@ -68,13 +68,13 @@ def basis(entry: Entry) -> str:
 
 
 def counts(entries: Iterable[Entry]) -> dict[str, int]:
-    """Count the entries under each verdict, in the order of `Verdict`; verdicts without one are left out."""
+    """Count the entries under each verdict, in the order of `Verdict`, without empty ones."""
     verdicts = [verdict_of(entry) for entry in entries]
     return {str(each): verdicts.count(each) for each in (*Verdict, FAILED) if each in verdicts}
 
 
 def distinct(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """Return one entry of each number, however often it is printed: where it has most digits."""
+    """Return one entry for each number, however often it is printed: the one with most digits."""
     found: dict[str, Entry] = {}
     for entry in entries:
         number = entry.claim.number
@@ -90,7 +90,7 @@ def _coarseness(entry: Entry) -> float:
 
 
 def by_basis(entries: Iterable[Entry]) -> dict[str, dict[str, int]]:
-    """Count distinct numbers by what they rest on, and those by verdict; what has none is left out."""
+    """Count distinct numbers by what they rest on, and these by verdict, without empty ones."""
     groups: dict[str, list[Entry]] = {each: [] for each in BASES}
     for entry in distinct(entries):
         groups[basis(entry)].append(entry)
@@ -98,9 +98,9 @@ def by_basis(entries: Iterable[Entry]) -> dict[str, dict[str, int]]:
 
 
 def lead(entries: Sequence[Entry]) -> str:
-    """Say first how many printed results rest on data and a model, and what becomes of them: differences first.
+    """Describe how many printed results rest on data and a model, and their verdicts, differences first.
 
-    What cannot be tested is told beside them, as it is not known what it would come to.
+    Untestable ones are listed separately, as their outcome is unknown.
     """
     tested = by_basis(entries).get(BASES[0], {})
     numbers = [(n, words[n != 1]) for verdict, words in _LEADING.items() if (n := tested.get(verdict, 0))]
@@ -117,7 +117,7 @@ def lead(entries: Sequence[Entry]) -> str:
 class Use:
     """How often a reading that no text states was applied, and how often it gave the printed digits."""
 
-    #: The ids of the conventions that it follows, or its name where it has none.
+    #: The ids of the conventions that it follows, or its name if it has none.
     ids: str
     name: str
     against: bool

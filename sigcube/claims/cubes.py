@@ -17,14 +17,14 @@ __all__ = ["Cubes", "missing_files"]
 class Cubes:
     """The cubes of datasets, by name."""
 
-    #: Where the cubes are, and where new ones go.
+    #: The folder of the cubes, old and new.
     folder: Path
-    #: A folder with raw files; what it lacks is looked for among earlier downloads.
+    #: A folder with raw files; missing ones are looked for among earlier downloads.
     data: Path | None = None
     _open: dict[str, xr.Dataset] = field(default_factory=dict, repr=False)
 
     def open(self, name: str) -> xr.Dataset:
-        """Open the cube of a dataset, once a process; make it if there is none."""
+        """Open the cube of a dataset, once per process; make it if it is missing."""
         if name not in self._open:
             self.make(name)
             self._open[name] = open_cube(self._path(name))
@@ -70,7 +70,7 @@ class Cubes:
 
 
 def missing_files(recipe: Recipe, data: Path | None) -> str:
-    """Say which raw files of a recipe are nowhere, and where each comes from."""
+    """Describe which raw files of a recipe are missing, and where each comes from."""
     folders = [folder for folder in (data, cache_folder() / recipe.name, recipe.folder) if folder and folder.is_dir()]
     # A file that is read in several ways is named once.
     files = {file.name: file for file in recipe.files.values()}

@@ -10,13 +10,13 @@ from sigcube.claims.verdicts import Verdict, agree
 
 __all__ = ["Entry", "judge", "judge_tables"]
 
-# The verdict on a value with the printed digits, by whose reading it is.
+# The verdict on a value with the printed digits, by the stance of its reading.
 _HITS: Mapping[str, Verdict] = {
     "stated": Verdict.REPRODUCES,
     "silent": Verdict.CONVENTION,
     "against": Verdict.AGAINST,
 }
-# A hit that is as likely as this without any reason is none.
+# A hit that chance makes this likely does not count.
 _BY_CHANCE = 0.5
 _WHOLE = "it gives all"
 
@@ -30,9 +30,9 @@ class Entry:
     claim : Claim
         The row.
     outcomes : tuple of Outcome
-        What came of each reading, scaled.
+        The outcome of each reading, scaled.
     verdict : Verdict or None
-        None where a computation failed, which is a defect.
+        None if a computation failed, which is a defect.
     decisive : int or None
         The index of the reading behind the verdict: the one that reproduces the number, or else the text's.
     nearest : int or None
@@ -79,10 +79,10 @@ class Entry:
 
     @property
     def chance(self) -> float | None:
-        """How likely one of the readings tried hits the printed digits without any reason, given their spread.
+        """How likely one of the readings tried hits the printed digits by chance, given their spread.
 
-        Each is taken to lie anywhere between the least and the largest of the values and of what is printed. None where
-        there is one value alone, or a bound.
+        Each is taken to lie anywhere between the least and the largest of the values and the printed one. None for a
+        single value, or a bound.
         """
         values = [value for index in range(len(self.outcomes)) if (value := self.value(index)) is not None]
         if not self.measured or len(set(values)) < 2 or (width := self.claim.printed.width) is None:
@@ -94,7 +94,7 @@ class Entry:
 
 
 def judge(claim: Claim, outcomes: Sequence[Outcome]) -> Entry:
-    """Judge a claim by what came of its readings.
+    """Judge a claim by the outcomes of its readings.
 
     Readings that the text states decide first; then those on which it is silent; then those that go against it. If no
     stated reading can be computed because a file is missing, the claim cannot be tested, unless another reading gives
@@ -134,12 +134,12 @@ def _measured(claim: Claim, outcomes: tuple[Outcome, ...]) -> Entry:
 
 
 def _weighed(entry: Entry, reading: Reading) -> Entry:
-    """Tell what comes out by construction, or is likely to come out anyhow, from what is reproduced."""
+    """Separate values that come out by construction, or likely by chance, from reproduced ones."""
     found = entry.outcomes[entry.decisive or 0].found
     of_itself = reading.consistency or entry.claim.meaning or entry.claim.printed.form == "order"
     if of_itself or (reading.stated and found is not None and not found.uses_model and not found.measured_data):
         return replace(entry, verdict=Verdict.CONSISTENT)
-    # Three printed digits are not hit without a reason, however near to one another the readings are.
+    # Three printed digits are not hit by chance, however close the readings are.
     if not reading.stated and entry.claim.printed.digits < 3 and (entry.chance or 0.0) >= _BY_CHANCE:
         return replace(entry, verdict=Verdict.CHANCE)
     return entry
@@ -165,7 +165,7 @@ def judge_tables(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def _unlikely(entry: Entry, whole: Set[tuple[str, ...]]) -> Entry:
-    """Take a reading that gives a whole table for no accident in another row."""
+    """Do not take a reading that gives a whole table as chance in another row."""
     if entry.verdict is not Verdict.CHANCE or entry.claim.table or entry.decisive is None:
         return entry
     reading = entry.claim.reading[entry.decisive]
@@ -173,7 +173,7 @@ def _unlikely(entry: Entry, whole: Set[tuple[str, ...]]) -> Entry:
 
 
 def _repeated(entry: Entry, found: Mapping[str, Entry]) -> Entry:
-    """Give a number that comes out wherever it is printed one verdict."""
+    """Give a number one verdict if it comes out wherever it is printed."""
     first = found.get(entry.claim.repeats)
     if first is None or first.decisive is None or not first.hits(first.decisive) or not entry.hits(first.decisive):
         return entry
@@ -184,7 +184,7 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
     readings = dict.fromkeys(_key(reading) for entry in rows for reading in entry.claim.reading)
     given = {key: sum(_hit_of(entry, key) is not None for entry in rows) for key in readings}
     stated = [key for key in given if key[0] == "stated"]
-    # The text's first, if they give as much as any other.
+    # The text's readings come first, if they give as much as any other.
     best = max([*stated, *given], key=lambda key: given[key])
     judged = []
     for entry in rows:

@@ -26,7 +26,7 @@ def evaluate_claims(
     Parameters
     ----------
     claims : sequence of Claim
-        What to judge.
+        The claims to judge.
     cubes : path-like
         The folder of the cubes. Missing ones are made there from raw files.
     data : path-like, optional
@@ -44,7 +44,7 @@ def evaluate_claims(
         In the order of the claims.
     """
     by_id = {claim.id: claim for claim in (*(among or ()), *claims)}
-    # The rows of a table are judged together, also where one is asked for; a number has one verdict wherever it stands.
+    # The rows of a table are judged together, even if only one is asked for; a number has one verdict wherever it is.
     first = [by_id[claim.repeats] for claim in claims if claim.repeats in by_id]
     tables = {claim.table for claim in (*claims, *first)} - {""}
     needed = {claim.id: claim for claim in (*claims, *first, *(c for c in by_id.values() if c.table in tables))}

@@ -1,4 +1,4 @@
-"""The ledger in words: for a terminal, for scripts, and for the page."""
+"""The ledger as text: for a terminal, for scripts, and for the page."""
 
 import math
 import re
@@ -37,7 +37,7 @@ __all__ = [
     "verdict_text",
 ]
 
-# The sign of each verdict, and its colour: colours alone do not tell them apart for everyone.
+# The symbol and the colour of each verdict: colours alone do not tell them apart for everyone.
 _SIGNS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         Verdict.DIFFERS: ("✗", "red"),
@@ -97,12 +97,12 @@ def find_verdict(name: str) -> str:
 
 
 def symbol(verdict: str) -> str:
-    """Return the sign of a verdict."""
+    """Return the symbol of a verdict."""
     return _SIGNS[verdict][0]
 
 
 def count_lines(entries: Sequence[Entry]) -> str:
-    """Say what becomes of the results that rest on data and a model, and then how many numbers have which verdict."""
+    """Describe the results that rest on data and a model, and then count numbers by verdict."""
     numbers = distinct(entries)
     parts = "; ".join(f"{symbol(verdict)} {number} {verdict}" for verdict, number in counts(numbers).items())
     again = len(entries) - len(numbers)
@@ -153,7 +153,7 @@ def found_text(entry: Entry, index: int | None = None) -> str:
 
 
 def deviation_text(entry: Entry, index: int) -> str:
-    """Say how far a reading's value is from what is printed: relative, or absolute from a printed zero."""
+    """Describe how far a reading's value is from the printed one: relative, or absolute from a printed zero."""
     value = entry.value(index)
     if value is None or not entry.claim.reading[index].numeric:
         return ""
@@ -164,7 +164,7 @@ def deviation_text(entry: Entry, index: int) -> str:
     elif printed.form == "order" and value > 0.0:
         text = f"{math.log10(value / float(printed.step)):+.0f} powers of ten"
     elif abs(deviation) >= 10.0:
-        # Per cent of more than a factor of ten are hard to read.
+        # Beyond a factor of ten, per cent are hard to read.
         text = (
             f"a factor of {abs(1.0 + deviation):,.0f}" if abs(deviation) < 1e6 else f"a factor of {1.0 + deviation:.0e}"
         )
@@ -204,7 +204,7 @@ def verdict_text(entry: Entry) -> str:
 
 
 def _whose(entry: Entry, reading: Reading) -> Iterator[str]:
-    """Say what stands against a reading that gives the printed digits, and for it."""
+    """Describe what speaks against a reading that gives the printed digits, and for it."""
     if reading.stance == "against":
         yield f"the text says {reading.quote}"
     if reading.tried > 1:
@@ -275,7 +275,7 @@ def evidence(entry: Entry, index: int) -> list[tuple[str, str]]:
 
 
 def explain(entry: Entry) -> str:
-    """Say all about a claim: what is printed, every reading with its value, and how to compute each again."""
+    """Describe a claim in full: the printed number, every reading with its value, and how to compute each again."""
     claim = entry.claim
     lines = [
         claim.id,

@@ -40,13 +40,13 @@ __all__ = ["load_claims", "nearest_claims", "read_claims", "shipped_conventions"
 
 _FOLDER = "sweeps/claims"
 _CONVENTIONS = "conventions"
-# What tells whose a reading is, and is not handed down to the next.
+# Keys that belong to one reading, and are not inherited by the next.
 _OWN = ("name", "quote", "against", "convention", "consistency", "tried")
 
 
 @dataclass
 class _Known:
-    """What rows may refer to, and what was wrong on the way."""
+    """Names that rows may refer to, and the faults found on the way."""
 
     papers: dict[str, Paper]
     conventions: dict[str, Convention]
@@ -75,7 +75,7 @@ def load_claims(files: Iterable[str | Path] = ()) -> tuple[Claim, ...]:
             faults.append(Fault("the id is there twice", claim.id))
         by_id[claim.id] = claim
     if not given:
-        # A file of one's own may link to rows that come with sigcube.
+        # A user's file may link to rows that come with sigcube.
         faults += _dangling(by_id)
     if not claims and not faults:
         faults.append(Fault("there is no [[claim]]", ""))
@@ -99,7 +99,7 @@ def _shipped_texts() -> dict[str, str]:
 
 def shipped_papers() -> dict[str, Paper]:
     """Return the papers that the files of sigcube introduce, by name and in their order."""
-    # What introduces a paper stands before the first table, so the rows need not be parsed.
+    # A paper is introduced before the first table, so the rows need not be parsed.
     heads = [
         parse_toml(text.partition("\n[")[0], what="it", where=where).get("paper")
         for where, text in _shipped_texts().items()
@@ -116,7 +116,7 @@ def shipped_conventions() -> dict[str, Convention]:
 
 
 def _refusal(faults: Sequence[Fault], files: Iterable[str]) -> SpecError:
-    """Tell of all faults; a single one that names its file needs no list of files."""
+    """Raise all faults; a single one that names its file needs no list of files."""
     names = list(files)
     where = ", ".join(names)
     if len(faults) == 1 and any(faults[0].where.startswith(name) for name in names):
@@ -125,7 +125,7 @@ def _refusal(faults: Sequence[Fault], files: Iterable[str]) -> SpecError:
 
 
 def _parse(texts: Mapping[str, str]) -> tuple[list[Claim], list[Fault]]:
-    """Read the rows of files, and collect what is wrong with them."""
+    """Read the rows of files, and collect their faults."""
     contents: dict[str, dict[str, Any]] = {}
     known = _Known(shipped_papers(), shipped_conventions())
     for where, text in texts.items():
@@ -170,7 +170,7 @@ def _repeated(row: Mapping[str, Any], where: str, by_id: Mapping[str, Claim], kn
 
 
 def _of_paper(quote: str, short: str) -> str:
-    """Put the name of a paper before the section of a quote that is without one."""
+    """Put the name of a paper before the section of a quote that lacks it."""
     return f"{short} {quote}" if quote.startswith(("§", "Abstract", "Figure")) else quote
 
 
@@ -224,7 +224,7 @@ def _claim(row: Mapping[str, Any], defaults: Mapping[str, Any], known: _Known) -
     if "repeats" in row:
         if first or "reading" in row:
             raise SpecError("a row that repeats another has its readings, and none of its own", where="repeats")
-        # Checked as far as it goes: the readings come with the row that it names.
+        # Checked as far as possible: the readings come with the row that it names.
         check(Claim, {**own, "reading": [parse_reading({"quantity": "assumption", "because": "checked"})]})
         return own
     if first and "quantity" not in first:
@@ -259,7 +259,7 @@ def _with_defaults(value: Any, defaults: Mapping[str, Any]) -> Any:
 
 
 def _merged(inherited: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inherited keys overridden by one's own; tables are merged in the same way."""
+    """Return the inherited keys overridden by a reading's own; tables are merged in the same way."""
     merged = {**inherited, **own}
     for key in inherited.keys() & own.keys():
         if isinstance(inherited[key], Mapping) and isinstance(own[key], Mapping):

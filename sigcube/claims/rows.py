@@ -1,6 +1,6 @@
 """The rows of the ledger: claims, their readings, and the conventions that readings follow.
 
-How they are written in TOML is told in ``sweeps/claims/README.md``.
+``sweeps/claims/README.md`` describes how they are written in TOML.
 """
 
 from collections.abc import Mapping
@@ -25,17 +25,17 @@ class Paper(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: As rows and commands call it, and in full.
+    #: Its name in rows and commands, and its full title.
     name: str
     title: str
-    #: The title in a word or two, for tables; without it the title stands there.
+    #: The title in a word or two, for tables; by default the full title.
     short: str = ""
-    #: Where its rows come in the ledger: papers with small numbers go first.
+    #: Its place in the ledger: papers with small numbers go first.
     order: int = 1000
 
 
 class Convention(BaseModel):
-    """What readings of several claims have in common that the text does not state, or states otherwise."""
+    """A convention of readings of several claims, which the text does not state, or contradicts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -134,7 +134,7 @@ class Claim(BaseModel):
     note: str = ""
     #: The id of the row that holds the same number, which counts once and has one set of readings.
     repeats: str = ""
-    #: What one computation filled; its rows are judged together.
+    #: The table that one computation filled; its rows are judged together.
     table: str = ""
     #: How far a value may be from what is printed, where one digit would let pass too much, as of an exponent.
     tolerance: float | None = Field(default=None, gt=0.0)

@@ -1,4 +1,4 @@
-"""Whether a computed number is the printed one, decided by the printed characters alone."""
+"""Whether a computed number matches the printed one, decided by the printed characters alone."""
 
 import math
 import re
@@ -42,7 +42,7 @@ class Printed:
     scientific : bool
         Whether it is printed with a power of ten.
     margin : Decimal
-        How far a value may be from the ends: half a step, or of what is printed with ``~`` a tenth.
+        How far a value may be from the ends: half a step, or a tenth of the value if printed with ``~``.
     """
 
     form: Literal["number", "range", "bound", "order"]
@@ -66,7 +66,7 @@ class Printed:
 
     @property
     def digits(self) -> int:
-        """How many digits are printed, of two ends the more."""
+        """The number of printed digits; of two ends, the larger number."""
         ends = [end for end in (self.low, self.high) if end]
         return max((end.adjusted() - self.step.adjusted() + 1 for end in ends), default=1) if self.step else 1
 
@@ -161,7 +161,7 @@ def read_printed(text: str) -> Printed:
         return Printed("range", low, high, step, "e" in ends[0], step / 2)
     if one := re.fullmatch(rf"({_NUMBER})(?: ?± ?{_NUMBER})?", plain):
         number = _decimal(one[1])
-        # Digits behind ~ are not meant to the last one.
+        # Digits after ~ are not meant to the last one.
         margin = abs(number) / 10 if text.strip().startswith("~") else _step(number) / 2
         return Printed("number", number, number, _step(number), "e" in one[1], margin)
     raise SpecError(

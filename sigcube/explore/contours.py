@@ -1,4 +1,4 @@
-"""Contours of a slice: at which values, along which lines, and where their texts stand."""
+"""Contours of a slice: their levels, lines and labels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +10,9 @@ __all__ = ["N_LEVELS", "contour_levels", "trace_contours"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: How much worse than the best value the contours are [per cent].
+#: Contour levels: how much worse than the best value [per cent].
 STEPS = (2, 5, 10, 25, 50, 100, 200)
-#: How far below the largest ln L they are.
+#: Contour levels of ln L: how far below the largest.
 DROPS = (1, 3, 10, 30, 100, 1000, 10_000)
 #: Every slice has this many contours, some of them empty, so that all slices can share one figure.
 N_LEVELS = len(STEPS)
@@ -60,7 +60,7 @@ def trace_contours(
     pieces: list[list[FloatArray]] = [generator.lines(level) for level, _ in levels]
     pieces += [[] for _ in range(N_LEVELS - len(levels))]
     lines = [_joined(parts) for parts in pieces]
-    # Beside each other, texts of neighbouring lines would overlap.
+    # Texts of neighbouring lines side by side would overlap.
     places = [_text_place(parts, x, y, (1 + n % 3) / 4) for n, parts in enumerate(pieces)]
     return {
         "xs": [line[:, 0] for line in lines],

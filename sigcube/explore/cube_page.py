@@ -22,9 +22,9 @@ from sigcube.wording import in_one_line, plural
 
 __all__ = ["cube_page", "flag_table", "folder_pages", "index_page", "sample_table"]
 
-# Of more raw files than this, the page says how many there are.
+# With more raw files than this, the page gives only their number.
 _MOST_FILES = 4
-#: The figures of each kind of cube; a kind that is not here gets histograms.
+#: The figures of each kind of cube; other kinds get histograms.
 PLOTS: Mapping[str, Callable[[xr.Dataset], list[Card]]] = MappingProxyType(
     {
         "galaxy": rotation_cards,
@@ -81,7 +81,7 @@ def folder_pages(cubes: Path, out: Path, *, tell: Callable[[str], object], tell_
     cubes, out : Path
         Where the cubes are, and where the pages go.
     tell, tell_fault : callable
-        They take a line for each page, and for each cube of which there is none.
+        Called with a line for each page, and for each cube without one.
 
     Raises
     ------

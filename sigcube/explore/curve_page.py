@@ -16,9 +16,9 @@ from sigcube.wording import number
 __all__ = ["curve_page"]
 
 _HEIGHT, _ROW = 360, 21
-# Specifications that are drawn, evenly spaced in the curve.
+# Most specifications that are drawn, evenly spaced in the curve.
 _MOST_DRAWN = 1500
-# An axis of more values is drawn as one tall row, the smallest at its foot.
+# An axis with more values is drawn as one tall row, the smallest at its foot.
 _MOST_ROWS, _TALL = 12, 4
 # Room for the names of choices, left of both figures, so that a specification stands below its value.
 _LEFT, _FITS = 160, 21

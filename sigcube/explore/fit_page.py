@@ -20,7 +20,7 @@ __all__ = ["fit_page"]
 FloatArray = npt.NDArray[np.float64]
 
 _HEIGHT = 470
-# Of more systems, some are drawn, evenly spaced; and the table of all of them has so many rows at most.
+# Most systems that are drawn, evenly spaced, and most rows in the table of all.
 _MOST = 2000
 # A positive quantity whose largest value is this many times its smallest is shown by its logarithm.
 _WIDE = 50
@@ -79,7 +79,7 @@ def fit_page(result: xr.Dataset, path: str | Path) -> Path:
 
 
 def _merits(fits: xr.Dataset, parameters: Sequence[str], systems: Sequence[str]) -> list[str]:
-    """Name what there is for each model and system besides the parameters and their errors: metrics and counts."""
+    """Name the metrics and counts of each model and system."""
     dims, known = {"model", *systems}, {*parameters, *(f"{name}_error" for name in parameters)}
     return [
         str(n) for n, a in fits.data_vars.items() if n not in known and set(a.dims) == dims and a.dtype.kind in "fiu"

@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 _HEIGHT = 440
 # The figure of all galaxies is as tall as its neighbour with the menu.
 _HEIGHT_OF_ALL = _HEIGHT + 66
-# A page of more galaxies is slow to open; of more, some are shown, evenly spaced.
+# With more galaxies a page is slow to open; then some are shown, evenly spaced.
 _MOST = 2000
 # Legend, column, colour, dashes and width of each line.
 _COMPONENTS = (
@@ -91,7 +91,7 @@ def comparison_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, be
     kept = cube["point_flag"] == 0
     residuals = {name: (models[name] - cube["v_obs"]).where(kept) for name in (best, against)}
     rms = {name: np.sqrt((residual**2).mean("radius").values) for name, residual in residuals.items()}
-    # Start with that well sampled galaxy in which the models differ most.
+    # Start with the well-sampled galaxy in which the models differ most.
     sampled = cube[COUNT].values >= np.median(cube[COUNT].values)
     start = int(np.argmax(np.where(sampled, rms[against] - rms[best], -np.inf)))
     low, high = cube["v_obs"] - cube["e_v_obs"], cube["v_obs"] + cube["e_v_obs"]

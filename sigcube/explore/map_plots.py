@@ -157,7 +157,7 @@ def colour_limits(values: Any, best: str) -> tuple[float, float]:
     if not finite.size:
         low, high = 0.0, 1.0
     elif best in ("smallest", "largest"):
-        # Of shares all are shown.
+        # Shares are shown in full.
         worst = 10 if finite.min() < 0 else 0
         low, high = np.percentile(finite, [0, 90] if best == "smallest" else [worst, 100])
     else:

@@ -1,9 +1,8 @@
 """A page of cards as one HTML file that needs nothing else: scripts, styles and data are inside.
 
 Names and texts come from files, which anyone may have written. They enter a page as text, in one of two ways: through
-the templates, which escape every value, or through models of Bokeh, of which `refuse_markup` lets none make markup of
-a text. Behind both stands the page's policy: no script runs but those that are written into it here, and nothing is
-fetched.
+the templates, which escape every value, or through Bokeh models, which `refuse_markup` checks. Behind both stands the
+page's policy: no script runs but those written into it here, and nothing is fetched.
 """
 
 import base64
@@ -20,7 +19,7 @@ __all__ = ["Card", "CardTable", "Heat", "Link", "refuse_markup", "write_page", "
 
 
 class _Markup(str):
-    """What templates take as it is: policies, scripts and places of figures, which come from this file alone."""
+    """Text that templates insert as it is: policies, scripts and places of figures, all from this file."""
 
     __slots__ = ()
 
@@ -38,7 +37,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Heat:
-    """A cell on a ground that is the stronger, from 0 to 1, the better its value is."""
+    """A cell whose background is stronger, from 0 to 1, the better its value."""
 
     text: str
     share: float
@@ -211,7 +210,7 @@ def write_template(path: str | Path, template: str, *, scripts: Sequence[str], *
     html, target = environment.get_template(template).render(values, **own), Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Half of a pair of code units, which a name in a file may hold, has no UTF-8.
+        # A lone surrogate, which a name in a file may hold, has no UTF-8.
         write_file(target, html.encode("utf-8", errors="replace"))
     except OSError as error:
         raise StoreError("the page cannot be written", where=str(target), found=error.strerror) from error

@@ -1,4 +1,4 @@
-"""What a page of a result shows: its axes, the part of its values that the page holds, and slices of a map."""
+"""The data of a result's page: its axes, the part of its values that the page holds, and slices of a map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -132,7 +132,7 @@ class Slice:
 
 
 def view(result: xr.Dataset, *, x: str | None, y: str | None, value: str | None) -> ResultView:
-    """Choose what a page of a result holds: bounded in size, whatever the size of the grid.
+    """Choose what a page of a result holds, in bounded size whatever the size of the grid.
 
     The figure has the numeric axes ``x`` and ``y``, or those with most values; it has one where there is only one, and
     none for labels alone.
@@ -140,7 +140,7 @@ def view(result: xr.Dataset, *, x: str | None, y: str | None, value: str | None)
     Raises
     ------
     SpecError
-        For a name that is no numeric axis or no summary; or two axes that vary together.
+        For a name that is not a numeric axis or not a summary; or two axes that vary together.
     """
     sizes = {str(dim): n for dim, n in result["status"].sizes.items() if n > 1}
     there = [name for name in summaries(result) if set(sizes) <= set(map(str, result[name].dims))]
@@ -176,7 +176,7 @@ def whole_axes(result: xr.Dataset) -> tuple[ResultAxis, ...]:
 
 
 def _axis(result: xr.Dataset, dim: str, wanted: Sequence[str | None]) -> ResultAxis:
-    """Name a dimension after one of its coordinates: that which is wanted, or labels, or numbers."""
+    """Name a dimension after one of its coordinates: the wanted one, or labels, or numbers."""
     size = result.sizes[dim]
     own = [str(name) for name, coord in result.coords.items() if coord.dims == (dim,)]
     ranked = sorted(own, key=lambda name: (name not in wanted, _is_numeric(result[name]), name != dim))
@@ -220,7 +220,7 @@ def _texts(values: FloatArray, unit: str) -> list[str]:
 
 
 def _uses(axes: Sequence[ResultAxis], x: str | None, y: str | None, result: xr.Dataset) -> list[ResultAxis]:
-    """Return the axes in the order of a view; refuse a figure that cannot be."""
+    """Return the axes in the order of a view; refuse an impossible figure."""
     numeric = {axis.name: axis for axis in axes if axis.use == "slider"}
     if x and y and x in result.coords and y in result.coords and result[x].dims == result[y].dims != ():
         raise SpecError(
@@ -269,7 +269,7 @@ def _fit(lengths: Mapping[str, int], uses: Mapping[str, str]) -> dict[str, int]:
 
 
 def _as_slice(kept: npt.NDArray[np.int64]) -> Any:
-    """Return indices as a slice where they are one, which is read faster."""
+    """Return indices as a slice if they are one, which is read faster."""
     step = int(kept[1] - kept[0]) if kept.size > 1 else 1
     if step > 0 and (np.diff(kept) == step).all():
         return slice(int(kept[0]), int(kept[-1]) + 1, step)

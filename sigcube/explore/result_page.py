@@ -1,4 +1,4 @@
-"""The page of a result: a map, a line or a table, by its axes; what its axes are; and the best of each reading."""
+"""The page of a result: a map, a line or a table, its axes, and the best of each reading."""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -175,7 +175,7 @@ def _best_table(result: xr.Dataset, shown: ResultView) -> CardTable:
     own = [axis.name for axis in (*shown.labels, *shown.sliders, *shown.figure[::-1]) if axis.name in result.coords]
     there = [str(name) for name, coord in result.coords.items() if coord.ndim == 1]
     axes = [name for name in dict.fromkeys([*own, *there]) if all(name in point for point in points)]
-    # Means before medians, which say about the same.
+    # Means before medians, which say much the same.
     names = [next(iter(shown.values)), *sorted(list(shown.attrs)[1:], key=lambda name: name.endswith("_median"))]
     names = names[: max(3, _MOST_COLUMNS - len(axes))]
     order = np.argsort(far_from_best(_column(result, points, names[0])), kind="stable")
@@ -185,7 +185,7 @@ def _best_table(result: xr.Dataset, shown: ResultView) -> CardTable:
         where = (_text(points[i][axis]) for axis in axes)
         rows.append((*where, *(Heat(_text(points[i][name]), float(heat[name][i])) for name in names)))
     heads = [style.with_unit(name, style.unit_of(result[name])) for name in (*axes, *names)]
-    # Without a figure the table is what there is to see.
+    # Without a figure, the table is the main content.
     folded = len(rows) > _MOST_UNFOLDED and bool(shown.figure)
     return CardTable((*heads[: len(axes)], *(f">{head}" for head in heads[len(axes) :])), rows, folded)
 
@@ -257,7 +257,7 @@ def _use(name: str, axis: ResultAxis | None, shown: ResultView) -> str:
 
 
 def _how_much(result: xr.Dataset, shown: ResultView) -> str:
-    """Say how large the grid is, and what the page leaves out of it."""
+    """Describe the size of the grid, and what the page leaves out of it."""
     text = f"The grid has {count(result['status'].size)} points."
     if any(axis.values.size < axis.size for axis in shown.axes):
         text += " The page holds a part of them, evenly spaced, with the best among them."

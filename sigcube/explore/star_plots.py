@@ -18,16 +18,16 @@ __all__ = ["StarCounts", "count_stars", "density_cards"]
 FloatArray = npt.NDArray[np.float64]
 
 _HEIGHT = 540
-# Stars read at a time.
+# The number of stars read at a time.
 _SLAB = 1 << 20
-# At most so many stars, evenly spaced, decide where the axes end; an axis may leave out this share of them at
-# either end [per cent].
+# At most this many stars, evenly spaced, decide where the axes end; an axis may leave out this share of them at either
+# end [per cent].
 _MOST_FOR_ENDS = 200_000
 _LEFT_OUT = 0.3
 # The median is found in cells that are four times as fine in y, and of five columns together.
 _FINER = 4
 _TOGETHER = 5
-# A median of fewer stars says little.
+# A median of fewer stars means little.
 _FEWEST = 50
 
 

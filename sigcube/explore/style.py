@@ -53,7 +53,7 @@ FONT = 'Inter, "Helvetica Neue", Helvetica, "Segoe UI", Roboto, "Liberation Sans
 _MOST_BUTTONS = 5
 _WIDEST_BUTTONS = 36
 
-#: A title of an axis may be so long on a phone.
+#: The longest title of an axis on a phone.
 FITS = 34
 
 #: The look of a marker that stands out.
@@ -184,7 +184,7 @@ def power_ticks(axis: Any, low: float, high: float, *, most: int = 8) -> None:
 
 
 def menu(options: Sequence[str], *, start: int = 0) -> Any:
-    """Return a menu; its ``value`` is the number of what is chosen, as text: two options may have one name."""
+    """Return a menu; its ``value`` is the index of the choice, as text, since two options may have one name."""
     from bokeh.models import InlineStyleSheet, Select
 
     look = [InlineStyleSheet(css=_MENU_CSS)]
@@ -206,7 +206,7 @@ def switch(labels: Sequence[str], *, start: int = 0) -> Any:
 
 
 def slider(texts: Sequence[str], *, start: int = 0) -> Any:
-    """Return a slider over texts; its ``value`` is the index of what it shows. Of a single text it is a menu."""
+    """Return a slider over texts, or a menu for a single one; its ``value`` is the index of the text shown."""
     from bokeh.models import CustomJSTickFormatter, InlineStyleSheet, Slider
 
     if len(texts) == 1:
@@ -222,7 +222,7 @@ def slider(texts: Sequence[str], *, start: int = 0) -> Any:
 
 
 def text_line(text: str, *, size: str = "13px", colour: str = f"var(--soft, {SOFT})") -> Any:
-    """Return a line of text, which a script may change; it is never taken for markup."""
+    """Return a line of plain text, which a script may change."""
     from bokeh.models import Div
 
     look = {"font-family": FONT, "font-size": size, "color": colour, "overflow-wrap": "anywhere"}
@@ -313,7 +313,7 @@ def shorten(text: str, most: int) -> str:
 
 
 def record(data: xr.Dataset, name: str) -> Mapping[str, Any]:
-    """Return an attribute that holds a JSON object; nothing where it does not."""
+    """Return an attribute that holds a JSON object; empty if it does not."""
     try:
         found = json.loads(data.attrs.get(name, "{}"))
     except (TypeError, ValueError):
@@ -322,10 +322,10 @@ def record(data: xr.Dataset, name: str) -> Mapping[str, Any]:
 
 
 def is_synthetic(data: xr.Dataset) -> bool:
-    """Whether a cube or a result says that its data are not real."""
+    """Whether a cube or a result declares its data synthetic."""
     return str(data.attrs.get("synthetic", 0)) not in ("0", "False", "")
 
 
 def mark_synthetic(text: str, cube: xr.Dataset) -> str:
-    """Say in a legend or a title that the data of a cube are synthetic, if they are."""
+    """Mark the text of a legend or a title if the data of a cube are synthetic."""
     return f"{text} (synthetic)" if is_synthetic(cube) else text

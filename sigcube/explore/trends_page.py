@@ -1,4 +1,4 @@
-"""The page of trends: what a model leaves over, against each property of the systems."""
+"""The page of trends: a model's residuals against each property of the systems."""
 
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from sigcube.explore.page import Card, CardTable, Heat, write_page
 
 __all__ = ["trends_page"]
 
-# Properties that get a figure; the table has them all.
+# Most properties with a figure; the table has all.
 _MOST_DRAWN = 9
 _BINS, _FEWEST_IN_A_BIN = 6, 5
-# A property of so few values, such as a type, has its medians and ticks there.
+# A property with few values, such as a type, has its medians and ticks at these.
 _FEW = 12
 _FITS = 36
-# Beyond so many octaves a property is drawn on a logarithmic axis.
+# A positive property whose largest value exceeds this many times its smallest is drawn on a logarithmic axis.
 _WIDE = 30.0
 
 
@@ -32,7 +32,7 @@ def trends_page(found: xr.Dataset, values: xr.DataArray, cube: xr.Dataset, path:
     values : DataArray
         One value for each system.
     cube : Dataset
-        What has the properties.
+        The cube with the properties.
     path : path-like
         The file to write.
     place : str

@@ -1,8 +1,8 @@
-"""Machine code on disk, so that a process loads what another one has compiled.
+"""Machine code on disk, so that a process can load what another has compiled.
 
-A file is named by the sha256 of all that decides its content: the code of the function and of everything that it calls,
-the types of its arguments, the machine, and the versions of the libraries. So nothing is ever out of date, there is no
-index, and processes that write the same file write the same code.
+A file is named by the sha256 of everything that decides its content: the code of the function and of everything it
+calls, the types of its arguments, the machine, and the versions of the libraries. So nothing is ever out of date, there
+is no index, and processes that write the same file write the same code.
 
 This uses private parts of Numba, named in `_CodeCache` and `_is_self_contained`. With generated files, each named by a
 hash, and plain ``numba.njit(cache=True)``, a first block took as long, but
@@ -13,7 +13,7 @@ hash, and plain ``numba.njit(cache=True)``, a first block took as long, but
   loaded by a third, called the wrong one of two functions: a wrong number and no error;
 - a truncated file raised an error in the middle of a sweep, a flipped bit ended the process, a full disk raised.
 
-Where Numba has no such parts any more, functions are compiled in each process.
+If Numba no longer has these parts, functions are compiled in each process.
 """
 
 import hashlib
@@ -62,7 +62,7 @@ def cache_code(dispatcher: Any) -> Any:
     Parameters
     ----------
     dispatcher : numba Dispatcher
-        Not compiled yet. The function behind it is renamed, so that it must not be used elsewhere.
+        It must not be compiled yet. The function behind it is renamed, and must not be used elsewhere.
 
     Returns
     -------
@@ -85,14 +85,14 @@ class _CodeCache(NullCache):  # type: ignore[misc]
             return None
         if path.name not in _loaded and (data := read_code(path)) is not None:
             target_context.refresh()
-            # Fails where the function belongs to a module that cannot be imported here: it is compiled again.
+            # This fails if the function's module cannot be imported here: it is then compiled again.
             with suppress(Exception):
                 _loaded[path.name] = CompileResult._rebuild(target_context, *pickle.loads(data))
         return _loaded.get(path.name)
 
     def save_overload(self, sig: Any, result: Any) -> None:
         path = self._path(sig, result.codegen)
-        # Whatever is wrong, the function has been compiled and works: some objects cannot be pickled, for instance.
+        # Whatever fails, the function is compiled and works; some objects cannot be pickled, for instance.
         with suppress(Exception):
             if path is not None and _is_self_contained(result):
                 # Numba adds metadata of its own to a result that it takes from a cache.
@@ -111,7 +111,7 @@ class _CodeCache(NullCache):  # type: ignore[misc]
     def _hash(self) -> str | None:
         """The hash of the function, which becomes a part of its name.
 
-        Not before the first call, since a function may name others that are defined below it.
+        Computed at the first call, since a function may name others defined below it.
         """
         found = code_hash(self._dispatcher)
         if found is not None:
@@ -127,7 +127,7 @@ def _options_hash() -> str:
 
 
 def _is_self_contained(result: Any) -> bool:
-    """Return whether machine code means the same in another process."""
+    """Whether machine code means the same in another process."""
     module = result.library._final_module
     defined = [each for each in module.functions if not each.is_declaration]
     shared = [each.name for each in defined if each.linkage.name not in ("internal", "private")]
@@ -158,7 +158,7 @@ def code_folder() -> Path | None:
         found = folder.stat()
     except OSError:
         return None
-    # What lies there is executed. Only POSIX has owners and modes.
+    # Files there are executed. Only POSIX has owners and modes.
     is_safe = not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
     return folder if is_safe else None
 
@@ -212,7 +212,7 @@ def _prune(folder: Path) -> None:
     """Remove the least recently used files until the rest is within the bound."""
     files: list[tuple[float, int, Path]] = []
     for path in folder.iterdir():
-        # Drafts of processes that died count as well; anything else is not ours.
+        # Drafts of dead processes count as well; anything else is not ours.
         with suppress(OSError):
             if _SUFFIX in path.suffixes:
                 found = path.stat()

@@ -22,23 +22,23 @@ __all__ = ["compiled", "define", "helper", "inlined", "scalar", "ufunc"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# Compiled code alone calls what is inlined: wrappers for Python and C would be a sixth of the time to compile.
+# Only compiled code calls inlined functions: wrappers for Python and C would be a sixth of the compile time.
 _INLINED = {"error_model": "numpy", "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-# The longest vectors that any processor has. Shorter ones give the same bits.
+# The longest vectors of any processor. Shorter ones give the same bits.
 _VECTOR_BITS = 512
 
 
 class _Lower(Lower):  # type: ignore[misc]
     """Numba's way from its own code to LLVM's, for vectors as long as the processor has them.
 
-    LLVM halves them on Intel's processors with AVX-512, because the first of those ran slower under long ones. A loop
+    LLVM halves them on Intel's processors with AVX-512, because the first of these slowed down under long ones. A loop
     of roots, divisions and polynomials gains more than that.
     """
 
     def setup_function(self, fndesc: Any) -> None:
         super().setup_function(fndesc)
-        # Past llvmlite, which knows no attributes with a value.
+        # Bypasses llvmlite, which has no attributes with a value.
         set.add(self.function.attributes, f'"prefer-vector-width"="{_VECTOR_BITS}"')
 
 
@@ -59,7 +59,7 @@ class _Compiler(Compiler):  # type: ignore[misc]
 
 def compiled(function: Function) -> Function:
     """Compile a function of arrays and numbers. It releases the GIL, and its machine code is cached on disk."""
-    # The cache renames the function, which must not be seen by others who hold it.
+    # The cache renames the function, which others who hold it must not see.
     own = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
@@ -76,11 +76,11 @@ def define(source: str, name: str, names: Mapping[str, Any], *, module: str = __
     source : str
         The text of a module.
     name : str
-        Which of its functions to return.
+        The function to return.
     names : Mapping
-        What the text refers to.
+        The names that the text refers to.
     module : str, optional
-        The module that the function belongs to. It must exist: of functions of other modules, Numba stores everything
+        The module that the function belongs to. It must exist: for functions of other modules, Numba stores everything
         that they could refer to with their machine code.
     """
     file = f"<sigcube {name} {sha256(source.encode()).hexdigest()[:16]}>"
@@ -94,7 +94,7 @@ def define(source: str, name: str, names: Mapping[str, Any], *, module: str = __
 def helper(function: Function) -> Function:
     """Mark a plain function that terms call: it stays plain in Python, and is compiled along with them.
 
-    It is inlined, and its divisions are not checked: a call or a check keeps a loop from vectorising.
+    It is inlined, and its divisions are unchecked: a call or a check keeps a loop from vectorising.
     """
     return cast(Function, register_jitable(**_INLINED)(function))
 
@@ -107,7 +107,7 @@ def inlined(term: Term) -> Any:
 
 @cache
 def scalar(term: Term) -> Any:
-    """Compile a term of arrays and numbers, to be called by itself."""
+    """Compile a term of arrays and numbers that is called by itself."""
     return compiled(term)
 
 
@@ -115,7 +115,7 @@ def scalar(term: Term) -> Any:
 def ufunc(term: Term) -> Callable[..., Any]:
     """Compile a term into a function of arrays and numbers that broadcasts as a NumPy ufunc does, over float64.
 
-    The ufuncs of Numba itself are compiled anew in each process, and those with an exp or a pow do not vectorise.
+    Numba's own ufuncs are compiled anew in each process, and do not vectorise with an exp or a pow.
     """
     n = len(inputs_of(term))
     inputs = [f"x{i}" for i in range(n)]

@@ -18,7 +18,7 @@ __all__ = ["evaluate", "evaluate_model"]
 
 
 def evaluate(kernel: KernelRecord, cube: xr.Dataset, target: str, settings: Mapping[str, Any]) -> Any:
-    """Compute one target of a kernel at every point of a cube. `Kernel.boost` tells the rest."""
+    """Compute one target of a kernel at every point of a cube; see `Kernel.boost`."""
     return evaluate_model(Model(kernel, frame_of(cube), settings), cube, target)
 
 
@@ -59,7 +59,7 @@ def _apply(node: Node, arguments: list[Any], cube: xr.Dataset) -> Any:
     if node.reduces:
         return _reduce(node, arguments, cube)
     if not any(isinstance(argument, xr.DataArray) for argument in arguments):
-        # On numbers the plain function: it gives the same bits, and compiling it would take longer than all the rest.
+        # Numbers take the plain function: it gives the same bits, and compiling would take longer than everything else.
         with np.errstate(all="ignore"):
             return node.function(*(np.float64(argument) for argument in arguments))
     return xr.apply_ufunc(
@@ -68,21 +68,21 @@ def _apply(node: Node, arguments: list[Any], cube: xr.Dataset) -> Any:
 
 
 def _call(*arguments: Any, term: Term) -> Any:
-    """Call a term on arrays. Where it is undefined the cube has flags, and the answer is NaN: that needs no warning."""
+    """Call a term on arrays. Where it is undefined, the cube has flags and the answer is NaN, without a warning."""
     with np.errstate(all="ignore"):
         return ufunc(term)(*arguments)
 
 
 def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
-    """Reduce the points of each system, padding left out, to one value."""
+    """Reduce the points of each system, without padding, to one value."""
     point_dim = kind_of(cube).point_dim
-    # Where systems are single points, a dimension of one stands in for that of their points.
+    # If systems are single points, a dimension of length one stands for that of points.
     dim = point_dim or "point"
     whole = [_with_all_points(argument, point_dim) for argument in (cube["r"], *arguments)]
     along = [isinstance(argument, xr.DataArray) and dim in argument.dims for argument in whole]
 
     def reduce(r: Any, *values: Any) -> float:
-        # The radius alone tells padding: a point where a term is undefined is a point all the same.
+        # Only the radius tells padding: a point with an undefined term is still a point.
         is_point = ~np.isnan(r)
         given = (v[is_point] if is_array else v for v, is_array in zip(values, along[1:], strict=True))
         return float(scalar(node.function)(*given))
@@ -98,7 +98,7 @@ def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
 
 
 def _with_all_points(argument: Any, point_dim: str | None) -> Any:
-    """Return an argument whose points of a system lie together, chunked or not."""
+    """Return an argument with all points of a system in one chunk."""
     if not isinstance(argument, xr.DataArray):
         return argument
     if point_dim is None:

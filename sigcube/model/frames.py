@@ -1,4 +1,4 @@
-"""How a model meets each kind of cube: baryonic acceleration in, observable out."""
+"""The frames of models for each kind of cube: baryonic acceleration in, observable out."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -284,7 +284,7 @@ LANDMARK = Frame(
     predicted_unit="",
 )
 
-#: How models meet a cube, by its kind; kinds without accelerations have no frame.
+#: The frame of each kind of cube; kinds without accelerations have none.
 FRAMES: Mapping[str, Frame] = MappingProxyType({frame.kind: frame for frame in (GALAXY, STAR, CLUSTER, LANDMARK)})
 
 
@@ -294,7 +294,7 @@ def frame_of(cube: xr.Dataset) -> Frame:
     Raises
     ------
     DataError
-        For a Dataset that is not a cube, or of a kind that models do not meet.
+        For a Dataset that is not a cube, or a kind without a frame.
     """
     kind = kind_of(cube).name
     if kind not in FRAMES:

@@ -1,4 +1,4 @@
-"""The terms behind some targets, in the order in which they must be computed, and what enters them from outside."""
+"""The graph of terms behind some targets, in order of computation, with the names that enter from outside."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ _CONSTANT_NAMES = frozenset(Constants.__dataclass_fields__)
 
 
 class Level(IntEnum):
-    """What a value varies with, besides the parameters."""
+    """What a value varies with besides the parameters."""
 
     GLOBAL = 0
     SYSTEM = 1
@@ -60,8 +60,8 @@ class Node:
 class Graph:
     """The terms behind some targets, each after its inputs, and the names that enter from outside.
 
-    Inputs that are values at the point before follow no order: ``previous`` has their names, each with the name of the
-    term or the variable of points whose value it is.
+    Inputs that are values at the point before need no order: ``previous`` has their names, each with the name of the
+    term or the variable behind it.
     """
 
     nodes: tuple[Node, ...]
@@ -79,7 +79,7 @@ class Graph:
 
     @cached_property
     def recursive(self) -> frozenset[str]:
-        """The terms that take a value at the point before, at once or through other terms."""
+        """The terms that use a value at the point before, directly or through other terms."""
         found = {name for name, _ in self.previous}
         for node in self.nodes:
             if found.intersection(node.inputs):
@@ -128,7 +128,7 @@ def build_graph(
     def visit(name: str, path: tuple[str, ...]) -> str:
         """Add a name and all behind it; return the name it goes by once aliases are followed."""
         if is_previous(name):
-            # Later: what it is the value of may need what is being added.
+            # Visit it later: the term behind it may need what is being added.
             waiting.append(name)
             levels[name] = Level.POINT
             return name
@@ -148,7 +148,7 @@ def build_graph(
         return name
 
     def is_known(name: str) -> bool:
-        """Whether a name means something by itself, whatever it begins with."""
+        """Whether a name means something by itself, whatever its prefix."""
         return name in definitions or name in parameters or variables.level(name) is not None
 
     def is_previous(name: str) -> bool:
@@ -156,7 +156,7 @@ def build_graph(
         return name.startswith(PREVIOUS) and not is_known(name)
 
     def depends(name: str, prefix: str) -> bool:
-        """Whether something has another value under the inputs that the prefix tells of."""
+        """Whether a name has another value under the inputs that the prefix stands for."""
         seen, remaining = set[str](), [name]
         while remaining:
             each = remaining.pop()
@@ -201,7 +201,7 @@ def build_graph(
 
     found = tuple(visit(target, ()) for target in targets)
     previous: dict[str, str] = {}
-    # It grows: a value at the point before may need others.
+    # The list grows: a value at the point before may need others.
     for name in waiting:
         if name not in previous:
             previous[name] = visit(name.removeprefix(PREVIOUS), (name,))

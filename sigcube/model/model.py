@@ -1,4 +1,4 @@
-"""A kernel together with a kind of cube, labels and values: made once and passed on."""
+"""Models: a kernel with a kind of cube, labels and values, made once and passed on."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ class BoundModel:
     Attributes
     ----------
     graph : Graph
-        The terms behind what is wanted.
+        The terms behind the targets.
     fixed : tuple of (str, float)
         Values of the constants and of the parameters held fixed.
     swept : tuple of (str, str)
@@ -53,7 +53,7 @@ class BoundModel:
 
 @dataclass(frozen=True)
 class Model:
-    """A kernel, the frame in which it meets a kind of cube, and the settings that differ from the defaults.
+    """A kernel, the frame of a kind of cube, and the settings that differ from the defaults.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Model:
     frame : Frame
         How models meet the cube's kind.
     settings : Mapping
-        Labels of choices and values of parameters, by name. What is not given has its default.
+        Labels of choices and values of parameters, by name; all others have their defaults.
     """
 
     kernel: KernelRecord
@@ -111,7 +111,7 @@ class Model:
 
     @property
     def unit(self) -> str:
-        """Unit of what is predicted."""
+        """Unit of the prediction."""
         return self.frame.unit(self.labels)
 
     def varies(self, name: str) -> bool:
@@ -145,7 +145,7 @@ class Model:
         return found
 
     def name_behind(self, name: str) -> str:
-        """Return what a name is another name for, such as the variable of a cube that is ``observed``."""
+        """Return the name behind an alias, such as the variable of a cube behind ``observed``."""
         while isinstance(definition := self.definitions.get(name), str):
             name = definition
         return name
@@ -160,7 +160,7 @@ class Model:
         Raises
         ------
         DataError
-            For a cube without something that a term needs.
+            For a cube that lacks something a term needs.
         SpecError
             For terms that depend on one another in a circle.
         """
@@ -184,14 +184,14 @@ class Model:
         """Return a hint on a parameter that nothing uses: the labels under which it would; ``given`` is for `graph`."""
         found = []
         for choice, label in [(each.name, label) for each in self.choices.values() for label in each.options]:
-            # A label that this cube, or another label, does not go with is no advice.
+            # Do not advise a label that does not go with this cube or another label.
             with suppress(DataError, SpecError):
                 if name in self.with_settings({choice: label}).graph(targets, **given).parameters:
                     found.append(f"{choice} = {label!r}")
         return f"leave {name} out" + (f", or choose {' or '.join(found)}, which uses it" if found else "")
 
     def check_given(self, graph: Graph, variables: Variables) -> None:
-        """Refuse values that the graph, on a cube with the given variables, does not use, or that are out of bounds.
+        """Refuse values that are out of bounds, or that the graph does not use on a cube with these variables.
 
         Raises
         ------

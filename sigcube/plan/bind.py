@@ -1,4 +1,4 @@
-"""A spec met with data: the sample packed with what its models need, and the plan for it."""
+"""Planning a spec on data: the sample packed with what its models need, and the plan for it."""
 
 import hashlib
 import math
@@ -31,14 +31,14 @@ from sigcube.wording import plural
 
 __all__ = ["ORIGIN", "extend_plan", "plan_cube", "plan_packed"]
 
-# An extension in so many blocks is refused if a sweep of its own had as many times fewer.
+# An extension into this many blocks is refused if a sweep of its own would have that many times fewer.
 _MANY_BLOCKS, _MOST_TIMES = 1000, 20
 
 _CREDITS = ("citation", "licence", "synthetic", "raw_files")
 _LISTED = 5
 _SAMPLE = ("sample", "where", "error_floor", "errors", "n_systems", "n_points")
 
-#: What a result repeats from its cube, and says of the sample.
+#: Attributes that a result repeats from its cube, or that describe the sample.
 ORIGIN = (*_CREDITS, "title", "cube", "cube_fingerprint", *_SAMPLE, "data")
 
 
@@ -58,8 +58,8 @@ def plan_cube(
     Raises
     ------
     SpecError, DataError
-        For a sample that does not exist, a cube without one of its dimensions, a spec that makes no sense on it, and
-        one of more than `MOST_BLOCKS` blocks.
+        For an unknown sample, a cube without one of its dimensions, a spec that makes no sense on it, and more than
+        `MOST_BLOCKS` blocks.
     """
     refuse_reshaped(cube)
     check_spec(spec)
@@ -68,7 +68,7 @@ def plan_cube(
     sections = make_sections(spec, variables_of(cube))
     variables = required_variables(spec, sections)
     origin = {name: cube.attrs[name] for name in _CREDITS if name in cube.attrs}
-    # What the cube says of itself is not so where it was changed in memory since it was opened.
+    # The cube's own attributes are wrong if it was changed in memory since it was opened.
     changed = found != cube.attrs.get("fingerprint", found)
     origin |= {
         "cube": f"{cube.attrs['title']}{', changed in memory' if changed else ''}",
@@ -79,7 +79,7 @@ def plan_cube(
         origin["where"] = where if isinstance(where, str) else "(a mask given in Python)"
     if error_floor is not None:
         cube, origin["error_floor"] = _with_least_errors(cube, spec.model, error_floor, variables)
-    # Pages of a result draw against the radius, also where models see it at another distance.
+    # Pages of a result draw against the quoted radius, even where models see it at another distance.
     shown_too = ("r",) if f"r{QUOTED}" in variables else ()
     packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too))
     packed = replace(packed, properties={n: each for n, each in packed.properties.items() if not n.endswith(QUOTED)})
@@ -104,7 +104,7 @@ def _describe_sample(cube: xr.Dataset, origin: Mapping[str, Any]) -> str:
 def _with_least_errors(
     cube: xr.Dataset, model: Model, floor: float | str, variables: Collection[str]
 ) -> tuple[xr.Dataset, str]:
-    """Return the cube with errors of at least the floor, and the floor in words; what is not known stays so."""
+    """Return the cube with errors of at least the floor, and the floor in words; unknown errors stay unknown."""
     share = isinstance(floor, str) and floor.strip().endswith("%")
     try:
         least = float("nan" if isinstance(floor, bool) else str(floor).strip().removesuffix("%"))
@@ -132,23 +132,23 @@ def _with_least_errors(
 def plan_packed(
     spec: Spec, packed: Packed, origin: Mapping[str, Any], *, stages: tuple[Region, ...] = (), asked: Spec | None = None
 ) -> Plan:
-    """Plan a spec on data that were packed for it before, as a result holds them; `stages` and `asked` as in `Plan`."""
+    """Plan a spec on data that were packed for it, as in a result; `stages` and `asked` as in `Plan`."""
     check_spec(spec)
     variables = Variables(frozenset(packed.points), frozenset(packed.per_system))
     return _plan(spec, make_sections(spec, variables), packed, origin, stages=stages, asked=asked)
 
 
 def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Plan:
-    """Plan a sweep as an extension of a result at `where`: new values of its axes lie behind those that are stored.
+    """Plan a sweep as an extension of a result at `where`: new values of its axes lie behind the stored ones.
 
     Raises
     ------
     StoreMismatch
-        The result has values that are not wanted, or more than the values of axes differs.
+        The result has values that the sweep lacks, or more than the values of axes differs.
     """
     spec, added = extend_spec(stored.spec, wanted.spec, where=where)
     plan = plan_packed(spec, packed, wanted.origin, stages=(*stored.stages, *added), asked=wanted.spec)
-    # Roles decide no value: an extension takes over those that are wanted.
+    # Roles decide no value, so an extension may change them.
     grown = {"dimensions", "stages", "roles", *(f"axis {axis.name}" for axis in spec.grid.axes)}
     if differing := [part for part in find_differences(stored.identity, plan.identity) if part not in grown]:
         raise StoreMismatch(
@@ -194,7 +194,7 @@ def _plan(
 
 
 def _check_known(sections: tuple[Section, ...], packed: Packed, dim: str | None) -> None:
-    """Refuse systems without what a model needs of each of them, such as an external field that few have."""
+    """Refuse systems that lack something a model needs, such as an external field that few have."""
     for name in dict.fromkeys(name for section in sections for name in section.model.graph.systems):
         if (unknown := np.isnan(packed.per_system[name])).any():
             lacking = [system for system, lacks in zip(packed.systems, unknown, strict=True) if lacks]
@@ -212,7 +212,7 @@ def _check_order(sections: tuple[Section, ...], packed: Packed) -> None:
     if not previous or "r" not in packed.points:
         return
     steps = np.diff(packed.points["r"])
-    # From one system to the next it may.
+    # From one system to the next it may decrease.
     steps[packed.offsets[1:-1] - 1] = 0.0
     wrong = np.flatnonzero(~(steps >= 0.0))
     if wrong.size:
@@ -229,7 +229,7 @@ def _check_order(sections: tuple[Section, ...], packed: Packed) -> None:
 
 
 def _digests(packed: Packed, *, properties: bool) -> dict[str, str]:
-    """Return the sha256 of each array that a sweep sees, and of what it only repeats of the systems, where it does."""
+    """Return the sha256 of each array that a sweep sees, and of properties of systems that it repeats, if any."""
     arrays = {"systems": np.array(packed.systems), "offsets": packed.offsets, **packed.points, **packed.per_system}
     if properties and packed.properties:
         arrays["properties"] = np.array(

@@ -1,4 +1,4 @@
-"""What a spec must keep to make sense with its model."""
+"""Checks that a spec makes sense with its model."""
 
 from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
@@ -14,7 +14,7 @@ __all__ = ["check_dims", "check_spec"]
 
 
 def check_spec(spec: Spec) -> None:
-    """Refuse names, labels and values that the model does not have or accept, and metrics that mean nothing here.
+    """Refuse names, labels and values that the model does not have or accept, and metrics that have no meaning here.
 
     Raises
     ------
@@ -58,8 +58,8 @@ def check_spec(spec: Spec) -> None:
 
 
 def _check_metrics(spec: Spec, model: Model) -> None:
-    """Refuse metrics made of what this kind of cube does not define, such as velocities where each row has its law."""
-    # What the model gives under any labels, and what a cube of the kind may hold.
+    """Refuse metrics of something this kind of cube does not define, such as velocities if each row has its own law."""
+    # What the model gives under any labels, and a cube of this kind may hold.
     terms = terms_of(spec.metrics)
     options = (option for choice in model.choices.values() for option in choice.options.values())
     variables = (variable.name for variable in KINDS[model.frame.kind].variables)
@@ -94,7 +94,7 @@ def _check_metrics(spec: Spec, model: Model) -> None:
 
 
 def _follow(names: Iterable[str], defined: Collection[str], terms: Mapping[str, Term]) -> bool:
-    """Whether terms of a metric follow from what there is."""
+    """Whether terms of a metric follow from the names given."""
     waiting, seen = [*names], set[str]()
     while waiting:
         name = waiting.pop()

@@ -1,4 +1,4 @@
-"""How the grid of a result becomes a larger one: new values go behind the old ones, and nothing old moves."""
+"""The grid of an extended result: new values go behind the old ones, and nothing old moves."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,12 +14,12 @@ __all__ = ["extend_spec", "order_of"]
 
 
 def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[Region, ...]]:
-    """Lay a spec out as a result stores it, with the values that the result lacks at the end of each dimension.
+    """Lay out a spec as a result stores it, with the values that the result lacks at the end of each dimension.
 
     Parameters
     ----------
     stored : Spec
-        That of the result, its axes as they are stored.
+        The spec of the result, with its axes as stored.
     wanted : Spec
         The same sweep over a larger grid.
     where : str
@@ -28,16 +28,16 @@ def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[
     Returns
     -------
     spec : Spec
-        The wanted one in the order of the store.
+        The wanted spec in the order of the store.
     stages : tuple of Region
-        What is to compute, one after another: a slab of the grid for each dimension that grows. Each is the full size
-        along the dimensions that grew before it; so no two tasks of a stage write to one chunk, although a stage may
-        begin within one.
+        The regions to compute, one after another: a slab of the grid for each dimension that grows. Each has the full
+        size along the dimensions that grew before it, so that no two tasks of a stage write to one chunk, although a
+        stage may begin within one.
 
     Raises
     ------
     StoreMismatch
-        The axes are others, lie along other dimensions, or lack values that the result has.
+        The axes differ, lie along other dimensions, or lack values that the result has.
     """
     before, after = stored.grid, wanted.grid
     places = [[(axis.name, axis.dim) for axis in grid.axes] for grid in (before, after)]
@@ -68,7 +68,7 @@ def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[
 
 
 def order_of(stored: Grid, asked: Grid) -> dict[str, list[int]]:
-    """Tell for each dimension that is stored in another order where its points are found, in the order asked for."""
+    """Return, for each dimension stored in another order, the indices that give the order asked for."""
     found = {}
     for dim in asked.dims:
         position = {point: i for i, point in enumerate(_points(stored, dim))}

@@ -175,7 +175,7 @@ def make_grid(axes: Mapping[str, Any]) -> Grid:
     ----------
     axes : Mapping
         For each parameter or choice: its values; a pair ``(dim, values)`` for axes that vary together; or a
-        one-dimensional DataArray, whose dimension counts.
+        one-dimensional DataArray with its dimension.
 
     Raises
     ------
@@ -254,7 +254,7 @@ def _dim_and_content(name: str, given: Any) -> tuple[Any, Any]:
 
 
 def check_number(values: Any, name: str) -> None:
-    """Refuse more values than an axis may have, before they are made: a range holds none."""
+    """Refuse more values than an axis may have before they are made: a range holds none of its values."""
     try:
         number = len(values)
     except TypeError:
@@ -271,7 +271,7 @@ def check_number(values: Any, name: str) -> None:
 
 
 def is_list(content: Any) -> bool:
-    """Tell whether something is a one-dimensional list of values; text is not.
+    """Whether something is a one-dimensional list of values; text is not.
 
     Examples
     --------

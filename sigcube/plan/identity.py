@@ -1,4 +1,4 @@
-"""What a result says of itself: its coordinates, how it was made, and what decides whether it may be continued."""
+"""How a result describes itself: its coordinates, how it was made, and what decides whether it may resume."""
 
 import hashlib
 import json
@@ -60,7 +60,7 @@ def result_coords(spec: Spec, systems: tuple[str, ...], sections: Sequence[Secti
 
 
 def fixed_coords(models: Sequence[Model]) -> dict[str, Any]:
-    """Return as scalar coordinates what is held fixed, at one value by all models that have it."""
+    """Return values held fixed, the same in all models that have them, as scalar coordinates."""
     found: dict[str, Any] = {}
     for name, value in chain.from_iterable(model.settings.items() for model in models):
         having = [model for model in models if name in model.parameters or name in model.choices]
@@ -120,9 +120,9 @@ def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str
 def describe_identity(
     spec: Spec, origin: Mapping[str, Any], tile: tuple[int, ...], stages: Sequence[Region] = ()
 ) -> dict[str, str]:
-    """Say, part by part, what decides the bits of a result and where they lie in it.
+    """Describe, part by part, what decides the bits of a result and where they lie in it.
 
-    Each part changes for one reason, so that the parts that differ tell what was changed.
+    Each part changes for one reason, so that differing parts tell what was changed.
     """
     given = {key: json.dumps(value, sort_keys=True) for key, value in spec_to_record(spec).items()}
     models = [next(m for m in spec.models.values() if m.kernel is kernel) for kernel in spec.kernels]
@@ -150,15 +150,15 @@ def describe_identity(
 
 
 def in_present_words(identity: Mapping[str, str]) -> dict[str, str]:
-    """Return an identity that an earlier version may have stored, with the names that its parts have now."""
+    """Return an identity, possibly of an earlier version, with the present names of its parts."""
     return {FORMER_KEYS.get(key, key): part for key, part in identity.items()}
 
 
 def find_differences(stored: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
     """Name the parts in which two identities differ.
 
-    A model or a metric brings variables of the data along: those that only one of the two has are not named beside
-    other parts.
+    A model or metric brings its own variables of the data: those that only one identity has are not named beside other
+    parts.
     """
     differing = [key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key)]
     causes = [key for key in differing if not key.startswith("data ") or (key in stored and key in wanted)]
@@ -167,7 +167,7 @@ def find_differences(stored: Mapping[str, str], wanted: Mapping[str, str]) -> li
 
 @cache
 def _hash_engine() -> str:
-    """Hash the files of sigcube that decide bits besides the functions of a model: another engine is another sweep."""
+    """Hash the files of sigcube that decide bits, besides the functions of a model."""
     root = Path(__file__).parents[1]
     files = (file for folder in ("model", "plan", "engine") for file in sorted((root / folder).glob("*.py")))
     return _sha256(file.read_text(encoding="utf-8") for file in (*files, root / "chunks.py"))
@@ -215,7 +215,7 @@ def _functions(model: Model) -> Iterator[Callable[..., Any]]:
 
 
 def _model_record(model: Model) -> Iterator[str]:
-    """Say what stands behind each name under each label, and which values hold where none is given."""
+    """Describe what is behind each name under each label, and the default values."""
     for name, term in chain(model.frame.terms.items(), model.kernel.terms.items()):
         yield f"{name} = {_text(term)}"
     for choice in model.choices.values():

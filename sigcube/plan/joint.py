@@ -1,4 +1,4 @@
-"""What is asked of a joint sweep: one model over one set of axes, on several datasets."""
+"""The spec of a joint sweep: one model over one set of axes, on several datasets."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ __all__ = ["JointFile", "is_joint", "leaf_arguments", "read_joint_file", "refuse
 
 _TABLES = ("models", "axes", "fixed", "roles")
 _OWN = tuple(DataKeys.model_fields)
-# A value that is held, each dataset may hold for itself.
+# Each dataset may hold its own value instead of this one.
 _SHARED = ("kernel", "models", "axes", "roles", "title")
 
 
@@ -45,7 +45,7 @@ class JointFile(BaseModel):
     roles: dict[str, list[str]] = Field(default={})
 
     def changed(self, fixed: Mapping[str, Any]) -> Self:
-        """Return the keys with values held fixed for all datasets; what becomes fixed is no axis any more."""
+        """Return the keys with values held fixed for all datasets; a value that becomes fixed is no longer an axis."""
         axes = {name: axis for name, axis in self.axes.items() if name not in fixed}
         roles = {role: [name for name in names if name not in fixed] for role, names in self.roles.items()}
         tables = [
@@ -75,7 +75,7 @@ def read_joint_file(path: str | Path) -> JointFile:
     Raises
     ------
     SpecError
-        When the file is missing, is not TOML, or holds an unknown key or a value of the wrong type.
+        For a file that is missing or not TOML, an unknown key, or a value of the wrong type.
     """
     content = read_toml(path, folder="sweeps", what="the sweep's file")
     return check(JointFile, content, what="the sweep's file is wrong", where=str(path))
@@ -84,14 +84,14 @@ def read_joint_file(path: str | Path) -> JointFile:
 def leaf_arguments(
     name: str, own: Mapping[str, Any], shared: Mapping[str, Any], frame: Frame
 ) -> tuple[dict[str, Any], set[str], set[str]]:
-    """Return the arguments of the sweep of one dataset, which names it takes of those that all share, and all it knows.
+    """Return the arguments of one dataset's sweep, the shared names that it uses, and all names that it knows.
 
-    It has the axes, and holds the values, that its models have on this kind of cube, but for what it holds itself.
+    It takes the axes and fixed values that its models have on this kind of cube, except what it holds itself.
 
     Raises
     ------
     SpecError
-        For a key that a dataset does not have of its own, and a value that is no table.
+        For a key that a dataset cannot have, and a value that is not a table.
     """
     for key in own:
         if key in _SHARED:
@@ -110,7 +110,7 @@ def leaf_arguments(
     mine = _table("fixed", own)
     axes = {key: axis for key, axis in shared_axes.items() if key in known and key not in mine}
     fixed = {key: value for key, value in shared_fixed.items() if key in known}
-    # What is no list of names is for the sweep to refuse; a name that no dataset takes, for `refuse_unused`.
+    # The sweep refuses anything but a list of names; `refuse_unused`, a name that no dataset takes.
     its_axes = {*axes, MODEL} if models else {*axes}
     roles = {
         role: [key for key in keys if key in its_axes] if _is_list_of_names(keys) else keys
@@ -124,7 +124,7 @@ def leaf_arguments(
 
 
 def _table(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table of what is given, empty if it is not there."""
+    """Return a table, empty if it is not given."""
     table = given.get(key)
     if table is not None and not isinstance(table, Mapping):
         raise SpecError(f"{key} must be a table of names and values", where=key, found=shown(table))
@@ -146,7 +146,7 @@ def refuse_unshared(given: Iterable[str]) -> None:
     Raises
     ------
     SpecError
-        With the place of a key that each dataset has, or with the nearest of those that all share.
+        With the place of a key that belongs to each dataset, or the nearest key that all share.
     """
     for key in given:
         if key in _OWN and key != "fixed":
@@ -157,7 +157,7 @@ def refuse_unshared(given: Iterable[str]) -> None:
 
 
 def refuse_unused(shared: Mapping[str, Any], used: set[str], known: Iterable[str]) -> None:
-    """Refuse axes and values that no dataset takes, and roles of what is no axis.
+    """Refuse axes and values that no dataset takes, and roles of unknown axes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How a result is cut into chunks."""
+"""The layout of a result in chunks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sigcube.plan.values import PointStatus, ResultVariable
 
 __all__ = ["Layout", "lay_out"]
 
-# What one block writes of one variable: large enough that files stay few and a task outweighs its overhead, small
+# Bytes that one block writes of one variable: large enough that files stay few and a task outweighs its overhead, small
 # enough that the last task of a sweep does not leave the other workers idle for long, and that its buffers stay below
 # the size (32 MiB) from which memory is mapped afresh each time.
 _BLOCK_BYTES = 30 * 2**20
@@ -21,7 +21,7 @@ _BLOCK_EVALUATIONS = 2**31
 # Fewer blocks than this leave cores idle at the end of a small sweep.
 _FEWEST_BLOCKS = 16
 _SMALLEST_BLOCK_EVALUATIONS = 2**26
-# A file is one chunk, the least that is read. Chunks within shards would be smaller, but each costs half a millisecond
+# A file is one chunk, the least that is read. Chunks within shards would be smaller, but each takes half a millisecond
 # to write, and a slice through the whole grid reads few of either.
 _CHUNK_BYTES = 10 * 2**20
 
@@ -47,9 +47,9 @@ def lay_out(
 ) -> Layout:
     """Choose tiles and chunks for the variables of a sweep.
 
-    `begun` are the lengths of the grid when its result was made: they decide, as no extension moves what is there.
-    `used` says for each section of that time which of the grid's dimensions it computes along; the sample has
-    `n_systems` systems and `n_points` points.
+    `begun` has the lengths of the grid when its result was made, which decide the chunks: no extension moves them.
+    `used` says for each section of that time along which dimensions it computes; the sample has `n_systems` systems and
+    `n_points` points.
     """
     lengths = tuple(1 if dim in spec.grid.label_dims else n for dim, n in zip(spec.grid.dims, begun, strict=True))
     itemsize = np.dtype(spec.dtype).itemsize
@@ -62,7 +62,7 @@ def lay_out(
 
 
 def _points_per_block(lengths: Sequence[int], used: Sequence[Sequence[bool]], n_points: int) -> int:
-    """Return how many grid points a block may compute: by its time, and by the number of blocks in all."""
+    """Return how many grid points a block may compute, given its time and the number of all blocks."""
     total = sum(prod(n for n, own in zip(lengths, section, strict=True) if own) for section in used) * n_points
     evaluations = min(_BLOCK_EVALUATIONS, max(_SMALLEST_BLOCK_EVALUATIONS, total // _FEWEST_BLOCKS))
     return max(1, evaluations // n_points)

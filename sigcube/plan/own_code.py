@@ -1,6 +1,6 @@
 """Kernels and metrics of the user's own, named in a file or on the command line as ``module:NAME``.
 
-Only what the user wrote is imported: a spec that is theirs, or an option. What a result says of itself never is.
+Only code that the user names is imported, in a spec of theirs or an option; never what a result names.
 """
 
 import sys
@@ -19,19 +19,19 @@ __all__ = ["find_own_code", "load_own", "own_records"]
 
 
 def find_own_code(keys: Mapping[str, Any], *, folder: Path) -> dict[str, Any]:
-    """Return the keys of a spec with the records in place of what is written ``module:NAME``.
+    """Return the keys of a spec with each ``module:NAME`` replaced by its record.
 
     Parameters
     ----------
     keys : Mapping
         With ``kernel``, ``models``, ``reference`` and ``metrics``, as far as they are given.
     folder : Path
-        Where modules are looked for first: where the spec lies.
+        The folder to look for modules first: that of the spec.
 
     Raises
     ------
     SpecError
-        For a module or a record in it that does not exist, or that cannot be imported.
+        For a module or record that does not exist or cannot be imported.
     """
 
     def kernel(given: Any, where: str) -> Any:
@@ -109,7 +109,7 @@ def _import(name: str, *, where: str, given: str, folders: Sequence[Path]) -> Mo
             with _imported_from(folder, name):
                 return import_module(name)
         return import_module(name)
-    # A module may do anything, and one that ends the process must not look like a command that has done its work.
+    # A module may do anything: one that ends the process must not look like a command that succeeded.
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name in (name, name.partition(".")[0]):
             looked = ", ".join(dict.fromkeys(str(each) for each in folders))
@@ -128,10 +128,10 @@ def _is_there(folder: Path, name: str) -> bool:
 
 @contextmanager
 def _imported_from(folder: Path, name: str) -> Iterator[None]:
-    """Have a module read from a folder as it is now, whatever is loaded under its name, and forget it afterwards.
+    """Import a module afresh from a folder, whatever is loaded under its name, and forget it afterwards.
 
-    So a module of that name in another folder is another one, and one that was edited is read again. What is not
-    among the modules of a process travels whole to workers: cloudpickle sends its code, and not its name.
+    A module of the same name elsewhere is then another one, and an edited one is read again. Modules unknown to a
+    process travel whole to workers: cloudpickle sends their code, not their name.
     """
     top = name.partition(".")[0]
     hidden = {each: sys.modules.pop(each) for each in [*sys.modules] if each.partition(".")[0] == top}

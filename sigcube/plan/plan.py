@@ -1,9 +1,8 @@
-"""What a sweep will compute and write, decided before anything runs: a value that prints itself.
+"""The plan of a sweep: what it will compute and write, decided before anything runs. A plan can be printed.
 
-Labels split a grid into *sections*: within one, one bound model is compiled and the numeric axes are swept. Each
-section computes only the axes that its labels use, once; along the others its values are repeated when they are
-written, so that the result is dense and slices as one would expect. Sections whose labels make no difference to one
-another are computed once as well.
+Labels split a grid into *sections*: each compiles one bound model and sweeps the numeric axes. A section computes only
+the axes that its labels use, once; along the others its values are repeated on writing, so that the result is dense and
+slices as one would expect. Sections whose labels make no difference between them are computed once as well.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,12 +26,12 @@ from sigcube.wording import count, duration, number, plural, size
 
 __all__ = ["Plan", "make_plan", "plan_record"]
 
-# Sections that a printed plan lists one by one.
+# The most sections that a printed plan lists.
 _LISTED = 8
 
 
 class Blocks(Sequence[Block]):
-    """The blocks of a plan, made when asked for: a plan of a million blocks costs nothing to hold."""
+    """The blocks of a plan, made on demand: a plan of a million blocks costs nothing to hold."""
 
     def __init__(self, plan: "Plan") -> None:
         self._plan = plan
@@ -58,18 +57,18 @@ class Blocks(Sequence[Block]):
         return self._plan.block(index, section, stage, tuple(int(i) for i in position))
 
     def part_of(self, index: int) -> int:
-        """Return which part of the plan a block belongs to."""
+        """Return the part of the plan to which a block belongs."""
         return int(np.searchsorted(self._starts, index, side="right")) - 1
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep, decided: sections, blocks, result variables, and what they cost.
+    """A planned sweep: its sections, blocks, result variables, and what they cost.
 
     Attributes
     ----------
     spec : Spec
-        What was asked.
+        The spec, with axes in the order of the store.
     systems : tuple of str
         Names of the systems in the sample.
     n_points : int
@@ -83,9 +82,9 @@ class Plan:
     asked : Spec
         The spec as it was written; an extension stores new values of an axis after the old ones, wherever they belong.
     origin : Mapping
-        Where the data come from: title, citation, licence, sample, fingerprint ... of the cube.
+        The source of the data: title, citation, licence, sample, fingerprint ... of the cube.
     seconds_per_evaluation : float or None
-        Time of one point and parameter combination on one core of this machine, where it was probed.
+        Time of one evaluation on one core of this machine, if it was probed.
     finite_where_probed : bool
         Whether the probe found a grid point at which the model is finite for the whole sample.
     """
@@ -126,7 +125,7 @@ class Plan:
 
     @cached_property
     def identity(self) -> dict[str, str]:
-        """What must be equal for a run to be taken up again, part by part in words."""
+        """What must be equal for a run to resume, part by part in words."""
         return describe_identity(self.spec, self.origin, self.layout.tile, self.stages)
 
     @property
@@ -142,7 +141,7 @@ class Plan:
 
     @cached_property
     def blocks(self) -> Blocks:
-        """The tasks, in the order in which they are handed out."""
+        """The tasks, in the order in which they are submitted."""
         return Blocks(self)
 
     def stage_of(self, index: int) -> Region:
@@ -161,7 +160,7 @@ class Plan:
 
     @property
     def seconds(self) -> float | None:
-        """Time on one core of this machine, where it was probed."""
+        """Time on one core of this machine, if it was probed."""
         return None if self.seconds_per_evaluation is None else self.evaluations * self.seconds_per_evaluation
 
     @property
@@ -176,17 +175,17 @@ class Plan:
 
     @property
     def bytes_largest_block(self) -> int:
-        """Bytes of the values that a worker holds while it computes the largest block."""
+        """Bytes of values that a worker holds while it computes the largest block."""
         points = max(self.first_block(section).size for section in self.sections)
         rows = (len(self.systems) if self.system_dim in each.dims else 1 for each in self.variables)
         return points * sum(n * np.dtype(each.dtype).itemsize for n, each in zip(rows, self.variables, strict=True))
 
     def used_dims(self, section: Section) -> tuple[bool, ...]:
-        """Tell for each dimension of the grid whether a section computes along it."""
+        """Return for each dimension of the grid whether a section computes along it."""
         return section.used_dims(self.dims)
 
     def _computed(self, stage: Region, section: Section) -> Region:
-        """Return what a section computes in a stage: one point along the dimensions that it does not use."""
+        """Return the shape that a section computes in a stage: one point along dimensions that it does not use."""
         used = zip(stage, self.used_dims(section), strict=True)
         return tuple(part if along else slice(0, 1) for part, along in used)
 
@@ -199,7 +198,7 @@ class Plan:
         """Return one block from its section and stage, and its position among their tiles."""
         tile = []
         for i, length, part in zip(position, self.layout.tile, self._computed(stage, section), strict=True):
-            # Where a stage begins within a chunk, its first tile is the rest of that chunk.
+            # If a stage begins within a chunk, its first tile is the rest of that chunk.
             first = (part.start // length + i) * length
             tile.append(slice(max(first, part.start), min(first + length, part.stop)))
         # Along a dimension that the section does not use, its values are repeated.
@@ -229,7 +228,7 @@ def make_plan(
     stages: tuple[Region, ...] = (),
     asked: Spec | None = None,
 ) -> Plan:
-    """Decide what a sweep computes and writes.
+    """Plan what a sweep computes and writes.
 
     Parameters
     ----------

@@ -24,14 +24,14 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
     Parameters
     ----------
     spec : Spec
-        What is asked; `sigcube.plan.checks.check_spec` has passed it.
+        The spec, which `sigcube.plan.checks.check_spec` has passed.
     variables : Variables
-        What the cube offers.
+        The variables of the cube.
 
     Raises
     ------
     SpecError
-        For a label that does not exist, for an axis or a value that no section uses, and for more than `MOST_READINGS`
+        For an unknown label, for an axis or a value that no section uses, and for more than `MOST_READINGS`
         combinations of labels.
     DataError
         For a cube that lacks what a model needs.
@@ -61,7 +61,7 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
         swept = {axis.name: axis.dim for axis in grid.axes if axis.dim not in at and axis.name in own}
         bound = model.bind(sums_of(spec.metrics), variables=variables, swept=swept, extra=terms)
         reference = _bind_reference(spec, model.settings, swept, variables)
-        # Its sums would have nothing to be compared with.
+        # Its sums would have nothing to compare with.
         if reference is not None and (alone := set(reference.dims) - set(bound.dims)):
             raise SpecError(
                 f"the reference varies along {sorted(alone)[0]!r}, which the model does not use",
@@ -89,7 +89,7 @@ def required_variables(spec: Spec, sections: Iterable[Section]) -> tuple[str, ..
 def _bind_reference(
     spec: Spec, settings: Mapping[str, Any], swept: Mapping[str, str], variables: Variables
 ) -> BoundModel | None:
-    """Bind the reference model to the sweep's baryons: a comparison is made at equal mass-to-light ratios."""
+    """Bind the reference model to the sweep's baryons: models are compared at equal mass-to-light ratios."""
     if spec.reference is None:
         return None
     given, frame = spec.reference, spec.model.frame
@@ -112,7 +112,7 @@ def _bind_reference(
 def _check_all_used(
     spec: Spec, sections: tuple[Section, ...], used: Mapping[str, set[str]], variables: Variables
 ) -> None:
-    """Refuse axes that no section uses, and fixed values that none of their model uses."""
+    """Refuse axes that no section uses, and fixed values that none of its models uses."""
     labels = ", ".join(sorted({f"{k}={v}" for s in sections for k, v in s.labels.items()}))
     what = {"variables": variables, "extra": terms_of(spec.metrics)}
 
@@ -127,7 +127,7 @@ def _check_all_used(
             refuse(axis.name, models[0], f"axes.{axis.name}")
     for name, model in spec.models.items():
         for key, value in model.settings.items():
-            # What is fixed for all models is used where one of them does.
+            # A value fixed for all models counts as used if one of them uses it.
             alike = (used[other] for other, each in spec.models.items() if each.settings.get(key) == value)
             if key not in model.choices and not any(key in names for names in alike):
                 refuse(key, model, f"fixed.{key}" if len(spec.models) == 1 else f"models.{name}.fixed.{key}")

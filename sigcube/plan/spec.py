@@ -1,4 +1,4 @@
-"""What is asked of a sweep: as a user writes it, as the rest of sigcube holds it, and as a result records it."""
+"""The spec of a sweep: as a user writes it, as sigcube holds it, and as a result records it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,14 +31,14 @@ __all__ = [
     "spec_to_record",
 ]
 
-#: The axis of the names of several models.
+#: The axis over the names of several models.
 MODEL = "model"
 
-#: What an axis is to those who ask: a choice that a paper leaves open, a parameter, or what is known from elsewhere
-#: within limits, such as a mass-to-light ratio.
+#: The roles of axes: a choice that a paper leaves open, a parameter, or something known from elsewhere within limits,
+#: such as a mass-to-light ratio.
 ROLES = ("arbitrary", "physical", "nuisance")
 
-#: What keys were called in results that earlier versions wrote.
+#: The names of keys in results of earlier versions, and their present names.
 FORMER_KEYS: Mapping[str, str] = MappingProxyType({"parameters": "fixed", "fitted": "n_fitted"})
 
 _SPACINGS = {"linspace": linspace, "geomspace": geomspace}
@@ -51,13 +51,13 @@ class Spec:
     Attributes
     ----------
     models : Mapping of str to Model
-        By name: the kernel, how it meets the cube's kind, and the labels and parameters held fixed.
+        The models by name: the kernel, its frame, and the labels and parameters held fixed.
     grid : Grid
-        The axes; where several models were asked for, the first one holds their names.
+        The axes; with several models, the first axis holds their names.
     metrics : tuple of Metric
-        What is measured.
+        The metrics to compute.
     reference : Model or None
-        What ``win_rate`` compares with, at the same baryons.
+        The model that ``win_rate`` compares with, with the same baryons.
     keep_systems : bool
         Whether the values of each system are written, besides the summaries.
     dtype : str
@@ -65,9 +65,9 @@ class Spec:
     n_fitted : int
         Number of fitted parameters, for the degrees of freedom of reduced χ².
     roles : Mapping of str to str
-        By axis, where it has one: a role of `ROLES`. No value depends on it, but what questions do with the axis.
+        The role of each axis that has one, of `ROLES`. No value depends on it, but what questions do with the axis.
     errors : Errors or None
-        What ``loglike`` knows of the errors of the data beyond those quoted for each point.
+        Errors of the data beyond those quoted for each point, for ``loglike``.
     """
 
     models: Mapping[str, Model]
@@ -87,7 +87,7 @@ class Spec:
 
     @property
     def compared(self) -> Metric:
-        """The metric by which the reference is compared: the RMS, or, without it, ln L; else the first."""
+        """The metric that compares with the reference: the RMS; without it, ln L; else the first."""
         found = {metric.name: metric for metric in self.metrics}
         return found.get("rms") or found.get("loglike") or self.metrics[0]
 
@@ -102,7 +102,7 @@ class Spec:
         return ", ".join(self.models)
 
     def own_records(self) -> dict[str, dict[str, Any]]:
-        """Return the kernels and metrics that nobody else finds by their names, as `Sweep.from_result` takes them."""
+        """Return the user's own kernels and metrics, as `Sweep.from_result` takes them."""
         kernels = [model.kernel for model in (*self.models.values(), self.reference) if model is not None]
         return {
             "own_kernels": {each.name: each for each in kernels if KERNELS.get(each.name) is not each},
@@ -129,7 +129,7 @@ def make_spec(
     roles: Mapping[str, Sequence[str]] | None = None,
     errors: Errors | Mapping[str, Any] | None = None,
 ) -> Spec:
-    """Build a spec from what a user gives, in Python or in a file.
+    """Build a spec from what a user gives in Python or in a file.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def make_spec(
 
 
 def _asked_errors(axes: Mapping[str, Any], fixed: Mapping[str, Any], models: Any) -> frozenset[str]:
-    """Return the parameters of errors that are an axis, or held fixed."""
+    """Return the error parameters that are axes, or held fixed."""
     tables = models.values() if isinstance(models, Mapping) else ()
     own = (each.get("fixed") for each in tables if isinstance(each, Mapping))
     given = {*axes, *fixed, *chain.from_iterable(each for each in own if isinstance(each, Mapping))}
@@ -185,7 +185,7 @@ def _asked_errors(axes: Mapping[str, Any], fixed: Mapping[str, Any], models: Any
 def _models(
     kernel: str | Kernel | None, models: Mapping[str, Any], fixed: Mapping[str, Any], frame: Frame
 ) -> dict[str, Model]:
-    """Return the models by name; what is fixed for all is so in those that have it."""
+    """Return the models by name; what is fixed for all applies to those that have it."""
     _check_table("models", models)
     if (kernel is None) == (not models):
         hint = "give one of the two" if models else did_you_mean("", KERNELS)
@@ -217,7 +217,7 @@ def _models(
 
 
 def check_names(models: Mapping[str, Model], names: Iterable[str], *, where: str) -> None:
-    """Refuse names that are a parameter or a choice of none of the models.
+    """Refuse names that are neither a parameter nor a choice of any model.
 
     Raises
     ------
@@ -268,7 +268,7 @@ def _check_table(name: str, given: Any) -> None:
 
 
 def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as plain Python values, which a record can hold; each is a single one."""
+    """Return settings as plain, single Python values, which a record can hold."""
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
     for name, value in plain.items():
         if not isinstance(value, str | int | float):
@@ -357,7 +357,7 @@ def spec_from_record(
     own_kernels: Mapping[str, Kernel] | None = None,
     own_metrics: Mapping[str, Metric] | None = None,
 ) -> Spec:
-    """Build a spec from its record; kernels and metrics of the user's own are handed in by name."""
+    """Build a spec from its record; the user's own kernels and metrics are given by name."""
     own = own_kernels or {}
     _check_known(record, {*own, *KERNELS}, {*(own_metrics or ()), *METRICS})
     reference = dict(record["reference"]) if record["reference"] else None
@@ -377,7 +377,7 @@ def spec_from_record(
 
 
 def _check_known(record: Mapping[str, Any], kernels: Collection[str], metrics: Collection[str]) -> None:
-    """Refuse the record of a sweep with kernels or metrics of somebody's own that are not given."""
+    """Refuse the record of a sweep whose own kernels or metrics are not given."""
     models = [record] if "kernel" in record else list(record["models"].values())
     named = [table["kernel"] for table in (*models, record["reference"]) if table]
     for kind, names, known in (("kernel", named, kernels), ("metric", record["metrics"], metrics)):

@@ -13,7 +13,7 @@ __all__ = ["DataKeys", "SpecFile", "read_spec_file"]
 
 
 class DataKeys(BaseModel):
-    """The keys of what a sweep sees of one dataset, and what it measures there."""
+    """The keys for one dataset: what a sweep sees of it, and measures there."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,7 +40,7 @@ class SpecFile(DataKeys):
     roles: dict[str, list[str]] = Field(default={})
 
     def changed(self, fixed: Mapping[str, Any], **changes: Any) -> Self:
-        """Return the keys with other values where they are given; what becomes fixed is no axis any more."""
+        """Return the keys with other values; a value that becomes fixed is no longer an axis."""
         axes = {name: axis for name, axis in self.axes.items() if name not in fixed}
         models = {name: _without(table, fixed) for name, table in self.models.items()}
         roles = {role: [name for name in names if name not in fixed] for role, names in self.roles.items()}
@@ -50,7 +50,7 @@ class SpecFile(DataKeys):
 
 
 def _without(model: str | dict[str, Any], names: Collection[str]) -> str | dict[str, Any]:
-    """Return the table of a model without what it holds fixed itself of some names."""
+    """Return the table of a model without some of the values that it holds fixed."""
     own = model.get("fixed") if isinstance(model, dict) else None
     if not isinstance(model, dict) or not isinstance(own, dict):
         return model
@@ -68,7 +68,7 @@ def read_spec_file(path: str | Path) -> SpecFile:
     Raises
     ------
     SpecError
-        When the file is missing, is not TOML, is of a fit, or holds an unknown key or a value of the wrong type.
+        For a file that is missing, not TOML or for a fit, an unknown key, or a value of the wrong type.
     """
     content = read_toml(path, folder="sweeps", what="the sweep's file")
     if "model" in content and "axes" not in content:

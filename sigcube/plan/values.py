@@ -21,14 +21,14 @@ _COMPRESSED = 0.5
 
 
 class PointStatus(IntEnum):
-    """How a grid point, or a block of them, ended; the number is what the result's ``status`` array holds."""
+    """How a grid point or a block ended; the numbers are those in the result's ``status`` array."""
 
     TODO = 0
     DONE = 1
     #: The model is not finite there.
     INVALID = 2
     FAILED = 3
-    #: The block took its worker down.
+    #: The block killed its worker.
     KILLED = 4
 
     @property
@@ -48,9 +48,9 @@ class Section:
     labels : Mapping
         A label for each choice of the model.
     positions : tuple of tuple of int
-        Where the section lies along the grid's label dimensions; its values are the same at each position.
+        The positions of the section along the grid's label dimensions; its values are the same at each.
     model, reference : BoundModel
-        What is evaluated there. None for a reference that was not asked for.
+        The models evaluated there; the reference is None if not asked for.
     """
 
     index: int
@@ -60,7 +60,7 @@ class Section:
     reference: BoundModel | None
 
     def used_dims(self, dims: Iterable[str]) -> tuple[bool, ...]:
-        """Tell for each dimension whether the model is computed along it."""
+        """Return for each dimension whether the model is computed along it."""
         return tuple(dim in self.model.dims for dim in dims)
 
 
@@ -98,8 +98,8 @@ class Block:
 class ResultVariable:
     """One array of a result.
 
-    Where each grid point has a value of its own, compression saved three tenths of the disk and took some 22 of a
-    block's 145 ms (SPARC). Where values repeat along axes that a section leaves out, it saves the repetition.
+    Where each grid point has its own value, compression saved three tenths of the disk and took some 22 of a block's
+    145 ms (SPARC). Where values repeat along axes that a section leaves out, it saves the repetition.
     """
 
     name: str
@@ -122,9 +122,9 @@ class ResultVariable:
 
 
 def least_bytes(variables: Iterable[ResultVariable], blocks: Iterable[Block]) -> float:
-    """Return how many bytes some blocks of a result take on the disk at the least.
+    """Return the least number of bytes that some blocks of a result take on disk.
 
-    What is compressed counts half, and where its values repeat, once.
+    Compressed values count half, and repeated ones once.
     """
     computed = written = dims = 0
     for block in blocks:

@@ -1,4 +1,4 @@
-"""What every reader of clusters shares: accelerations from masses and back, and the flags."""
+"""Shared by all readers of clusters: accelerations from masses and back, and the flags."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ class ClusterCuts(Cuts):
     Attributes
     ----------
     least_m500 : float
-        Clusters with an M500 [Msun] that is not above it are flagged.
+        Clusters whose M500 [Msun] is not above it are flagged.
     baryons_per_m500 : float or None
         Where the source gives M500 alone: the mass of the baryons within the radius, as a share of it. The papers take
         0.4 · 0.15 within 200 kpc (SI §3.2).
@@ -53,7 +53,7 @@ def ways_to(side: str, cuts: ClusterCuts) -> tuple[tuple[str, ...], ...]:
 def complete(
     points: Columns, *, cuts: ClusterCuts, sources: Mapping[str, str]
 ) -> tuple[dict[str, FloatArray], dict[str, str]]:
-    """Add the accelerations and masses that the source does not list, with their errors, and how they follow.
+    """Add accelerations and masses that the source does not list, with their errors, and how they follow.
 
     A logarithm gives g = 10^log g and e_g = g ln 10 e_log; masses are added, their errors in quadrature; g = G M/r²
     with the constants of the papers (SI §2).

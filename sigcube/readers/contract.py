@@ -1,4 +1,4 @@
-"""What a reader is, and the check that a recipe gives it what it needs."""
+"""Readers, and the check that a recipe gives one what it needs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["Cuts", "NoCuts", "Reader", "ReaderEntry", "check_recipe"]
 class Cuts(BaseModel):
     """The thresholds of a reader's flags, which drop nothing. Each reader declares its own."""
 
-    # TOML can write nan and inf, and no value compares with nan.
+    # TOML allows nan and inf, and no value compares with nan.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -68,11 +68,11 @@ class ReaderEntry:
     read : Reader
         The reader; if it has a frame, it takes that as ``frame``.
     cuts : type of Cuts
-        What the recipe's ``[cuts]`` may hold.
+        The model of the recipe's ``[cuts]``.
     kind : str
         The kind of cube that it makes.
     frame : type of BaseModel, or None
-        What the recipe's ``[frame]`` may hold, if the reader has one.
+        The model of the recipe's ``[frame]``, if the reader has one.
     """
 
     read: Callable[..., xr.Dataset | Pieces]

@@ -1,4 +1,4 @@
-"""From what a catalogue measures of stars to cylindrical galactocentric coordinates, with errors."""
+"""Conversion of a catalogue's measurements of stars to cylindrical galactocentric coordinates, with errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ __all__ = ["COORDINATES", "ERRORS", "MEASURED", "GalacticFrame", "Transform"]
 
 FloatArray = npt.NDArray[np.float64]
 
-#: What the coordinates are computed from, and the errors that are propagated, as the cube names them.
+#: The measurements behind the coordinates, and the errors that are propagated, by the cube's names.
 MEASURED = ("ra", "dec", "parallax", "pm_ra", "pm_dec", "radial_velocity")
 ERRORS = ("e_parallax", "e_pm_ra", "e_pm_dec", "e_radial_velocity")
-#: What a cube of stars needs.
+#: The variables that a cube of stars needs.
 COORDINATES = ("r", "phi", "height", "v_r", "v_phi", "v_z")
 
 # This many stars at a time stay in the processor's cache; all at once take three times as long.

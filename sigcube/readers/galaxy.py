@@ -1,4 +1,4 @@
-"""What every reader of galaxies shares: cuts, flags, what is derived from the points, and a table that is joined."""
+"""Shared by all readers of galaxies: cuts, flags, quantities derived from the points, and a joined table."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ __all__ = ["PROPERTIES", "GalaxyCuts", "derive", "join_properties"]
 
 #: Roles of a table of further properties of the galaxies, one row a galaxy, and of its ReadMe if it is of the CDS.
 PROPERTIES = ("properties", "properties_readme")
-# Names of a table that the cube does not have; a wrong table has hundreds.
+# Most unknown names that are listed; a wrong table has hundreds.
 _MOST = 20
 
 _GALAXY = KINDS["galaxy"]
@@ -80,7 +80,7 @@ def join_properties(ds: xr.Dataset, tables: Mapping[str, Table]) -> xr.Dataset:
     Raises
     ------
     SpecError
-        If the recipe gives it a column that is no number of a galaxy, or that the cube has already.
+        If the recipe gives it a column that is not a number of a galaxy, or that the cube already has.
     DataError
         With every fault of the table: a galaxy that the cube does not have, or that is there twice.
     """

@@ -1,4 +1,4 @@
-"""What the ways to compute a number share: the keys of their rows, what they are given, and what they return."""
+"""What all quantities share: the keys of their rows, their inputs, and their results."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 Settings = dict[str, str | float]
-# A dataset that holds what the papers themselves say of single objects: no data to test them with.
+# A dataset of the papers' own statements about single objects: no data to test them with.
 _PRINTED_DATA = "landmarks"
 
 
@@ -39,9 +39,9 @@ class Found:
     datasets: Mapping[str, str] = field(default_factory=dict)
     #: A sweep or fit that gives the value, as TOML that can be saved and run; empty where there is none.
     spec: str = ""
-    #: What runs it, or computes the value in another way.
+    #: The command that runs it, or computes the value in another way.
     command: str = ""
-    #: What else a reader should know.
+    #: Anything else a reader should know.
     details: Mapping[str, str] = field(default_factory=dict)
     #: Whether a model is behind a linked value; the ledger adds whether the quantity uses one.
     uses_model: bool = False
@@ -81,11 +81,11 @@ class SampleKeys(Keys):
 
     dataset: str
     sample: str = "all"
-    #: Only what meets it, as ``where`` of a sweep: ``"r > 2 and inclination > 40"``. (A row's ``where`` is its place.)
+    #: A condition, as ``where`` of a sweep: ``"r > 2 and inclination > 40"``. (A row's ``where`` is its place.)
     condition: str | None = None
 
     def selected(self, context: "Context") -> xr.Dataset:
-        """Return the sample, or what of it meets the condition."""
+        """Return the sample, or the part that meets the condition."""
         return select(context.cube(self.dataset), sample=self.sample, where=self.condition)
 
     def sample_text(self) -> str:
@@ -111,7 +111,7 @@ class ReducedKeys(Keys):
     percentile: float = 50.0
 
     def of_system(self, values: xr.DataArray) -> xr.DataArray:
-        """Return the values of the system; all of them where none is named."""
+        """Return the values of the system, or all of them if none is named."""
         if self.system is None:
             return values
         dims = [dim for dim in values.dims if dim in {kind.system_dim for kind in KINDS.values()}]
@@ -139,16 +139,16 @@ class ReducedKeys(Keys):
 
 
 class Context(Protocol):
-    """What a quantity may ask for while it is computed."""
+    """What a quantity may use while it is computed."""
 
     def cube(self, dataset: str) -> xr.Dataset:
-        """Open a dataset's cube, once a process."""
+        """Open a dataset's cube, once per process."""
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Make something, or return what was made under that key before in this process."""
 
     def linked(self, link: Any, /) -> Found:
-        """Return what a linked reading or claim came to, scaled."""
+        """Return the outcome of a linked reading or claim, scaled."""
 
 
 @dataclass(frozen=True)
@@ -166,12 +166,12 @@ class Quantity:
 
 
 def linked_value(link: Any, context: Context) -> Found:
-    """Return a number as it is, and what any other link came to."""
+    """Return a number as it is, and the outcome of any other link."""
     return Found(float(link)) if isinstance(link, int | float) else context.linked(link)
 
 
 def joined_specs(specs: list[str]) -> str:
-    """Return the only spec, or all of them one after another, each to be saved by itself."""
+    """Return the only spec, or all of them in sequence, each to be saved by itself."""
     unique = list(dict.fromkeys(filter(None, specs)))
     if len(unique) <= 1:
         return "".join(unique)

@@ -67,7 +67,7 @@ class FitsSource(TableSource):
         return np.memmap(path, dtype, "r", offset, (n,)) if n else np.empty(0, dtype)
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield some columns, at most so many rows at a time."""
+        """Yield some columns, at most `rows` rows at a time."""
         with guarded(self._path):
             for start in range(0, len(self._rows), rows):
                 part = self._rows[start : start + rows]
@@ -138,7 +138,7 @@ class VoTableSource(TableSource):
         self.units = {field.name: str(field.unit) for field in fields if field.unit is not None}
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield some columns, at most so many rows at a time."""
+        """Yield some columns, at most `rows` rows at a time."""
         for start in range(0, len(self._array), rows):
             part = self._array[start : start + rows]
             columns = {label: part[self._ids[label]] for label in labels}
@@ -180,7 +180,7 @@ class ParquetSource(TableSource):
             self.units = _parquet_units(schema.metadata or {})
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield some columns, at most so many rows at a time."""
+        """Yield some columns, at most `rows` rows at a time."""
         with guarded(self._path):
             for batch in self._file.iter_batches(batch_size=rows, columns=list(labels)):
                 yield {label: _arrow_cells(batch.column(label)) for label in labels}

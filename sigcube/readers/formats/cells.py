@@ -64,7 +64,7 @@ class TableSource(ABC):
 
     @abstractmethod
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield some columns, at most so many rows at a time."""
+        """Yield some columns, at most `rows` rows at a time."""
 
     def places(self, rows: Sequence[int]) -> dict[int, str]:
         """Name rows, counted from 0, for messages."""

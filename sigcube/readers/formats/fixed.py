@@ -62,7 +62,7 @@ class RowSource(TableSource):
         self._rows.append(cells)
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield some columns, at most so many rows at a time."""
+        """Yield some columns, at most `rows` rows at a time."""
         import pyarrow as pa
 
         at = {label: self.labels.index(label) for label in labels}

@@ -82,7 +82,7 @@ class TextSource(TableSource):
         return unreadable(self._path, [Fault(what, where, found, expected)])
 
     def batches(self, labels: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
-        """Yield some columns, at most so many rows at a time."""
+        """Yield some columns, at most `rows` rows at a time."""
         with guarded(self._path), opened(self._path) as stream:
             for _ in range(self._header_lines):
                 stream.readline()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
 
-    from sigcube.claims import Entry
+    from sigcube.claims import Claim, Entry
     from tests.browser import Shoot
 
 # A machine that is busy with other things makes no example wrong.
@@ -135,15 +135,25 @@ def gaia_cube(gaia_path: Path) -> xr.Dataset:
 
 
 @pytest.fixture(scope="session")
-def ledger(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Entry]:
+def shipped_claims() -> tuple[Claim, ...]:
+    """All rows that come with sigcube."""
+    from sigcube.claims import load_claims
+
+    return load_claims()
+
+
+@pytest.fixture(scope="session")
+def ledger(
+    shared_data: Path, shipped_claims: tuple[Claim, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Entry]:
     """Every claim that comes with sigcube, judged, by its id: no cube is there before.
 
     In this process, which has compiled much of it already, or will use it again.
     """
-    from sigcube.claims import evaluate_claims, load_claims
+    from sigcube.claims import evaluate_claims
 
     folder = tmp_path_factory.mktemp("ledger")
-    entries = evaluate_claims(load_claims(), cubes=folder / "cubes", data=shared_data)
+    entries = evaluate_claims(shipped_claims, cubes=folder / "cubes", data=shared_data)
     return {entry.claim.id: entry for entry in entries}
 
 

@@ -22,7 +22,7 @@ def array_of(folder: Path, **how: Any) -> zarr.Array[Any]:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(
     shape=st.lists(st.integers(0, 9), max_size=3),
     chunk=st.lists(st.integers(1, 5), min_size=3, max_size=3),

@@ -2,15 +2,22 @@
 
 import ast
 import json
+import os
 import re
+from collections.abc import Callable
+from contextlib import chdir, redirect_stdout
+from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CLUSTER = "03_dask_cluster"
+Runs = Callable[[str], tuple[dict[str, Any], str]]
 
 
 def _marked(paths: list[Path]) -> list[Any]:
@@ -55,24 +62,45 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def without_data(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """A function that executes a notebook without real data, once: its namespace, and what it printed."""
+
+    @cache
+    def run(name: str) -> tuple[dict[str, Any], str]:
+        # A current directory beside which there is no cube, and no file that was fetched.
+        folder = tmp_path_factory.mktemp(name) / "notebooks"
+        folder.mkdir()
+        environment = mock.patch.dict(os.environ, SIGCUBE_CACHE=str(folder.parent / "cache"))
+        with chdir(folder), environment, redirect_stdout(StringIO()) as printed:
+            names, _ = _run(ROOT / "notebooks" / f"{name}.ipynb")
+        return names, printed.getvalue()
+
+    return run
+
+
 @pytest.mark.parametrize("path", _marked(NOTEBOOKS))
-def test_a_notebook_runs_without_real_data(path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names, _ = _run(path)
-    assert "synthetic" in capsys.readouterr().out
+def test_a_notebook_runs_without_real_data(path: Path, without_data: Runs) -> None:
+    names, printed = without_data(path.stem)
+    assert "synthetic" in printed
     if "cube" in names:
         assert names["cube"].attrs["synthetic"] == 1
 
 
 @pytest.mark.slow
-def test_without_sparc_its_numbers_cannot_be_tested(folder: Path) -> None:
-    names, _ = _run(ROOT / "notebooks" / "05_check_the_papers.ipynb")
+def test_without_sparc_its_numbers_cannot_be_tested(
+    without_data: Runs,
+) -> None:
+    names, _ = without_data("05_check_the_papers")
     assert {str(entry.verdict) for entry in names["of_sparc"]} == {"cannot be tested"}
     assert "cannot be tested" not in {str(entry.verdict) for entry in names["entries"]}
 
 
 @pytest.mark.slow
-def test_the_first_sweep_finds_the_model_that_made_the_galaxies(folder: Path) -> None:
-    names, _ = _run(ROOT / "notebooks" / "01_first_sweep.ipynb")
+def test_the_first_sweep_finds_the_model_that_made_the_galaxies(
+    without_data: Runs,
+) -> None:
+    names, _ = without_data("01_first_sweep")
     for axis, truth in names["TRUTH"].items():
         low, high = names["box"][axis]
         assert low <= truth <= high

@@ -26,6 +26,7 @@ __all__ = [
     "chunk_length",
     "consolidate",
     "fingerprint",
+    "made_in_memory",
     "open_cube",
     "open_lazily",
     "reading",
@@ -159,7 +160,9 @@ def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> P
             write(ds, draft)
             consolidate(draft)
         else:
-            _write_at_once(ds, draft)
+            with made_in_memory(draft) as store:
+                write(ds, store)
+                consolidate(store)
     return path
 
 
@@ -222,12 +225,11 @@ def refuse_other_store(given: str | Path, *wanted: str) -> None:
         raise SpecError(f"what is here is not {names}", where=str(path), found=found, hint="name another path")
 
 
-def _write_at_once(ds: xr.Dataset, draft: Path) -> None:
-    """Write the files of `write` and `consolidate` once each: on disk most would be made two or three times."""
+@contextmanager
+def made_in_memory(draft: Path) -> Iterator[MemoryStore]:
+    """Give a store in memory, and write its files into a folder: there most would be made two or three times."""
     files: dict[str, Buffer] = {}
-    store = MemoryStore(files)
-    write(ds, store)
-    consolidate(store)
+    yield MemoryStore(files)
     for name, content in files.items():
         place = draft / name
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ from zarr.codecs import BloscCodec
 
 from sigcube.chunks import Region
 from sigcube.cube import Packed
-from sigcube.cube.storage import consolidate
+from sigcube.cube.storage import consolidate, made_in_memory
 from sigcube.errors import StoreError, StoreExists
 from sigcube.files import make_folder, write_file, write_folder
 from sigcube.plan.plan import Plan
@@ -231,10 +231,6 @@ def build(draft: Path, plan: Plan, inputs: Packed) -> None:
     template = xr.Dataset(coords=plan.coords, attrs=plan.attrs)
     # Labels become Zarr's own strings: NumPy's fixed-width text has no stable specification in Zarr v3.
     labels = {name: each.astype(object) for name, each in template.coords.items() if each.dtype.kind == "U"}
-    template.assign_coords(labels).to_zarr(draft, mode="w-", consolidated=False, zarr_format=3)
-    root = zarr.open_group(str(draft), mode="r+", use_consolidated=False)
-    for variable in plan.variables:
-        _create_array(root, variable)
     layout: dict[str, Any] = {
         "dims": list(plan.dims),
         "arrays": {each.name: list(each.dims) for each in plan.variables},
@@ -242,8 +238,13 @@ def build(draft: Path, plan: Plan, inputs: Packed) -> None:
     if plan.asked is not plan.spec:
         layout["stages"] = [[[part.start, part.stop] for part in stage] for stage in plan.stages]
         layout["spec"] = spec_to_record(plan.spec)
-    root.create_group("journal", attributes=layout)
-    consolidate(draft)
+    with made_in_memory(draft) as store:
+        template.assign_coords(labels).to_zarr(store, mode="w-", consolidated=False, zarr_format=3)
+        root = zarr.open_group(store, mode="r+", use_consolidated=False)
+        for variable in plan.variables:
+            _create_array(root, variable)
+        root.create_group("journal", attributes=layout)
+        consolidate(store)
     columns = {
         f"{group}/{key}": each for group in ("points", "per_system") for key, each in getattr(inputs, group).items()
     }

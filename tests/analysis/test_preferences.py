@@ -15,7 +15,7 @@ import sigcube
 from sigcube import analysis
 from sigcube.analysis import preference_study
 from sigcube.analysis.preference_file import StudyFile, read_study_file
-from sigcube.claims import load_claims
+from sigcube.claims import Claim
 from sigcube.errors import SpecError
 from sigcube.sweep import Sweep
 
@@ -340,8 +340,8 @@ def papers() -> StudyFile:
     return read_study_file("papers")
 
 
-def test_the_papers_study_names_rows_of_the_ledger(papers: StudyFile) -> None:
-    known = {claim.id for claim in load_claims()}
+def test_the_papers_study_names_rows_of_the_ledger(papers: StudyFile, shipped_claims: tuple[Claim, ...]) -> None:
+    known = {claim.id for claim in shipped_claims}
     named = [claim for each in papers.comparison for claim in each.claims]
     assert named
     assert [claim for claim in named if claim not in known] == []

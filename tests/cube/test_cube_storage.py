@@ -197,6 +197,8 @@ def test_a_result_or_another_store_is_never_overwritten(
     [
         ("write a chunk", True),
         ("write a chunk", False),
+        ("write a chunk of a large cube", True),
+        ("write a chunk of a large cube", False),
         ("sync", True),
         ("sync", False),
         # Only what was there is moved aside.
@@ -222,7 +224,12 @@ def test_a_full_disk_leaves_what_was_there(
 
 def _break(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    real_replace, real_rename = os.replace, Path.rename
+    real_replace, real_rename, real_write = os.replace, Path.rename, Path.write_bytes
+
+    def write(self: Path, data: bytes) -> int:
+        if "v_obs" in self.parts:
+            raise full
+        return real_write(self, data)
 
     def replace(source: str, target: str) -> None:
         # Zarr puts each finished file in its place by this.
@@ -239,6 +246,9 @@ def _break(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
         raise full
 
     if step == "write a chunk":
+        monkeypatch.setattr(Path, "write_bytes", write)
+    elif step == "write a chunk of a large cube":
+        monkeypatch.setattr("sigcube.cube.storage._AT_ONCE", 0)
         monkeypatch.setattr(os, "replace", replace)
         monkeypatch.setattr(Path, "replace", lambda self, target: replace(str(self), str(target)))
     elif step == "sync":

@@ -157,7 +157,7 @@ def _first(marker: str) -> bool:
 def full_disk() -> Iterator[None]:
     """Make every file of a store that is written fail as on a full disk."""
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    ways = ("zarr.storage._local._put", "sigcube.files.os.pwrite")
+    ways = ("sigcube.cube.storage.Path.write_bytes", "zarr.storage._local._put", "sigcube.files.os.pwrite")
     with contextlib.ExitStack() as patches:
         for way in ways:
             patches.enter_context(mock.patch(way, side_effect=error))

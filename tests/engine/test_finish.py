@@ -24,7 +24,7 @@ def assert_is_numpys(values: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=200)
+@settings(max_examples=7 * settings.default.max_examples)
 @given(values=hnp.arrays(np.float64, _shapes, elements=st.one_of(_numbers, _special)))
 def test_medians_are_numpys(values: np.ndarray) -> None:
     """Ties, infinities and NaN among them."""

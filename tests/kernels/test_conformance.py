@@ -285,7 +285,7 @@ def _planned(reading: Reading, cube: xr.Dataset, swept: Mapping[str, np.ndarray]
 _speeds = st.floats(0.1, 1e3)
 
 
-@settings(max_examples=200)
+@settings(max_examples=7 * settings.default.max_examples)
 @given(v=_speeds, strength=st.floats(0.0, 50.0), sigma_v=st.one_of(st.just(0.0), st.floats(0.01, 1e3)))
 def test_local_window_is_the_iterated_fixed_point(v: float, strength: float, sigma_v: float) -> None:
     local = node_of(read(find("sigma"), {"window": "local"}).graph, "W")
@@ -295,7 +295,7 @@ def test_local_window_is_the_iterated_fixed_point(v: float, strength: float, sig
     assert found == pytest.approx(float(iterated), rel=1e-12)
 
 
-@settings(max_examples=200)
+@settings(max_examples=7 * settings.default.max_examples)
 @given(v=_speeds, strength=st.floats(0.0, 1e4), sigma_v=st.floats(0.0, 1e3))
 def test_local_window_solves_its_equation(v: float, strength: float, sigma_v: float) -> None:
     """Also where the iteration takes for ever."""

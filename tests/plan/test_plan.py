@@ -125,7 +125,7 @@ def plans(draw: st.DrawFn) -> Plan:
         return plan(axes={name: axes[name] for name in names}, keep=["galaxy"])
 
 
-@settings(max_examples=100)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(made=plans())
 def test_blocks_cover_the_grid_once_in_whole_chunks(made: Plan) -> None:
     written = np.zeros(made.spec.grid.shape, dtype=int)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import far_from_best, summary_of
-from sigcube.analysis.labelled import about, axes_along, grid_dims, system_dim
+from sigcube.analysis.labelled import about, axes_along, grid_dims, random_numbers, system_dim
 from sigcube.analysis.roles import Names, Settled, Treatment, settle, treatment_of
 from sigcube.analysis.specifications import check_summary
 from sigcube.analysis.statements import repeats, statement_of
@@ -135,7 +135,7 @@ def null_curve(
     size, names = observed.size, ("median", "best", "share")[: 3 if statement.holds else 2]
     ranks = np.unique(np.linspace(0, size - 1, min(size, _MOST_RANKS)).round().astype(np.int64))
     curves, drawn = np.empty((n, ranks.size)), np.empty((len(names), n))
-    rng, step = np.random.default_rng(seed), max(1, _AT_A_TIME // model.base.size)
+    rng, step = random_numbers(seed), max(1, _AT_A_TIME // model.base.size)
 
     def statistics(values: FloatArray) -> list[FloatArray]:
         """Return the statistics of sorted curves, shape ``(…, specifications)``."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sigcube.cli.app import AsJson, CubeFolder, ExitCode, print_json, stderr_console, stdout_console
+from sigcube.files import refuse_unwritable
 
 if TYPE_CHECKING:
     from sigcube.claims import Entry
@@ -46,6 +47,9 @@ def claims(
     from sigcube.claims.counting import verdict_of
     from sigcube.claims.ledger_text import choose_claims, find_verdict
 
+    if html is not None:
+        # What takes minutes shall not end in a path that cannot be.
+        refuse_unwritable(html, what="the page")
     wanted_verdict = None if verdict is None else find_verdict(verdict)
     every = load_claims(file or ())
     chosen = choose_claims(every, wanted=wanted, paper=paper)

@@ -23,6 +23,7 @@ from sigcube.cli.app import (
     stderr_console,
 )
 from sigcube.errors import StoreError
+from sigcube.wording import plural
 
 __all__ = ["demo", "fit", "kernels", "map_", "metrics", "plan", "rerun", "status", "sweep", "verify"]
 
@@ -149,7 +150,7 @@ def sweep(
         state = read_status(path)
         if state.failed or state.killed:
             failed = True
-            said = f"{state.failed} blocks failed, {state.killed} killed their worker: sigcube status {path}"
+            said = f"{plural(state.failed, 'block')} failed, {state.killed} killed their worker: sigcube status {path}"
             typer.echo(said, err=True)
     print_result(target, joint=isinstance(prepared, JointSweep))
     if failed:
@@ -216,7 +217,7 @@ def rerun(
         data_points = Sweep.from_result(path, **records).plan(probe=False).n_points
         with sweep_progress(stderr_console(), data_points=data_points) as on_event:
             report = make_again(path, second, **records, scheduler=scheduler, workers=workers, on_event=on_event)
-        typer.echo(f"{report.path}: {report.compared} blocks compared, {len(report.differing)} differ")
+        typer.echo(f"{report.path}: {plural(report.compared, 'block')} compared, {len(report.differing)} differ")
         if not report.identical:
             differing = True
             typer.echo(f"blocks that differ: {', '.join(map(str, report.differing[:20]))}", err=True)

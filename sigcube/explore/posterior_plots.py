@@ -56,6 +56,8 @@ def marginal_figure(post: xr.Dataset, name: str) -> Any:
         style.power_ticks(plot.xaxis, float(x[0]), float(x[-1]), most=5)
     else:
         plot.xaxis.ticker.desired_num_ticks = 4
+        style.short_ticks(*plot.xaxis)
+    style.short_ticks(*plot.yaxis)
     row = post.sel(axis=name)
     for level, colour in zip(reversed(post["level"].values.tolist()), _BANDS, strict=True):
         low, high = (float(row[end].sel(level=level)) for end in ("low", "high"))
@@ -98,6 +100,7 @@ def pair_figure(post: xr.Dataset, one: str, other: str) -> Any:
             style.power_ticks(axis, float(values[0]), float(values[-1]), most=5)
         else:
             axis.ticker.desired_num_ticks = 4
+            style.short_ticks(*axis)
     edges = [*levels, float(density.max()) * (1.0 + 1e-9)]
     if (np.diff(edges) > 0).all():
         plot.contour(fine_x, fine_y, density.T, levels=edges, fill_color=list(_BANDS), line_color=style.LINES[0])

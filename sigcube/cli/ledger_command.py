@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sigcube.cli.app import AsJson, CubeFolder, ExitCode, print_json, stderr_console, stdout_console
-from sigcube.files import refuse_unwritable
 
 if TYPE_CHECKING:
     from sigcube.claims import Entry
@@ -46,6 +45,7 @@ def claims(
     from sigcube.claims import evaluate_claims, load_claims
     from sigcube.claims.counting import verdict_of
     from sigcube.claims.ledger_text import choose_claims, find_verdict
+    from sigcube.files import refuse_unwritable
 
     if html is not None:
         # What takes minutes shall not end in a path that cannot be.

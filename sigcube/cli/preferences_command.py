@@ -7,7 +7,6 @@ import typer
 
 from sigcube.cli.answers import Rows, print_answer
 from sigcube.cli.app import AsJson, complete, stderr_console
-from sigcube.files import refuse_unwritable
 
 __all__ = ["preferences"]
 
@@ -30,6 +29,7 @@ def preferences(
     """Compare models under white and correlated errors, nuisances held and marginalised."""
     from sigcube.analysis import PreferenceStudy
     from sigcube.driver.progress import count_progress
+    from sigcube.files import refuse_unwritable
 
     # What takes minutes shall not end in a path that cannot be.
     if html is not None:

@@ -23,7 +23,6 @@ from sigcube.cli.app import (
     stderr_console,
 )
 from sigcube.errors import StoreError
-from sigcube.wording import plural
 
 __all__ = ["demo", "fit", "kernels", "map_", "metrics", "plan", "rerun", "status", "sweep", "verify"]
 
@@ -122,6 +121,7 @@ def sweep(
     from sigcube.store.joint import results_in
     from sigcube.store.result import open_result
     from sigcube.sweep import JointSweep, sweep_from_toml
+    from sigcube.wording import plural
 
     target = out or _default_target(spec)
     prepared = sweep_from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
@@ -207,6 +207,7 @@ def rerun(
     from sigcube.rerun import rerun as make_again
     from sigcube.store.joint import results_in
     from sigcube.sweep import Sweep
+    from sigcube.wording import plural
 
     records = own_records(own or ())
     differing = False

@@ -177,22 +177,24 @@ class ChunkFiles:
         return encoded
 
     def _decode(self, path: Path) -> np.ndarray[Any, Any]:
+        # Each array has a chunk of that name.
+        name = f"{path.parent.name}/{path.name}"
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            raise ValueError(f"{path.name} is missing") from None
+            raise ValueError(f"{name} is missing") from None
         size = prod(self.chunks) * self.dtype.itemsize
         if self.compressor is not None:
             # What Blosc allocates for the values is what the file says, which may be anything.
             said = int.from_bytes(data[4:8], "little"), int.from_bytes(data[12:16], "little")
             if said != (size, len(data)):
-                raise ValueError(f"{path.name} is not a chunk of {size} bytes")
+                raise ValueError(f"{name} is not a chunk of {size} bytes")
             try:
                 data = self.compressor.decode(data)
             except RuntimeError as error:
-                raise ValueError(f"{path.name} cannot be decompressed") from error
+                raise ValueError(f"{name} cannot be decompressed") from error
         if len(data) != size:
-            raise ValueError(f"{path.name} has {len(data)} bytes, not {size}")
+            raise ValueError(f"{name} has {len(data)} bytes, not {size}")
         return np.frombuffer(data, dtype=self.dtype).reshape(self.chunks)
 
 

@@ -164,12 +164,18 @@ def did_you_mean(name: object, valid: Iterable[str]) -> str:
     --------
     >>> did_you_mean("windw", ["window", "amplitude"])
     "did you mean 'window'? valid: amplitude, window"
+    >>> did_you_mean("RMS", ["rms", "chi2"])
+    "did you mean 'rms'? valid: chi2, rms"
     >>> did_you_mean("q", ["window", "amplitude"])
     'valid: amplitude, window'
     """
     names = sorted(valid)
     # A hostile file may have a name of any length, and any number of columns.
-    near = get_close_matches(str(name)[:_LONGEST_VALUE], names[:_COMPARED], n=1)
+    lower = {each.casefold(): each for each in reversed(names[:_COMPARED])}
+    given = str(name)[:_LONGEST_VALUE]
+    near = get_close_matches(given, names[:_COMPARED], n=1) or [
+        lower[each] for each in get_close_matches(given.casefold(), lower, n=1)
+    ]
     listing = f"valid: {', '.join(names) or 'none'}"
     return f"did you mean {near[0]!r}? {listing}" if near else listing
 

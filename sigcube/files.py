@@ -81,6 +81,27 @@ def path_of(given: str | os.PathLike[str], *, what: str) -> Path:
     return path
 
 
+def refuse_unwritable(path: Path, *, what: str) -> None:
+    """Refuse the path of a file that could not be written, before what goes into it is computed.
+
+    Raises
+    ------
+    SpecError
+        For a folder, a path below a file, and a folder in which the user may not write.
+    """
+    target = path_of(path, what=what)
+    there = next(each for each in (target, *target.absolute().parents) if each.exists())
+    if there == target and target.is_dir():
+        found = "a folder"
+    elif there != target and not there.is_dir():
+        found = f"{there} is a file"
+    elif not os.access(there, os.W_OK):
+        found = f"{there} is closed to writing"
+    else:
+        return
+    raise SpecError(f"{what} cannot be written", where=str(path), found=found, hint="name another path")
+
+
 def beside(path: Path, ending: str) -> Path:
     """Return the path beside a store whose name ends in `ending` instead of the store's own suffix.
 

@@ -212,7 +212,9 @@ def _key_fault(detail: Mapping[str, Any], model: type[BaseModel], also: Iterable
         return KeyFault(key, "missing", f"key {name!r} is missing", hint="add it")
     if detail["type"] == "value_error":
         return KeyFault(key, "rule", str(detail["msg"]).removeprefix("Value error, "))
-    return KeyFault(key, "value", str(detail["msg"]), found=shown(detail["input"]))
+    # In TOML a dictionary is a table.
+    message = str(detail["msg"]).replace("a valid dictionary", "a table")
+    return KeyFault(key, "value", message, found=shown(detail["input"]))
 
 
 def key_names(model: type[BaseModel]) -> list[str]:

@@ -16,7 +16,17 @@ import pytest
 from sigcube import files
 from sigcube.chunks import empty_pages
 from sigcube.errors import SpecError
-from sigcube.files import free_space, make_folder, path_of, sync, sync_all, write_all, write_file, write_folder
+from sigcube.files import (
+    free_space,
+    make_folder,
+    path_of,
+    refuse_unwritable,
+    sync,
+    sync_all,
+    write_all,
+    write_file,
+    write_folder,
+)
 
 PAGE = mmap.PAGESIZE
 DIRECT = 2**20
@@ -284,3 +294,32 @@ def test_a_disk_that_does_not_know_its_size_has_no_end(tmp_path: Path, monkeypat
 def test_nothing_takes_the_place_of_what_has_no_name(path: Path, overwrite: bool) -> None:
     with pytest.raises(FileExistsError, match="File exists"), write_folder(path, overwrite=overwrite):
         pytest.fail("a draft was given")
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("folder", "found: a folder"),
+        ("folder/file/page.html", "file is a file"),
+        ("folder/" + "x" * 300, "File name too long"),
+    ],
+)
+def test_a_path_that_could_not_be_written_is_refused_at_once(place: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("")
+    with pytest.raises(SpecError, match=said):
+        refuse_unwritable(tmp_path / place, what="the page")
+
+
+def test_a_folder_that_is_closed_to_writing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # To root nothing is closed, so the system is made to say so.
+    monkeypatch.setattr(os, "access", lambda path, mode: not (mode & os.W_OK and path == tmp_path))
+    with pytest.raises(SpecError, match=rf"found: {tmp_path} is closed to writing"):
+        refuse_unwritable(tmp_path / "new" / "page.html", what="the page")
+
+
+def test_a_path_that_can_be_written_is_let_pass_and_not_made(tmp_path: Path) -> None:
+    (tmp_path / "old.html").write_text("old")
+    for place in ("old.html", "new.html", "new/folder/page.html"):
+        refuse_unwritable(tmp_path / place, what="the page")
+    assert [path.name for path in tmp_path.iterdir()] == ["old.html"]

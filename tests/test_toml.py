@@ -56,6 +56,10 @@ def test_what_is_right_is_the_model() -> None:
             GOOD.replace("red", "green"),
             "key 'colour' is wrong\n  where: cart.toml\n  found: 'green'\n  expected: Input should be 'red' or 'blue'",
         ),
+        (
+            "colour = 'red'\nwheels = true\n",
+            "key 'wheels' is wrong\n  where: cart.toml\n  found: True\n  expected: Input should be a table",
+        ),
         ('colour = "red"\nwheels = {}\n', "a cart needs wheels\n  where: cart.toml"),
         (
             GOOD.replace("left]", "left]\nspoks = 3"),

@@ -109,6 +109,13 @@ def test_a_chunk_with_values_of_another_model_is_found_and_made_again(sweep: Swe
     assert verify(copy).sound
 
 
+def test_a_missing_chunk_is_named_with_its_array(copy: Path) -> None:
+    # Each array has a chunk of the same name.
+    (chunk,) = sorted((copy / "rms_mean").glob("c.*"))[:1]
+    chunk.unlink()
+    assert f"rms_mean/{chunk.name} is missing" in repr(verify(copy))
+
+
 def test_values_that_the_digest_vouches_for_are_found_wrong_by_computing(sweep: Sweep, copy: Path) -> None:
     falsify(sweep, copy, 1)
     assert verify(copy).sound

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import best_index, summary_of
-from sigcube.analysis.labelled import about, axes_along, find_position, is_label, label_dims
+from sigcube.analysis.labelled import about, axes_along, find_position, is_label, label_dims, random_numbers
 from sigcube.analysis.roles import Names, role_of, treatment_of
 from sigcube.analysis.system_values import system_values
 from sigcube.errors import SpecError, did_you_mean
@@ -157,7 +157,7 @@ def _compared(differences: FloatArray, *, n_resamples: int, confidence: float, s
         p = 1.0
         # If all are equal, the interval has no width, about which scipy warns.
         if np.ptp(d) > 0.0:
-            rng, level = np.random.default_rng(seed), confidence
+            rng, level = random_numbers(seed), confidence
             found = bootstrap(
                 (d,), np.mean, n_resamples=n_resamples, confidence_level=level, method="percentile", rng=rng
             )

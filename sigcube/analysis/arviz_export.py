@@ -7,12 +7,15 @@ import numpy as np
 import xarray as xr
 
 from sigcube.analysis.grid_draws import values_at, weighted_points
-from sigcube.analysis.labelled import axes_along, is_label
+from sigcube.analysis.labelled import axes_along, is_label, random_numbers
 from sigcube.analysis.likelihoods import likelihood_of
 from sigcube.analysis.prior_weights import Priors, axis_priors
-from sigcube.errors import SpecError
+from sigcube.errors import SpecError, shown
 
 __all__ = ["to_arviz"]
+
+# Of each, ln L of every system is held.
+_MOST_DRAWS = 10**6
 
 
 def to_arviz(
@@ -41,8 +44,11 @@ def to_arviz(
     Raises
     ------
     SpecError
-        If ArviZ is not installed, and as `posterior`.
+        For an invalid number of draws, if ArviZ is not installed, and as `posterior`.
     """
+    if isinstance(n_draws, bool) or not isinstance(n_draws, int) or not 2 <= n_draws <= _MOST_DRAWS:
+        expected = f"a whole number from 2 to {_MOST_DRAWS:,}"
+        raise SpecError("this is no number of draws", where="n_draws", found=shown(n_draws), expected=expected)
     try:
         with warnings.catch_warnings():
             # It announces that its next version will be another one.
@@ -51,11 +57,9 @@ def to_arviz(
     except ImportError as error:
         hint = 'python -m pip install "sigcube[arviz]"'
         raise SpecError("ArviZ is not installed", where="to_arviz", hint=hint) from error
-    if n_draws < 2:
-        raise SpecError("draws are two or more", where="n_draws", found=str(n_draws))
     likelihood = likelihood_of(result, by, systems=True)
     array, dim = likelihood.array, str(likelihood.dim)
-    rng = np.random.default_rng(seed)
+    rng = random_numbers(seed)
     points = weighted_points(likelihood, axis_priors(array, prior)).drawn(n_draws, rng)
     order = rng.permutation(n_draws)
     draws: dict[str, Any] = {}

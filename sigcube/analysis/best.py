@@ -21,6 +21,7 @@ from sigcube.analysis.labelled import (
     is_label,
     kept_values,
     label_dims,
+    loaded,
     parts,
     system_dim,
 )
@@ -105,11 +106,11 @@ def best(
         raise SpecError(f"no grid point has a finite {array.name}", where="by", hint="the result's status tells why")
     at = found.points | {dim: xr.DataArray(np.arange(array.sizes[dim]), dims=dim) for dim in keep}
     alike = (str(name) for name, each in result.data_vars.items() if set(each.dims) == set(array.dims))
-    answer = found.masked(result[[name for name in alike if name != "status"]].isel(at).load())
+    answer = found.masked(loaded(result[[name for name in alike if name != "status"]].isel(at)))
     worst = (found.distance + within * (1.0 if is_log else np.abs(found.value)))[..., np.newaxis]
     sides: dict[str, npt.NDArray[Any]] = {}
     for dim, index in found.points.items():
-        line = array.isel({other: i for other, i in at.items() if other != dim}).load().transpose(..., dim).values
+        line = loaded(array.isel({other: i for other, i in at.items() if other != dim})).transpose(..., dim).values
         same = (line == line[..., :1]).all(axis=-1)
         for name in axes_along(array, dim):
             answer = answer.assign(_box(array[name], found, found.floors[dim] <= worst))
@@ -345,7 +346,7 @@ def nearest(array: xr.DataArray, *, keep: Sequence[str] = (), along: Sequence[st
     least, value, at = np.full(shape, np.inf), np.full(shape, np.nan), np.full(shape, -1, dtype=np.int64)
     floors = {dim: np.full((*shape, array.sizes[dim]), np.inf) for dim in along}
     for part in parts(array):
-        piece = array.isel(part).load().transpose(*keep, *over)
+        piece = loaded(array.isel(part)).transpose(*keep, *over)
         far = far_from_best(piece)
         kept = far.shape[: len(keep)]
         flat = far.reshape(*kept, -1)

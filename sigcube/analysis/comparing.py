@@ -11,7 +11,7 @@ from sigcube.analysis.labelled import about, axes_along, find_dim, grid_dims, is
 from sigcube.analysis.leave_one_out import predictive_densities
 from sigcube.analysis.likelihoods import Likelihood, likelihood_of
 from sigcube.analysis.posteriors import posterior
-from sigcube.analysis.prior_weights import Priors, axis_priors
+from sigcube.analysis.prior_weights import Priors, axis_priors, check_priors
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.wording import listed
 
@@ -51,8 +51,11 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
         For results with different systems or data, naming the systems that one of them lacks; for a prior of an axis
         that no result has; and as `sigcube.analysis.posterior`.
     """
-    if len(results) < 2:
-        raise SpecError("models are compared with each other", where="results", found=str(len(results)), expected="2")
+    n = len(results) if isinstance(results, Mapping) else 0
+    if n < 2:
+        found = str(n) if isinstance(results, Mapping) else type(results).__name__
+        expected = "2 or more by the names of their models: {'MOND': first, 'Sigma': second}"
+        raise SpecError("models are compared with each other", where="results", found=found, expected=expected)
     likelihoods = {name: likelihood_of(result, by, systems=True) for name, result in results.items()}
     systems = _same_data(results, likelihoods)
     own = _priors_of_each(likelihoods, prior)
@@ -153,7 +156,7 @@ def _doubts(results: Mapping[str, xr.Dataset]) -> list[str]:
 def _priors_of_each(likelihoods: Mapping[str, Likelihood], prior: Priors | None) -> dict[str, dict[str, Any]]:
     """Return the priors of the axes that each result has."""
     found: dict[str, dict[str, Any]] = {name: {} for name in likelihoods}
-    for axis, each in (prior or {}).items():
+    for axis, each in check_priors(prior).items():
         for name, likelihood in likelihoods.items():
             if axis in likelihood.array.coords and likelihood.array[axis].ndim == 1:
                 found[name][axis] = each

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from sigcube.analysis.labelled import random_numbers
 from sigcube.cube import unit_attrs
 from sigcube.engine import Engine
 from sigcube.errors import SpecError, did_you_mean
@@ -86,7 +87,7 @@ def permutation_control(
         shuffled = replace(packed, per_system={**packed.per_system, variable: values})
         return float(Engine(plan, shuffled).evaluate(plan.blocks[0])[metric].item())
 
-    values, rng = packed.per_system[variable], np.random.default_rng(seed)
+    values, rng = packed.per_system[variable], random_numbers(seed)
     observed = measure(values)
     if not np.isfinite(observed):
         raise SpecError(

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from sigcube.cube import KINDS
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import SigcubeError, SpecError, StoreError, did_you_mean, shown
 from sigcube.plan.identity import SECTION
 from sigcube.wording import number
 
@@ -27,9 +27,12 @@ __all__ = [
     "is_label",
     "kept_values",
     "label_dims",
+    "list_of_names",
+    "loaded",
     "metric_of",
     "parts",
     "place_text",
+    "random_numbers",
     "system_dim",
 ]
 
@@ -70,15 +73,59 @@ def check_array(array: xr.DataArray) -> None:
     if not isinstance(array, xr.DataArray) or array.dtype.kind not in "iuf":
         found = str(array.dtype) if isinstance(array, xr.DataArray) else type(array).__name__
         raise SpecError("this question is asked of one array of numbers", found=found, hint="such as result.rms_mean")
+    _check_not_empty(array)
 
 
 def check_result(result: xr.Dataset) -> None:
-    """Refuse what is not the result of a sweep."""
-    found = "a fit" if getattr(result, "attrs", {}).get("kind") == "fit" else type(result).__name__
-    if not isinstance(result, xr.Dataset) or found == "a fit":
+    """Refuse what is not the result of a sweep, and one of which nothing is left."""
+    kind = result.attrs.get("kind") if isinstance(result, xr.Dataset) else None
+    other = "a fit" if kind == "fit" else f"a {kind} cube" if kind in KINDS else None
+    if not isinstance(result, xr.Dataset) or other is not None:
         raise SpecError(
-            "this question is asked of the result of a sweep", found=found, hint="as sigcube.open_result opens it"
+            "this question is asked of the result of a sweep",
+            found=other or type(result).__name__,
+            hint="as sigcube.open_result opens it",
         )
+    _check_not_empty(result)
+
+
+def _check_not_empty(data: xr.DataArray | xr.Dataset) -> None:
+    if empty := [str(dim) for dim, n in data.sizes.items() if n == 0]:
+        found = f"no value of {empty[0]!r}"
+        raise SpecError("nothing is left of the result", where=empty[0], found=found, hint="select at least one")
+
+
+def random_numbers(seed: Any) -> np.random.Generator:
+    """Return the random numbers of a seed.
+
+    Raises
+    ------
+    SpecError
+        For what is no seed.
+    """
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        expected = "a whole number of 0 or more"
+        raise SpecError("this is no seed", where="seed", found=shown(seed), expected=expected) from None
+
+
+def list_of_names(given: Any, *, where: str) -> list[str]:
+    """Return names that were given as a list, or as an array of texts.
+
+    Raises
+    ------
+    SpecError
+        For one text, whose letters would be taken for names, for what is no list of names, and for none.
+    """
+    sequence = not isinstance(given, str | bytes | Mapping) and (
+        isinstance(given, Iterable) and getattr(given, "ndim", 1) == 1
+    )
+    names = [each.item() if isinstance(each, xr.DataArray) else each for each in given] if sequence else []
+    if not names or not all(isinstance(each, str) for each in names):
+        expected = shown([given]) if isinstance(given, str) else "names of one or more"
+        raise SpecError(f"{where} are a list of names", where=where, found=shown(given), expected=expected)
+    return [str(each) for each in names]
 
 
 def find_dim(data: xr.DataArray | xr.Dataset, name: str, *, where: str = "axis") -> str:
@@ -158,9 +205,13 @@ def kept_values(result: xr.Dataset, metric: str) -> xr.DataArray:
     Raises
     ------
     SpecError
-        For a metric that is not of systems, or whose values were not kept.
+        For a metric that is not of systems, or whose values were not kept, and for what is no name.
     """
     check_result(result)
+    if not isinstance(metric, str):
+        raise SpecError(
+            "a metric is asked for by its name", where="metric", found=shown(metric), expected="such as 'rms'"
+        )
     kept = [str(name) for name, each in result.data_vars.items() if system_dim(each)]
     if metric in kept:
         return result[metric]
@@ -198,6 +249,25 @@ def flat_numbers(local: Any, part: Mapping[str, slice], sizes: Sequence[int]) ->
     index = np.unravel_index(local, lengths) if part else ()
     starts = [each.start for each in part.values()]
     return np.ravel_multi_index([i + start for i, start in zip(index, starts, strict=True)], sizes) if part else local
+
+
+def loaded(array: xr.DataArray | xr.Dataset) -> Any:
+    """Load values of a result.
+
+    Raises
+    ------
+    StoreError
+        When they cannot be read from the store.
+    """
+    try:
+        return array.load()
+    except SigcubeError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:
+        # What codecs raise for a damaged chunk, which they do not document.
+        found = f"{type(error).__name__}: {error}"
+        hint = "`sigcube verify` tells what is damaged, and repairs it"
+        raise StoreError("values of the result cannot be read", found=found, hint=hint) from error
 
 
 def chunk_length(array: xr.DataArray, dim: str) -> int:

@@ -81,9 +81,11 @@ def _classes(likelihood: Likelihood, groups: xr.DataArray | None) -> tuple[list[
     if groups is None:
         return likelihood.systems, np.arange(len(likelihood.systems))
     dim = likelihood.dim
-    if groups.dims != (dim,) or dim not in groups.coords:
-        found = ", ".join(map(str, groups.dims)) or "nothing"
-        raise SpecError(f"classes are given for each {dim}", where="groups", found=f"over {found}")
+    if not isinstance(groups, xr.DataArray) or groups.dims != (dim,) or dim not in groups.coords:
+        named = isinstance(groups, xr.DataArray)
+        found = f"over {', '.join(map(str, groups.dims)) or 'nothing'}" if named else type(groups).__name__
+        expected = f"a DataArray with names of {dim}, such as cube.hubble_type"
+        raise SpecError(f"classes are given for each {dim}", where="groups", found=found, expected=expected)
     known = dict(zip(map(str, groups[dim].values), groups.values.tolist(), strict=True))
     if lost := [name for name in likelihood.systems if name not in known or known[name] != known[name]]:
         raise SpecError(f"{lost[0]!r} has no class", where="groups", found=f"{len(lost)} without one")

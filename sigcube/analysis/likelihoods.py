@@ -9,9 +9,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import improve, summaries
-from sigcube.analysis.labelled import check_result, flat_numbers, grid_dims, kept_values, parts, system_dim
+from sigcube.analysis.labelled import check_result, flat_numbers, grid_dims, kept_values, loaded, parts, system_dim
 from sigcube.analysis.prior_weights import AxisPrior
-from sigcube.errors import SpecError
+from sigcube.errors import SpecError, shown
 from sigcube.plan.values import PointStatus
 from sigcube.wording import listed
 
@@ -55,7 +55,7 @@ class Likelihood:
         """Yield parts of the grid, with ln L there in float64, shape ``(n_systems or 1, …)``."""
         whole = () if self.dim is None else (self.dim,)
         for part in parts(self.array, whole=whole, size=_PART):
-            piece = self.array.isel(part).load().drop_encoding()
+            piece = loaded(self.array.isel(part)).drop_encoding()
             # A chunk of the store may be larger than a part.
             for own in parts(piece, whole=whole, size=_PART):
                 small = piece.isel(own).transpose(*whole, ...).values
@@ -90,6 +90,8 @@ def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Like
         result with points that failed or are still to do.
     """
     check_result(result)
+    if not isinstance(by, str):
+        raise SpecError("a metric is asked for by its name", where="by", found=shown(by), expected="such as 'loglike'")
     _check_finished(result)
     kept = by in result and system_dim(result[by]) is not None
     total = f"{by}_sum"
@@ -111,7 +113,7 @@ def nothing_possible(likelihood: Likelihood) -> SpecError:
         there |= np.isfinite(values.reshape(len(values), -1)).any(axis=1)
     lacking = [name for name, found in zip(likelihood.systems, there, strict=True) if not found]
     if not lacking or len(lacking) == len(there):
-        hint = "the result's status tells why"
+        hint = "the result's status tells why; where all is done, `sigcube verify` tells whether its files are damaged"
     else:
         hint = f"{listed(lacking)} have none of their own: leave them out with sigcube.analysis.reselect"
     return SpecError("no grid point has a finite likelihood", where="by", hint=hint)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from sigcube.analysis.labelled import random_numbers
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError, did_you_mean
 
@@ -220,7 +221,7 @@ def bootstrap_win_rate(
         n_resamples=n_resamples,
         confidence_level=confidence,
         method="percentile",
-        rng=np.random.default_rng(seed),
+        rng=random_numbers(seed),
     )
     low, high = (float(end) for end in found.confidence_interval)
     return WinRate(float(shares.mean()), float(found.standard_error), low, high, confidence, n_resamples)
@@ -257,7 +258,7 @@ def paired_tests(
         permutation_type="samples",
         vectorized=True,
         n_resamples=n_resamples,
-        rng=np.random.default_rng(seed),
+        rng=random_numbers(seed),
     )
     return PairedTests(
         by=by,

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.analysis.labelled import about, grid_dims, parts
+from sigcube.analysis.labelled import about, grid_dims, loaded, parts
 from sigcube.analysis.likelihoods import KEPT_AS, likelihood_of
 from sigcube.analysis.prior_weights import AxisPrior, Priors, axis_priors
 from sigcube.errors import SpecError
@@ -57,7 +57,7 @@ def marginalise(result: xr.Dataset, prior: Priors, *, by: str = "loglike") -> xr
     out = np.empty((array.sizes[dim], *(array.sizes[name] for name in rest)))
     n_invalid = np.zeros(len(out), dtype=np.int64)
     for part in parts(array, whole=(dim, *priors), size=_PART):
-        piece = array.isel(part).transpose(dim, *rest, *priors).values.astype(np.float64)
+        piece = loaded(array.isel(part)).transpose(dim, *rest, *priors).values.astype(np.float64)
         there: Any = (slice(None), *(part[name] for name in rest))
         out[there] = _integrated(piece, list(priors.values()))
         n_invalid += np.count_nonzero(~np.isfinite(piece.reshape(len(piece), -1)), axis=1)

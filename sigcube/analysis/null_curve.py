@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import far_from_best, summary_of
-from sigcube.analysis.labelled import about, axes_along, grid_dims, system_dim
+from sigcube.analysis.labelled import about, axes_along, grid_dims, random_numbers, system_dim
 from sigcube.analysis.roles import Names, Settled, Treatment, settle, treatment_of
 from sigcube.analysis.specifications import check_summary
 from sigcube.analysis.statements import repeats, statement_of
@@ -127,7 +127,7 @@ def null_curve(
         return [*found, statement.measure(values).mean(axis=-1)] if statement.holds else found
 
     curves, drawn = np.empty((n, ranks.size)), np.empty((len(names), n))
-    rng, step = np.random.default_rng(seed), max(1, _AT_A_TIME // model.base.size)
+    rng, step = random_numbers(seed), max(1, _AT_A_TIME // model.base.size)
     for start in range(0, n, step):
         stays = rng.integers(0, 2, size=(min(step, n - start), n_systems)).astype(np.float64)
         values = sign * np.sort(model.signed(stays), axis=1)

@@ -12,7 +12,7 @@ from sigcube.analysis.labelled import about, axes_along, grid_dims
 from sigcube.analysis.likelihoods import GridSums, Likelihood, likelihood_of, nothing_possible
 from sigcube.analysis.marginals import BOUND_FLAGS, Marginal, marginal, thinning_error
 from sigcube.analysis.prior_weights import AxisPrior, Priors, axis_priors
-from sigcube.errors import SpecError
+from sigcube.errors import SpecError, shown
 from sigcube.wording import number, plural
 
 __all__ = ["LEVELS", "posterior"]
@@ -132,15 +132,21 @@ _INTERVALS = {
 }
 
 
-def _wanted_pairs(array: xr.DataArray, pairs: bool | Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
+def _wanted_pairs(array: xr.DataArray, pairs: Any) -> list[tuple[str, ...]]:
     dims = grid_dims(array)
     if isinstance(pairs, bool):
         return list(combinations([dim for dim in dims if array.sizes[dim] > 1], 2)) if pairs else []
+    if not isinstance(pairs, Sequence) or isinstance(pairs, str):
+        expected = "True, or pairs of axes: [('A', 'xi_scale')]"
+        raise SpecError("these are no pairs of axes", where="pairs", found=shown(pairs), expected=expected)
     found = []
     for pair in pairs:
-        homes = {dim for dim in dims for name in pair if name == dim or name in axes_along(array, dim)}
-        if len(homes) != 2 or len(pair) != 2:
-            raise SpecError("a pair is two axes along two dimensions", where="pairs", found=str(pair))
+        names = pair if isinstance(pair, list | tuple) else ()
+        homes = {dim for dim in dims for name in names if name == dim or name in axes_along(array, dim)}
+        if len(homes) != 2 or len(names) != 2:
+            known = ", ".join(name for dim in dims for name in axes_along(array, dim))
+            what = "a pair is two axes along two dimensions"
+            raise SpecError(what, where="pairs", found=shown(pair), expected=f"two of {known}")
         found.append(tuple(dim for dim in dims if dim in homes))
     return list(dict.fromkeys(found))
 

@@ -11,16 +11,17 @@ import xarray as xr
 from scipy.special import ndtri
 
 from sigcube.analysis.grid_draws import WeightedPoints, weighted_points
-from sigcube.analysis.labelled import about, axes_along, grid_dims
+from sigcube.analysis.labelled import about, axes_along, check_result, grid_dims, list_of_names
 from sigcube.analysis.likelihoods import Likelihood, likelihood_of
 from sigcube.analysis.nuisances import marginalise
 from sigcube.analysis.posteriors import LEVELS
 from sigcube.analysis.prior_weights import Priors, axis_priors
 from sigcube.cube import kind_of
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import DataError, SpecError, did_you_mean, shown
 from sigcube.model.evaluate import evaluate_model
-from sigcube.model.frames import variables_of
+from sigcube.model.frames import frame_of, variables_of
 from sigcube.model.kernel import Kernel
+from sigcube.model.metrics import METRICS
 from sigcube.model.model import Model
 from sigcube.plan.errors_of_systems import with_quoted
 from sigcube.plan.spec import MODEL, spec_from_record
@@ -79,20 +80,28 @@ def predict(
     Raises
     ------
     SpecError
-        For systems that the cube does not have, for a result that does not name its model, and as `posterior`.
+        For systems that the cube does not have, a result that does not name its model, and as `posterior`.
+    DataError
+        For what is no cube, and a cube without what is observed.
     """
-    if "spec" not in result.attrs:
-        raise SpecError("the result does not say which model made it", where="spec", hint="open it by open_result")
-    dim = str(kind_of(cube).system_dim)
+    check_result(result)
+    models = _models_of(result, own_kernels)
+    frame = frame_of(cube)
+    if (dim := frame.system_dim) is None:
+        expected = "a cube of galaxies or clusters"
+        raise SpecError(
+            "systems of a cube are predicted", where="cube", found=f"a {frame.kind} cube", expected=expected
+        )
     known = list(map(str, cube[dim].values))
-    if lost := [name for name in systems if name not in known]:
+    names = list_of_names(systems, where="systems")
+    if lost := [name for name in names if name not in known]:
         raise SpecError(f"the cube has no {dim} {lost[0]!r}", where="systems", hint=did_you_mean(lost[0], known[:1000]))
-    models = spec_from_record(json.loads(result.attrs["spec"]), own_kernels=own_kernels).models
+    _check_observed(cube, next(iter(models.values())))
     whole = likelihood_of(result, by, systems=bool(nuisances))
     of_all = None if nuisances else weighted_points(whole, axis_priors(whole.array, prior))
     others = marginalise(result, nuisances, by=by) if nuisances else None
     parts, shares, counts = [], [], []
-    for name in systems:
+    for name in names:
         if of_all is None:
             assert others is not None
             likelihood = _conditional(whole, others[by], name)
@@ -110,6 +119,29 @@ def predict(
     return found.assign_attrs(
         **words, n_models=max(counts), share=min(shares), synthetic=cube.attrs.get("synthetic", 0)
     )
+
+
+def _models_of(result: xr.Dataset, own_kernels: Mapping[str, Kernel] | None) -> Mapping[str, Model]:
+    """Return the models that made a result, by name; its metrics do not matter, which may be somebody's own."""
+    if "spec" not in result.attrs:
+        raise SpecError("the result does not say which model made it", where="spec", hint="open it by open_result")
+    try:
+        record = dict(json.loads(result.attrs["spec"]))
+        metrics = [name for name in record["metrics"] if name in METRICS] or ["loglike"]
+        return spec_from_record({**record, "metrics": metrics}, own_kernels=own_kernels).models
+    except SpecError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        found, hint = shown(error), "open the result again by open_result"
+        raise SpecError("the result's spec cannot be read", where="spec", found=found, hint=hint) from None
+
+
+def _check_observed(cube: xr.Dataset, model: Model) -> None:
+    """Refuse a cube without what is observed, which curves are shown beside."""
+    for name in (model.name_behind("observed"), model.name_behind("error")):
+        if name not in cube:
+            hint = did_you_mean(name, map(str, cube.data_vars))
+            raise DataError(f"the cube has no {name!r}", where=str(cube.attrs.get("title", "cube")), hint=hint)
 
 
 def _conditional(whole: Likelihood, integrated: xr.DataArray, name: str) -> Likelihood:

@@ -15,7 +15,7 @@ from sigcube.analysis.roles import probabilities, role_of
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.wording import number
 
-__all__ = ["AxisPrior", "Priors", "axis_priors", "quadrature"]
+__all__ = ["AxisPrior", "Priors", "axis_priors", "check_priors", "quadrature"]
 
 FloatArray = npt.NDArray[np.float64]
 Priors = Mapping[str, Any]
@@ -105,10 +105,7 @@ def axis_priors(data: xr.DataArray, given: Any, *, only: bool = False) -> dict[s
         For an unknown axis, two axes along one dimension, a nuisance without a prior, a prior with less than a tenth of
         its mass inside the grid, a grid too coarse for its prior, and invalid weights.
     """
-    if given is not None and not isinstance(given, Mapping):
-        expected = "a prior by the name of each axis: {'A': sigcube.normal(1, 0.2)}"
-        raise SpecError("these are no priors", where="prior", found=shown(given), expected=expected)
-    given = dict(given or {})
+    given = check_priors(given)
     homes: dict[str, str] = {}
     for name in given:
         dim = find_dim(data, name, where="prior")
@@ -125,6 +122,20 @@ def axis_priors(data: xr.DataArray, given: Any, *, only: bool = False) -> dict[s
         elif not only:
             found[dim] = _default(data, dim)
     return found
+
+
+def check_priors(given: Any) -> dict[str, Any]:
+    """Return priors by the names of axes; none for None.
+
+    Raises
+    ------
+    SpecError
+        For what is no table.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        expected = "a prior by the name of each axis: {'A': sigcube.normal(1, 0.2)}"
+        raise SpecError("these are no priors", where="prior", found=shown(given), expected=expected)
+    return dict(given or {})
 
 
 def _default(data: xr.DataArray, dim: str) -> AxisPrior:
@@ -144,7 +155,8 @@ def _default(data: xr.DataArray, dim: str) -> AxisPrior:
             where="prior",
             found=f"values from {low} to {high}",
             hint=f"say what is known of it: prior={{{names[0]!r}: sigcube.lognormal(0.5, 0.1)}}, or "
-            f"sigcube.uniform({low}, {high}) if that is meant",
+            f"sigcube.uniform({low}, {high}) if that is meant; on the command line "
+            f"--prior {names[0]}=lognormal:0.5,0.1, or --marginalise where each system has its own",
         )
     if len(names) > 1:
         raise SpecError(

@@ -230,7 +230,7 @@ def _numbers(**given: Any) -> tuple[float, ...]:
     for name, each in given.items():
         try:
             found.append(float(each))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise SpecError(f"the {name} of a prior is a number", where="prior", found=shown(each)) from None
     return tuple(found)
 

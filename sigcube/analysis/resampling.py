@@ -11,7 +11,15 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import improve, summaries
-from sigcube.analysis.labelled import about, check_result, flat_numbers, kept_values, metric_of, system_dim
+from sigcube.analysis.labelled import (
+    about,
+    check_result,
+    flat_numbers,
+    kept_values,
+    metric_of,
+    random_numbers,
+    system_dim,
+)
 from sigcube.analysis.system_values import system_values
 from sigcube.engine.finish import mean_of_systems, median_of_systems
 from sigcube.errors import SpecError, did_you_mean
@@ -153,7 +161,7 @@ def holdout(
     if not 2 <= folds <= n:
         raise SpecError("folds hold out a part of the systems", where="folds", found=str(folds), expected=f"2 to {n}")
     fold_of = np.empty(n, dtype=np.int64)
-    for fold, members in enumerate(np.array_split(np.random.default_rng(seed).permutation(n), folds)):
+    for fold, members in enumerate(np.array_split(random_numbers(seed).permutation(n), folds)):
         fold_of[members] = fold
     # The last fold holds out no system.
     trained = [fold_of != fold for fold in range(folds + 1)]
@@ -242,7 +250,7 @@ def bootstrap(
             "this is no level of confidence", where="confidence", found=f"{confidence:g}", expected="0 to 1"
         )
     uniform = np.full(of.n_systems, 1.0 / of.n_systems)
-    drawn = np.random.default_rng(seed).multinomial(of.n_systems, uniform, size=n).astype(np.float64)
+    drawn = random_numbers(seed).multinomial(of.n_systems, uniform, size=n).astype(np.float64)
     sizes = list(of.grid.values())
     found = np.full((5, prod(sizes)), np.nan)
     least, at = np.full(n, np.inf), np.full(n, -1, dtype=np.int64)

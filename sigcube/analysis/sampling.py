@@ -7,7 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.analysis.labelled import about, axes_along, check_array, find_dim, grid_dims, is_label, system_dim
+from sigcube.analysis.labelled import (
+    about,
+    axes_along,
+    check_array,
+    find_dim,
+    grid_dims,
+    is_label,
+    random_numbers,
+    system_dim,
+)
 from sigcube.errors import SigcubeError, SpecError, did_you_mean
 from sigcube.wording import count, number
 
@@ -173,7 +182,7 @@ def _effects(
     if not _are_trajectories(rows):
         raise _no_sample(dim, "of trajectories, each case of which changes one axis")
     problem, analyzer = _problem(names, np.stack([rows.min(axis=0), rows.max(axis=0)], axis=1)), _salib("morris")[1]
-    found = [analyzer.analyze(problem, rows, own, seed=np.random.default_rng(seed), **how) for own in values]
+    found = [analyzer.analyze(problem, rows, own, seed=random_numbers(seed), **how) for own in values]
     return names, {
         name: (("axis",), np.array([each[key] for each in found], dtype=np.float64), about(words, units))
         for name, (key, words) in _EFFECTS.items()
@@ -192,7 +201,7 @@ def _indices(
     }
     found = [
         # Of zero as a seed, SALib would make none at all.
-        analyzer.analyze(problem, own, calc_second_order=second_order, seed=np.random.default_rng(seed), **how)
+        analyzer.analyze(problem, own, calc_second_order=second_order, seed=random_numbers(seed), **how)
         if np.ptp(own) > 0.0
         else nothing
         for own in values

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.ablations import holm
-from sigcube.analysis.labelled import about
+from sigcube.analysis.labelled import about, list_of_names
 from sigcube.cube import kind_of
 from sigcube.errors import DataError, SpecError, did_you_mean
 from sigcube.model.frames import FRAMES, variables_of
@@ -61,9 +61,12 @@ def trends(values: xr.DataArray, cube: xr.Dataset, *, properties: Sequence[str] 
     from scipy.stats import spearmanr
 
     dim = FRAMES[kind_of(cube).name].system_dim
-    if dim is None or values.dims != (dim,) or dim not in values.coords:
-        expected = f"one value for each {dim or 'system'}, as from result['bias'].sel(A=1.2, method='nearest')"
-        found = f"dimensions {', '.join(map(str, values.dims)) or 'none'}"
+    named = isinstance(values, xr.DataArray)
+    if dim is None or not named or values.dims != (dim,) or dim not in values.coords or values.dtype.kind not in "biuf":
+        expected = f"one number for each {dim or 'system'}, as from result['bias'].sel(A=1.2, method='nearest')"
+        found = f"dimensions {', '.join(map(str, values.dims)) or 'none'}" if named else type(values).__name__
+        if named and values.dtype.kind not in "biuf":
+            found += f", of {values.dtype}"
         raise SpecError("trends are of one value of each system", where="values", found=found, expected=expected)
     own = {str(name): i for i, name in enumerate(cube[dim].values)}
     names = [str(name) for name in values[dim].values]
@@ -107,9 +110,10 @@ def _is_flag(variable: xr.DataArray) -> bool:
 def _chosen(cube: xr.Dataset, properties: Sequence[str] | None) -> list[str]:
     if properties is None:
         return properties_of(cube)
+    asked = list_of_names(properties, where="properties")
     offered: npt.NDArray[Any] | list[str] = sorted(variables_of(cube).systems)
-    for name in properties:
+    for name in asked:
         if name not in offered:
             what = f"the cube has no {name!r} for each system"
             raise SpecError(what, where="properties", hint=did_you_mean(name, offered))
-    return list(dict.fromkeys(properties))
+    return list(dict.fromkeys(asked))

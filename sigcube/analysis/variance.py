@@ -8,14 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.analysis.labelled import (
-    about,
-    check_array,
-    chunk_length,
-    grid_dims,
-    parts,
-    system_dim,
-)
+from sigcube.analysis.labelled import about, check_array, chunk_length, grid_dims, loaded, parts, system_dim
 from sigcube.analysis.roles import Names, describe_weights, probabilities, settle
 from sigcube.errors import SpecError
 from sigcube.wording import count, number
@@ -213,7 +206,7 @@ def _blocks(array: xr.DataArray, across: str, rest: Sequence[str]) -> Iterator[t
     read = chunk * max(1, run // chunk)
     for start in range(0, length, read):
         # Loaded before it is transposed: xarray would read a lazy array point by point.
-        slab = array.isel({across: slice(start, start + read)}).load().transpose(*dims).values
+        slab = loaded(array.isel({across: slice(start, start + read)})).transpose(*dims).values
         slab = slab.reshape(array.sizes[systems] if systems else 1, slab.shape[dims.index(across)], -1)
         for first in range(0, slab.shape[1], run):
             # In C order, so that its shape can be changed in place.

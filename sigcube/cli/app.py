@@ -1,5 +1,6 @@
 """What the commands share: the application, exit codes, common options, and how results and errors are printed."""
 
+import io
 import json
 import signal
 import sys
@@ -78,6 +79,9 @@ class _Commands(TyperGroup):
         own = own and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         if own:
             signal.signal(signal.SIGTERM, _terminate)
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                # A path may hold bytes that are no text, which the stream of errors escapes by itself.
+                sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except BrokenPipeError:

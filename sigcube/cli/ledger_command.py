@@ -42,7 +42,11 @@ def claims(
     from sigcube.claims import evaluate_claims, load_claims
     from sigcube.claims.counting import verdict_of
     from sigcube.claims.ledger_text import choose_claims, find_verdict
+    from sigcube.files import refuse_unwritable
 
+    if html is not None:
+        # What takes minutes shall not end in a path that cannot be.
+        refuse_unwritable(html, what="the page")
     wanted_verdict = None if verdict is None else find_verdict(verdict)
     every = load_claims(file or ())
     chosen = choose_claims(every, wanted=wanted, paper=paper)

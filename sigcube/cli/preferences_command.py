@@ -29,7 +29,16 @@ def preferences(
     """Compare models under white and correlated errors, nuisances held and marginalised."""
     from sigcube.analysis import PreferenceStudy
     from sigcube.driver.progress import count_progress
+    from sigcube.files import refuse_unwritable
 
+    # What takes minutes shall not end in a path that cannot be.
+    if html is not None:
+        refuse_unwritable(html, what="the page")
+    if figure is not None:
+        from sigcube.explore.figures.preferences import form_of
+
+        refuse_unwritable(figure, what="the figure")
+        form_of(figure)
     prepared = PreferenceStudy.from_toml(study, cube=cube)
     with count_progress(stderr_console()) as on_progress:
         found = prepared.run(on_progress=on_progress)

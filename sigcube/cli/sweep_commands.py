@@ -121,6 +121,7 @@ def sweep(
     from sigcube.store.joint import results_in
     from sigcube.store.result import open_result
     from sigcube.sweep import JointSweep, sweep_from_toml
+    from sigcube.wording import plural
 
     target = out or _default_target(spec)
     prepared = sweep_from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
@@ -149,7 +150,7 @@ def sweep(
         state = read_status(path)
         if state.failed or state.killed:
             failed = True
-            said = f"{state.failed} blocks failed, {state.killed} killed their worker: sigcube status {path}"
+            said = f"{plural(state.failed, 'block')} failed, {state.killed} killed their worker: sigcube status {path}"
             typer.echo(said, err=True)
     print_result(target, joint=isinstance(prepared, JointSweep))
     if failed:
@@ -206,6 +207,7 @@ def rerun(
     from sigcube.rerun import rerun as make_again
     from sigcube.store.joint import results_in
     from sigcube.sweep import Sweep
+    from sigcube.wording import plural
 
     records = own_records(own or ())
     differing = False
@@ -216,7 +218,7 @@ def rerun(
         data_points = Sweep.from_result(path, **records).plan(probe=False).n_points
         with sweep_progress(stderr_console(), data_points=data_points) as on_event:
             report = make_again(path, second, **records, scheduler=scheduler, workers=workers, on_event=on_event)
-        typer.echo(f"{report.path}: {report.compared} blocks compared, {len(report.differing)} differ")
+        typer.echo(f"{report.path}: {plural(report.compared, 'block')} compared, {len(report.differing)} differ")
         if not report.identical:
             differing = True
             typer.echo(f"blocks that differ: {', '.join(map(str, report.differing[:20]))}", err=True)

@@ -19,7 +19,7 @@ from sigcube.cube.selection import (
     select,
 )
 from sigcube.cube.storage import fingerprint, open_cube, save_cube
-from sigcube.cube.validation import validate
+from sigcube.cube.validation import refuse_unusable, validate
 
 __all__ = [
     "COUNT",
@@ -42,6 +42,7 @@ __all__ = [
     "open_cube",
     "pack",
     "refuse_reshaped",
+    "refuse_unusable",
     "sample_names",
     "samples",
     "save_cube",

@@ -365,8 +365,11 @@ def kind_of(ds: xr.Dataset) -> Kind:
     DataError
         If it does not say, or says something unknown.
     """
-    name = ds.attrs.get("kind")
+    name = ds.attrs.get("kind") if (is_dataset := isinstance(ds, xr.Dataset)) else None
     if not isinstance(name, str) or name not in KINDS:
+        if not is_dataset:
+            hint = "as sigcube.open_cube opens it"
+            raise DataError("this is no cube", found=type(ds).__name__, expected="an xarray.Dataset", hint=hint)
         raise DataError(
             "this dataset is not a sigcube cube" if name is None else f"there is no kind of cube {name!r}",
             where="attribute 'kind'",

@@ -187,7 +187,11 @@ def write_store(path: Path, *, overwrite: bool, what: str = "cube") -> Iterator[
                 )
             yield draft
     except FileExistsError as error:
-        hint = "choose another path" if overwrite else "ask for it to be overwritten, or choose another path"
+        hint = (
+            "choose another path"
+            if overwrite
+            else "overwrite it by --overwrite, in Python overwrite=True, or choose another path"
+        )
         raise DataError("there is already something here", where=str(path), hint=hint) from error
     except OSError as error:
         raise DataError(f"the {what} could not be saved", where=str(path), found=str(error)) from error

@@ -2,17 +2,18 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from sigcube.cube.kinds import kind_of
 from sigcube.cube.schema import COUNT, Kind, Variable
 from sigcube.errors import DataError, Fault, error_from
 
-__all__ = ["validate", "validate_form", "validate_values"]
+__all__ = ["refuse_unusable", "validate", "validate_form", "validate_values"]
 
 _TEXTS = ("title", "citation", "licence", "recipe", "raw_files", "samples", "sigcube_version")
 
@@ -47,6 +48,36 @@ def validate_values(ds: xr.Dataset, *, start: int = 0) -> None:
         known = (1 << len(kind.variable(name).flags)) - 1
         if (ds[name].values & ~np.uint8(known)).any():
             faults.append(Fault("a bit without a meaning", f"variable {name!r}"))
+    _refuse(ds, faults)
+
+
+def refuse_unusable(ds: xr.Dataset, values: Mapping[str, npt.NDArray[np.float64]]) -> None:
+    """Refuse variables of which a model would take other numbers than are meant: nobody checks a cube in memory.
+
+    Parameters
+    ----------
+    ds : Dataset
+        The cube, for the units that its variables say; one that says none is taken by its declaration.
+    values : Mapping of str to ndarray
+        The values that are used, by variable. What is not measured, NaN, passes.
+
+    Raises
+    ------
+    DataError
+        For another unit than that of the declaration, for values below what is possible, and infinite ones of systems.
+    """
+    faults: list[Fault] = []
+    declared = {each.name: each for each in kind_of(ds).variables}
+    for name, each in values.items():
+        if (variable := declared.get(name)) is None:
+            continue
+        if "units" in ds[name].attrs:
+            faults += _unit_faults(ds[name], variable)
+        if (below := each < variable.least).any():
+            found, expected = f"{each[below].min():g}", f"at least {variable.least:g}"
+            faults.append(Fault("out of range", f"variable {name!r}", found, expected))
+        if variable.dims == (kind_of(ds).system_dim,) and np.isinf(each).any():
+            faults.append(Fault("infinite", f"variable {name!r}", expected="finite, or NaN where it is not measured"))
     _refuse(ds, faults)
 
 
@@ -123,6 +154,11 @@ def _label_faults(array: xr.DataArray, variable: Variable | None) -> Iterator[Fa
     for key in ("long_name", "source"):
         if not isinstance(array.attrs.get(key), str):
             yield Fault(f"no {key}", where)
+    yield from _unit_faults(array, variable)
+
+
+def _unit_faults(array: xr.DataArray, variable: Variable | None) -> Iterator[Fault]:
+    where = f"variable {array.name!r}"
     text = array.attrs.get("units", "")
     if variable is not None and text == variable.unit:
         return
@@ -164,6 +200,12 @@ def _padded_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
     for variable in _bounded(ds, kind):
         if wrong := first(ds[variable.name].values < variable.least):
             yield Fault("out of range", f"variable {variable.name!r}, {wrong}", expected=f"at least {variable.least}")
+    for variable in kind.variables:
+        if variable.dims == (kind.system_dim,) and variable.name in ds and variable.least > -np.inf:
+            below = np.flatnonzero(ds[variable.name].values < variable.least)
+            if below.size:
+                where = f"variable {variable.name!r}, {systems[below[0]]}"
+                yield Fault("out of range", where, expected=f"at least {variable.least}")
     if kind.ordered is not None:
         steps = np.diff(ds[kind.ordered].values, axis=1)
         if wrong := first(real[:, 1:] & ~(steps > 0)):

@@ -51,6 +51,7 @@ def _marginal_figure(post: xr.Dataset, name: str) -> Any:
         x_axis_type="log" if _is_log(x) else "linear",
     )
     _set_ticks(plot.xaxis, x)
+    style.short_ticks(*plot.yaxis)
     row = post.sel(axis=name)
     for level, colour in zip(reversed(post["level"].values.tolist()), _BANDS, strict=True):
         low, high = (float(row[end].sel(level=level)) for end in ("low", "high"))
@@ -103,6 +104,7 @@ def _set_ticks(axis: Any, values: FloatArray) -> None:
         style.power_ticks(axis, float(values[0]), float(values[-1]), most=5)
     else:
         axis.ticker.desired_num_ticks = 4
+        style.short_ticks(*axis)
 
 
 def _levels_of(x: FloatArray, y: FloatArray, density: FloatArray, shares: list[float]) -> list[float]:

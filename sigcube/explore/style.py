@@ -35,6 +35,7 @@ __all__ = [
     "pretty_unit",
     "record",
     "script",
+    "short_ticks",
     "shorten",
     "slider",
     "switch",
@@ -75,6 +76,13 @@ COLOUR_BAR: Mapping[str, Any] = MappingProxyType(
         "margin": 0,
     }
 )
+
+# Ten digits leave out what rounding adds to a tick.
+_SHORT = """
+const size = Math.abs(tick), value = Number(tick.toPrecision(10));
+const plain = size === 0 || (size >= 1e-4 && size < 1e5);
+return (plain ? String(value) : value.toExponential().replace("e+", "e")).replaceAll("-", "\u2212");
+"""
 
 _LEGEND_CSS = """
 :host { max-width: 100%; }
@@ -166,6 +174,17 @@ def plain_ticks(axis: Any, *, steps: tuple[int, ...] = (1, 2, 5)) -> None:
 
     ticks = [step * 10.0**power for power in range(-3, 6) for step in steps]
     axis.formatter, axis.ticker = BasicTickFormatter(use_scientific=False), FixedTicker(ticks=ticks)
+
+
+def short_ticks(*axes: Any) -> None:
+    """Write the ticks of linear axes in as few digits as they have, very small and large ones as 1.5e-10.
+
+    Bokeh writes 1.500e-10, of which four do not fit beside each other on a phone.
+    """
+    from bokeh.models import CustomJSTickFormatter
+
+    for axis in axes:
+        axis.formatter = CustomJSTickFormatter(code=_SHORT)
 
 
 def power_ticks(axis: Any, low: float, high: float, *, most: int = 8) -> None:

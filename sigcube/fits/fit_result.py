@@ -225,7 +225,7 @@ def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
     """Raise what `save_fit` would, before anything is computed."""
     path = path_of(path, what="a result")
     if path.exists() and not overwrite:
-        hint = "ask for it to be overwritten, or choose another path"
+        hint = "overwrite it by --overwrite, in Python overwrite=True, or choose another path"
         raise DataError("there is already something here", where=str(path), hint=hint)
     if path.exists() and store_at(path) != "fit":
         hint = "choose another path"

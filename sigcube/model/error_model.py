@@ -1,9 +1,10 @@
 """What is known of the errors of the data beyond what is quoted for each point, and what ln L becomes under it."""
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
+
+import numpy as np
 
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.model import likelihood, normal_regression
@@ -71,6 +72,10 @@ class Errors:
     g_bar: float | None = None
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            # NumPy's numbers are numbers, but no values of JSON.
+            if isinstance(given := getattr(self, each.name), np.generic):
+                object.__setattr__(self, each.name, given.item())
         for name in ("distance", "inclination"):
             if not isinstance(given := getattr(self, name), bool):
                 raise SpecError(
@@ -96,15 +101,21 @@ class Errors:
         if self.correlation is not None and self.correlation not in (along := get_args(_Correlation)):
             what = f"errors are not correlated along {shown(self.correlation)}"
             raise SpecError(what, where="errors.correlation", hint=did_you_mean(str(self.correlation), along))
-        unit, widest = self.scatter_unit, ERROR_PARAMETERS["g_bar_error"].bounds[1]
+        unit = self.scatter_unit
+        largest, widest = (ERROR_PARAMETERS[name].bounds[1] for name in ("intrinsic_scatter", "g_bar_error"))
         sizes = (
-            ("scatter", "this is no scatter", math.inf, f"0 or more {unit}; to vary it, an axis intrinsic_scatter"),
+            (
+                "scatter",
+                "this is no scatter",
+                largest,
+                f"0 or more {unit}, up to {largest:g}; to vary it, an axis intrinsic_scatter",
+            ),
             ("g_bar", "this is no error of g_bar", widest, f"0 to {widest:g} dex; to vary it, an axis g_bar_error"),
         )
         for name, what, most, expected in sizes:
             size = getattr(self, name)
             number = isinstance(size, int | float) and not isinstance(size, bool)
-            if size is not None and not (number and 0.0 <= size < math.inf and size <= most):
+            if size is not None and not (number and 0.0 <= size <= most):
                 raise SpecError(what, where=f"errors.{name}", found=shown(size), expected=expected)
 
     @classmethod

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from sigcube.chunks import Region
-from sigcube.cube import Counts, Packed, Where, fingerprint, kind_of, pack, refuse_reshaped
+from sigcube.cube import Counts, Packed, Where, fingerprint, kind_of, pack, refuse_reshaped, refuse_unusable
 from sigcube.cube.inspection import describe_counts
 from sigcube.errors import DataError, SpecError, StoreMismatch, shown
 from sigcube.model.error_frame import QUOTED
@@ -83,6 +83,7 @@ def plan_cube(
     shown_too = ("r",) if f"r{QUOTED}" in variables else ()
     packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too))
     packed = replace(packed, properties={n: each for n, each in packed.properties.items() if not n.endswith(QUOTED)})
+    refuse_unusable(cube, {**packed.points, **packed.per_system})
     if said := [each for each in (describe_errors(spec, packed), describe_g_bar(spec, sections, packed)) if each]:
         origin["errors"] = "; ".join(said)
     # After what errors need of systems, which say more.

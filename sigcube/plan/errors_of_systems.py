@@ -81,13 +81,16 @@ def _held(name: str, packed: Packed) -> npt.NDArray[np.bool_]:
     """Return which systems have an error of zero; refuse those whose value or error is unusable."""
     (low, high), sigma = _LIMITS[name], packed.per_system[f"e_{name}"]
     values = packed.per_system[name if name in packed.per_system else f"{name}{QUOTED}"]
-    for what, known in ((name, (values > low) & (values < high)), (f"error of the {name}", sigma >= 0.0)):
+    for what, known in (
+        (name, (values > low) & (values < high)),
+        (f"error of the {name}", (sigma >= 0.0) & (sigma < np.inf)),
+    ):
         if not known.all():
             raise DataError(
                 f"systems without a usable {what}",
                 where=f"errors.{name}",
                 found=_names(packed.systems, ~known),
-                expected=f"{low:g} < {name} < {high:g} {_UNITS[name]}, and an error of 0 or more",
+                expected=f"{low:g} < {name} < {high:g} {_UNITS[name]}, and a finite error of 0 or more",
                 hint=f"leave them out, such as where = 'e_{name} >= 0 and {name} > 0', or do without that error",
             )
     held: npt.NDArray[np.bool_] = sigma == 0.0

@@ -12,6 +12,9 @@ from sigcube.plan.spec import Spec
 
 __all__ = ["extend_spec", "order_of"]
 
+# Values of an axis that a message lists, to be copied into the spec.
+_LISTED = 200
+
 
 def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[Region, ...]]:
     """Lay out a spec as a result stores it, with the values that the result lacks at the end of each dimension.
@@ -53,7 +56,7 @@ def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[
     for dim in before.dims:
         has, wants = _points(before, dim), _points(after, dim)
         for lacking in sorted(set(has) - set(wants), key=has.index)[:1]:
-            raise _lacks(before.along(dim), lacking, wants, where)
+            raise _lacks(before.along(dim), lacking, has, wants, where)
         if len(set(wants)) < len(wants):
             twice = next(point for i, point in enumerate(wants) if point in wants[:i])
             raise StoreMismatch("an extension names each point once", where=f"{where}, {dim}", found=repr(twice))
@@ -84,6 +87,12 @@ def _points(grid: Grid, dim: str) -> list[tuple[float | str, ...]]:
     return list(zip(*(axis.values for axis in axes), strict=True))
 
 
+def _almost(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether points of one axis of numbers differ by no more than rounding does."""
+    numbers = len(one) == 1 and not isinstance(one[0], str) and not isinstance(other[0], str)
+    return numbers and isclose(one[0], other[0], rel_tol=1e-9)
+
+
 def _slabs(lengths: dict[str, int], added: dict[str, list[int]]) -> list[Region]:
     found, now = [], dict(lengths)
     for dim, points in added.items():
@@ -93,15 +102,23 @@ def _slabs(lengths: dict[str, int], added: dict[str, list[int]]) -> list[Region]
     return found
 
 
-def _lacks(axes: Sequence[Axis], point: tuple[Any, ...], wanted: list[tuple[Any, ...]], where: str) -> StoreMismatch:
+def _lacks(
+    axes: Sequence[Axis],
+    point: tuple[Any, ...],
+    stored: list[tuple[Any, ...]],
+    wanted: list[tuple[Any, ...]],
+    where: str,
+) -> StoreMismatch:
     names = sorted(axis.name for axis in axes)
     text = ", ".join(f"{name} = {value!r}" for name, value in zip(names, point, strict=True))
-    near = [
-        other[0]
-        for other in wanted
-        if len(other) == 1 and not isinstance(other[0], str) and isclose(other[0], point[0], rel_tol=1e-9)
-    ]
-    hint = f"the nearest is {near[0]!r}: write the values as a list, the old ones digit for digit" if near else None
+    near = [other[0] for other in wanted if _almost(other, point)]
+    hint = None
+    if near:
+        # Of a linspace with other ends, values differ in the last digit.
+        hint = f"the nearest is {near[0]!r}: write the values as a list, the old ones digit for digit"
+        if len(wanted) <= _LISTED:
+            whole = [next((old[0] for old in stored if _almost(old, each)), each[0]) for each in wanted]
+            hint += f": {names[0]} = {whole!r}"
     return StoreMismatch(
         "an extension keeps every value that the result has",
         where=f"{where}, axes.{names[0]}",

@@ -225,7 +225,7 @@ def _attributes(settings: dict[str, object]) -> dict[str, object]:
         "system_flags_excluded": ["too_few_rows", "too_few_points"],
     }
     return {
-        "title": f"synthetic survey of {n} galaxies, truth {truth}, seed {seed}",
+        "title": f"synthetic survey of {n} {'galaxy' if n == 1 else 'galaxies'}, truth {truth}, seed {seed}",
         "kind": "galaxy",
         "citation": "none: synthetic data made by sigcube",
         "licence": "CC0-1.0",

@@ -67,7 +67,11 @@ def ingest(
     target = path_of(out, what="a cube") if out is not None else Path("cubes") / f"{recipe.name}.zarr"
     if target.exists() and not overwrite:
         what = "a cube" if store_at(target) == "cube" else "something"
-        hint = "ask for it to be overwritten, or name another" if what == "a cube" else "name another path"
+        hint = (
+            "overwrite it by --overwrite, in Python overwrite=True, or name another"
+            if what == "a cube"
+            else "name another path"
+        )
         raise DataError(f"there is already {what} here", where=str(target), hint=hint)
     if data is None:
         paths: Paths = {role: (path,) for role, path in fetch(recipe, progress=progress).items()}

@@ -1,5 +1,6 @@
 """What the models that remain predict, and a posterior as ArviZ has it."""
 
+import json
 import sys
 import warnings
 from typing import Any
@@ -36,6 +37,14 @@ def result(cube: xr.Dataset) -> xr.Dataset:
         roles={"nuisance": ["upsilon_disk"]},
     ).compute()
     return swept.assign(loglike=(-0.5 * swept.chi2 / 36).assign_attrs(best="largest"))
+
+
+def test_a_metric_of_ones_own_is_not_needed(cube: xr.Dataset, result: xr.Dataset) -> None:
+    name = str(result.galaxy.values[0])
+    record = json.loads(result.attrs["spec"])
+    record["metrics"] = [*record["metrics"], "mine"]
+    own = result.assign_attrs(spec=json.dumps(record))
+    assert predict(own, cube, systems=[name], prior=PRIOR).identical(predict(result, cube, systems=[name], prior=PRIOR))
 
 
 def test_a_curve_is_the_weighted_quantile_of_all_models(cube: xr.Dataset, result: xr.Dataset) -> None:

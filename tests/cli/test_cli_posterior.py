@@ -1,6 +1,7 @@
 """The commands posterior and compare: what they print is what the functions say, and their pages open in a browser."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,17 @@ def test_what_cannot_be_is_refused(words: list[str], code: int, says: str, store
     done = call(*(stores.get(word, word) for word in words))
     assert done.exit_code == code
     assert says in " ".join(done.output.replace("│", " ").split())
+
+
+def test_the_hint_is_also_one_for_the_command_line(stores: dict[str, str]) -> None:
+    said = " ".join(call("posterior", stores["newton"]).stderr.split())
+    assert "--prior upsilon_disk=lognormal:0.5,0.1, or --marginalise where each system has its own" in said
+
+
+def test_a_page_whose_name_is_no_text_is_written_and_named(stores: dict[str, str], tmp_path: Path) -> None:
+    page = tmp_path / os.fsdecode(b"\xff.html")
+    done = call("compare", stores["newton"], stores["mond"], "--prior", OPTION, "--html", str(page))
+    assert (done.exit_code, "\\udcff.html" in done.stdout, page.exists()) == (0, True, True)
 
 
 def test_the_explorer_has_a_tab_of_it(stores: dict[str, str]) -> None:

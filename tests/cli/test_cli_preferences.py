@@ -53,6 +53,23 @@ def test_a_wrong_study_is_a_usage_error(tmp_path: Path) -> None:
     assert "names a model 'x'" in done.output
 
 
+@pytest.mark.parametrize(
+    ("option", "path", "said"),
+    [
+        ("--html", ".", "the page cannot be written"),
+        ("--figure", ".", "the figure cannot be written"),
+        ("--figure", "figure.gif", "a figure cannot be written so"),
+    ],
+)
+def test_a_path_that_cannot_be_is_refused_before_models_are_computed(
+    option: str, path: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # The cube is missing too, and would be told if it were looked for.
+    done = call("preferences", str(write_study(tmp_path)), "--cube", "gone.zarr", option, path)
+    assert (done.exit_code, said in done.stderr, "gone.zarr" in done.stderr) == (ExitCode.USAGE, True, False)
+
+
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
 def test_the_figure_is_in_the_format_of_its_ending(found: xr.Dataset, tmp_path: Path, form: str) -> None:
     starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}

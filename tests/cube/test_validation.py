@@ -1,15 +1,18 @@
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
 
-from sigcube.cube import KINDS, flag_masks, validate
+from sigcube.cube import KINDS, flag_masks, refuse_unusable, validate
 from sigcube.errors import DataError
 from tests.strategies import galaxy_cubes
 
 Change = Callable[[xr.Dataset], xr.Dataset]
+
+FIELD = {"units": "m/s2", "long_name": "field", "source": "made up"}
 
 
 def _attrs(name: str, **changes: object) -> Change:
@@ -31,6 +34,10 @@ def _at(name: str, value: float, *, point: int = 0) -> Change:
 
 
 CHANGES: dict[str, tuple[Change, str]] = {
+    "a field below none": (
+        lambda ds: ds.assign(g_environment=("galaxy", np.where(ds.galaxy == "SYN00002", -1e-12, 0.0), FIELD)),
+        "out of range\n.*variable 'g_environment', SYN00002\n  expected: at least 0",
+    ),
     "no kind": (lambda ds: ds.drop_attrs(deep=False), "this dataset is not a sigcube cube"),
     "unknown kind": (
         lambda ds: ds.assign_attrs(kind="galaxi"),
@@ -165,3 +172,25 @@ def test_flag_masks_are_the_declared_bits(mock_cube: xr.Dataset) -> None:
         "negative_vbar": 8,
     }
     assert flag_masks(mock_cube.system_flag) == {"too_few_rows": 1, "too_few_points": 2}
+
+
+@pytest.mark.parametrize(
+    ("field", "attrs", "said"),
+    [
+        (1e-12, {"units": "m/s2"}, ""),
+        (1e-12, {"units": "1e-3 km/s2"}, ""),  # the same unit, spelt otherwise
+        (1e-12, {}, ""),  # taken as it is declared
+        (np.nan, {"units": "m/s2"}, ""),  # not measured: who needs it says so
+        (0.01, {"units": "1.2e-10 m/s2"}, "wrong units\n.*'g_environment'\n  found: '1.2e-10 m/s2'"),
+        (1e-12, {"units": "furlong"}, "astropy does not know its units"),
+        (-1e-12, {"units": "m/s2"}, "out of range\n.*'g_environment'\n  found: -1e-12\n  expected: at least 0"),
+        (np.inf, {"units": "m/s2"}, "infinite\n.*'g_environment'"),
+    ],
+)
+def test_what_a_model_needs_of_a_cube_in_memory(
+    field: float, attrs: dict[str, str], said: str, mock_cube: xr.Dataset
+) -> None:
+    given = mock_cube.assign(g_environment=("galaxy", np.full(mock_cube.sizes["galaxy"], field), attrs))
+    values = {"g_environment": given.g_environment.values, "r": given.r.values.ravel()}
+    with pytest.raises(DataError, match=said) if said else nullcontext():
+        refuse_unusable(given, values)

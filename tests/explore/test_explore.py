@@ -1,6 +1,7 @@
 """Pages of results: what they hold, what they refuse, and that a real browser draws them."""
 
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sigcube.cli.demo import demo_survey, run_demo
 from sigcube.constants import PAPER
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError, StoreError, StoreInUse
-from sigcube.explore import Mark, fit_page, result_data, result_page
+from sigcube.explore import Mark, fit_page, result_data, result_page, style
 from sigcube.explore.contours import N_LEVELS, contour_levels, trace_contours
 from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.explore.result_data import cut_slices, view
@@ -442,3 +443,17 @@ def test_the_demonstration_finds_the_true_model_and_draws_it(tmp_path: Path, sho
     assert "synthetic" in (tmp_path / "map.html").read_text(encoding="utf-8").partition("</title>")[0]
     assert re.search(r"Draco +9\.1 km/s +0\.117 +0\.414 +0\.429", done.output), "real systems stand beside the mock"
     assert "Draco" in (tmp_path / "landmarks.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.browser
+def test_ticks_are_written_in_few_digits(tmp_path: Path, shoot: Shoot) -> None:
+    plot = style.figure(height=200)
+    style.short_ticks(*plot.xaxis)
+    (axis,) = plot.xaxis
+    page = tmp_path / "page.html"
+    page.write_text("<html><body></body></html>", encoding="utf-8")
+    # What Bokeh does with the code of a formatter.
+    ticks = [1.5e-10, 3 * 0.1, 6e10, -2.0, 0.0, 1e5, 0.01, -1e-7]
+    code = f"const write = new Function('tick', {json.dumps(axis.formatter.code)});"
+    console, _ = shoot(page, f"{code} console.log('ticks', {json.dumps(ticks)}.map(write).join(' '));")
+    assert "ticks 1.5e\u221210 0.3 6e10 \u22122 0 1e5 0.01 \u22121e\u22127" in console

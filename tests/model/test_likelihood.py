@@ -1,5 +1,6 @@
 """ln L: its finishing formulas against integrals, its terms against their one-liners, its angles against libm's."""
 
+import json
 from functools import cache
 
 import numpy as np
@@ -253,6 +254,7 @@ def test_scatter_adds_to_the_variance() -> None:
         ({"distance": 1}, "distance is marginalised or not\n  where: errors.distance\n  found: 1"),
         ({"scatter": -0.1}, "this is no scatter\n  where: errors.scatter\n  found: -0.1\n  expected: 0 or more dex"),
         ({"scatter": "0.1"}, "this is no scatter"),
+        ({"scatter": 1001.0}, "this is no scatter\n.*\n.*\n  expected: 0 or more dex, up to 1000"),
         ({"g_bar": -0.1}, "this is no error of g_bar\n  where: errors.g_bar\n  found: -0.1\n  expected: 0 to 10 dex"),
         ({"g_bar": True}, "this is no error of g_bar"),
         ({"scatter_unit": "kms"}, "there is no unit 'kms' of a scatter.*\n.*\n.*did you mean 'km/s'"),
@@ -262,6 +264,13 @@ def test_scatter_adds_to_the_variance() -> None:
 def test_errors_that_cannot_be(given_errors: object, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         Errors.of(given_errors)
+
+
+def test_numbers_of_numpy_are_those_of_python() -> None:
+    # As one has them from an array; a record of them is JSON.
+    given = Errors(distance=np.True_, quadrature=np.int64(48), scatter=np.float64(0.05), g_bar=np.float32(0.5))
+    assert given == Errors(distance=True, quadrature=48, scatter=0.05, g_bar=0.5)
+    assert json.loads(json.dumps(given.record())) == given.record()
 
 
 def test_errors_that_say_nothing_are_none() -> None:

@@ -1,5 +1,6 @@
 """A larger grid is laid out behind a smaller one: nothing old moves, and stages cover what is new once each."""
 
+import json
 from itertools import product
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigcube import linspace
 from sigcube.errors import StoreMismatch
 from sigcube.plan.extension import extend_spec, order_of
 from sigcube.plan.spec import Spec, make_spec
@@ -99,6 +101,23 @@ def test_what_is_no_extension_is_told(axes: dict[str, Any], found: str, hint: st
     assert "r.zarr" in str(caught.value.where)
     assert found in str(caught.value.found)
     assert hint in str(caught.value.hint)
+
+
+def test_a_longer_linspace_is_told_as_the_list_that_extends() -> None:
+    # The third of ten values from 0.1 to 1 is 0.30000000000000004, of nineteen from 0.1 to 1.9 it is 0.3.
+    stored, wanted = spec_over({"A": linspace(0.1, 1.0, 10)}), spec_over({"A": linspace(0.1, 1.9, 19)})
+    with pytest.raises(StoreMismatch, match="digit for digit: A = ") as caught:
+        extend_spec(stored, wanted, where="r.zarr")
+    listed = json.loads(str(caught.value.hint).partition("A = ")[2])
+    assert listed == pytest.approx(wanted.grid.axes[0].values, rel=1e-15)
+    grown, stages = extend_spec(stored, spec_over({"A": listed}), where="r.zarr")
+    assert (grown.grid.shape, stages) == ((19,), ((slice(10, 19),),))
+
+
+def test_a_list_of_very_many_values_is_not_printed() -> None:
+    stored, wanted = (spec_over({"A": linspace(low, 3.0, n)}) for low, n in ((0.01, 300), (0.0, 301)))
+    with pytest.raises(StoreMismatch, match=r"digit for digit$"):
+        extend_spec(stored, wanted, where="r.zarr")
 
 
 def test_labels_that_are_gone_are_named() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from sigcube.errors import SigcubeError
 from sigcube.explore.explorer.page import ExplorerPage
 from sigcube.store import StoreStatus, journal_folder, status
+from sigcube.wording import plural
 
 __all__ = ["follow"]
 
@@ -75,9 +76,9 @@ class _Follower:
 
 def _progress_text(state: StoreStatus) -> str:
     bad = state.failed + state.killed
-    failed = f" {bad:,} blocks failed." if bad else ""
+    failed = f" {plural(bad, 'block')} failed." if bad else ""
     if not state.todo:
-        return f"{state.blocks:,} blocks, all ended.{failed}" if bad else ""
+        return f"{plural(state.blocks, 'block')}, all ended.{failed}" if bad else ""
     runs = "the sweep runs" if state.holder is not None else "no sweep is at work"
     left = f", {state.seconds_left:,.0f} s left" if state.seconds_left is not None else ""
-    return f"{state.done:,} of {state.blocks:,} blocks are done; {runs}{left}.{failed}"
+    return f"{state.done:,} of {plural(state.blocks, 'block')} are done; {runs}{left}.{failed}"

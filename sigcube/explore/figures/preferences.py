@@ -45,6 +45,20 @@ def draw_preferences(found: xr.Dataset) -> Drawn:
     return Drawn(figure, caption)
 
 
+def form_of(path: Path) -> str:
+    """Return the format of a figure's file, by its ending.
+
+    Raises
+    ------
+    SpecError
+        For an ending that is no format of figures.
+    """
+    form = path.suffix.removeprefix(".")
+    if form not in FORMATS:
+        raise SpecError("a figure cannot be written so", where=str(path), hint=did_you_mean(form, FORMATS))
+    return form
+
+
 def write_preferences(found: xr.Dataset, path: str | Path) -> Path:
     """Write the figure to a file, in the format of its ending.
 
@@ -54,9 +68,7 @@ def write_preferences(found: xr.Dataset, path: str | Path) -> Path:
         For an ending that is not a format of figures.
     """
     target = path_of(path, what="the figure")
-    form = target.suffix.removeprefix(".")
-    if form not in FORMATS:
-        raise SpecError("a figure cannot be written so", where=str(target), hint=did_you_mean(form, FORMATS))
+    form = form_of(target)
     with look():
         drawn = draw_preferences(found)
     write_file(target, figure_file(drawn.figure, form))

@@ -18,6 +18,9 @@ BOUND_FLAGS = ("inside", "lower", "upper", "both", "any")
 _FINE = 64
 # exp of anything smaller is zero.
 _LOWEST = -745.0
+# How far ln of a density may rise above both ends of the first or the last interval: as much as a Gaussian's between
+# values two standard deviations apart.
+_RISE_AT_AN_END = 0.5
 # A density above this share of its maximum has not died out at the end of an axis: a 95 % interval would notice.
 _AT_BOUND = 0.05
 
@@ -70,7 +73,8 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     """Return the density of an axis of numbers from the probability at each of its values, shape ``(n,)``.
 
     Between values, the ln of the density is interpolated (Akima 1970, J. ACM 17, 589), which is exact for a Gaussian on
-    evenly spaced values; where values have a constant ratio, along their logarithms.
+    evenly spaced values; where values have a constant ratio, along their logarithms. Beside a value where next to
+    nothing is left, the interpolant would rise far above its neighbours: it is held below the parabolas through them.
     """
     from scipy.integrate import cumulative_simpson
     from scipy.interpolate import Akima1DInterpolator
@@ -90,7 +94,11 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     with np.errstate(divide="ignore"):
         logs = np.maximum(np.log(per_u / per_u.max()), _LOWEST)
     fine = np.interp(np.arange((u.size - 1) * _FINE + 1) / _FINE, np.arange(u.size), u)
-    between = Akima1DInterpolator(u, logs)(fine) if u.size > 2 else np.interp(fine, u, logs)
+    if u.size > 2:
+        interval = np.minimum(np.arange(fine.size) // _FINE, u.size - 2)
+        between = np.minimum(Akima1DInterpolator(u, logs)(fine), _highest(u, logs)[interval])
+    else:
+        between = np.interp(fine, u, logs)
     density = np.exp(between)
     below = cumulative_simpson(density, x=fine, initial=0.0)
     below = np.maximum.accumulate(below)
@@ -98,6 +106,20 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     density = density / below[-1] / (x if prior.in_logs else 1.0)
     low, high = (per_unit[inner][end] > _AT_BOUND * top for end in (0, -1))
     return Marginal(x, density, below / below[-1], mean, sd, int(low) + 2 * int(high))
+
+
+def _highest(u: FloatArray, logs: FloatArray) -> FloatArray:
+    """Return how high ln of a density may be in each interval between three or more values.
+
+    A parabola of curvature −c rises by at most c h²/8 above the higher end of an interval of length h. Of the
+    parabolas through the values round either end, the flatter one counts.
+    """
+    h = np.diff(u)
+    slopes = np.diff(logs) / h
+    curvature = np.concatenate([[np.inf], np.maximum(0.0, -2.0 * np.diff(slopes) / (h[1:] + h[:-1])), [np.inf]])
+    rise = np.minimum(curvature[1:], curvature[:-1]) * h**2 / 8.0
+    rise[[0, -1]] = np.minimum(rise[[0, -1]], _RISE_AT_AN_END)
+    return np.asarray(np.maximum(logs[1:], logs[:-1]) + rise)
 
 
 def thinning_error(probability: FloatArray, prior: AxisPrior) -> float:

@@ -23,7 +23,10 @@ from math import prod
 
 from sigcube.model.graph import Graph, Level, Node
 
-__all__ = ["Placement", "Schedule"]
+__all__ = ["VECTOR", "Placement", "Schedule"]
+
+VECTOR = 8
+"""Elements of the longest vectors in use; a multiple of every shorter one."""
 
 # In a shorter row, too much is left to the scalar loop after the vector loop.
 _GOOD_ROW = 32
@@ -59,6 +62,14 @@ class Schedule:
     swept: Mapping[str, str]
     order: tuple[str, ...]
     lengths: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def masks_pay(self) -> bool:
+        """Whether what the rows of sums have beyond whole vectors is worth a vector with a mask."""
+        # Single elements cost up to a third of a vector each. A loop with masks takes one vector at a time, which costs
+        # long chains of operations, as those of pow, up to a sixth.
+        whole, rest = divmod(self.lengths.get(self.order[-1], 0), VECTOR)
+        return rest > 2 and whole <= 3 * rest
 
     @cached_property
     def nodes(self) -> dict[str, Node]:

@@ -4,13 +4,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from sigcube.engine.schedule import Placement, Schedule
+from sigcube.engine.schedule import VECTOR, Placement, Schedule
 from sigcube.model.graph import Level, Node
 
 __all__ = ["write_loop"]
-
-# Elements of the longest vectors in use; a multiple of every shorter one.
-_VECTOR = 8
 
 
 def write_loop(schedule: Schedule) -> str:
@@ -119,7 +116,7 @@ class _Writer:
 
     def padded(self, dims: Iterable[str]) -> str:
         """Return the length of a flattened loop, padded to whole vectors."""
-        return f"(({self.length(dims)} + {_VECTOR - 1}) & -{_VECTOR})"
+        return f"(({self.length(dims)} + {VECTOR - 1}) & -{VECTOR})"
 
     def at(self, dims: Iterable[str]) -> str:
         return "[" + ", ".join(self.index[dim] for dim in dims) + "]"

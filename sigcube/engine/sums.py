@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sigcube.cube import Packed
 from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
-from sigcube.model.compile import compiled, define, inlined
+from sigcube.model.compile import compiled, define, has_masks, inlined
 from sigcube.model.graph import Graph
 from sigcube.model.model import BoundModel
 from sigcube.model.record import Term
@@ -26,7 +26,8 @@ _ONE_POINT = "one_point"
 def compile_loop(model: BoundModel, order: tuple[str, ...], lengths: Mapping[str, int]) -> Callable[..., None]:
     """Compile the loop of a model for one nesting order.
 
-    Models that differ only in values share it, and so do lengths that leave the same rows short.
+    Models that differ only in values share it, and so do lengths that leave the same rows short and whose last vectors
+    are compiled alike.
     """
     return _loop(model.graph, tuple(model.swept), order, tuple(lengths.items()))
 
@@ -38,13 +39,14 @@ def _loop(
     # Cached for each set of lengths, since to write the source takes as long as a million evaluations.
     swept = dict(axes) or {_ONE_POINT: _ONE_POINT}
     schedule = Schedule(graph, swept, order or (_ONE_POINT,), dict(lengths))
-    return _compile(write_loop(schedule), tuple((node.name, node.function) for node in graph.nodes))
+    functions = tuple((node.name, node.function) for node in graph.nodes)
+    return _compile(write_loop(schedule), functions, masked=schedule.masks_pay and has_masks())
 
 
 @lru_cache(maxsize=256)
-def _compile(source: str, terms: tuple[tuple[str, Term], ...]) -> Callable[..., None]:
+def _compile(source: str, terms: tuple[tuple[str, Term], ...], *, masked: bool) -> Callable[..., None]:
     functions = {f"f_{name}": inlined(term) for name, term in terms}
-    loop: Callable[..., None] = compiled(define(source, "loop", {"np": np, **functions}))
+    loop: Callable[..., None] = compiled(define(source, "loop", {"np": np, **functions}), masked=masked)
     return loop
 
 

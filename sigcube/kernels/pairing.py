@@ -3,7 +3,7 @@
 from sigcube.kernels.systems import DISPERSION, FLAT_VELOCITY, SIGMA_V
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Parameter
-from sigcube.model.vecmath import expm1, pow
+from sigcube.model.vecmath import expm1, pow, powr
 
 __all__ = ["PAIRING"]
 
@@ -23,7 +23,7 @@ def condensate(dispersion: float, sigma_c: float, gamma: float) -> float:
 
 def envelope(r: float, l_pair: float, p: float) -> float:
     """C_R = 1 − exp(−(R/ℓ)^p) (microphysics, model 2: "radial envelope")."""
-    return -expm1(-pow(r / l_pair, p))
+    return -expm1(-powr(r / l_pair, p))
 
 
 PAIRING = Kernel(

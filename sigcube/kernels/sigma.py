@@ -8,7 +8,7 @@ from sigcube.kernels.systems import G_DAGGER
 from sigcube.model.compile import helper
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Choice, Option, Parameter, Reduction
-from sigcube.model.vecmath import exp, pow
+from sigcube.model.vecmath import exp, pow, powr
 
 __all__ = ["SIGMA"]
 
@@ -53,7 +53,7 @@ def geometric(r: float, xi: float) -> float:
 
 def power(r: float, xi: float, k: float) -> float:
     """W = 1 − (ξ/(ξ+r))^k (SI §14)."""
-    return 1.0 - pow(xi / (xi + r), k)
+    return 1.0 - powr(xi / (xi + r), k)
 
 
 def dispersed(r: float, xi: float, sigma_ratio: float) -> float:

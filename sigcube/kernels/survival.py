@@ -7,7 +7,7 @@ import numpy as np
 from sigcube.kernels.systems import G_DAGGER
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Choice, Option, Parameter
-from sigcube.model.vecmath import exp, expm1, pow
+from sigcube.model.vecmath import exp, expm1, pow, powr
 
 __all__ = ["SURVIVAL"]
 
@@ -19,7 +19,7 @@ def boost(A: float, phi: float, survival: float, h: float) -> float:
 
 def coherence_field(r: float, r_0: float, beta: float) -> float:
     """Φ = 1 − exp(−(r/r₀)^β) (SI §9b)."""
-    return -expm1(-pow(r / r_0, beta))
+    return -expm1(-powr(r / r_0, beta))
 
 
 def full_coherence() -> float:
@@ -34,7 +34,7 @@ def survival(nearness: float, strength: float) -> float:
 
 def nearness(r: float, r_0: float, beta: float) -> float:
     """(r₀/r)^β (SI §9b)."""
-    return pow(r_0 / r, beta)
+    return powr(r_0 / r, beta)
 
 
 def strength(g_bar: float, g_dagger: float, alpha: float) -> float:

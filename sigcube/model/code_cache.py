@@ -104,7 +104,8 @@ class _CodeCache(NullCache):  # type: ignore[misc]
         if folder is None or self._hash is None:
             return None
         switches = [getattr(config, name, None) for name in _SWITCHES]
-        decisive = repr((self._hash, sig, codegen.magic_tuple(), switches, _VERSIONS, _options_hash()))
+        way = self._dispatcher._compiler.pipeline_class.__name__
+        decisive = repr((self._hash, sig, way, codegen.magic_tuple(), switches, _VERSIONS, _options_hash()))
         return folder / f"{hashlib.sha256(decisive.encode()).hexdigest()}{_SUFFIX}"
 
     @cached_property

@@ -9,16 +9,19 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from llvmlite import ir as llvm
+from numba.core import ir
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
+from numba.core.registry import cpu_target
 from numba.core.typed_passes import NativeLowering
 from numba.extending import register_jitable
 
 from sigcube.model.code_cache import cache_code
 from sigcube.model.record import Term, inputs_of
 
-__all__ = ["compiled", "define", "helper", "inlined", "scalar", "ufunc"]
+__all__ = ["compiled", "define", "has_masks", "helper", "inlined", "scalar", "ufunc"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -42,29 +45,69 @@ class _Lower(Lower):  # type: ignore[misc]
         set.add(self.function.attributes, f'"prefer-vector-width"="{_VECTOR_BITS}"')
 
 
+class _LowerMasked(_Lower):
+    """The same, and the last elements of each loop are a vector of which a mask leaves some out."""
+
+    def lower_inst(self, inst: Any) -> None:
+        super().lower_inst(inst)
+        # Only the end of a loop goes to a block that is written already.
+        if isinstance(inst, ir.Jump) and self.blkmap[inst.target].is_terminated:
+            self.builder.block.terminator.set_metadata("llvm.loop", self._masked())
+
+    def _masked(self) -> Any:
+        """Return the name of a loop and what LLVM shall do with it."""
+        module, true = self.module, llvm.Constant(llvm.IntType(1), 1)
+        wish = module.add_metadata([llvm.MetaDataString(module, "llvm.loop.vectorize.predicate.enable"), true])
+        # Its first element is itself, which llvmlite's own way to make one cannot say.
+        loop = llvm.MDValue(module, [wish], name=str(len(module.metadata)))
+        loop.operands = loop, *loop.operands
+        return loop
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _Lowering(NativeLowering):  # type: ignore[misc]
     _name = "lowering_for_whole_vectors"
     lowering_class = _Lower
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LoweringMasked(_Lowering):
+    _name = "lowering_for_masked_vectors"
+    lowering_class = _LowerMasked
+
+
 class _Compiler(Compiler):  # type: ignore[misc]
+    lowering = _Lowering
+
     def define_pipelines(self) -> list[Any]:
         pipelines: list[Any] = super().define_pipelines()
         for each in pipelines:
-            each.passes = [(_Lowering if step is NativeLowering else step, about) for step, about in each.passes]
+            each.passes = [(self.lowering if step is NativeLowering else step, about) for step, about in each.passes]
             each.finalize()
         return pipelines
 
 
-def compiled(function: Function) -> Function:
-    """Compile a function of arrays and numbers. It releases the GIL, and its machine code is cached on disk."""
+class _CompilerMasked(_Compiler):
+    lowering = _LoweringMasked
+
+
+def has_masks() -> bool:
+    """Tell whether the processor can leave elements of any vector out at no cost: on x86-64, with AVX-512."""
+    return "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
+
+
+def compiled(function: Function, *, masked: bool = False) -> Function:
+    """Compile a function of arrays and numbers. It releases the GIL, and its machine code is cached on disk.
+
+    With `masked`, what a loop has left after whole vectors is one more, of which a mask leaves elements out, and not a
+    loop over single elements. The values have the same bits.
+    """
     # The cache renames the function, which others who hold it must not see.
     own = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
     own.__kwdefaults__ = function.__kwdefaults__
-    compile_own = numba.njit(error_model="numpy", nogil=True, pipeline_class=_Compiler)
+    compile_own = numba.njit(error_model="numpy", nogil=True, pipeline_class=_CompilerMasked if masked else _Compiler)
     return cast(Function, cache_code(compile_own(update_wrapper(own, function))))
 
 

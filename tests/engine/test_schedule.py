@@ -219,3 +219,33 @@ def test_loops_around_and_on_the_spot_are_the_dimensions_of_the_term(
     placement = schedule.placement("t")
     assert {*order[: placement.depth], *placement.inner} == {SWEPT[name] for name in inputs if name in SWEPT}
     assert placement.depth + len(placement.inner) == len({SWEPT[name] for name in inputs if name in SWEPT})
+
+
+# Of each length of the innermost row: whole vectors of 8, and elements beyond them.
+MASKS = [
+    # nothing beyond
+    (64, False),
+    # one vector against one or two elements
+    (1, False),
+    (2, False),
+    (9, False),
+    # against three, and no whole vector to be slowed down
+    (3, True),
+    # a length that people choose
+    (20, True),
+    (30, True),
+    (100, True),
+    # one element in 26 whole vectors, four in 62
+    (209, False),
+    (500, False),
+]
+
+
+@pytest.mark.parametrize(("length", "wanted"), MASKS)
+def test_a_mask_is_for_rows_with_much_beyond_whole_vectors(length: int, wanted: bool) -> None:
+    graph = graph_of(("t", ("p0", "a", "b"), False), targets=("t",))
+    assert Schedule(graph, SWEPT, ("i", "j"), {"i": 5, "j": length}).masks_pay is wanted
+
+
+def test_a_row_of_unknown_length_has_no_mask() -> None:
+    assert not Schedule(graph_of(("t", ("p0", "a"), False), targets=("t",)), SWEPT, ("i",)).masks_pay

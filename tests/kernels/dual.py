@@ -90,5 +90,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "log1p": _of_one(math.log1p, lambda x: 1.0 / (1.0 + x)),
     "log10": _of_one(math.log10, lambda x: 1.0 / (x * math.log(10.0))),
     "pow": _pow,
+    "powr": _pow,
     "float": lift,
 }

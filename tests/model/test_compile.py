@@ -17,7 +17,7 @@ import pytest
 from sigcube.kernels import find
 from sigcube.model import compile as compiling
 from sigcube.model.code_hash import source_hash
-from sigcube.model.compile import compiled, define, inlined, ufunc
+from sigcube.model.compile import compiled, define, has_masks, inlined, ufunc
 from sigcube.model.record import Term
 from sigcube.model.vecmath import pow
 
@@ -93,9 +93,9 @@ def power(x: float, y: float) -> float:
     return pow(x, y) / y
 
 
-def loop_of_powers() -> Any:
+def loop_of_powers(*, masked: bool = False) -> Any:
     """A loop, compiled for the processor that Numba is told, which may be another one."""
-    loop: Any = compiled(define(LOOP, "loop", {"f": inlined(power)}))
+    loop: Any = compiled(define(LOOP, "loop", {"f": inlined(power)}), masked=masked)
     loop.compile("void(float64[::1], float64[::1], float64[::1])")
     return loop
 
@@ -143,3 +143,24 @@ def test_bits_do_not_depend_on_the_length_of_vectors(monkeypatch: pytest.MonkeyP
         loop_of_powers()(x, y, out := np.empty(x.size))
         found.append(out.tobytes())
     assert len(set(found)) == 1
+
+
+@pytest.mark.skipif(not has_masks(), reason="looks for masks, as AVX-512 has them")
+def test_a_masked_loop_writes_through_a_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGCUBE_COMPILED", "off")
+    loops = [loop_of_powers(masked=masked).inspect_asm().values() for masked in (False, True)]
+    assert [bool(re.search(r"vmovup.*\{%k[1-7]\}", assembly)) for (assembly,) in loops] == [False, True]
+
+
+def test_a_masked_loop_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # From the cache as well, where the one must not take the place of the other.
+    monkeypatch.setenv("SIGCUBE_COMPILED", str(tmp_path))
+    plain, masked = loop_of_powers(), loop_of_powers(masked=True)
+    assert len([*tmp_path.rglob("*.code")]) == 2
+    for n in (*range(34), 1003):
+        x, y = np.random.default_rng(n).uniform(-1.0, 9.0, (2, n))
+        rows = np.full((2, n + 9), 7.0)
+        for loop, row in zip((plain, masked), rows, strict=True):
+            loop(x, y, row[:n])
+        assert rows[0].tobytes() == rows[1].tobytes()
+        assert (rows[:, n:] == 7.0).all()

@@ -26,7 +26,8 @@ INF, NAN = math.inf, math.nan
 SMALLEST, MIN_NORMAL, MAX = 5e-324, 2.0**-1022, 1.7976931348623157e308
 BELOW_ONE, ABOVE_ONE = math.nextafter(1.0, 0.0), math.nextafter(1.0, 2.0)
 UNARY = ("exp", "expm1", "log", "log10", "log1p")
-NAMES = (*UNARY, "pow")
+POWERS_OF = ("pow", "powr")
+NAMES = (*UNARY, *POWERS_OF)
 ORACLE: dict[str, Callable[..., Any]] = {
     "exp": mp.exp,
     "expm1": mp.expm1,
@@ -34,6 +35,7 @@ ORACLE: dict[str, Callable[..., Any]] = {
     "log10": mp.log10,
     "log1p": mp.log1p,
     "pow": lambda x, y: x**y,
+    "powr": lambda x, y: x**y,
 }
 
 
@@ -47,7 +49,7 @@ def _precision():
 def vector(name: str) -> Any:
     """The function in a loop that LLVM vectorises."""
     function = getattr(vecmath, name)
-    if name == "pow":
+    if name in POWERS_OF:
 
         @njit(error_model="numpy")
         def loop(x, y, out):
@@ -147,7 +149,7 @@ def test_within_one_ulp_of_the_exact_value(name):
 def test_within_one_ulp_of_80_bit_arithmetic(name):
     arguments = samples(name, 100_000)
     with np.errstate(all="ignore"):
-        wide = getattr(np, "power" if name == "pow" else name)(*(a.astype(np.longdouble) for a in arguments))
+        wide = getattr(np, "power" if name in POWERS_OF else name)(*(a.astype(np.longdouble) for a in arguments))
         ulp = np.ldexp(np.longdouble(1), np.frexp(wide)[1] - 53)
         error = np.abs(evaluate(name, *arguments) - wide) / ulp
     normal = (np.abs(wide) >= MIN_NORMAL) & (np.abs(wide) <= MAX)
@@ -304,6 +306,52 @@ def test_power_limits(x, y, want, reason):
     assert same(float(evaluate("pow", np.full(9, x), np.full(9, y))[4]), want), reason
 
 
+# IEEE 754-2008, 9.2.1: the limits of exp(y log x), and NaN where there is none.
+POWERS_OF_POSITIVE = [
+    (2.0, 3.0, 8.0, "as pow"),
+    (0.5, 0.0, 1.0, "x^0 of a positive base"),
+    (0.5, -0.0, 1.0, "x^0 of a positive base"),
+    (1.0, 1e300, 1.0, "1 to any finite power"),
+    (0.5, INF, 0.0, "below 1"),
+    (0.5, -INF, INF, "below 1"),
+    (2.0, INF, INF, "above 1"),
+    (2.0, -INF, 0.0, "above 1"),
+    (0.0, 0.5, 0.0, "0 to a positive power"),
+    (0.0, -0.5, INF, "0 to a negative power"),
+    (-0.0, 3.0, 0.0, "-0 is 0, also to an odd power"),
+    (-0.0, -3.0, INF, "-0 is 0, also to an odd power"),
+    (0.0, -INF, INF, "0 to a negative power"),
+    (INF, 2.0, INF, "an infinite base"),
+    (INF, -2.0, 0.0, "an infinite base"),
+    (0.0, 0.0, NAN, "0 times -inf"),
+    (INF, 0.0, NAN, "0 times inf"),
+    (1.0, INF, NAN, "inf times 0"),
+    (1.0, -INF, NAN, "inf times 0"),
+    (1.0, NAN, NAN, "NaN of anything"),
+    (NAN, 0.0, NAN, "NaN of anything"),
+    (-2.0, 3.0, NAN, "no negative base, also to an integer"),
+    (-INF, 2.0, NAN, "no negative base"),
+    (-SMALLEST, 0.0, NAN, "no negative base"),
+    (2.0, 1024.0, INF, "the first power of 2 out of range"),
+    (BELOW_ONE, 2.0**63, 0.0, "huge power of a base next to 1"),
+]
+
+
+@pytest.mark.parametrize(("x", "y", "want", "reason"), POWERS_OF_POSITIVE)
+def test_limits_of_powers_of_a_positive_base(x, y, want, reason):
+    assert same(vecmath.powr(x, y), want), reason
+    assert same(float(evaluate("powr", np.full(9, x), np.full(9, y))[4]), want), reason
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    x=st.floats(min_value=0.0, exclude_min=True, allow_infinity=False),
+    y=st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_a_power_of_a_positive_base_has_the_same_bits(x, y):
+    assert same(vecmath.powr(x, y), vecmath.pow(x, y))
+
+
 def test_power_agrees_with_libm_on_every_pair_of_edges():
     edges = [0.0, SMALLEST, MIN_NORMAL, 0.5, BELOW_ONE, 1.0, ABOVE_ONE, 1.5, 2.0, 3.0, 2.0**52 + 1, 2.0**53, MAX, INF]
     edges = np.array([*edges, *(-e for e in edges), NAN])
@@ -373,7 +421,7 @@ def digest(name: str) -> str:
     anything, unit = bits.view(np.float64), (other >> np.uint64(11)).astype(np.float64) * 2.0**-53
     spread = np.r_[anything, (unit - 0.5) * 1500.0, unit * 4.0]
     powers = np.r_[(unit - 0.5) * 8.0, unit * 3.0, (unit - 0.5) * 1000.0]
-    out = evaluate(name, *((np.abs(spread), powers) if name == "pow" else (spread,)))
+    out = evaluate(name, *((np.abs(spread), powers) if name in POWERS_OF else (spread,)))
     out[np.isnan(out)] = NAN
     return hashlib.sha256(out.astype("<f8").tobytes()).hexdigest()[:16]
 
@@ -385,6 +433,8 @@ DIGESTS = {
     "log10": "03afdda1ebcf7e66",
     "log1p": "c5c285f784bcf247",
     "pow": "b4c228e489cdf8ad",
+    # No base is 0, 1 or infinite.
+    "powr": "b4c228e489cdf8ad",
 }
 
 
@@ -423,7 +473,7 @@ def test_bits_are_those_of_code_for_an_older_processor(processor, reason):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_loop_vectorises_without_libm(name):
-    evaluate(name, *(np.ones(4) for _ in range(2 if name == "pow" else 1)))
+    evaluate(name, *(np.ones(4) for _ in range(2 if name in POWERS_OF else 1)))
     (assembly,) = vector(name).inspect_asm().values()
     assert re.search(r"\bv?(mulpd|fmul)\b.*(ymm|zmm|xmm)|fmul\s+v\d+\.2d", assembly)
     symbols = r"\b(exp|expm1|exp2|log|log10|log1p|log2|pow|floor|round|ldexp|__\w+_finite)\b"
@@ -436,7 +486,7 @@ def test_a_loop_vectorises_without_libm(name):
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_a_loop_multiplies_and_adds_in_one_packed_instruction(name):
-    evaluate(name, *(np.ones(4) for _ in range(2 if name == "pow" else 1)))
+    evaluate(name, *(np.ones(4) for _ in range(2 if name in POWERS_OF else 1)))
     (assembly,) = vector(name).inspect_asm().values()
     assert len(re.findall(r"\bvfn?m(?:add|sub)\d+pd\b.*[yz]mm|\bfml[as]\s+v\d+\.2d", assembly)) >= 10
     assert not re.search(r"(call|jmp|bl|mov|lea|adrp)\w*\s.*\bfma\b", assembly)

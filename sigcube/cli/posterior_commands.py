@@ -96,6 +96,7 @@ def compare(
 
     own = _priors(marginalise)
     models: dict[str, Any] = {}
+    taken: set[str] = set()
     for each in results:
         name, equals, path = each.partition("=")
         name, path = (name, path) if equals else (Path(each).stem, each)
@@ -104,9 +105,8 @@ def compare(
         opened = open_result(path)
         here = {axis: text for axis, text in own.items() if axis in opened.coords}
         models[name] = analysis.marginalise(opened, here, by=by) if here else opened
-    if lost := [
-        axis for axis in own if not any(axis in str(each.attrs.get("marginalised")) for each in models.values())
-    ]:
+        taken |= here.keys()
+    if lost := [axis for axis in own if axis not in taken]:
         raise typer.BadParameter(f"no result has an axis {lost[0]!r}", param_hint="--marginalise")
     found = analysis.compare(models, prior=_priors(prior), by=by)
     columns = [str(name) for name, each in found.data_vars.items() if each.dims == ("model",)]

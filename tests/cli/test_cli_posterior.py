@@ -91,6 +91,8 @@ def test_compare(stores: dict[str, str]) -> None:
         (["posterior", "newton", "--prior", OPTION, "--by", "rms"], ExitCode.USAGE, "the result has no metric 'rms'"),
         (["compare", "newton", "newton"], 2, "two models are called 'newton'"),
         (["compare", "newton", "mond", "--marginalise", "A=normal:0,1"], 2, "no result has an axis 'A'"),
+        # Part of the name of one that is there.
+        (["compare", "newton", "mond", "--marginalise", OPTION, "--marginalise", "disk=normal:0,1"], 2, "axis 'disk'"),
     ],
 )
 def test_what_cannot_be_is_refused(words: list[str], code: int, says: str, stores: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ A condition is parsed, never run as code: it has names, numbers, texts, arithmet
 import ast
 import operator
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -16,6 +16,7 @@ import xarray as xr
 
 from sigcube.cube.kinds import kind_of
 from sigcube.errors import SpecError, did_you_mean
+from sigcube.wording import listed
 
 __all__ = ["where_true"]
 
@@ -58,11 +59,11 @@ def where_true(cube: xr.Dataset, condition: str) -> xr.DataArray:
     Raises
     ------
     SpecError
-        For a condition that is not of this form, or names what the cube does not have.
+        For a condition that is not of this form, or names what the cube does not have: a variable, or a system.
     """
     kind = kind_of(cube)
     names = {str(n): v for n, v in cube.variables.items() if v.dims and set(v.dims) <= set(kind.dims)}
-    reader = _Reader(condition, {name: cube[name] for name in names})
+    reader = _Reader(condition, {name: cube[name] for name in names}, systems=kind.system_dim)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a backslash in a text
@@ -82,11 +83,12 @@ def where_true(cube: xr.Dataset, condition: str) -> xr.DataArray:
 class _Reader:
     """Reads parts of a condition: each is a number, a text, or a truth, which is 1, 0, or NaN where it is not known."""
 
-    def __init__(self, text: str, names: Mapping[str, xr.DataArray]) -> None:
-        self._text, self._names = text, names
+    def __init__(self, text: str, names: Mapping[str, xr.DataArray], *, systems: str | None) -> None:
+        self._text, self._names, self._systems = text, names, systems
 
-    def error(self, what: str, name: str = "") -> SpecError:
-        return SpecError(what, where="where", found=self._text, hint=did_you_mean(name, self._names))
+    def error(self, what: str, name: str = "", *, known: Iterable[str] | None = None) -> SpecError:
+        hint = did_you_mean(name, self._names if known is None else known)
+        return SpecError(what, where="where", found=self._text, hint=hint)
 
     def read(self, node: ast.expr) -> tuple[str, Any]:
         """Return what sort of thing a part is, and its value."""
@@ -147,6 +149,7 @@ class _Reader:
             items = [self._read_as(what, item) for item in right.elts]
             if not all(isinstance(item, int | float | str) for item in items):
                 raise self.error(f"{ast.unparse(right)!r} is not a list of numbers, or of texts")
+            self._check_systems(left, items)
             inside = xr.DataArray(value).isin(items)
             return _where_known(inside if isinstance(op, ast.In) else ~inside, value)
         if what == _TRUTH or type(op) not in _COMPARISONS:
@@ -154,7 +157,17 @@ class _Reader:
         other = self._read_as(what, right)
         if what == _TEXT and not isinstance(op, ast.Eq | ast.NotEq):
             raise self.error(f"{ast.unparse(left)!r} is a text: compare it by ==, != or in")
+        self._check_systems(left, [other])
+        self._check_systems(right, [value])
         return _where_known(_COMPARISONS[type(op)](value, other), value, other)
+
+    def _check_systems(self, node: ast.expr, others: Iterable[Any]) -> None:
+        """Refuse names that no system has: a misspelt one would be left out without a word."""
+        if not isinstance(node, ast.Name) or node.id != self._systems:
+            return
+        known = list(map(str, self._names[node.id].values))
+        if lost := [name for name in others if isinstance(name, str) and name not in known]:
+            raise self.error(f"the cube has no {node.id} {listed(lost)}", lost[0], known=known)
 
 
 def _divisible(value: Any) -> Any:

@@ -56,7 +56,11 @@ HOLDS: list[tuple[str, list[int]]] = [
     ("survey_id == 1152921504606846977", [1]),
     ("survey_id in [1152921504606846976]", [0]),
     ("galaxy == 'SYN00002'", [1]),
-    ('galaxy in ["SYN00001", "SYN00005", "NGC1"]', [0, 4]),
+    ('galaxy in ["SYN00001", "SYN00005"]', [0, 4]),
+    ("'SYN00001' == galaxy", [0]),
+    ("galaxy not in ['SYN00001']", [1, 2, 3, 4]),
+    # only names of systems have to be there
+    ("references == 'nobody' or quality == 1", [0, 3]),
     ("references == 'b'", [1, 3]),
     ("references != 'b'", [0, 4]),
     ("references == 'x y' or 1 < 0", [4]),
@@ -162,3 +166,19 @@ def test_a_bad_condition_is_refused_with_the_names_there_are(condition: str, wha
     assert caught.value.hint is not None
     assert advice in caught.value.hint
     assert "inclination" in caught.value.hint
+
+
+UNKNOWN = [
+    ('galaxy in ["SYN00001", "SYN0005"]', "the cube has no galaxy SYN0005", "did you mean 'SYN00005'?"),
+    ("galaxy not in ['NGC1', 'NGC2']", "the cube has no galaxy NGC1, NGC2", "valid: SYN00001"),
+    ("galaxy == 'syn00001'", "the cube has no galaxy syn00001", "did you mean 'SYN00001'?"),
+    ("'UGC1' != galaxy", "the cube has no galaxy UGC1", "valid: SYN00001"),
+]
+
+
+@pytest.mark.parametrize(("condition", "what", "advice"), UNKNOWN)
+def test_a_misspelt_system_is_not_left_out_without_a_word(condition: str, what: str, advice: str) -> None:
+    with pytest.raises(SpecError, match=f"^{what}\n") as caught:
+        where_true(CUBE, condition)
+    assert caught.value.hint is not None
+    assert advice in caught.value.hint

@@ -101,7 +101,7 @@ def test_a_result_imports_nothing_by_itself_and_is_made_again_with_what_is_named
     assert "--own MODULE:NAME" in alone.stderr
     own = ["--own", f"{module}:MINE", "--own", f"{module}:SQUARES"]
     again = call("rerun", "r.zarr", *own, "--workers", "0")
-    assert (again.exit_code, again.stdout) == (0, "r-rerun.zarr: 1 blocks compared, 0 differ\n")
+    assert (again.exit_code, again.stdout) == (0, "r-rerun.zarr: 1 block compared, 0 differ\n")
     sound = call("verify", "r.zarr", "--sample", "1", *own)
     assert "1 computed again" in sound.stdout, sound.stderr
 

@@ -233,7 +233,7 @@ def test_todo_is_what_is_not_journalled(path: str) -> None:
 @pytest.mark.parametrize(
     ("index", "found"),
     [
-        (1, "c.0.1 is missing"),  # done
+        (1, "status/c.0.1 is missing"),  # done
         (2, "its grid points have status 0, the journal says failed"),  # failed
     ],
 )

@@ -5,7 +5,7 @@ import numpy as np
 from sigcube.model.compile import helper
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Choice, Option, Parameter
-from sigcube.model.vecmath import expm1, pow
+from sigcube.model.vecmath import divide, expm1, pow
 
 __all__ = ["MOND", "NEWTON"]
 
@@ -24,12 +24,13 @@ def nu_rar(g_bar: float, a0: float) -> float:
 
 def nu_simple(g_bar: float, a0: float) -> float:
     """ν = ½ + √(¼ + a₀/g) (Famaey & Binney 2005, doi:10.1111/j.1365-2966.2005.09474.x)."""
-    return 0.5 + np.sqrt(0.25 + a0 / g_bar)
+    return 0.5 + np.sqrt(0.25 + divide(a0, g_bar))
 
 
 def nu_standard(g_bar: float, a0: float) -> float:
     """ν = √(½ + √(¼ + (a₀/g)²)) (Milgrom 1983, doi:10.1086/161130)."""
-    return np.sqrt(0.5 + np.sqrt(0.25 + (a0 / g_bar) * (a0 / g_bar)))
+    x = divide(a0, g_bar)
+    return np.sqrt(0.5 + np.sqrt(0.25 + x * x))
 
 
 # MOND in the field of what is around, as Chae & Milgrom fitted it to solutions of AQUAL for discs.
@@ -71,7 +72,7 @@ def simple_around(g_in_field: float, a0: float) -> float:
 
 def simple_slope(nu_around: float, g_in_field: float, a0: float) -> float:
     """ν̂ = −1/(2 y ν √(¼ + 1/y))."""
-    x = a0 / g_in_field
+    x = divide(a0, g_in_field)
     return -0.5 * x / (nu_around * np.sqrt(0.25 + x))
 
 
@@ -82,7 +83,8 @@ def standard_around(g_in_field: float, a0: float) -> float:
 
 def standard_slope(nu_around: float, g_in_field: float, a0: float) -> float:
     """ν̂ = −1/(2 y² ν² √(¼ + 1/y²))."""
-    x = (a0 / g_in_field) * (a0 / g_in_field)
+    y = divide(a0, g_in_field)
+    x = y * y
     return -0.5 * x / (nu_around * nu_around * np.sqrt(0.25 + x))
 
 

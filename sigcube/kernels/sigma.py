@@ -8,7 +8,7 @@ from sigcube.kernels.systems import G_DAGGER
 from sigcube.model.compile import helper
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Choice, Option, Parameter, Reduction
-from sigcube.model.vecmath import exp, pow, powr
+from sigcube.model.vecmath import divide, exp, pow, powr
 
 __all__ = ["SIGMA"]
 
@@ -25,7 +25,7 @@ def coherent_amplitude(A: float, coherence: float) -> float:
 
 def h(g: float, g_dagger_z: float) -> float:
     """h(g) = √(g†/g) · g†/(g†+g) (main §2.9)."""
-    return np.sqrt(g_dagger_z / g) * (g_dagger_z / (g_dagger_z + g))
+    return np.sqrt(divide(g_dagger_z, g)) * (g_dagger_z / (g_dagger_z + g))
 
 
 def g(g_bar: float, g_ext: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from sigcube.kernels.systems import G_DAGGER
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Choice, Option, Parameter
-from sigcube.model.vecmath import exp, expm1, pow, powr
+from sigcube.model.vecmath import divide, exp, expm1, pow, powr
 
 __all__ = ["SURVIVAL"]
 
@@ -44,7 +44,7 @@ def strength(g_bar: float, g_dagger: float, alpha: float) -> float:
 
 def h(g_bar: float, g_dagger: float) -> float:
     """h(g) = √(g†/g) · g†/(g†+g) (SI §9b)."""
-    return np.sqrt(g_dagger / g_bar) * (g_dagger / (g_dagger + g_bar))
+    return np.sqrt(divide(g_dagger, g_bar)) * (g_dagger / (g_dagger + g_bar))
 
 
 SURVIVAL = Kernel(

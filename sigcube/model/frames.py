@@ -12,7 +12,7 @@ from sigcube.model import milky_way
 from sigcube.model.compile import helper
 from sigcube.model.graph import Variables
 from sigcube.model.record import Choice, Frame, Option, Parameter
-from sigcube.model.vecmath import pow
+from sigcube.model.vecmath import divide, pow
 
 __all__ = ["FRAMES", "frame_of", "variables_of"]
 
@@ -31,7 +31,7 @@ def v_bar_sq_of_g(g_bar: float, r: float, kpc: float) -> float:
 
 def g_bar_of_v(v_bar_sq: float, r: float, kpc: float) -> float:
     """g_N = V_bar²/r, m/s² (SI §1)."""
-    return v_bar_sq * 1.0e6 / (r * kpc)
+    return divide(v_bar_sq * 1.0e6, r * kpc)
 
 
 def velocity_error_floor() -> float:

@@ -17,7 +17,7 @@ from sigcube.errors import DataError, SpecError, did_you_mean, shown
 from sigcube.model import likelihood
 from sigcube.model.graph import Level, Variables
 from sigcube.model.record import Term
-from sigcube.model.vecmath import log10
+from sigcube.model.vecmath import divide, log10
 
 __all__ = ["METRICS", "METRIC_TERMS", "Metric", "check_system_variables", "find_metrics", "sums_of", "terms_of"]
 
@@ -125,7 +125,7 @@ def residual_sq(residual: float) -> float:
 
 def pull(residual: float, error: float, error_floor: float) -> float:
     """Δ/σ with σ of at least the floor that the kind of data has."""
-    return residual / max(error, error_floor)
+    return divide(residual, max(error, error_floor))
 
 
 def chi_sq(pull: float) -> float:

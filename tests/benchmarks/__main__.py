@@ -46,7 +46,7 @@ def main() -> None:
     text = _page(parts, summary, cube, before, quick=chosen.quick)
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_text(text, encoding="utf-8")
-    print(text)
+    print(f"written: {chosen.out}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -76,6 +76,9 @@ def _everything(cube, folder: Path, *, quick: bool) -> tuple[list[Part], dict[st
         print(f"{name} ...", file=sys.stderr, flush=True)
         options = {"c": has_c} if bench in (bench_engine, bench_kernels) else {}
         found, ratios = bench.run(cube, folder, quick=quick, **options)
+        for part in found:
+            # At once: what was measured is not lost if a later part fails.
+            print(f"## {part.title}\n", *part.lines, sep="\n", flush=True)
         parts += found
         summary |= ratios
     if has_c:

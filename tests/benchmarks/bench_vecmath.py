@@ -8,6 +8,7 @@ arrays fit into the L1 cache, all loops repeat inside compiled code, and the bes
 import argparse
 import ctypes
 import math
+import operator
 import shutil
 import subprocess
 import sys
@@ -37,9 +38,21 @@ CASES = {
     "pow": "pow(x, y)",
     "pow, one base": "pow(p, y)",
     "pow, one exponent": "pow(x, q)",
+    "powr, one base": "powr(p, y)",
+    "divide, one divisor": "divide(y, p)",
     "one pow, three exp": "pow(x, y) + exp(x) * exp(y) + exp(-x)",
 }
-NUMPY = SimpleNamespace(exp=np.exp, expm1=np.expm1, log=np.log, log10=np.log10, log1p=np.log1p, pow=np.power)
+NUMPY = SimpleNamespace(
+    exp=np.exp,
+    expm1=np.expm1,
+    log=np.log,
+    log10=np.log10,
+    log1p=np.log1p,
+    pow=np.power,
+    powr=np.power,
+    divide=np.divide,
+)
+LIBM = SimpleNamespace(**{**vars(math), "pow": math.pow, "powr": math.pow, "divide": operator.truediv})
 
 
 def python_loop(expression: str, functions: Any) -> Callable[..., None]:
@@ -74,7 +87,7 @@ def numpy_loop(expression: str) -> Callable[..., None]:
 
 
 def c_source() -> Iterator[str]:
-    yield "#include <math.h>"
+    yield "#include <math.h>\n#define powr pow\n#define divide(a, b) ((a) / (b))"
     arguments = "const double *restrict xs, const double *restrict ys, double p, double q, double *restrict out"
     for number, expression in enumerate(CASES.values()):
         yield f"""
@@ -132,7 +145,7 @@ def main() -> None:
         compiled, vectors = c_loops(Path(folder))
         print(f"{'ns per element':20}{'vecmath':>9}{'libm':>9}{'NumPy':>9}{'C libmvec':>11}{'C / vecmath':>13}")
         for (name, expression), c in zip(CASES.items(), compiled, strict=True):
-            libm = python_loop(expression, SimpleNamespace(**{**vars(math), "pow": math.pow}))
+            libm = python_loop(expression, LIBM)
             loops = (python_loop(expression, vecmath), libm, numpy_loop(expression), c)
             own, scalar, array, best = (nanoseconds(loop) for loop in loops)
             print(f"{name:20}{own:9.3f}{scalar:9.3f}{array:9.3f}{best:11.3f}{best / own:13.2f}", flush=True)

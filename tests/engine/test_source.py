@@ -21,7 +21,9 @@ from sigcube.engine.schedule import Schedule
 from sigcube.engine.source import write_loop
 from sigcube.engine.sums import compile_loop
 from sigcube.model.graph import Graph, Level
+from sigcube.model.kernel import Kernel
 from sigcube.model.model import BoundModel
+from sigcube.model.record import Parameter
 from tests.engine.graphs import SWEPT, brute_force, data, graph_of, graphs, run
 from tests.sweeping import planned
 
@@ -255,14 +257,50 @@ def compiled_here(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="looks for x86-64's packed instructions")
 def test_the_canonical_loop_is_packed_code(mock_cube: xr.Dataset) -> None:
     axes = {"g_dagger": [9e-11, 1e-10], "xi_scale": [0.1, 0.2], "A": [1.0, 1.1, 1.2]}
-    plan, packed = planned(mock_cube, kernel="sigma", axes=axes, metrics=["rms"])
+    packed_doubles = Counter(
+        re.findall(r"\bv?(mulpd|addpd|subpd|divpd|sqrtpd)\b", assembly_of(mock_cube, "sigma", axes))
+    )
+    assert {"mulpd", "addpd", "sqrtpd"} <= set(packed_doubles)
+
+
+def grows(A: float, window: float) -> float:
+    return 1.0 + A * window
+
+
+def window(r: float, xi: float) -> float:
+    return r / (xi + r)
+
+
+# Neither it nor the circular velocity has a multiply-add of its own.
+PLAIN = Kernel(
+    name="plain",
+    title="Plain",
+    source="test",
+    terms={"boost": grows, "window": window},
+    parameters=(
+        Parameter("A", "A", 1.0, "", (0.0, 10.0), "fitted", "test", "amplitude"),
+        Parameter("xi", "ξ", 1.0, "kpc", (0.0, 10.0), "fitted", "test", "scale"),
+    ),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiled_here")
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="looks for x86-64's packed instructions")
+def test_the_compiler_fuses_no_product_and_sum_of_a_formula(mock_cube: xr.Dataset) -> None:
+    """Which rounds once where the formula rounds twice, on processors that can."""
+    assembly = assembly_of(mock_cube, PLAIN, {"xi": [0.5, 1.0], "A": [1.0, 1.1, 1.2]})
+    assert re.search(r"\bv?addpd\b", assembly)
+    assert not re.findall(r"\bv?fn?m(?:add|sub)\w*", assembly)
+
+
+def assembly_of(cube: xr.Dataset, kernel: str | Kernel, axes: dict[str, list[float]]) -> str:
+    plan, packed = planned(cube, kernel=kernel, axes=axes, metrics=["rms"])
     model = plan.sections[0].model
     evaluate_sums(model, packed, {name: np.array(values) for name, values in axes.items()})
     lengths = {name: len(values) for name, values in axes.items()}
     (assembly,) = compile_loop(model, model.dims, lengths).inspect_asm().values()
-    packed_doubles = Counter(re.findall(r"\bv?(mulpd|addpd|subpd|divpd|sqrtpd)\b", assembly))
-    assert {"mulpd", "addpd", "sqrtpd"} <= set(packed_doubles)
-    assert not re.findall(r"\bv?fn?m(?:add|sub)\w*", assembly)
+    return str(assembly)
 
 
 POWERS = {"xi_scale": np.linspace(0.1, 0.9, 3), "k": np.linspace(0.2, 2.0, 5), "A": np.linspace(0.2, 3.0, 40)}

@@ -89,6 +89,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "log": _of_one(math.log, lambda x: 1.0 / x),
     "log1p": _of_one(math.log1p, lambda x: 1.0 / (1.0 + x)),
     "log10": _of_one(math.log10, lambda x: 1.0 / (x * math.log(10.0))),
+    "divide": lambda a, b: lift(a) / lift(b),
     "pow": _pow,
     "powr": _pow,
     "float": lift,

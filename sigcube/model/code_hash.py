@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-__all__ = ["RENAMED", "code_hash", "source_hash"]
+__all__ = ["RENAMED", "code_hash", "source_hash", "without_words"]
 
 #: What the names of functions with cached machine code have before the hash at their end.
 RENAMED = "_sigcube"
@@ -21,9 +22,18 @@ RENAMED = "_sigcube"
 # Identified by their versions.
 _LIBRARIES = ("numpy", "numba", "llvmlite", "builtins", "math", "typing")
 
+_LONG_STRING = r'"{3}(?:[^"\\]|\\.|"(?!""))*"{3}'
+_STRING = rf"""{_LONG_STRING}|'{{3}}(?:[^'\\]|\\.|'(?!''))*'{{3}}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'"""
+# A docstring is alone on its lines, below a colon or at the beginning. A comment goes with the blank lines above it.
+_WORDS = rf"(?:\A|(?<=:)\n)\s*{_LONG_STRING}(?=\n|\Z)|\s*#[^\n]*|\n\s*(?=\n|\Z)"
+# Strings besides, so that a # in one of them begins no comment.
+_WORDS_AND_STRINGS = re.compile(rf"(?P<words>{_WORDS})|{_STRING}", re.DOTALL)
+
 
 def source_hash(functions: Iterable[Callable[..., Any]]) -> str:
     """Return the sha256 of the source of functions, and of the functions, numbers and tables that they refer to.
+
+    What is written for readers does not count: docstrings, comments, blank lines.
 
     Parameters
     ----------
@@ -40,6 +50,18 @@ def source_hash(functions: Iterable[Callable[..., Any]]) -> str:
         _collect(function, sources)
     found = _sha256(f"{name}\n{sources[name]}" for name in sorted(sources))
     return f"sha256 {found[:16]}"
+
+
+def without_words(source: str) -> str:
+    r"""Return Python's text of what a source does: without docstrings, comments and blank lines.
+
+    Examples
+    --------
+    >>> print(without_words("def twice(x):\n\n    # Exact.\n    return 2.0 * x"))
+    def twice(x):
+        return 2.0 * x
+    """
+    return _WORDS_AND_STRINGS.sub(lambda found: "" if found["words"] is not None else found[0], source)
 
 
 def code_hash(function: Callable[..., Any]) -> str | None:
@@ -88,7 +110,7 @@ def _source(function: FunctionType) -> str:
     file = function.__code__.co_filename
     if file.startswith("<sigcube ") or Path(file).is_file():
         with contextlib.suppress(OSError):
-            return inspect.getsource(function)
+            return without_words(inspect.getsource(function))
     return _code(function.__code__)
 
 

@@ -1,7 +1,10 @@
 """What changes the hash of a function's code, and what does not; the hash of its source is tested with provenance."""
 
+import ast
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba.extending import intrinsic
 
-from sigcube.model.code_hash import code_hash
+import sigcube
+from sigcube.model.code_hash import code_hash, without_words
 
 Function = Callable[..., Any]
 
@@ -128,3 +132,62 @@ class Own:
 def test_what_has_no_meaning_of_its_own_has_no_hash(named: Any) -> None:
     assert code_hash(scaled(named)) is None
     assert code_hash(scaled(scaled(named))) is None
+
+
+# What a kernel does, and the ways of writing it: only the first group is the same code.
+PLAIN = "def f(x):\n    if x:\n        return '#1'\n    return 2.0\n"
+
+SAME = [
+    ("a docstring", 'def f(x):\n    """Return 2."""\n    if x:\n        return \'#1\'\n    return 2.0\n'),
+    (
+        "a docstring of paragraphs that holds quotes and a comment",
+        'def f(x):\n    """Say "2".\n\n    # 2\n    """\n\n    if x:\n        return \'#1\'\n    return 2.0\n',
+    ),
+    ("a comment on a line", "# f\ndef f(x):\n    # 2\n    if x:\n        return '#1'\n    return 2.0\n"),
+    ("a comment behind code", "def f(x):  # f\n    if x:\n        return '#1'\n    return 2.0  # '2'\n"),
+    ("blank lines", "def f(x):\n\n    if x:\n   \n        return '#1'\n\n\n    return 2.0\n\n"),
+]
+
+OTHER = [
+    ("a number", PLAIN.replace("2.0", "3.0")),
+    ("a # in a string", PLAIN.replace("#1", "#2")),
+    ("an indent", PLAIN.replace("    return 2.0", "        return 2.0")),
+    ("a line taken out as a comment", PLAIN.replace("    if x", "    # if x").replace("        return '#1'\n", "")),
+]
+
+
+@pytest.mark.parametrize("text", [row[1] for row in SAME], ids=[row[0] for row in SAME])
+def test_words_for_readers_are_no_part_of_the_source(text: str) -> None:
+    assert without_words(text).strip() == PLAIN.strip()
+
+
+@pytest.mark.parametrize("text", [row[1] for row in OTHER], ids=[row[0] for row in OTHER])
+def test_code_is_a_part_of_the_source(text: str) -> None:
+    assert without_words(text) != without_words(PLAIN)
+
+
+def test_blank_lines_and_quotes_within_a_long_string_stay() -> None:
+    text = dedent('''
+        TABLE = """a "1"
+
+        # b
+        """
+        ROWS = [
+            """no docstring""",
+        ]''')
+    assert without_words(text) == text
+
+
+@pytest.mark.parametrize("file", sorted(Path(sigcube.__file__).parent.glob("kernels/*.py")), ids=lambda file: file.stem)
+def test_what_is_left_of_a_kernel_is_its_code(file: Path) -> None:
+    source = file.read_text(encoding="utf-8")
+    assert ast.dump(bare(without_words(source))) == ast.dump(bare(source))
+
+
+def bare(source: str) -> ast.Module:
+    """Parse a source, without its docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return tree

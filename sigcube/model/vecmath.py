@@ -45,7 +45,7 @@ Examples
 
 import numpy as np
 
-from sigcube.model.instructions import bits, compiled, floor, fma, real
+from sigcube.model.instructions import bits, compiled, floor, fma, held, real
 
 __all__ = ["divide", "exp", "expm1", "log", "log1p", "log10", "pow", "powr"]
 
@@ -81,16 +81,22 @@ _ROUND_EXPM1 = _ROUND + 1022.0
 
 
 @compiled
+def _line(x: float, slope: float, offset: float) -> float:
+    """Return slope x + offset, both constants."""
+    return fma(x, held(slope), held(offset))
+
+
+@compiled
 def _exp_series(r: float) -> float:
     """Return (e^r - 1 - r)/r^2 for |r| <= ln(2)/2."""
     # Minimax for the relative error of e^r: 2^-57.9. Pairs, then Horner in r^2: as few operations as Horner, and half
     # the depth.
     z = r * r
-    value = fma(r, 2.5000056708160523e-08, 2.7630247990155085e-07)
-    value = fma(z, value, fma(r, 2.755758638843295e-06, 2.480149310007098e-05))
-    value = fma(z, value, fma(r, 0.0001984126950656571, 0.0013888888943628945))
-    value = fma(z, value, fma(r, 0.008333333333494465, 0.04166666666653016))
-    return fma(z, value, fma(r, 0.16666666666666413, 0.5000000000000011))
+    value = _line(r, 2.5000056708160523e-08, 2.7630247990155085e-07)
+    value = fma(z, value, _line(r, 2.755758638843295e-06, 2.480149310007098e-05))
+    value = fma(z, value, _line(r, 0.0001984126950656571, 0.0013888888943628945))
+    value = fma(z, value, _line(r, 0.008333333333494465, 0.04166666666653016))
+    return fma(z, value, _line(r, 0.16666666666666413, 0.5000000000000011))
 
 
 @compiled
@@ -114,27 +120,27 @@ def exp(x: float) -> float:
     x = np.float64(x)
     x = 712.0 if x > 712.0 else x
     x = -748.0 if x < -748.0 else x
-    rounded = fma(x, _LOG2_E, _ROUND_EXP)
-    k = rounded - _ROUND_EXP
-    r = fma(k, -_LN2_LOW, fma(k, -_LN2_HIGH, x))
+    rounded = _line(x, _LOG2_E, _ROUND_EXP)
+    k = rounded - held(_ROUND_EXP)
+    r = fma(k, held(-_LN2_LOW), fma(k, held(-_LN2_HIGH), x))
     return _times_two_to(fma(r, fma(r, _exp_series(r), 1.0), 1.0), rounded)
 
 
 @compiled
 def _exp_sum(high: float, low: float) -> float:
     """Return e^(high + low), |low| being small beside 1 unless high overrules it as an infinity or NaN."""
-    rounded = fma(high, _LOG2_E, _ROUND_EXP)
-    k = rounded - _ROUND_EXP
-    head = fma(k, -_LN2_HIGH, high)
-    tail = fma(k, -_LN2_LOW, low)
+    rounded = _line(high, _LOG2_E, _ROUND_EXP)
+    k = rounded - held(_ROUND_EXP)
+    head = fma(k, held(-_LN2_HIGH), high)
+    tail = fma(k, held(-_LN2_LOW), low)
     r = head + tail
     # What is lost in the sums stays: the logarithm's error needs the room.
     near = 1.0 + head
     lost = (1.0 - near) + head
     value = _times_two_to(near + fma(r * r, _exp_series(r), lost + tail), rounded)
-    # Selected here, not clamped before: this is off the longest chain.
-    value = _INF if high > 712.0 else value
-    return 0.0 if high < -748.0 else value
+    # Selected here, not clamped before: this is off the longest chain. By one comparison: the sign tells 0 from inf.
+    limit = real(bits(_INF) & ~(bits(high) >> 63))
+    return limit if abs(high) > held(748.0) else value
 
 
 @compiled
@@ -142,11 +148,11 @@ def _expm1_rest(r: float) -> float:
     """Return e^r - 1 - r for |r| <= ln(2)/2, small beside r."""
     # Minimax for the relative error of e^r - 1, 1/2 kept exact: 2^-61.6.
     z = r * r
-    value = fma(r, 2.0878917618746927e-09, 2.5108732553281988e-08)
-    value = fma(z, value, fma(r, 2.7557387140856903e-07, 2.7557245173696698e-06))
-    value = fma(z, value, fma(r, 2.4801587197986766e-05, 0.00019841269885049337))
-    value = fma(z, value, fma(r, 0.0013888888888942833, 0.008333333333322123))
-    value = fma(z, value, fma(r, 0.041666666666666574, 0.16666666666666677))
+    value = _line(r, 2.0878917618746927e-09, 2.5108732553281988e-08)
+    value = fma(z, value, _line(r, 2.7557387140856903e-07, 2.7557245173696698e-06))
+    value = fma(z, value, _line(r, 2.4801587197986766e-05, 0.00019841269885049337))
+    value = fma(z, value, _line(r, 0.0013888888888942833, 0.008333333333322123))
+    value = fma(z, value, _line(r, 0.041666666666666574, 0.16666666666666677))
     return fma(z * r, value, 0.5 * z)
 
 
@@ -162,9 +168,9 @@ def expm1(x: float) -> float:
     x = np.float64(x)
     high = -50.0 if x < -50.0 else x
     high = 709.79 if high > 709.79 else high
-    rounded = fma(high, _LOG2_E, _ROUND_EXPM1)
-    k = rounded - _ROUND_EXPM1
-    head = fma(k, -_LN2_HIGH, high)
+    rounded = _line(high, _LOG2_E, _ROUND_EXPM1)
+    k = rounded - held(_ROUND_EXPM1)
+    head = fma(k, held(-_LN2_HIGH), high)
     tail = k * -_LN2_LOW
     # All at half size, because 2^1024 is out of range: 2^(k-1) (e^r - 1) + (2^(k-1) - 1/2).
     half = real(bits(rounded) << 52)
@@ -200,14 +206,14 @@ def _log_sum(m: float, k: float, correction: float) -> float:
     z = s * s
     # Minimax for the relative error of log: 2^-62.6.
     w = z * z
-    low = fma(w, fma(z, 0.22222224277239666, 0.2857142855599789), fma(z, 0.4000000000005598, 0.666666666666666))
-    high = fma(z, 0.13838790329438685, 0.1317422863896419)
-    high = fma(w, high, fma(z, 0.15391074418674655, 0.18181667027025125))
+    low = fma(w, _line(z, 0.22222224277239666, 0.2857142855599789), _line(z, 0.4000000000005598, 0.666666666666666))
+    high = _line(z, 0.13838790329438685, 0.1317422863896419)
+    high = fma(w, high, _line(z, 0.15391074418674655, 0.18181667027025125))
     series = z * fma(w * w, high, low)
     square = (0.5 * f) * f
-    near = fma(k, _LN2_HIGH, f)
-    lost = fma(k, _LN2_HIGH, -near) + f
-    return near + ((lost + fma(k, _LN2_LOW, correction)) - fma(-s, square + series, square))
+    near = fma(k, held(_LN2_HIGH), f)
+    lost = fma(k, held(_LN2_HIGH), -near) + f
+    return near + ((lost + fma(k, held(_LN2_LOW), correction)) - fma(-s, square + series, square))
 
 
 @compiled
@@ -269,19 +275,19 @@ def _log_parts(x: float) -> tuple[float, float]:
     w = z * z
     fifth = v * w
     # Minimax for the relative error of log: 2^-65.6.
-    series = fma(z, 0.0004340280408856494, 0.0022321428549997697)
-    series = fma(w, fma(z, 1.918130376614749e-05, 8.876343409117143e-05), series)
+    series = _line(z, 0.0004340280408856494, 0.0022321428549997697)
+    series = fma(w, _line(z, 1.918130376614749e-05, 8.876343409117143e-05), series)
     # v^3/12: this product is exact, ...
     square = v_high * v_high
     cube = v_high * square
     third = cube * _TWELFTH_HIGH
     # ... and this is what it lacks.
-    third_low = fma(cube, _TWELFTH_LOW, (v_low * _TWELFTH) * fma(v, v + v_high, square))
-    whole = fma(k, _LN2_HIGH, c_high)
+    third_low = fma(cube, held(_TWELFTH_LOW), (v_low * _TWELFTH) * fma(v, v + v_high, square))
+    whole = fma(k, held(_LN2_HIGH), c_high)
     # All of the rest that matters to the upper part, early: it is at the head of the longest chain.
-    part = fma(fifth, 0.012500000000006313, v_low)
+    part = fma(fifth, held(0.012500000000006313), v_low)
     high = whole + (v_high + (third + part))
-    rest = fma(k, _LN2_LOW, c_low) + fma(fifth * z, series, third_low)
+    rest = fma(k, held(_LN2_LOW), c_low) + fma(fifth * z, series, third_low)
     low = ((((whole - high) + v_high) + third) + part) + rest
     return high, low
 
@@ -297,7 +303,7 @@ def log10(x: float) -> float:
     """
     x = np.float64(x)
     high, low = _log_parts(x)
-    return _log_limits(x, fma(high, _LOG10_E, fma(high, _LOG10_E_LOW, low * _LOG10_E)))
+    return _log_limits(x, fma(high, held(_LOG10_E), fma(high, held(_LOG10_E_LOW), low * _LOG10_E)))
 
 
 @compiled

@@ -352,6 +352,19 @@ def test_a_power_of_a_positive_base_has_the_same_bits(x, y):
     assert same(vecmath.powr(x, y), vecmath.pow(x, y))
 
 
+@pytest.mark.parametrize("name", POWERS_OF)
+def test_a_power_goes_to_infinity_and_to_zero_where_libm_s_does(name):
+    # Across 709.78, -708.4 and -745.13, and across 748, from where on inf and 0 are put in place.
+    y = np.concatenate([sign * np.linspace(700.0, 760.0, 60_001) for sign in (1.0, -1.0)])
+    with np.errstate(over="ignore", under="ignore"):
+        want = np.power(math.e, y)
+    found = evaluate(name, np.full(y.size, math.e), y)
+    assert np.array_equal(found == INF, want == INF)
+    assert np.array_equal(found == 0.0, want == 0.0)
+    finite = want < INF
+    assert np.all(np.abs(found[finite] - want[finite]) <= 2.0 * np.spacing(want[finite]))
+
+
 def test_power_agrees_with_libm_on_every_pair_of_edges():
     edges = [0.0, SMALLEST, MIN_NORMAL, 0.5, BELOW_ONE, 1.0, ABOVE_ONE, 1.5, 2.0, 3.0, 2.0**52 + 1, 2.0**53, MAX, INF]
     edges = np.array([*edges, *(-e for e in edges), NAN])

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
@@ -15,7 +16,7 @@ from sigcube.cube import Packed, Where, describe_systems, kind_of, open_cube
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
-from sigcube.errors import SpecError, shown
+from sigcube.errors import SigcubeWarning, SpecError, shown
 from sigcube.files import path_of
 from sigcube.model.error_model import Errors
 from sigcube.model.kernel import Kernel
@@ -253,7 +254,8 @@ class Sweep:
 
         No block of the result is recomputed or moved, and unfinished blocks are done first. A reading that does not use
         an axis is computed once more for its new values. The axes take the roles of this sweep. An interrupted
-        extension resumes when it is called again.
+        extension resumes when it is called again. Values of a `linspace` that differ from stored ones by rounding alone
+        are the stored ones; a warning says how many.
 
         Parameters
         ----------
@@ -277,7 +279,8 @@ class Sweep:
             As for `run`.
         """
         path = path_of(path, what="a result")
-        extend_result(path, self._plan, self._packed)
+        for adopted in extend_result(path, self._plan, self._packed):
+            warnings.warn(adopted, SigcubeWarning, stacklevel=2)
         return self.run(path, **options)
 
     def _run_blocks(

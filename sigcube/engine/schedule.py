@@ -67,9 +67,11 @@ class Schedule:
     def masks_pay(self) -> bool:
         """Whether what the rows of sums have beyond whole vectors is worth a vector with a mask."""
         # Single elements cost up to a third of a vector each. A loop with masks takes one vector at a time, which costs
-        # long chains of operations, as those of pow, up to a sixth.
+        # long chains of operations, as those of pow, up to a sixth; and it writes tables under masks, which several
+        # sums share and points hand on, for up to a fifth.
         whole, rest = divmod(self.lengths.get(self.order[-1], 0), VECTOR)
-        return rest > 2 and whole <= 3 * rest
+        has_tables = len(self.graph.targets) > 1 or bool(self.graph.carried)
+        return rest > 2 and whole <= (rest if has_tables else 3 * rest)
 
     @cached_property
     def nodes(self) -> dict[str, Node]:

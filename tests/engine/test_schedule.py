@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sigcube.engine.schedule import Placement, Schedule
 from sigcube.model.graph import Level
-from tests.engine.graphs import SWEPT, graph_of
+from tests.engine.graphs import PREVIOUS, SWEPT, graph_of
 
 GLOBAL, SYSTEM, POINT = Level.GLOBAL, Level.SYSTEM, Level.POINT
 
@@ -244,6 +244,23 @@ MASKS = [
 @pytest.mark.parametrize(("length", "wanted"), MASKS)
 def test_a_mask_is_for_rows_with_much_beyond_whole_vectors(length: int, wanted: bool) -> None:
     graph = graph_of(("t", ("p0", "a", "b"), False), targets=("t",))
+    assert Schedule(graph, SWEPT, ("i", "j"), {"i": 5, "j": length}).masks_pay is wanted
+
+
+@pytest.mark.parametrize(
+    ("length", "wanted"),
+    [(100, False), (60, False), (30, True), (15, True), (9, False)],
+    ids=["12 vectors and 4 elements", "7 and 4", "3 and 6", "1 and 7", "1 and 1"],
+)
+@pytest.mark.parametrize(
+    ("inputs", "targets"),
+    [(("p0", "a", "b"), ("t", "u")), (("p0", "a", "b", f"{PREVIOUS}t"), ("t",))],
+    ids=["two sums", "a value from the point before"],
+)
+def test_a_row_with_tables_needs_more_beyond_its_whole_vectors(
+    inputs: tuple[str, ...], targets: tuple[str, ...], length: int, wanted: bool
+) -> None:
+    graph = graph_of(("t", inputs, False), ("u", ("t",), False), targets=targets)
     assert Schedule(graph, SWEPT, ("i", "j"), {"i": 5, "j": length}).masks_pay is wanted
 
 

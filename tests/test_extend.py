@@ -12,7 +12,7 @@ import xarray as xr
 from zarr.errors import ZarrUserWarning
 
 from sigcube import Sweep, linspace, open_result, verify
-from sigcube.errors import SigcubeWarning, SpecError, StoreError, StoreMismatch
+from sigcube.errors import SpecError, StoreError, StoreMismatch
 from sigcube.plan.bind import extend_plan
 from sigcube.rerun import rerun
 from sigcube.store import read_journal, status
@@ -101,24 +101,6 @@ def test_what_is_there_is_not_touched(path: Path, large: Sweep) -> None:
     same = [each for each, before in chunks.items() if (each.stat().st_ino, each.read_bytes()) == before]
     # Others have room for new values.
     assert 0 < len(same) < len(chunks)
-
-
-def test_a_longer_linspace_extends_although_its_digits_differ(mock_cube: xr.Dataset, tmp_path: Path) -> None:
-    path, short, long = tmp_path / "r.zarr", linspace(0.1, 1.0, 10), linspace(0.1, 1.9, 19)
-    assert (short[2], long[2]) == (0.30000000000000004, 0.3)
-    wanted = sweep_of(mock_cube, {"A": long})
-    before = sweep_of(mock_cube, {"A": short}).run(path).load()
-    journalled = (path / "journal" / "blocks.jsonl").read_bytes()
-    with pytest.warns(SigcubeWarning, match=r"^axes\.A: \d of 19 values as stored"):
-        result = wanted.extend(path).load()
-    assert result["A"].values.tolist() == [*short, *long[10:]]
-    same_bits(result.isel(A=slice(0, 10)), before)
-    assert (path / "journal" / "blocks.jsonl").read_bytes().startswith(journalled)
-    # The same command without extending finds it complete.
-    grown = (path / "journal" / "blocks.jsonl").read_bytes()
-    same_bits(wanted.run(path).load(), result)
-    assert (path / "journal" / "blocks.jsonl").read_bytes() == grown
-    assert verify(path).sound
 
 
 def test_the_extended_sweep_goes_on_and_the_old_one_is_refused(path: Path, small: Sweep, large: Sweep) -> None:

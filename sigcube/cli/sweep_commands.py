@@ -2,9 +2,6 @@
 
 import json
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +23,7 @@ from sigcube.cli.app import (
     read_settings,
     stderr_console,
 )
-from sigcube.errors import SigcubeWarning, StoreError
+from sigcube.errors import StoreError
 
 __all__ = ["demo", "fit", "kernels", "map_", "metrics", "plan", "rerun", "status", "sweep", "verify"]
 
@@ -139,7 +136,6 @@ def sweep(
         "retry_failed": retry_failed,
     }
     with ExitStack() as stack:
-        stack.enter_context(_warnings_as_lines())
         if isinstance(prepared, JointSweep):
             points = {name: each.plan(probe=False).n_points for name, each in prepared.leaves.items()}
             shown = stack.enter_context(joint_progress(stderr_console(), points))
@@ -159,23 +155,6 @@ def sweep(
     print_result(target, joint=isinstance(prepared, JointSweep))
     if failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
-
-
-@contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Print sigcube's warnings as lines for people, without the place in the code."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", SigcubeWarning)
-        others = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *about: Any, **more: Any) -> None:
-            if issubclass(category, SigcubeWarning):
-                typer.echo(f"note: {message}", err=True)
-            else:
-                others(message, category, *about, **more)
-
-        warnings.showwarning = show
-        yield
 
 
 def _default_target(spec: Path) -> Path:

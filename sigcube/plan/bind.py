@@ -20,7 +20,7 @@ from sigcube.model.model import Model
 from sigcube.plan.checks import check_spec
 from sigcube.plan.errors_of_g_bar import describe_g_bar
 from sigcube.plan.errors_of_systems import describe_errors, with_quoted
-from sigcube.plan.extension import adopt_stored, extend_spec
+from sigcube.plan.extension import extend_spec
 from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.scaling import check_scaling
@@ -142,16 +142,13 @@ def plan_packed(
 def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Plan:
     """Plan a sweep as an extension of a result at `where`: new values of its axes lie behind the stored ones.
 
-    Values that differ from stored ones by rounding alone are the stored ones, also in what the plan was asked for.
-
     Raises
     ------
     StoreMismatch
         The result has values that the sweep lacks, or more than the values of axes differs.
     """
-    asked = replace(wanted.spec, grid=adopt_stored(stored.spec.grid, wanted.spec.grid))
-    spec, added = extend_spec(stored.spec, asked, where=where)
-    plan = plan_packed(spec, packed, wanted.origin, stages=(*stored.stages, *added), asked=asked)
+    spec, added = extend_spec(stored.spec, wanted.spec, where=where)
+    plan = plan_packed(spec, packed, wanted.origin, stages=(*stored.stages, *added), asked=wanted.spec)
     # Roles decide no value, so an extension may change them.
     grown = {"dimensions", "stages", "roles", *(f"axis {axis.name}" for axis in spec.grid.axes)}
     if differing := [part for part in find_differences(stored.identity, plan.identity) if part not in grown]:

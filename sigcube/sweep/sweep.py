@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
@@ -16,7 +15,7 @@ from sigcube.cube import Packed, Where, describe_systems, kind_of, open_cube
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
-from sigcube.errors import SigcubeWarning, SpecError, shown
+from sigcube.errors import SpecError, shown
 from sigcube.files import path_of
 from sigcube.model.error_model import Errors
 from sigcube.model.kernel import Kernel
@@ -254,8 +253,7 @@ class Sweep:
 
         No block of the result is recomputed or moved, and unfinished blocks are done first. A reading that does not use
         an axis is computed once more for its new values. The axes take the roles of this sweep. An interrupted
-        extension resumes when it is called again. Values of a `linspace` that differ from stored ones by rounding alone
-        are the stored ones; a warning says how many.
+        extension resumes when it is called again.
 
         Parameters
         ----------
@@ -279,8 +277,7 @@ class Sweep:
             As for `run`.
         """
         path = path_of(path, what="a result")
-        for adopted in extend_result(path, self._plan, self._packed):
-            warnings.warn(adopted, SigcubeWarning, stacklevel=2)
+        extend_result(path, self._plan, self._packed)
         return self.run(path, **options)
 
     def _run_blocks(

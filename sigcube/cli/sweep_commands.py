@@ -2,8 +2,9 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +25,9 @@ from sigcube.cli.app import (
     stderr_console,
 )
 from sigcube.errors import StoreError
+
+if TYPE_CHECKING:
+    from sigcube.driver import Event
 
 __all__ = ["demo", "fit", "kernels", "map_", "metrics", "plan", "rerun", "status", "sweep", "verify"]
 
@@ -135,15 +139,19 @@ def sweep(
         "fail_fast": fail_fast,
         "retry_failed": retry_failed,
     }
+    kinds: set[str] = set()
     with ExitStack() as stack:
         if isinstance(prepared, JointSweep):
             points = {name: each.plan(probe=False).n_points for name, each in prepared.leaves.items()}
             shown = stack.enter_context(joint_progress(stderr_console(), points))
-            prepared.run(target, extend=extend, on_leaf=shown.begin, on_event=shown, **options)
+            on_event = _noting(kinds, shown)
+            prepared.run(target, extend=extend, on_leaf=shown.begin, on_event=on_event, **options)
         else:
             own = prepared.plan(probe=False).n_points
-            on_event = stack.enter_context(sweep_progress(stderr_console(), data_points=own))
+            on_event = _noting(kinds, stack.enter_context(sweep_progress(stderr_console(), data_points=own)))
             (prepared.extend if extend else prepared.run)(target, on_event=on_event, **options)
+    if extend and "started" not in kinds:
+        typer.echo("nothing to compute: the result has every value of the spec", err=True)
     failed = False
     for name, path in results_in(target).items():
         print_tables([best_table(open_result(path), of=name)])
@@ -155,6 +163,16 @@ def sweep(
     print_result(target, joint=isinstance(prepared, JointSweep))
     if failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _noting(kinds: set[str], show: "Callable[[Event], None]") -> "Callable[[Event], None]":
+    """Return what shows an event and keeps its kind."""
+
+    def tell(event: "Event") -> None:
+        kinds.add(event.kind)
+        show(event)
+
+    return tell
 
 
 def _default_target(spec: Path) -> Path:

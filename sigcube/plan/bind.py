@@ -17,6 +17,7 @@ from sigcube.model.error_frame import QUOTED
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.model.model import Model
+from sigcube.plan.adoption import adopt_digits
 from sigcube.plan.checks import check_spec
 from sigcube.plan.errors_of_g_bar import describe_g_bar
 from sigcube.plan.errors_of_systems import describe_errors, with_quoted
@@ -142,13 +143,16 @@ def plan_packed(
 def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Plan:
     """Plan a sweep as an extension of a result at `where`: new values of its axes lie behind the stored ones.
 
+    Values that differ from stored ones by rounding alone are those of the result, also in the plan's `asked`.
+
     Raises
     ------
     StoreMismatch
         The result has values that the sweep lacks, or more than the values of axes differs.
     """
-    spec, added = extend_spec(stored.spec, wanted.spec, where=where)
-    plan = plan_packed(spec, packed, wanted.origin, stages=(*stored.stages, *added), asked=wanted.spec)
+    asked = adopt_digits(stored.spec, wanted.spec)
+    spec, added = extend_spec(stored.spec, asked, where=where)
+    plan = plan_packed(spec, packed, wanted.origin, stages=(*stored.stages, *added), asked=asked)
     # Roles decide no value, so an extension may change them.
     grown = {"dimensions", "stages", "roles", *(f"axis {axis.name}" for axis in spec.grid.axes)}
     if differing := [part for part in find_differences(stored.identity, plan.identity) if part not in grown]:

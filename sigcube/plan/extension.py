@@ -88,7 +88,7 @@ def _points(grid: Grid, dim: str) -> list[tuple[float | str, ...]]:
 
 
 def _almost(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Whether points of one axis of numbers differ by no more than rounding does."""
+    """Whether points of one axis of numbers differ by so little that they were meant as the same."""
     numbers = len(one) == 1 and not isinstance(one[0], str) and not isinstance(other[0], str)
     return numbers and isclose(one[0], other[0], rel_tol=1e-9)
 
@@ -114,7 +114,7 @@ def _lacks(
     near = [other[0] for other in wanted if _almost(other, point)]
     hint = None
     if near:
-        # Of a linspace with other ends, values differ in the last digit.
+        # Powers and sums of one's own in Python may differ by more than what is adopted as rounding.
         hint = f"the nearest is {near[0]!r}: write the values as a list, the old ones digit for digit"
         if len(wanted) <= _LISTED:
             whole = [next((old[0] for old in stored if _almost(old, each)), each[0]) for each in wanted]

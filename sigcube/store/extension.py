@@ -36,7 +36,7 @@ def extend_result(path: Path, plan: Plan, packed: Packed) -> None:
 
 
 def as_stored(path: Path, plan: Plan, packed: Packed) -> Plan:
-    """Return a plan with its axes in the order of the store, which an extension may have changed.
+    """Return a plan with its axes in the order of the store, which an extension may have changed, and with its digits.
 
     For a store that cannot be read, the plan comes back unchanged: opening the store says what is wrong.
 
@@ -75,4 +75,4 @@ def as_stored(path: Path, plan: Plan, packed: Packed) -> Plan:
             expected=extended.spec.grid.text,
             hint="extend it: `sigcube sweep SPEC --extend`, in Python `extend(path)`; or write to another path",
         )
-    return extended if before.asked.grid == plan.asked.grid else plan
+    return extended if before.asked.grid == extended.asked.grid else plan

@@ -437,6 +437,11 @@ def test_a_result_is_extended_when_that_is_asked_for(
     assert xr.open_zarr("cubes/results/spec.zarr").sizes["A"] == 13
     assert call("verify", "cubes/results/spec.zarr", "--sample", "9").exit_code == 0
     assert call("sweep", "spec.toml").stdout == extended.stdout
+    again = call("sweep", "spec.toml", "--extend")
+    assert (again.stdout, again.stderr) == (
+        extended.stdout,
+        "nothing to compute: the result has every value of the spec\n",
+    )
     nothing = call("sweep", "spec.toml", "--extend", "--out", "gone.zarr")
     assert nothing.exit_code == ExitCode.USAGE
     assert "not a result" in nothing.stderr

@@ -148,8 +148,8 @@ class Recipe(_Entry):
         return self.folder == shipped_folder("ingest")
 
     def source_of(self, file: RawFile) -> str:
-        """Say where one of the files comes from."""
-        return file.url or file.source or self.citation
+        """Say where one of the files comes from: its address, or the citation and where people get it by hand."""
+        return file.url or ": ".join(filter(None, (self.citation, file.source)))
 
     @field_validator("kind")
     @classmethod

@@ -10,6 +10,10 @@ from sigcube.cube import open_cube
 from sigcube.errors import DataError, RawFilesMissing
 from sigcube.recipes import check_files, fetch, ingest, load_recipe
 
+LI = (
+    "Li, Lelli, McGaugh & Schombert 2020, ApJS 247, 31; CDS J/ApJS/247/31: "
+    "https://cdsarc.cds.unistra.fr/ftp/J/ApJS/247/31/"
+)
 TABLE = Path(__file__).parents[2] / "ingest" / "landmarks.csv"
 
 
@@ -69,13 +73,13 @@ def test_of_a_shipped_recipe_its_source_and_the_command_are_told(tmp_path: Path)
     assert error.where == "recipe li2020"
     assert error.hint == (
         "get them by hand into a folder, and name that folder: `sigcube ingest li2020 --data DIR`, in Python data=DIR; "
-        "source: https://cdsarc.cds.unistra.fr/ftp/J/ApJS/247/31/"
+        f"source: {LI}"
     )
     (tmp_path / "data").mkdir()
     with pytest.raises(RawFilesMissing, match="ReadMe is missing") as caught:
         ingest(load_recipe("li2020"), data=tmp_path / "data", out=tmp_path / "li.zarr")
     assert "beside the recipe" not in str(caught.value)
-    assert "in this folder; from https://cdsarc.cds.unistra.fr/ftp/J/ApJS/247/31/" in str(caught.value)
+    assert f"expected in this folder; from {LI}\n" in str(caught.value)
 
 
 def test_where_other_files_were_downloaded_the_rest_belongs_beside_them(tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ __all__ = [
     "FetchError",
     "RawFilesMissing",
     "SigcubeError",
-    "SigcubeWarning",
     "SpecError",
     "StoreError",
     "StoreExists",
@@ -124,10 +123,6 @@ class StoreInUse(StoreError):
 
 class StoreMismatch(StoreError):
     """The store was written by another spec, cube or kernel."""
-
-
-class SigcubeWarning(UserWarning):
-    """Something to know of that is no error."""
 
 
 class ClusterError(SigcubeError):

@@ -12,7 +12,7 @@ import xarray as xr
 from zarr.errors import ZarrUserWarning
 
 from sigcube import Sweep, linspace, open_result, verify
-from sigcube.errors import SigcubeWarning, SpecError, StoreError, StoreMismatch
+from sigcube.errors import SpecError, StoreError, StoreMismatch
 from sigcube.plan.bind import extend_plan
 from sigcube.rerun import rerun
 from sigcube.store import read_journal, status
@@ -101,24 +101,6 @@ def test_what_is_there_is_not_touched(path: Path, large: Sweep) -> None:
     same = [each for each, before in chunks.items() if (each.stat().st_ino, each.read_bytes()) == before]
     # Others have room for new values.
     assert 0 < len(same) < len(chunks)
-
-
-def test_a_longer_linspace_extends_although_its_digits_differ(mock_cube: xr.Dataset, tmp_path: Path) -> None:
-    path, short, long = tmp_path / "r.zarr", linspace(0.1, 1.0, 10), linspace(0.1, 1.9, 19)
-    assert (short[2], long[2]) == (0.30000000000000004, 0.3)
-    wanted = sweep_of(mock_cube, {"A": long})
-    before = sweep_of(mock_cube, {"A": short}).run(path).load()
-    journalled = (path / "journal" / "blocks.jsonl").read_bytes()
-    with pytest.warns(SigcubeWarning, match=r"^axes\.A: \d of 19 values as stored"):
-        result = wanted.extend(path).load()
-    assert result["A"].values.tolist() == [*short, *long[10:]]
-    same_bits(result.isel(A=slice(0, 10)), before)
-    assert (path / "journal" / "blocks.jsonl").read_bytes().startswith(journalled)
-    # The same command without extending finds it complete.
-    grown = (path / "journal" / "blocks.jsonl").read_bytes()
-    same_bits(wanted.run(path).load(), result)
-    assert (path / "journal" / "blocks.jsonl").read_bytes() == grown
-    assert verify(path).sound
 
 
 def test_the_extended_sweep_goes_on_and_the_old_one_is_refused(path: Path, small: Sweep, large: Sweep) -> None:
@@ -411,3 +393,57 @@ def test_labels_that_make_no_difference_share_the_number_of_their_model(mock_cub
     assert result.section.values.tolist() == [[0, 0], [1, 2]]
     with pytest.raises(SpecError, match="cannot be called 'section'"):
         Sweep(mock_cube, kernel="sigma", sample="unflagged", axes={"A": ("section", [1.0, 2.0])})
+
+
+# The values at 0.9 and 1.3 differ by rounding, so none of the two sets holds the other.
+COARSE, FINE = linspace(0.5, 1.7, 7), linspace(0.5, 1.7, 19)
+
+
+@pytest.mark.usefixtures("_small_blocks")
+def test_a_finer_linspace_takes_the_digits_of_the_result(
+    mock_cube: xr.Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert not set(COARSE) <= set(FINE)
+    path, rest = tmp_path / "r.zarr", {"xi_scale": [0.1, 0.5]}
+    coarse, fine = (sweep_of(mock_cube, {**rest, "A": list(values)}) for values in (COARSE, FINE))
+    coarse.run(path)
+    journal = path / "journal" / "blocks.jsonl"
+    old, began = journal.read_bytes(), status(path).blocks
+    assert not caplog.messages
+    with pytest.raises(KeyboardInterrupt):
+        fine.extend(path, on_event=lambda event: _interrupt())
+    line = "axis A: 2 values have the digits of the result; the sweep's differ by rounding alone, by 2.2e-16 at most"
+    assert caplog.messages == [line]
+    assert status(path).todo
+    # What is left is a run of the same sweep, whose own digits are others still.
+    blocks: list[int] = []
+    result = fine.run(path, on_event=lambda event: blocks.append(event.entry.block) if event.entry else None)
+    assert caplog.messages == [line, line]
+    union = [*COARSE, *(value for value in FINE if min(abs(value - other) for other in COARSE) > 0.01)]
+    assert result["A"].values.tolist() == sorted(union)
+    same_bits(result.load(), sweep_of(mock_cube, {**rest, "A": sorted(union)}).compute())
+    assert journal.read_bytes().startswith(old)
+    assert blocks
+    assert min(blocks) >= began
+    done, events = journal.read_bytes(), []
+    for again in (fine.extend, fine.run):
+        again(path, on_event=events.append)
+    assert (journal.read_bytes(), events) == (done, [])
+    assert verify(path, sample=2).sound
+
+
+@pytest.mark.usefixtures("_small_blocks")
+def test_a_sweep_whose_digits_alone_differ_has_its_result_already(
+    mock_cube: xr.Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, events = tmp_path / "r.zarr", []
+    typed = sweep_of(mock_cube, {"A": [0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.7]})
+    sweep_of(mock_cube, {"A": list(COARSE)}).run(path)
+    before = (path / "journal" / "blocks.jsonl").read_bytes()
+    for again in (typed.run, typed.extend):
+        assert again(path, on_event=events.append)["A"].values.tolist() == list(COARSE)
+    assert ((path / "journal" / "blocks.jsonl").read_bytes(), events) == (before, [])
+    assert len(caplog.messages) == 2
+    # A bit more than rounding is another sweep, as before.
+    with pytest.raises(StoreMismatch, match="axis A differ"):
+        sweep_of(mock_cube, {"A": [*COARSE[:-1], 1.7 + 1e-13]}).run(path)

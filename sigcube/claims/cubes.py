@@ -80,5 +80,5 @@ def missing_files(recipe: Recipe, data: Path | None) -> str:
         if not any(pattern and any(folder.rglob(pattern)) for pattern in (name, file.parts) for folder in folders)
     ]
     named = missing or list(files)
-    sources = "; ".join(dict.fromkeys(files[name].url or recipe.citation for name in named))
+    sources = "; ".join(dict.fromkeys(recipe.source_of(files[name]) for name in named))
     return f"{' and '.join(named)} of {recipe.name} (from {sources})"

@@ -2,11 +2,9 @@
 
 import json
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,7 +24,10 @@ from sigcube.cli.app import (
     read_settings,
     stderr_console,
 )
-from sigcube.errors import SigcubeWarning, StoreError
+from sigcube.errors import StoreError
+
+if TYPE_CHECKING:
+    from sigcube.driver import Event
 
 __all__ = ["demo", "fit", "kernels", "map_", "metrics", "plan", "rerun", "status", "sweep", "verify"]
 
@@ -138,16 +139,19 @@ def sweep(
         "fail_fast": fail_fast,
         "retry_failed": retry_failed,
     }
+    kinds: set[str] = set()
     with ExitStack() as stack:
-        stack.enter_context(_warnings_as_lines())
         if isinstance(prepared, JointSweep):
             points = {name: each.plan(probe=False).n_points for name, each in prepared.leaves.items()}
             shown = stack.enter_context(joint_progress(stderr_console(), points))
-            prepared.run(target, extend=extend, on_leaf=shown.begin, on_event=shown, **options)
+            on_event = _noting(kinds, shown)
+            prepared.run(target, extend=extend, on_leaf=shown.begin, on_event=on_event, **options)
         else:
             own = prepared.plan(probe=False).n_points
-            on_event = stack.enter_context(sweep_progress(stderr_console(), data_points=own))
+            on_event = _noting(kinds, stack.enter_context(sweep_progress(stderr_console(), data_points=own)))
             (prepared.extend if extend else prepared.run)(target, on_event=on_event, **options)
+    if extend and "started" not in kinds:
+        typer.echo("nothing to compute: the result has every value of the spec", err=True)
     failed = False
     for name, path in results_in(target).items():
         print_tables([best_table(open_result(path), of=name)])
@@ -161,21 +165,14 @@ def sweep(
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
-@contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Print sigcube's warnings as lines for people, without the place in the code."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", SigcubeWarning)
-        others = warnings.showwarning
+def _noting(kinds: set[str], show: "Callable[[Event], None]") -> "Callable[[Event], None]":
+    """Return what shows an event and keeps its kind."""
 
-        def show(message: Warning | str, category: type[Warning], *about: Any, **more: Any) -> None:
-            if issubclass(category, SigcubeWarning):
-                typer.echo(f"note: {message}", err=True)
-            else:
-                others(message, category, *about, **more)
+    def tell(event: "Event") -> None:
+        kinds.add(event.kind)
+        show(event)
 
-        warnings.showwarning = show
-        yield
+    return tell
 
 
 def _default_target(spec: Path) -> Path:

@@ -17,10 +17,11 @@ from sigcube.model.error_frame import QUOTED
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.model.model import Model
+from sigcube.plan.adoption import adopt_digits
 from sigcube.plan.checks import check_spec
 from sigcube.plan.errors_of_g_bar import describe_g_bar
 from sigcube.plan.errors_of_systems import describe_errors, with_quoted
-from sigcube.plan.extension import adopt_stored, extend_spec
+from sigcube.plan.extension import extend_spec
 from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.scaling import check_scaling
@@ -142,14 +143,14 @@ def plan_packed(
 def extend_plan(stored: Plan, wanted: Plan, packed: Packed, *, where: str) -> Plan:
     """Plan a sweep as an extension of a result at `where`: new values of its axes lie behind the stored ones.
 
-    Values that differ from stored ones by rounding alone are the stored ones, also in what the plan was asked for.
+    Values that differ from stored ones by rounding alone are those of the result, also in the plan's `asked`.
 
     Raises
     ------
     StoreMismatch
         The result has values that the sweep lacks, or more than the values of axes differs.
     """
-    asked = replace(wanted.spec, grid=adopt_stored(stored.spec.grid, wanted.spec.grid))
+    asked = adopt_digits(stored.spec, wanted.spec)
     spec, added = extend_spec(stored.spec, asked, where=where)
     plan = plan_packed(spec, packed, wanted.origin, stages=(*stored.stages, *added), asked=asked)
     # Roles decide no value, so an extension may change them.

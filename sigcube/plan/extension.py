@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
-from math import inf, isclose, ulp
+from math import isclose
 from typing import Any
 
 from sigcube.chunks import Region
@@ -11,60 +10,10 @@ from sigcube.errors import StoreMismatch
 from sigcube.plan.grid import Axis, Grid
 from sigcube.plan.spec import Spec
 
-__all__ = ["adopt_stored", "extend_spec", "find_adopted", "order_of"]
+__all__ = ["extend_spec", "order_of"]
 
 # Values of an axis that a message lists, to be copied into the spec.
 _LISTED = 200
-# Two ways to a value of an axis each round a product and a sum, in units of the last digit of its largest value.
-_ROUNDINGS = 4
-# Values that rounding alone keeps apart are so many times closer to each other than to any other value.
-_APART = 1e6
-
-
-def adopt_stored(stored: Grid, wanted: Grid) -> Grid:
-    """Return a grid in which values that differ from stored ones by rounding alone are the stored ones.
-
-    A ``linspace`` with other ends, or with more values, comes to the same values by other sums: the third of ten from
-    0.1 to 1 is 0.30000000000000004, of nineteen from 0.1 to 1.9 it is 0.3. A value is adopted if it lies within four
-    units in the last place of the axis' largest value, a million times closer to the stored one than both are to any
-    other, and to 0 unless the axis goes through it; and if neither stands in both axes: so no two values become one.
-    Axes that vary together stay as they are.
-    """
-    numbers = {axis.dim: axis.values for axis in stored.axes if not axis.is_label and len(stored.along(axis.dim)) == 1}
-    adopted = (
-        replace(axis, values=_adopt(numbers[axis.dim], axis.values))
-        if axis.dim in numbers and not axis.is_label and len(wanted.along(axis.dim)) == 1
-        else axis
-        for axis in wanted.axes
-    )
-    return Grid(tuple(adopted))
-
-
-def _adopt(stored: Sequence[Any], wanted: Sequence[Any]) -> tuple[Any, ...]:
-    kept, asked = set(stored), set(wanted)
-    together = sorted(kept | asked)
-    rounding = _ROUNDINGS * ulp(max(abs(together[0]), abs(together[-1])))
-    through_zero = together[0] < 0.0 < together[-1]
-    gaps = [inf, *(upper - lower for lower, upper in pairwise(together)), inf]
-    found = {}
-    for i, (lower, upper) in enumerate(pairwise(together)):
-        to_zero = inf if through_zero else min(abs(lower), abs(upper))
-        alone = min(gaps[i], gaps[i + 2], to_zero) >= _APART * gaps[i + 1]
-        if alone and gaps[i + 1] <= rounding and len({lower, upper} & kept) == len({lower, upper} & asked) == 1:
-            own, new = (lower, upper) if lower in kept else (upper, lower)
-            found[new] = own
-    return tuple(found.get(value, value) for value in wanted)
-
-
-def find_adopted(asked: Grid, adopted: Grid) -> list[str]:
-    """Say of each axis in which a grid differs from the one asked for, in how many values and by how much."""
-    said = []
-    for own, other in zip(asked.axes, adopted.axes, strict=True):
-        if own.values != other.values:
-            steps = abs(other.array - own.array)
-            count = f"{(steps > 0.0).sum()} of {steps.size} values"
-            said.append(f"axes.{own.name}: {count} as stored, which differ by rounding, at most by {steps.max():.2g}")
-    return said
 
 
 def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[Region, ...]]:
@@ -75,7 +24,7 @@ def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[
     stored : Spec
         The spec of the result, with its axes as stored.
     wanted : Spec
-        The same sweep over a larger grid, with the values that it shares as stored: see `adopt_stored`.
+        The same sweep over a larger grid.
     where : str
         The result, for errors.
 
@@ -139,7 +88,7 @@ def _points(grid: Grid, dim: str) -> list[tuple[float | str, ...]]:
 
 
 def _almost(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Whether points of one axis of numbers differ by no more than rounding does."""
+    """Whether points of one axis of numbers differ by so little that they were meant as the same."""
     numbers = len(one) == 1 and not isinstance(one[0], str) and not isinstance(other[0], str)
     return numbers and isclose(one[0], other[0], rel_tol=1e-9)
 
@@ -165,7 +114,7 @@ def _lacks(
     near = [other[0] for other in wanted if _almost(other, point)]
     hint = None
     if near:
-        # Written with fewer digits, for example.
+        # Powers and sums of one's own in Python may differ by more than what is adopted as rounding.
         hint = f"the nearest is {near[0]!r}: write the values as a list, the old ones digit for digit"
         if len(wanted) <= _LISTED:
             whole = [next((old[0] for old in stored if _almost(old, each)), each[0]) for each in wanted]

@@ -39,7 +39,7 @@ def fetch(
     Raises
     ------
     RawFilesMissing
-        If a file without an address is not beside the recipe.
+        If files without an address are not beside the recipe; the others were downloaded.
     FetchError
         If a file cannot be downloaded, or is not the one that the recipe means. The cache never holds an unchecked
         file; a partial one stays hidden for the next attempt if the server can send the rest.
@@ -50,7 +50,7 @@ def fetch(
     paths: dict[str, Path] = {}
     for role, file in recipe.files.items():
         if not file.url:
-            paths[role] = _beside(file, recipe)
+            paths[role] = recipe.folder / file.name
             continue
         try:
             paths[role] = (_fetch_answer if file.query else _fetch_file)(file, folder, progress, timeout)
@@ -58,16 +58,33 @@ def fetch(
             raise _download_failed(file, error, 0) from error
         except OSError as error:
             raise FetchError(f"{file.name} could not be kept", where=str(folder), found=str(error)) from error
+    _refuse_lacking(recipe, folder)
     return paths
 
 
-def _beside(file: RawFile, recipe: Recipe) -> Path:
-    path = recipe.folder / file.name
-    if not path.is_file():
-        hint = f"put it there, or name its folder with --data; source: {recipe.citation}"
-        what = f"{file.name} has no address to fetch it from, and does not lie beside the recipe"
-        raise RawFilesMissing(what, where=str(path), hint=hint)
-    return path
+def _refuse_lacking(recipe: Recipe, folder: Path) -> None:
+    """Refuse a recipe with files to be got by hand that are not there; `folder` has what was downloaded."""
+    lacking = [each for each in recipe.files.values() if not (each.url or (recipe.folder / each.name).is_file())]
+    if not lacking:
+        return
+    names = tuple(dict.fromkeys(file.name for file in lacking))
+    has, it, does = ("has", "it", "does") if len(names) == 1 else ("have", "them", "do")
+    what = f"{' and '.join(names)} {has} no address to fetch {it} from"
+    source = "; ".join(dict.fromkeys(map(recipe.source_of, lacking)))
+    if not recipe.is_shipped:
+        raise RawFilesMissing(
+            f"{what}, and {does} not lie beside the recipe",
+            where=str(recipe.folder / names[0]),
+            hint=f"put {it} there, or name the folder with --data; source: {source}",
+        )
+    others = any(file.url for file in recipe.files.values())
+    place = f"into {folder}, where the other files are" if others else "into a folder"
+    command = f"sigcube ingest {recipe.name} --data DIR"
+    raise RawFilesMissing(
+        what,
+        where=f"recipe {recipe.name}",
+        hint=f"get {it} by hand {place}, and name that folder: `{command}`, in Python data=DIR; source: {source}",
+    )
 
 
 def _fetch_answer(file: RawFile, folder: Path, progress: bool, timeout: float) -> Path:

@@ -146,7 +146,9 @@ def _find_files(recipe: Recipe, folder: Path) -> dict[str, tuple[Path, ...]]:
             copies.setdefault(path.name, []).append(path)
         if not copies:
             wanted = f"{file.name} or {file.parts}" if file.parts else file.name
-            faults.append(Fault(f"{wanted} is missing", expected=file.url or "in this folder, or beside the recipe"))
+            by_hand = f"in this folder; from {recipe.source_of(file)}"
+            place = by_hand if recipe.is_shipped else "in this folder, or beside the recipe"
+            faults.append(Fault(f"{wanted} is missing", expected=file.url or place))
         for name, paths in copies.items():
             if len(paths) > 1 and len({_sha256(path) for path in paths}) > 1:
                 what, found = f"{name} is there several times, with different content", ", ".join(map(str, paths))

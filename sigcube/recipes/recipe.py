@@ -34,6 +34,8 @@ class RawFile(_Entry):
         Its file name.
     url : str
         Its official address; empty for a file that lies beside the recipe, or that can only be got by hand.
+    source : str
+        Where people get a file by hand: the address of its folder, or words.
     sha256 : str
         Checksum of the official file, in hexadecimal; what is downloaded must have one.
     size : int or None
@@ -55,6 +57,7 @@ class RawFile(_Entry):
     # At least one letter that is not a dot, and what every file system takes.
     name: str = Field(pattern=r"^\.*[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", max_length=200)
     url: str = Field(default="", pattern=r"^(https?|ftp|doi)://?.+")
+    source: _Line | Literal[""] = ""
     sha256: str = Field(default="", pattern=r"^[0-9a-f]{64}$")
     size: int | None = Field(default=None, gt=0)
     verify: Literal["always", "download"] = "always"
@@ -71,6 +74,8 @@ class RawFile(_Entry):
 
     @model_validator(mode="after")
     def _address_with_checksum(self) -> "RawFile":
+        if self.url and self.source:
+            raise ValueError("a file with a url is not got by hand, and needs no source")
         if self.query and (self.sha256 or not self.url):
             raise ValueError("a query needs the url of a service, and its answer has no sha256")
         if self.url and not self.sha256 and not self.query:
@@ -136,6 +141,15 @@ class Recipe(_Entry):
     contents: Contents | None = None
     text: str = Field(exclude=True, repr=False)
     folder: Path = Field(default=Path(), exclude=True, repr=False)
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether the recipe came with sigcube, so that nobody puts files beside it."""
+        return self.folder == shipped_folder("ingest")
+
+    def source_of(self, file: RawFile) -> str:
+        """Say where one of the files comes from: its address, or the citation and where people get it by hand."""
+        return file.url or ": ".join(filter(None, (self.citation, file.source)))
 
     @field_validator("kind")
     @classmethod

@@ -5,7 +5,6 @@ from pathlib import Path
 from sigcube.cube import Packed
 from sigcube.errors import SigcubeError, StoreMismatch
 from sigcube.plan.bind import extend_plan
-from sigcube.plan.extension import find_adopted
 from sigcube.plan.plan import Plan
 from sigcube.store.extension_files import extend_store, finish_extension
 from sigcube.store.journal import read_header
@@ -16,13 +15,8 @@ from sigcube.store.template import journal_folder
 __all__ = ["as_stored", "extend_result"]
 
 
-def extend_result(path: Path, plan: Plan, packed: Packed) -> list[str]:
+def extend_result(path: Path, plan: Plan, packed: Packed) -> None:
     """Make room in a result for what a plan adds to it; see `Sweep.extend`.
-
-    Returns
-    -------
-    list of str
-        A line for each axis of which values stay as stored, although the plan's differ from them by rounding.
 
     Raises
     ------
@@ -39,11 +33,10 @@ def extend_result(path: Path, plan: Plan, packed: Packed) -> list[str]:
     extended = extend_plan(before, plan, packed, where=str(path))
     if extended.identity != before.identity or extended.asked.grid != before.asked.grid:
         extend_store(path, plan=extended, inputs=packed, before=before.identity)
-    return find_adopted(plan.spec.grid, extended.asked.grid)
 
 
 def as_stored(path: Path, plan: Plan, packed: Packed) -> Plan:
-    """Return a plan with its axes in the order of the store, which an extension may have changed.
+    """Return a plan with its axes in the order of the store, which an extension may have changed, and with its digits.
 
     For a store that cannot be read, the plan comes back unchanged: opening the store says what is wrong.
 

@@ -1,8 +1,8 @@
 """A sweep from its spec to its result cube."""
 
 import contextlib
+import logging
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
@@ -16,11 +16,12 @@ from sigcube.cube import Packed, Where, describe_systems, kind_of, open_cube
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
-from sigcube.errors import SigcubeWarning, SpecError, shown
+from sigcube.errors import SpecError, shown
 from sigcube.files import path_of
 from sigcube.model.error_model import Errors
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
+from sigcube.plan.adoption import describe_adoption
 from sigcube.plan.bind import plan_cube
 from sigcube.plan.own_code import find_own_code
 from sigcube.plan.plan import Plan
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 __all__ = ["MOST_IN_THIS_PROCESS", "Sweep"]
+
+_LOG = logging.getLogger(__name__)
 
 _MOST_IN_MEMORY = 4 * 2**30
 
@@ -239,6 +242,8 @@ class Sweep:
             expected = f"0 to {_MOST_WORKERS}"
             raise SpecError("this is no number of workers", where="workers", found=shown(workers), expected=expected)
         plan = as_stored(path_of(path, what="a result"), self._plan, self._packed)
+        for line in describe_adoption(self._plan.asked.grid, plan.asked.grid):
+            _LOG.warning(line)
         stored = self if plan is self._plan else self._of(plan, self._packed)
         with open_or_create(path, plan=stored._plan, inputs=self._packed, retry_failed=retry_failed) as store:
             if store.todo:
@@ -254,8 +259,8 @@ class Sweep:
 
         No block of the result is recomputed or moved, and unfinished blocks are done first. A reading that does not use
         an axis is computed once more for its new values. The axes take the roles of this sweep. An interrupted
-        extension resumes when it is called again. Values of a `linspace` that differ from stored ones by rounding alone
-        are the stored ones; a warning says how many.
+        extension resumes when it is called again. Values of an axis that differ from those of the result by rounding
+        alone, as of a linspace with other ends, are taken as the result has them; a line in the log says so.
 
         Parameters
         ----------
@@ -279,8 +284,7 @@ class Sweep:
             As for `run`.
         """
         path = path_of(path, what="a result")
-        for adopted in extend_result(path, self._plan, self._packed):
-            warnings.warn(adopted, SigcubeWarning, stacklevel=2)
+        extend_result(path, self._plan, self._packed)
         return self.run(path, **options)
 
     def _run_blocks(

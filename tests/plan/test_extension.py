@@ -2,7 +2,6 @@
 
 import json
 from itertools import product
-from math import ulp
 from typing import Any
 
 import pytest
@@ -11,8 +10,7 @@ from hypothesis import strategies as st
 
 from sigcube import linspace
 from sigcube.errors import StoreMismatch
-from sigcube.plan.extension import adopt_stored, extend_spec, find_adopted, order_of
-from sigcube.plan.grid import Axis, Grid
+from sigcube.plan.extension import extend_spec, order_of
 from sigcube.plan.spec import Spec, make_spec
 
 LABELS = ["none", "geometric", "power"]
@@ -90,18 +88,12 @@ def test_a_second_extension_goes_behind_the_first(axes: tuple[dict[str, Any], di
     ("axes", "found", "hint"),
     [
         ({"A": [1.0, 3.0]}, "no A = 2.0", "add it"),
-        ({"A": [1.0, 2.0 + 1e-14, 3.0]}, "no A = 2.0", "digit for digit"),
+        ({"A": [1.0, 2.0 + 4e-16, 3.0]}, "no A = 2.0", "digit for digit"),
         ({"A": ("case", [1.0, 2.0])}, "A along case", "another path"),
         ({"A": [1.0, 2.0], "k": [1.0]}, "k along k", "another path"),
         ({"k": [1.0, 2.0]}, "k along k", "another path"),
     ],
-    ids=[
-        "a value is gone",
-        "a value is off by more than rounding",
-        "another dimension",
-        "one more axis",
-        "another axis",
-    ],
+    ids=["a value is gone", "a value is off by a bit", "another dimension", "one more axis", "another axis"],
 )
 def test_what_is_no_extension_is_told(axes: dict[str, Any], found: str, hint: str) -> None:
     with pytest.raises(StoreMismatch) as caught:
@@ -111,93 +103,15 @@ def test_what_is_no_extension_is_told(axes: dict[str, Any], found: str, hint: st
     assert hint in str(caught.value.hint)
 
 
-def test_values_of_fewer_digits_are_told_as_the_list_that_extends() -> None:
-    stored = spec_over({"A": linspace(0.1, 1.0, 10)})
-    wanted = spec_over({"A": [0.1, 0.2, 0.3000000000001, *linspace(0.4, 1.9, 16)]})
+def test_a_longer_linspace_is_told_as_the_list_that_extends() -> None:
+    # The third of ten values from 0.1 to 1 is 0.30000000000000004, of nineteen from 0.1 to 1.9 it is 0.3.
+    stored, wanted = spec_over({"A": linspace(0.1, 1.0, 10)}), spec_over({"A": linspace(0.1, 1.9, 19)})
     with pytest.raises(StoreMismatch, match="digit for digit: A = ") as caught:
         extend_spec(stored, wanted, where="r.zarr")
     listed = json.loads(str(caught.value.hint).partition("A = ")[2])
-    assert listed == pytest.approx(wanted.grid.axes[0].values, rel=1e-12)
+    assert listed == pytest.approx(wanted.grid.axes[0].values, rel=1e-15)
     grown, stages = extend_spec(stored, spec_over({"A": listed}), where="r.zarr")
     assert (grown.grid.shape, stages) == ((19,), ((slice(10, 19),),))
-
-
-THIRD = 0.1 + 0.2
-ULP = 2.0**-54
-
-ADOPTED: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
-    (
-        "a longer linspace, whose 0.3 is the stored one but for its last digit",
-        {"A": linspace(0.1, 1.0, 10)},
-        {"A": linspace(0.1, 1.9, 19)},
-        {"A": [*linspace(0.1, 1.0, 10), *linspace(0.1, 1.9, 19)[10:]]},
-    ),
-    ("a list", {"A": [0.1, THIRD]}, {"A": [0.5, 0.3, 0.1]}, {"A": [0.5, THIRD, 0.1]}),
-    ("0, of a linspace through it", {"A": [-1.0, 0.0, 1.0]}, {"A": [-1.0, 1e-16, 1.0]}, {"A": [-1.0, 0.0, 1.0]}),
-    ("both are asked for", {"A": [THIRD]}, {"A": [0.3, THIRD]}, {"A": [0.3, THIRD]}),
-    ("both are stored", {"A": [0.3, THIRD]}, {"A": [0.3, 1.0]}, {"A": [0.3, 1.0]}),
-    ("one of two that may be it", {"A": [0.3]}, {"A": [0.3 - ULP, 0.3 + ULP]}, {"A": [0.3 - ULP, 0.3 + ULP]}),
-    ("two that it may be", {"A": [0.3 - ULP, 0.3 + ULP]}, {"A": [0.3]}, {"A": [0.3]}),
-    ("more than rounding", {"A": [0.3, 1.0]}, {"A": [0.3 + 1e-15, 1.0]}, {"A": [0.3 + 1e-15, 1.0]}),
-    (
-        "small values of a geomspace, near beside the largest one, but not beside each other",
-        {"g_dagger": [1e-20, 1e-3]},
-        {"g_dagger": [1.1e-20, 1e-3]},
-        {"g_dagger": [1.1e-20, 1e-3]},
-    ),
-    ("labels", {"window": ["none"]}, {"window": ["none", "power"]}, {"window": ["none", "power"]}),
-    (
-        "axes that vary together stay",
-        {"A": ("case", [THIRD]), "k": ("case", [1.0])},
-        {"A": ("case", [0.3]), "k": ("case", [1.0])},
-        {"A": ("case", [0.3]), "k": ("case", [1.0])},
-    ),
-    (
-        "of two axes, that which differs",
-        {"k": [1.0], "A": [THIRD]},
-        {"A": [0.3], "k": [2.0]},
-        {"A": [THIRD], "k": [2.0]},
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("stored", "wanted", "expected"), [row[1:] for row in ADOPTED], ids=[row[0] for row in ADOPTED]
-)
-def test_values_that_rounding_alone_keeps_apart(
-    stored: dict[str, Any], wanted: dict[str, Any], expected: dict[str, Any]
-) -> None:
-    before, asked = spec_over(stored).grid, spec_over(wanted).grid
-    adopted = adopt_stored(before, asked)
-    assert adopted == spec_over(expected).grid
-    assert adopt_stored(before, adopted) == adopted
-
-
-@given(
-    values=st.lists(st.integers(-1000, 1000), min_size=1, max_size=30, unique=True),
-    step=st.sampled_from([0.1, 1e-10, 3.0]),
-    data=st.data(),
-)
-def test_values_off_by_a_digit_are_adopted_one_by_one(values: list[int], step: float, data: st.DataObject) -> None:
-    exact = [value * step for value in values]
-    largest = max(map(abs, exact))
-    shifts = data.draw(st.lists(st.integers(-2, 2), min_size=len(exact), max_size=len(exact)))
-    # 0 itself is exact, unless it lies within the axis.
-    asked = [value + shift * ulp(largest) if value else 0.0 for value, shift in zip(exact, shifts, strict=True)]
-    n_stored = data.draw(st.integers(1, len(exact)))
-    grids = [Grid((Axis("A", "A", tuple(some)),)) for some in (exact[:n_stored], asked)]
-    found = adopt_stored(*grids).axes[0].values
-    assert found[:n_stored] == tuple(exact[:n_stored])
-    assert found[n_stored:] == tuple(asked[n_stored:])
-
-
-def test_what_was_adopted_is_told_by_axis() -> None:
-    asked = spec_over({"A": [0.3, 0.5], "k": [1.0]}).grid
-    adopted = spec_over({"A": [THIRD, 0.5], "k": [1.0]}).grid
-    assert find_adopted(asked, adopted) == [
-        "axes.A: 1 of 2 values as stored, which differ by rounding, at most by 5.6e-17"
-    ]
-    assert find_adopted(asked, asked) == []
 
 
 def test_a_list_of_very_many_values_is_not_printed() -> None:

@@ -151,7 +151,7 @@ def test_recipes_that_do_not_fit(tmp_path: Path) -> None:
 
 
 def test_a_table_of_a_journal_is_brought_by_hand(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no address to fetch it from(.*\n)*  do: .*--data; source: Eilers"):
+    with pytest.raises(DataError, match=r"no address to fetch it from(.*\n)*  do: .*--data DIR.*; source: Eilers"):
         ingest(RECIPE, out=tmp_path / "x.zarr", progress=False)
 
 

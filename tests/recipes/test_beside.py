@@ -1,5 +1,6 @@
 """Files without an address, which lie beside the recipe."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from sigcube.cube import open_cube
 from sigcube.errors import DataError, RawFilesMissing
 from sigcube.recipes import check_files, fetch, ingest, load_recipe
 
+LI = (
+    "Li, Lelli, McGaugh & Schombert 2020, ApJS 247, 31; CDS J/ApJS/247/31: "
+    "https://cdsarc.cds.unistra.fr/ftp/J/ApJS/247/31/"
+)
 TABLE = Path(__file__).parents[2] / "ingest" / "landmarks.csv"
 
 
@@ -58,3 +63,34 @@ def test_one_that_is_nowhere_is_told(own: Path, tmp_path: Path) -> None:
     ):
         ingest(load_recipe(own), data=tmp_path / "data", out=tmp_path / "mine.zarr")
     assert not (tmp_path / "mine.zarr").exists()
+
+
+def test_of_a_shipped_recipe_its_source_and_the_command_are_told(tmp_path: Path) -> None:
+    # The folder of the recipe may be that of the installed package: nobody puts files there.
+    with pytest.raises(RawFilesMissing, match=r"^table1.dat and ReadMe have no address to fetch them from\n") as caught:
+        ingest(load_recipe("li2020"), out=tmp_path / "li.zarr", progress=False)
+    error = caught.value
+    assert error.where == "recipe li2020"
+    assert error.hint == (
+        "get them by hand into a folder, and name that folder: `sigcube ingest li2020 --data DIR`, in Python data=DIR; "
+        f"source: {LI}"
+    )
+    (tmp_path / "data").mkdir()
+    with pytest.raises(RawFilesMissing, match="ReadMe is missing") as caught:
+        ingest(load_recipe("li2020"), data=tmp_path / "data", out=tmp_path / "li.zarr")
+    assert "beside the recipe" not in str(caught.value)
+    assert f"expected in this folder; from {LI}\n" in str(caught.value)
+
+
+def test_where_other_files_were_downloaded_the_rest_belongs_beside_them(tmp_path: Path) -> None:
+    shipped = load_recipe("manga_dynpop")
+    (first, *_) = (file for file in shipped.files.values() if file.url)
+    there = tmp_path / "cache" / shipped.name / first.name
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"as if it had been downloaded")
+    same = first.model_copy(update={"sha256": hashlib.sha256(there.read_bytes()).hexdigest()})
+    files = {role: same if file.url else file for role, file in shipped.files.items()}
+    with pytest.raises(RawFilesMissing, match=r"tsv has no address to fetch it from") as caught:
+        fetch(shipped.model_copy(update={"files": files}), cache=tmp_path / "cache", progress=False)
+    assert f"by hand into {there.parent}, where the other files are" in str(caught.value.hint)
+    assert "--data DIR" in str(caught.value.hint)

@@ -88,6 +88,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
         ('"galaxy"', '"galaxies"', r"there is no 'galaxies'; did you mean 'galaxy'\?.*\n  where: .*, kind"),
         ("0" * 64, "0" * 63, r"should match pattern.*\n  where: .*, files.curves.sha256"),
         ("https://example.org/a.zip", "file:///etc/passwd", r"should match pattern.*\n  where: .*, files.curves.url"),
+        ('url = "', 'source = "x"\nurl = "', r"a file with a url is not got by hand.*\n  where: .*, files.curves"),
         (f'sha256 = "{"0" * 64}"', "", r"sha256 is missing.*\n  where: .*, files.curves"),
         ('name = "small"', 'name = "small"\nfolder = "x"', r"unknown key 'folder'"),
         ('"a.zip"', '"../a.zip"', r"should match pattern.*\n  where: .*, files.curves.name"),

@@ -22,10 +22,11 @@ RENAMED = "_sigcube"
 # Identified by their versions.
 _LIBRARIES = ("numpy", "numba", "llvmlite", "builtins", "math", "typing")
 
-_LONG_STRING = r'"{3}(?:[^"\\]|\\.|"(?!""))*"{3}'
-_STRING = rf"""{_LONG_STRING}|'{{3}}(?:[^'\\]|\\.|'(?!''))*'{{3}}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'"""
-# A docstring is alone on its lines, below a colon or at the beginning. A comment goes with the blank lines above it.
-_WORDS = rf"(?:\A|(?<=:)\n)\s*{_LONG_STRING}(?=\n|\Z)|\s*#[^\n]*|\n\s*(?=\n|\Z)"
+_LONG_STRING = r"""(?:"{3}(?:[^"\\]|\\.|"(?!""))*"{3}|'{3}(?:[^'\\]|\\.|'(?!''))*'{3})"""
+_STRING = rf"""{_LONG_STRING}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'"""
+# A docstring is alone on its lines, below a colon or at the beginning; below the colon of a dict, a bracket or operator
+# comes next. A comment goes with the blank lines above it.
+_WORDS = rf"(?:\A|(?<=:)\n)\s*[rRuU]?{_LONG_STRING}(?=\n|\Z)(?!\s*[^\w\s@#])|\s*#[^\n]*|\n\s*(?=\n|\Z)"
 # Strings besides, so that a # in one of them begins no comment.
 _WORDS_AND_STRINGS = re.compile(rf"(?P<words>{_WORDS})|{_STRING}", re.DOTALL)
 

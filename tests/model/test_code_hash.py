@@ -143,6 +143,8 @@ SAME = [
         "a docstring of paragraphs that holds quotes and a comment",
         'def f(x):\n    """Say "2".\n\n    # 2\n    """\n\n    if x:\n        return \'#1\'\n    return 2.0\n',
     ),
+    ("a raw docstring", 'def f(x):\n    r"""Return \\alpha."""\n    if x:\n        return \'#1\'\n    return 2.0\n'),
+    ("one in single quotes", "def f(x):\n    '''Return \"2\".'''\n    if x:\n        return '#1'\n    return 2.0\n"),
     ("a comment on a line", "# f\ndef f(x):\n    # 2\n    if x:\n        return '#1'\n    return 2.0\n"),
     ("a comment behind code", "def f(x):  # f\n    if x:\n        return '#1'\n    return 2.0  # '2'\n"),
     ("blank lines", "def f(x):\n\n    if x:\n   \n        return '#1'\n\n\n    return 2.0\n\n"),
@@ -174,7 +176,11 @@ def test_blank_lines_and_quotes_within_a_long_string_stay() -> None:
         """
         ROWS = [
             """no docstring""",
-        ]''')
+        ]
+        WORDS = {
+            "a":
+            """nor this"""
+        }''')
     assert without_words(text) == text
 
 

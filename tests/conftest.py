@@ -191,6 +191,8 @@ FIRST = ("compiling", "kernels", "local_client", "test_kills.py", "explore", "an
 COMPILING = ("test_sweeps.py", "test_published_sparc.py")
 # Rooms whose tests compile the same terms, or import the same heavy packages.
 SHARING = ("kernels", "explore", "analysis")
+# A file of another room that evaluates the same study as one of them.
+ALSO = {"test_cli_preferences.py": "analysis"}
 
 
 # Before the hook of xdist, which reads the groups.
@@ -219,4 +221,4 @@ def _group(item: pytest.Item) -> str:
     if "local_client" in names and item.path.name != "test_kills.py":
         return "local_client"
     room = item.path.parent.name
-    return room if room in SHARING else item.path.name
+    return room if room in SHARING else ALSO.get(item.path.name, item.path.name)

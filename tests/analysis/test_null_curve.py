@@ -57,14 +57,16 @@ def test_draws_are_those_of_brute_force(
     a0 = float(result.a0[dict(zip(result[by].dims, index, strict=True))["a0"]])
     rng = np.random.default_rng(3)
     stays = rng.integers(0, 2, size=(40, 9)).astype(bool)
+    pairs = {}
+    for place in product(*(range(n) for n in result[by].shape)):
+        at = dict(zip(result[by].dims, place, strict=True))
+        pairs[place] = result.rms.isel(at).values, newton.isel({dim: at[dim] for dim in shared}).values
     drawn = []
     for kept in stays:
         exchanged = xr.zeros_like(result[by])
-        for place in product(*(range(n) for n in exchanged.shape)):
-            at = dict(zip(exchanged.dims, place, strict=True))
-            x, y = result.rms.isel(at).values, newton.isel({dim: at[dim] for dim in shared}).values
+        for place, (x, y) in pairs.items():
             model, other = np.where(kept, x, y), np.where(kept, y, x)
-            exchanged[at] = np.mean(model < other) if by == "win_rate" else model.mean()
+            exchanged.values[place] = np.mean(model < other) if by == "win_rate" else model.mean()
         # Held and profiled as the result has it, or as this draw would.
         chosen = exchanged if choose == "again" else result[by]
         if choose == "again":

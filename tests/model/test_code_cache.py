@@ -14,16 +14,19 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numba.core import config, event
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 
+from sigcube.engine import sums
 from sigcube.model import code_cache
 from sigcube.model.code_cache import code_folder, read_code, write_code
 from sigcube.model.compile import compiled, inlined, ufunc
 from sigcube.model.vecmath import pow
+from sigcube.sweep import Sweep
 
 COUNTED = """
 import numpy as np
@@ -236,6 +239,24 @@ def test_a_function_met_twice_in_a_process_is_compiled_once(folder: Path) -> Non
         assert [compiled(cubed)(np.arange(4.0)) for _ in range(2)] == [36.0, 36.0]
     assert names == ["cubed"]
     assert cubed.__qualname__ == "cubed"
+
+
+@pytest.mark.slow
+def test_a_loop_whose_tables_are_made_by_one_function_is_stored(folder: Path, mock_cube: xr.Dataset) -> None:
+    # So many tables of three dimensions that LLVM leaves `np.empty` a call.
+    correlation = {"correlation_amplitude": np.linspace(0.0, 8.0, 6), "correlation_length": np.linspace(1.0, 5.0, 5)}
+    axes = {**correlation, "a0": np.linspace(1e-10, 2e-10, 9)}
+    how: dict[str, Any] = {"sample": "unflagged", "metrics": ["loglike"], "errors": {"correlation": "radius"}}
+    sweep = Sweep(mock_cube.isel(galaxy=slice(0, 4)), kernel="mond", axes=axes, **how)
+    with counting() as names:
+        first = sweep.compute()
+    assert "loop" in names
+    code_cache._loaded.clear()
+    for function in (sums._loop, sums._compile):
+        function.cache_clear()
+    with counting() as names:
+        xr.testing.assert_identical(sweep.compute(), first)
+    assert names == []
 
 
 def test_each_signature_has_its_file(folder: Path) -> None:

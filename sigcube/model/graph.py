@@ -119,53 +119,83 @@ def build_graph(
     SpecError
         When terms depend on one another in a circle, or on a value at the point before that no point has.
     """
-    levels: dict[str, Level] = {}
-    nodes: list[Node] = []
-    entering: dict[str, list[str]] = {"point": [], "system": [], "parameter": [], "constant": []}
+    return _Builder(kernel, definitions, parameters, variables).build(targets)
 
-    waiting: list[str] = []
 
-    def visit(name: str, path: tuple[str, ...]) -> str:
+class _Builder:
+    """Follows names to the terms behind them, and collects these in the order in which they can be computed."""
+
+    def __init__(
+        self, kernel: str, definitions: Mapping[str, Definition], parameters: Collection[str], variables: Variables
+    ) -> None:
+        self._kernel = kernel
+        self._definitions = definitions
+        self._parameters = parameters
+        self._variables = variables
+        self._levels: dict[str, Level] = {}
+        self._nodes: list[Node] = []
+        self._entering: dict[str, list[str]] = {"point": [], "system": [], "parameter": [], "constant": []}
+        self._waiting: list[str] = []
+
+    def build(self, targets: Iterable[str]) -> Graph:
+        """Return the graph of the targets."""
+        found = tuple(self._visit(target, ()) for target in targets)
+        previous: dict[str, str] = {}
+        # The list grows: a value at the point before may need others.
+        for name in self._waiting:
+            if name not in previous:
+                previous[name] = self._visit(name.removeprefix(PREVIOUS), (name,))
+        points, systems, used, constants = (tuple(names) for names in self._entering.values())
+        graph = Graph(tuple(self._nodes), found, points, systems, used, constants, tuple(previous.items()))
+        _check_previous(self._kernel, graph, self._levels)
+        return graph
+
+    def _visit(self, name: str, path: tuple[str, ...]) -> str:
         """Add a name and all behind it; return the name it goes by once aliases are followed."""
-        if is_previous(name):
+        if self._is_previous(name):
             # Visit it later: the term behind it may need what is being added.
-            waiting.append(name)
-            levels[name] = Level.POINT
+            self._waiting.append(name)
+            self._levels[name] = Level.POINT
             return name
         if name in path:
-            raise SpecError(f"the terms of {kernel} depend on one another in a circle", found=" → ".join((*path, name)))
-        prefix = next((each for each in NUDGED if name.startswith(each) and not is_known(name)), "")
+            raise SpecError(
+                f"the terms of {self._kernel} depend on one another in a circle", found=" → ".join((*path, name))
+            )
+        prefix = next((each for each in NUDGED if name.startswith(each) and not self._is_known(name)), "")
         base = name.removeprefix(prefix)
-        if prefix and not depends(base, prefix):
-            return visit(base, path)
-        if prefix and is_previous(base):
-            return visit(f"{PREVIOUS}{prefix}{base.removeprefix(PREVIOUS)}", path)
-        definition = definitions.get(base)
+        if prefix and not self._depends(base, prefix):
+            return self._visit(base, path)
+        if prefix and self._is_previous(base):
+            return self._visit(f"{PREVIOUS}{prefix}{base.removeprefix(PREVIOUS)}", path)
+        definition = self._definitions.get(base)
         if isinstance(definition, str):
-            return visit(prefix + definition, (*path, name))
-        if name not in levels:
-            levels[name] = enter(name, path) if definition is None else add(name, definition, path, prefix)
+            return self._visit(prefix + definition, (*path, name))
+        if name not in self._levels:
+            if definition is None:
+                self._levels[name] = self._enter(name, path)
+            else:
+                self._levels[name] = self._add(name, definition, path, prefix)
         return name
 
-    def is_known(name: str) -> bool:
+    def _is_known(self, name: str) -> bool:
         """Whether a name means something by itself, whatever its prefix."""
-        return name in definitions or name in parameters or variables.level(name) is not None
+        return name in self._definitions or name in self._parameters or self._variables.level(name) is not None
 
-    def is_previous(name: str) -> bool:
+    def _is_previous(self, name: str) -> bool:
         """Whether a name is a value at the point before."""
-        return name.startswith(PREVIOUS) and not is_known(name)
+        return name.startswith(PREVIOUS) and not self._is_known(name)
 
-    def depends(name: str, prefix: str) -> bool:
+    def _depends(self, name: str, prefix: str) -> bool:
         """Whether a name has another value under the inputs that the prefix stands for."""
         seen, remaining = set[str](), [name]
         while remaining:
             each = remaining.pop()
-            if prefix + each in definitions:
+            if prefix + each in self._definitions:
                 return True
             if each not in seen:
                 seen.add(each)
-                definition = definitions.get(each)
-                if is_previous(each):
+                definition = self._definitions.get(each)
+                if self._is_previous(each):
                     remaining.append(each.removeprefix(PREVIOUS))
                 elif isinstance(definition, str):
                     remaining.append(definition)
@@ -173,42 +203,33 @@ def build_graph(
                     remaining += inputs_of(definition)
         return False
 
-    def add(name: str, term: Term | Reduction, path: tuple[str, ...], prefix: str) -> Level:
-        inputs = tuple(visit(prefix + argument, (*path, name)) for argument in inputs_of(term))
-        level = max((levels[argument] for argument in inputs), default=Level.GLOBAL)
+    def _add(self, name: str, term: Term | Reduction, path: tuple[str, ...], prefix: str) -> Level:
+        """Add a term after all that it reads."""
+        inputs = tuple(self._visit(prefix + argument, (*path, name)) for argument in inputs_of(term))
+        level = max((self._levels[argument] for argument in inputs), default=Level.GLOBAL)
         if isinstance(term, Reduction):
             level = Level.SYSTEM
-        nodes.append(Node(name, term, inputs, level))
+        self._nodes.append(Node(name, term, inputs, level))
         return level
 
-    def enter(name: str, path: tuple[str, ...]) -> Level:
-        if name in parameters:
-            entering["parameter"].append(name)
+    def _enter(self, name: str, path: tuple[str, ...]) -> Level:
+        """Add a name that no term stands behind: a parameter, a variable of the cube, or a constant."""
+        if name in self._parameters:
+            self._entering["parameter"].append(name)
             return Level.GLOBAL
-        if (level := variables.level(name)) is not None:
-            entering["point" if level is Level.POINT else "system"].append(name)
+        if (level := self._variables.level(name)) is not None:
+            self._entering["point" if level is Level.POINT else "system"].append(name)
             return level
         if name in _CONSTANT_NAMES:
-            entering["constant"].append(name)
+            self._entering["constant"].append(name)
             return Level.GLOBAL
         raise DataError(
-            f"{kernel} needs {name!r}, which the cube does not have",
+            f"{self._kernel} needs {name!r}, which the cube does not have",
             where=" → ".join((*path, name)),
             expected=f"a variable {name!r}",
-            found=", ".join(sorted(variables.points | variables.systems)) or "no variables",
+            found=", ".join(sorted(self._variables.points | self._variables.systems)) or "no variables",
             hint="choose other labels, or add the variable to the cube's recipe",
         )
-
-    found = tuple(visit(target, ()) for target in targets)
-    previous: dict[str, str] = {}
-    # The list grows: a value at the point before may need others.
-    for name in waiting:
-        if name not in previous:
-            previous[name] = visit(name.removeprefix(PREVIOUS), (name,))
-    points, systems, used, constants = (tuple(names) for names in entering.values())
-    graph = Graph(tuple(nodes), found, points, systems, used, constants, tuple(previous.items()))
-    _check_previous(kernel, graph, levels)
-    return graph
 
 
 def _check_previous(kernel: str, graph: Graph, levels: Mapping[str, Level]) -> None:

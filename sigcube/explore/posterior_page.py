@@ -68,7 +68,7 @@ def comparison_page(found: xr.Dataset, path: str | Path) -> Path:
     first = names[0]
     words = (
         f"The best first: how well each predicts a {dim} from all others (elpd), by how much it falls behind, with the "
-        "error of that difference, and its evidence."
+        "standard error of that difference, and its evidence ln Z, with the error of the sums over the grid."
     )
     cards = [
         Card("Models", words, table=CardTable(_MODEL_HEAD, _model_rows(found)), full=True),
@@ -98,7 +98,7 @@ _MODEL_HEAD = (
     ">behind",
     ">± se",
     ">ln Z",
-    ">± grid",
+    ">grid error",
     ">probability",
     ">parameters",
 )

@@ -11,6 +11,7 @@ import xarray as xr
 from sigcube.cube.conditions import where_true
 from sigcube.cube.kinds import kind_of
 from sigcube.cube.schema import COUNT, flag_masks
+from sigcube.cube.validation import refuse_lost_dimension
 from sigcube.errors import DataError, SpecError, did_you_mean
 
 __all__ = [
@@ -216,9 +217,7 @@ def refuse_reshaped(ds: xr.Dataset) -> None:
         For a dimension that a selection dropped, and for a flag that a mask of points spread over them.
     """
     kind, where = kind_of(ds), str(ds.attrs.get("title", "cube"))
-    if lost := [dim for dim in kind.dims if dim not in ds.dims]:
-        hint = f"select by a list, which keeps it: .sel({lost[0]}=[...])"
-        raise DataError(f"the cube has lost its dimension {lost[0]!r}", where=where, hint=hint)
+    refuse_lost_dimension(ds)
     if kind.system_flag is not None and ds[kind.system_flag].dims != (kind.system_dim,):
         raise DataError(
             "values of systems were spread over their points, as Dataset.where does with a condition on points",

@@ -18,7 +18,7 @@ from zarr.storage import MemoryStore
 from sigcube.cube.fingerprints import RunningFingerprint, fingerprint, slabs
 from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.validation import validate, validate_form, validate_values
-from sigcube.errors import DataError, SigcubeError, SpecError
+from sigcube.errors import DataError, SigcubeError, SpecError, shown
 from sigcube.files import find_previous, path_of, write_folder
 from sigcube.shipped import shipped
 
@@ -154,7 +154,7 @@ def save_cube(ds: xr.Dataset, path: str | Path, *, overwrite: bool = False) -> P
     ds = _with_plain_strings(ds).drop_encoding()
     ds = ds.assign_attrs(fingerprint=fingerprint(ds))
     validate(ds)
-    path = Path(path)
+    path = path_of(path, what="a cube")
     with write_store(path, overwrite=overwrite) as draft:
         if ds.nbytes > _AT_ONCE:
             write(ds, draft)
@@ -288,6 +288,17 @@ def _with_plain_strings(ds: xr.Dataset) -> xr.Dataset:
     plain = {}
     for name, variable in ds.variables.items():
         if variable.dtype.kind in "OUT":
-            items = np.array([str(item) for item in variable.values.ravel()], dtype=object)
+            items = variable.values.astype(object)
+            if variable.dtype.kind == "O":
+                # Missing texts, which pandas has as None, NaN or NA, are empty.
+                items[variable.isnull().values] = ""
+                if others := [item for item in items.ravel() if not isinstance(item, str)]:
+                    raise DataError(
+                        "a column of objects holds something that is no text",
+                        where=f"variable {name!r}",
+                        found=shown(others[0]),
+                        expected="texts, or numbers as float64 with NaN where one is missing",
+                    )
+            items = np.array([str(item) for item in items.ravel()], dtype=object)
             plain[name] = xr.Variable(variable.dims, items.reshape(variable.shape), variable.attrs)
     return ds.assign_coords({name: plain.pop(name) for name in ds.coords if name in plain}).assign(plain)

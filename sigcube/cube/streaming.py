@@ -22,6 +22,7 @@ from sigcube.cube.schema import Kind
 from sigcube.cube.storage import chunk_length, consolidate, open_lazily, write, write_store
 from sigcube.cube.validation import validate_form, validate_values
 from sigcube.errors import DataError, Fault, error_from
+from sigcube.files import path_of
 
 __all__ = ["Late", "Pieces", "prefetch", "stream_cube"]
 
@@ -105,7 +106,7 @@ def stream_cube(pieces: Pieces, path: str | Path, *, attrs: Mapping[str, Any], o
         If there are no points, two points have the same identifier, the points are not a valid cube, there is something
         at ``path`` and ``overwrite`` is false, or the disk does not take it.
     """
-    path = Path(path)
+    path = path_of(path, what="a cube")
     with write_store(path, overwrite=overwrite) as draft:
         writer = _Writer(draft, KINDS[pieces.kind], dict(attrs))
         with prefetch(pieces.pieces) as arriving:

@@ -13,8 +13,11 @@ from sigcube.cube.kinds import kind_of
 from sigcube.cube.schema import COUNT, Kind, Variable
 from sigcube.errors import DataError, Fault, error_from
 
-__all__ = ["refuse_unusable", "validate", "validate_form", "validate_values"]
+__all__ = ["refuse_lost_dimension", "refuse_unusable", "validate", "validate_form", "validate_values"]
 
+_OF_A_SAMPLE = {"description", "point_flags_excluded", "system_flags_excluded"}
+# Of a file that was read without decoding them: a reader would decode the values once more, or look for coordinates.
+_DECODED = {"_FillValue", "missing_value", "scale_factor", "add_offset", "dtype", "coordinates"}
 _TEXTS = ("title", "citation", "licence", "recipe", "raw_files", "samples", "sigcube_version")
 
 
@@ -34,7 +37,24 @@ def validate(ds: xr.Dataset) -> None:
 def validate_form(ds: xr.Dataset) -> None:
     """Check attributes, names of systems, dimensions, types and units; of values, only the names are read."""
     kind = kind_of(ds)
+    refuse_lost_dimension(ds)
     _refuse(ds, [*_attribute_faults(ds), *_sample_faults(ds, kind), *_system_faults(ds, kind), *_form_faults(ds, kind)])
+
+
+def refuse_lost_dimension(ds: xr.Dataset) -> None:
+    """Refuse a cube of which a selection dropped a dimension, as of one galaxy by its name alone.
+
+    Raises
+    ------
+    DataError
+        With the dimension, and how to select so that it stays.
+    """
+    if lost := [dim for dim in kind_of(ds).dims if dim not in ds.dims]:
+        raise DataError(
+            f"the cube has lost its dimension {lost[0]!r}",
+            where=str(ds.attrs.get("title", "cube")),
+            hint=f"select by a list, which keeps it: .sel({lost[0]}=[...])",
+        )
 
 
 def validate_values(ds: xr.Dataset, *, start: int = 0) -> None:
@@ -105,9 +125,18 @@ def _sample_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
         yield Fault("not a JSON object", "attribute 'samples'", repr(ds.attrs["samples"]))
         return
     for name, sample in declared.items():
+        if not isinstance(sample, dict) or not isinstance(sample.get("description"), str):
+            yield Fault("no sample", f"sample {name!r}", repr(sample), "a table with a description")
+            continue
+        if unknown := sorted(sample.keys() - _OF_A_SAMPLE):
+            yield Fault("unknown", f"sample {name!r}", ", ".join(unknown), ", ".join(sorted(_OF_A_SAMPLE)))
         for key, flag in (("point_flags_excluded", kind.point_flag), ("system_flags_excluded", kind.system_flag)):
             known = kind.variable(flag).flags if flag else ()
-            for meaning in sample.get(key, ()):
+            excluded = sample.get(key, [])
+            if not isinstance(excluded, list):
+                yield Fault("not a list of flags", f"sample {name!r}, {key}", repr(excluded))
+                continue
+            for meaning in excluded:
                 if meaning not in known:
                     yield Fault("not a flag", f"sample {name!r}, {key}", repr(meaning), ", ".join(known))
 
@@ -147,6 +176,17 @@ def _form_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
     declared = {variable.name: variable for variable in kind.variables}
     for name, array in ds.data_vars.items():
         yield from _label_faults(array, declared.get(str(name)))
+    for name in ds.variables:
+        yield from _storage_faults(str(name), ds[name].attrs)
+
+
+def _storage_faults(name: str, attrs: Mapping[Any, Any]) -> Iterator[Fault]:
+    """Find what a Zarr store would take, and give back as something else or not at all."""
+    if "/" in name or name in ("", ".", ".."):
+        yield Fault("a name that Zarr takes for a path", f"variable {name!r}", expected="another name, without /")
+    for key in sorted(_DECODED & attrs.keys()):
+        what = "an attribute by which readers change what they read"
+        yield Fault(what, f"variable {name!r}, {key}", repr(attrs[key]), "none of this name")
 
 
 def _label_faults(array: xr.DataArray, variable: Variable | None) -> Iterator[Fault]:

@@ -89,9 +89,10 @@ def count_progress(console: Console) -> Iterator[Callable[[str, int, int], None]
 
 def _bar(console: Console, state: str) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        # Names of models are no markup.
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None, complete_style="cyan", finished_style="green"),
-        TextColumn(state),
+        TextColumn(state, markup=False),
         console=console,
         transient=True,
         expand=True,

@@ -7,7 +7,7 @@ from typing import Any, Self
 import xarray as xr
 
 from sigcube.cube import Where, kind_of, open_cube
-from sigcube.errors import DataError, SpecError
+from sigcube.errors import DataError, SpecError, shown
 from sigcube.fits.fit_result import fit_result, fitted_parameters, refuse_existing, save_fit
 from sigcube.fits.fit_spec import FitModel, Objective, Scope, check_word, in_keys_of_a_fit, make_model, read_fit_file
 from sigcube.fits.problem import FitSolution, Problem
@@ -208,7 +208,7 @@ def _tables(
     kernel: str | Kernel | None,
     free: Mapping[str, Any] | None,
     fixed: Mapping[str, Any] | None,
-    models: Mapping[str, Mapping[str, Any]] | None,
+    models: Any,
 ) -> Mapping[str, Mapping[str, Any]]:
     """Return one table for each model, whether one or several were given."""
     if (kernel is None) == (not models):
@@ -220,11 +220,11 @@ def _tables(
         raise SpecError(
             "each model has what is free and fixed of its own", where="models", hint="name them in its table"
         )
+    if not isinstance(models, Mapping):
+        what, expected = "models are given by their names", '{"a name": {"kernel": …, "free": …}}'
+        raise SpecError(what, where="models", found=shown(models), expected=expected)
     for name, given in models.items():
-        if "kernel" not in given or not set(given) <= {"kernel", "free", "fixed"}:
-            raise SpecError(
-                f"model {name!r} is not a table of kernel, free and fixed",
-                where="models",
-                found=", ".join(given) or "nothing",
-            )
-    return models
+        if not isinstance(given, Mapping) or "kernel" not in given or not given.keys() <= {"kernel", "free", "fixed"}:
+            found = ", ".join(map(str, given)) or "nothing" if isinstance(given, Mapping) else shown(given)
+            raise SpecError(f"model {name!r} is not a table of kernel, free and fixed", where="models", found=found)
+    return dict(models)

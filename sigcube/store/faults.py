@@ -17,5 +17,7 @@ def disk_fault(error: OSError, path: Path) -> StoreError:
         what,
         where=str(path),
         found=str(error),
-        hint="make room or repair access, then run the same command again: finished blocks are kept",
+        hint="choose a shorter name: while it writes, sigcube adds to the names of files"
+        if error.errno == errno.ENAMETOOLONG
+        else "make room or repair access, then run the same command again: finished blocks are kept",
     )

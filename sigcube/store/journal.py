@@ -8,6 +8,7 @@ refused.
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,10 +74,12 @@ class JournalWriter:
 
     def __init__(self, folder: Path, *, length: int) -> None:
         self._path = folder / _FILE
+        self._handle = -1
         try:
             self._handle = os.open(self._path, os.O_WRONLY)
             os.ftruncate(self._handle, length)
         except OSError as error:
+            self.close()
             raise disk_fault(error, self._path) from error
         self._end = length
         self._lines: list[bytes] = []
@@ -100,7 +103,9 @@ class JournalWriter:
             write_all(self._handle, text, at=self._end)
             os.fsync(self._handle)
         except OSError as error:
-            os.ftruncate(self._handle, self._end)
+            # A disk that is gone refuses this too; what is cut off is dropped when the journal is read.
+            with suppress(OSError):
+                os.ftruncate(self._handle, self._end)
             raise disk_fault(error, self._path) from error
         self._end += len(text)
         self._lines.clear()

@@ -205,19 +205,19 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     finish_extension(target)
     _refuse_another_sweep(target, plan)
     lock = Lock(folder)
-    try:
+    with ExitStack() as undo:
+        undo.callback(lock.release)
         # Again, as it may have been extended before the lock was ours.
         _refuse_another_sweep(target, plan)
         _remove_orphans(target)
         _restore_missing(target, plan, inputs)
         store = RunStore(str(target), lock, blocks=plan.blocks, retry_failed=retry_failed)
+        undo.callback(store._journal.close)
         store.check()
         if not is_new:
             _refuse_without_room(target, plan, (plan.blocks[index] for index in store.todo))
+        undo.pop_all()
         return store
-    except BaseException:
-        lock.release()
-        raise
 
 
 def _refuse_another_sweep(target: Path, plan: Plan) -> None:

@@ -238,9 +238,13 @@ class Sweep:
         SpecError
             The path holds something other than a result, or the number of workers is invalid.
         """
-        if workers is not None and not 0 <= workers <= _MOST_WORKERS:
+        if workers is not None and (type(workers) is not int or not 0 <= workers <= _MOST_WORKERS):
             expected = f"0 to {_MOST_WORKERS}"
             raise SpecError("this is no number of workers", where="workers", found=shown(workers), expected=expected)
+        address: object = scheduler
+        if address is not None and not isinstance(address, str):
+            what, expected = "a scheduler is named by its address", "such as 'tcp://HOST:8786'"
+            raise SpecError(what, where="scheduler", found=shown(address), expected=expected)
         plan = as_stored(path_of(path, what="a result"), self._plan, self._packed)
         for line in describe_adoption(self._plan.asked.grid, plan.asked.grid):
             _LOG.warning(line)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sigcube import Errors, JointSweep, Sweep, analysis, linspace, lognormal, open_result, uniform
+from sigcube import Errors, Fit, JointSweep, Sweep, analysis, linspace, lognormal, open_result, uniform
+from sigcube.cube import save_cube
 from sigcube.readers.mock import mock_survey
 from tests.bad_inputs.cases import Case, Room
 from tests.bad_inputs.cases import sweep as kept_sweep
@@ -117,7 +118,18 @@ ARGUMENTS: list[tuple[str, str, Callable[[], object]]] = [
     ("a field without an end", "infinite", lambda: in_field(field(np.inf, units="m/s2"))),
     ("errors below none", "'e_v_obs'", lambda: sweep(cube=cube().assign(e_v_obs=-cube().e_v_obs), metrics=["chi2"])),
     ("joint data that are a list", "data", lambda: JointSweep(kernel="sigma", data=[1])),
+    ("a cube without a place", "the path of a cube", lambda: save_cube(cube(), None)),  # type: ignore[arg-type]
+    ("models of a fit in a list", "given by their names", lambda: Fit(cube(), models=[{"kernel": "mond"}])),  # type: ignore[arg-type]
+    ("a model of a fit that is a text", "is not a table", lambda: Fit(cube(), models={"a": "mond"})),  # type: ignore[dict-item]
+    ("workers that are a text", "no number of workers", lambda: run(workers="4")),
+    ("half a worker", "no number of workers", lambda: run(workers=1.5)),
+    ("a worker that is true", "no number of workers", lambda: run(workers=True)),
+    ("a scheduler that is a port", "named by its address", lambda: run(scheduler=8786)),
 ]
+
+
+def run(**how: Any) -> object:
+    return sweep(axes={"a0": [1e-10]}).run("nowhere/result.zarr", **how)
 
 
 def compare(**how: Any) -> object:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import zarr
@@ -368,3 +369,21 @@ def test_damage_to_a_large_cube_is_noticed_wherever_it_is(mock_path: Path, tmp_p
     zarr.open_array(str(path / "v_gas"), mode="r+")[39, 0] = np.nan
     with pytest.raises(DataError, match=r"NaN or infinite.*\n  where: .*cube.zarr.*v_gas.*SYN00040"):
         open_cube(path)
+
+
+def test_texts_that_are_missing_are_empty(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    # As pandas has them.
+    few = mock_cube.isel(galaxy=slice(0, 4))
+    attrs = {"long_name": "type", "source": "made up"}
+    texts = np.array(["Sa", None, np.nan, pd.NA], dtype=object)
+    save_cube(few.assign(type=("galaxy", texts, attrs)), tmp_path / "c.zarr")
+    assert open_cube(tmp_path / "c.zarr").type.values.tolist() == ["Sa", "", "", ""]
+
+
+@pytest.mark.parametrize("item", [1.5, True, b"Sa", {"a": 1}], ids=str)
+def test_objects_that_are_no_texts_are_refused(mock_cube: xr.Dataset, tmp_path: Path, item: object) -> None:
+    few = mock_cube.isel(galaxy=slice(0, 2))
+    objects = np.array(["Sa", item], dtype=object)
+    with pytest.raises(DataError, match=r"holds something that is no text\n  where: variable 'type'\n  found: "):
+        save_cube(few.assign(type=("galaxy", objects, {"long_name": "type", "source": "made up"})), tmp_path / "c.zarr")
+    assert not (tmp_path / "c.zarr").exists()

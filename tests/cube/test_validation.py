@@ -60,6 +60,34 @@ CHANGES: dict[str, tuple[Change, str]] = {
         lambda ds: ds.assign_attrs(samples='{"s": {"description": "", "point_flags_excluded": ["negativ"]}}'),
         "not a flag\n.*sample 's', point_flags_excluded\n  found: 'negativ'\n  expected: padding, ",
     ),
+    "a sample that is a number": (
+        lambda ds: ds.assign_attrs(samples='{"s": 3}'),
+        "no sample\n.*sample 's'\n  found: 3\n  expected: a table with a description",
+    ),
+    "a sample without a description": (lambda ds: ds.assign_attrs(samples='{"s": {}}'), "no sample\n.*sample 's'"),
+    "a sample with a key that is none": (
+        lambda ds: ds.assign_attrs(samples='{"s": {"description": "", "typo": ["padding"]}}'),
+        "unknown\n.*sample 's'\n  found: typo\n  expected: description, ",
+    ),
+    "a sample whose flags are one text": (
+        lambda ds: ds.assign_attrs(samples='{"s": {"description": "", "point_flags_excluded": "padding"}}'),
+        "cube: not a list of flags\n.*sample 's', point_flags_excluded\n  found: 'padding'",
+    ),
+    "a sample whose flags are null": (
+        lambda ds: ds.assign_attrs(samples='{"s": {"description": "", "system_flags_excluded": null}}'),
+        "not a list of flags\n.*sample 's', system_flags_excluded\n  found: None",
+    ),
+    "one galaxy alone": (
+        lambda ds: ds.isel(galaxy=0),
+        r"the cube has lost its dimension 'galaxy'\n  where: synthetic.*\n  do: select by a list, .*\.sel\(galaxy=\[",
+    ),
+    "a name that is a path": (lambda ds: ds.assign({"M/L": ds.distance}), "takes for a path\n.*variable 'M/L'"),
+    "a name that is the folder above": (lambda ds: ds.assign({"..": ds.distance}), "takes for a path\n.*'..'"),
+    "an attribute of a file that was not decoded": (
+        _attrs("v_gas", scale_factor=0.1),
+        "change what they read\n.*variable 'v_gas', scale_factor\n  found: 0.1\n  expected: none of this name",
+    ),
+    "names of coordinates": (_attrs("v_gas", coordinates="r"), "change what they read\n.*'v_gas', coordinates"),
     "no names": (lambda ds: ds.drop_vars("galaxy"), "missing\n.*coordinate 'galaxy'"),
     "a name twice": (lambda ds: ds.isel(galaxy=[0, 1, 1]), "named twice\n.*coordinate 'galaxy'\n  found: 'SYN00002'"),
     "an empty name": (

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from sigcube.driver import Event, Progress
-from sigcube.driver.progress import EVERY, joint_progress, sweep_progress
+from sigcube.driver.progress import EVERY, count_progress, joint_progress, sweep_progress
 from sigcube.store import JournalEntry
 
 
@@ -80,6 +80,13 @@ def test_what_needs_to_be_known_is_told_at_once(clock: Clock, kind: str, text: s
         on_event(event("done", 1))
         on_event(event(kind, 1, text=text))
     assert out.getvalue().splitlines()[-1].endswith(said)
+
+
+def test_a_name_is_no_markup() -> None:
+    out = io.StringIO()
+    with count_progress(Console(file=out, force_terminal=True, width=100)) as move:
+        move("sigma [/free]", 1, 2)
+    assert "sigma [/free]" in out.getvalue()
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -215,6 +215,26 @@ def test_a_full_disk_leaves_the_journal_as_it_was(folder: Path, monkeypatch: pyt
     assert set(read_journal(folder).entries) == {0, 1}
 
 
+def test_a_disk_that_is_gone_is_one_clear_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(read_journal(folder).entries)
+
+    def gone(*_: object) -> int:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    writer = open_writer(folder)
+    writer.append(done(1))
+    with monkeypatch.context() as patch:
+        patch.setattr("sigcube.files.os.pwrite", gone)
+        patch.setattr("sigcube.store.journal.os.ftruncate", gone)
+        with pytest.raises(StoreError, match="the store cannot be written"):
+            writer.flush()
+    assert set(read_journal(folder).entries) == before
+    # It came back.
+    writer.flush()
+    writer.close()
+    assert set(read_journal(folder).entries) == before | {1}
+
+
 def test_an_interrupt_in_the_midst_of_a_flush_tears_no_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.pwrite
 

@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 import zarr
@@ -35,6 +36,7 @@ from sigcube.store import (
     status,
     write_block,
 )
+from sigcube.store.run import RunStore
 from sigcube.store.writer import digest_of
 from tests.driver.cluster_helpers import BLOCK, SYSTEMS, FakePlan, arrays_of, assert_whole, full_disk, packed
 
@@ -330,6 +332,16 @@ def test_a_disk_that_fails_at_the_last_step_is_told_as_that(tmp_path: Path) -> N
     ):
         open_or_create(tmp_path / "r.zarr", plan=PLAN, inputs=packed())
     open_or_create(tmp_path / "r.zarr", plan=PLAN, inputs=packed()).close()
+
+
+def test_a_refused_run_leaves_no_file_open(path: str) -> None:
+    with (
+        mock.patch.object(RunStore, "check", side_effect=StoreError("it is damaged")),
+        pytest.raises(StoreError, match="it is damaged"),
+    ):
+        open_or_create(path, plan=PLAN, inputs=packed())
+    assert [each.path for each in psutil.Process().open_files() if each.path.startswith(path)] == []
+    open_or_create(path, plan=PLAN, inputs=packed()).close()
 
 
 def test_orphans_of_killed_writers_are_removed_by_the_next_holder(path: str) -> None:

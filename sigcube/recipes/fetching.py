@@ -10,20 +10,20 @@ from sigcube.errors import FetchError, RawFilesMissing
 from sigcube.files import cache_folder, path_of
 from sigcube.recipes.downloading import Bar, download, partial_file, size_of
 from sigcube.recipes.querying import answer_path, ask
-from sigcube.recipes.recipe import RawFile, Recipe
+from sigcube.recipes.recipe import RawFile, Recipe, load_recipe
 
 __all__ = ["fetch"]
 
 
 def fetch(
-    recipe: Recipe, *, cache: str | Path | None = None, progress: bool = True, timeout: float = 30.0
+    recipe: Recipe | str | Path, *, cache: str | Path | None = None, progress: bool = True, timeout: float = 30.0
 ) -> dict[str, Path]:
     """Download the files of a recipe that are not in the cache; files without an address lie beside the recipe.
 
     Parameters
     ----------
-    recipe : Recipe
-        The dataset.
+    recipe : Recipe, str or path-like
+        The dataset, or what `load_recipe` takes.
     cache : path-like, optional
         Where to keep the files, instead of `cache_folder`.
     progress : bool
@@ -46,6 +46,7 @@ def fetch(
     """
     import requests
 
+    recipe = load_recipe(recipe)
     folder = (path_of(cache, what="a cache") if cache is not None else cache_folder()) / recipe.name
     paths: dict[str, Path] = {}
     for role, file in recipe.files.items():

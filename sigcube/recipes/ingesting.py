@@ -17,7 +17,7 @@ from sigcube.errors import DataError, Fault, RawFilesMissing, error_from
 from sigcube.files import path_of
 from sigcube.readers import READERS, Table
 from sigcube.recipes.fetching import fetch
-from sigcube.recipes.recipe import RawFile, Recipe
+from sigcube.recipes.recipe import RawFile, Recipe, load_recipe
 
 __all__ = ["check_files", "ingest"]
 
@@ -28,7 +28,7 @@ Paths = Mapping[str, tuple[Path, ...]]
 
 
 def ingest(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     *,
     data: str | Path | None = None,
     out: str | Path | None = None,
@@ -39,8 +39,8 @@ def ingest(
 
     Parameters
     ----------
-    recipe : Recipe
-        The dataset.
+    recipe : Recipe, str or path-like
+        The dataset, or what `load_recipe` takes.
     data : path-like, optional
         A folder that is searched for the raw files, with its subfolders; without it they are downloaded. A file without
         an address may lie beside the recipe instead.
@@ -64,6 +64,7 @@ def ingest(
     FetchError
         If a file cannot be downloaded.
     """
+    recipe = load_recipe(recipe)
     target = path_of(out, what="a cube") if out is not None else Path("cubes") / f"{recipe.name}.zarr"
     if target.exists() and not overwrite:
         what = "a cube" if store_at(target) == "cube" else "something"
@@ -76,7 +77,7 @@ def ingest(
     if data is None:
         paths: Paths = {role: (path,) for role, path in fetch(recipe, progress=progress).items()}
     else:
-        paths = _find_files(recipe, Path(data))
+        paths = _find_files(recipe, path_of(data, what="raw files"))
     sums = _check_sums(recipe, paths)
     # Keyed by path: a file may have several roles.
     raw_files = {
@@ -106,13 +107,13 @@ def ingest(
     return stream_cube(cube, target, attrs=attrs, overwrite=overwrite)
 
 
-def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
+def check_files(recipe: Recipe | str | Path, folder: str | Path) -> dict[str, Path]:
     """Find the files of a recipe in a folder and its subfolders, and check them as `ingest` does.
 
     Parameters
     ----------
-    recipe : Recipe
-        The dataset.
+    recipe : Recipe, str or path-like
+        The dataset, or what `load_recipe` takes.
     folder : path-like
         The folder; a file without an address may lie beside the recipe instead.
 
@@ -128,14 +129,15 @@ def check_files(recipe: Recipe, folder: str | Path) -> dict[str, Path]:
     DataError
         If one is found twice with different content, or has the wrong checksum.
     """
-    paths = _find_files(recipe, Path(folder))
+    recipe = load_recipe(recipe)
+    paths = _find_files(recipe, path_of(folder, what="raw files"))
     _check_sums(recipe, paths)
     return {role: found[0] for role, found in paths.items()}
 
 
 def _find_files(recipe: Recipe, folder: Path) -> dict[str, tuple[Path, ...]]:
     """Return the files of each role; of copies of one file, the first."""
-    if not path_of(folder, what="raw files").is_dir():
+    if not folder.is_dir():
         raise DataError("this is not a folder", where=str(folder))
     below = _files_below(folder)
     there: dict[str, tuple[Path, ...]] = {}

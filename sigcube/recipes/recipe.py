@@ -203,19 +203,21 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(shipped("ingest")))
 
 
-def load_recipe(name_or_path: str | Path) -> Recipe:
+def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
     """Load a recipe.
 
     Parameters
     ----------
     name_or_path : str or path-like
-        A name such as ``"sparc"``, or the path of a TOML file.
+        A name such as ``"sparc"``, or the path of a TOML file. A recipe is returned as it is.
 
     Raises
     ------
     SpecError
         With every fault: no such recipe, invalid TOML, an unknown key, or an invalid value.
     """
+    if isinstance(name_or_path, Recipe):
+        return name_or_path
     path, name = path_of(name_or_path, what="a recipe"), str(name_or_path)
     if path.suffix == ".toml":
         if not path.is_file():

@@ -10,6 +10,7 @@ import xarray as xr
 from sigcube import Errors, Fit, JointSweep, Sweep, analysis, linspace, lognormal, open_result, uniform
 from sigcube.cube import save_cube
 from sigcube.readers.mock import mock_survey
+from sigcube.recipes import ingest
 from tests.bad_inputs.cases import Case, Room
 from tests.bad_inputs.cases import sweep as kept_sweep
 
@@ -121,6 +122,8 @@ ARGUMENTS: list[tuple[str, str, Callable[[], object]]] = [
     ("a cube without a place", "the path of a cube", lambda: save_cube(cube(), None)),  # type: ignore[arg-type]
     ("models of a fit in a list", "given by their names", lambda: Fit(cube(), models=[{"kernel": "mond"}])),  # type: ignore[arg-type]
     ("a model of a fit that is a text", "is not a table", lambda: Fit(cube(), models={"a": "mond"})),  # type: ignore[dict-item]
+    ("a dataset that there is none of", "did you mean 'sparc'", lambda: ingest("sparx")),
+    ("raw files that are a number", "the path of raw files", lambda: ingest("sparc", data=3)),  # type: ignore[arg-type]
     ("workers that are a text", "no number of workers", lambda: run(workers="4")),
     ("half a worker", "no number of workers", lambda: run(workers=1.5)),
     ("a worker that is true", "no number of workers", lambda: run(workers=True)),

@@ -100,7 +100,7 @@ def check_recipe(
     needed : Mapping of str to sequence of str
         For each role, the variables that must have a column.
     either : sequence
-        Further needs: for each, sets of variables of which one must be complete.
+        Further needs: for each, sets of variables of which exactly one must be complete; two could contradict.
     derived : sequence of str
         Variables that the reader derives, besides those that every cube has and no column is needed for.
     optional : sequence of str
@@ -126,10 +126,13 @@ def check_recipe(
         faults += [Fault(f"no column for {name!r}", place) for name in names if name not in given]
         faults += [Fault(f"{name!r} is derived, not read", place) for name in sorted(given & ours)]
         for ways in either:
-            if not any(given.issuperset(way) for way in ways):
+            complete = [" and ".join(way) for way in ways if given.issuperset(way)]
+            if not complete:
                 faults.append(
                     Fault("a column is missing", place, expected="; or ".join(" and ".join(way) for way in ways))
                 )
+            elif len(complete) > 1:
+                faults.append(Fault("the same is given twice", place, "; and ".join(complete), "one of them"))
         for column in columns:
             unit = units.get(column.variable, "")
             try:

@@ -188,6 +188,35 @@ def test_clusters_without_baryons_are_refused(tmp_path: Path) -> None:
     assert cube["m_bar"].item() == pytest.approx(3e13)
 
 
+@pytest.mark.parametrize("key", ["missing = 3.0", "range = [1.0, 2.0]"])
+def test_a_key_for_numbers_on_a_text_is_refused(key: str, tmp_path: Path) -> None:
+    table = AstropyTable({"name": ["3"], "R": [200.0], "gb": [2.0], "M": [1e14]})
+    file = write_table(tmp_path, "csv", table).name
+    columns = {"cluster": f'label = "name", {key}', "r": CLUSTERS["r"], "g_bar": 'label = "gb", unit = "m/s2"'}
+    message = "cluster is text: it has neither missing nor range\n  where: .*column name"
+    with pytest.raises(DataError, match=message):
+        make(tmp_path, "cluster", file, {**columns, "m_obs": 'label = "M", unit = "solMass"'})
+
+
+@pytest.mark.parametrize(
+    ("more", "cuts", "found"),
+    [
+        ({"log_g_bar": "constant = -11.0"}, "", "log_g_bar; and g_bar"),
+        ({"m_gas": "constant = 1e13", "m_star": "constant = 1e12"}, "", "g_bar; and m_gas and m_star"),
+        # the share of the baryons in M500 would do nothing
+        ({"m500": "constant = 1e14"}, "[cuts]\nbaryons_per_m500 = 0.06\n", "g_bar; and m500"),
+    ],
+)
+def test_clusters_whose_baryons_are_given_twice_are_refused(
+    more: dict[str, str], cuts: str, found: str, tmp_path: Path
+) -> None:
+    table = AstropyTable({"name": ["X"], "R": [200.0], "gb": [2.0], "M": [1e14]})
+    file = write_table(tmp_path, "csv", table).name
+    columns = {**CLUSTERS, "g_bar": 'label = "gb", unit = "1e-11 m/s2"', "m_obs": 'label = "M", unit = "solMass"'}
+    with pytest.raises(SpecError, match=rf"the same is given twice\n.*\n  found: {found}\n  expected: one of them"):
+        make(tmp_path, "cluster", file, {**columns, **more}, cuts)
+
+
 STARS = {
     "source_id": 'label = "id"',
     **{name: f'label = "{name}", unit = "kpc"' for name in ("r", "height")},

@@ -177,6 +177,8 @@ class _Parser:
         if dtype != "float64":
             if column.unit:
                 self.header_faults.append(Fault(f"{column.variable} has no unit", where, repr(column.unit)))
+            if dtype == "string" and (column.missing, column.range) != (None, None):
+                self.header_faults.append(Fault(f"{column.variable} is text: it has neither missing nor range", where))
             return unchanged
         if column.constant is not None and not column.says_unit:
             return unchanged

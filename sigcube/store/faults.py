@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sigcube.errors import StoreError
 
-__all__ = ["disk_fault"]
+__all__ = ["damaged", "disk_fault"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -20,4 +20,14 @@ def disk_fault(error: OSError, path: Path) -> StoreError:
         hint="choose a shorter name: while it writes, sigcube adds to the names of files"
         if error.errno == errno.ENAMETOOLONG
         else "make room or repair access, then run the same command again: finished blocks are kept",
+    )
+
+
+def damaged(where: str, found: str) -> StoreError:
+    """Return the error of a store whose content is not what was written."""
+    return StoreError(
+        "the store is damaged",
+        where=where,
+        found=found,
+        hint="run `sigcube verify --repair` on it, then the same command again: what is sound is kept",
     )

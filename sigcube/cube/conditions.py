@@ -54,7 +54,7 @@ def where_true(cube: xr.Dataset, condition: str) -> xr.DataArray:
     -------
     DataArray of bool
         Over the dimensions of what it names. A comparison with what is not measured is neither true nor false, and
-        what follows from either is not true.
+        what follows from either is not true. A missing text is the empty one, ``""``.
 
     Raises
     ------

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 
 from sigcube.driver.events import Event, Progress
+from sigcube.driver.interrupts import keep_interrupts
 from sigcube.driver.recorder import Recorder, Task, run_task
 from sigcube.plan.plan import Plan
 from sigcube.store import RunStore
@@ -42,9 +43,11 @@ def run_blocks_here(
     try:
         recorder.tell("started")
         store.begin_session()
-        for index in store.todo:
-            recorder.record(index, run_task(task, store.path, index, None, worker=worker))
-            recorder.flush_if_due()
+        with keep_interrupts() as raise_lost:
+            for index in store.todo:
+                raise_lost()
+                recorder.record(index, run_task(task, store.path, index, None, worker=worker))
+                recorder.flush_if_due()
         recorder.flush()
     except BaseException:
         store.flush()

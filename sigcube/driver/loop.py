@@ -25,6 +25,7 @@ from distributed import Client, Future, KilledWorker
 
 from sigcube.driver.cluster import how_to_add_workers
 from sigcube.driver.events import Event, Progress
+from sigcube.driver.interrupts import keep_interrupts
 from sigcube.driver.recorder import Recorder, Task
 from sigcube.driver.worker import BlockCall
 from sigcube.errors import ClusterError, Fault, SigcubeError, StoreMismatch, error_from
@@ -93,7 +94,8 @@ def run_blocks(
         As received; what is finished by then is journalled.
     """
     blocks = deque(store.todo if todo is None else todo)
-    return _Run(client, store, plan, task, payload, blocks, fail_fast, on_event).go()
+    with keep_interrupts() as raise_lost:
+        return _Run(client, store, plan, task, payload, blocks, fail_fast, on_event).go(raise_lost)
 
 
 @dataclass(eq=False)
@@ -129,7 +131,7 @@ class _Run:
         self.tries = itertools.count()
         self.watched = self.had_workers = time.monotonic()
 
-    def go(self) -> Progress:
+    def go(self, raise_lost: Callable[[], None]) -> Progress:
         if self.client.asynchronous:
             raise ClusterError("the client is asynchronous", hint="give one that was made with asynchronous=False")
         try:
@@ -137,6 +139,7 @@ class _Run:
             self._watch_cluster()
             self.store.begin_session()
             while self.todo or self.suspects or self.in_flight:
+                raise_lost()
                 self._submit_blocks()
                 self._collect_ended()
                 self._watch_cluster()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sigcube.errors import StoreError
 
-__all__ = ["damaged", "disk_fault"]
+__all__ = ["damaged_store", "disk_fault"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -23,7 +23,7 @@ def disk_fault(error: OSError, path: Path) -> StoreError:
     )
 
 
-def damaged(where: str, found: str) -> StoreError:
+def damaged_store(where: str, found: str) -> StoreError:
     """Return the error of a store whose content is not what was written."""
     return StoreError(
         "the store is damaged",

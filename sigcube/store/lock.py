@@ -3,7 +3,8 @@
 A lock is the record with the highest number in a folder: ``lock.000001``, ``lock.000002`` … A record is made by a hard
 link from a finished file, so it appears whole or not at all, and of two contenders for one number exactly one wins. A
 record is never deleted before a higher one exists, which is what makes taking over a dead holder free of races. The
-modification time of the record is its heartbeat, so both sides of the comparison come from the file server's clock.
+modification time of the record is its heartbeat. A contender compares it with that of its own record, so that both come
+from the file server's clock; `current_holder`, which only informs, compares it with this machine's.
 """
 
 import json

@@ -16,7 +16,7 @@ from sigcube.plan.values import Block, PointStatus, least_bytes
 from sigcube.processes import owner_of_draft
 from sigcube.store.damage import find_fault, find_status_fault
 from sigcube.store.extension_files import finish_extension, waiting_files
-from sigcube.store.faults import damaged, disk_fault
+from sigcube.store.faults import damaged_store, disk_fault
 from sigcube.store.journal import Journal, JournalWriter, read_header, read_journal
 from sigcube.store.journal_lines import JournalEntry
 from sigcube.store.lock import STALE_AFTER, Holder, Lock, current_holder
@@ -105,7 +105,7 @@ class RunStore:
             block = self._blocks[index]
             find = find_fault if shares_chunks(self.path, block) else find_status_fault
             if fault := find(self.path, block, entry):
-                raise damaged(f"{self.path}, block {index}", fault)
+                raise damaged_store(f"{self.path}, block {index}", fault)
 
     def flush(self) -> None:
         """Force the recorded entries to the disk.
@@ -267,7 +267,7 @@ def refuse_damaged_files(path: str | os.PathLike[str]) -> None:
                 hint="if no run is at work, run the same command again: there is a sound copy",
             )
         for name, what in damaged_files(path, read_header(journal_folder(path)).files).items():
-            raise damaged(str(Path(path, name)), what)
+            raise damaged_store(str(Path(path, name)), what)
 
 
 def status(path: str | os.PathLike[str]) -> StoreStatus:
@@ -324,7 +324,7 @@ def _restore_missing(target: Path, plan: Plan, inputs: Packed) -> None:
     missing = [name for name in damaged if not Path(target, name).exists()]
     for name, what in damaged.items():
         if name not in missing:
-            raise damaged(str(target / name), what)
+            raise damaged_store(str(target / name), what)
     if missing:
         restore_files(target, missing, plan=plan, inputs=inputs)
 

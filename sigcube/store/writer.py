@@ -15,7 +15,7 @@ from sigcube.chunks import ChunkFiles, Region
 from sigcube.errors import StoreError
 from sigcube.files import write_files
 from sigcube.plan.values import Block, PointStatus
-from sigcube.store.faults import damaged, disk_fault
+from sigcube.store.faults import damaged_store, disk_fault
 from sigcube.store.template import STATUS, StoreLayout, read_layout, stamp
 
 __all__ = [
@@ -211,7 +211,7 @@ class Targets:
             except OSError as error:
                 raise disk_fault(error, Path(self.path)) from error
             except ValueError as error:
-                raise damaged(f"{self.path}, {batch[0][0]}", str(error)) from error
+                raise damaged_store(f"{self.path}, {batch[0][0]}", str(error)) from error
 
     def _encode(self, piece: tuple[str, Region, np.ndarray[Any, Any]]) -> Iterator[tuple[Path, bytes | memoryview]]:
         name, region, values = piece

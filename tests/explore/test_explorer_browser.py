@@ -240,10 +240,12 @@ def test_a_drag_draws_the_newest_place_and_paints_what_changes_alone(browser: Li
     browser.mouse("released", left + width - 5, y)
     browser.settle(quiet=0.6)
     name = view(browser)["x"]
-    # The end of the drag is drawn, no place after one that is farther along, and one change at a time.
+    # The end of the drag is drawn, and the address comes to say so; on a busy machine it may come a while later.
+    place = f"Number(new URL(location.href).searchParams.get('a.{name}'))"
+    browser.wait(f"Math.abs({place} / told.at(-1) - 1) < 1e-6")
+    # No place is drawn after one that is farther along, and one change at a time.
     told = browser.eval("told")
     assert told == sorted(told)
-    assert told[-1] == pytest.approx(float(view(browser)[f"a.{name}"]))
     assert told[-1] > AXES[name][-1] * 0.9
     assert browser.eval("most") == 1
     # Axes, grid, legend and what is measured stay as they are painted.

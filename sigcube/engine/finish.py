@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigcube.engine.medians import LANES, find_medians, key_of, prefetch
+from sigcube.model.code_hash import state_of
 from sigcube.model.compile import compiled, define, inlined
 from sigcube.model.metrics import METRICS, Metric
 from sigcube.model.record import Term
@@ -179,11 +180,12 @@ def _finish(metric: Metric, counts: FloatArray, inputs: tuple[FloatArray, ...], 
     place = (None, 0, 0) if rows is None else (rows.flat, rows.start, rows.stride)
     inputs = tuple(np.ascontiguousarray(each) for each in inputs)
     n_variables, better = len(inputs) - len(metric.sums), ">" if metric.best == "largest" else "<"
-    _finisher(metric.finish, len(metric.sums), n_variables, better)(counts, *inputs, *place, *rest)
+    loop = _finisher(metric.finish, state_of(metric.finish), len(metric.sums), n_variables, better)
+    loop(counts, *inputs, *place, *rest)
 
 
 @cache
-def _finisher(finish: Term, n_sums: int, n_variables: int, better: str) -> Any:
+def _finisher(finish: Term, _state: str | None, n_sums: int, n_variables: int, better: str) -> Any:
     """Compile the loop over systems and grid points for a metric of so many sums and system variables."""
     sums, variables = [f"sum_{i}" for i in range(n_sums)], [f"variable_{i}" for i in range(n_variables)]
     source = _FINISH.format(

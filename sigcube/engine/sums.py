@@ -39,13 +39,13 @@ def _loop(
     # Cached for each set of lengths, since to write the source takes as long as a million evaluations.
     swept = dict(axes) or {_ONE_POINT: _ONE_POINT}
     schedule = Schedule(graph, swept, order or (_ONE_POINT,), dict(lengths))
-    functions = tuple((node.name, node.function) for node in graph.nodes)
+    functions = tuple((node.name, node.function, node.state) for node in graph.nodes)
     return _compile(write_loop(schedule), functions, masked=schedule.masks_pay and has_masks())
 
 
 @lru_cache(maxsize=256)
-def _compile(source: str, terms: tuple[tuple[str, Term], ...], *, masked: bool) -> Callable[..., None]:
-    functions = {f"f_{name}": inlined(term) for name, term in terms}
+def _compile(source: str, terms: tuple[tuple[str, Term, str | None], ...], *, masked: bool) -> Callable[..., None]:
+    functions = {f"f_{name}": inlined(term) for name, term, _ in terms}
     loop: Callable[..., None] = compiled(define(source, "loop", {"np": np, **functions}), masked=masked)
     return loop
 

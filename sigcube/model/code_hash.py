@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-__all__ = ["RENAMED", "code_hash", "source_hash", "without_words"]
+__all__ = ["RENAMED", "code_hash", "source_hash", "state_of", "without_words"]
 
 #: What the names of functions with cached machine code have before the hash at their end.
 RENAMED = "_sigcube"
@@ -81,6 +81,20 @@ def code_hash(function: Callable[..., Any]) -> str | None:
     return _describe(function, ())
 
 
+def state_of(term: Callable[..., Any]) -> str | None:
+    """Return what tells a user's function from itself after something that it refers to has changed.
+
+    Compiled code holds the values of globals as they were, and in a notebook a constant changes in one cell while the
+    formula in another stays the same function. Of sigcube's own functions nothing changes.
+
+    Returns
+    -------
+    str or None
+        The `code_hash`; empty for a function of sigcube.
+    """
+    return "" if (getattr(term, "__module__", None) or "").startswith("sigcube.") else code_hash(term)
+
+
 def _collect(function: Any, sources: dict[str, str]) -> None:
     """Add a function's source, and that of the plain or compiled functions it refers to, to the sources found."""
     plain = getattr(function, "py_func", function)
@@ -96,13 +110,19 @@ def _collect(function: Any, sources: dict[str, str]) -> None:
     if name in sources:
         return
     sources[name] = source
-    closure = inspect.getclosurevars(plain)
-    for used, value in chain(closure.globals.items(), closure.nonlocals.items()):
-        if isinstance(value, int | float | str | tuple):
-            sources[f"{name} {used}"] = repr(value)
-        elif isinstance(value, np.ndarray):
-            sources[f"{name} {used}"] = f"{value.dtype} {value.shape} {value.tobytes().hex()}"
+    for used, value in _names(plain):
+        if not isinstance(value, FunctionType) and (content := _content(value)) is not None:
+            sources[f"{name} {used}"] = content
         _collect(value, sources)
+
+
+def _content(value: Any) -> str | None:
+    """Return text of what a plain function may use, where a compiled one could not: lists and tables."""
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__} {[_content(item) for item in value]}"
+    if isinstance(value, dict):
+        return f"dict {[(_content(key), _content(item)) for key, item in value.items()]}"
+    return _describe_value(value)
 
 
 @cache

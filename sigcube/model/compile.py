@@ -19,6 +19,7 @@ from numba.core.typed_passes import NativeLowering
 from numba.extending import register_jitable
 
 from sigcube.model.code_cache import cache_code
+from sigcube.model.code_hash import state_of
 from sigcube.model.record import Term, inputs_of
 
 __all__ = ["compiled", "define", "has_masks", "helper", "inlined", "scalar", "ufunc"]
@@ -142,24 +143,36 @@ def helper(function: Function) -> Function:
     return cast(Function, register_jitable(**_INLINED)(function))
 
 
-@cache
 def inlined(term: Term) -> Any:
     """Compile a term into its callers: left as a call, one with an exp or a pow keeps their loops from vectorising."""
+    return _inlined(term, state_of(term))
+
+
+@cache
+def _inlined(term: Term, _state: str | None) -> Any:
     return numba.njit(nogil=True, **_INLINED)(term)
 
 
-@cache
 def scalar(term: Term) -> Any:
     """Compile a term of arrays and numbers that is called by itself."""
+    return _scalar(term, state_of(term))
+
+
+@cache
+def _scalar(term: Term, _state: str | None) -> Any:
     return compiled(term)
 
 
-@cache
 def ufunc(term: Term) -> Callable[..., Any]:
     """Compile a term into a function of arrays and numbers that broadcasts as a NumPy ufunc does, over float64.
 
     Numba's own ufuncs are compiled anew in each process, and do not vectorise with an exp or a pow.
     """
+    return _ufunc(term, state_of(term))
+
+
+@cache
+def _ufunc(term: Term, _state: str | None) -> Callable[..., Any]:
     n = len(inputs_of(term))
     inputs = [f"x{i}" for i in range(n)]
     elements = ", ".join(f"{name}[i]" for name in inputs)

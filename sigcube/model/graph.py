@@ -7,6 +7,7 @@ from functools import cached_property
 
 from sigcube.constants import Constants
 from sigcube.errors import DataError, SpecError
+from sigcube.model.code_hash import state_of
 from sigcube.model.record import NUDGED, PREVIOUS, Definition, Reduction, Term, inputs_of
 
 __all__ = ["Graph", "Level", "Node", "Variables", "build_graph"]
@@ -44,6 +45,8 @@ class Node:
     term: Term | Reduction
     inputs: tuple[str, ...]
     level: Level
+    # Graphs that differ in it alone are compiled apart.
+    state: str | None = ""
 
     @property
     def function(self) -> Term:
@@ -209,7 +212,8 @@ class _Builder:
         level = max((self._levels[argument] for argument in inputs), default=Level.GLOBAL)
         if isinstance(term, Reduction):
             level = Level.SYSTEM
-        self._nodes.append(Node(name, term, inputs, level))
+        function = term.function if isinstance(term, Reduction) else term
+        self._nodes.append(Node(name, term, inputs, level, state_of(function)))
         return level
 
     def _enter(self, name: str, path: tuple[str, ...]) -> Level:

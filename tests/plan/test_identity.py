@@ -4,6 +4,7 @@ import inspect
 import json
 import linecache
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import astropy.units as u
@@ -182,6 +183,35 @@ def test_a_hash_is_of_the_source_and_of_what_it_calls() -> None:
         assert source_hash([calls_helper]) != before
     finally:
         globals()["helper"] = original
+
+
+def tools(factor: float) -> ModuleType:
+    made = ModuleType("tools")
+    made.factor = factor  # type: ignore[attr-defined]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("factor * r", 2, 2.0),
+        ("factor * r", 2.0, 20.0),
+        ("factor * r", np.int64(2), np.int64(20)),
+        ("factor * r", np.float32(2.0), np.float32(20.0)),
+        ("factor['a'] * r", {"a": 2.0}, {"a": 20.0}),
+        ("factor[0] * r", [2.0], [20.0]),
+        ("factor.factor * r", tools(2.0), tools(20.0)),
+        ("(lambda x: factor * x)(r)", 2.0, 20.0),
+    ],
+    ids=["type", "number", "NumPy's integer", "NumPy's float", "table", "list", "module", "within another function"],
+)
+def test_what_a_function_refers_to_is_a_part_of_its_hash(text: str, before: Any, after: Any) -> None:
+    names: dict[str, Any] = {"__name__": "prompt", "factor": before}
+    exec(f"def boost(r): return {text}", names)
+    first = source_hash([names["boost"]])
+    assert source_hash([names["boost"]]) == first
+    names["factor"] = after
+    assert source_hash([names["boost"]]) != first
 
 
 def test_functions_of_one_name_and_different_text_count_both() -> None:

@@ -7,14 +7,18 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 import cloudpickle
+import numpy as np
 import pytest
 import xarray as xr
 
 from sigcube import Sweep
 from sigcube.errors import SpecError
 from sigcube.fits import Fit
+from sigcube.kernels import Kernel
+from sigcube.model.metrics import Metric
 from sigcube.plan.own_code import find_own_code, own_records
 from tests.calling import call
 
@@ -194,3 +198,31 @@ def test_what_cannot_be_found_is_one_error(folder: Path, module: str, given: str
 def test_names_that_are_registered_stay_names() -> None:
     keys = {"kernel": "sigma", "metrics": ["rms"], "models": {"a": {"kernel": "mond"}}, "reference": None}
     assert find_own_code(keys, folder=Path()) == keys
+
+
+def test_a_constant_of_a_notebook_that_changes_is_felt(mock_cube: xr.Dataset) -> None:
+    """The formula stays the same function, in a cell that is not run again."""
+    cells: dict[str, Any] = {"__name__": "notebook", "FACTOR": 1.0}
+    exec("def boost(r): return 1.0 + FACTOR * r\ndef finish(n, total): return FACTOR * total / n", cells)
+    kernel = Kernel("own", "own", "a test", terms={"boost": cells["boost"]})
+    metric = Metric("own_metric", "own", ("residual_sq",), cells["finish"], "system", "km2/s2", best="smallest")
+
+    def found() -> tuple[xr.Dataset, xr.DataArray, dict[str, Any]]:
+        sweep = Sweep(
+            mock_cube, sample="unflagged", kernel=kernel, metrics=["rms", metric], axes={"upsilon_disk": [0.5]}
+        )
+        return sweep.compute(), kernel.boost(mock_cube), sweep.plan(probe=False).identity
+
+    first, boost, identity = found()
+    cells["FACTOR"] = 50.0
+    again, boost_again, identity_again = found()
+    assert again["rms_mean"].item() > 2.0 * first["rms_mean"].item()
+    assert again["own_metric_mean"].item() > 100.0 * first["own_metric_mean"].item()
+    np.testing.assert_allclose(boost_again - 1.0, 50.0 * (boost - 1.0), rtol=1e-12)
+    assert {key for key in identity if identity[key] != identity_again[key]} == {
+        "kernel record",
+        "kernel source",
+        "metrics",
+    }
+    cells["FACTOR"] = 1.0
+    xr.testing.assert_identical(found()[0], first)

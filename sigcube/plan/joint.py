@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.kernels import find
@@ -14,7 +14,7 @@ from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
 from sigcube.model.record import Frame
 from sigcube.plan.spec import MODEL
-from sigcube.plan.spec_file import DataKeys
+from sigcube.plan.spec_file import DataKeys, ModelKeys
 from sigcube.toml import check, read_toml
 
 __all__ = ["JointFile", "is_joint", "leaf_arguments", "read_joint_file", "refuse_unshared", "refuse_unused"]
@@ -31,29 +31,18 @@ class DataTable(DataKeys):
     name: str
 
 
-class JointFile(BaseModel):
+class JointFile(ModelKeys):
     """The keys of a joint sweep's TOML file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     data: list[DataTable] = Field(min_length=1)
-    kernel: str | None = None
-    models: dict[str, str | dict[str, Any]] = Field(default={})
-    axes: dict[str, Any] = Field(default={})
-    title: str | None = None
-    fixed: dict[str, Any] = Field(default={})
-    roles: dict[str, list[str]] = Field(default={})
 
-    def changed(self, fixed: Mapping[str, Any]) -> Self:
-        """Return the keys with values held fixed for all datasets; a value that becomes fixed is no longer an axis."""
-        axes = {name: axis for name, axis in self.axes.items() if name not in fixed}
-        roles = {role: [name for name in names if name not in fixed] for role, names in self.roles.items()}
+    def changed(self, fixed: Mapping[str, Any], **changes: Any) -> Self:
+        """Return the keys with other values for all datasets."""
         tables = [
             each.model_copy(update={"fixed": {name: value for name, value in each.fixed.items() if name not in fixed}})
             for each in self.data
         ]
-        held = {"axes": axes, "roles": roles, "data": tables, "fixed": {**self.fixed, **fixed}}
-        return self.model_copy(update=held)
+        return super().changed(fixed, data=tables, **changes)
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of `sigcube.JointSweep`."""

@@ -131,11 +131,13 @@ def _imported_from(folder: Path, name: str) -> Iterator[None]:
     """Import a module afresh from a folder, whatever is loaded under its name, and forget it afterwards.
 
     A module of the same name elsewhere is then another one, and an edited one is read again. Modules unknown to a
-    process travel whole to workers: cloudpickle sends their code, not their name.
+    process travel whole to workers: cloudpickle sends their code, not their name. A package that is installed within
+    the folder, as in a virtual environment there, is none of these.
     """
     top = name.partition(".")[0]
     hidden = {each: sys.modules.pop(each) for each in [*sys.modules] if each.partition(".")[0] == top}
     before, path = set(sys.modules), list(sys.path)
+    installed = [place for place in (Path(each).resolve() for each in path if each) if folder in place.parents]
     sys.path.insert(0, str(folder))
     invalidate_caches()
     try:
@@ -143,7 +145,7 @@ def _imported_from(folder: Path, name: str) -> Iterator[None]:
     finally:
         sys.path[:] = path
         for each in set(sys.modules) - before:
-            file = getattr(sys.modules[each], "__file__", None)
-            if file is not None and Path(file).resolve().is_relative_to(folder):
+            file = Path(getattr(sys.modules[each], "__file__", None) or "/").resolve()
+            if folder in file.parents and not any(place in file.parents for place in installed):
                 del sys.modules[each]
         sys.modules.update(hidden)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sigcube.errors import SpecError
 from sigcube.toml import check, read_toml
 
-__all__ = ["DataKeys", "SpecFile", "read_spec_file"]
+__all__ = ["DataKeys", "ModelKeys", "SpecFile", "read_spec_file"]
 
 
 class DataKeys(BaseModel):
@@ -30,23 +30,30 @@ class DataKeys(BaseModel):
     errors: dict[str, Any] | None = None
 
 
-class SpecFile(DataKeys):
-    """The keys of a sweep's TOML file."""
+class ModelKeys(BaseModel):
+    """The keys for the models of a sweep and the values of their parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kernel: str | None = None
     models: dict[str, str | dict[str, Any]] = Field(default={})
     axes: dict[str, Any] = Field(default={})
     title: str | None = None
+    fixed: dict[str, Any] = Field(default={})
     roles: dict[str, list[str]] = Field(default={})
 
     def changed(self, fixed: Mapping[str, Any], **changes: Any) -> Self:
-        """Return the keys with other values; a value that becomes fixed is no longer an axis."""
+        """Return the keys with other values; a value that becomes fixed is no longer an axis, or that of one model."""
         axes = {name: axis for name, axis in self.axes.items() if name not in fixed}
         models = {name: _without(table, fixed) for name, table in self.models.items()}
         roles = {role: [name for name in names if name not in fixed] for role, names in self.roles.items()}
         given = {key: value for key, value in changes.items() if value is not None}
         held = {"axes": axes, "models": models, "roles": roles, "fixed": {**self.fixed, **fixed}}
         return self.model_copy(update={**held, **given})
+
+
+class SpecFile(DataKeys, ModelKeys):
+    """The keys of a sweep's TOML file."""
 
 
 def _without(model: str | dict[str, Any], names: Collection[str]) -> str | dict[str, Any]:

@@ -70,8 +70,15 @@ class RunStore:
         self.close()
 
     def begin_session(self) -> None:
-        """Note in the journal that computing begins now."""
+        """Note in the journal that computing begins now.
+
+        Blocks to retry are to do from here on: one that is written before a crash, and was not yet recorded, would
+        otherwise differ from its entry, and the store would count as damaged.
+        """
         self._lock.check()
+        for index in self._entries.keys() & set(self.todo):
+            self.record(JournalEntry(block=index, status=PointStatus.TODO))
+            del self._entries[index]
         self._journal.begin_session()
 
     def mark(self, block: Block, status: PointStatus) -> None:

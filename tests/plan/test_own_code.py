@@ -161,6 +161,23 @@ def test_what_a_module_imports_from_its_folder_travels_with_it(tmp_path: Path) -
     assert there.stdout.decode().strip() == "2.0"
 
 
+def test_a_package_of_a_virtual_environment_within_the_folder_stays_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = tmp_path / ".venv" / "lib"
+    packages.mkdir(parents=True)
+    (packages / "installed_here.py").write_text("LENGTH = 5.0\n")
+    text = MODULE.replace("5.0", "LENGTH").replace(
+        "from sigcube import", "from installed_here import LENGTH\nfrom sigcube import"
+    )
+    (tmp_path / "with_package.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(packages))
+    find_own_code({"kernel": "with_package:MINE"}, folder=tmp_path)
+    assert "with_package" not in sys.modules
+    # Imported twice it would be two modules, with two classes of each name.
+    assert sys.modules.pop("installed_here").LENGTH == 5.0
+
+
 def test_a_module_beside_the_spec_comes_before_one_that_is_loaded(tmp_path: Path) -> None:
     loaded = sys.modules["json"]
     (tmp_path / "json.py").write_text(MODULE, encoding="utf-8")

@@ -12,6 +12,7 @@ import xarray as xr
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS, Kernel, Parameter
 from sigcube.plan.spec import make_spec, spec_from_record, spec_to_record
+from sigcube.plan.joint import read_joint_file
 from sigcube.plan.spec_file import read_spec_file
 from sigcube.sweep import Sweep
 from sigcube.verification import verify
@@ -137,3 +138,15 @@ def test_a_file_names_models_and_what_is_given_besides_replaces_what_they_hold_f
     made = make_spec(kind="galaxy", models=read.models, axes=read.axes, fixed=read.fixed)
     assert made.models["flat"].settings["A"] == 2.0
     assert "A" not in made.models["mond"].settings
+
+
+def test_what_is_given_besides_a_joint_file_replaces_what_models_and_datasets_hold_fixed(tmp_path: Path) -> None:
+    file = tmp_path / "spec.toml"
+    file.write_text(
+        '[models]\nmond = "mond"\nflat = { kernel = "sigma", fixed = { window = "none", A = 1.1 } }\n'
+        '[[data]]\nname = "one"\ncube = "c"\nfixed = { A = 1.2, D = 3.0 }\n',
+        encoding="utf-8",
+    )
+    read = read_joint_file(file).changed({"A": 2.0})
+    assert read.models == {"mond": "mond", "flat": {"kernel": "sigma", "fixed": {"window": "none"}}}
+    assert (read.data[0].fixed, read.fixed) == ({"D": 3.0}, {"A": 2.0})

@@ -232,6 +232,16 @@ def test_todo_is_what_is_not_journalled(path: str) -> None:
         assert store.todo == (0, 2, 3, 4, 5)
 
 
+def test_a_crash_while_a_block_is_retried_leaves_it_to_do(path: str) -> None:
+    journal(path, b1=PointStatus.DONE, b2=PointStatus.FAILED)
+    with open_or_create(path, plan=PLAN, inputs=packed(), retry_failed=True) as store:
+        store.begin_session()
+        write(path, 2)  # and the process ends before this is journalled
+    with open_or_create(path, plan=PLAN, inputs=packed()) as store:
+        assert store.todo == (0, 2, 3, 4, 5)
+    assert (status(path).done, status(path).failed) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("index", "found"),
     [

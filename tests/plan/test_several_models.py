@@ -11,8 +11,8 @@ import xarray as xr
 
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS, Kernel, Parameter
-from sigcube.plan.spec import make_spec, spec_from_record, spec_to_record
 from sigcube.plan.joint import read_joint_file
+from sigcube.plan.spec import make_spec, spec_from_record, spec_to_record
 from sigcube.plan.spec_file import read_spec_file
 from sigcube.sweep import Sweep
 from sigcube.verification import verify

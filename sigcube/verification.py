@@ -211,7 +211,7 @@ class _Steps:
 
 
 def _blocks(plan: Plan, path: str, journal: Journal) -> Sequence[Block]:
-    if tuple(block.size for block in plan.blocks) != journal.header.block_points:
+    if plan.block_sizes != journal.header.block_points:
         raise StoreMismatch("this version of sigcube divides the sweep into other blocks", where=path, hint=_HINT)
     return plan.blocks
 

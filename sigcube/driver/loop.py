@@ -166,7 +166,7 @@ class _Run:
     def _may_follow(self) -> bool:
         """Whether the next block belongs to the stage in flight: one of another stage may write to the same chunk."""
         return all(
-            self.plan.stage_of(index) == self.plan.stage_of(self.todo[0])
+            self.plan.blocks.stage_of(index) == self.plan.blocks.stage_of(self.todo[0])
             for index in itertools.islice(self.in_flight, 1)
         )
 

@@ -82,7 +82,7 @@ class Engine:
         tile = tuple(
             slice(starts[dim], min(starts[dim] + n, whole)) if along else slice(0, 1) for (dim, whole), n, along in used
         )
-        block = replace(self.plan.first_block(section), tile=tile)
+        block = replace(self.plan.blocks.first_of(section), tile=tile)
         order, points = self._order(section, block), max(1, min(_TILE_POINTS, _TILE_VALUES // self.packed.n_systems))
         there = next(
             each

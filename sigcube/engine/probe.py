@@ -30,7 +30,7 @@ def probe(plan: Plan, packed: Packed) -> Plan:
 
 
 def _first_points(plan: Plan, section: Section, points: int) -> Block:
-    whole = plan.first_block(section)
+    whole = plan.blocks.first_of(section)
     tile: list[slice] = []
     for part in reversed(whole.tile):
         length = max(1, min(part.stop - part.start, points))

@@ -1,5 +1,6 @@
 """The grid of an extended result: new values go behind the old ones, and nothing old moves."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isclose
@@ -55,12 +56,12 @@ def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[
     added: dict[str, list[int]] = {}
     for dim in before.dims:
         has, wants = _points(before, dim), _points(after, dim)
-        for lacking in sorted(set(has) - set(wants), key=has.index)[:1]:
+        known, kept = set(has), set(wants)
+        if (lacking := next((point for point in has if point not in kept), None)) is not None:
             raise _lacks(before.along(dim), lacking, has, wants, where)
-        if len(set(wants)) < len(wants):
-            twice = next(point for i, point in enumerate(wants) if point in wants[:i])
+        if len(kept) < len(wants):
+            twice = next(point for point, n in Counter(wants).items() if n > 1)
             raise StoreMismatch("an extension names each point once", where=f"{where}, {dim}", found=repr(twice))
-        known = set(has)
         added[dim] = [i for i, point in enumerate(wants) if point not in known]
     axes = {axis.name: axis for axis in after.axes}
     grown = (

@@ -14,7 +14,7 @@ from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
 from sigcube.model.record import Frame
 from sigcube.plan.spec import MODEL
-from sigcube.plan.spec_file import DataKeys, ModelKeys
+from sigcube.plan.spec_file import DataKeys, GridKeys
 from sigcube.toml import check, read_toml
 
 __all__ = ["JointFile", "is_joint", "leaf_arguments", "read_joint_file", "refuse_unshared", "refuse_unused"]
@@ -31,7 +31,7 @@ class DataTable(DataKeys):
     name: str
 
 
-class JointFile(ModelKeys):
+class JointFile(GridKeys):
     """The keys of a joint sweep's TOML file."""
 
     data: list[DataTable] = Field(min_length=1)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sigcube.errors import SpecError
 from sigcube.toml import check, read_toml
 
-__all__ = ["DataKeys", "ModelKeys", "SpecFile", "read_spec_file"]
+__all__ = ["DataKeys", "GridKeys", "SpecFile", "read_spec_file"]
 
 
 class DataKeys(BaseModel):
@@ -30,7 +30,7 @@ class DataKeys(BaseModel):
     errors: dict[str, Any] | None = None
 
 
-class ModelKeys(BaseModel):
+class GridKeys(BaseModel):
     """The keys for the models of a sweep and the values of their parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,7 +52,7 @@ class ModelKeys(BaseModel):
         return self.model_copy(update={**held, **given})
 
 
-class SpecFile(DataKeys, ModelKeys):
+class SpecFile(DataKeys, GridKeys):
     """The keys of a sweep's TOML file."""
 
 

@@ -11,13 +11,10 @@ import numpy as np
 from sigcube.chunks import Region
 from sigcube.model.model import BoundModel
 
-__all__ = ["MOST_BLOCKS", "Block", "PointStatus", "ResultVariable", "Section", "least_bytes"]
+__all__ = ["MOST_BLOCKS", "Block", "PointStatus", "ResultVariable", "Section"]
 
 MOST_BLOCKS = 10**6
 """Blocks of a plan: those who open a store go through all of them, within seconds. Full ones hold 30 TB a variable."""
-
-# Compression left 0.7 to 0.85 of the bytes of summaries of SPARC; where the model is not finite, it leaves none.
-_COMPRESSED = 0.5
 
 
 class PointStatus(IntEnum):
@@ -119,17 +116,3 @@ class ResultVariable:
     def n_chunks(self) -> int:
         """Number of files."""
         return prod(ceil(n / chunk) for n, chunk in zip(self.shape, self.chunks, strict=True))
-
-
-def least_bytes(variables: Iterable[ResultVariable], blocks: Iterable[Block]) -> float:
-    """Return the least number of bytes that some blocks of a result take on disk.
-
-    Compressed values count half, and repeated ones once.
-    """
-    computed = written = dims = 0
-    for block in blocks:
-        dims = len(block.shape)
-        computed += block.size
-        written += len(block.regions) * prod(part.stop - part.start for part in block.regions[0])
-    sizes = ((each, np.dtype(each.dtype).itemsize * prod(each.shape[: len(each.shape) - dims])) for each in variables)
-    return sum(size * (_COMPRESSED * computed if each.compressed else written) for each, size in sizes)

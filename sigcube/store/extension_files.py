@@ -54,7 +54,7 @@ def extend_store(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, be
         journal = read_journal(folder)
         sizes = journal.header.block_points
         same = in_present_words(journal.header.identity) == before
-        if not same or tuple(block.size for block in plan.blocks[: len(sizes)]) != sizes:
+        if not same or plan.block_sizes[: len(sizes)] != sizes:
             raise StoreMismatch(
                 "the store is not the one that this sweep extends",
                 where=str(path),

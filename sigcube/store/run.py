@@ -1,7 +1,7 @@
 """Open a store for a run: make or resume it, hold its lock, and know what is left to do; and report its status."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from sigcube.errors import StoreError, StoreExists, StoreMismatch
 from sigcube.files import clear_abandoned, free_space, path_of
 from sigcube.plan.identity import find_differences, in_present_words
 from sigcube.plan.plan import Plan
-from sigcube.plan.values import Block, PointStatus, least_bytes
+from sigcube.plan.values import Block, PointStatus
 from sigcube.processes import owner_of_draft
 from sigcube.store.damage import find_fault, find_status_fault
 from sigcube.store.extension_files import finish_extension, waiting_files
@@ -201,7 +201,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
     """
     target = path_of(path, what="a result").resolve()
     if is_new := not os.path.lexists(target):
-        _refuse_without_room(target, plan, plan.blocks)
+        _refuse_without_room(target, plan)
         try:
             create(target, plan=plan, inputs=inputs)
         except StoreExists:
@@ -222,7 +222,7 @@ def open_or_create(path: str | os.PathLike[str], *, plan: Plan, inputs: Packed, 
         undo.callback(store._journal.close)
         store.check()
         if not is_new:
-            _refuse_without_room(target, plan, (plan.blocks[index] for index in store.todo))
+            _refuse_without_room(target, plan, store.todo)
         undo.pop_all()
         return store
 
@@ -241,9 +241,9 @@ def _refuse_another_sweep(target: Path, plan: Plan) -> None:
         )
 
 
-def _refuse_without_room(target: Path, plan: Plan, blocks: Iterable[Block]) -> None:
+def _refuse_without_room(target: Path, plan: Plan, todo: Sequence[int] | None = None) -> None:
     """Refuse what the disk cannot hold, even at the best compression."""
-    needed = least_bytes(plan.variables, blocks)
+    needed = plan.least_bytes(todo)
     try:
         free = free_space(target)
     except OSError as error:

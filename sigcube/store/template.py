@@ -261,10 +261,9 @@ def build(draft: Path, plan: Plan, inputs: Packed) -> None:
         about=np.array(json.dumps(about)),
         **columns,
     )
-    sizes = tuple(block.size for block in plan.blocks)
     header = Header(
         identity=plan.identity,
-        block_points=sizes,
+        block_points=plan.block_sizes,
         data_points=int(inputs.offsets[-1]),
         files={
             each.relative_to(draft).as_posix(): _digest(each) for each in sorted(draft.rglob("*")) if each.is_file()

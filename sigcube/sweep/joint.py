@@ -193,7 +193,7 @@ def _is_shown(progress: bool | None, sweep: Sweep, event: Event, *, told: bool) 
     if progress is not None:
         return progress
     plan = sweep.plan(probe=False)
-    evaluations = sum(block.size for block in plan.blocks) * plan.n_points
+    evaluations = plan.evaluations
     left = evaluations * event.progress.blocks / len(plan.blocks)
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
     return watched and not told and left > MOST_IN_THIS_PROCESS

@@ -29,6 +29,13 @@ SYSTEMS = ("A1", "NGC 2403", "Ω3")
 BLOCK = 4
 
 
+class FakeBlocks(list[Any]):
+    """Blocks of one stage."""
+
+    def stage_of(self, index: int) -> tuple[slice, ...]:
+        return ()
+
+
 @dataclass(frozen=True)
 class FakePlan:
     """`n_blocks` blocks of 2 x 4 grid points over dims (window, A); one per-system array, one summary, the status."""
@@ -39,16 +46,20 @@ class FakePlan:
     asked: None = None
     spec: None = None
 
-    def stage_of(self, index: int) -> tuple[slice, ...]:
-        return ()
-
     @property
     def dims(self) -> dict[str, int]:
         return {"window": 2, "A": BLOCK * self.n_blocks}
 
     @property
-    def blocks(self) -> list[Any]:
-        return [
+    def block_sizes(self) -> tuple[int, ...]:
+        return (2 * BLOCK,) * self.n_blocks
+
+    def least_bytes(self, todo: Sequence[int] | None = None) -> float:
+        return 8.0 * 2 * BLOCK * (self.n_blocks if todo is None else len(todo))
+
+    @property
+    def blocks(self) -> "FakeBlocks":
+        return FakeBlocks(
             SimpleNamespace(
                 index=i,
                 section=0,
@@ -57,7 +68,7 @@ class FakePlan:
                 regions=((slice(0, 2), slice(BLOCK * i, BLOCK * (i + 1))),),
             )
             for i in range(self.n_blocks)
-        ]
+        )
 
     @property
     def variables(self) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from math import ceil, prod
 from typing import Any
 from unittest import mock
@@ -21,7 +22,7 @@ from sigcube.plan.grid import linspace
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.sections import MOST_READINGS, make_sections, required_variables
 from sigcube.plan.spec import make_spec
-from sigcube.plan.values import MOST_BLOCKS, least_bytes
+from sigcube.plan.values import MOST_BLOCKS
 from tests.sweeping import planned
 
 EVERYTHING = Variables(
@@ -146,6 +147,24 @@ def test_blocks_cover_the_grid_once_in_whole_chunks(made: Plan) -> None:
                 assert one in (1, other.stop - other.start)
     assert np.all(written == 1)
     assert computed == made.points_computed
+
+
+@given(made=plans(), data=st.data())
+def test_the_sizes_of_all_blocks_are_those_of_each(made: Plan, data: st.DataObject) -> None:
+    # The stages of a result that grew along one dimension, from any length.
+    lengths = made.spec.grid.shape
+    along = data.draw(st.integers(0, len(lengths) - 1))
+    first = data.draw(st.integers(1, lengths[along]))
+    cuts = sorted({0, first, lengths[along]})
+    stages = tuple(
+        tuple(slice(*cut) if i == along else slice(0, n) for i, n in enumerate(lengths)) for cut in pairwise(cuts)
+    )
+    grown = replace(made, stages=stages)
+    assert grown.block_sizes == tuple(block.size for block in grown.blocks)
+    assert grown.points_computed == sum(grown.block_sizes)
+    assert grown.blocks.written.tolist() == [
+        sum(prod(part.stop - part.start for part in region) for region in block.regions) for block in grown.blocks
+    ]
 
 
 @given(made=plans())
@@ -311,7 +330,7 @@ def test_a_hundred_million_grid_points_of_171_galaxies_are_a_plan() -> None:
     assert made.spec.grid.size == 10**8
     assert len(made.blocks) < MOST_BLOCKS / 100
     # Each galaxy's RMS in four bytes, and half of what else there is in seventeen.
-    assert least_bytes(made.variables, made.blocks) == 10**8 * (171 * 4 + 17 / 2)
+    assert made.least_bytes() == 10**8 * (171 * 4 + 17 / 2)
 
 
 def test_too_many_readings_are_refused_before_one_is_made() -> None:
@@ -333,6 +352,6 @@ ROOM = [
 def test_the_room_that_a_result_takes_at_the_least(axes: dict[str, Any], expected: float) -> None:
     given = {name: linspace(0.1, 1, n) if isinstance(n, int) else n for name, n in axes.items()}
     made = plan(axes={**given, "A": [1.0, 2.0]}, keep=["galaxy"])
-    assert least_bytes(made.variables, made.blocks) == expected
-    assert least_bytes(made.variables, made.blocks) <= made.bytes
-    assert least_bytes(made.variables, ()) == 0
+    assert made.least_bytes() == expected
+    assert made.least_bytes() <= made.bytes
+    assert made.least_bytes(()) == 0

@@ -18,7 +18,7 @@ from sigcube.driver.block_task import run_block
 from sigcube.driver.cluster import connect
 from sigcube.engine import Engine
 from sigcube.errors import ClusterError, DataError, SigcubeError, SpecError, StoreError, StoreMismatch
-from sigcube.plan.plan import Block
+from sigcube.plan.values import Block
 from sigcube.rerun import rerun
 from sigcube.store import open_or_create, read_journal
 from sigcube.store.result import open_result

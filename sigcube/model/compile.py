@@ -1,10 +1,11 @@
 """Functions compiled by Numba, in strict IEEE arithmetic: a value has the same bits wherever it is computed."""
 
+import inspect
 import linecache
 from collections.abc import Callable, Mapping
 from functools import cache, update_wrapper
 from hashlib import sha256
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
@@ -13,6 +14,7 @@ from llvmlite import ir as llvm
 from numba.core import ir
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import register_pass
+from numba.core.dispatcher import Dispatcher
 from numba.core.lowering import Lower
 from numba.core.registry import cpu_target
 from numba.core.typed_passes import NativeLowering
@@ -149,8 +151,8 @@ def inlined(term: Term) -> Any:
 
 
 @cache
-def _inlined(term: Term, _state: str | None) -> Any:
-    return numba.njit(nogil=True, **_INLINED)(term)
+def _inlined(term: Term, state: str | None) -> Any:
+    return numba.njit(nogil=True, **_INLINED)(_with_own_calls(term, {}) if state else term)
 
 
 def scalar(term: Term) -> Any:
@@ -159,8 +161,48 @@ def scalar(term: Term) -> Any:
 
 
 @cache
-def _scalar(term: Term, _state: str | None) -> Any:
-    return compiled(term)
+def _scalar(term: Term, state: str | None) -> Any:
+    return compiled(_with_own_calls(term, {}) if state else term)
+
+
+def _with_own_calls(function: Any, made: dict[Any, Any]) -> Any:
+    """Return a user's function with its own copies of the compiled functions that it calls, not compiled yet.
+
+    Numba compiles a function once, with the values that globals had then: of a constant that changed since, nothing
+    would be felt. `made` has the copies by their originals, as functions may call each other.
+    """
+    copy, used = _copied(function), [*map(function.__globals__.get, function.__code__.co_names)]
+    if not any(isinstance(each, Dispatcher) for each in (*used, *inspect.getclosurevars(function).nonlocals.values())):
+        return function
+    _give_own_calls(copy, function, made)
+    return copy
+
+
+def _copied(function: Any) -> Any:
+    """Return a function with globals and a closure of its own; the closure is still empty."""
+    closure = tuple(CellType() for _ in function.__closure__ or ())
+    copy = FunctionType(
+        function.__code__, {**function.__globals__}, function.__name__, function.__defaults__, closure or None
+    )
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return update_wrapper(copy, function)
+
+
+def _give_own_calls(copy: Any, function: Any, made: dict[Any, Any]) -> None:
+    def own(each: Any) -> Any:
+        if not isinstance(each, Dispatcher):
+            return each
+        if each not in made:
+            plain = _copied(each.py_func)
+            made[each] = type(each)(plain, locals=each.locals, targetoptions=each.targetoptions)
+            _give_own_calls(plain, each.py_func, made)
+        return made[each]
+
+    for name in function.__code__.co_names:
+        if name in copy.__globals__:
+            copy.__globals__[name] = own(copy.__globals__[name])
+    for cell, before in zip(copy.__closure__ or (), function.__closure__ or (), strict=True):
+        cell.cell_contents = own(before.cell_contents)
 
 
 def ufunc(term: Term) -> Callable[..., Any]:

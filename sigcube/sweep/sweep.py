@@ -313,8 +313,8 @@ class Sweep:
 
     def _is_small(self, store: RunStore) -> bool:
         """Whether this process computes what is left while a cluster would start."""
-        left = sum(self._plan.blocks[index].size for index in store.todo)
-        return left * self._plan.n_points <= MOST_IN_THIS_PROCESS
+        left = self._plan.blocks.sizes[list(store.todo)].sum()
+        return bool(left * self._plan.n_points <= MOST_IN_THIS_PROCESS)
 
     @contextlib.contextmanager
     def _told(

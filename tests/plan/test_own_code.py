@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import numba
 import numpy as np
 import pytest
 import xarray as xr
@@ -243,3 +244,30 @@ def test_a_constant_of_a_notebook_that_changes_is_felt(mock_cube: xr.Dataset) ->
     }
     cells["FACTOR"] = 1.0
     xr.testing.assert_identical(found()[0], first)
+
+
+def test_a_constant_is_felt_within_a_compiled_function_that_a_formula_calls(mock_cube: xr.Dataset) -> None:
+    """The cell with the compiled function is not run again either, and Numba keeps what it compiled."""
+    cells: dict[str, Any] = {"__name__": "notebook", "FACTOR": 1.0, "njit": numba.njit}
+    exec(
+        "@njit\ndef times(r):\n    return FACTOR * r\n"
+        "@njit\ndef shape(r):\n    return times(r)\n"
+        "def within(shape):\n    def boost(r):\n        return 1.0 + shape(r)\n    return boost\n"
+        "boost = within(shape)\ndef finish(n, total):\n    return shape(total / n)",
+        cells,
+    )
+    kernel = Kernel("own", "own", "a test", terms={"boost": cells["boost"]})
+    metric = Metric("own_metric", "own", ("residual_sq",), cells["finish"], "system", "km2/s2", best="smallest")
+
+    def found() -> tuple[float, float]:
+        sweep = Sweep(mock_cube, sample="unflagged", kernel=kernel, metrics=[metric], axes={"upsilon_disk": [0.5]})
+        return sweep.compute()["own_metric_mean"].item(), (kernel.boost(mock_cube) - 1.0).sum().item()
+
+    cells["shape"](3.0)  # as a user tries it
+    first = found()
+    cells["FACTOR"] = 50.0
+    changed = found()
+    cells["FACTOR"] = 1.0
+    assert found() == first
+    assert changed[1] == pytest.approx(50.0 * first[1], rel=1e-12)
+    assert changed[0] > 100.0 * first[0]

@@ -211,8 +211,9 @@ def polish_scalar(objective: Function, start: FloatArray) -> Minimum:
     bounds = [(0.0, 1.0)] * start.size
     first = minimize(objective, start, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-9})
     begin = first.x if first.fun <= objective(start) else start
-    simplex = np.clip(begin + 1e-3 * np.vstack([np.zeros(start.size), np.eye(start.size)]), 0.0, 1.0)
-    simplex[1:][np.arange(start.size), np.arange(start.size)] -= np.where(begin >= 1.0, 1e-3, 0.0)
+    # Inwards near the upper bound: cut off there, the simplex would be flat.
+    steps = np.where(begin + 1e-3 > 1.0, -1e-3, 1e-3)
+    simplex = begin + np.vstack([np.zeros(start.size), np.diag(steps)])
     options = {"xatol": 1e-9, "fatol": 1e-12, "maxfev": 4000, "initial_simplex": simplex}
     last = minimize(objective, begin, method="Nelder-Mead", bounds=bounds, options=options)
     best = last if last.fun <= first.fun else first

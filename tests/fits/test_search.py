@@ -123,6 +123,13 @@ def test_a_sum_of_roots_is_polished_at_a_bound_too() -> None:
     np.testing.assert_allclose(found.position, [0.3, 0.0], atol=1e-5)
 
 
+@pytest.mark.parametrize("below", [0.0, 1e-15, 1e-9, 5e-4], ids=str)
+def test_a_simplex_near_an_upper_bound_is_not_flat(below: float) -> None:
+    # Steps of a millionth give no gradient, so that the simplex alone descends.
+    found = polish_scalar(lambda x: float(np.floor(1e6 * np.abs(x - (0.3, 0.6))).sum()), np.full(2, 1.0 - below))
+    assert found.position == pytest.approx([0.3, 0.6], abs=2e-6)
+
+
 def test_derivatives_are_one_sided_at_a_bound_and_nothing_where_undefined() -> None:
     def squares(x: np.ndarray) -> np.ndarray:
         assert ((x >= 0.0) & (x <= 1.0)).all()

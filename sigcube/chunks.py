@@ -4,6 +4,7 @@ Zarr's own way to write a chunk, through an event loop and a pool of threads, to
 """
 
 import mmap
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -18,7 +19,7 @@ from numcodecs import Blosc
 from zarr.codecs import BloscCodec, BytesCodec, Endian
 
 from sigcube.errors import StoreError
-from sigcube.files import make_folder, write_file, write_files
+from sigcube.files import clear, make_folder, write_file, write_files
 
 __all__ = ["ChunkFiles", "Region", "empty_pages"]
 
@@ -129,7 +130,7 @@ class ChunkFiles:
         """Give a region the array's fill value: files of chunks that lie in it, and damaged ones, are removed."""
         fill = np.broadcast_to(np.array(self.fill, self.dtype), [each.stop - each.start for each in region])
         for part in self._parts(region):
-            if not part.path.exists():
+            if not os.path.lexists(part.path):
                 continue
             if not part.whole:
                 try:
@@ -137,9 +138,9 @@ class ChunkFiles:
                     if data != part.path.read_bytes():
                         write_file(part.path, data)
                     continue
-                except ValueError:
+                except (ValueError, IsADirectoryError):
                     pass
-            part.path.unlink(missing_ok=True)
+            clear(part.path)
 
     def _parts(self, region: Region) -> Iterator["_Part"]:
         """Yield, chunk by chunk, where the parts of a region lie."""

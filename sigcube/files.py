@@ -19,6 +19,7 @@ from sigcube.processes import is_abandoned, owner_tag
 __all__ = [
     "beside",
     "cache_folder",
+    "clear",
     "clear_abandoned",
     "find_previous",
     "free_space",
@@ -221,6 +222,14 @@ def write_all(handle: int, data: bytes | memoryview, *, at: int) -> None:
     while left:
         written = os.pwrite(handle, left, at)
         left, at = left[written:], at + written
+
+
+def clear(path: Path) -> None:
+    """Remove what is in the place of a file, also where it is a link or, after some accident, a folder."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:

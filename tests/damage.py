@@ -118,12 +118,24 @@ def swap(path: Path, rng: random.Random) -> None:
     other.write_bytes(one)
 
 
+def folder(path: Path, _: random.Random) -> None:
+    path.unlink()
+    (path / "within").mkdir(parents=True)
+
+
+def link(path: Path, _: random.Random) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
 DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
     "flip": flip,
     "truncate": truncate,
     "zero": zero,
     "delete": delete,
     "swap": swap,
+    "folder": folder,
+    "link": link,
 }
 
 
@@ -144,7 +156,7 @@ def survive(sweep: Sweep, damaged: Path, whole: xr.Dataset) -> str:
     """Do what a user does with a damaged store; return how the damage was found, or that it was harmless."""
     # A record of a lock that cannot be read counts for a minute.
     for record in (damaged / "journal").glob("lock.*"):
-        os.utime(record, (0, 0))
+        os.utime(record, (0, 0), follow_symlinks=False)
     opened = refusal(lambda: open_result(damaged))
     refused = refusal(lambda: verify(damaged))
     if refused:

@@ -103,7 +103,7 @@ class Metric:
             if given not in get_args(words):
                 what = f"metric {self.name!r} has no {key} {given!r}"
                 raise SpecError(what, where="metrics", hint=did_you_mean(given, get_args(words)))
-        if self.name in ("journal", "status", "win_rate") or self.name.endswith(("_mean", "_median")):
+        if self.name in ("journal", "section", "status", "win_rate") or self.name.endswith(("_mean", "_median")):
             raise SpecError(f"a metric cannot be called {self.name!r}: results have such a variable", where="metrics")
         if not self.summaries:
             raise SpecError(f"metric {self.name!r} has no summary", where="metrics", expected="mean, say")

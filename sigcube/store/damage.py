@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from sigcube.files import clear
 from sigcube.plan.values import Block, PointStatus
 from sigcube.store.journal import JournalWriter, drop_damaged_lines, read_journal
 from sigcube.store.journal_lines import JournalEntry
@@ -63,7 +64,7 @@ def repair_store(path: str, *, files: Iterable[str], blocks: Sequence[Block]) ->
     places = [place_of(path, name) for name in files]
     drop_damaged_lines(journal_folder(path))
     for place in places:
-        place.unlink(missing_ok=True)
+        clear(place)
     if blocks:
         writer = JournalWriter(journal_folder(path), length=read_journal(journal_folder(path)).length)
         for block in blocks:

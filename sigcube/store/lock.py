@@ -19,7 +19,7 @@ from math import isfinite
 from pathlib import Path
 
 from sigcube.errors import StoreError, StoreInUse
-from sigcube.files import write_file
+from sigcube.files import clear, write_file
 from sigcube.processes import Process, owner_tag, this_process
 from sigcube.store.faults import disk_fault
 
@@ -173,7 +173,7 @@ def _take(folder: Path, stale_after: float) -> tuple[int, Holder]:
         raise _in_use(folder, _read(folder, highest))
     for older in numbers:
         if older < number:
-            _file(folder, older).unlink(missing_ok=True)
+            clear(_file(folder, older))
     return number, me
 
 
@@ -219,11 +219,18 @@ def _numbers(folder: Path) -> list[int]:
 def _read(folder: Path, number: int) -> Holder | None:
     path = _file(folder, number)
     try:
+        heartbeat = path.lstat().st_mtime
+    except FileNotFoundError:
+        return None
+    try:
         heartbeat = path.stat().st_mtime
         text = path.read_text(errors="replace")
     except FileNotFoundError:
-        return None
-    except (IsADirectoryError, PermissionError):
+        # Removed since, or a link that leads nowhere.
+        if not path.is_symlink():
+            return None
+        text = ""
+    except OSError:
         text = ""
     # A power cut may empty a file that was not yet on disk: its holder is unknown, and judged by the heartbeat alone.
     unknown = Holder(host="unknown", machine="", pid=0, started=0.0, since=heartbeat, token="", heartbeat=heartbeat)

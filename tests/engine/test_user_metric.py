@@ -118,6 +118,7 @@ REFUSED = [
     (lambda: replace(SKEWNESS, name="rms"), "there is a metric 'rms' already\n  where: metrics"),
     (lambda: replace(SKEWNESS, name="rms_mean"), "a metric cannot be called 'rms_mean'"),
     (lambda: replace(SKEWNESS, name="status"), "a metric cannot be called 'status'"),
+    (lambda: replace(SKEWNESS, name="section"), "a metric cannot be called 'section'"),
     # all systems together are at no distance
     (lambda: replace(SKEWNESS, scope="pooled"), "metric 'skewness_at' is of all points"),
     # terms under names of others

@@ -144,6 +144,22 @@ def test_a_record_that_a_power_cut_spoilt_is_judged_by_its_heartbeat(folder: Pat
     Lock(folder).release()
 
 
+@pytest.mark.parametrize("what", ["a folder", "a link that leads nowhere", "a link to itself"])
+def test_what_is_no_file_in_the_place_of_a_record_is_judged_so_too(folder: Path, what: str) -> None:
+    path = record(folder)
+    path.unlink()
+    if what == "a folder":
+        (path / "within").mkdir(parents=True)
+    else:
+        path.symlink_to("nowhere" if "nowhere" in what else path.name)
+    with pytest.raises(StoreInUse, match="process 0 on unknown"):
+        Lock(folder)
+    os.utime(path, (1.0, 1.0), follow_symlinks=False)
+    Lock(folder).release()
+    assert not path.is_symlink()
+    assert not path.is_dir()
+
+
 def test_a_file_server_that_loses_its_answer_gives_the_lock_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.link
 

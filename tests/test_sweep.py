@@ -128,6 +128,8 @@ def test_a_small_run_needs_no_cluster_and_has_its_journal_and_bits(
     assert digests[0] == digests[1]
     with pytest.raises(AssertionError, match="a cluster was started"):
         sweep_of(mock_cube).run(tmp_path / "asked.zarr", workers=1)
+    with pytest.raises(SpecError, match=r"runs in one place\n  where: workers\n  found: scheduler and workers"):
+        sweep_of(mock_cube).run(tmp_path / "two.zarr", workers=0, scheduler="tcp://127.0.0.1:1")
     # What is large goes to a cluster, unless this process is asked for.
     monkeypatch.setattr("sigcube.sweep.sweep.MOST_IN_THIS_PROCESS", 1000)
     with pytest.raises(AssertionError, match="a cluster was started"):

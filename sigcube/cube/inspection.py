@@ -186,7 +186,7 @@ def _ranges(ds: xr.Dataset) -> tuple[Range, ...]:
     kind = kind_of(ds)
     real = np.arange(ds.sizes[kind.dims[1]]) < ds[COUNT].values[:, np.newaxis] if kind.padded else None
     return tuple(
-        _range(array, real)
+        _range(array.transpose(*kind.dims, missing_dims="ignore"), real)
         for name, array in ds.data_vars.items()
         if array.dtype.kind in "fiu" and array.dims and set(array.dims) <= set(kind.dims)
         if name not in kind.flags and not str(name).endswith("_id")

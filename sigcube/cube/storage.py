@@ -275,7 +275,7 @@ def reading(path: str | Path, *, what: str = "cube") -> Iterator[None]:
     """Raise one error for whatever zarr, its codecs or xarray raise on a damaged store; they do not document it."""
     try:
         yield
-    except SigcubeError:
+    except (SigcubeError, MemoryError):
         raise
     except Exception as error:
         raise DataError(

@@ -216,7 +216,7 @@ class _Run:
             raise _lost(f"{type(error).__name__}: {error}") from error
         if outcome is None:
             # Run it again: it writes the same bytes.
-            self.todo.appendleft(index)
+            self._put_back(index)
         elif isinstance(outcome.fatal, ClusterError | StoreMismatch):
             self._refuse(index, outcome.worker, outcome.fatal)
         else:

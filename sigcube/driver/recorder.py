@@ -57,9 +57,17 @@ def run_task(
         return TaskOutcome(worker, time.perf_counter() - began, fatal=error)
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        text = f"{type(error).__name__}: {str(error)[:_LONGEST]} ({frame.filename}:{frame.lineno})"
+        text = f"{type(error).__name__}: {_text_of(error)[:_LONGEST]} ({frame.filename}:{frame.lineno})"
         return TaskOutcome(worker, time.perf_counter() - began, error=text)
     return TaskOutcome(worker, time.perf_counter() - began, written=written)
+
+
+def _text_of(error: Exception) -> str:
+    try:
+        return str(error)
+    # A user's model may raise what cannot even say what it is.
+    except Exception as second:
+        return f"(its text raised {type(second).__name__})"
 
 
 class Recorder:

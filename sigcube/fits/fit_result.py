@@ -185,8 +185,11 @@ def _metric(
 
 
 def _adds_up(metric: Metric) -> bool:
-    """Whether a metric of several systems is over all their points: χ² and ln L are, others are means over systems."""
-    return metric.sums in (("chi_sq",), DEVIANCE)
+    """Whether a metric of several systems is over all their points: χ² and ln L are, others are means over systems.
+
+    One that reads variables of each system cannot be.
+    """
+    return metric.sums in (("chi_sq",), DEVIANCE) and not metric.system_variables
 
 
 def _measure(metric: Metric, problem: Problem, solution: FitSolution) -> float:

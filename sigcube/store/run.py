@@ -337,8 +337,10 @@ def _restore_missing(target: Path, plan: Plan, inputs: Packed) -> None:
 
 
 def _rate(journal: Journal) -> float:
-    """Grid points per second that the last session finished."""
-    began = journal.sessions[-1] if journal.sessions else 0.0
+    """Grid points per second that the last session finished; 0 if a repair dropped the line where it began."""
+    if not journal.sessions:
+        return 0.0
+    began = journal.sessions[-1]
     ended = [entry for entry in journal.entries.values() if entry.status is PointStatus.DONE and entry.at >= began]
     if not ended:
         return 0.0

@@ -238,6 +238,11 @@ class Sweep:
         SpecError
             The path holds something other than a result, or the number of workers is invalid.
         """
+        places = {"client": client, "scheduler": scheduler, "workers": workers}
+        if len(given := [name for name, each in places.items() if each is not None]) > 1:
+            raise SpecError(
+                "a sweep runs in one place", where=given[1], found=" and ".join(given), expected="one of them"
+            )
         if workers is not None and (type(workers) is not int or not 0 <= workers <= _MOST_WORKERS):
             expected = f"0 to {_MOST_WORKERS}"
             raise SpecError("this is no number of workers", where="workers", found=shown(workers), expected=expected)

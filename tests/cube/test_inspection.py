@@ -61,6 +61,12 @@ def test_ranges_are_those_of_the_points_that_are_there(kind: Kind, monkeypatch: 
     assert {each.name: each for each in summarise(cube).ranges} == whole
 
 
+def test_a_variable_may_have_its_dimensions_in_the_other_order() -> None:
+    cube = synthetic_cube(KINDS["galaxy"])
+    turned = cube.assign(v_obs=cube["v_obs"].transpose())
+    assert summarise(turned).ranges == summarise(cube).ranges
+
+
 def test_flags_identifiers_and_texts_have_no_range() -> None:
     names = {each.name for kind in KINDS.values() for each in summarise(synthetic_cube(kind)).ranges}
     assert names.isdisjoint({"point_flag", "system_flag", "source_id", "references", "unit"})

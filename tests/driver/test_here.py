@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from sigcube.driver import Event, run_blocks_here
+from sigcube.driver.recorder import run_task
 from sigcube.errors import SigcubeError, StoreError
 from sigcube.plan.values import PointStatus
-from sigcube.store import open_or_create, read_journal, status
+from sigcube.store import Written, open_or_create, read_journal, status
 from tests.driver.cluster_helpers import Behaviour, FakePlan, assert_whole, executed, fake_task, packed
 
 N = 5
@@ -100,3 +101,15 @@ def test_an_interrupt_keeps_what_was_finished(run: Run, monkeypatch: pytest.Monk
     run()
     assert executed(run.log) == list(range(N))
     assert_whole(run.path, N)
+
+
+def test_an_exception_that_cannot_say_what_it_is_fails_its_block_alone() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    def task(path: str, index: int, payload: object) -> Callable[[], Written]:
+        raise Mute
+
+    outcome = run_task(task, "r.zarr", 0, None, worker="here")
+    assert outcome.error.startswith("Mute: (its text raised ValueError) (")

@@ -147,6 +147,15 @@ def test_the_mean_rms_of_a_sample_is_at_the_best_of_a_fine_sweep() -> None:
 
 
 @pytest.mark.slow
+def test_a_metric_that_reads_its_system_is_a_mean_over_systems() -> None:
+    cube = noiseless("sigma", A=1.0, xi=2.0, **FREE)
+    metric = sigcube.Metric(
+        "length", "scale length", ("chi_sq",), lambda n, total, d: d, "system", "kpc", system_variables=("r_disk",)
+    )
+    fit = Fit(cube, free={"A": linspace(0, 5, 5)}, fixed={**FREE, "xi": 2.0}, scope="sample", metrics=[metric])
+    assert fit.run().length.item() == pytest.approx(float(cube.r_disk.mean()), rel=1e-12)
+
+
 def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     cube = mock_survey(n_galaxies=3, seed=2)
     models = {

@@ -441,6 +441,10 @@ def test_status_counts_and_needs_no_lock(path: str) -> None:
     assert [entry.block for entry in found.errors] == [2, 4]
     after = status(path)
     assert (after.holder, after.heartbeat, after.seconds_left) == (None, None, None)
+    # A repair drops the line of a session that was damaged: nobody knows when it began.
+    lines = Path(path, "journal", "blocks.jsonl")
+    lines.write_bytes(b"".join(line for line in lines.read_bytes().splitlines(True) if b'"session"' not in line))
+    assert (status(path).done, status(path).evaluations_per_second) == (2, 0.0)
 
 
 def test_status_of_nothing_is_one_clear_error(tmp_path: Path) -> None:

@@ -153,13 +153,16 @@ def make_model(
     with in_keys_of_a_fit(name):
         if not table.get("free"):
             raise SpecError("a fit needs at least one parameter", where="axes")
+        needed = _METRICS[objective]
         spec = make_spec(
             kernel=table["kernel"],
             kind=kind,
             axes=table.get("free", {}),
             fixed=table.get("fixed", {}),
-            # A single word is left to `make_spec` to refuse.
-            metrics=metrics if isinstance(metrics, str) else tuple(dict.fromkeys([*_METRICS[objective], *metrics])),
+            # What is no list is left to `make_spec` to refuse, and so is what a list cannot hold.
+            metrics=[*needed, *(each for each in metrics if each not in needed)]
+            if isinstance(metrics, list | tuple)
+            else metrics,
         )
         if spec.grid.size > MOST_STARTS:
             raise SpecError(

@@ -90,7 +90,8 @@ def leaf_arguments(
     models, shared_axes, shared_fixed, shared_roles = (_table(key, shared) for key in _TABLES)
     given = models or {"": shared.get("kernel")}
     kernels = [each["kernel"] if isinstance(each, Mapping) and "kernel" in each else each for each in given.values()]
-    loglike = "loglike" in (own.get("metrics") or ())
+    metrics = own.get("metrics")
+    loglike = isinstance(metrics, list | tuple) and "loglike" in metrics
     errors = Errors.of(own.get("errors"))
     correlated = errors is not None and errors.correlation is not None
     of_g_bar = errors is not None and errors.g_bar is not None

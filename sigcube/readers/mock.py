@@ -16,7 +16,7 @@ from scipy.special import i0e, i1e, k0e, k1e
 from sigcube import __version__
 from sigcube.constants import PAPER
 from sigcube.cube import KINDS
-from sigcube.errors import SpecError
+from sigcube.errors import SpecError, shown
 from sigcube.readers.assembly import pad
 from sigcube.readers.galaxy import GalaxyCuts, derive
 
@@ -82,13 +82,18 @@ def mock_survey(
     >>> mock_survey(n_galaxies=3, seed=1).galaxy.values.tolist()
     ['SYN00001', 'SYN00002', 'SYN00003']
     """
-    if n_galaxies < 1:
-        raise SpecError("a survey needs galaxies", where="n_galaxies", found=str(n_galaxies), expected="at least 1")
-    if not (np.isfinite(noise) and noise >= 0):
-        raise SpecError("the noise cannot be negative", where="noise", found=str(noise), expected="at least 0")
-    if not 1 <= points[0] <= points[1]:
+    if not _is_count(n_galaxies, least=1):
+        expected = "a whole number of at least 1"
+        raise SpecError("a survey needs galaxies", where="n_galaxies", found=shown(n_galaxies), expected=expected)
+    if not (isinstance(noise, int | float) and np.isfinite(noise) and noise >= 0):
+        raise SpecError("the noise cannot be negative", where="noise", found=shown(noise), expected="at least 0")
+    ends = points if isinstance(points, tuple | list) and len(points) == 2 else (0, 0)
+    if not (_is_count(ends[0], least=1) and _is_count(ends[1], least=ends[0])):
         what, expected = "least and greatest number of points", "1 ≤ least ≤ greatest"
-        raise SpecError(what, where="points", found=str(points), expected=expected)
+        raise SpecError(what, where="points", found=shown(points), expected=expected)
+    if not _is_count(seed, least=0):
+        expected = "a whole number of at least 0"
+        raise SpecError("this is no seed of random numbers", where="seed", found=shown(seed), expected=expected)
     cuts = cuts or GalaxyCuts()
     rng = np.random.default_rng(seed)
     galaxies = _draw(rng, n_galaxies, points)
@@ -105,6 +110,10 @@ def mock_survey(
     ds = pad(KINDS["galaxy"], names, counts, points=curves, systems=systems, sources=sources)
     settings = {"n_galaxies": n_galaxies, "seed": seed, "truth": truth, "noise": noise, "points": points}
     return derive(ds, cuts=cuts).assign_attrs(_attributes({**settings, "cuts": cuts.model_dump()}))
+
+
+def _is_count(value: object, *, least: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= least
 
 
 def freeman_sq(r: FloatArray, mass: FloatArray, scale: FloatArray) -> FloatArray:

@@ -16,6 +16,7 @@ import sigcube
 from sigcube import Fit, geomspace, linspace
 from sigcube.cube import KINDS, save_cube
 from sigcube.errors import DataError, SpecError
+from sigcube.model.metrics import Metric
 from sigcube.readers.mock import mock_survey
 from sigcube.store.result import open_result
 from sigcube.sweep import Sweep
@@ -149,10 +150,11 @@ def test_the_mean_rms_of_a_sample_is_at_the_best_of_a_fine_sweep() -> None:
 @pytest.mark.slow
 def test_a_metric_that_reads_its_system_is_a_mean_over_systems() -> None:
     cube = noiseless("sigma", A=1.0, xi=2.0, **FREE)
-    metric = sigcube.Metric(
+    metric = Metric(
         "length", "scale length", ("chi_sq",), lambda n, total, d: d, "system", "kpc", system_variables=("r_disk",)
     )
-    fit = Fit(cube, free={"A": linspace(0, 5, 5)}, fixed={**FREE, "xi": 2.0}, scope="sample", metrics=[metric])
+    fixed = {**FREE, "xi": 2.0}
+    fit = Fit(cube, kernel="sigma", free={"A": linspace(0, 5, 5)}, fixed=fixed, scope="sample", metrics=[metric])
     assert fit.run().length.item() == pytest.approx(float(cube.r_disk.mean()), rel=1e-12)
 
 
@@ -249,6 +251,8 @@ def test_a_system_without_a_finite_value_has_none_and_the_others_theirs() -> Non
         ({"metrics": ["rsm"]}, "did you mean 'rms'"),
         ({"kernel": "sigmo"}, "did you mean 'sigma'"),
         ({"metrics": "rms"}, "metrics must be a list"),
+        ({"metrics": 3}, "metrics must be a list(.|\n)*found: 3"),
+        ({"metrics": [["rms"]]}, "metrics must be a list"),
         ({"kernel": None}, "either a kernel or several models"),
         ({"kernel": None, "free": None, "models": {}}, "either a kernel or several models"),
         ({"models": {"a": {"kernel": "nfw"}}}, "either a kernel or several models"),

@@ -361,6 +361,12 @@ def test_a_file_of_no_known_format(tmp_path: Path) -> None:
         read_table(Table(write_csv(tmp_path, "R,V\n1,2\n", name="t.dat"), RV), kind=GALAXY)
 
 
+def test_an_extension_of_a_file_that_has_none(tmp_path: Path) -> None:
+    path = write_csv(tmp_path, "R,V\n1,2\n")
+    with pytest.raises(DataError, match=r"a csv file has no extensions\n(.*\n)*  found: extension = 2\n"):
+        read_table(Table(path, RV, extension=2), kind=GALAXY)
+
+
 def test_votables_that_astropy_would_mend(tmp_path: Path) -> None:
     path = write_table(tmp_path, "votable", AstropyTable({"R": [1.0, 2.0] * u.kpc, "T": np.array([1, 2], dtype="i2")}))
     text = path.read_text()

@@ -30,6 +30,7 @@ _SOURCES: Mapping[str, Callable[[Table, ExitStack], TableSource]] = {
     **{"fits": FitsSource, "votable": VoTableSource, "parquet": ParquetSource},
     **{"cds": CdsSource, "blanks": BlankSource},
 }
+_WITH_EXTENSIONS = ("fits", "votable")
 _PACKED = (".gz", ".bz2", ".xz")
 _MASK = ".mask"
 _MOST = 20
@@ -70,6 +71,12 @@ def read_chunks(table: Table, *, kind: Kind, needed: Collection[str] = (), rows:
     """
     with ExitStack() as stack:
         form = _format(table)
+        if table.extension is not None and form not in _WITH_EXTENSIONS:
+            expected = "none, as the file is one table"
+            fault = Fault(
+                f"a {form} file has no extensions", found=f"extension = {table.extension!r}", expected=expected
+            )
+            raise unreadable(table.path, [fault])
         source = _SOURCES[form](table, stack) if form in _SOURCES else TextSource(table, form)
         parser = _Parser(source, table.columns, kind, needed, most=_MOST)
         if parser.header_faults:

@@ -36,7 +36,7 @@ class Marginal:
     density, cumulative : ndarray
         The density per unit of the axis, and the probability below; shape ``(m,)``.
     mean, sd : float
-        By quadrature over the values of the axis.
+        Of the density.
     at_bound : int
         One of `BOUND_FLAGS`.
     """
@@ -76,15 +76,13 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     evenly spaced values; where values have a constant ratio, along their logarithms. Beside a value where next to
     nothing is left, the interpolant would rise far above its neighbours: it is held below the parabolas through them.
     """
-    from scipy.integrate import cumulative_simpson
+    from scipy.integrate import cumulative_simpson, simpson
     from scipy.interpolate import Akima1DInterpolator
 
     assert prior.measure is not None
     order = np.argsort(prior.values)
-    values, shares = prior.values[order].astype(np.float64), probability[order]
-    mean = float(shares @ values)
-    sd = float(np.sqrt(shares @ (values - mean) ** 2))
-    per_unit = shares / prior.measure[order]
+    values = prior.values[order].astype(np.float64)
+    per_unit = probability[order] / prior.measure[order]
     u = np.log(values) if prior.in_logs else values
     # Where the prior is zero at an end, there is no density to interpolate.
     there = np.flatnonzero(np.isfinite(prior.log_density[order]))
@@ -100,9 +98,11 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     else:
         between = np.interp(fine, u, logs)
     density = np.exp(between)
-    below = cumulative_simpson(density, x=fine, initial=0.0)
-    below = np.maximum.accumulate(below)
+    below = np.maximum.accumulate(cumulative_simpson(density, x=fine, initial=0.0))
     x = np.exp(fine) if prior.in_logs else fine
+    total = simpson(density, x=fine)
+    mean = float(simpson(density * x, x=fine) / total)
+    sd = float(np.sqrt(simpson(density * (x - mean) ** 2, x=fine) / total))
     density = density / below[-1] / (x if prior.in_logs else 1.0)
     low, high = (per_unit[inner][end] > _AT_BOUND * top for end in (0, -1))
     return Marginal(x, density, below / below[-1], mean, sd, int(low) + 2 * int(high))

@@ -64,8 +64,11 @@ def posterior(
         ``level``; ``region_low``, ``region_high`` and ``region_pieces`` of the regions of highest density;
         ``at_bound``, at which ends of the grid the density has not died out; ``nodes``, how many values carry the
         posterior, and ``nodes_held``, how many do so with all other axes held at the best point, which are few on a
-        narrow ridge; ``prior`` in words, ``prior_lost`` outside the grid, and ``quadrature_error`` of the evidence. NaN
-        for labels. ``p_<axis>`` is the marginal, a density per unit, or the probability of each label. Further
+        narrow ridge; ``resolved``, whether at least two carry it: with fewer, all these describe how the density was
+        interpolated rather than the data; ``prior`` in words, ``prior_lost`` outside the grid, and ``quadrature_error``
+        of the evidence. NaN for labels. ``p_<axis>`` is the marginal at the values of the grid, a density per unit, or
+        the probability of each label; without `per`, ``density_<axis>`` is the density between them too, over
+        ``between_<axis>``, whose mean, sd, quantiles and regions these are. Further
         ``log_evidence`` and ``log_evidence_error``; ``best_<axis>``, where the posterior is largest, and
         ``best_loglike`` there; ``n_invalid``, the number of grid points without a finite likelihood, which have no
         weight. With `per`, all of this for each system. The attribute ``cautions`` says in words what a reader must
@@ -95,6 +98,7 @@ def posterior(
     dim = per or _ALL
     content = {
         **_marginals(array, priors, sums, dim),
+        **(_densities(array, priors, sums) if per is None else {}),
         **_joint_marginals(array, priors, joint, sums, dim),
         **_tables(priors, columns, dim),
         **_evidence(sums, coarse, columns["quadrature_error"], dim),
@@ -121,6 +125,7 @@ _COLUMNS = {
     "at_bound": "side of the grid at which the density has not gone",
     "nodes": "number of values that carry the posterior, 1/Σp²",
     "nodes_held": "the same where the other axes are held at the best point",
+    "resolved": "whether two or more values carry the posterior",
     "quadrature_error": "change of ln Z with every second value of the axis",
 }
 _INTERVALS = {
@@ -179,6 +184,19 @@ def _marginals(array: xr.DataArray, priors: Mapping[str, AxisPrior], sums: GridS
     return found
 
 
+def _densities(array: xr.DataArray, priors: Mapping[str, AxisPrior], sums: GridSums) -> dict[str, Any]:
+    """Return the density of each axis of numbers, between its values too, and where it is given."""
+    found: dict[str, Any] = {}
+    for home, axis in priors.items():
+        if axis.measure is not None:
+            own, between = marginal(sums.probabilities(home)[0], axis), f"between_{axis.axis}"
+            units = str(array[axis.axis].attrs.get("units", ""))
+            found[between] = between, own.x, dict(array[axis.axis].attrs)
+            attrs = about(f"posterior of {axis.axis}, density", f"1/({units})" if units else "")
+            found[f"density_{axis.axis}"] = between, own.density, attrs
+    return found
+
+
 def _joint_marginals(
     array: xr.DataArray, priors: Mapping[str, AxisPrior], joint: Sequence[tuple[str, ...]], sums: GridSums, dim: str
 ) -> dict[str, Any]:
@@ -197,6 +215,7 @@ def _tables(priors: Mapping[str, AxisPrior], columns: Mapping[str, FloatArray], 
     found |= {name: ((dim, "axis", "level"), columns[name], about(text)) for name, text in _INTERVALS.items()}
     flags = {"flag_values": list(range(len(BOUND_FLAGS))), "flag_meanings": " ".join(BOUND_FLAGS)}
     found["at_bound"] = (dim, "axis"), columns["at_bound"].astype(np.uint8), about(_COLUMNS["at_bound"]) | flags
+    found["resolved"] = (dim, "axis"), columns["resolved"].astype(bool), about(_COLUMNS["resolved"])
     found["prior"] = "axis", np.array([axis.text for axis in priors.values()], dtype=object), about("prior")
     lost = np.array([axis.lost for axis in priors.values()])
     found["prior_lost"] = "axis", lost, about("share of the prior that lies outside the grid")
@@ -263,6 +282,7 @@ def _describe(shares: FloatArray, axis: AxisPrior, possible: npt.NDArray[np.bool
     with np.errstate(invalid="ignore"):
         found["nodes"] = 1.0 / (shares**2).sum(axis=1)
     found["quadrature_error"][:] = 0.0
+    found["resolved"][:] = possible if axis.measure is None else possible & (found["nodes"] >= _FEWEST_NODES)
     for i in np.flatnonzero(possible).tolist():
         if axis.measure is not None:
             own = marginal(shares[i], axis)
@@ -344,9 +364,8 @@ def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[st
         for flag, words in ((1, "at its lower end"), (2, "at its upper end"), (3, "at either end")):
             if (sides == flag).any():
                 told.append(f"the posterior of {name} has not gone {words}{several(sides == flag)}")
-        few = np.atleast_1d(found["nodes"].isel(axis=i).values) < _FEWEST_NODES
+        few = ~np.atleast_1d(found["resolved"].isel(axis=i).values)
         ridge = np.atleast_1d(found["nodes_held"].isel(axis=i).values) < _FEWEST_NODES
-        few &= sides != BOUND_FLAGS.index("any")
         ridge &= (sides != BOUND_FLAGS.index("any")) & ~few
         if few.any():
             told.append(f"fewer than two values of {name} carry the posterior{several(few)}: sweep it more finely")
@@ -358,8 +377,9 @@ def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[st
             told.append(f"{lost:.1%} of the prior of {name} lies outside the grid, and was cut")
     large = np.atleast_1d(found["log_evidence_error"].values) > _LARGE_ERROR
     if large.any():
-        worst = number(np.max(found["log_evidence_error"].values))
-        told.append(f"ln Z changes by up to {worst} with every second value{several(large)}")
+        worst = float(np.max(found["log_evidence_error"].values))
+        change = f"changes by up to {number(worst)}" if worst < np.inf else "is nothing"
+        told.append(f"ln Z {change} with every second value{several(large)}")
     invalid = found["n_invalid"].values
     if invalid.any():
         most = f"up to {invalid.max():,}" if n > 1 else f"{invalid.max():,}"

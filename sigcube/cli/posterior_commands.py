@@ -60,11 +60,13 @@ def posterior(
     for i, axis in enumerate(map(str, found["axis"].values)):
         one = found.isel(axis=i)
         row = {"axis": axis, "prior": one["prior"].item(), "best": one[f"best_{axis}"].item()}
-        row |= {name: one[name].item() for name in ("median", "mean", "sd")}
+        resolved = one["resolved"].item()
+        row |= {name: one[name].item() if resolved or as_json else "" for name in ("median", "mean", "sd")}
         for j, level in enumerate(levels):
             ends = [one[end].values[j].item() for end in ("low", "high")]
-            text = " to ".join(answer_cell("", end) for end in ends) if isfinite(ends[0]) else ""
+            text = " to ".join(answer_cell("", end) for end in ends) if isfinite(ends[0]) and resolved else ""
             row[level] = ends if as_json else text
+        row |= {"resolved": resolved} if as_json else {} if resolved else {"median": "not resolved"}
         row |= {"nodes": one["nodes"].item(), "lies": words[int(one["at_bound"])]}
         rows.append(row)
     labels = [

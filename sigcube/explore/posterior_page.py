@@ -15,6 +15,8 @@ from sigcube.wording import number
 __all__ = ["axis_table", "comparison_page", "posterior_page"]
 
 _BESIDE = 3
+_MARGINALS = "Densities of one axis each; 68 and 95 % are shaded, the median is dashed."
+_STEMS = " Stems: fewer than two values of the axis carry the posterior, and there is no telling what lies between."
 _LIES = {"any": "", "lower": "at the lower end", "upper": "at the upper end", "both": "at both ends"}
 _MOST_SYSTEMS = 12
 
@@ -37,16 +39,17 @@ def posterior_page(post: xr.Dataset, path: str | Path, *, left_out: xr.Dataset |
         When the page cannot be written.
     """
     marginals, pairs = corner_figures(post)
+    about = _MARGINALS + ("" if post["resolved"].values.all() else _STEMS)
     cards = [
         Card("What the data say", f"{_evidence_text(post)} {_caution_text(post)}", table=axis_table(post), full=True),
-        *_in_rows("Marginals", "Densities of one axis each; 68 and 95 % are shaded, the median is dashed.", marginals),
+        *_in_rows("Marginals", about, marginals),
         *_in_rows("Pairs", "Regions of highest density that hold 68 and 95 %, and the best point of the grid.", pairs),
     ]
     if left_out is not None:
         (dim,) = map(str, left_out["elpd"].dims)
         words = (
             f"elpd = {float(left_out['elpd_loo']):.1f} ± {float(left_out['se']):.1f}; effective number of parameters "
-            f"{float(left_out['p_loo']):.2f}. What all others predict worst comes first."
+            f"{float(left_out['p_loo']):z.2f}. What all others predict worst comes first."
         )
         cards.append(Card("Leave one out", words, table=_worst(left_out, dim), wide=True))
     keys = ("cube", "sample", "citation", "marginalised")
@@ -112,7 +115,9 @@ def _axis_rows(post: xr.Dataset) -> list[tuple[str, ...]]:
     for i, name in enumerate(map(str, post["axis"].values)):
         one = post.isel(axis=i)
         best = one[f"best_{name}"].item() if f"best_{name}" in one else ""
-        if np.isfinite(one["sd"].item()):
+        if not one["resolved"].item():
+            own = ["not resolved", *[""] * one.sizes["level"], ""]
+        elif np.isfinite(one["sd"].item()):
             ends = [
                 " to ".join(number(one[end].values[j]) for end in ("low", "high")) for j in range(one.sizes["level"])
             ]
@@ -147,8 +152,10 @@ def _model_rows(found: xr.Dataset) -> list[tuple[str | Heat, ...]]:
 
 
 def _evidence_text(post: xr.Dataset) -> str:
+    error = float(post["log_evidence_error"])
+    known = f"leaves uncertain by up to {error:.2g}" if np.isfinite(error) else "does not resolve"
     return (
-        f"ln Z = {float(post['log_evidence']):.2f} ± {float(post['log_evidence_error']):.2g} (quadrature), "
+        f"ln Z = {float(post['log_evidence']):.2f}, which the spacing of the grid {known}; "
         f"ln L = {float(post['best_loglike']):.2f} at the best point."
     )
 
@@ -168,7 +175,7 @@ def _in_rows(title: str, text: str, figures: list[Any]) -> list[Card]:
 def _worst(left_out: xr.Dataset, dim: str) -> CardTable:
     order = np.argsort(left_out["elpd"].values)[:_MOST_SYSTEMS]
     rows = [
-        (str(left_out[dim].values[i]), *(f"{left_out[name].values[i]:.2f}" for name in ("elpd", "lpd", "effective")))
+        (str(left_out[dim].values[i]), *(f"{left_out[name].values[i]:z.2f}" for name in ("elpd", "lpd", "effective")))
         for i in order
     ]
     return CardTable((dim, ">ln p, left out", ">ln p, included", ">difference"), rows)

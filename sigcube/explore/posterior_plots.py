@@ -15,16 +15,17 @@ FloatArray = npt.NDArray[np.float64]
 
 _HEIGHT = 260
 _BANDS = ("#cfe2f1", "#7fb3d9")
-# Values between two neighbours in a figure, and the lowest ln of a density there.
+# Values between two neighbours in a figure of two axes, and the lowest ln of a density there.
 _FINE, _LOWEST = 8, -60.0
 
 
 def corner_figures(post: xr.Dataset) -> tuple[list[Any], list[Any]]:
-    """Return a figure of each axis that varies, and one of each pair of axes that has a joint marginal."""
+    """Return a figure of each axis that varies, and one of each pair that has a joint marginal and is resolved."""
     shown = [name for name in map(str, post["axis"].values) if f"p_{name}" in post and post[f"p_{name}"].size > 1]
     pairs = [(one, other) for one in shown for other in shown if f"p_{one}_{other}" in post]
-    numbers = [each for each in pairs if all(_is_number(post, name) for name in each)]
-    return [_marginal_figure(post, name) for name in shown], [_pair_figure(post, *pair) for pair in numbers]
+    resolved = dict(zip(shown, post["resolved"].sel(axis=shown).values.tolist(), strict=True))
+    drawn = [each for each in pairs if all(_is_number(post, name) and resolved[name] for name in each)]
+    return [_marginal_figure(post, name) for name in shown], [_pair_figure(post, *pair) for pair in drawn]
 
 
 def _marginal_figure(post: xr.Dataset, name: str) -> Any:
@@ -41,31 +42,34 @@ def _marginal_figure(post: xr.Dataset, name: str) -> Any:
         bars = plot.rect(x="middle", y="y", width="p", height=0.6, source=source, **look)
         style.hover(plot, bars, [(name, "@name"), ("probability", "@p{0.0000}")])
         return plot
+    row = post.sel(axis=name)
     order = np.argsort(coord.values)
     x, y = coord.values[order], density.values[order]
-    fine_x, fine_y = _refined(x, y)
     plot = style.figure(
         height=_HEIGHT,
         x_axis_label=style.fitted(name, style.unit_of(coord), style.FITS),
-        y_axis_label="density",
+        y_axis_label="density" if row["resolved"] else "density, not resolved",
         x_axis_type="log" if _is_log(x) else "linear",
     )
     _set_ticks(plot.xaxis, x)
     style.short_ticks(*plot.yaxis)
-    row = post.sel(axis=name)
-    for level, colour in zip(reversed(post["level"].values.tolist()), _BANDS, strict=True):
-        low, high = (float(row[end].sel(level=level)) for end in ("low", "high"))
-        inside = (fine_x >= low) & (fine_x <= high)
-        source = ColumnDataSource({"x": fine_x[inside], "y": fine_y[inside]})
-        plot.varea("x", 0.0, "y", source=source, fill_color=colour)
-    # Named after their colours, which the explorer changes in the dark.
-    fine = ColumnDataSource({"x": fine_x, "y": fine_y})
-    line = plot.line("x", "y", source=fine, line_width=2.2, color=style.LINES[0], name="a")
-    dots = plot.scatter("x", "y", source=ColumnDataSource({"x": x, "y": y}), size=4, color=style.INK, name="ink")
-    style.hover(plot, dots, [(name, "@x{%.4g}"), ("density", "@y{%.4g}")])
-    plot.add_layout(Span(location=float(row["median"]), dimension="height", line_color=style.INK, line_dash="dashed"))
     plot.y_range.start = 0.0
-    line.level = "glyph"
+    dots = ColumnDataSource({"x": x, "y": y})
+    # Lines and dots are named after their colours, which the explorer changes in the dark.
+    if row["resolved"]:
+        fine_x, fine_y = (post[f"{kind}_{name}"].values for kind in ("between", "density"))
+        for level, colour in zip(reversed(post["level"].values.tolist()), _BANDS, strict=True):
+            low, high = (float(row[end].sel(level=level)) for end in ("low", "high"))
+            inside = (fine_x >= low) & (fine_x <= high)
+            plot.varea("x", 0.0, "y", source=ColumnDataSource({"x": fine_x[inside], "y": fine_y[inside]}), color=colour)
+        fine = ColumnDataSource({"x": fine_x, "y": fine_y})
+        plot.line("x", "y", source=fine, line_width=2.2, color=style.LINES[0], name="a")
+        middle = float(row["median"])
+        plot.add_layout(Span(location=middle, dimension="height", line_color=style.INK, line_dash="dashed"))
+    else:
+        plot.segment("x", 0.0, "x", "y", source=dots, line_width=2.2, color=style.LINES[0], name="a")
+    marks = plot.scatter("x", "y", source=dots, size=4, color=style.INK, name="ink")
+    style.hover(plot, marks, [(name, "@x{%.4g}"), ("density", "@y{%.4g}")])
     return plot
 
 
@@ -117,27 +121,15 @@ def _levels_of(x: FloatArray, y: FloatArray, density: FloatArray, shares: list[f
     ]
 
 
-def _refined(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    from scipy.interpolate import Akima1DInterpolator
-
-    if x.size < 3:
-        return x, y
-    fine = _between(x)
-    return fine, np.exp(Akima1DInterpolator(x, _logs(y))(fine)) * y.max()
-
-
 def _refined_pair(x: FloatArray, y: FloatArray, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     from scipy.interpolate import RegularGridInterpolator
 
     fine_x, fine_y = _between(x), _between(y)
     method = "pchip" if min(x.size, y.size) >= 4 else "linear"
-    between = RegularGridInterpolator((x, y), _logs(z), method=method)
-    return fine_x, fine_y, np.exp(between(np.stack(np.meshgrid(fine_x, fine_y, indexing="ij"), axis=-1)))
-
-
-def _logs(y: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore"):
-        return np.asarray(np.maximum(np.log(y / y.max()), _LOWEST))
+        logs = np.maximum(np.log(z / z.max()), _LOWEST)
+    between = RegularGridInterpolator((x, y), logs, method=method)
+    return fine_x, fine_y, np.exp(between(np.stack(np.meshgrid(fine_x, fine_y, indexing="ij"), axis=-1)))
 
 
 def _between(x: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.integrate import simpson
 
 import sigcube
 from sigcube.analysis import marginalise, posterior
@@ -108,7 +109,10 @@ def test_sums_are_those_of_brute_force(result: xr.Dataset) -> None:
         rule = xr.DataArray(quadrature(result[dim].values, in_logs=False), dims=dim)
         share = weight.sum([d for d in dims if d != dim]) / z
         xr.testing.assert_allclose(found[f"p_{dim}"].drop_vars(dim), (share / rule).drop_vars(dim), rtol=1e-9)
-        assert found["mean"].sel(axis=dim).item() == pytest.approx(float((share * result[dim]).sum()), rel=1e-9)
+        between, density = found[f"between_{dim}"].values, found[f"density_{dim}"].values
+        mean = simpson(density * between, x=between) / simpson(density, x=between)
+        assert found["mean"].sel(axis=dim).item() == pytest.approx(mean, rel=1e-9)
+        assert found["resolved"].sel(axis=dim).item() == bool((share**2).sum() <= 0.5)
     assert found["n_invalid"].item() == int(total.isnull().sum())
     if len(dims) > 1:
         joint = found[f"p_{dims[0]}_{dims[1]}"]

@@ -64,6 +64,26 @@ def test_posterior(stores: dict[str, str]) -> None:
     assert "cautions:" in shown
 
 
+def test_an_axis_that_is_too_coarse_has_no_interval(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    store, page = str(tmp_path / "coarse.zarr"), tmp_path / "page.html"
+    few = sigcube.Sweep(
+        mock_cube.isel(galaxy=slice(0, 8)),
+        sample="unflagged",
+        kernel="newton",
+        axes={"upsilon_disk": sigcube.linspace(0.1, 2.1, 5)},
+        metrics=["loglike"],
+        keep=["galaxy"],
+    )
+    few.run(store, workers=0)
+    (row,) = answer("posterior", store, "--html", str(page))["axes"]
+    assert (row["resolved"], row["nodes"] < 2) == (False, True)
+    shown = call("posterior", store).stdout
+    (line,) = [line for line in shown.splitlines() if "uniform(0.1, 2.1)" in line]
+    assert "not resolved" in line
+    assert " to " not in line
+    assert "not resolved" in page.read_text()
+
+
 def test_a_nuisance_of_each_galaxy(stores: dict[str, str]) -> None:
     said = answer("posterior", stores["newton"], "--marginalise", OPTION)
     marginal = analysis.marginalise(sigcube.open_result(stores["newton"]), PRIOR)

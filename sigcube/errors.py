@@ -43,6 +43,8 @@ _LONGEST_VALUE = 300
 _LONGEST_PART = 8000
 # Valid names that a misspelt one is compared with.
 _COMPARED = 1000
+# A list of more names than this is cut to those nearest.
+_LISTED, _NEAREST = 50, 12
 
 
 class SigcubeError(Exception):
@@ -158,7 +160,7 @@ def _printable(text: str) -> str:
 
 
 def did_you_mean(name: object, valid: Iterable[str]) -> str:
-    """Return a hint on a misspelt name: the nearest valid one, and all of them.
+    """Return a hint on a misspelt name: the nearest valid one, and all of them, or of very many those that are nearest.
 
     Examples
     --------
@@ -168,6 +170,8 @@ def did_you_mean(name: object, valid: Iterable[str]) -> str:
     "did you mean 'rms'? valid: chi2, rms"
     >>> did_you_mean("q", ["window", "amplitude"])
     'valid: amplitude, window'
+    >>> did_you_mean("si_7", [f"si_{i}" for i in range(90)]).endswith("si_79, si_87, and 78 more")
+    True
     """
     names = sorted(valid)
     # A hostile file may have a name of any length, and any number of columns.
@@ -176,7 +180,11 @@ def did_you_mean(name: object, valid: Iterable[str]) -> str:
     near = get_close_matches(given, names[:_COMPARED], n=1) or [
         lower[each] for each in get_close_matches(given.casefold(), lower, n=1)
     ]
-    listing = f"valid: {', '.join(names) or 'none'}"
+    if len(names) > _LISTED:
+        nearest = get_close_matches(given, names[:_COMPARED], n=_NEAREST, cutoff=0.0)
+        listing = f"valid: {', '.join(sorted(nearest))}, and {len(names) - len(nearest)} more"
+    else:
+        listing = f"valid: {', '.join(names) or 'none'}"
     return f"did you mean {near[0]!r}? {listing}" if near else listing
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from sigcube.errors import Fault, SpecError, did_you_mean, error_from, shown
 from sigcube.files import path_of
-from sigcube.shipped import shipped
+from sigcube.shipped import shipped, shipped_folder
 
 __all__ = ["KeyFault", "check", "find_faults", "key_names", "parse_toml", "read_text", "read_toml"]
 
@@ -78,7 +78,7 @@ def read_toml(name_or_path: str | Path, *, folder: str, what: str) -> dict[str, 
     """
     texts = {} if path_of(name_or_path, what=what).is_file() else shipped(folder)
     if (text := texts.get(str(name_or_path))) is None:
-        hint = f"{did_you_mean(str(name_or_path), texts)}; or give the path of a file"
+        hint = f"{did_you_mean(str(name_or_path), texts)}, all in {shipped_folder(folder)}; or give the path of a file"
         text = read_text(Path(name_or_path), what=what, hint=hint)
     return parse_toml(text, what=what, where=str(name_or_path))
 

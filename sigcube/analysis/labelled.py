@@ -223,9 +223,10 @@ def kept_values(result: xr.Dataset, metric: str) -> xr.DataArray:
         what, hint = f"{metric!r} has no value for each system", f"ask for {base!r}"
     elif metric in result.data_vars:
         what = f"{metric!r} is of all points together, and not made of the values of systems"
-        hint = did_you_mean("", kept)
+        hint = did_you_mean("", [name for name in kept if "best" in result[name].attrs])
     else:
-        what, hint = f"the result has no metric {metric!r}", did_you_mean(metric, kept)
+        metrics = [name for name in kept if "best" in result[name].attrs]
+        what, hint = f"the result has no metric {metric!r}", did_you_mean(metric, metrics)
     raise SpecError(what, where="by", hint=hint)
 
 

@@ -102,7 +102,7 @@ class WinRate:
 
     def __str__(self) -> str:
         return (
-            f"{self.rate:.1%} ± {self.standard_error:.1%}, {self.confidence:.0%} interval "
+            f"{self.rate:.1%}, standard error {self.standard_error:.1%}, {self.confidence:.0%} interval "
             f"{self.low:.1%} to {self.high:.1%} ({self.n_resamples} resamplings)"
         )
 

@@ -29,7 +29,7 @@ STALE_AFTER = 60.0
 """Seconds without a heartbeat after which a holder on another machine counts as dead."""
 
 HEARTBEAT = 5.0
-_NAME = re.compile(r"lock\.(\d{6})")
+_NAME = re.compile(r"lock\.(\d{6,})")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,6 +56,15 @@ def test_a_released_lock_is_free(folder: Path) -> None:
         assert len(list(folder.iterdir())) == 1, "older records and drafts are cleared"
 
 
+def test_the_number_after_the_last_of_six_digits_counts_too(folder: Path) -> None:
+    record(folder, pid=dead_pid()).rename(folder / "lock.999999")
+    for number in (1_000_000, 1_000_001):
+        with Lock(folder):
+            assert [path.name for path in folder.iterdir()] == [f"lock.{number}"]
+            with pytest.raises(StoreInUse):
+                Lock(folder)
+
+
 def test_a_dead_holder_gives_way_at_once(folder: Path) -> None:
     record(folder, pid=dead_pid())
     assert current_holder(folder) is None

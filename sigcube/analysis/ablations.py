@@ -97,7 +97,7 @@ def ablation(
     how = treatment_of(of.array, over=over, profiled=profiled) if over is None or list(over) else None
     if how is None or not any(of.grid[dim] > 1 for dim in how.over):
         several = [dim for dim, n in of.grid.items() if n > 1]
-        hint = did_you_mean("", several) if several else "select less, or sweep several labels: every axis has one value"
+        hint = did_you_mean("", several) if several else "every axis has one value: sweep several labels"
         raise SpecError("there are no labels to compare", where="over", hint=hint)
     compared, free = how.over, [dim for dim in how.profiled if dim not in fixed]
     summary = summary_of(result, of.summary)

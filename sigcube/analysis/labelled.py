@@ -12,6 +12,7 @@ import xarray as xr
 from sigcube.cube import KINDS
 from sigcube.errors import SigcubeError, SpecError, StoreError, did_you_mean, shown
 from sigcube.plan.identity import SECTION
+from sigcube.plan.values import PointStatus
 from sigcube.wording import number
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "check_array",
     "check_result",
     "chunk_length",
+    "count_by_status",
     "find_dim",
     "find_position",
     "flat_numbers",
@@ -276,6 +278,15 @@ def chunk_length(array: xr.DataArray, dim: str) -> int:
     if array.chunks is not None:
         return int(array.chunksizes[dim][0])
     return int(array.encoding.get("preferred_chunks", {}).get(dim, 1))
+
+
+def count_by_status(result: xr.Dataset) -> dict[PointStatus, int]:
+    """Return how many points of the grid ended in each way; of a result without a status, none."""
+    counts = np.zeros(256, dtype=np.int64)
+    if "status" in result:
+        for part in parts(result["status"]):
+            counts += np.bincount(result["status"].isel(part).values.ravel(), minlength=counts.size)
+    return {status: int(counts[status]) for status in PointStatus}
 
 
 def about(long_name: str, units: object = "", **attrs: Any) -> dict[str, Any]:

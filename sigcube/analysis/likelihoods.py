@@ -9,7 +9,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import improve, summaries
-from sigcube.analysis.labelled import check_result, flat_numbers, grid_dims, kept_values, loaded, parts, system_dim
+from sigcube.analysis.labelled import (
+    check_result,
+    count_by_status,
+    flat_numbers,
+    grid_dims,
+    kept_values,
+    loaded,
+    parts,
+    system_dim,
+)
 from sigcube.analysis.prior_weights import AxisPrior
 from sigcube.errors import SpecError, shown
 from sigcube.plan.values import PointStatus
@@ -121,12 +130,8 @@ def nothing_possible(likelihood: Likelihood) -> SpecError:
 
 def _check_finished(result: xr.Dataset) -> None:
     """Refuse an unfinished result: what is not computed yet would count as impossible."""
-    if "status" not in result:
-        return
-    counts = np.zeros(256, dtype=np.int64)
-    for part in parts(result["status"], size=_PART):
-        counts += np.bincount(result["status"].isel(part).values.ravel(), minlength=256)
-    lacking = {s.word: int(counts[s]) for s in (PointStatus.TODO, PointStatus.FAILED, PointStatus.KILLED) if counts[s]}
+    counts = count_by_status(result)
+    lacking = {s.word: counts[s] for s in (PointStatus.TODO, PointStatus.FAILED, PointStatus.KILLED) if counts[s]}
     if lacking:
         raise SpecError(
             "the result is not whole: its integrals would leave out what has no value yet",

@@ -125,7 +125,7 @@ def sweep(
     from sigcube.store.joint import results_in
     from sigcube.store.result import open_result
     from sigcube.sweep import JointSweep, sweep_from_toml
-    from sigcube.wording import plural
+    from sigcube.wording import count, plural
 
     target = out or _default_target(spec)
     prepared = sweep_from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
@@ -156,6 +156,9 @@ def sweep(
     for name, path in results_in(target).items():
         print_tables([best_table(open_result(path), of=name)])
         state = read_status(path)
+        if state.invalid:
+            few = f"{count(state.invalid)} of {count(state.points)} grid points have no finite value"
+            typer.echo(f"{few}: their status is 'invalid'", err=True)
         if state.failed or state.killed:
             failed = True
             said = f"{plural(state.failed, 'block')} failed, {state.killed} killed their worker: sigcube status {path}"

@@ -60,6 +60,8 @@ def curve_page(
     bottom.x_range = top.x_range
     some = "" if shown.size == n else f" {shown.size:,} are drawn, evenly spaced."
     words = f"{n:,} specifications, the best first.{some}"
+    if missing := int(curve.attrs["n_missing"]):
+        words += f" {missing:,} more have no finite value."
     if has_statement:
         words += f" For {float(curve['share']):.1%} of them the {name} is {curve.attrs['statement']}."
     if null is not None:
@@ -237,5 +239,5 @@ def _options(curve: xr.Dataset, every: xr.Dataset | None) -> CardTable:
         own = text(float(here[axis, name])) if (axis, name) in here else "–"
         cells = (own, text(float(share))) if every is not None else (own,)
         rows.append((f"{axis}: {name}", f"{weight:,.0f}", *cells))
-    among = (">on the curve", ">among all") if every is not None else (">mean",)
+    among = (">on the curve", ">among all") if every is not None else (">share" if "share" in curve else ">mean",)
     return CardTable(("choice", ">specifications", *among), rows, folded=len(rows) > 40)

@@ -112,7 +112,7 @@ def draw_image(plot: Any, z: Any, x: ResultAxis, y: ResultAxis, mapper: Any) -> 
         name: CustomJSHover(args={"image": image, "what": what}, code=style.script("map_hover.js"))
         for name, what in (("$x", "x"), ("$y", "y"), ("$sx", "value"))
     }
-    tooltips = [(x.symbol, "$x{custom}"), (y.symbol, "$y{custom}"), ("value", "$sx{custom}")]
+    tooltips = [(x.name, "$x{custom}"), (y.name, "$y{custom}"), ("value", "$sx{custom}")]
     style.hover(plot, image, tooltips, formatters=formatters, point_policy="follow_mouse")
     return image
 

@@ -38,8 +38,7 @@ class ResultAxis:
 
     name: str
     dim: str
-    #: What tooltips say, and what a figure says.
-    symbol: str
+    #: What a figure says.
     title: str
     #: ``label``; or ``figure`` or ``slider`` for numbers.
     use: str
@@ -190,13 +189,12 @@ def _axis(result: xr.Dataset, dim: str, wanted: Sequence[str | None]) -> ResultA
     for other in ranked[1:]:
         # Axes that share a dimension vary together.
         texts = [f"{text} ({other} = {number(each)})" for text, each in zip(texts, result[other].values, strict=True)]
-    symbol = style.shorten(str(coord.attrs.get("symbol", name)), 24)
-    title = style.with_unit(f"{symbol}  ({coord.attrs.get('long_name', symbol)})", unit)
+    meaning = str(coord.attrs.get("long_name", name))
+    title = style.with_unit(name if meaning == name else f"{name}  ({meaning})", unit)
     return ResultAxis(
         name=name,
         dim=dim,
-        symbol=symbol,
-        title=title if len(title) <= style.FITS else style.shorten(style.with_unit(symbol, unit), style.FITS),
+        title=title if len(title) <= style.FITS else style.fitted(name, unit, style.FITS),
         use="slider" if numeric else "label",
         kept=order,
         size=size,

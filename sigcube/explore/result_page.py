@@ -10,10 +10,12 @@ import numpy as np
 import xarray as xr
 
 from sigcube.analysis.best import best_points, far_from_best
+from sigcube.analysis.labelled import count_by_status
 from sigcube.explore import style
 from sigcube.explore.map_plots import Mark, draw_map
 from sigcube.explore.page import Card, CardTable, Heat, write_page
 from sigcube.explore.result_data import ResultAxis, ResultView, compact, view
+from sigcube.plan.values import PointStatus
 from sigcube.wording import count
 
 __all__ = ["result_page"]
@@ -256,9 +258,22 @@ def _use(name: str, axis: ResultAxis | None, shown: ResultView) -> str:
     return role if axis.values.size == axis.size else f"{role}, {axis.values.size} of {axis.size:,} values"
 
 
+_LACKING = {
+    PointStatus.INVALID: "have no finite value",
+    PointStatus.TODO: "are not computed yet",
+    PointStatus.FAILED: "failed",
+    PointStatus.KILLED: "killed their worker",
+}
+
+
 def _how_much(result: xr.Dataset, shown: ResultView) -> str:
     """Describe the size of the grid, and what the page leaves out of it."""
-    text = f"The grid has {count(result['status'].size)} points."
+    n = result["status"].size
+    text = f"The grid has {count(n)} {'point' if n == 1 else 'points'}."
+    by_status = count_by_status(result)
+    lacking = [f"{count(by_status[status])} {words}" for status, words in _LACKING.items() if by_status[status]]
+    if lacking:
+        text += f" Of these {', '.join(lacking)}: they are blank in the figures."
     if any(axis.values.size < axis.size for axis in shown.axes):
         text += " The page holds a part of them, evenly spaced, with the best among them."
     if shown.left_out:

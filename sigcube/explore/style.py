@@ -162,7 +162,7 @@ def hover(plot: Any, renderer: Any, tooltips: Sequence[tuple[str, str]], **optio
     """
     from bokeh.models import HoverTool
 
-    escaped = [(name, escape(template, quote=False)) for name, template in tooltips]
+    escaped = [(shorten(name, 24), escape(template, quote=False)) for name, template in tooltips]
     printed = {column: "printf" for _, template in tooltips for column in _PRINTED.findall(template)}
     formatters = {**printed, **options.pop("formatters", {})}
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=escaped, formatters=formatters, **options))

@@ -107,6 +107,8 @@ def _draw(values: xr.DataArray, variable: xr.DataArray, title: str) -> Any:
     plot.scatter("x", "y", source=middle, size=6, color=style.INK)
     if np.unique(x[both]).size <= _FEW:
         plot.xaxis.ticker = FixedTicker(ticks=np.unique(x[both]).tolist())
+    elif wide:
+        style.power_ticks(plot.xaxis, float(x[both].min()), float(x[both].max()), most=5)
     else:
         plot.xaxis.ticker.desired_num_ticks = 4
     return plot

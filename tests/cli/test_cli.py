@@ -19,6 +19,7 @@ from sigcube.cli import ExitCode, app
 from sigcube.cli.app import complete
 from sigcube.kernels import KERNELS
 from sigcube.model.metrics import METRICS
+from sigcube.plan.values import PointStatus
 from sigcube.store import open_or_create
 from sigcube.store.result import open_result
 from sigcube.sweep import Sweep
@@ -337,6 +338,16 @@ def test_a_sweep_prints_a_table_and_where_the_result_is(swept: Path) -> None:
     assert "rms_mean" in shown.stdout
     assert re.search(r"\d\d:\d\d:\d\d  \d+/\d+ blocks", err)
     assert "\x1b[" not in out + err
+
+
+@pytest.mark.slow
+def test_a_sweep_says_how_many_points_have_no_value(folder: Path) -> None:
+    text = SPEC.partition("[reference]")[0].replace("sigma", "newton")
+    (folder / "few.toml").write_text(f"{text}\n[axes]\nupsilon_disk = [0.0, 0.5, 0.6]\n", encoding="utf-8")
+    done = call("sweep", "few.toml")
+    invalid = int((open_result("cubes/results/few.zarr")["status"] == PointStatus.INVALID).sum())
+    assert (done.exit_code, invalid) == (0, 1)
+    assert "1 of 3 grid points have no finite value" in done.stderr
 
 
 @pytest.mark.slow

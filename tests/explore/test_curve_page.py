@@ -106,6 +106,19 @@ def test_a_page_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> Non
         curve_page(specification_curve(result.rms_mean), tmp_path / "file" / "p.html", result=result)
 
 
+def test_it_says_how_many_have_no_value_and_what_a_column_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = kept_result()
+    result["rms_mean"] = result.rms_mean.where(result.k > result.k[0])
+    cards, _ = cards_of(monkeypatch, specification_curve(result.rms_mean, threshold=10.0), "p.html", result=result)
+    assert "more have no finite value." in cards[0].text
+    table = cards[3].table
+    assert table is not None
+    assert table.head[-1] == ">share"
+    assert {str(row[-1])[-1] for row in table.rows} == {"%", "–"}
+    whole = cards_of(monkeypatch, specification_curve(kept_result().rms_mean), "p.html", result=kept_result())[0]
+    assert "finite" not in whole[0].text
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [400, 1280])
 def test_a_browser_draws_it(width: int, tmp_path: Path, shoot: Shoot) -> None:

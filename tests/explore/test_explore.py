@@ -23,6 +23,7 @@ from sigcube.explore.result_data import cut_slices, view
 from sigcube.explore.style import plain_number
 from sigcube.fits import Fit
 from sigcube.kernels import KERNELS
+from sigcube.plan.values import PointStatus
 from sigcube.readers.mock import mock_survey
 from sigcube.store.lock import Lock
 from sigcube.sweep import Sweep
@@ -197,7 +198,7 @@ def text_of(page: Path) -> str:
         ({"k": [1.0]}, ["Map over xi_scale and A", "k exponent 1 held"]),
         ({"k": 1.0, "xi_scale": X[3]}, ["Along A", "window geometric, power, none switch"]),
         ({"k": 1.0, "xi_scale": X[3], "A": A[5]}, ["window geometric, power, none rows", "Best of each reading"]),
-        ({"k": 1.0, "xi_scale": X[3], "A": A[5], "window": "none"}, ["The grid has 1 points", "held"]),
+        ({"k": 1.0, "xi_scale": X[3], "A": A[5], "window": "none"}, ["The grid has 1 point.", "held"]),
     ],
     ids=["three axes", "two axes and one of one value", "one axis", "labels alone", "one point"],
 )
@@ -210,6 +211,17 @@ def test_the_best_of_each_reading_is_in_a_table(tmp_path: Path) -> None:
     text = text_of(result_page(small_result(), tmp_path / "a.html"))
     rows = ["power 2 0.2 1.1 10", "geometric any 0.2 1.1 10", "none any any 1 11"]
     assert all(row in text for row in rows)
+
+
+def test_a_page_says_how_many_points_have_no_value_and_why(tmp_path: Path) -> None:
+    result = small_result()
+    result["status"] = result["status"].copy()
+    result["status"].values[..., :3] = PointStatus.INVALID
+    result["status"].values[..., 3] = PointStatus.FAILED
+    n = result["status"][..., 0].size
+    text = text_of(result_page(result, tmp_path / "a.html"))
+    assert f"Of these {3 * n:,} have no finite value, {n:,} failed: they are blank in the figures." in text
+    assert "no finite value" not in text_of(result_page(small_result(), tmp_path / "b.html"))
 
 
 def test_a_page_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

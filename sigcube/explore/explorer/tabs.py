@@ -79,7 +79,7 @@ def _profiles(state: ExplorerState, data: ExplorerData) -> Content:
         plot = style.figure(height=280, x_axis_type=axis.scale, x_axis_label=axis.title, y_axis_label=title)
         source = ColumnDataSource({"x": axis.values, "y": found[str(array.name)].values[axis.kept]})
         line = plot.line("x", "y", source=source, line_width=2.4, color=style.LINES[0], name="a")
-        style.hover(plot, line, [(axis.symbol, "@x{%.4g}"), ("best", "@y{%.4g}")])
+        style.hover(plot, line, [(axis.name, "@x{%.4g}"), ("best", "@y{%.4g}")])
         figures.append(plot)
     return ["The best value that is left when one axis is held and all others are free.", *figures]
 

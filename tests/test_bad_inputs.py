@@ -42,6 +42,7 @@ def marked(case: Case) -> Any:
     return pytest.param(case, marks=[pytest.mark.slow] if case.reason in DEAR else [], id=case.reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_a_bad_input_is_one_clear_error(case: Case, stores: Path, tmp_path: Path) -> None:
     room = Room(tmp_path, stores)
@@ -62,6 +63,7 @@ def test_each_case_has_a_reason_of_its_own() -> None:
     assert {case.reason for case in CASES} >= DEAR
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", range(len(COMMANDS)), ids=[f"{case[1][:2]!a}: {case[3]}" for case in COMMANDS])
 def test_commands_say_it_and_exit_with_a_code(
     case: int, stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

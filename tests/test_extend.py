@@ -20,6 +20,9 @@ from sigcube.store.lock import Lock
 from tests.damage import same_bits
 from tests.extensions import SMALL_BLOCKS, follow, make_history, sweep_of
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 SMALL = {"window": ["geometric"], "xi_scale": [0.1, 0.5], "A": [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]}
 LARGE = {
     "window": ["none", "geometric"],
@@ -72,7 +75,6 @@ def extended(stores: Path, _small_blocks: None, tmp_path: Path) -> Path:
     return Path(shutil.copytree(stores / "extended.zarr", tmp_path / "r.zarr"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_history_with_kills_ends_as_a_fresh_run(mock_cube: xr.Dataset, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
@@ -80,7 +82,6 @@ def test_a_history_with_kills_ends_as_a_fresh_run(mock_cube: xr.Dataset, tmp_pat
     assert counts["journalled twice"] == 0
 
 
-@pytest.mark.slow
 def test_the_result_is_one_to_xarray_and_ordered_to_users(path: Path, large: Sweep, fresh: xr.Dataset) -> None:
     result = large.extend(path)
     assert result["A"].values.tolist() == LARGE["A"]
@@ -92,7 +93,6 @@ def test_the_result_is_one_to_xarray_and_ordered_to_users(path: Path, large: Swe
         assert plain["rms_mean"].sel(picked).item() == result["rms_mean"].sel(picked).item()
 
 
-@pytest.mark.slow
 def test_what_is_there_is_not_touched(path: Path, large: Sweep) -> None:
     chunks = {each: (each.stat().st_ino, each.read_bytes()) for each in (path / "rms").glob("c.*")}
     lines = (path / "journal" / "blocks.jsonl").read_bytes()
@@ -257,7 +257,6 @@ def test_a_repair_does_not_adopt_an_extension_that_never_began(
     same_bits(large.extend(path).load(), fresh)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("what", ["run", "extend", "repair"])
 def test_a_store_whose_folder_is_a_link_elsewhere_writes_nothing_there(
     extended: Path, large: Sweep, tmp_path: Path, what: str
@@ -318,7 +317,6 @@ def test_a_result_of_an_extension_computes_in_the_order_of_the_spec(extended: Pa
     same_bits(Sweep.from_result(extended).compute(), fresh)
 
 
-@pytest.mark.slow
 def test_axes_may_be_named_in_another_order(mock_cube: xr.Dataset, path: Path) -> None:
     other = sweep_of(mock_cube, {name: LARGE[name] for name in ("A", "window", "xi_scale")})
     found, fresh = other.extend(path), other.compute()
@@ -356,7 +354,6 @@ def test_workers_extend_as_one_process_does(mock_cube: xr.Dataset, tmp_path: Pat
     same_bits(result.load(), more.compute())
 
 
-@pytest.mark.slow
 def test_roles_are_of_a_result_and_an_extension_brings_others(
     mock_cube: xr.Dataset, path: Path, small: Sweep, large: Sweep
 ) -> None:

@@ -74,6 +74,7 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, name: str, refuses: object) -> None
     monkeypatch.setattr(f"sigcube.files.os.{name}", call)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("length", "reason"), LENGTHS, ids=[reason for _, reason in LENGTHS])
 def test_all_bytes_arrive(tmp_path: Path, way: str, length: int, reason: str) -> None:
     data = empty_pages((length,), np.uint8)

@@ -11,6 +11,9 @@ from sigcube.cube import open_cube
 from sigcube.recipes import ingest, load_recipe
 from tests.gaia_rotation import BETWEEN, PAGE, PICTURE, WITHIN, disc, draw, page, rotation
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def curve(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
@@ -18,7 +21,6 @@ def curve(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> xr.Dat
     return open_cube(ingest(load_recipe("eilers2019"), data=shared_data, out=out))
 
 
-@pytest.mark.slow
 def test_the_median_rotation_is_the_curve_less_the_drift(gaia_cube: xr.Dataset, curve: xr.Dataset) -> None:
     found = rotation(disc(gaia_cube), curve)
     between = (found.r > BETWEEN[0]) & (found.r < BETWEEN[1])

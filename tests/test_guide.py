@@ -79,6 +79,7 @@ def test_every_page_is_in_a_table_of_contents() -> None:
     assert [page for page in PAGES if page not in listed] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_the_commands_of_a_page_exist(page: Path) -> None:
     verbs = get_command(app).commands  # type: ignore[attr-defined]
@@ -170,6 +171,7 @@ def _blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", EXTENDING, flags=re.S)
 
 
+@pytest.mark.slow
 def test_the_model_is_what_its_docstrings_say(mock_cube: xr.Dataset) -> None:
     names: dict[str, Any] = {}
     exec(compile(_blocks()[0], "docs/extending.md", "exec"), names)

@@ -24,6 +24,9 @@ from sigcube.store.lock import Lock
 from tests.calling import call
 from tests.damage import same_bits
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 AXES = {"A_0": [0.5, 1.0, 2.0], "upsilon_disk": [0.4, 0.5]}
 SPEC = """
 title = "both"
@@ -78,7 +81,6 @@ def joint(data: dict[str, Any], **options: Any) -> JointSweep:
     return JointSweep(data, **{"kernel": "sigma", "axes": AXES, "fixed": fixed, **options})
 
 
-@pytest.mark.slow
 def test_each_dataset_has_the_result_of_a_sweep_of_its_own(data: dict[str, Any], tmp_path: Path) -> None:
     begun: list[str] = []
     tree = joint(data).run(tmp_path / "j.zarr", workers=0, on_leaf=lambda name, _: begun.append(name))
@@ -99,7 +101,6 @@ def test_each_dataset_has_the_result_of_a_sweep_of_its_own(data: dict[str, Any],
     xr.testing.assert_identical(open_result(tmp_path / "j.zarr" / "discs").load(), tree["discs"].to_dataset().load())
 
 
-@pytest.mark.slow
 def test_what_was_left_goes_on_and_nothing_is_computed_twice(data: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "j.zarr"
 
@@ -120,7 +121,6 @@ def test_what_was_left_goes_on_and_nothing_is_computed_twice(data: dict[str, Any
         joint(data).run(path, workers=0)
 
 
-@pytest.mark.slow
 def test_datasets_and_values_of_axes_are_added_and_none_is_lost(data: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "j.zarr"
     joint({"discs": data["discs"]}).run(path, workers=0)
@@ -261,7 +261,6 @@ def test_a_damaged_dataset_is_refused_by_its_own_run_and_by_no_other(
         assert "rms" in plain["discs"]
 
 
-@pytest.mark.slow
 def test_metadata_that_cannot_be_written_again_are_not_repeated(begun: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(begun, tmp_path / "j.zarr"))
     store = json.loads((path / "discs" / "zarr.json").read_bytes())
@@ -355,7 +354,6 @@ def test_what_is_no_joint_result_says_what_it_is(data: dict[str, Any], tmp_path:
         open_joint(path)
 
 
-@pytest.mark.slow
 def test_commands_take_all_datasets(
     mock_cube: xr.Dataset, landmarks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,9 @@ from sigcube.model.normal_regression import log_scale_prior
 from sigcube.rerun import rerun
 from tests.scaled_density import scaled_density
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 BOTH = {"distance": True, "inclination": True}
 AXES = {"a0": [0.8e-10, 1.2e-10, 1.6e-10], "upsilon_disk": [0.4, 0.6]}
 

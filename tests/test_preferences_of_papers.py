@@ -34,6 +34,7 @@ def test_the_page_has_a_row_for_each_comparison_and_a_figure() -> None:
     assert FIGURE.is_file()
 
 
+@pytest.mark.slow
 def test_outcomes_are_sorted() -> None:
     # Comparisons of a with b, by 30 each under the four error models but for rounding: +, − or within errors.
     signs = {1: (1, 1, 1, 1), 2: (1, 1, 0, 0), 3: (0, 1, 1, -1), 4: (1, 0, 0, -1), 5: (0, 1, 1, 0)}

@@ -472,6 +472,7 @@ def test_a_result_names_the_content_that_it_saw_not_what_the_cube_says(mock_cube
     assert fingerprint(changed) != cube.attrs["fingerprint"]
 
 
+@pytest.mark.slow
 def test_a_run_tells_how_far_it_is_when_asked_to(
     mock_cube: xr.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

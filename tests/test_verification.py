@@ -20,6 +20,9 @@ from sigcube.store import open_or_create, read_journal, status
 from sigcube.verification import VerifyReport
 from tests.damage import DAMAGES, falsify, files_of, run_extended, run_half, same_bits, small_sweep, survive
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sweep(mock_cube: xr.Dataset) -> Iterator[Sweep]:
@@ -53,7 +56,6 @@ def copy(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "copy.zarr"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("state", ["finished", "half", "extended"])
 @pytest.mark.parametrize("how", DAMAGES)
 def test_no_damage_to_any_file_survives(

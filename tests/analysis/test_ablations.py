@@ -14,6 +14,9 @@ from sigcube.analysis.best import best_index
 from sigcube.errors import SpecError
 from tests.results import kept_result
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 
 def labelled_result(**options: Any) -> xr.Dataset:
     """A result with three windows and two laws, numbers k and A besides."""
@@ -27,7 +30,6 @@ def labelled_result(**options: Any) -> xr.Dataset:
     return both
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("profiled", [(), ("k", "A")])
 def test_each_label_is_compared_with_the_baseline_galaxy_by_galaxy(profiled: tuple[str, ...]) -> None:
     result = labelled_result(n_galaxies=20)

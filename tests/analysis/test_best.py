@@ -169,6 +169,7 @@ def test_the_box_of_ln_l_is_a_difference(level: float) -> None:
     assert best(result).attrs["within"] == 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_chunk", [None, 2])
 def test_each_galaxy_has_the_best_point_that_it_has_alone(per_chunk: int | None) -> None:
     result = kept_result()

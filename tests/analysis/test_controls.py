@@ -10,6 +10,9 @@ from sigcube.errors import SpecError
 from sigcube.readers.mock import mock_survey
 from sigcube.sweep import Sweep
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def survey() -> xr.Dataset:
@@ -30,7 +33,6 @@ def sweep(cube: xr.Dataset, **given: object) -> Sweep:
     )
 
 
-@pytest.mark.slow
 def test_a_variable_that_decides_is_seen(survey: xr.Dataset) -> None:
     found = permutation_control(sweep(survey), variable="scale_length_third_point", n=99)
     assert found.observed < 1e-6 < float(found.shuffled.min())
@@ -43,7 +45,6 @@ def test_a_variable_that_decides_is_seen(survey: xr.Dataset) -> None:
     assert not np.array_equal(found.shuffled, other.shuffled)
 
 
-@pytest.mark.slow
 def test_a_variable_with_one_value_decides_nothing(survey: xr.Dataset) -> None:
     same = survey.assign(scale_length_third_point=survey.scale_length_third_point * 0.0 + 2.0)
     found = permutation_control(sweep(same), variable="scale_length_third_point", n=19)
@@ -51,7 +52,6 @@ def test_a_variable_with_one_value_decides_nothing(survey: xr.Dataset) -> None:
     np.testing.assert_array_equal(found.shuffled, found.observed)
 
 
-@pytest.mark.slow
 def test_where_more_is_better_more_counts(survey: xr.Dataset) -> None:
     found = permutation_control(sweep(survey), variable="scale_length_third_point", metric="win_rate", n=39)
     assert found.observed == 1.0

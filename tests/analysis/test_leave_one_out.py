@@ -28,6 +28,7 @@ def result_of(*, seed: int = 0, n: int = 21, shift: float = 0.0, scale: float = 
     return xr.Dataset({"loglike": (("galaxy", "x", "y"), values)}, coords, {"synthetic": 1, "n_points": 50})
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000), scale=st.sampled_from([0.01, 1.0, 50.0]))
 def test_it_is_what_the_evidence_without_the_galaxy_says(seed: int, scale: float) -> None:
     result = result_of(seed=seed, n=7, scale=scale)

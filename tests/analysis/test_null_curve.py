@@ -13,6 +13,9 @@ from sigcube import Sweep, open_result
 from sigcube.analysis import null_curve, specification_curve
 from sigcube.errors import SpecError, StoreMismatch
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 AXES = {
     "nu": ["rar", "simple", "standard"],
     "gas": ["signed", "unsigned"],
@@ -37,7 +40,6 @@ def stores(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> d
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("choose", ["again", "once"])
 @pytest.mark.parametrize("by", ["win_rate", "rms_mean"])
 @pytest.mark.parametrize("lazy", [False, True])
@@ -90,7 +92,6 @@ def test_draws_are_those_of_brute_force(
     np.testing.assert_allclose(found.middle, middle, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_what_was_not_kept_is_evaluated_again(stores: dict[bool, Path]) -> None:
     kept, summaries = (
         null_curve(open_result(stores[keep]), threshold=0.5, n=20, over=["nu", "a0"]) for keep in (True, False)
@@ -104,7 +105,6 @@ def test_what_was_not_kept_is_evaluated_again(stores: dict[bool, Path]) -> None:
     xr.testing.assert_identical(turned, part)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("by", ["win_rate", "rms_mean"])
 def test_a_reference_is_no_better_than_itself_whatever_was_rounded(mock_cube: xr.Dataset, by: str) -> None:
     axes = {"upsilon_disk": [0.4, 0.5], "a0": [1.1e-10, 1.2e-10, 1.3e-10]}

@@ -94,6 +94,7 @@ def grids(draw: st.DrawFn) -> xr.Dataset:
     return xr.Dataset({"loglike": (("galaxy", *dims), values)}, {"galaxy": ["a", "b", "c"], **coords})
 
 
+@pytest.mark.slow
 @given(result=grids())
 def test_sums_are_those_of_brute_force(result: xr.Dataset) -> None:
     found = posterior(result, pairs=True)

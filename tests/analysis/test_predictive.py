@@ -16,6 +16,9 @@ from sigcube.analysis.prior_weights import quadrature
 from sigcube.errors import SpecError
 from sigcube.readers.mock import mock_survey
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 PRIOR = {"upsilon_disk": sigcube.lognormal(0.5, 0.1)}
 
 

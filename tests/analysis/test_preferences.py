@@ -87,6 +87,7 @@ def write_study(folder: Path, text: str = STUDY) -> Path:
     return path
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000), systems=st.integers(2, 9))
 def test_counts_and_sums_are_those_of_the_differences(seed: int, systems: int) -> None:
     data = random_likelihoods(seed, systems)
@@ -117,6 +118,7 @@ def test_counts_and_sums_are_those_of_the_differences(seed: int, systems: int) -
             assert here["preferred"] == preferred
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000))
 def test_exchanged_models_have_the_opposite_differences(seed: int) -> None:
     data = random_likelihoods(seed, 5)

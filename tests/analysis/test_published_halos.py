@@ -19,6 +19,9 @@ from sigcube.kernels.halo import same_profile
 from sigcube.recipes import ingest, load_recipe
 from tests.readers.halo_files import HaloFiles, row
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 # Li+ 2020 (ApJS 247, 31), rows of table1: Υ_disk, Υ_bulge, D [Mpc], i [deg], V_200 [km/s], C_200 and reduced χ².
 # Of each kind one: dwarf and giant, good fit and bad one, without a bulge and with one.
 PUBLISHED = {

@@ -13,6 +13,9 @@ from sigcube.errors import SpecError, StoreMismatch
 from sigcube.sweep import Sweep
 from tests.results import kept_result
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 SWEEP = {
     "kernel": "mond",
     "sample": "unflagged",
@@ -40,7 +43,6 @@ def swept(survey: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> xr.Da
     return Sweep(survey, **SWEEP, dtype="float64").run(tmp_path_factory.mktemp("r") / "r.zarr", workers=0)
 
 
-@pytest.mark.slow
 def test_other_systems_give_the_bits_of_their_own_sweep(survey: xr.Dataset, swept: xr.Dataset) -> None:
     chosen = survey.inclination > survey.inclination.median()
     found = reselect(swept, chosen)
@@ -67,7 +69,6 @@ def test_other_systems_give_the_bits_of_their_own_sweep(survey: xr.Dataset, swep
     np.testing.assert_array_equal(again.win_rate, expected.win_rate)
 
 
-@pytest.mark.slow
 def test_values_kept_as_float32_give_means_to_their_rounding(survey: xr.Dataset, swept: xr.Dataset) -> None:
     kept = swept.assign(rms=swept.rms.astype(np.float32).assign_attrs(swept.rms.attrs))
     found = reselect(kept, survey.inclination > 0)
@@ -93,7 +94,6 @@ TIED = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lazy", [False, True])
 def test_no_rounding_decides_where_model_and_reference_are_equal(survey: xr.Dataset, lazy: bool) -> None:
     sweep = Sweep(survey, **TIED)
@@ -119,7 +119,6 @@ def test_no_rounding_decides_where_model_and_reference_are_equal(survey: xr.Data
     assert float(holdout(given, by="win_rate", folds=3, sweep=sweep).in_sample) == float(result.win_rate.max())
 
 
-@pytest.mark.slow
 def test_win_rates_that_are_not_those_of_the_result_are_refused(survey: xr.Dataset) -> None:
     sweep = Sweep(survey, **TIED)
     result = sweep.compute()

@@ -112,6 +112,7 @@ def test_with_weights_each_point_has_the_product_of_its_own(array: xr.DataArray,
         assert found.option_share.values[found.option_axis.values == "k"][0] == pytest.approx(own)
 
 
+@pytest.mark.slow
 @given(array=arrays(), chunked=st.booleans())
 def test_by_default_parameters_are_held_at_the_best_point_and_nuisances_profiled(
     array: xr.DataArray, chunked: bool

@@ -73,6 +73,7 @@ def test_trajectories_tell_which_axes_have_an_effect() -> None:
     assert float(product.spread.sel(axis="a")) > 0.5
 
 
+@pytest.mark.slow
 def test_a_sweep_of_cases_agrees_with_the_exact_split_of_its_grid(mock_cube: xr.Dataset) -> None:
     few = {"sample": "unflagged", "kernel": "sigma", "keep": ["galaxy"]}
     cube = mock_cube.isel(galaxy=slice(0, 5))

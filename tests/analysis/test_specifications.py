@@ -25,6 +25,7 @@ def rates(draw: st.DrawFn) -> xr.DataArray:
     return xr.DataArray(values, coords, dims, name="win_rate", attrs={"best": "largest", "units": ""})
 
 
+@pytest.mark.slow
 @given(array=rates(), chunked=st.booleans())
 def test_the_curve_is_every_finite_value_in_order(array: xr.DataArray, chunked: bool) -> None:
     found = specification_curve(array.chunk(2) if chunked else array, threshold=0.5)

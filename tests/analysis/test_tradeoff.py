@@ -73,6 +73,7 @@ def test_no_point_of_the_front_is_beaten_and_every_other_is(tree: xr.DataTree, c
         assert 0.0 < worst <= 1.0
 
 
+@pytest.mark.slow
 @given(tree=trees(), weight=st.floats(0.1, 10.0))
 def test_distances_are_added_by_their_weights_and_can_be_asked(tree: xr.DataTree, weight: float) -> None:
     rms, bias = tree["sparc/rms_mean"], tree["clash/bias"]

@@ -86,6 +86,7 @@ def held_as(array: xr.DataArray, way: str, length: int) -> xr.DataArray:
 WAYS = st.sampled_from(["memory", "dask", "chunks"])
 
 
+@pytest.mark.slow
 @given(case=weighted(), way=WAYS, length=st.integers(1, 4), block=st.integers(1, 60))
 def test_indices_are_those_of_the_definitions(
     case: tuple[xr.DataArray, Weights], way: str, length: int, block: int
@@ -191,6 +192,7 @@ def test_one_value_on_an_axis_explains_nothing() -> None:
     assert (float(single["mean"]), float(single.variance), single.component.size) == (3.0, 0.0, 0)
 
 
+@pytest.mark.slow
 @given(way=WAYS, block=st.integers(1, 200), length=st.integers(1, 5))
 def test_each_system_has_the_answer_that_it_has_alone(way: str, block: int, length: int) -> None:
     array = xr.DataArray(np.random.default_rng(3).normal(size=(5, 4, 3)), dims=["galaxy", "x", "y"])

@@ -81,6 +81,7 @@ def test_a_number_that_is_printed_again_has_the_same_readings() -> None:
     assert (again.reading, again.number, first.number) == (first.reading, "a.b", "a.b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -191,6 +192,7 @@ def test_a_single_fault_names_its_file_once() -> None:
 ROWS = sorted(path for path in shipped_folder("sweeps").glob("claims/*.toml") if path.stem != "conventions")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ROWS, ids=lambda path: path.stem)
 def test_every_shipped_file_parses(path: Path) -> None:
     assert load_claims([path])

@@ -42,6 +42,7 @@ def absent(table: PaperTable, claims: Iterable[Claim]) -> list[str]:
     return [number for number in table.numbers.split() if Decimal(number.replace(",", "")) not in known]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", WITH_NUMBERS, ids=name_of)
 def test_every_number_of_a_table_stands_in_a_row(table: PaperTable, shipped_claims: tuple[Claim, ...]) -> None:
     assert any(is_there(claim, table) for claim in shipped_claims)

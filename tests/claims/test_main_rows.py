@@ -105,12 +105,14 @@ def claims() -> tuple[Claim, ...]:
     return load_claims(FILES)
 
 
+@pytest.mark.slow
 def test_the_rows_are_of_the_main_paper(claims: tuple[Claim, ...]) -> None:
     assert len(FILES) >= 5
     assert len(claims) >= 80
     assert {claim.paper for claim in claims} == {"sigma_gravity"}
 
 
+@pytest.mark.slow
 def test_every_row_says_where_it_stands(claims: tuple[Claim, ...]) -> None:
     nowhere = [c.id for c in claims if not c.where.startswith(("Abstract", "§", "Figure"))]
     assert nowhere == []

@@ -100,6 +100,7 @@ def claims() -> tuple[Claim, ...]:
     return load_claims([FOLDER / f"{paper}.toml" for paper in PAPERS])
 
 
+@pytest.mark.slow
 def test_the_rows_are_of_the_three_papers(claims: tuple[Claim, ...]) -> None:
     assert len(claims) >= 70
     assert {claim.paper for claim in claims} == set(PAPERS)

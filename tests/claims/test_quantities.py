@@ -191,6 +191,7 @@ def test_a_term_of_a_kernel_at_a_point_and_over_a_sample(cubes: Path, mock_cube:
     assert "values here" in message(cubes, **of)
 
 
+@pytest.mark.slow
 def test_a_point_of_a_system_is_taken_by_its_place(cubes: Path, mock_cube: xr.Dataset) -> None:
     boost = kernels["sigma"].boost(select(mock_cube, sample="all"))
     name = str(boost.galaxy.values[4])

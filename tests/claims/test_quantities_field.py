@@ -20,6 +20,7 @@ quantity = "field"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "published", "verdict"),
     [

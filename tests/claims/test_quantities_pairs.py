@@ -13,6 +13,9 @@ from sigcube.errors import DataError, SpecError
 from sigcube.kernels import KERNELS
 from tests.claims.rows import OneCube
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 Both = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 

@@ -14,6 +14,9 @@ from sigcube.errors import SpecError
 from sigcube.recipes import ingest, load_recipe
 from tests.claims.rows import OneCube
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 OF_200 = "Tully-Fisher 200"
 ALL = [f"Tully-Fisher {v}" for v in (50, 100, 200, 300)]
 

@@ -23,6 +23,7 @@ def test_a_reading_is_the_texts_only_with_its_words(shipped_claims: tuple[Claim,
     assert [claim.id for claim, reading in numeric if (reading.stance == "silent") != (not reading.quote)] == []
 
 
+@pytest.mark.slow
 def test_the_words_of_each_quote_stand_in_the_section_that_it_names(
     shipped_claims: tuple[Claim, ...], papers: Path
 ) -> None:

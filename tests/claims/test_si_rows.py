@@ -135,12 +135,14 @@ def claims() -> tuple[Claim, ...]:
     return load_claims(FILES)
 
 
+@pytest.mark.slow
 def test_the_rows_are_of_the_supplement(claims: tuple[Claim, ...]) -> None:
     assert len(claims) >= 70
     assert {claim.paper for claim in claims} == {"supplementary_information"}
     assert all(claim.id.startswith("si.") for claim in claims)
 
 
+@pytest.mark.slow
 def test_every_row_says_where_it_stands(claims: tuple[Claim, ...]) -> None:
     assert [claim.id for claim in claims if not claim.where.startswith("SI §")] == []
 

@@ -143,6 +143,7 @@ def test_version() -> None:
     assert call("--version").stdout == f"sigcube {__version__}\n"
 
 
+@pytest.mark.slow
 def test_help_names_every_verb_and_every_verb_has_help() -> None:
     shown = call("--help").stdout
     for verb in VERBS:
@@ -182,6 +183,7 @@ def test_a_small_sweep_loads_no_cluster_and_nothing_that_draws(swept: Path) -> N
         assert f"'{heavy}'" not in run.stdout
 
 
+@pytest.mark.slow
 def test_kernels_shows_tables() -> None:
     shown = call("kernels")
     assert shown.exit_code == 0
@@ -223,6 +225,7 @@ def test_plan_shows_what_a_sweep_costs(folder: Path) -> None:
     assert not (folder / "cubes").exists()
 
 
+@pytest.mark.slow
 def test_plan_as_json(folder: Path) -> None:
     record = json.loads(call("plan", "spec.toml", "--json").stdout)
     assert record["grid"] == {"window": 2, "xi_scale": 4, "A": 5}

@@ -106,6 +106,7 @@ def test_the_spec_that_is_explained_gives_the_value_when_it_is_run() -> None:
     assert made.attrs["cube_fingerprint"] == told["datasets"]["sparc"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_a_failure_of_an_evaluation_exits_with_one_and_names_all() -> None:
     bad = [row({**SWEEP, "kernel": kernel}, id=f"a.{kernel}") for kernel in ("one", "two")]
@@ -116,6 +117,7 @@ def test_a_failure_of_an_evaluation_exits_with_one_and_names_all() -> None:
     assert "evaluation failed: a.two" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_as_many_processes_start_as_the_process_may_use_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []

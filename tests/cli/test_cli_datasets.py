@@ -135,6 +135,7 @@ def test_check_fits_a_terminal(here: Path) -> None:
         assert all(f" {each.name} " in text for each in summary.ranges)
 
 
+@pytest.mark.slow
 def test_check_refuses_what_is_not_as_it_was_saved(here: Path, mock_cube: xr.Dataset) -> None:
     save_cube(mock_cube, here / "a.zarr")
     mock_cube[["v_obs"]].drop_vars("galaxy").drop_attrs().assign(v_obs=mock_cube.v_obs.drop_vars("galaxy") + 1).to_zarr(
@@ -190,6 +191,7 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "ingest", ingest)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("three")
 def test_all_goes_on_after_what_fails(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = call("ingest", "--all", "--data", ".")

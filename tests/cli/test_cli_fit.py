@@ -146,6 +146,7 @@ def test_a_fault_is_one_message_and_code_2(folder: Path, words: list[str], old: 
     assert result.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_a_cube_is_not_replaced_by_a_fit() -> None:
     result = call("fit", "spec.toml", "--out", "survey.zarr", "--overwrite")

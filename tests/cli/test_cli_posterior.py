@@ -16,6 +16,9 @@ from sigcube.explore.explorer.tabs import TABS
 from tests.browser import Shoot
 from tests.calling import call
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 PRIOR = {"upsilon_disk": sigcube.lognormal(0.5, 0.1)}
 OPTION = "upsilon_disk=lognormal:0.5,0.1"
 

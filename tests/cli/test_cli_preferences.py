@@ -70,6 +70,7 @@ def test_a_path_that_cannot_be_is_refused_before_models_are_computed(
     assert (done.exit_code, said in done.stderr, "gone.zarr" in done.stderr) == (ExitCode.USAGE, True, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
 def test_the_figure_is_in_the_format_of_its_ending(found: xr.Dataset, tmp_path: Path, form: str) -> None:
     starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
@@ -83,6 +84,7 @@ def test_another_ending_is_refused(found: xr.Dataset, tmp_path: Path) -> None:
         write_preferences(found, tmp_path / "figure.bmp")
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_row_for_each_comparison_and_the_numbers_beyond(found: xr.Dataset) -> None:
     drawn = draw_preferences(found)
     panels = drawn.figure.axes

@@ -15,6 +15,9 @@ from sigcube.cli import ExitCode
 from sigcube.sweep import Sweep
 from tests.calling import call
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 
 def sweep_of(cube: xr.Dataset, **options: Any) -> Sweep:
     axes = {"nu": ["rar", "simple"], "upsilon_disk": [0.4, 0.5], "a0": [1e-13, 1e-11, 1.2e-10]}
@@ -55,7 +58,6 @@ def result(store: str) -> xr.Dataset:
     return sigcube.open_result(store)
 
 
-@pytest.mark.slow
 def test_best(store: str, result: xr.Dataset) -> None:
     found, said = analysis.best(result), answer("best", store)
     rows = {row["axis"]: row for row in said["axes"]}
@@ -70,7 +72,6 @@ def test_best(store: str, result: xr.Dataset) -> None:
     assert "upsilon_disk" in shown
 
 
-@pytest.mark.slow
 def test_best_of_each_galaxy(store: str, result: xr.Dataset) -> None:
     said = answer("best", store, "--per", "galaxy")["systems"]
     found = analysis.best(result, per="galaxy")
@@ -100,7 +101,6 @@ def test_sensitivity(store: str, result: xr.Dataset) -> None:
     assert "SYN00001" in call("sensitivity", store, "--by", "rms").stdout
 
 
-@pytest.mark.slow
 def test_ablation(store: str, result: xr.Dataset) -> None:
     words = ("--baseline", "nu=simple", "--baseline", "a0=1.2e-10")
     said = answer("ablation", store, *words)
@@ -146,7 +146,6 @@ def test_a_curve_with_roles_its_null_and_its_page(roled: str, tmp_path: Path) ->
     assert "upsilon_disk = 0" in shown
 
 
-@pytest.mark.slow
 def test_holdout(store: str, result: xr.Dataset) -> None:
     said, found = answer("holdout", store, "--folds", "4"), analysis.holdout(result, folds=4)
     assert [row["test"] for row in said["folds"]] == found.test.values.tolist()

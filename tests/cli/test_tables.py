@@ -39,6 +39,7 @@ def test_a_table_without_a_value_says_which_systems_have_none() -> None:
     assert "no point of the grid has a finite rms_mean: 1 of 3 systems have none, b; a sample such as" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(KERNELS))
 def test_every_parameter_and_label_of_a_kernel_is_in_its_tables(name: str) -> None:
     shown = "\n".join(text_of(table) for table in kernel_tables(name))

@@ -38,6 +38,7 @@ def test_saving_and_opening_is_the_identity(ds: xr.Dataset, tmp_path: Path) -> N
     assert all(isinstance(name, str) for name in back.galaxy.values)
 
 
+@pytest.mark.slow
 def test_a_small_cube_has_the_files_of_a_large_one(
     mock_cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,12 +54,14 @@ def test_a_small_cube_has_the_files_of_a_large_one(
     assert {Path(name, "zarr.json") for name in map(str, mock_cube.variables)} < one.keys()
 
 
+@pytest.mark.slow
 def test_what_was_opened_can_be_saved_again(mock_cube: xr.Dataset, tmp_path: Path) -> None:
     first = open_cube(save_cube(mock_cube, tmp_path / "one.zarr"))
     second = open_cube(save_cube(first.isel(galaxy=slice(0, 3)), tmp_path / "two.zarr"))
     assert second.sizes["galaxy"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["U", "O", "T"])
 def test_names_of_any_string_type_become_str(dtype: str, mock_cube: xr.Dataset, tmp_path: Path) -> None:
     names = mock_cube.galaxy.values.astype(np.dtypes.StringDType() if dtype == "T" else dtype)
@@ -165,6 +168,7 @@ def test_what_is_no_cube(make: Callable[[Path], None], message: str, tmp_path: P
         open_cube(tmp_path / "cube.zarr")
 
 
+@pytest.mark.slow
 def test_a_cube_is_not_overwritten_unasked(mock_cube: xr.Dataset, tmp_path: Path) -> None:
     path = save_cube(mock_cube, tmp_path / "cube.zarr")
     with pytest.raises(DataError, match=r"there is already something here\n  where: .*cube.zarr"):
@@ -314,6 +318,7 @@ def test_the_drafts_of_living_processes_and_other_machines_are_left_alone(
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted([*others, "cube.zarr"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", ["cube.zarr", "next"])
 def test_an_interrupt_between_the_renames_loses_no_cube(
     after: str, mock_cube: xr.Dataset, mock_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -352,6 +357,7 @@ def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sigcube.cube.storage._PIECE", 5000)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_at_a_time")
 def test_a_large_cube_stays_on_disk_and_is_checked_in_pieces(mock_cube: xr.Dataset, tmp_path: Path) -> None:
     path = save_cube(mock_cube, tmp_path / "cube.zarr")
@@ -360,6 +366,7 @@ def test_a_large_cube_stays_on_disk_and_is_checked_in_pieces(mock_cube: xr.Datas
     xr.testing.assert_equal(lazy.load(), mock_cube)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_at_a_time")
 def test_damage_to_a_large_cube_is_noticed_wherever_it_is(mock_path: Path, tmp_path: Path) -> None:
     path = shutil.copytree(mock_path, tmp_path / "cube.zarr")

@@ -18,6 +18,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return found
 
 
+@pytest.mark.slow
 def test_samples_keep_what_packing_them_gives(kind: Kind, tmp_path: Path) -> None:
     cube = synthetic_cube(kind)
     summary = inspect_cube(save_cube(cube, tmp_path / "a.zarr"))
@@ -42,6 +43,7 @@ def test_flags_are_counted_without_padding(kind: Kind) -> None:
         assert sum(meanings.values()) == 1
 
 
+@pytest.mark.slow
 def test_ranges_are_those_of_the_points_that_are_there(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     cube = synthetic_cube(kind, systems=40, points=7)
     cube[kind.measured[0]].data.reshape(-1)[3] = np.nan
@@ -116,6 +118,7 @@ def test_a_cube_is_read_a_variable_at_a_time(tmp_path: Path, monkeypatch: pytest
     assert longest == 1000
 
 
+@pytest.mark.slow
 def test_what_is_damaged_does_not_pass(kind: Kind, tmp_path: Path) -> None:
     path = save_cube(synthetic_cube(kind), tmp_path / "a.zarr")
     chunk = next(each for each in (path / kind.measured[0] / "c").rglob("*") if each.is_file())
@@ -124,6 +127,7 @@ def test_what_is_damaged_does_not_pass(kind: Kind, tmp_path: Path) -> None:
         inspect_cube(path)
 
 
+@pytest.mark.slow
 def test_what_was_altered_does_not_pass(kind: Kind, tmp_path: Path) -> None:
     path = save_cube(synthetic_cube(kind), tmp_path / "a.zarr")
     altered = synthetic_cube(kind, seed=2)

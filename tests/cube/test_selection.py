@@ -10,6 +10,7 @@ from sigcube.errors import DataError, SpecError
 from tests.strategies import galaxy_cubes
 
 
+@pytest.mark.slow
 def test_samples_of_a_cube(sparc_cube: xr.Dataset) -> None:
     assert sample_names(sparc_cube) == ("all", "paper171")
     assert samples(sparc_cube)["paper171"].system_flags_excluded == ("too_few_rows", "too_few_points")
@@ -28,6 +29,7 @@ def test_everything_packed_is_every_point_in_order(ds: xr.Dataset) -> None:
         np.testing.assert_array_equal(packed.points["v_gas"][mine], expected)
 
 
+@pytest.mark.slow
 @given(ds=galaxy_cubes())
 def test_packing_a_sample_is_packing_what_it_selects(ds: xr.Dataset) -> None:
     good = (ds.point_flag.values == 0) & (ds.system_flag.values == 0)[:, np.newaxis]
@@ -52,6 +54,7 @@ def test_a_system_without_a_point_left_is_left_out(mock_cube: xr.Dataset) -> Non
     assert "SYN00004" not in select(ds, sample="s").galaxy
 
 
+@pytest.mark.slow
 def test_a_condition_a_mask_and_a_masked_cube_keep_the_same(sparc_cube: xr.Dataset) -> None:
     steep = sparc_cube.inclination > 40
     ways = [

@@ -77,6 +77,7 @@ def test_pieces_of_another_byte_order_are_the_same_cube(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_store_is_in_chunks_of_one_length(tmp_path: Path) -> None:
     path = save(stars(30), tmp_path / "cube.zarr", 4, 9)
     for name in ("r", "source_id", "point_flag", "sigma_r"):
@@ -97,6 +98,7 @@ def test_late_variables_are_made_after_the_last_piece(tmp_path: Path) -> None:
     assert (cube.sigma_r == cube.r.max()).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("twin", [1, 6, 7, 29], ids=lambda n: f"row {n + 1}")
 def test_the_same_star_twice_is_told_by_its_places(twin: int, tmp_path: Path) -> None:
     ds = stars(30)
@@ -107,6 +109,7 @@ def test_the_same_star_twice_is_told_by_its_places(twin: int, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_many_twins_are_one_error_that_tells_of_twenty(tmp_path: Path) -> None:
     ds = stars(60)
     ds["source_id"] = ("star", np.repeat(np.arange(30), 2), ds.source_id.attrs)

@@ -145,6 +145,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CHANGES)
 def test_each_fault_is_told(case: str, mock_cube: xr.Dataset) -> None:
     change, message = CHANGES[case]

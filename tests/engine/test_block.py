@@ -19,6 +19,9 @@ from sigcube.plan.plan import Plan
 from sigcube.readers.mock import mock_survey
 from tests.sweeping import assert_same_bits, planned, whole
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 GRID = {
     "window": ["geometric", "none"],
     "upsilon_disk": [0.4, 0.5],
@@ -48,7 +51,6 @@ def result(sweep: tuple[Plan, Packed]) -> dict[str, np.ndarray]:
 # Against the model itself
 
 
-@pytest.mark.slow
 def test_a_block_is_the_model_against_the_data(survey: xr.Dataset, result: dict[str, np.ndarray]) -> None:
     """Every value of a sweep, from predictions made by broadcasting and metrics written out in NumPy."""
     cube = select(survey, sample="unflagged")
@@ -86,7 +88,6 @@ def test_a_block_is_the_model_against_the_data(survey: xr.Dataset, result: dict[
 # The same bits
 
 
-@pytest.mark.slow
 @settings(max_examples=25)
 @given(data=st.data())
 def test_any_cut_of_the_grid_gives_the_same_bits(
@@ -103,7 +104,6 @@ def test_any_cut_of_the_grid_gives_the_same_bits(
         assert_same_bits(whole(cut, packed), result)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("first", ["window", "upsilon_disk", "xi_scale", "A"])
 def test_any_order_of_the_axes_gives_the_same_bits(
     survey: xr.Dataset, sweep: tuple[Plan, Packed], result: dict[str, np.ndarray], first: str
@@ -120,7 +120,6 @@ def test_any_order_of_the_axes_gives_the_same_bits(
     assert_same_bits(turned, result)
 
 
-@pytest.mark.slow
 def test_sweeping_a_value_is_holding_it_fixed(survey: xr.Dataset, result: dict[str, np.ndarray]) -> None:
     spec = {"metrics": METRICS, "reference": "mond", "keep": ["galaxy"], "dtype": "float64"}
     fixed = {"window": "geometric", "upsilon_disk": 0.5, "A": 2.0}
@@ -129,7 +128,6 @@ def test_sweeping_a_value_is_holding_it_fixed(survey: xr.Dataset, result: dict[s
         np.testing.assert_array_equal(array[..., 0], result[name][..., 0, 1, 1, 4], err_msg=name)
 
 
-@pytest.mark.slow
 def test_single_precision_is_rounded_once(survey: xr.Dataset, result: dict[str, np.ndarray]) -> None:
     plan, packed = planned(survey, kernel="sigma", axes=GRID, metrics=METRICS, reference="mond", keep=["galaxy"])
     found = whole(plan, packed)
@@ -141,14 +139,12 @@ def test_single_precision_is_rounded_once(survey: xr.Dataset, result: dict[str, 
 # Repeats
 
 
-@pytest.mark.slow
 def test_values_repeat_along_an_axis_that_labels_do_not_use(result: dict[str, np.ndarray]) -> None:
     without = result["rms"][:, 1]
     np.testing.assert_array_equal(without, np.broadcast_to(without[:, :, :1], without.shape))
     assert len(np.unique(result["rms"][0, 0, 0, :, 0])) == 3
 
 
-@pytest.mark.slow
 def test_labels_without_effect_are_computed_once(survey: xr.Dataset) -> None:
     """`none` has no scale length, so all four are one section; `power` and `geometric` have four each."""
     axes = {"window": ["none", "power"], "scale_length": ["third_point", "disk_peak"], "A": [0.5, 1.0]}
@@ -169,7 +165,6 @@ def test_axes_along_one_dimension_vary_together(survey: xr.Dataset) -> None:
         assert found[i] == alone["rms_mean"][0]
 
 
-@pytest.mark.slow
 def test_numbers_along_one_dimension_vary_together(survey: xr.Dataset) -> None:
     together = {"A": ("case", [0.5, 1.0]), "xi_scale": ("case", [0.1, 0.2]), "g_ext": [0.0, 1e-11]}
     found = whole(*planned(survey, kernel="sigma", axes=together, metrics=["rms"]))["rms_mean"]
@@ -192,7 +187,6 @@ def test_systems_keep_their_values_in_any_order(survey: xr.Dataset, result: dict
     np.testing.assert_allclose(found["rms_mean"], result["rms_mean"], rtol=1e-14)
 
 
-@pytest.mark.slow
 def test_a_system_may_have_one_point(survey: xr.Dataset) -> None:
     axes = {"window": ["geometric", "dynamical"], "A": [0.5, 1.0]}
     spec = {"kernel": "sigma", "axes": axes, "metrics": ["bias", "rms"], "keep": ["galaxy"], "dtype": "float64"}
@@ -242,7 +236,6 @@ def test_the_reference_may_be_another_reading(survey: xr.Dataset) -> None:
 # Statuses
 
 
-@pytest.mark.slow
 def test_a_model_that_is_not_finite_is_invalid(survey: xr.Dataset) -> None:
     """Where gas pulls outwards and the disc weighs nothing, V_bar² is below zero, and nothing is predicted."""
     axes = {"upsilon_disk": [0.0, 0.5], "A": [1.0, 2.0]}

@@ -9,6 +9,9 @@ from hypothesis.extra import numpy as hnp
 from sigcube.engine.finish import Rows, finish_pooled, finish_systems, mean_of_systems, median_of_systems, summarise
 from sigcube.model.metrics import METRICS
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 # Adding zero leaves no negative zero, which a median may take for the positive one.
 _numbers = st.floats(allow_subnormal=False, max_value=1e300, min_value=-1e300).map(lambda x: x + 0.0)
 _special = st.sampled_from([np.inf, -np.inf, np.nan, 0.0, 1.0, 2.0])
@@ -23,7 +26,6 @@ def assert_is_numpys(values: np.ndarray) -> None:
         np.testing.assert_array_equal(found.median, expected)
 
 
-@pytest.mark.slow
 @settings(max_examples=7 * settings.default.max_examples)
 @given(values=hnp.arrays(np.float64, _shapes, elements=st.one_of(_numbers, _special)))
 def test_medians_are_numpys(values: np.ndarray) -> None:
@@ -98,7 +100,6 @@ BELOW = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("values", "reference", "expected"), BELOW)
 def test_fraction_below(values: list[float], reference: list[float], expected: float) -> None:
     own, others = (np.array(side)[:, np.newaxis] for side in (values, reference))
@@ -106,7 +107,6 @@ def test_fraction_below(values: list[float], reference: list[float], expected: f
     np.testing.assert_array_equal(found.wins, [expected])
 
 
-@pytest.mark.slow
 @given(seed=st.integers(0, 2**32), cut=st.integers(1, 6))
 def test_means_add_up_system_by_system(seed: int, cut: int) -> None:
     """In order, so that a part of the grid gives the same bits as the whole."""
@@ -128,7 +128,6 @@ def test_pooled_metrics_add_up_all_points() -> None:
     np.testing.assert_allclose(found, [np.sqrt(10 / 5 - (3 / 5) ** 2)], rtol=1e-15)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("n", [9, 200])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_stored_values_are_rounded_once(dtype: str, n: int) -> None:

@@ -22,6 +22,9 @@ from sigcube.plan.plan import Plan
 from sigcube.readers.mock import mock_survey
 from tests.sweeping import assert_same_bits, planned, whole
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 
 def boost(A: float, memory: float) -> float:
     """Σ = 1 + A m."""

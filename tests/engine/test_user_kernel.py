@@ -51,6 +51,7 @@ def cube(mock_cube: xr.Dataset) -> xr.Dataset:
     return mock_cube.isel(galaxy=slice(0, 8))
 
 
+@pytest.mark.slow
 def test_its_boost_is_its_formula(cube: xr.Dataset) -> None:
     np.testing.assert_allclose(OWN.boost(cube, scale=2.0), 1.0 + np.exp(-cube.r / 2.0), rtol=1e-14)
     np.testing.assert_allclose(

@@ -207,12 +207,14 @@ def test_a_page_names_every_axis_whatever_the_grid(chosen: dict[str, object], te
     assert [each for each in texts if each not in text] == []
 
 
+@pytest.mark.slow
 def test_the_best_of_each_reading_is_in_a_table(tmp_path: Path) -> None:
     text = text_of(result_page(small_result(), tmp_path / "a.html"))
     rows = ["power 2 0.2 1.1 10", "geometric any 0.2 1.1 10", "none any any 1 11"]
     assert all(row in text for row in rows)
 
 
+@pytest.mark.slow
 def test_a_page_says_how_many_points_have_no_value_and_why(tmp_path: Path) -> None:
     result = small_result()
     result["status"] = result["status"].copy()
@@ -224,6 +226,7 @@ def test_a_page_says_how_many_points_have_no_value_and_why(tmp_path: Path) -> No
     assert "no finite value" not in text_of(result_page(small_result(), tmp_path / "b.html"))
 
 
+@pytest.mark.slow
 def test_a_page_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(result_data, "_MOST_VALUES", 600)
     text = text_of(result_page(small_result(), tmp_path / "a.html"))

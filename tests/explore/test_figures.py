@@ -123,12 +123,14 @@ def test_the_radial_acceleration_relation_has_the_scatter_of_the_engine(
     np.testing.assert_allclose(mond / grid, KERNELS["mond"].boost(at_accelerations(grid)), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_enhancement_at_g_dagger_is_that_of_the_formula(drawn: Callable[[str], Drawn]) -> None:
     # h(g†) = 1/2, so that Σ − 1 is half the amplitude.
     x, y = lines(drawn("enhancement").figure.axes[0])["Σ-Gravity, $A = √3$"].get_data()
     assert np.interp(0.0, np.log(x), y) == pytest.approx(math.sqrt(3.0) / 2.0, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_windows_are_a_half_at_the_coherence_scale(drawn: Callable[[str], Drawn]) -> None:
     left = drawn("windows").figure.axes[0]
     for length in (1.0, 3.0, 6.0):
@@ -136,6 +138,7 @@ def test_the_windows_are_a_half_at_the_coherence_scale(drawn: Callable[[str], Dr
         assert np.interp(length / (2.0 * math.pi), r, w) == pytest.approx(0.5, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_sun_s_enhancement_is_the_kernel_s_where_a_float_can_tell(drawn: Callable[[str], Drawn]) -> None:
     (panel,) = drawn("solar_system").figure.axes
     au, less = lines(panel)["Σ-Gravity, W = 1"].get_data()
@@ -157,6 +160,7 @@ def test_the_amplitude_that_a_cluster_needs_predicts_it(drawn: Callable[[str], D
     np.testing.assert_allclose(again, clash["g_obs"].values[np.isfinite(one)], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_cluster_figure_draws_masses_and_ratios_of_the_kernels(drawn: Callable[[str], Drawn], cubes: Path) -> None:
     left, middle, _ = drawn("clusters").figure.axes
     masses, clash = (sigcube.open_cube(cubes / f"{name}.zarr") for name in ("literature_clusters", "clash"))
@@ -176,6 +180,7 @@ def test_the_same_figure_is_the_same_file(tmp_path: Path, cubes: Path) -> None:
         assert one.startswith(begin)
 
 
+@pytest.mark.slow
 def test_drawing_leaves_the_settings_of_the_caller(drawn: Callable[[str], Drawn]) -> None:
     from matplotlib import rcParams, rcParamsDefault
 
@@ -201,6 +206,7 @@ def test_the_index_has_every_figure_of_the_folder(tmp_path: Path, cubes: Path) -
     }
 
 
+@pytest.mark.slow
 def test_another_readme_is_not_replaced(tmp_path: Path, cubes: Path) -> None:
     (tmp_path / "README.md").write_text("# mine\n", encoding="utf-8")
     with pytest.raises(DataError, match="already something else"):

@@ -122,12 +122,14 @@ def test_no_page_of_a_cube_that_is_damaged(tmp_path: Path) -> None:
     assert not (tmp_path / "a.html").exists()
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     path = save_cube(synthetic_cube(KINDS["landmark"]), tmp_path / "a.zarr")
     with pytest.raises(StoreError, match="the page cannot be written"):
         cube_page(path, path / "zarr.json" / "a.html")
 
 
+@pytest.mark.slow
 def test_rotation_curves_are_those_of_the_cube(mock_cube: xr.Dataset) -> None:
     curves, overview = rotation_cards(mock_cube)
     (choice,) = models_of(curves, Select)
@@ -397,6 +399,7 @@ def test_show_all_goes_on_after_a_broken_cube(folder: Path) -> None:
     assert sorted(path.name for path in (folder / "pages").iterdir()) == ["cluster.html", "index.html", "landmark.html"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["--cubes", "nowhere"], ["--cubes", "nowhere", "--out", "pages"], ["--cubes", "a.txt"]]
 )

@@ -30,6 +30,7 @@ def deep_mond(g_bar: float) -> float:
 DEEP = Kernel(name="deep", title="deep MOND", source="Milgrom 1983", terms={"boost": deep_mond}, smallest_boost=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("sphere", [field.plummer, field.hernquist])
 def test_on_a_sphere_the_algebraic_relation_is_exact(sphere: object, model: dict[str, str]) -> None:
@@ -65,6 +66,7 @@ def test_newton_is_freeman_s_closed_form() -> None:
     np.testing.assert_allclose(found.boost, 1.0, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_kuzmin_disc(model: dict[str, str]) -> None:
     """Above the disc g_N is that of a point mass below it, so ν g_N is a gradient, and g = ν g_N outside the disc.
@@ -128,6 +130,7 @@ def test_deep_mond_virial_relation(height: float) -> None:
     assert height or (weight * x) @ algebraic > 1.02 * expected
 
 
+@pytest.mark.slow
 def test_gauss_s_theorem_on_a_cylinder() -> None:
     """The flux of the phantom's field out of a cylinder is 4πG times the integral of its density, of a thick disc."""
     source = field.exponential(central=100.0, scale_length=2.0, height=0.5)

@@ -92,6 +92,7 @@ def test_the_order_of_an_axis_does_not_matter() -> None:
     np.testing.assert_allclose(one.A, other.A, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_values_errors_and_covariance_are_those_of_scipys_curve_fit() -> None:
     exact = noiseless("sigma", n=4, A=1.5, xi=2.0, **FREE)
     noise = np.random.default_rng(7).normal(size=exact.v_obs.shape)
@@ -158,6 +159,7 @@ def test_a_metric_that_reads_its_system_is_a_mean_over_systems() -> None:
     assert fit.run().length.item() == pytest.approx(float(cube.r_disk.mean()), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     cube = mock_survey(n_galaxies=3, seed=2)
     models = {

@@ -127,6 +127,7 @@ def test_solar_system_is_newtonian(reading: Reading) -> None:
     assert least <= float(np.max(found)) - 1.0 < most
 
 
+@pytest.mark.slow
 def test_h_at_saturn_is_the_printed_number() -> None:
     # SI §4a, test 5: h = 1.77e-9 at 9.5 AU ... of which 1.77e-9 is (g†/g)^(1/2) g†/(g†+g) with g of the Sun there.
     graph = read(find("sigma"), {}).graph

@@ -26,6 +26,9 @@ from sigcube.kernels.reference import (
 )
 from sigcube.recipes import ingest, load_recipe
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 A0 = 1.2e-10
 NUS = {"rar": nu_rar, "simple": nu_simple, "standard": nu_standard}
 

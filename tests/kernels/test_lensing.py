@@ -44,6 +44,7 @@ def test_light_follows_the_mean_of_both_potentials(boost: float) -> None:
     assert lensing.lensing_over_dynamics(boost) == pytest.approx(ratio, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 def test_arrays_and_labels(function: object, mock_cube: xr.Dataset) -> None:
     boost = KERNELS["sigma"].boost(mock_cube, A=xr.DataArray([1.0, 2.0], dims="A"))

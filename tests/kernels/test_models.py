@@ -89,6 +89,7 @@ def test_a_halo_holds_two_hundred_critical_densities() -> None:
     assert term("nfw", "v_halo_sq", r=r_200, v_disk=100.0) == pytest.approx(v_sq, rel=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("y", [1e-12, 1e-6, 1e-3, 0.049, 0.0526, 0.053, 0.1, 1.0, 50.0])
 def test_the_mass_of_a_halo_does_not_cancel(y: float) -> None:
     from sigcube.kernels.halo import enclosed

@@ -223,6 +223,7 @@ def test_loops_with_tables_from_two_processes_have_the_same_bits_in_a_third(tmp_
         assert found == [*(digests[orders.index(order)] for order in together), "0"]
 
 
+@pytest.mark.slow
 def test_what_is_loaded_can_be_called_by_what_is_compiled(folder: Path) -> None:
     def outer(inner: Any) -> Any:
         return lambda values: inner(values) + 1.0
@@ -265,6 +266,7 @@ def test_a_loop_whose_tables_are_made_by_one_function_is_stored(folder: Path, mo
     xr.testing.assert_identical(second, first)
 
 
+@pytest.mark.slow
 def test_each_signature_has_its_file(folder: Path) -> None:
     function = compiled(cubed)
     assert function(np.arange(4.0)) == function(np.arange(4)) == 36.0
@@ -342,6 +344,7 @@ def test_the_folder_is_a_part_of_the_cache_by_default(tmp_path: Path, monkeypatc
     assert code_folder() == tmp_path / ".compiled"
 
 
+@pytest.mark.slow
 def test_without_a_folder_functions_are_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     for name in ("file", "file/folder"):
@@ -349,6 +352,7 @@ def test_without_a_folder_functions_are_compiled(tmp_path: Path, monkeypatch: py
         assert value() == value() == (36.0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
 def test_a_folder_that_others_may_write_to_is_not_used(folder: Path, mode: int) -> None:
     folder.mkdir()
@@ -363,6 +367,7 @@ def test_a_folder_of_somebody_else_is_not_used(folder: Path, monkeypatch: pytest
     assert value() == (36.0, 1)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
@@ -443,6 +448,7 @@ KINDS: list[tuple[Callable[..., Any], float, bool]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Code running in object mode")
 @pytest.mark.parametrize(("function", "expected", "is_stored"), KINDS, ids=[row[0].__name__ for row in KINDS])
 def test_code_that_depends_on_its_process_is_not_stored(
@@ -459,6 +465,7 @@ def test_loaded_code_raises_its_exceptions(folder: Path) -> None:
             compiled(raises)(np.arange(10.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("namespace", [{}, {"__name__": "prompt"}, {"__name__": "__main__"}])
 def test_a_function_of_a_prompt_works_and_its_change_is_seen(folder: Path, namespace: dict[str, Any]) -> None:
     for factor in (2.0, 3.0, 2.0):
@@ -479,6 +486,7 @@ def test_a_loaded_loop_has_its_terms_inlined(folder: Path) -> None:
     assert value(squares) == (18.0, 0)
 
 
+@pytest.mark.slow
 def test_an_elementwise_function_is_compiled_once_for_all_processes(folder: Path) -> None:
     def power(x: float, y: float) -> float:
         return pow(x, y)
@@ -516,6 +524,7 @@ def test_numba_has_the_private_parts_that_are_used() -> None:
     assert config.OPT is not None, hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["_reduce", "_rebuild"])
 def test_a_numba_without_them_compiles(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     assert value() == (36.0, 1)

@@ -21,6 +21,9 @@ from sigcube.model.compile import compiled, define, has_masks, inlined, ufunc
 from sigcube.model.record import Term
 from sigcube.model.vecmath import pow
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 TEXT = "def scaled(x):\n    return factor * x\n"
 
 
@@ -115,7 +118,6 @@ PROCESSORS = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="compiles for other x86-64 processors")
 @pytest.mark.parametrize(("processor", "has_long"), PROCESSORS)
 def test_a_loop_has_the_longest_vectors_of_its_processor(processor: str, has_long: bool) -> None:

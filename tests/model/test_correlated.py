@@ -19,6 +19,9 @@ from sigcube.plan.spec import make_spec, spec_from_record, spec_to_record
 from tests.scaled_density import scaled_density
 from tests.sweeping import planned
 
+# Its sweeps compile loops of their own.
+pytestmark = pytest.mark.slow
+
 RADIUS, SCALE_LENGTH = {"correlation": "radius"}, {"correlation": "scale_length"}
 SYSTEMS = {"distance": True, "inclination": True}
 # Of the scale of a galaxy's model, over the errors of its distance and inclination.

@@ -39,6 +39,7 @@ SIZES = st.floats(min_value=SMALLEST, max_value=LARGEST)
 ALLOWED = SIZES | SIZES.map(lambda x: -x) | st.sampled_from([0.0, -0.0, INF, -INF, NAN])
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(a=ALLOWED, b=ALLOWED)
 @example(a=-0.0, b=3.0)

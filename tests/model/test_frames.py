@@ -36,6 +36,7 @@ def milky_way_v_bar_sq(r: Any) -> Any:
     return 1.16**2 * (disc + G * 1.0e10 * r / (r + 0.5) ** 2)
 
 
+@pytest.mark.slow
 def test_sigma_on_stars_is_the_circular_velocity_less_the_drift() -> None:
     cube = stars()
     r, v_bar_sq = cube.r.values, milky_way_v_bar_sq(cube.r.values)
@@ -112,6 +113,7 @@ def expectations(cube: xr.Dataset, predicted: Any, observed: Any, error: Any) ->
     }
 
 
+@pytest.mark.slow
 def test_scatters_of_velocity_and_acceleration_keep_their_meaning_on_clusters() -> None:
     result = sigcube.Sweep(
         clusters(), kernel="newton", axes={"constants": ["paper"]}, metrics=["scatter", "scatter_v", "scatter_g"]

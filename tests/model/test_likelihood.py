@@ -93,6 +93,7 @@ def integral_over_priors(sums: tuple[float, float, float], epsilon: float, i: fl
     return float(-0.5 * (deviance + lowest) + np.log(total / (2.0 * np.pi)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("epsilon", "inclination", "error", "cross", "square"),
     [
@@ -176,6 +177,7 @@ def test_the_variance_of_the_scale_is_that_of_small_errors_at_first() -> None:
     np.testing.assert_allclose(both[:2], [of_d[j] + of_i[j] for j in (0, 1)], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("epsilon", "i", "e_i", "most"),
     [

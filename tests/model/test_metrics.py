@@ -41,6 +41,7 @@ _velocities = st.floats(1.0, 400.0)
 _points = st.lists(st.tuples(_velocities, _velocities, st.floats(0.0, 30.0)), min_size=2, max_size=20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METRICS)
 @given(points=_points, fitted=st.integers(0, 1), cut=st.integers(0, 20))
 def test_metric_is_its_one_liner(name: str, points: list[tuple[float, float, float]], fitted: int, cut: int) -> None:

@@ -115,6 +115,7 @@ def slope_of_rar(x: float) -> float:
     return float(1.0 - 0.5 * root / np.expm1(root))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("e_x", "most"), [(0.02, 0.004), (0.04, 0.025), (0.1, 0.2), (0.2, 0.6)])
 def test_of_a_curved_relation_it_is_an_approximation(e_x: float, most: float) -> None:
     """ln p of points up to 3σ off the radial acceleration relation: the bounds that the guide states."""
@@ -145,10 +146,12 @@ def slope_of(kernel: Kernel, cube: xr.Dataset, **settings: float | str) -> tuple
     return each[0], {"g_bar": each[1], "boost": each[2]}
 
 
+@pytest.mark.slow
 def test_the_slope_of_newton_is_exactly_one() -> None:
     assert set(slope_of(KERNELS["newton"], small_survey())[0]) == {1.0}
 
 
+@pytest.mark.slow
 def test_the_slope_of_relations_with_a_closed_form() -> None:
     """To 1e-9: of MOND's ν, and of a halo that does not move with the baryons, A = g_bar/g_mod."""
     simple, at = slope_of(KERNELS["mond"], small_survey(), nu="simple")
@@ -221,6 +224,7 @@ def log_scales(epsilon: float, i: float, e_i: float) -> tuple[np.ndarray, np.nda
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deviation", [-6.0, -2.0, 0.0, 2.0, 6.0])
 def test_the_skew_of_the_scale_is_known_to_first_order(deviation: float) -> None:
     """For a model that is off by so many σ of the scale: at least twice as near to the integral as with a Gaussian."""
@@ -239,6 +243,7 @@ def test_the_skew_of_the_scale_is_known_to_first_order(deviation: float) -> None
     assert 2.0 * abs(found - expected) < abs(gaussian - expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("epsilon", "i", "e_i"), [(0.1, 60.0, 4.0), (0.0, 35.0, 3.0), (0.05, 90.0, 5.0), (0.11, 78.0, 0.0)]
 )
@@ -257,6 +262,7 @@ def test_the_scale_has_the_moments_of_its_logarithm(epsilon: float, i: float, e_
     np.testing.assert_allclose(np.add(of_d, of_i)[:2], both[:2], rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("epsilon", "i", "e_i"), [(0.3, 20.0, 10.0), (0.5, 31.5, 32.0), (0.0, 0.5, 1.0)])
 def test_the_scale_of_badly_known_galaxies_has_finite_moments(epsilon: float, i: float, e_i: float) -> None:
     """Distances down to zero and angles round zero, where the logarithm has no end, also at a node (31.5°)."""

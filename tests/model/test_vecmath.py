@@ -144,6 +144,7 @@ def test_within_one_ulp_of_the_exact_value(name):
     assert worst <= 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="long double is no wider than double here")
 @pytest.mark.parametrize("name", NAMES)
 def test_within_one_ulp_of_80_bit_arithmetic(name):
@@ -158,6 +159,7 @@ def test_within_one_ulp_of_80_bit_arithmetic(name):
     assert error[normal].max() <= 1.0
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(x=st.floats(allow_nan=False, allow_infinity=False), y=st.floats(allow_nan=False, allow_infinity=False))
 @example(x=BELOW_ONE, y=MAX)
@@ -226,6 +228,7 @@ LIMITS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "x", "want", "reason"), LIMITS)
 def test_limits(name, x, want, reason):
     assert same(getattr(vecmath, name)(x), want), reason
@@ -398,6 +401,7 @@ def test_square_and_root_are_within_one_ulp():
     np.testing.assert_array_max_ulp(evaluate("pow", x, np.full(x.size, 0.5)), np.sqrt(x), maxulp=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.parametrize(
     "start", [0.34657359027997264, 0.7071067811865475, 1.0397207708399179, 1.4142135623730951, 36.7]
@@ -505,6 +509,7 @@ def test_a_loop_multiplies_and_adds_in_one_packed_instruction(name):
     assert not re.search(r"(call|jmp|bl|mov|lea|adrp)\w*\s.*\bfma\b", assembly)
 
 
+@pytest.mark.slow
 def test_integers_and_narrow_floats_are_widened():
     assert vecmath.pow(2, 10) == 1024.0
     assert vecmath.exp(np.float32(0.0)) == 1.0

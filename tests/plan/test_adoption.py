@@ -122,6 +122,7 @@ def test_it_is_one_to_one_and_a_second_call_changes_nothing(lists: tuple[list[fl
         assert adopt_values(grown, adopted) == adopted
 
 
+@pytest.mark.slow
 def test_very_many_values_adopt() -> None:
     old = linspace(0.1, 1.0, 100_000)
     new = tuple(math.nextafter(value, 2.0) for value in old)

@@ -89,6 +89,7 @@ def test_errors_of_g_bar_need_its_true_mean_and_width_and_say_those_of_the_sampl
     assert f"in the sample, fixed = {{{own}}} at upsilon_disk = 0.6" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_where_g_bar_is_not_positive_a_plan_says_so(cube: xr.Dataset) -> None:
     """Gas that pulls outwards, and no disc to speak of: the grid points of that end have no ln L."""
     made = sweep(cube, errors={"g_bar": 0.04}, fixed=TRUE, axes={"upsilon_disk": [0.0, 0.5], "g_bar_error": [0.0, 0.1]})

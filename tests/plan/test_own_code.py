@@ -218,6 +218,7 @@ def test_names_that_are_registered_stay_names() -> None:
     assert find_own_code(keys, folder=Path()) == keys
 
 
+@pytest.mark.slow
 def test_a_constant_of_a_notebook_that_changes_is_felt(mock_cube: xr.Dataset) -> None:
     """The formula stays the same function, in a cell that is not run again."""
     cells: dict[str, Any] = {"__name__": "notebook", "FACTOR": 1.0}
@@ -246,6 +247,7 @@ def test_a_constant_of_a_notebook_that_changes_is_felt(mock_cube: xr.Dataset) ->
     xr.testing.assert_identical(found()[0], first)
 
 
+@pytest.mark.slow
 def test_a_constant_is_felt_within_a_compiled_function_that_a_formula_calls(mock_cube: xr.Dataset) -> None:
     """The cell with the compiled function is not run again either, and Numba keeps what it compiled."""
     cells: dict[str, Any] = {"__name__": "notebook", "FACTOR": 1.0, "njit": numba.njit}

@@ -126,6 +126,7 @@ def plans(draw: st.DrawFn) -> Plan:
         return plan(axes={name: axes[name] for name in names}, keep=["galaxy"])
 
 
+@pytest.mark.slow
 @settings(max_examples=4 * settings.default.max_examples)
 @given(made=plans())
 def test_blocks_cover_the_grid_once_in_whole_chunks(made: Plan) -> None:

@@ -178,6 +178,7 @@ BROKEN: dict[str, tuple[Callable[[CdsFiles], None], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_cds_file_is_one_clear_error_and_leaves_nothing(case: str, tmp_path: Path) -> None:
     breaking, message = BROKEN[case]

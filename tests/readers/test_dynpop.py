@@ -114,6 +114,7 @@ def test_it_survives_a_round_trip(cube: xr.Dataset, tmp_path: Path) -> None:
     xr.testing.assert_identical(open_cube(save_cube(cube, tmp_path / "again.zarr")), cube)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fits", "message"),
     [
@@ -139,6 +140,7 @@ def test_wrong_catalogues_are_told(fits: dict[str, Any], message: str, tmp_path:
         _read(tmp_path, **fits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -273,6 +275,7 @@ def test_malformed_lists_give_identifiers_or_faults(
         assert all(re.fullmatch("[0-9]+-[0-9]+", name) for name in names)
 
 
+@pytest.mark.slow
 @settings(max_examples=BROKEN_FILES // 3, deadline=None)
 @given(
     cut=st.integers(0, 40000) | st.none(),

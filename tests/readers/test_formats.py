@@ -45,6 +45,7 @@ def _check_stars(read: dict[str, Any]) -> None:
     np.testing.assert_array_equal(read["parallax"], [20.4, 1e-300, np.nan, -0.25])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz"])
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_gives_the_same_numbers(form: str, suffix: str, tmp_path: Path) -> None:
@@ -59,6 +60,7 @@ def test_the_recipe_may_name_the_format(form: str, tmp_path: Path) -> None:
     _check_stars(read_table(Table(path, STAR_COLUMNS, format=form), kind=STAR))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 100])
 @pytest.mark.parametrize("form", FORMATS)
 def test_chunks_have_at_most_so_many_rows(form: str, rows: int, tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_a_star_that_runs_ahead_of_the_sun_turns_faster() -> None:
     assert at("rotation", radial_velocity=20.0)["v_phi"] > at("rotation")["v_phi"] + 15.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("star", range(4))
 def test_errors_are_the_scatter_of_a_thousand_skies(star: int) -> None:
     stars = {name: values[star : star + 1] for name, values in some_stars(4, seed=11).items()}

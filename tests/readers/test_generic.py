@@ -78,6 +78,7 @@ def galaxies(**changed: Any) -> AstropyTable:
     return table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_galaxies_of_every_format(form: str, tmp_path: Path) -> None:
     file = write_table(tmp_path, form, galaxies()).name
@@ -164,6 +165,7 @@ def test_what_is_derived_has_no_column(name: str, tmp_path: Path) -> None:
 CLUSTERS = {"cluster": 'label = "name"', "r": 'label = "R", unit = "kpc"'}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_clusters_by_accelerations_or_masses(form: str, tmp_path: Path) -> None:
     table = AstropyTable({"name": ["X", "X"], "R": [200.0, 100.0] * u.kpc, "gb": [2.0, 4.0], "M": [1e14, 0.0] * u.Msun})
@@ -226,6 +228,7 @@ STARS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_stars_with_coordinates(form: str, tmp_path: Path) -> None:
     numbers = {name: np.array([1.0, 2.0, 3.0]) for name in ("height", "phi", "v_r", "v_phi", "v_z")}
@@ -240,6 +243,7 @@ def test_stars_with_coordinates(form: str, tmp_path: Path) -> None:
         ingest(load_recipe(tmp_path / "mine.toml"), out=tmp_path / "no.zarr", data=write_again(tmp_path, form, table))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["landmark", "population"])
 @pytest.mark.parametrize("form", FORMATS)
 def test_systems_of_one_row(kind: str, form: str, tmp_path: Path) -> None:
@@ -277,6 +281,7 @@ def _blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", DOCUMENT, flags=re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_document_on_own_tables_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (table,), (recipe, readme) = _blocks("csv"), _blocks("toml")

@@ -52,6 +52,7 @@ def made(folder: Path, properties: str, rows: str) -> xr.Dataset:
     return open_cube(ingest(load_recipe(folder / "mine.toml"), data=folder, out=folder / "c.zarr", overwrite=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("unit", "cell", "expected"),
     [
@@ -120,6 +121,7 @@ columns = []"""
     np.testing.assert_allclose(cube["g_environment"], [0.5, np.nan, 0.25], rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_sparc_takes_such_a_table_too(sparc_path: Path, shared_data: Path, tmp_path: Path) -> None:
     """By a copy of its recipe with one file more, as the guide has it."""
     (tmp_path / "field.csv").write_text("name,e\nNGC5055,-2.0\n")

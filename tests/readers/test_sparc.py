@@ -127,6 +127,7 @@ BROKEN: dict[str, tuple[Break, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_file_is_one_clear_error_and_leaves_nothing(case: str, tmp_path: Path) -> None:
     breaking, message = BROKEN[case]
@@ -242,6 +243,7 @@ def test_good_files(tmp_path: Path) -> None:
     assert cube.v_obs.attrs["source"] == "Rotmod_LTG.zip, column Vobs"
 
 
+@pytest.mark.slow
 def test_real_numbers(sparc_cube: xr.Dataset) -> None:
     assert sparc_cube.sizes == {"galaxy": 175, "radius": 115}
     assert int(sparc_cube.n_points.sum()) == 3391

@@ -90,6 +90,7 @@ def test_flags_of_the_real_stars(gaia_cube: xr.Dataset) -> None:
     assert pack(ds, sample="disc", variables=["r"]).n_points == int((ds.point_flag == 0).sum())
 
 
+@pytest.mark.slow
 def test_the_dispersion_of_the_real_disc(gaia_cube: xr.Dataset) -> None:
     ds = gaia_cube
     disc = (ds.point_flag & ~np.uint8(flag_masks(ds.point_flag)["outside_radii"])).values == 0
@@ -105,6 +106,7 @@ def test_the_dispersion_of_the_real_disc(gaia_cube: xr.Dataset) -> None:
     assert 25 < np.interp(8.2, centres, values) < 40
 
 
+@pytest.mark.slow
 def test_what_the_real_cube_says_of_its_files(gaia_cube: xr.Dataset) -> None:
     files = json.loads(gaia_cube.attrs["raw_files"])
     assert [file["name"] for file in files] == sorted(file["name"] for file in files)
@@ -251,6 +253,7 @@ def test_flags(star: Mapping[str, str], flags: set[str], tmp_path: Path) -> None
         assert "incomplete" in flags_of(cube, 3)
 
 
+@pytest.mark.slow
 def test_missing_values_stay_missing(tmp_path: Path) -> None:
     cube = read(file_of(tmp_path, {}, {}, {"radial_velocity": "", "ruwe": ""}), out=tmp_path / "cube.zarr")
     assert np.isnan(cube.radial_velocity.values).tolist() == [False, False, True]
@@ -258,12 +261,14 @@ def test_missing_values_stay_missing(tmp_path: Path) -> None:
     assert np.isnan(cube.sigma_r.values).tolist() == [False, False, True]
 
 
+@pytest.mark.slow
 def test_numbers_beyond_what_a_float_holds_are_exact(tmp_path: Path) -> None:
     path = file_of(tmp_path, {}, {"source_id": "4611686018427387905"}, {"source_id": "9223372036854775807"})
     cube = read(path, out=tmp_path / "cube.zarr")
     assert cube.source_id.values[1:].tolist() == [4611686018427387905, 9223372036854775807]
 
 
+@pytest.mark.slow
 def test_a_star_of_two_files_is_told_by_file_and_row(tmp_path: Path) -> None:
     one = file_of(tmp_path, {}, {}, {}, name="a.csv")
     two = file_of(tmp_path, {"source_id": "7"}, {"source_id": "4161585441691080450"}, name="b.csv")
@@ -371,6 +376,7 @@ def test_one_file_or_its_parts_or_a_copy(survey: Path, tmp_path: Path) -> None:
         ingest(GAIA, data=raw, out=tmp_path / "none.zarr")
 
 
+@pytest.mark.slow
 def test_synthetic_stars_are_ingested_as_such(survey: Path, tmp_path: Path) -> None:
     text = GAIA.text.replace('title = "Gaia DR3:', 'synthetic = true\ntitle = "Synthetic Gaia DR3:')
     (tmp_path / "mine.toml").write_text(text)
@@ -473,6 +479,7 @@ def test_the_sign_must_be_declared(tmp_path: Path) -> None:
         load_recipe(tmp_path / "mine.toml")
 
 
+@pytest.mark.slow
 def test_a_star_cube_can_be_cut_and_saved_again(survey: Path, tmp_path: Path) -> None:
     cube = read(survey, out=tmp_path / "cube.zarr")
     near = cube.isel(star=np.flatnonzero(cube.r.values < 9.0))

@@ -279,6 +279,7 @@ def _left(folder: Path, content: bytes, *, owner: str = "") -> None:
     part.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "left", "ranges"),
     [

@@ -11,6 +11,7 @@ from sigcube.errors import DataError, FetchError
 from sigcube.recipes import ingest, load_recipe
 
 
+@pytest.mark.slow
 def test_what_the_cube_says_about_itself(sparc_cube: xr.Dataset, shared_data: Path) -> None:
     recipe = load_recipe("sparc")
     attrs = sparc_cube.attrs
@@ -25,11 +26,13 @@ def test_what_the_cube_says_about_itself(sparc_cube: xr.Dataset, shared_data: Pa
     ]
 
 
+@pytest.mark.slow
 def test_ingesting_twice_gives_the_same_content(sparc_cube: xr.Dataset, shared_data: Path, tmp_path: Path) -> None:
     again = open_cube(ingest(load_recipe("sparc"), data=shared_data, out=tmp_path / "sparc.zarr"))
     assert again.attrs["fingerprint"] == sparc_cube.attrs["fingerprint"]
 
 
+@pytest.mark.slow
 def test_cubes_land_in_cubes(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert ingest(load_recipe("sparc"), data=shared_data) == Path("cubes/sparc.zarr")
@@ -69,6 +72,7 @@ def test_a_file_that_must_be_official(own_copy: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "cubes").exists()
 
 
+@pytest.mark.slow
 def test_a_table_with_another_value_is_taken_and_noted(own_copy: Path, sparc_cube: xr.Dataset, tmp_path: Path) -> None:
     table = own_copy / "deep" / "SPARC_Lelli2016c.mrt"
     text = table.read_text()
@@ -102,6 +106,7 @@ def test_a_folder_of_very_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ingest(load_recipe("sparc"), data=tmp_path, out=tmp_path / "sparc.zarr")
 
 
+@pytest.mark.slow
 def test_a_folder_with_the_name_of_a_file_is_not_the_file(own_copy: Path, tmp_path: Path) -> None:
     (own_copy / "0" / "Rotmod_LTG.zip").mkdir(parents=True)
     assert open_cube(ingest(load_recipe("sparc"), data=own_copy, out=tmp_path / "sparc.zarr")).sizes["galaxy"] == 175
@@ -116,6 +121,7 @@ def test_a_file_that_cannot_be_read(own_copy: Path, tmp_path: Path) -> None:
         ingest(load_recipe("sparc"), data=own_copy, out=tmp_path / "sparc.zarr")
 
 
+@pytest.mark.slow
 def test_copies_that_differ_are_not_chosen_between(own_copy: Path, tmp_path: Path) -> None:
     table = own_copy / "deep" / "SPARC_Lelli2016c.mrt"
     shutil.copyfile(table, own_copy / table.name)

@@ -173,6 +173,7 @@ def test_sensitivity_does_not_mix_roles() -> None:
         sensitivity(systems)
 
 
+@pytest.mark.slow
 def test_ablation_compares_arbitrary_axes_and_refits_nuisances() -> None:
     result = kept_result()
     found = ablation(with_roles(result, k="arbitrary", A="nuisance"), baseline={"window": "power", "k": 1.0})

@@ -16,6 +16,7 @@ def compared(cube: xr.Dataset, **keys: Any) -> float:
     return versus(VersusKeys(dataset="mock", sample="unflagged", kernel="sigma", **keys), OneCube(cube)).value
 
 
+@pytest.mark.slow
 def test_a_model_does_not_differ_from_itself(mock_cube: xr.Dataset) -> None:
     assert compared(mock_cube, reference={"kernel": "sigma"}, statistic="max") == 0.0
 

@@ -137,6 +137,7 @@ def test_rows_of_ones_own_may_link_to_those_that_come_with_sigcube() -> None:
     assert [each["verdict"] for each in json.loads(result.stdout)] == ["reproduces"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_the_command_of_a_boost_gives_its_value() -> None:
     Path("boost.toml").write_text(row(BOOST), encoding="utf-8")

@@ -253,6 +253,7 @@ def test_real_numbers(sparc_cube: xr.Dataset) -> None:
     assert (everything.n_systems, everything.n_points) == (175, 3391)
 
 
+@pytest.mark.slow
 def test_what_the_papers_sample_leaves_out(sparc_cube: xr.Dataset) -> None:
     few = sparc_cube.system_flag.values & flag_masks(sparc_cube.system_flag)["too_few_rows"]
     assert sparc_cube.galaxy.values[few > 0].tolist() == ["D512-2", "NGC6789", "UGC00634", "UGC07232"]

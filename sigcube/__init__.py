@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sigcube import claims, kernels
+    from sigcube import analysis, claims, cube, field, kernels, recipes
     from sigcube.analysis.priors import log_uniform, lognormal, normal, uniform
     from sigcube.cube import open_cube
     from sigcube.errors import SigcubeError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sigcube.fits import Fit
     from sigcube.model.error_model import Errors
     from sigcube.model.kernel import Kernel
+    from sigcube.model.metrics import Metric
     from sigcube.model.record import Parameter
     from sigcube.plan.grid import geomspace, linspace
     from sigcube.store.joint import open_joint
@@ -26,11 +27,15 @@ __all__ = [
     "Fit",
     "JointSweep",
     "Kernel",
+    "Metric",
     "Parameter",
     "SigcubeError",
     "Sweep",
     "__version__",
+    "analysis",
     "claims",
+    "cube",
+    "field",
     "figures",
     "geomspace",
     "kernels",
@@ -41,18 +46,24 @@ __all__ = [
     "open_cube",
     "open_joint",
     "open_result",
+    "recipes",
     "uniform",
     "verify",
 ]
 
 __version__ = "0.1.0"
 
+_MODULES = {
+    **{name: f"sigcube.{name}" for name in ("analysis", "claims", "cube", "field", "kernels", "recipes")},
+    "figures": "sigcube.explore.figures",
+}
 _HOMES = {
     "Errors": "sigcube.model.error_model",
     "Explorer": "sigcube.explore.explorer",
     "Fit": "sigcube.fits",
     "JointSweep": "sigcube.sweep",
     "Kernel": "sigcube.model.kernel",
+    "Metric": "sigcube.model.metrics",
     "Parameter": "sigcube.model.record",
     "SigcubeError": "sigcube.errors",
     "Sweep": "sigcube.sweep",
@@ -71,10 +82,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: a command that prints a table should not wait for astropy, numba and a plotting stack.
-    if name in ("claims", "kernels"):
-        return import_module(f"sigcube.{name}")
-    if name == "figures":
-        return import_module("sigcube.explore.figures")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'sigcube' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

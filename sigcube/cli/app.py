@@ -242,7 +242,14 @@ def print_tables(tables: "Iterable[Table | Text]") -> None:
 
     console = stdout_console()
     for each in tables:
-        console.print(each, soft_wrap=isinstance(each, Text))
+        if isinstance(each, Text):
+            console.print(each, soft_wrap=True)
+            continue
+        # Within its table a title would be broken at the width of that, which may be a few letters.
+        title, each.title = each.title, None
+        if title:
+            console.print(title)
+        console.print(each)
 
 
 def print_json(value: Any) -> None:

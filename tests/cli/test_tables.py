@@ -9,16 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sigcube.cli.app import print_tables
 from sigcube.cli.catalogue import kernel_records
-from sigcube.cli.tables import best_table, kernel_tables
+from sigcube.cli.tables import best_table, kernel_tables, table
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
 from tests.results import small_result
 
 
-def text_of(table: Table | Text) -> str:
+def text_of(shown: Table | Text) -> str:
     console = Console(file=io.StringIO(), width=240)
-    console.print(table)
+    console.print(shown)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -63,3 +64,8 @@ def test_an_unknown_kernel_is_named() -> None:
     with pytest.raises(SpecError, match="there is no kernel 'sigmo'") as caught:
         kernel_tables("sigmo")
     assert "did you mean 'sigma'" in str(caught.value)
+
+
+def test_a_title_wider_than_its_table_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    print_tables([table("Best rms_mean along xi_scale, all else at its best", ("a", ">b"), [("x", 1)])])
+    assert capsys.readouterr().out.splitlines()[0] == "Best rms_mean along xi_scale, all else at its best"

@@ -364,7 +364,8 @@ def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[st
         for flag, words in ((1, "at its lower end"), (2, "at its upper end"), (3, "at either end")):
             if (sides == flag).any():
                 told.append(f"the posterior of {name} has not gone {words}{several(sides == flag)}")
-        few = ~np.atleast_1d(found["resolved"].isel(axis=i).values)
+        of_any = np.isfinite(np.atleast_1d(found["nodes"].isel(axis=i).values))
+        few = ~np.atleast_1d(found["resolved"].isel(axis=i).values) & of_any
         ridge = np.atleast_1d(found["nodes_held"].isel(axis=i).values) < _FEWEST_NODES
         ridge &= (sides != BOUND_FLAGS.index("any")) & ~few
         if few.any():
@@ -382,6 +383,7 @@ def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[st
         told.append(f"ln Z {change} with every second value{several(large)}")
     invalid = found["n_invalid"].values
     if invalid.any():
-        most = f"up to {invalid.max():,}" if n > 1 else f"{invalid.max():,}"
-        told.append(f"{most} grid points have no finite likelihood, and no weight")
+        most = int(invalid.max())
+        points = f"{'up to ' if n > 1 else ''}{plural(most, 'grid point')} {'has' if most == 1 else 'have'}"
+        told.append(f"{points} no finite likelihood, and no weight")
     return told

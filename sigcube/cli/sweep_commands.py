@@ -157,8 +157,8 @@ def sweep(
         print_tables([best_table(open_result(path), of=name)])
         state = read_status(path)
         if state.invalid:
-            few = f"{count(state.invalid)} of {count(state.points)} grid points have no finite value"
-            typer.echo(f"{few}: their status is 'invalid'", err=True)
+            there = f"{count(state.invalid)} of {count(state.points)} grid points"
+            typer.echo(f"no finite value at {there}, whose status is 'invalid'", err=True)
         if state.failed or state.killed:
             failed = True
             said = f"{plural(state.failed, 'block')} failed, {state.killed} killed their worker: sigcube status {path}"

@@ -209,6 +209,18 @@ def test_points_without_a_likelihood_have_no_weight_and_are_counted() -> None:
     assert "114 grid points have no finite likelihood" in found.attrs["cautions"]
 
 
+def test_a_galaxy_without_a_likelihood_is_not_called_unresolved() -> None:
+    result = gaussian_result(y=[0.4, 1.4, 2.4])
+    result.loglike[2] = -np.inf
+    found = posterior(result, per="galaxy")
+    assert found["resolved"].sel(axis="x").values.tolist() == [True, True, False, True, True, True]
+    assert np.isnan(found["mean"].sel(axis="x")[2])
+    assert "values of x carry" not in found.attrs["cautions"]
+    result.loglike[2] = 0.0
+    result.loglike[2, 0, 0, 0] = np.nan
+    assert "up to 1 grid point has no finite" in posterior(result, per="galaxy").attrs["cautions"]
+
+
 def test_two_peaks_have_a_region_of_two_pieces() -> None:
     x = np.linspace(-4, 4, 161)
     values = np.logaddexp(-0.5 * ((x + 2) / 0.3) ** 2, -0.5 * ((x - 2) / 0.3) ** 2)

@@ -350,7 +350,7 @@ def test_a_sweep_says_how_many_points_have_no_value(folder: Path) -> None:
     done = call("sweep", "few.toml")
     invalid = int((open_result("cubes/results/few.zarr")["status"] == PointStatus.INVALID).sum())
     assert (done.exit_code, invalid) == (0, 1)
-    assert "1 of 3 grid points have no finite value" in done.stderr
+    assert "no finite value at 1 of 3 grid points" in done.stderr
 
 
 @pytest.mark.slow

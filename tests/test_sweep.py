@@ -189,9 +189,13 @@ def test_a_result_is_not_compared_with_itself(tmp_path: Path) -> None:
 
 def test_where_there_is_no_result(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for path in (tmp_path, tmp_path / "gone.zarr", tmp_path / "file"):
+    for path in (tmp_path, tmp_path / "file"):
         with pytest.raises(SpecError, match="what is here is not a result of a sweep or a result of a fit"):
             open_result(path)
+    with pytest.raises(
+        SpecError, match=r"there is nothing here\n  where: /.*gone.zarr\n  expected: a result of a sweep or"
+    ):
+        open_result(tmp_path / "gone.zarr")
 
 
 @pytest.mark.parametrize(

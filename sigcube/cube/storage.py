@@ -225,7 +225,10 @@ def refuse_other_store(given: str | Path, *wanted: str) -> None:
         what, hint = _STORES[there]
         raise SpecError(f"this is {what}, not {names}", where=str(path), hint=f"{hint}; to write, choose another path")
     if not (path / "zarr.json").is_file():
-        found = "a folder" if path.is_dir() else "a file" if path.exists() else "nothing"
+        if not path.exists():
+            hint = "make it first, or name another path"
+            raise SpecError("there is nothing here", where=str(path.absolute()), expected=names, hint=hint)
+        found = "a folder" if path.is_dir() else "a file"
         raise SpecError(f"what is here is not {names}", where=str(path), found=found, hint="name another path")
 
 

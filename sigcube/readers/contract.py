@@ -117,13 +117,15 @@ def check_recipe(
     faults = [
         Fault("the reader has no use for it", f"files.{role}") for role in tables if role not in (*needed, *optional)
     ]
+    lacking: list[str] = []
     for role, names in needed.items():
         if role not in tables:
             faults.append(Fault("missing", f"files.{role}"))
             continue
         place, columns = f"files.{role}.columns", tables[role].columns
         given = {column.variable for column in columns}
-        faults += [Fault(f"no column for {name!r}", place) for name in names if name not in given]
+        lacking += (own := [name for name in names if name not in given])
+        faults += [Fault(f"no column for {name!r}", place) for name in own]
         faults += [Fault(f"{name!r} is derived, not read", place) for name in sorted(given & ours)]
         for ways in either:
             complete = [" and ".join(way) for way in ways if given.issuperset(way)]
@@ -141,4 +143,8 @@ def check_recipe(
                 where = f"{place}, {column.label or column.variable}"
                 faults.append(Fault("the unit cannot be converted", where, repr(column.unit), f"one like {unit!r}"))
     if faults:
-        raise error_from(SpecError, faults, what="the recipe does not fit the reader", where=f"reader {reader}")
+        what, hint = "the recipe does not fit the reader", None
+        if lacking:
+            unit = f', unit = "{units[lacking[0]]}"' if units.get(lacking[0]) else ""
+            hint = f'say where it is: {{ label = "heading of its column", variable = "{lacking[0]}"{unit} }}'
+        raise error_from(SpecError, faults, what=what, where=f"reader {reader}", hint=hint)

@@ -69,7 +69,7 @@ NOWHERE: list[tuple[str, Callable[[Room], Path]]] = [
     ("a link in a circle", loop),
 ]
 CUBE, RESULT, FIT = "this is a cube, not ", "this is a result of a sweep, not ", "this is a result of a fit, not "
-A_FILE, A_FOLDER, NOTHING = "  found: a file", "  found: a folder", "  found: nothing"
+A_FILE, A_FOLDER, NOTHING = "  found: a file", "  found: a folder", "there is nothing here"
 # What is there, and what those say who look for something else.
 THERE: list[tuple[str, Callable[[Room], Path], dict[str, str]]] = [
     (

@@ -243,9 +243,9 @@ def test_plan_as_json(folder: Path) -> None:
         (["sweep", "spec.toml"], '"rms", ', '"rsm", ', "there is no metric 'rsm'"),  # metric
         (["sweep", "spec.toml"], "unflagged", "unflaged", "did you mean 'unflagged'"),  # sample
         (["plan", "absent.toml"], "", "", "the sweep's file cannot be read"),  # file
-        (["status", "absent.zarr"], "", "", "found: nothing"),  # result
+        (["status", "absent.zarr"], "", "", "there is nothing here"),  # result
         (["rerun", "survey.zarr"], "", "", "not a result of a sweep"),  # a cube for a result
-        (["rerun", "gone.zarr"], "", "", "what is here is not a result of a sweep"),
+        (["rerun", "gone.zarr"], "", "", "expected: a result of a sweep"),
         (["rerun", "spec.toml"], "", "", "not a result of a sweep"),  # a file for a folder
         (["map", "gone.zarr", "--x", "A", "--y", "k"], "", "", "there is nothing here to show"),
         (["kernels", "sigmo"], "", "", "did you mean 'sigma'"),  # kernel
@@ -434,7 +434,7 @@ def test_verify_finds_damage_and_the_sweep_makes_it_again(
     assert call("verify", str(result)).exit_code == 0
     missing = call("verify", "gone.zarr")
     assert missing.exit_code == ExitCode.USAGE
-    assert "what is here is not a result of a sweep" in missing.stderr
+    assert "expected: a result of a sweep" in missing.stderr
 
 
 @pytest.mark.slow
@@ -458,7 +458,7 @@ def test_a_result_is_extended_when_that_is_asked_for(
     )
     nothing = call("sweep", "spec.toml", "--extend", "--out", "gone.zarr")
     assert nothing.exit_code == ExitCode.USAGE
-    assert "not a result" in nothing.stderr
+    assert "there is nothing here" in nothing.stderr
 
 
 @pytest.mark.usefixtures("folder")

@@ -153,6 +153,7 @@ def test_a_recipe_without_a_column_that_is_needed(tmp_path: Path) -> None:
     ) as e:
         make(tmp_path, "galaxy", file, columns)
     assert "files.table.columns: no column for 'v_gas'" in str(e.value)
+    assert 'do: say where it is: { label = "heading of its column", variable = "v_gas", unit = "km/s" }' in str(e.value)
 
 
 @pytest.mark.parametrize("name", ["n_points", "point_flag", "f_bulge"])

@@ -113,6 +113,7 @@ class _SweepProgress:
         self._of = ""
         self._failures = 0
         self._last = -EVERY
+        self._last_line = ""
 
     def begin(self, of: str, data_points: int) -> None:
         """Switch to another run, whose lines begin with its name."""
@@ -135,8 +136,9 @@ class _SweepProgress:
             self._bar.update(self._bar.task_ids[0], total=progress.blocks, completed=progress.ended, state=line)
             return
         now = time.monotonic()
-        if event.kind in ("started", "waiting", "suspect", "finished") or now - self._last >= EVERY:
-            self._last = now
+        due = event.kind in ("started", "waiting", "suspect", "finished") or now - self._last >= EVERY
+        if due and line != self._last_line:
+            self._last, self._last_line = now, line
             _print(self._console, line)
 
     def _warn(self, line: str) -> None:

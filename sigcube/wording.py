@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sigcube.errors import SigcubeError
 
-__all__ = ["count", "duration", "in_one_line", "listed", "number", "plural", "size"]
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["count", "duration", "heading", "in_one_line", "listed", "number", "plural", "pretty_unit", "size"]
 
 
 def count(value: float) -> str:
@@ -97,3 +100,30 @@ def plural(number: int, noun: str) -> str:
     """
     ending = noun if number == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {ending}"
+
+
+def pretty_unit(unit: str) -> str:
+    """Write a unit as in print.
+
+    Examples
+    --------
+    >>> pretty_unit("m/s2"), pretty_unit("solLum/pc2"), pretty_unit("")
+    ('m/s²', 'L☉/pc²', '')
+    """
+    for plain, printed in (("solLum", "L☉"), ("solMass", "M☉"), ("Msun", "M☉"), ("2", "²"), ("3", "³")):
+        unit = unit.replace(plain, printed)
+    return unit
+
+
+def heading(name: str, *sources: "xr.Dataset") -> str:
+    """Return the name of a variable with the unit of the first dataset that says one.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> heading("r", xr.Dataset({"r": ((), 1.0, {"units": "kpc"})})), heading("rank")
+    ('r [kpc]', 'rank')
+    """
+    units = (each[name].attrs.get("units") for each in sources if name in each)
+    unit = next(filter(None, units), "")
+    return f"{name} [{pretty_unit(unit)}]" if unit else name

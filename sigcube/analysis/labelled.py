@@ -11,6 +11,7 @@ import xarray as xr
 
 from sigcube.cube import KINDS
 from sigcube.errors import SigcubeError, SpecError, StoreError, did_you_mean, shown
+from sigcube.model.metrics import METRICS
 from sigcube.plan.identity import SECTION
 from sigcube.plan.values import PointStatus
 from sigcube.wording import number
@@ -83,10 +84,11 @@ def check_result(result: xr.Dataset) -> None:
     kind = result.attrs.get("kind") if isinstance(result, xr.Dataset) else None
     other = "a fit" if kind == "fit" else f"a {kind} cube" if kind in KINDS else None
     if not isinstance(result, xr.Dataset) or other is not None:
+        of_fits = "a fit is summarised by sigcube.analysis.model_summary, and shown by `sigcube map`"
         raise SpecError(
             "this question is asked of the result of a sweep",
             found=other or type(result).__name__,
-            hint="as sigcube.open_result opens it",
+            hint=of_fits if kind == "fit" else "as sigcube.open_result opens it",
         )
     _check_not_empty(result)
 
@@ -218,8 +220,9 @@ def kept_values(result: xr.Dataset, metric: str) -> xr.DataArray:
     if metric in kept:
         return result[metric]
     base = metric_of(metric)
+    kind = json.loads(result.attrs.get("spec", "{}")).get("kind", "galaxy")
+    dim = KINDS[kind].system_dim if kind in KINDS else "galaxy"
     if f"{metric}_mean" in result.data_vars:
-        dim = KINDS[json.loads(result.attrs["spec"])["kind"]].system_dim if "spec" in result.attrs else "galaxy"
         what, hint = f"the result does not hold the {metric!r} of each {dim}", f'sweep again with keep = ["{dim}"]'
     elif metric in result.data_vars and base != metric:
         what, hint = f"{metric!r} has no value for each system", f"ask for {base!r}"
@@ -229,6 +232,9 @@ def kept_values(result: xr.Dataset, metric: str) -> xr.DataArray:
     else:
         metrics = [name for name in kept if "best" in result[name].attrs]
         what, hint = f"the result has no metric {metric!r}", did_you_mean(metric, metrics)
+        if metric in METRICS:
+            again = f'sweep again with {metric!r} among the metrics, and keep = ["{dim}"]'
+            hint = f"ask for {' or '.join(metrics)}, or {again}" if metrics else again
     raise SpecError(what, where="by", hint=hint)
 
 

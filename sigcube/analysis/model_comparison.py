@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.analysis.labelled import random_numbers
+from sigcube.analysis.labelled import about, random_numbers
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError, did_you_mean
 
@@ -374,8 +374,8 @@ def model_summary(result: xr.Dataset) -> xr.Dataset:
         "n_upper": ("at the upper bound", at_bound == meanings.index("upper")),
     }
     for name, (which, counted) in counts.items():
-        attrs = {"long_name": f"number of systems {which}", "source": "sigcube"}
-        content[name] = counted.sum(over).assign_attrs(attrs)
+        # xarray hands the unit of what was compared on to the counts.
+        content[name] = counted.sum(over).drop_attrs().assign_attrs(about(f"number of systems {which}"))
     return xr.Dataset(content)
 
 

@@ -55,11 +55,14 @@ def best(
     """Find the best point: where it is, how good, whether at a bound, and the box of points that are nearly as good."""
     from sigcube import analysis
     from sigcube.store.result import open_result
+    from sigcube.wording import heading
 
     opened = open_result(result)
     found = analysis.best(opened, by=by, per=per, within=within)
     names, words = list(map(str, found["axis"].values)), found["at_bound"].attrs["flag_meanings"].split()
-    about, rows = {"by": found.by, "within": found.within}, []
+    # Of a logarithm it is a difference, else a share.
+    near = f"{found.within:g}" if opened[found.by].attrs.get("scale") == "logarithm" else f"{100 * found.within:g} %"
+    about, rows = {"by": found.by, "within": found.within if as_json else f"{near} of the best {found.by}"}, []
     if per is not None:
         for i, system in enumerate(found[per].values):
             here = found.isel({per: i})
@@ -69,14 +72,16 @@ def best(
                 cell = "any" if lies == "any" else answer_cell(name, value) + f", {lies}" * (lies in ("lower", "upper"))
                 row |= {name: value, f"{name} lies": lies} if as_json else {name: cell}
             rows.append(row)
-        print_answer(about, as_json, systems=(f"Best {found.by} of each {per}", rows))
+        print_answer(about, as_json, of=[opened], systems=(f"Best {found.by} of each {per}", rows))
         return
     for name, flag in zip(names, found["at_bound"].values, strict=True):
         box = {end: f"{name}_{end}" for end in ("low", "high", "within")}
         ends = {end: found[each].item() if each in found else None for end, each in box.items()}
-        rows.append({"axis": name, "best": found[name].item(), "lies": words[flag], **ends})
-    there = [{"summary": str(n), "value": found[n].item()} for n in found.data_vars if n in opened and n != "at_bound"]
-    print_answer(about, as_json, axes=(f"Best {found.by}", rows), summaries=("There", there))
+        axis = name if as_json else heading(name, opened)
+        rows.append({"axis": axis, "best": found[name].item(), "lies": words[flag], **ends})
+    names = [str(name) for name in found.data_vars if name in opened and name != "at_bound"]
+    there = [{"summary": n if as_json else heading(n, opened), "value": found[n].item()} for n in names]
+    print_answer(about, as_json, axes=(f"Best {found.by}", rows), summaries=("Every summary at this point", there))
 
 
 def profile(
@@ -90,10 +95,12 @@ def profile(
     from sigcube.analysis.best import summary_of
     from sigcube.store.result import open_result
 
-    array = summary_of(open_result(result), by)
+    opened = open_result(result)
+    array = summary_of(opened, by)
     found, name = analysis.profile(array, axis), str(array.name)
     columns = [each for each in dict.fromkeys([axis, name, *_axes(array)]) if each in found]
-    print_answer({"by": name, "along": axis}, as_json, profile=(f"Best {name} along {axis}", rows_of(found, columns)))
+    about, rows = {"by": name, "along": axis}, rows_of(found, columns)
+    print_answer(about, as_json, of=[opened], profile=(f"Best {name} along {axis}", rows))
 
 
 def sensitivity(
@@ -112,6 +119,7 @@ def sensitivity(
     from sigcube import analysis
     from sigcube.analysis.best import array_of
     from sigcube.store.result import open_result
+    from sigcube.wording import pretty_unit
 
     array = array_of(open_result(result), by)
     missing: Literal["refuse", "drop"] = "drop" if drop else "refuse"
@@ -129,7 +137,9 @@ def sensitivity(
         ]
         print_answer(about, as_json, shapley=(f"{title}: Shapley shares", rows))
         return
-    about |= {"mean": found["mean"].item(), "variance": found["variance"].item()}
+    for name in ("mean", "variance"):
+        value, unit = found[name].item(), pretty_unit(found[name].attrs["units"])
+        about[name] = value if as_json else f"{answer_cell(name, value)} {unit}".rstrip()
     indices = rows_of(found, ["axis", "first", "total", "shapley"])
     components = sorted(rows_of(found, ["component", "share"]), key=lambda row: -row["share"])
     shown = components if as_json else [row for row in components if row["share"] >= _LITTLE]
@@ -159,6 +169,7 @@ def ablation(
     """Change one label at a time, and compare each system with itself: what each label is worth."""
     from sigcube import analysis
     from sigcube.store.result import open_result
+    from sigcube.wording import heading
 
     opened = open_result(result)
     start = _places(opened, baseline)
@@ -170,7 +181,7 @@ def ablation(
     text = ", ".join(f"{name}={answer_cell(name, each)}" for name, each in place.items())
     value = found["baseline"].item()
     about["baseline"] = {"place": place, "value": value} if as_json else f"{text}: {answer_cell('', value)}"
-    title = "What each label is worth, compared system by system"
+    title = f"What each label is worth in {heading(found.by, opened)}, compared system by system"
     print_answer(about, as_json, changes=(title, rows_of(found, columns)))
 
 
@@ -197,6 +208,7 @@ def curve(
     from sigcube.analysis.best import summary_of
     from sigcube.analysis.labelled import axes_along
     from sigcube.store.result import open_result
+    from sigcube.wording import heading
 
     opened = open_result(result)
     array = summary_of(opened, by)
@@ -235,12 +247,12 @@ def curve(
         tables["null"] = f"Against {null:,} null curves", rows_of(told, columns)
     moves = rows_of(found, ["axis", "moves", "lowest", "lowest_at", "highest", "highest_at"])
     moves.sort(key=lambda row: -row["moves"])
-    title = f"What moves {'the mean of ' + found.of if threshold is None else 'the share'}"
+    title = f"What moves {'the mean of ' + heading(found.of, opened) if threshold is None else 'the share'}"
     if html is not None:
         from sigcube.explore import curve_page
 
         about["page"] = str(curve_page(found, html, result=opened, every=of_all, null=told))
-    print_answer(about, as_json, **tables, moves=(title, moves), curve=("Specifications", shown))
+    print_answer(about, as_json, of=[opened], **tables, moves=(title, moves), curve=("Specifications", shown))
 
 
 def holdout(
@@ -258,7 +270,7 @@ def holdout(
     found = analysis.holdout(opened, by=by, folds=folds, seed=seed)
     about = {"by": found.by, "seed": seed, **{name: found[name].item() for name in ("in_sample", "out_of_sample")}}
     rows = rows_of(found, [*_axes(opened[found.by]), "n_test", "train", "test"])
-    print_answer(about, as_json, folds=(f"{found.by}: chosen on the others, and scored", rows))
+    print_answer(about, as_json, of=[found, opened], folds=(f"{found.by}: chosen on the others, and scored", rows))
 
 
 def tradeoff(

@@ -25,19 +25,22 @@ def rows_of(found: "xr.Dataset", columns: Iterable[str]) -> Rows:
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
-def print_answer(about: Mapping[str, Any], as_json: bool, **tables: tuple[str, Rows]) -> None:
-    """Print an answer: tables and lines for people, one object for scripts."""
+def print_answer(
+    about: Mapping[str, Any], as_json: bool, *, of: Iterable["xr.Dataset"] = (), **tables: tuple[str, Rows]
+) -> None:
+    """Print an answer: tables and lines for people, with the units that the datasets `of` say; JSON for scripts."""
     if as_json:
         print_json(_plain({**about, **{name: rows for name, (_, rows) in tables.items()}}))
         return
     from sigcube.cli.tables import table
+    from sigcube.wording import heading
 
-    made = []
+    made, sources = [], tuple(of)
     for title, rows in (each for each in tables.values() if each[1]):
         head = [name for name in rows[0] if any(row[name] is not None for row in rows)]
         right = {name for name in head if isinstance(rows[-1][name], int | float)}
         cells = [[answer_cell(name, row[name]) for name in head] for row in rows]
-        made.append(table(title, [f">{name}" if name in right else name for name in head], cells))
+        made.append(table(title, [">" * (name in right) + heading(name, *sources) for name in head], cells))
     print_tables(made)
     for name, value in about.items():
         typer.echo(f"{name}: {answer_cell(name, value)}")

@@ -39,6 +39,7 @@ def posterior(
     from sigcube import analysis
     from sigcube.analysis.labelled import system_dim
     from sigcube.store.result import open_result
+    from sigcube.wording import heading
 
     priors, own = _priors(prior), _priors(marginalise)
     opened = open_result(result)
@@ -59,7 +60,8 @@ def posterior(
     rows: Rows = []
     for i, axis in enumerate(map(str, found["axis"].values)):
         one = found.isel(axis=i)
-        row = {"axis": axis, "prior": one["prior"].item(), "best": one[f"best_{axis}"].item()}
+        name = axis if as_json else heading(axis, found)
+        row = {"axis": name, "prior": one["prior"].item(), "best": one[f"best_{axis}"].item()}
         resolved = one["resolved"].item()
         row |= {name: one[name].item() if resolved or as_json else "" for name in ("median", "mean", "sd")}
         for j, level in enumerate(levels):

@@ -150,8 +150,8 @@ def sweep(
             own = prepared.plan(probe=False).n_points
             on_event = _noting(kinds, stack.enter_context(sweep_progress(stderr_console(), data_points=own)))
             (prepared.extend if extend else prepared.run)(target, on_event=on_event, **options)
-    if extend and "started" not in kinds:
-        typer.echo("nothing to compute: the result has every value of the spec", err=True)
+    if "started" not in kinds:
+        typer.echo(f"nothing to compute: the result has every {'value' if extend else 'block'} of the spec", err=True)
     failed = False
     for name, path in results_in(target).items():
         print_tables([best_table(open_result(path), of=name)])

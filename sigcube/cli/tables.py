@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sigcube.analysis import bootstrap_win_rate, model_summary, wins
 from sigcube.analysis.best import best_points, default_summary, summaries
+from sigcube.analysis.labelled import is_label
 from sigcube.analysis.model_comparison import metric_names, system_dims
 from sigcube.constants import PAPER
 from sigcube.cube import Summary
@@ -21,7 +22,7 @@ from sigcube.model.frames import FRAMES
 from sigcube.model.model import CONSTANTS_CHOICE
 from sigcube.model.record import Choice, Parameter
 from sigcube.store import StoreStatus
-from sigcube.wording import count, duration, number, plural
+from sigcube.wording import count, duration, heading, number, plural
 
 __all__ = [
     "best_table",
@@ -190,8 +191,9 @@ def best_table(result: xr.Dataset, *, of: str = "") -> Table | Text:
     ]
     if not rows:
         return _why_no_value(result, value)
-    name = f"{of}: best" if of else "Best"
-    return table(f"{name} {value} under each reading", [_heading(result, name) for name in columns], rows)
+    title = f"{f'{of}: best' if of else 'Best'} {value} under each reading"
+    heads = [">" * (not is_label(result[name])) + heading(name, result) for name in columns]
+    return table(title, heads, rows)
 
 
 def _why_no_value(result: xr.Dataset, value: str) -> Text:
@@ -205,11 +207,6 @@ def _why_no_value(result: xr.Dataset, value: str) -> Text:
             first = ", ".join(map(str, without[:3])) + (", …" if without.size > 3 else "")
             text += f": {without.size} of {result.sizes[dims[0]]} systems have none, {first}"
     return Text(f"{text}; a sample such as 'unflagged' leaves out what has flags")
-
-
-def _heading(result: xr.Dataset, name: str) -> str:
-    units = result[name].attrs.get("units", "")
-    return f"{name} [{units}]" if units else name
 
 
 def fit_tables(result: xr.Dataset) -> list[Table]:
@@ -249,13 +246,13 @@ def _model_table(fits: xr.Dataset) -> Table:
         (model, ", ".join(_fitted(fits, model)), *(number(figures[name].sel(model=model).item()) for name in shown))
         for model in fits["model"].values
     ]
-    return table("Models", ("model", "parameters", *(_heading(figures, name) for name in shown)), rows)
+    return table("Models", ("model", "parameters", *(f">{heading(name, figures)}" for name in shown)), rows)
 
 
 def _fitted_table(fits: xr.Dataset) -> Table:
     """Return a row for each parameter of each model: its values over systems, or its value, and the bounds hit."""
     single = not system_dims(fits)
-    columns = ("best", "error") if single else ("median", "16 %", "84 %")
+    columns = (">best", ">error") if single else (">median", ">16 %", ">84 %")
     rows: list[Sequence[str] | None] = []
     for model in fits["model"].values:
         for row, name in enumerate(_fitted(fits, model)):
@@ -263,9 +260,9 @@ def _fitted_table(fits: xr.Dataset) -> Table:
             values = [best[0], error[0]] if single else np.nanquantile(best, [0.5, 0.16, 0.84])
             sides = fits["at_bound"].sel(model=model, parameter=name).values
             hits = [str(int((sides == _bound_flag(fits, side)).sum())) for side in ("lower", "upper")]
-            rows.append(("" if row else model, _heading(fits, name), *map(number, values), *hits))
+            rows.append(("" if row else model, heading(name, fits), *map(number, values), *hits))
         rows.append(None)
-    return table("Parameters", ("model", "parameter", *columns, "at lower bound", "at upper bound"), rows)
+    return table("Parameters", ("model", "parameter", *columns, ">at lower bound", ">at upper bound"), rows)
 
 
 def _fitted(fits: xr.Dataset, model: str) -> list[str]:

@@ -13,6 +13,7 @@ from sigcube.cube import COUNT, flag_masks
 from sigcube.explore import style
 from sigcube.explore.page import Card
 from sigcube.model.frames import FRAMES
+from sigcube.wording import pretty_unit
 
 __all__ = ["comparison_cards", "rotation_cards"]
 
@@ -231,7 +232,7 @@ def _facts(cube: xr.Dataset, i: int) -> str:
         if name in cube and np.isfinite(value := float(cube[name].values[i])):
             # A variable that is a code explains its values in its long name.
             codes = dict(re.findall(r"\b(\d+) (\w+)", cube[name].attrs["long_name"]))
-            unit = style.pretty_unit(style.unit_of(cube[name])).replace("deg", "°")
+            unit = pretty_unit(style.unit_of(cube[name])).replace("deg", "°")
             number = f"{style.plain_number(value)} {unit}".rstrip().replace(" °", "°")
             facts.append(f"{meaning} {codes.get(f'{value:g}') or number}")
     flag = cube["system_flag"]

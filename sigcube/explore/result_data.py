@@ -14,7 +14,7 @@ from sigcube.analysis.best import best_index, default_summary, far_from_best, su
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.explore import style
 from sigcube.explore.contours import contour_levels, trace_contours
-from sigcube.wording import number
+from sigcube.wording import number, pretty_unit
 
 __all__ = ["ResultAxis", "ResultView", "Slice", "compact", "cut_slice", "cut_slices", "thin", "view", "whole_axes"]
 
@@ -214,7 +214,7 @@ def _texts(values: FloatArray, unit: str) -> list[str]:
         texts = [f"{value:.{digits}g}" for value in values]
         if len(set(texts)) == len(texts):
             break
-    return [f"{text} {style.pretty_unit(unit)}".rstrip() for text in texts]
+    return [f"{text} {pretty_unit(unit)}".rstrip() for text in texts]
 
 
 def _uses(axes: Sequence[ResultAxis], x: str | None, y: str | None, result: xr.Dataset) -> list[ResultAxis]:

@@ -16,7 +16,7 @@ from sigcube.explore.map_plots import Mark, draw_map
 from sigcube.explore.page import Card, CardTable, Heat, write_page
 from sigcube.explore.result_data import ResultAxis, ResultView, compact, view
 from sigcube.plan.values import PointStatus
-from sigcube.wording import count
+from sigcube.wording import count, pretty_unit
 
 __all__ = ["result_page"]
 
@@ -239,7 +239,7 @@ def _axis_table(result: xr.Dataset, shown: ResultView) -> CardTable:
 
 
 def _range(coord: xr.DataArray) -> str:
-    unit = f" {style.pretty_unit(style.unit_of(coord))}".rstrip()
+    unit = f" {pretty_unit(style.unit_of(coord))}".rstrip()
     if coord.dtype.kind in "iuf":
         low, high = (style.plain_number(float(end)) for end in (coord.min(), coord.max()))
         return f"{low} to {high}{unit}, {coord.size:,} values" if coord.size > 1 else f"{low}{unit}"

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sigcube.wording import pretty_unit
+
 __all__ = [
     "COLOUR_BAR",
     "FITS",
@@ -32,7 +34,6 @@ __all__ = [
     "plain_number",
     "plain_ticks",
     "power_ticks",
-    "pretty_unit",
     "record",
     "script",
     "short_ticks",
@@ -279,19 +280,6 @@ def plain_number(value: float) -> str:
 
 def _raised(power: int) -> str:
     return str(power).translate(_RAISED)
-
-
-def pretty_unit(unit: str) -> str:
-    """Write a unit as in print.
-
-    Examples
-    --------
-    >>> pretty_unit("m/s2"), pretty_unit("solLum/pc2"), pretty_unit("")
-    ('m/s²', 'L☉/pc²', '')
-    """
-    for plain, printed in (("solLum", "L☉"), ("solMass", "M☉"), ("Msun", "M☉"), ("2", "²"), ("3", "³")):
-        unit = unit.replace(plain, printed)
-    return unit
 
 
 def with_unit(text: str, unit: str) -> str:

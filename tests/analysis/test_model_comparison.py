@@ -114,6 +114,10 @@ def test_a_summary_is_the_means_and_counts_of_the_systems() -> None:
     # The mock is Newtonian: the amplitude ends at the lower bound.
     assert int(found.n_lower.sel(model="sigma", parameter="A")) == 3
     assert all(array.attrs["long_name"] for array in found.data_vars.values())
+    assert {name: array.attrs.get("units", "") for name, array in found.data_vars.items()} == {
+        **dict.fromkeys(found.data_vars, ""),
+        **{"rms_mean": "km/s", "rms_median": "km/s", "scatter_g": "dex"},
+    }
     alone = model_summary(fitted.sel(model="burr"))
     assert alone.rms_mean.item() == pytest.approx(found.rms_mean.sel(model="burr").item())
 

@@ -1,6 +1,7 @@
 """The commands that ask a result: what they print is what the functions say, as tables and as JSON."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,9 @@ def test_best(store: str, result: xr.Dataset) -> None:
     shown = call("best", store, "--by", "win_rate").stdout
     assert "Best win_rate" in shown
     assert "upsilon_disk" in shown
+    assert "rms_mean [km/s]" in shown
+    assert "a0 [m/s²]" in shown
+    assert "within: 1 % of the best win_rate" in shown
 
 
 def test_best_of_each_galaxy(store: str, result: xr.Dataset) -> None:
@@ -85,7 +89,9 @@ def test_profile(store: str, result: xr.Dataset) -> None:
     found = analysis.profile(result.win_rate, "a0")
     assert [row["win_rate"] for row in said] == found.win_rate.values.tolist()
     assert [row["nu"] for row in said] == found.nu.values.tolist()
-    assert "Best rms_mean along a0" in call("profile", store, "a0").stdout
+    shown = call("profile", store, "a0").stdout
+    assert "Best rms_mean along a0" in shown
+    assert "rms_mean [km/s]" in shown
 
 
 def test_sensitivity(store: str, result: xr.Dataset) -> None:
@@ -94,7 +100,9 @@ def test_sensitivity(store: str, result: xr.Dataset) -> None:
         zip(found.axis.values, found.shapley.values.tolist(), strict=True)
     )
     assert len(said["components"]) == 7
-    assert "%" in call("sensitivity", store).stdout
+    shown = call("sensitivity", store).stdout
+    assert "%" in shown
+    assert re.search(r"mean: [\d.]+ km/s\nvariance: [\d.]+ \(km/s\)²\n", shown)
     of_systems = answer("sensitivity", store, "--by", "rms")["shapley"]
     expected = analysis.sensitivity(result.rms).shapley.sel(axis="a0")
     np.testing.assert_array_equal([row["a0"] for row in of_systems], expected)

@@ -8,6 +8,7 @@ import numpy as np
 
 from sigcube.explore import style
 from sigcube.explore.explorer.views import SampleView
+from sigcube.wording import pretty_unit
 
 __all__ = ["RelationFigure", "ScatterFigure", "SystemFigure", "WholeFigure", "legend_of_samples", "source_of"]
 
@@ -81,7 +82,7 @@ class SystemFigure:
     def __init__(
         self, view: SampleView, columns: Any, *, reference: str, synthetic: bool, height: int, lifted: bool
     ) -> None:
-        unit, quantity = style.pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
+        unit, quantity = pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
         self._baryons, self.source = source_of(**_baryons(columns)), source_of(**_others(columns))
         self.source.name = "one"
         measured = f"{'median' if view.is_one else 'measured'}{' (synthetic)' if synthetic else ''}"
@@ -203,7 +204,7 @@ class WholeFigure:
     """The curves of all systems: those that A wins, those that it loses, and the measurements."""
 
     def __init__(self, view: SampleView, columns: Any, picked: Any, *, height: int, lifted: bool) -> None:
-        unit, quantity = style.pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
+        unit, quantity = pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
         scale = "log" if view.kind == "cluster" else "linear"
         x_scale = "log" if view.r is not None else "linear"
         label = "radius [kpc]" if view.r is not None else "point, from the centre"

@@ -24,7 +24,7 @@ from sigcube.explore.explorer.views import (
     system_columns,
     wins_text,
 )
-from sigcube.wording import plural
+from sigcube.wording import plural, pretty_unit
 
 __all__ = ["SystemCards"]
 
@@ -251,7 +251,7 @@ class SystemCards:
     def _describe(self, a: PlaceValues, b: PlaceValues | None, reference: Any) -> str:
         if not self._data.systems:
             return ""
-        i, unit = self.focus, style.pretty_unit(self._view.unit)
+        i, unit = self.focus, pretty_unit(self._view.unit)
         found = [("A", a.rms), ("B", None if b is None else b.rms), (self.against, reference)]
         parts = [f"{n} {style.plain_number(float(v[i]))} {unit}".rstrip() for n, v in found if v is not None]
         picked = len(self._state().systems)

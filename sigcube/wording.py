@@ -11,7 +11,7 @@ from sigcube.errors import SigcubeError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["count", "duration", "heading", "in_one_line", "listed", "number", "plural", "pretty_unit", "size"]
+__all__ = ["amount", "count", "duration", "heading", "in_one_line", "listed", "number", "plural", "pretty_unit", "size"]
 
 
 def count(value: float) -> str:
@@ -71,6 +71,19 @@ def number(value: Any) -> str:
     ('1.172', '9.599e-11', 'geometric', '17')
     """
     return f"{value:.4g}" if isinstance(value, float | int | np.number) else str(value)
+
+
+def amount(value: Any) -> str:
+    """Format what an answer found with four digits; from a thousand on with one decimal, as differences of ln L need.
+
+    Examples
+    --------
+    >>> amount(17.17248), amount(-17317.894), amount(2639.0), amount(2.595e11), amount("any")
+    ('17.17', '-17317.9', '2639', '2.595e+11', 'any')
+    """
+    if isinstance(value, float | np.floating) and 1e3 <= abs(float(value)) < 1e7:
+        return f"{value:.1f}".removesuffix(".0")
+    return number(value)
 
 
 def in_one_line(error: SigcubeError) -> str:

@@ -47,14 +47,14 @@ def print_answer(
 
 
 def answer_cell(name: str, value: Any) -> str:
-    """Format a value for a table: shares in per cent, whole counts, other numbers with four digits."""
-    from sigcube.wording import number
+    """Format a value for a table: shares in per cent, whole counts, other numbers as `sigcube.wording.amount`."""
+    from sigcube.wording import amount
 
     if value is None:
         return ""
     if isinstance(value, float) and math.isnan(value):
         return "–"
-    return f"{value:.1%}" if name in _SHARES else f"{value:,}" if isinstance(value, int) else number(value)
+    return f"{value:.1%}" if name in _SHARES else f"{value:,}" if isinstance(value, int) else amount(value)
 
 
 def _plain(value: Any) -> Any:

@@ -22,7 +22,7 @@ from sigcube.model.frames import FRAMES
 from sigcube.model.model import CONSTANTS_CHOICE
 from sigcube.model.record import Choice, Parameter
 from sigcube.store import StoreStatus
-from sigcube.wording import count, duration, heading, number, plural
+from sigcube.wording import amount, count, duration, heading, number, plural
 
 __all__ = [
     "best_table",
@@ -186,7 +186,7 @@ def best_table(result: xr.Dataset, *, of: str = "") -> Table | Text:
     others = [name for name in summaries(result) if name != value and not name.endswith("_median")]
     columns = [*(name for _, name in sorted(axes)), value, *sorted(others, key=lambda name: name != "win_rate")[:4]]
     rows = [
-        ["any" if point[name] is None else number(point[name]) for name in columns]
+        ["any" if point[name] is None else amount(point[name]) for name in columns]
         for point in best_points(result, value=value)
     ]
     if not rows:
@@ -243,7 +243,7 @@ def _model_table(fits: xr.Dataset) -> Table:
     figures = model_summary(fits) if system_dims(fits) else fits[metric_names(fits)]
     shown = [str(name) for name in figures.data_vars if figures[name].dims == ("model",) and name not in _NOT_SHOWN]
     rows = [
-        (model, ", ".join(_fitted(fits, model)), *(number(figures[name].sel(model=model).item()) for name in shown))
+        (model, ", ".join(_fitted(fits, model)), *(amount(figures[name].sel(model=model).item()) for name in shown))
         for model in fits["model"].values
     ]
     return table("Models", ("model", "parameters", *(f">{heading(name, figures)}" for name in shown)), rows)

@@ -22,7 +22,7 @@ from sigcube.model.code_hash import source_hash
 from sigcube.model.metrics import terms_of
 from sigcube.model.model import Model
 from sigcube.model.record import Definition, Parameter, Reduction, Term
-from sigcube.plan.grid import Axis
+from sigcube.plan.grid import Axis, Grid
 from sigcube.plan.spec import FORMER_KEYS, MODEL, Spec, spec_to_record
 from sigcube.plan.values import Section
 
@@ -108,13 +108,30 @@ def _axis_attrs(spec: Spec, axis: Axis, sections: Sequence[Section]) -> dict[str
         and spec.models[section.labels.get(MODEL, next(iter(spec.models)))].varies(axis.name)
     ]
     if len(users) < len(sections):
-        swept = [axis.name for axis in spec.grid.axes if axis.is_label]
-        labels = (", ".join(f"{n}={section.labels[n]}" for n in swept if n in section.labels) for section in users)
-        where = " or ".join(dict.fromkeys(labels))
+        where = _describe(users, sections, spec.grid)
         attrs["comment"] = (
             f"computed for {where}; elsewhere the model does not depend on it, and values repeat along it"
         )
     return attrs
+
+
+def _describe(users: Sequence[Section], sections: Sequence[Section], grid: Grid) -> str:
+    """Name the labels of some sections, without those that do not tell them from the others."""
+    inside = [position for section in users for position in section.positions]
+    used = {section.index for section in users}
+    outside = [position for section in sections if section.index not in used for position in section.positions]
+    kept = list(range(len(grid.label_dims)))
+    for i in range(len(grid.label_dims)):
+        fewer = [each for each in kept if each != i]
+        seen = {tuple(position[each] for each in fewer) for position in inside}
+        if grid.label_dims[i] != MODEL and not any(tuple(p[each] for each in fewer) in seen for p in outside):
+            kept = fewer
+    axes = [(grid.label_dims.index(axis.dim), axis) for axis in grid.axes if axis.is_label]
+    texts = (
+        ", ".join(f"{axis.name}={axis.values[position[i]]}" for i, axis in axes if i in kept and axis.name in labels)
+        for labels, position in ((each.labels, position) for each in users for position in each.positions)
+    )
+    return " or ".join(dict.fromkeys(texts))
 
 
 def describe_identity(

@@ -65,6 +65,25 @@ def test_an_axis_that_some_labels_do_not_use_says_so() -> None:
     assert "comment" not in coords.A.attrs
 
 
+SPELLED: list[tuple[dict[str, Any], str, str]] = [
+    ({"window": ["geometric", "none"], "scale_length": ["third_point", "disk_peak"]}, "xi_scale", "window=geometric"),
+    (
+        {"window": ["geometric", "power", "none"], "scale_length": ["third_point", "disk_peak"]},
+        "xi_scale",
+        "window=geometric or window=power",
+    ),
+    # Without a window the model has no length: both labels of it are one model there.
+    ({"scale_length": ["third_point", "disk_peak"], "window": ["none", "power"]}, "k", "window=power"),
+]
+
+
+@pytest.mark.parametrize(("labels", "axis", "where"), SPELLED, ids=[row[2] for row in SPELLED])
+def test_labels_that_make_no_difference_to_an_axis_are_not_named(labels: dict[str, Any], axis: str, where: str) -> None:
+    own = {axis: [0.5, 1.0]}
+    coords = xr.Dataset(coords=plan(axes={**labels, **own, "A": [1.0, 2.0]}).coords)
+    assert coords[axis].attrs["comment"].startswith(f"computed for {where}; elsewhere")
+
+
 def test_attributes_hold_the_spec_and_the_versions() -> None:
     made = plan(axes=AXES, reference="mond")
     attrs = json.loads(json.dumps(made.attrs))

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from bokeh.models import DataTable, Div
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,7 @@ from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
 from sigcube.explore.explorer.tabs import TABS, ExplorerTab
 from sigcube.explore.explorer.views import place_values, sample_view
 from sigcube.explore.page import CardTable
+from sigcube.plan.values import PointStatus
 from sigcube.sweep import Sweep
 from tests.explore.conftest import AXES
 from tests.results import small_result
@@ -259,6 +262,56 @@ def test_a_spec_of_somebody_elses_making_leaves_the_values_of_the_grid(spec: Any
     data = Explorer(result.assign_attrs(spec=spec), survey).data
     assert data.live is None
     assert data.note.startswith("values of the grid alone")
+
+
+@pytest.fixture
+def of_another_engine(explored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of a store, as a version of sigcube sees it whose engine is another one."""
+    shutil.copytree(explored, tmp_path / "cubes" / "results" / "explored.zarr")
+    monkeypatch.setattr("sigcube.plan.identity._hash_engine", lambda: "0" * 16)
+    return tmp_path / "cubes" / "results" / "explored.zarr"
+
+
+def test_a_result_of_another_version_is_explored_if_its_values_come_out(
+    of_another_engine: Path, explorer: Explorer
+) -> None:
+    data = Explorer(of_another_engine, explorer.data.cube).data
+    assert data.note.endswith("computed again agree to the last bit")
+    assert data.live is not None
+    place = data.first_place()
+    np.testing.assert_array_equal(
+        data.values_at(place, explorer.offer)["rms"], explorer.data.values_at(place, explorer.offer)["rms"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "says"),
+    [
+        # Another order of the same sums.
+        (1 + 2**-45, "agree to 3e-14"),
+        (1 + 2**-29, "this one does not get its values"),
+        # What was computed has no value now.
+        (np.nan, "this one does not get its values"),
+    ],
+)
+def test_how_far_another_version_is_decides(
+    of_another_engine: Path, explorer: Explorer, factor: float, says: str
+) -> None:
+    stored = zarr.open_array(of_another_engine / "rms_median")
+    stored[:] = stored[:] * factor
+    data = Explorer(of_another_engine, explorer.data.cube).data
+    assert data.note.endswith(says)
+    assert (data.live is None) == ("not" in says)
+
+
+def test_a_result_of_which_nothing_is_done_cannot_be_compared(
+    half: Path, explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sigcube.plan.identity._hash_engine", lambda: "0" * 16)
+    zarr.open_array(half / "status")[:] = PointStatus.TODO
+    data = Explorer(half, explorer.data.cube).data
+    assert data.note.endswith("no value yet at the grid points that would be compared")
+    assert data.live is None
 
 
 # The page as models.

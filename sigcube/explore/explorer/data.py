@@ -24,6 +24,7 @@ from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState, Place
 from sigcube.explore.result_data import ResultAxis, thin, whole_axes
 from sigcube.model.frames import variables_of
 from sigcube.plan.spec import FORMER_KEYS, MODEL, spec_from_record
+from sigcube.plan.values import PointStatus
 from sigcube.store import journal_folder
 from sigcube.store.result import changed_parts
 from sigcube.sweep import Sweep
@@ -46,6 +47,11 @@ _MOST_CUBES = 100
 _POINTS = ("r", "v_gas", "v_disk", "v_bul", "height")
 # Errors of a spec that something else wrote: a Dataset may have anything in this attribute.
 _NO_SPEC = (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError)
+# Parts of an identity that a new version of sigcube may change while the model stays the same.
+_OF_A_VERSION = frozenset({"sigcube", "engine", "tile", "stages"})
+_ANOTHER = "another version of sigcube computed this result"
+# Values agree so well, relatively, if two versions differ by rounding.
+_AGREES = 1e-9
 # Bytes of slices that are kept.
 _KEPT_BYTES = 2**27
 
@@ -86,7 +92,7 @@ class ExplorerData:
     cube : Dataset or None
         The cube that it was computed from, with errors and properties of systems.
     note : str
-        Why there are no models, for people to read.
+        Why there are no models, or what to know of them, for people to read.
     """
 
     def __init__(
@@ -303,9 +309,18 @@ def _sweep_behind(result: xr.Dataset, path: Path | None, cube: xr.Dataset | None
     try:
         if path is not None and journal_folder(path).is_dir():
             sweep = Sweep.from_result(path)
-            if changed := changed_parts(sweep.plan(probe=False), path):
+            changed = changed_parts(sweep.plan(probe=False), path)
+            if not changed:
+                return sweep, ""
+            if not changed.keys() <= _OF_A_VERSION:
                 return None, f"this version of sigcube would compute something else: another {', '.join(changed)}"
-            return sweep, ""
+            worst = _largest_difference(LiveModels.of(sweep), result)
+            if worst is None:
+                return None, f"{_ANOTHER}, and has no value yet at the grid points that would be compared"
+            if worst <= _AGREES:
+                same = f"to {worst:.1g}" if worst else "to the last bit"
+                return sweep, f"{_ANOTHER}; grid points computed again agree {same}"
+            return None, f"{_ANOTHER}, and this one does not get its values"
         if cube is None or "spec" not in result.attrs:
             return None, "values of the grid alone: give the cube to see curves and what is between grid points"
         own = {name: result.attrs[name] for name in ("sample", "where", "error_floor") if name in result.attrs}
@@ -314,6 +329,26 @@ def _sweep_behind(result: xr.Dataset, path: Path | None, cube: xr.Dataset | None
         return None, str(error).splitlines()[0]
     except _NO_SPEC:
         return None, "values of the grid alone: its spec is not one that sigcube has written"
+
+
+def _largest_difference(live: LiveModels, result: xr.Dataset) -> float | None:
+    """Return how far summaries at some grid points are from those computed now, relative to them; None if none is done.
+
+    The points have one combination of labels, as each has a loop of its own to compile.
+    """
+    grid, names = live.plan.spec.grid, summaries(result)
+    sizes, small = {str(d): n for d, n in result["status"].sizes.items()}, result["status"].size <= _MOST_FOR_BEST
+    at = (best_index(result[default_summary(result)]) if small else None) or {d: n // 2 for d, n in sizes.items()}
+    found = []
+    for place in (at, *({**at, **{d: end for d in sizes if d not in grid.label_dims}} for end in (0, -1))):
+        point = result.isel(place)[["status", *names]].load()
+        if point["status"].item() == PointStatus.DONE:
+            now = live.at({axis.name: axis.values[place[axis.dim]] for axis in grid.axes})
+            stored, own = (np.array([each[name].item() for name in names]) for each in (point, now))
+            same = (own == stored) | (np.isnan(own) & np.isnan(stored))
+            far = np.where(same, 0.0, np.abs(own - stored) / np.where(stored == 0.0, 1.0, np.abs(stored)))
+            found.append(float(np.where(np.isnan(far), np.inf, far).max()))
+    return max(found, default=None)
 
 
 def _arguments_of(text: str) -> dict[str, Any]:

@@ -297,11 +297,13 @@ class ExplorerPage:
         self._values.model.styles = {**self._values.model.styles, **_LIKE_PRINT}
         left = [card("View", self.controls.model), card("At the place", self._values.model)]
         if data.note:
-            left.append(card("Why so little", style.text_line(data.note)))
+            left.append(card("Why so little" if data.live is None else "To know", style.text_line(data.note)))
         plots = self._map_plots()
         hint = "Click or drag in the figure: the model there is shown." if plots else "Choose labels at the left."
         title = ("Labels", "Along the axis", "Map")[len(self._shown.axes)]
-        self._map_card = card(title, self._said.model, style.text_line(hint), *plots, flex="5 1 0")
+        self._map_card = card(
+            title, self._said.model, style.text_line(hint), *plots, flex="5 1 0" if plots else "2 1 0"
+        )
         first, below = [self._map_card], []
         if self._systems is not None:
             first.append(self._systems.card_of_one())

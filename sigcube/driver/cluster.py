@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +38,22 @@ REPLACE_EVERY = 1.0
 OWN_CLUSTER = "SIGCUBE_OWN_CLUSTER"
 """Environment variable set in the workers of a local cluster, which serve nobody else."""
 
+_ENVIRON = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    # Dask trims the heap after every free; each block then pays for page faults.
+    "MALLOC_TRIM_THRESHOLD_": str(2**28),
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_ARENA_MAX": "1",
+    OWN_CLUSTER: "1",
+    "ZARR_ASYNC__CONCURRENCY": "2",
+    "ZARR_THREADING__MAX_WORKERS": "1",
+    # A thread of Arrow's, which pandas loads: what workers are forked from has none but its first.
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+
 _CONFIG = {
     # Blocks are alike and come through a small window, so there is nothing to steal.
     "distributed.scheduler.work-stealing": False,
@@ -52,19 +67,7 @@ _CONFIG = {
     "distributed.admin.system-monitor.interval": "2s",
     "distributed.worker.memory.monitor-interval": "500ms",
     "distributed.worker.profile.enabled": False,
-    "distributed.nanny.pre-spawn-environ": {
-        "OMP_NUM_THREADS": 1,
-        "MKL_NUM_THREADS": 1,
-        "OPENBLAS_NUM_THREADS": 1,
-        "NUMBA_NUM_THREADS": 1,
-        # Dask trims the heap after every free; each block then pays for page faults.
-        "MALLOC_TRIM_THRESHOLD_": 2**28,
-        "MALLOC_MMAP_THRESHOLD_": 2**25,
-        "MALLOC_ARENA_MAX": 1,
-        OWN_CLUSTER: 1,
-        "ZARR_ASYNC__CONCURRENCY": 2,
-        "ZARR_THREADING__MAX_WORKERS": 1,
-    },
+    "distributed.nanny.pre-spawn-environ": _ENVIRON,
 }
 
 # What an address of each kind needs besides a listening scheduler.
@@ -77,11 +80,21 @@ _NEEDS = {
 }
 
 _BOOT = """
-import json, sys
+import json, os, signal, sys
 order = json.loads(sys.argv[1])
 sys.path[:] = order.pop("path")
+# An interrupted worker would end with its nanny. Interrupts are the caller's business.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+# Workers inherit our output and may print: send that to standard error.
+answer = os.dup(1)
+os.dup2(2, 1)
+if order["forks"]:
+    # Loads what workers need while this process loads Dask.
+    from multiprocessing import forkserver
+    forkserver.set_forkserver_preload(["sigcube.driver.preload"])
+    forkserver.ensure_running()
 from sigcube.driver.cluster import _serve
-_serve(**order)
+_serve(answer, **order)
 """
 
 
@@ -227,7 +240,8 @@ def _local_cluster(n_workers: int) -> Iterator[str]:
     if n_workers < 1:
         raise ClusterError("a local cluster needs a worker", found=f"workers = {n_workers}", expected="1 or more")
     # The child must be able to import what the caller can, also from a path set at run time.
-    order = json.dumps({"path": [os.path.abspath(each) for each in sys.path], "n_workers": n_workers})
+    path = [os.path.abspath(each) for each in sys.path]
+    order = json.dumps({"path": path, "forks": _can_fork(), "n_workers": n_workers})
     # Neither the file nor the pipes have names: whatever is killed leaves nothing behind.
     with (
         tempfile.TemporaryFile() as log,
@@ -236,6 +250,8 @@ def _local_cluster(n_workers: int) -> Iterator[str]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
+            # Those of the process that workers are forked from, as Dask sets them for workers that it starts itself.
+            env={**os.environ, **_ENVIRON},
             start_new_session=True,
         ) as process,
     ):
@@ -248,6 +264,15 @@ def _local_cluster(n_workers: int) -> Iterator[str]:
                 process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _can_fork() -> bool:
+    """Tell whether workers may be forks of one process, which has loaded what they need.
+
+    Each then starts in milliseconds, also in place of one that died, and they share the memory of all modules.
+    """
+    # Libraries of macOS do not survive a fork, and that process listens at a path whose length is bounded.
+    return sys.platform == "linux" and len(os.fsencode(tempfile.gettempdir())) < 70
 
 
 def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
@@ -267,31 +292,28 @@ def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     )
 
 
-def _serve(*, n_workers: int) -> None:
-    """Run a local cluster until the caller closes our input, by dying if need be; print its address."""
-    # An interrupted worker would end with its nanny. Interrupts are the caller's business.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Workers inherit our output and may print: send that to standard error.
-    with os.fdopen(os.dup(1), "w") as answer:
-        os.dup2(2, 1)
-        with (
-            dask.config.set(_CONFIG),
-            LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                memory_limit=MEMORY_LIMIT // n_workers,
-                silence_logs=logging.ERROR,
-            ) as cluster,
-            selectors.DefaultSelector() as selector,
-        ):
-            print(cluster.scheduler_address, file=answer, flush=True)
-            selector.register(sys.stdin, selectors.EVENT_READ)
-            while not selector.select(REPLACE_EVERY):
-                # Nannies restart workers that died; a nanny that closed, as workers can ask it to, is lost to Dask.
-                for name, nanny in list(cluster.workers.items()):
-                    if nanny.status is Status.closed:
-                        del cluster.workers[name]
-                        cluster.scale(n_workers)
+def _serve(answer: int, *, n_workers: int, forks: bool) -> None:
+    """Run a local cluster until the caller closes our input, by dying if need be; print its address to a file."""
+    method = "forkserver" if forks else "spawn"
+    with (
+        os.fdopen(answer, "w") as file,
+        dask.config.set(_CONFIG | {"distributed.worker.multiprocessing-method": method}),
+        LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            memory_limit=MEMORY_LIMIT // n_workers,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        selectors.DefaultSelector() as selector,
+    ):
+        print(cluster.scheduler_address, file=file, flush=True)
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        while not selector.select(REPLACE_EVERY):
+            # Nannies restart workers that died; a nanny that closed, as workers can ask it to, is lost to Dask.
+            for name, nanny in list(cluster.workers.items()):
+                if nanny.status is Status.closed:
+                    del cluster.workers[name]
+                    cluster.scale(n_workers)

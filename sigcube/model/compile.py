@@ -24,7 +24,7 @@ from sigcube.model.code_cache import cache_code
 from sigcube.model.code_hash import state_of
 from sigcube.model.record import Term, inputs_of
 
-__all__ = ["compiled", "define", "has_masks", "helper", "inlined", "scalar", "ufunc"]
+__all__ = ["compiled", "define", "has_masks", "helper", "inlined", "load_target", "scalar", "ufunc"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -97,6 +97,11 @@ class _CompilerMasked(_Compiler):
 def has_masks() -> bool:
     """Tell whether the processor can leave elements of any vector out at no cost: on x86-64, with AVX-512."""
     return "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
+
+
+def load_target() -> None:
+    """Load what Numba knows of its functions and types, which it else does for the first of ours: half a second."""
+    cpu_target.target_context.refresh()
 
 
 def compiled(function: Function, *, masked: bool = False) -> Function:

@@ -61,6 +61,26 @@ def test_workers_run_one_thread_in_every_library_and_keep_their_heap(local_clien
     assert list(found.values()) == [["1", "1", "268435456"]] * 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each worker loads its modules itself")
+def test_workers_are_forks_of_one_process_that_loaded_what_they_need(local_client: Client) -> None:
+    found = local_client.run(lambda: ("sigcube.driver.preload" in sys.modules, os.getppid()))
+    (loaded, parent), other = found.values()
+    assert loaded
+    assert other == (loaded, parent)
+    # Only what has one thread is safe to fork.
+    assert psutil.Process(parent).num_threads() == 1
+
+
+def test_where_nothing_can_be_forked_workers_load_their_modules_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A process that others are forked from would listen in it, at a path that is too long.
+    monkeypatch.setattr("tempfile.tempdir", "/" + "long/" * 30)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda: open(os.devnull, "w+b"))
+    with connect(workers=1) as client:
+        (loaded,) = client.run(lambda: "sigcube.driver.preload" in sys.modules).values()
+        assert not loaded
+        assert client.submit(lambda: __import__("sigcube.engine").__name__).result(timeout=300) == "sigcube"
+
+
 def test_workers_have_a_memory_limit(local_client: Client) -> None:
     total = psutil.virtual_memory().total
     limits = [worker["memory_limit"] for worker in local_client.scheduler_info(n_workers=-1)["workers"].values()]

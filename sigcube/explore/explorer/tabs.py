@@ -64,7 +64,7 @@ def _best(state: ExplorerState, data: ExplorerData) -> Content:
     return [
         f"The best {state.metric} of the grid, and the box of places that are worse by no more than 1 %.",
         CardTable(("axis", "best", "lies", "box from", "box to"), rows),
-        CardTable(("summary", "there", "unit"), there),
+        CardTable(("summary", "value", "unit"), there),
     ]
 
 

@@ -66,7 +66,7 @@ PATIENCE = 120.0
 # Of one trial, until one was still computing when its moment came.
 _MOST_RUNS = 5
 
-VICTIMS = ("the command", "a worker", "all workers", "the scheduler", "all at once")
+VICTIMS = ("the command", "a worker", "all workers", "what workers are forked from", "the scheduler", "all at once")
 SIGNALS: dict[str, tuple[signal.Signals, ...]] = {
     "KILL": (signal.SIGKILL,),
     "TERM": (signal.SIGTERM,),
@@ -246,7 +246,12 @@ def _choose(command: int, victim: str, rng: random.Random) -> list[psutil.Proces
         return [each for each in family if each.ppid() == command]
     if victim == "all at once":
         return rng.sample([whole, *family], len(family) + 1)
-    workers = [each for each in family if "spawn_main" in " ".join(each.cmdline())]
+    forking = {each.pid for each in family if "multiprocessing.forkserver" in " ".join(each.cmdline())}
+    if victim == "what workers are forked from":
+        return [each for each in family if each.pid in forking and each.ppid() not in forking]
+    # Where nothing can be forked they are started alone.
+    workers = [each for each in family if each.ppid() in forking or "spawn_main" in " ".join(each.cmdline())]
+    assert workers, "a cluster without workers"
     return workers if victim == "all workers" else [rng.choice(workers)]
 
 

@@ -98,6 +98,8 @@ def compare(
     from sigcube import analysis
     from sigcube.store.result import open_result
 
+    if len(results) < 2:
+        raise typer.BadParameter("models are compared with each other: give two results or more, as NAME=RESULT")
     own = _priors(marginalise)
     models: dict[str, Any] = {}
     taken: set[str] = set()

@@ -114,6 +114,7 @@ def test_compare(stores: dict[str, str]) -> None:
         (["posterior", "newton", "--prior", OPTION, "--by", "rms"], ExitCode.USAGE, "the result has no metric 'rms'"),
         (["posterior", "newton", "--prior", OPTION, "--by", "chi2"], 2, "ask for loglike, or sweep again with 'chi2'"),
         (["compare", "newton", "newton"], 2, "two models are called 'newton'"),
+        (["compare", "newton"], 2, "give two results or more, as NAME=RESULT"),
         (["compare", "newton", "mond", "--marginalise", "A=normal:0,1"], 2, "no result has an axis 'A'"),
         # Part of the name of one that is there.
         (["compare", "newton", "mond", "--marginalise", OPTION, "--marginalise", "disk=normal:0,1"], 2, "axis 'disk'"),

@@ -2,6 +2,7 @@
 
 import random
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,12 +32,17 @@ def stock(project: Project, tmp_path: Path) -> Iterator[StockCluster]:
         cluster.close()
 
 
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each worker loads its modules itself")
+
+
 @pytest.mark.parametrize(
     ("workers", "victim", "how", "code"),
     [
         (0, "the command", "KILL", -9),
         (2, "the command", "TERM", 143),  # as batch systems do first
         (2, "all workers", "INT", 0),  # they leave it to the command, which goes on
+        (2, "all workers", "KILL", 0),
+        pytest.param(2, "what workers are forked from", "KILL", 0, marks=ON_LINUX),
         (2, "all at once", "STOP, KILL", -9),
     ],
 )

@@ -1,9 +1,8 @@
 """Run the task on a block, journal how it ends, and tell whoever watches."""
 
-import contextlib
 import time
 import traceback
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from sigcube.plan.plan import Plan
 from sigcube.plan.values import PointStatus
 from sigcube.store import JournalEntry, RunStore, Written
 
-__all__ = ["Recorder", "Task", "TaskOutcome", "run_task"]
+__all__ = ["Recorder", "Task", "TaskOutcome", "run_task", "start_task"]
 
 Task = Callable[[str, int, Any], Callable[[], Written]]
 """A function of store path, block index and payload; it computes the block, and returns what writes it."""
@@ -38,28 +37,37 @@ class TaskOutcome:
     fatal: StoreError | ClusterError | None = None
 
 
-def run_task(
-    task: Task,
-    path: str,
-    index: int,
-    payload: Any,
-    *,
-    worker: str,
-    slot: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
-) -> TaskOutcome:
-    """Run a `Task` on one block, and write the block within a `slot`; an exception becomes part of the outcome."""
+def run_task(task: Task, path: str, index: int, payload: Any, *, worker: str) -> TaskOutcome:
+    """Run a `Task` on one block, and write the block; an exception becomes part of the outcome."""
+    return start_task(task, path, index, payload, worker=worker)()
+
+
+def start_task(task: Task, path: str, index: int, payload: Any, *, worker: str) -> Callable[[], TaskOutcome]:
+    """Run a `Task` on one block; return a function that writes the block and tells how it ended."""
     began = time.perf_counter()
-    try:
-        write = task(path, index, payload)
-        with slot():
-            written = write()
-    except (StoreError, ClusterError) as error:
-        return TaskOutcome(worker, time.perf_counter() - began, fatal=error)
-    except Exception as error:
+
+    def failed(error: Exception) -> TaskOutcome:
+        seconds = time.perf_counter() - began
+        if isinstance(error, StoreError | ClusterError):
+            return TaskOutcome(worker, seconds, fatal=error)
         frame = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{type(error).__name__}: {_text_of(error)[:_LONGEST]} ({frame.filename}:{frame.lineno})"
-        return TaskOutcome(worker, time.perf_counter() - began, error=text)
-    return TaskOutcome(worker, time.perf_counter() - began, written=written)
+        return TaskOutcome(worker, seconds, error=text)
+
+    try:
+        write = task(path, index, payload)
+    except Exception as error:
+        outcome = failed(error)
+        return lambda: outcome
+
+    def finish() -> TaskOutcome:
+        try:
+            written = write()
+        except Exception as error:
+            return failed(error)
+        return TaskOutcome(worker, time.perf_counter() - began, written=written)
+
+    return finish
 
 
 def _text_of(error: Exception) -> str:
@@ -79,8 +87,8 @@ class Recorder:
         As for `sigcube.driver.loop.run_blocks`.
     blocks : int
         How many blocks the run sets out to do.
-    in_flight : Sized, optional
-        The blocks that are being computed, for the events.
+    in_flight : callable, optional
+        Tells how many blocks are on a cluster, for the events.
     """
 
     def __init__(
@@ -91,7 +99,7 @@ class Recorder:
         blocks: int,
         fail_fast: bool,
         on_event: Callable[[Event], None] | None,
-        in_flight: Sized = (),
+        in_flight: Callable[[], int] = lambda: 0,
     ) -> None:
         self.progress = Progress(blocks=blocks)
         self._store, self._plan = store, plan
@@ -166,7 +174,7 @@ class Recorder:
     def tell(self, kind: str, *, entry: JournalEntry | None = None, text: str = "") -> None:
         """Send an event with the progress of the run."""
         seconds = time.monotonic() - self._began
-        self.progress = replace(self.progress, in_flight=len(self._in_flight), seconds=seconds)
+        self.progress = replace(self.progress, in_flight=self._in_flight(), seconds=seconds)
         if self.progress.ended and not self.progress.warm[0]:
             self.progress = replace(self.progress, warm=(self.progress.ended, self.progress.seconds))
         if self._on_event is not None:

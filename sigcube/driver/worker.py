@@ -5,18 +5,18 @@ import gc
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Semaphore
 from typing import Any
 
-from distributed import Status, get_worker, secede
+from distributed import Status, Worker, get_worker, secede
 from distributed.threadpoolexecutor import thread_state
 
 from sigcube.driver.cluster import OWN_CLUSTER
-from sigcube.driver.recorder import Task, TaskOutcome, run_task
+from sigcube.driver.recorder import Task, TaskOutcome, start_task
 from sigcube.errors import ClusterError
 from sigcube.store import Written, journal_folder
 
@@ -33,24 +33,55 @@ class BlockCall:
     def __init__(self, *arguments: Any) -> None:
         self._arguments = arguments
 
-    def __reduce__(self) -> tuple[Callable[..., TaskOutcome], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., list[TaskOutcome]], tuple[Any, ...]]:
         return on_worker, self._arguments
 
 
-def on_worker(task: Task, path: str, index: int, payload: Any, lock_record: tuple[str, str]) -> TaskOutcome:
-    """Run a task on one block of a locked store; `lock_record` has the name and content of a file the worker must see.
+def on_worker(
+    task: Task, path: str, indices: Sequence[int], payload: Any, lock_record: tuple[str, str]
+) -> list[TaskOutcome]:
+    """Run a task on a batch of blocks of a locked store: each is written while the next one is computed.
 
-    An exception becomes a value, as it may not survive the way back.
+    Parameters
+    ----------
+    task : callable
+        What computes a block.
+    path : str
+        The store.
+    indices : sequence of int
+        The blocks.
+    payload : object
+        Passed on to the task.
+    lock_record : tuple of str
+        Name and content of a file that the worker must see.
+
+    Returns
+    -------
+    list of TaskOutcome
+        How each block ended, in this order; fewer where no other block would have ended better than the last one. An
+        exception becomes a value, as it may not survive the way back.
     """
+    worker = get_worker()
 
     def run(path: str, index: int, payload: Any) -> Callable[[], Written]:
         _see_store(path, lock_record)
         return task(path, index, payload)
 
-    outcome = run_task(run, path, index, payload, worker=get_worker().address, slot=_write_slot)
+    # No more blocks are written at a time than are computed, lest a slow disk fill the memory with them.
+    slots = worker.extensions.setdefault("sigcube writes", Semaphore(worker.state.nthreads))
+    ended: list[Future[TaskOutcome]] = []
+    with ThreadPoolExecutor(1) as writer:
+        for index in indices:
+            write = start_task(run, path, index, payload, worker=worker.address)
+            slots.acquire()
+            ended.append(writer.submit(write))
+            ended[-1].add_done_callback(lambda _: slots.release())
+            if any(each.done() and each.result().fatal for each in ended):
+                break
+        _leave_thread(worker)
     if OWN_CLUSTER in os.environ:
         _settle()
-    return outcome
+    return [each.result() for each in ended]
 
 
 @cache
@@ -89,15 +120,8 @@ def _write_there(path: str, _token: str) -> None:
         file.write(b"\0")
 
 
-@contextmanager
-def _write_slot() -> Iterator[None]:
-    """Free the worker's thread for the next block: writing waits for a disk, not for a processor.
-
-    No more blocks are written at a time than are computed, lest a slow disk fill the memory with them.
-    """
-    worker = get_worker()
-    with worker.extensions.setdefault("sigcube writes", Semaphore(worker.state.nthreads)):
-        # Only a thread of Dask's own pool can secede; a worker that closes holds the lock that seceding needs.
-        if worker.status is Status.running and hasattr(thread_state, "executor"):
-            secede()
-        yield
+def _leave_thread(worker: Worker) -> None:
+    """Free the worker's thread for the next batch: writing waits for a disk, not for a processor."""
+    # Only a thread of Dask's own pool can secede; a worker that closes holds the lock that seceding needs.
+    if worker.status is Status.running and hasattr(thread_state, "executor"):
+        secede()

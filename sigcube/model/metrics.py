@@ -167,7 +167,7 @@ METRIC_TERMS: Mapping[str, Term] = MappingProxyType({term.__name__: term for ter
 
 def mean(n: float, total: float) -> float:
     """Σ x / n."""
-    return total / n
+    return divide(total, n)
 
 
 def itself(n: float, total: float) -> float:
@@ -177,7 +177,7 @@ def itself(n: float, total: float) -> float:
 
 def root_mean_square(n: float, total_sq: float) -> float:
     """√(Σ x² / n)."""
-    return np.sqrt(total_sq / n)
+    return np.sqrt(divide(total_sq, n))
 
 
 def weighted_root_mean_square(n: float, total_sq: float, total_weight: float) -> float:

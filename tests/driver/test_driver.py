@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import math
 import os
 import signal
 import socket
@@ -22,7 +23,7 @@ from distributed import Client, LocalCluster, Status
 
 from sigcube.driver import Event, Progress
 from sigcube.driver.cluster import OWN_CLUSTER, connect
-from sigcube.driver.loop import fetch, run_blocks
+from sigcube.driver.loop import batch_size, fetch, run_blocks
 from sigcube.driver.worker import _see_store, _settle, on_worker
 from sigcube.errors import ClusterError, SigcubeError, StoreError, StoreInUse
 from sigcube.plan.values import PointStatus
@@ -62,14 +63,15 @@ def stock(tmp_path: Path) -> Iterator[StockCluster]:
 class Sweep:
     """A run of fakes in a folder: its store, its log of executions and the events of the last call."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, n_blocks: int = N) -> None:
+        self.n_blocks = n_blocks
         self.path = folder / "r.zarr"
         self.log = folder / "log"
         self.folder = folder
         self.events: list[Event] = []
 
     def behaviour(self, **how: Any) -> Behaviour:
-        return Behaviour(**{"log": str(self.log), "n_blocks": N, **how})
+        return Behaviour(**{"log": str(self.log), "n_blocks": self.n_blocks, **how})
 
     def run(
         self,
@@ -80,7 +82,7 @@ class Sweep:
         watch: Callable[[Event], None] = lambda _: None,
         **how: Any,
     ) -> Progress:
-        plan = FakePlan(N)
+        plan = FakePlan(self.n_blocks)
         self.events = []
 
         def on_event(event: Event) -> None:
@@ -167,6 +169,45 @@ def test_blocks_in_flight_are_few(local_client: Client, sweep: Sweep) -> None:
     # Longer than a driver on a busy machine may be away from its loop.
     sweep.run(local_client, watch=watch, seconds=0.3)
     assert 0 < most <= 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("left", "threads", "pace", "expected", "reason"),
+    [
+        (1000, 2, math.inf, 1, "nobody knows yet how long a block takes"),
+        (1000, 2, 0.1, 10, "a second of work"),
+        (1000, 2, 0.3, 3, "a second of work at most"),
+        (1000, 2, 5.0, 1, "a long block is a batch of its own"),
+        (1000, 2, 1e-3, 32, "more would leave too much to do again after a kill"),
+        (30, 2, 0.1, 5, "towards the end no worker waits for another"),
+        (5, 2, 0.1, 1, "the last blocks go one by one"),
+        (1000, 64, 0.1, 5, "all threads of a large cluster have work"),
+    ],
+)
+def test_a_batch_is_a_second_of_work(left: int, threads: int, pace: float, expected: int, reason: str) -> None:
+    assert batch_size(left, threads=threads, pace=pace) == expected, reason
+
+
+def test_short_blocks_travel_in_batches(local_client: Client, tmp_path: Path) -> None:
+    sweep, most = Sweep(tmp_path, 150), 0
+
+    def watch(event: Event) -> None:
+        nonlocal most
+        most = max(most, event.progress.in_flight)
+
+    progress = sweep.run(local_client, watch=watch, seconds=0.01, raises=(77,))
+    assert most > 3 * 2
+    assert sorted(executed(sweep.log)) == list(range(150))
+    assert (progress.done, progress.failed) == (149, 1)
+    assert_whole(sweep.path, 150, but={77: 3})
+
+
+def test_of_a_batch_only_the_block_that_kills_is_killed(local_client: Client, tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path, 150)
+    progress = sweep.run(local_client, kills=(77,), seconds=0.01)
+    assert (progress.done, progress.killed) == (149, 1)
+    assert_whole(sweep.path, 150, but={77: 4})
+    assert sweep.kinds()["suspect"] > 1, "it was alone from the start"
 
 
 def test_a_block_that_raises_is_failed_and_the_rest_completes(local_client: Client, sweep: Sweep) -> None:
@@ -515,7 +556,7 @@ def test_a_thread_is_left_where_it_can_be(
     monkeypatch.setattr("sigcube.driver.worker.secede", lambda: left.append("left"))
     pool = SimpleNamespace(**({"executor": None} if in_pool else {}))
     monkeypatch.setattr("sigcube.driver.worker.thread_state", pool)
-    outcome = on_worker(lambda *_: lambda: Written("digest", 0), "path", 0, None, ("lock", "token"))
+    (outcome,) = on_worker(lambda *_: lambda: Written("digest", 0), "path", (0,), None, ("lock", "token"))
     assert outcome.written == Written("digest", 0)
     assert bool(left) is leaves, reason
 
@@ -532,7 +573,7 @@ def test_only_a_worker_of_sigcubes_own_cluster_freezes_its_memory(monkeypatch: p
         monkeypatch.setenv(OWN_CLUSTER, "1")
     else:
         monkeypatch.delenv(OWN_CLUSTER, raising=False)
-    on_worker(lambda *_: lambda: Written("digest", 0), "path", 0, None, ("lock", "token"))
+    on_worker(lambda *_: lambda: Written("digest", 0), "path", (0,), None, ("lock", "token"))
     assert bool(frozen) is own
 
 
@@ -558,8 +599,10 @@ def test_as_many_blocks_are_written_as_computed(monkeypatch: pytest.MonkeyPatch)
         return Written("digest", 0)
 
     with ThreadPoolExecutor(8) as pool:
-        outcomes = list(pool.map(lambda index: on_worker(lambda *_: write, "path", index, None, ("", "")), range(24)))
-    assert all(outcome.written for outcome in outcomes)
+        batches = [range(begin, begin + 3) for begin in range(0, 24, 3)]
+        found = list(pool.map(lambda batch: on_worker(lambda *_: write, "path", batch, None, ("", "")), batches))
+    assert [len(outcomes) for outcomes in found] == [3] * 8
+    assert all(outcome.written for outcomes in found for outcome in outcomes)
     assert most == [2]
 
 

@@ -113,7 +113,7 @@ def missing_factor(keys: MissingFactorKeys, context: Context) -> Found:
 
 def _factor(keys: MissingFactorKeys, cube: xr.Dataset) -> FloatArray:
     """Return F = A_emp/K_rough of each galaxy, NaN where it is left out; shape ``(n_galaxies,)``."""
-    baryons = {"gas": "unsigned", "upsilon_disk": 1.0, "upsilon_bulge": 1.0}
+    baryons: dict[str, str | float] = {"gas": "unsigned", "upsilon_disk": 1.0, "upsilon_bulge": 1.0}
     v_bar = KERNELS["newton"].predict(cube, **baryons)
     excess = (cube["v_obs"] / v_bar) ** 2 - 1.0
     shape = KERNELS["burr"].boost(cube) - 1.0
@@ -127,7 +127,8 @@ def _factor(keys: MissingFactorKeys, cube: xr.Dataset) -> FloatArray:
 
 
 def _roughness(cube: xr.Dataset, settings: Mapping[str, str | float]) -> xr.DataArray:
-    return KERNELS["roughness"].compute(cube, "K", exposure="mean", velocity="baryonic", **settings)
+    rough: xr.DataArray = KERNELS["roughness"].compute(cube, "K", exposure="mean", velocity="baryonic", **settings)
+    return rough
 
 
 def _predict(keys: MissingFactorKeys, cube: xr.Dataset, term: str) -> FloatArray:

@@ -70,7 +70,9 @@ def test_what_the_text_states_follows_no_convention_and_a_convention_must_be_kno
 
 
 def test_a_convention_says_what_it_is_and_which_scripts_have_it() -> None:
-    text = ROW.replace('quote = "Test results: twice"', 'convention = ["missing_factor", "dynamical_mass", "printed_acceleration"]')
+    text = ROW.replace(
+        'quote = "Test results: twice"', 'convention = ["missing_factor", "dynamical_mass", "printed_acceleration"]'
+    )
     (reading,) = one(text).reading
     known = shipped_conventions()
     # Each script once, in the order of the conventions; one without a source or a note adds nothing.

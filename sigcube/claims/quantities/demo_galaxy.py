@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 class DemoGalaxyKeys(Keys):
     """A model of the synthetic galaxy of the CMSI notes, which do not describe it: that of the script they name.
 
-    30 radii R of 0.5 to 15 kpc, x = R/3 kpc, V = 180 km/s; V_disk = 0.6 V √(x/(1+x)) and V_gas = 0.2 V (1 − e^(−R/5 kpc));
+    30 radii R of 0.5 to 15 kpc, x = R/3 kpc, V = 180 km/s; V_disk = 0.6 V √(x/(1+x)); V_gas = 0.2 V (1 − e^(−R/5 kpc));
     V_obs = V √(R/(R + 3 kpc)), at least 50 km/s, with normal noise of 0.3 of its error, 5 km/s + 0.02 V_obs, drawn from
     NumPy's seed 42. σ_v = 35 km/s e^(−R/4 kpc) + 10 km/s, where the kernel has one.
     """

@@ -123,6 +123,8 @@ class Use:
     against: bool
     #: The words of the text that it goes against.
     quote: str
+    #: The authors' scripts that have its conventions, as far as they are known.
+    sources: tuple[str, ...]
     #: The distinct numbers that it was applied to, and those whose digits it gives.
     applied: tuple[str, ...]
     gives: tuple[str, ...]
@@ -146,5 +148,5 @@ def uses(entries: Iterable[Entry]) -> tuple[Use, ...]:
             applied = dict.fromkeys([*(old.applied if old else ()), entry.claim.number])
             gives = dict.fromkeys([*(old.gives if old else ()), *([entry.claim.number] if entry.hits(index) else [])])
             against = reading.stance == "against"
-            found[key] = Use(key, name, against, reading.quote, tuple(applied), tuple(gives))
+            found[key] = Use(key, name, against, reading.quote, reading.sources, tuple(applied), tuple(gives))
     return tuple(sorted(found.values(), key=lambda use: (-len(use.applied), -len(use.gives), use.ids)))

@@ -62,6 +62,8 @@ _SHORT: Mapping[str, str] = MappingProxyType(
         Verdict.CANNOT: "untested",
     }
 )
+# The keys of a reading in its record.
+_RECORDED = ("name", "stance", "quote", "conventions", "sources", "note", "consistency", "quantity")
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -256,6 +258,8 @@ def evidence(entry: Entry, index: int) -> list[tuple[str, str]]:
     rows = [
         ({"stated": "the text says", "against": "the text says otherwise"}.get(reading.stance, ""), reading.quote),
         ("convention", ", ".join(reading.conventions)),
+        ("which is", reading.note),
+        ("authors' scripts", "; ".join(reading.sources)),
         ("comes out as", reading.consistency),
         ("quantity", reading.quantity),
     ]
@@ -323,7 +327,7 @@ def _reading_record(entry: Entry, index: int) -> dict[str, Any]:
     reading, outcome = entry.claim.reading[index], entry.outcomes[index]
     found = outcome.found
     return {
-        **{key: getattr(reading, key) for key in ("name", "stance", "quote", "conventions", "consistency", "quantity")},
+        **{key: getattr(reading, key) for key in _RECORDED},
         "keys": reading.keys.model_dump(mode="json", exclude_defaults=True),
         "scale": reading.scale,
         "value": entry.value(index),

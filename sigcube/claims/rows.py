@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from sigcube.claims.quantities import QUANTITIES
 from sigcube.claims.quantities.base import Keys
@@ -34,6 +34,9 @@ class Paper(BaseModel):
     order: int = 1000
 
 
+Address = Annotated[str, StringConstraints(pattern=r"^[\w.-]+\.[a-z]+(/[^\s/]+)+$")]
+
+
 class Convention(BaseModel):
     """A convention of readings of several claims, which the text does not state, or contradicts."""
 
@@ -43,7 +46,16 @@ class Convention(BaseModel):
     name: str = Field(min_length=1)
     #: The place and the words of the text that it goes against; empty where the text is silent.
     against: str = ""
+    #: The authors' script that has it, or several, by address: ``github.com/owner/name/folder/file.py``. Without one
+    #: nothing but the numbers speaks for it.
+    source: Address | list[Address] = Field(default=[])
+    #: What it is, where its name leaves something open.
     note: str = ""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The addresses of the scripts that have it."""
+        return (self.source,) if isinstance(self.source, str) else tuple(self.source)
 
 
 Stance = Literal["stated", "silent", "against"]
@@ -63,6 +75,10 @@ class Reading:
         The place and the words of the text that state it, or that it goes against.
     conventions : tuple of str
         The ids of the conventions that it follows.
+    sources : tuple of str
+        The authors' scripts that have these conventions, as far as they are known.
+    note : str
+        What these conventions are, where their names leave something open.
     consistency : str
         Why its value comes out by construction, if it does: ``read back``, ``identity`` or ``limit``.
     tried : int
@@ -85,6 +101,8 @@ class Reading:
     links: tuple["str | Reading", ...] = ()
     quote: str = ""
     conventions: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    note: str = ""
     consistency: str = ""
     tried: int = 1
 
@@ -192,6 +210,8 @@ def parse_reading(given: Any, index: int = 0, conventions: Mapping[str, Conventi
         if each not in conventions:
             raise SpecError(f"there is no convention {each!r}", hint=did_you_mean(each, conventions))
     against = "; ".join(filter(None, [common.against, *(conventions[each].against for each in followed)]))
+    sources = dict.fromkeys(address for each in followed for address in conventions[each].sources)
+    note = " ".join(filter(None, (conventions[each].note for each in followed)))
     by_default = _UNNAMED.get(common.quantity, f"reading {index + 1}")
     if common.quote and index == 0:
         by_default = "as stated"
@@ -204,6 +224,8 @@ def parse_reading(given: Any, index: int = 0, conventions: Mapping[str, Conventi
         links=tuple(link if isinstance(link, str) else parse_reading(link) for link in keys.linked()),
         quote=common.quote or against,
         conventions=tuple(followed),
+        sources=tuple(sources),
+        note=note,
         consistency=common.consistency,
         tried=common.tried,
     )

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from sigcube import claims
 from sigcube.claims import Claim, load_claims, read_claims
 from sigcube.claims.ledger_text import place_of
+from sigcube.claims.row_files import shipped_conventions
+from sigcube.claims.rows import Convention
 from sigcube.errors import SpecError
 from sigcube.shipped import shipped_folder
 
@@ -64,6 +67,27 @@ def test_what_the_text_states_follows_no_convention_and_a_convention_must_be_kno
         one(both)
     with pytest.raises(SpecError, match=r"(?s)there is no convention 'root_4'.*did you mean 'root_3'"):
         one(ROW.replace('quote = "Test results: twice"', 'convention = "root_4"'))
+
+
+def test_a_convention_says_what_it_is_and_which_scripts_have_it() -> None:
+    text = ROW.replace(
+        'quote = "Test results: twice"', 'convention = ["missing_factor", "dynamical_mass", "printed_acceleration"]'
+    )
+    (reading,) = one(text).reading
+    known = shipped_conventions()
+    # Each script once, in the order of the conventions; one without a source or a note adds nothing.
+    assert reading.sources == (*known["missing_factor"].sources, *known["dynamical_mass"].sources)
+    assert reading.note == f"{known['missing_factor'].note} {known['dynamical_mass'].note}"
+    assert Convention(name="a", source="example.org/owner/name/file.py").sources == ("example.org/owner/name/file.py",)
+    assert one().reading[0].sources == Convention(name="a").sources == ()
+
+
+@pytest.mark.parametrize(
+    "source", ["the authors' scripts", "file.py", "https://example.org/file.py", "", ["a.org/b", ""]]
+)
+def test_a_source_is_an_address_and_nothing_else(source: str | list[str]) -> None:
+    with pytest.raises(ValidationError, match="source"):
+        Convention(name="a", source=source)
 
 
 REPEAT = """

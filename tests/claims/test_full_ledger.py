@@ -13,9 +13,6 @@ from tests.readers.dynpop_files import vizier_text, write_dynpop
 
 # What rests on data, fits and hold-outs that the texts do not describe.
 UNPUBLISHED = {
-    "cmsi.synthetic.factor",
-    "cmsi.synthetic.rms_before",
-    "cmsi.synthetic.rms_after",
     "microphysics.benchmark.scatter",
     "microphysics.benchmark.clusters_error",
     "microphysics.benchmark.einstein_coverage",

@@ -8,7 +8,16 @@ import pytest
 import xarray as xr
 
 from sigcube.claims import evaluate_claims
-from sigcube.claims.ledger_text import choose_claims, deviation_text, find_verdict, trials_text, verdict_text
+from sigcube.claims.ledger_text import (
+    choose_claims,
+    deviation_text,
+    entry_record,
+    explain,
+    find_verdict,
+    trials_text,
+    verdict_text,
+)
+from sigcube.claims.row_files import shipped_conventions
 from sigcube.cli import ExitCode
 from sigcube.errors import SpecError
 from tests.calling import call
@@ -175,6 +184,17 @@ def test_what_gives_the_digits_is_told_with_what_stands_against_it() -> None:
     assert trials_text(entry) == "1 reading tried"
     (entry,) = evaluate_claims([claim_of(boost, {**boost, "scale": 3.0}, published="1.00")])
     assert trials_text(entry) == "2 readings tried; by chance one of them has the printed digits in less than 1 %"
+
+
+def test_a_reading_tells_what_its_convention_is_and_which_scripts_have_it() -> None:
+    known = shipped_conventions()["untabled_dispersion"]
+    (entry,) = evaluate_claims([claim_of({**BOOST, "convention": "untabled_dispersion"})])
+    assert f"    authors' scripts  {known.sources[0]}\n" in explain(entry)
+    assert f"    which is          {known.note}\n" in explain(entry)
+    (record,) = entry_record(entry)["readings"]
+    assert (record["sources"], record["note"]) == (known.sources, known.note)
+    (entry,) = evaluate_claims([claim_of(BOOST)])
+    assert "authors' scripts" not in explain(entry)
 
 
 def test_an_order_of_magnitude_and_a_large_factor_are_told_as_such() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sigcube.claims import Claim, Entry, Outcome, judge
 from sigcube.claims.quantities.base import Found
+from sigcube.claims.row_files import shipped_conventions
 from sigcube.errors import StoreError
 from sigcube.explore.ledger_page import claims_page
 from tests.browser import Shoot
@@ -66,6 +67,14 @@ def test_the_page_holds_every_claim_with_its_evidence_and_nothing_from_elsewhere
     assert "0123abc" in text
     assert re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']*""", text) == []
     assert "@import" not in text
+
+
+def test_a_reading_and_the_list_of_conventions_name_the_scripts_that_have_it(tmp_path: Path) -> None:
+    sources = shipped_conventions()["authors_search"].sources
+    claim = claim_of(one(), {**one(), "name": "", "convention": "authors_search"}, published="17.48")
+    text = claims_page([entry(claim, 17.5, 17.48)], tmp_path / "claims.html").read_text(encoding="utf-8")
+    assert f"<dt>authors&#39; scripts</dt><dd>{'; '.join(sources)}</dd>" in text
+    assert f"in the authors' scripts: {'; '.join(sources)}</span>" in text
 
 
 def test_each_verdict_has_a_sign_of_its_own_besides_its_colour(page: Path) -> None:

@@ -1,21 +1,67 @@
 """A schedule written out as the Python source of one function, for Numba to compile."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
 
 from sigcube.engine.schedule import VECTOR, Placement, Schedule
 from sigcube.model.graph import Level, Node
 
-__all__ = ["write_loop"]
+__all__ = ["LoopSource", "Table", "write_loop"]
 
 
-def write_loop(schedule: Schedule) -> str:
+@dataclass(frozen=True)
+class Table:
+    """Room for the values of a term along some dimensions.
+
+    The loop is given it: an array that it makes itself takes Numba longer to compile than the term.
+
+    Attributes
+    ----------
+    name : str
+        The argument of the loop. A padded table is two arguments: ``flat_<name>`` comes before it.
+    dims : tuple of str
+        Its dimensions.
+    padded : bool
+        Whether it has a flat form, which is padded to whole vectors.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    padded: bool
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names that the loop has for it."""
+        return (f"flat_{self.name}", self.name) if self.padded else (self.name,)
+
+    def make(self, lengths: Mapping[str, int]) -> tuple[npt.NDArray[np.float64], ...]:
+        """Return the arrays for these arguments, of any content."""
+        shape = tuple(lengths[dim] for dim in self.dims)
+        if not self.padded:
+            return (np.empty(shape),)
+        flat = np.empty(prod(shape) + -prod(shape) % VECTOR)
+        return flat, flat[: prod(shape)].reshape(shape)
+
+
+@dataclass(frozen=True)
+class LoopSource:
+    """The text of a loop, and the tables that it needs."""
+
+    text: str
+    tables: tuple[Table, ...]
+
+
+def write_loop(schedule: Schedule) -> LoopSource:
     """Write the function ``loop`` that adds up the targets of a schedule over the points of each system.
 
     Its arguments are, in this order: ``offsets``, the point variables, the system variables, the fixed parameters and
-    constants, the swept parameters, and one output of shape ``(n_systems, *order)`` per target. The terms are called as
-    ``f_<name>``.
+    constants, the swept parameters, one output of shape ``(n_systems, *order)`` per target, and the tables. The terms
+    are called as ``f_<name>``.
     """
     return _Writer(schedule).write()
 
@@ -35,8 +81,9 @@ class _Writer:
         self.size = {dim: f"n{position}" for position, dim in enumerate(schedule.order)}
         self.lines: list[str] = []
         self.depth = 0
+        self.tables = self.list_tables()
 
-    def write(self) -> str:
+    def write(self) -> LoopSource:
         graph, swept = self.graph, self.schedule.swept
         arguments = [
             "offsets",
@@ -45,9 +92,12 @@ class _Writer:
             *(f"c_{name}" for name in (*graph.parameters, *graph.constants) if name not in swept),
             *(f"a_{name}" for name in swept),
             *(f"out_{name}" for name in graph.targets),
+            *(name for table in self.tables for name in table.arguments),
         ]
         with self.nest(f"def loop({', '.join(arguments)}):"):
-            self.sizes_and_tables()
+            self.sizes()
+            self.expand_swept()
+            self.make_gathered()
             self.terms(Level.GLOBAL)
             with self.nest("for s in range(offsets.size - 1):"):
                 for name in graph.systems:
@@ -62,7 +112,7 @@ class _Writer:
                 with self.each_point():
                     self.points(0)
                     self.carry()
-        return "\n".join(self.lines) + "\n"
+        return LoopSource("\n".join(self.lines) + "\n", self.tables)
 
     def add(self, line: str) -> None:
         self.lines.append("    " * self.depth + line)
@@ -121,43 +171,51 @@ class _Writer:
     def at(self, dims: Iterable[str]) -> str:
         return "[" + ", ".join(self.index[dim] for dim in dims) + "]"
 
-    def sizes_and_tables(self) -> None:
+    def sizes(self) -> None:
         for dim in self.schedule.order:
             parameter = next(name for name, along in self.schedule.swept.items() if along == dim)
             self.add(f"{self.size[dim]} = a_{parameter}.size")
-        placed = {node.name: self.schedule.placement(node.name) for node in self.graph.nodes}
-        expanded: dict[str, tuple[str, Placement]] = {}
+
+    def list_tables(self) -> tuple[Table, ...]:
+        """Return the tables of terms, one more of each that is carried, and the copies along flattened loops."""
+        tables: dict[str, Table] = {}
         for node in self.graph.nodes:
-            placement = placed[node.name]
+            placement = self.schedule.placement(node.name)
             carried = node.name in self.graph.carried
             elsewhere = node.name in self.schedule.fused | self.schedule.gathered
             if placement.inner and (carried or not elsewhere):
-                whole = replace(placement, inner=self.schedule.table_dims(node.name))
-                for table in ("t", "b") if carried else ("t",):
-                    self.table(f"{table}_{node.name}", whole)
-            if node.name not in self.schedule.gathered:
-                used = (name for name in node.inputs if self.schedule.is_expanded(name, placement))
-                expanded |= {self.expanded_name(name, placement): (name, placement) for name in used}
-        for copy, (name, placement) in expanded.items():
-            self.table(copy, placement)
+                for form in ("t", "b") if carried else ("t",):
+                    name = f"{form}_{node.name}"
+                    tables[name] = Table(name, self.schedule.table_dims(node.name), placement.flat)
+        return (*tables.values(), *(Table(name, place.inner, True) for name, (_, place) in self.expanded.items()))
+
+    @property
+    def expanded(self) -> dict[str, tuple[str, Placement]]:
+        """The copies along flattened loops: of what, and along which."""
+        return {
+            self.expanded_name(name, placement): (name, placement)
+            for node in self.graph.nodes
+            if node.name not in self.schedule.gathered
+            for placement in [self.schedule.placement(node.name)]
+            for name in node.inputs
+            if self.schedule.is_expanded(name, placement)
+        }
+
+    def expand_swept(self) -> None:
+        """Write the copies of swept parameters, which stay the same for all points."""
+        for name, placement in self.expanded.values():
             if name in self.schedule.swept:
                 self.expand(name, placement)
-        if any(node.reduces for node in self.graph.nodes):
+
+    def make_gathered(self) -> None:
+        """Write the arrays that gather terms along the points of a system."""
+        reductions = [node for node in self.graph.nodes if node.reduces]
+        if reductions:
             self.add("longest = 0")
             with self.nest("for s in range(offsets.size - 1):"):
                 self.add("longest = max(longest, offsets[s + 1] - offsets[s])")
-            gathered = (name for node in self.graph.nodes if node.reduces for name in self.terms_of_points(node))
-            for name in dict.fromkeys(gathered):
+            for name in dict.fromkeys(name for node in reductions for name in self.terms_of_points(node)):
                 self.add(f"g_{name} = np.empty(longest)")
-
-    def table(self, table: str, placement: Placement) -> None:
-        """Write a table over the inner dimensions of a placement, and its flat form."""
-        shape = "(" + "".join(f"{self.size[dim]}, " for dim in placement.inner) + ")"
-        if placement.flat:
-            self.add(f"flat_{table} = np.empty({self.padded(placement.inner)})")
-            self.add(f"{table} = flat_{table}[:{self.length(placement.inner)}].reshape({shape})")
-        else:
-            self.add(f"{table} = np.empty({shape})")
 
     def expanded_name(self, name: str, placement: Placement) -> str:
         return f"e_{name}_along_{'_'.join(self.index[dim] for dim in placement.inner)}"

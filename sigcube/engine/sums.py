@@ -1,7 +1,9 @@
 """One compiled loop: sums over the points of each system, for all combinations of the swept parameters."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from math import prod
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.engine.schedule import Schedule
-from sigcube.engine.source import write_loop
+from sigcube.engine.source import Table, write_loop
 from sigcube.model.compile import compiled, define, has_masks, inlined
 from sigcube.model.graph import Graph
 from sigcube.model.model import BoundModel
@@ -23,7 +25,15 @@ FloatArray = npt.NDArray[np.float64]
 _ONE_POINT = "one_point"
 
 
-def compile_loop(model: BoundModel, order: tuple[str, ...], lengths: Mapping[str, int]) -> Callable[..., None]:
+@dataclass(frozen=True)
+class Loop:
+    """A compiled loop, and the tables that it is given as its last arguments."""
+
+    function: Callable[..., None]
+    tables: tuple[Table, ...]
+
+
+def compile_loop(model: BoundModel, order: tuple[str, ...], lengths: Mapping[str, int]) -> Loop:
     """Compile the loop of a model for one nesting order.
 
     Models that differ only in values share it, and so do lengths that leave the same rows short and whose last vectors
@@ -35,12 +45,13 @@ def compile_loop(model: BoundModel, order: tuple[str, ...], lengths: Mapping[str
 @lru_cache(maxsize=256)
 def _loop(
     graph: Graph, axes: tuple[tuple[str, str], ...], order: tuple[str, ...], lengths: tuple[tuple[str, int], ...]
-) -> Callable[..., None]:
+) -> Loop:
     # Cached for each set of lengths, since to write the source takes as long as a million evaluations.
     swept = dict(axes) or {_ONE_POINT: _ONE_POINT}
     schedule = Schedule(graph, swept, order or (_ONE_POINT,), dict(lengths))
     functions = tuple((node.name, node.function, node.state) for node in graph.nodes)
-    return _compile(write_loop(schedule), functions, masked=schedule.masks_pay and has_masks())
+    source = write_loop(schedule)
+    return Loop(_compile(source.text, functions, masked=schedule.masks_pay and has_masks()), source.tables)
 
 
 @lru_cache(maxsize=256)
@@ -89,12 +100,14 @@ def evaluate_sums(
     }
     axes = dict(model.swept)
     fixed = dict(model.fixed)
-    compile_loop(model, order, lengths)(
+    loop = compile_loop(model, order, lengths)
+    loop.function(
         packed.offsets,
         *(packed.points[name] for name in graph.points),
         *(packed.per_system[name] for name in graph.systems),
         *(fixed[name] for name in (*graph.parameters, *graph.constants) if name not in axes),
         *([swept[name] for name in axes] or [np.zeros(1)]),
         *sums.values(),
+        *chain.from_iterable(table.make(lengths or {_ONE_POINT: 1}) for table in loop.tables),
     )
     return sums if order else {name: array[:, 0] for name, array in sums.items()}

@@ -108,7 +108,8 @@ def run(schedule: Schedule, given: Data, functions: Mapping[str, Call] | None = 
     graph = schedule.graph
     functions = functions or {node.name: node.function for node in graph.nodes}
     namespace: dict[str, Any] = {"np": np, **{f"f_{name}": function for name, function in functions.items()}}
-    exec(write_loop(schedule), namespace)
+    source = write_loop(schedule)
+    exec(source.text, namespace)
     lengths = {dim: given.swept[name].size for name, dim in SWEPT.items()}
     shape = (given.offsets.size - 1, *(lengths[dim] for dim in schedule.order))
     sums = {name: np.full(shape, np.nan) for name in graph.targets}
@@ -118,6 +119,7 @@ def run(schedule: Schedule, given: Data, functions: Mapping[str, Call] | None = 
         *(float(given.values[name][0]) for name in FIXED),
         *given.swept.values(),
         *sums.values(),
+        *(array for table in source.tables for array in table.make(lengths)),
     )
     return sums
 

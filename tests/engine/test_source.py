@@ -18,7 +18,7 @@ from sigcube.cube import Packed
 from sigcube.engine import evaluate_sums
 from sigcube.engine import sums as loop
 from sigcube.engine.schedule import Schedule
-from sigcube.engine.source import write_loop
+from sigcube.engine.source import Table, write_loop
 from sigcube.engine.sums import compile_loop
 from sigcube.model.graph import Graph, Level
 from sigcube.model.kernel import Kernel
@@ -39,12 +39,9 @@ SMALL = graph_of(
 )
 
 SMALL_LOOP = """\
-def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum):
+def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum, t_mean, t_row, t_far):
     n0 = a_a.size
     n1 = a_c.size
-    t_mean = np.empty((n0, ))
-    t_row = np.empty((n1, ))
-    t_far = np.empty((n0, ))
     longest = 0
     for s in range(offsets.size - 1):
         longest = max(longest, offsets[s + 1] - offsets[s])
@@ -75,7 +72,23 @@ def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum):
 
 def test_the_text_of_a_small_loop() -> None:
     graph = Graph(SMALL.nodes, SMALL.targets, SMALL.points, SMALL.systems, ("a", "c", "c0"), ())
-    assert write_loop(Schedule(graph, {"a": "i", "c": "k"}, ("i", "k"))) == SMALL_LOOP
+    assert write_loop(Schedule(graph, {"a": "i", "c": "k"}, ("i", "k"))).text == SMALL_LOOP
+
+
+@pytest.mark.parametrize(
+    ("table", "shapes", "reason"),
+    [
+        (Table("t_a", ("i", "k"), padded=False), [(2, 9)], "as long as its dimensions"),
+        (Table("t_a", ("i", "k"), padded=True), [(24,), (2, 9)], "18 values are three vectors of eight"),
+        (Table("t_a", ("i",), padded=True), [(8,), (2,)], "a vector at least"),
+        (Table("t_a", ("j",), padded=True), [(8,), (8,)], "whole vectors need no more"),
+    ],
+)
+def test_a_table_has_room_for_whole_vectors(table: Table, shapes: list[tuple[int, ...]], reason: str) -> None:
+    made = table.make({"i": 2, "j": 8, "k": 9})
+    assert [array.shape for array in made] == shapes, reason
+    assert len(table.arguments) == len(made)
+    assert all(np.shares_memory(made[0], array) for array in made), "a padded table is one memory in two forms"
 
 
 FLAT_ROW = """\
@@ -93,7 +106,7 @@ FLAT_ROW = """\
 def test_the_text_of_a_flattened_row() -> None:
     graph = graph_of(("u", ("p0", "a"), False), ("t", ("u", "b"), False), targets=("t",))
     swept = {"a": "i", "b": "j", "c": "k"}
-    text = write_loop(Schedule(graph, swept, ("i", "j", "k"), {"i": 6, "j": 5, "k": 64}))
+    text = write_loop(Schedule(graph, swept, ("i", "j", "k"), {"i": 6, "j": 5, "k": 64})).text
     assert FLAT_ROW in text
     assert text.index("e_b_along_i0_i1[i0, i1] = a_b[i1]") < text.index("for s in")
 
@@ -107,13 +120,9 @@ CARRIED = graph_of(
 )
 
 CARRIED_LOOP = """\
-def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum):
+def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum, t_variance, b_variance, t_state, b_state):
     n0 = a_a.size
     n1 = a_c.size
-    t_variance = np.empty((n0, ))
-    b_variance = np.empty((n0, ))
-    t_state = np.empty((n0, n1, ))
-    b_state = np.empty((n0, n1, ))
     for s in range(offsets.size - 1):
         x_s0 = s_s0[s]
         sum_sum = out_sum[s]
@@ -147,7 +156,7 @@ def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum):
 def test_the_text_of_a_loop_that_carries_values_from_point_to_point() -> None:
     made = dict(parameters=("a", "c", "c0"), previous=CARRIED.previous)
     graph = Graph(CARRIED.nodes, CARRIED.targets, CARRIED.points, CARRIED.systems, constants=(), **made)
-    assert write_loop(Schedule(graph, {"a": "i", "c": "k"}, ("i", "k"))) == CARRIED_LOOP
+    assert write_loop(Schedule(graph, {"a": "i", "c": "k"}, ("i", "k"))).text == CARRIED_LOOP
 
 
 # What is added up
@@ -192,8 +201,8 @@ def test_what_reductions_alone_take_is_computed_for_them_alone() -> None:
     graph = graph_of(("v", ("p0", "a"), False), ("at", ("v", "p1"), True), ("t", ("at", "p0"), False), targets=("t",))
     schedule = Schedule(graph, SWEPT, ("i", "j", "k"))
     assert schedule.gathered == {"v"}
-    assert "t_v = " not in write_loop(schedule)
-    assert write_loop(schedule).count("f_v(") == 1
+    assert "t_v" not in [table.name for table in write_loop(schedule).tables]
+    assert write_loop(schedule).text.count("f_v(") == 1
 
 
 def needed_by_points(graph: Graph) -> set[str]:
@@ -299,7 +308,7 @@ def assembly_of(cube: xr.Dataset, kernel: str | Kernel, axes: dict[str, list[flo
     model = plan.sections[0].model
     evaluate_sums(model, packed, {name: np.array(values) for name, values in axes.items()})
     lengths = {name: len(values) for name, values in axes.items()}
-    (assembly,) = compile_loop(model, model.dims, lengths).inspect_asm().values()
+    (assembly,) = compile_loop(model, model.dims, lengths).function.inspect_asm().values()
     return str(assembly)
 
 
@@ -318,7 +327,7 @@ def test_a_flattened_row_has_the_bits_of_its_points_one_by_one(mock_cube: xr.Dat
     model, packed = powers(mock_cube)
     order = tuple(POWERS)
     lengths = {name: values.size for name, values in POWERS.items()}
-    assert "flat_t_W" in write_loop(Schedule(model.graph, dict(model.swept), order, lengths))
+    assert "flat_t_W" in write_loop(Schedule(model.graph, dict(model.swept), order, lengths)).text
     whole = evaluate_sums(model, packed, POWERS, order=order)["residual_sq"]
     for i, j in np.ndindex(3, 5):
         one = {"xi_scale": POWERS["xi_scale"][[i]], "k": POWERS["k"][[j]], "A": POWERS["A"]}
@@ -333,5 +342,5 @@ def test_a_power_along_short_rows_is_packed_code(mock_cube: xr.Dataset) -> None:
     model, packed = powers(mock_cube)
     evaluate_sums(model, packed, POWERS)
     lengths = {name: values.size for name, values in POWERS.items()}
-    (assembly,) = compile_loop(model, model.dims, lengths).inspect_asm().values()
+    (assembly,) = compile_loop(model, model.dims, lengths).function.inspect_asm().values()
     assert len(re.findall(r"\bvfn?m(?:add|sub)\d+pd\b.*[yz]mm", assembly)) > 20

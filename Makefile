@@ -34,10 +34,10 @@ demo: setup  ## sweep a mock survey, compare real systems, write two pages into 
 	@$(BIN)/sigcube demo --out demo
 
 check: setup  ## run the quick tests of every room, within a minute: for the inner loop
-	$(PYTEST) -m "not slow and not cluster and not browser" $(WORKERS)
+	$(PYTEST) -m "not slow and not cluster and not browser and not page" $(WORKERS)
 
-test: setup  ## run every test, the slowest first, on all cores
-	$(PYTEST) $(WORKERS)
+test: setup  ## run every test, the slowest first, on all cores; those of the guide's numbers are with the guide
+	$(PYTEST) -m "not page" $(WORKERS)
 
 fuzz: setup  ## feed each reader 3,000 broken files, 25 times as many as `make test` does
 	SIGCUBE_FUZZ=3000 $(PYTEST) tests/readers $(WORKERS) -k "fuzz or malformed"
@@ -52,7 +52,8 @@ types: setup  ## mypy, strict
 bench: setup  ## speed against other ways of doing the same work; prints the table
 	$(BIN)/python -m tests.benchmarks
 
-docs: $(DOCS_STAMP)  ## build the guide into build/docs, and write cubes/README.md from the kinds of cubes
+docs: $(DOCS_STAMP)  ## recompute the guide's numbers, build it into build/docs, and write cubes/README.md from the kinds of cubes
+	$(PYTEST) -m page $(WORKERS)
 	@$(BIN)/python -m tests.cube_documentation > cubes/README.md
 	@rm -rf build/docs docs/reference/api
 	@$(BIN)/python -m sphinx -E -W --keep-going --quiet -j auto -d build/doctrees docs build/docs

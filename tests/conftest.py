@@ -188,11 +188,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 # What takes longest goes first, so that no process is left alone with it at the end.
 FIRST = ("compiling", "kernels", "local_client", "test_kills.py", "explore", "analysis", "test_fuzz.py")
 # What runs many models is kept together: each process compiles their terms anew, which takes longer than the loops do.
-COMPILING = ("test_sweeps.py", "test_published_sparc.py")
+COMPILING = ("test_published_sparc.py",)
 # Rooms whose tests compile the same terms, or import the same heavy packages.
 SHARING = ("kernels", "explore", "analysis")
-# A file of another room that evaluates the same study as one of them.
-ALSO = {"test_cli_preferences.py": "analysis"}
+# Files of other rooms that evaluate the same study, or the same terms, as one of them.
+ALSO = {"test_cli_preferences.py": "analysis", "test_sweeps.py": "kernels"}
 
 
 # Before the hook of xdist, which reads the groups.

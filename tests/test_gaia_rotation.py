@@ -37,6 +37,7 @@ def test_the_drift_matters(gaia_cube: xr.Dataset, curve: xr.Dataset) -> None:
     assert np.abs(found.median - 247.3 - found.expected).min() > 200
 
 
+@pytest.mark.page
 def test_the_page_is_current(gaia_cube: xr.Dataset, curve: xr.Dataset) -> None:
     assert page(gaia_cube, curve) == PAGE.read_text(encoding="utf-8")
 

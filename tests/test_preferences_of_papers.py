@@ -13,6 +13,7 @@ from tests.analysis.test_preferences import PRIOR, likelihoods
 from tests.preferences_of_papers import BEGIN, END, FIGURE, PAGE, measured, table, total_rows, wins_rows
 
 
+@pytest.mark.page
 @pytest.mark.slow
 def test_rows_of_the_page_are_current(sparc_path: Path) -> None:
     papers = read_study_file("papers")

@@ -11,11 +11,13 @@ def rows(sparc_cube: xr.Dataset) -> list[Row]:
     return evaluate(sparc_cube)
 
 
+@pytest.mark.page
 @pytest.mark.slow
 def test_page_is_current(rows: list[Row]) -> None:
     assert PAGE.read_text(encoding="utf-8") == page(rows)
 
 
+@pytest.mark.page
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "column"),

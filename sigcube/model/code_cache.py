@@ -49,12 +49,8 @@ _SWITCHES = (
     "OPT LOOP_VECTORIZE SLP_VECTORIZE BOUNDSCHECK DEBUGINFO_DEFAULT ENABLE_AVX USING_SVML DISABLE_INTEL_SVML "
     "LLVM_REFPRUNE_PASS LLVM_REFPRUNE_FLAGS NRT_STATS"
 ).split()
-# Functions that were renamed here, those of Numba's reference counting, which every process has, and those behind
-# `reshape` and `empty`: all that they depend on are types, which are in the name, so that each is the same function
-# under any such name.
-_UNIQUE_NAME = re.compile(
-    f"{RENAMED}[0-9a-f]{{16}}|^NRT_|^_ZN5numba2np8arrayobj(23normalize_reshape_value|11ol_np_empty)"
-)
+# Functions that were renamed here, and those of Numba's reference counting, which every process has.
+_UNIQUE_NAME = re.compile(f"{RENAMED}[0-9a-f]{{16}}|^NRT_")
 # By file name: equal functions share their code, such as those of a notebook's cell that is run again.
 _loaded: dict[str, Any] = {}
 

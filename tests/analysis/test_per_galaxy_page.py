@@ -13,6 +13,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "per_galaxy.md
 THEIRS = "galaxy,rms\nCamB,15.35\nNGC7814,20.0\n"
 
 
+@pytest.mark.page
 @pytest.mark.slow
 def test_the_page_shows_what_comes_out(sparc_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cubes").mkdir()

@@ -16,6 +16,7 @@ def lines_of(text: str) -> list[str]:
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
+@pytest.mark.page
 @pytest.mark.slow
 def test_the_page_shows_what_the_commands_print(
     sparc_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

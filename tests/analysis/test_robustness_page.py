@@ -11,6 +11,7 @@ from sigcube.sweep import Sweep
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "robustness.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.page
 @pytest.mark.slow
 def test_the_page_shows_what_comes_out_for_si14(
     sparc_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,11 +10,13 @@ from PIL import Image
 from tests.field_equation import MODELS, PAGE, PICTURE, Galaxies, draw, galaxies, ideal, of_sparc, sparc
 
 
+@pytest.mark.page
 @pytest.mark.slow
 def test_the_part_on_ideal_discs_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8").startswith(ideal())
 
 
+@pytest.mark.page
 @pytest.mark.slow
 def test_the_part_on_sparc_is_current(sparc_cube: xr.Dataset) -> None:
     assert PAGE.read_text(encoding="utf-8").endswith(sparc(of_sparc(sparc_cube), of_sparc(sparc_cube, gas=False)))

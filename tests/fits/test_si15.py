@@ -73,6 +73,7 @@ def test_no_minimum_is_worse_than_the_best_of_twenty_random_starts(
     assert (mine[some] > best * (1.0 - 1e-6)).mean() > 0.99
 
 
+@pytest.mark.page
 @pytest.mark.slow
 def test_the_page_of_fits_is_current(fitted: xr.Dataset, sparc_cube: xr.Dataset) -> None:
     """What the text states, other errors, and another unit of ξ: the other readings differ from these in a number."""

@@ -67,7 +67,7 @@ def test_no_damage_to_any_file_survives(
     files = files_of(store)
     chunks = [path for path in files if path.name.startswith("c.")]
     others = [path for path in files if path not in chunks]
-    for path in (*rng.sample(chunks, 3), *rng.sample(others, 3)):
+    for path in (*rng.sample(chunks, 2), *rng.sample(others, 2)):
         damaged = Path(shutil.copytree(store, tmp_path / "damaged.zarr"))
         DAMAGES[how](damaged / path.relative_to(store), rng)
         survive(sweep, damaged, whole)

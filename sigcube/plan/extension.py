@@ -35,7 +35,7 @@ def extend_spec(stored: Spec, wanted: Spec, *, where: str) -> tuple[Spec, tuple[
         The wanted spec in the order of the store.
     stages : tuple of Region
         The regions to compute, one after another: a slab of the grid for each dimension that grows. Each has the full
-        size along the dimensions that grew before it, so that no two tasks of a stage write to one chunk, although a
+        size along the dimensions that grew before it, so that no two blocks of a stage write to one chunk, although a
         stage may begin within one.
 
     Raises

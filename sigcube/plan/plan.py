@@ -105,7 +105,7 @@ class Plan:
 
     @cached_property
     def blocks(self) -> Blocks:
-        """The tasks, in the order in which they are submitted."""
+        """The blocks, in the order in which they are submitted."""
         return Blocks(self.spec.grid, tile=self.layout.tile, stages=self.stages, sections=self.sections)
 
     @property

@@ -63,7 +63,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Block:
-    """One task: a tile of a section, and the whole chunks that its values go to.
+    """What is computed and journalled as a whole: a tile of a section, and the whole chunks that its values go to.
 
     Attributes
     ----------

@@ -66,9 +66,9 @@ class Printed:
 
     @property
     def digits(self) -> int:
-        """The number of printed digits; of two ends, the larger number."""
-        ends = [end for end in (self.low, self.high) if end]
-        return max((end.adjusted() - self.step.adjusted() + 1 for end in ends), default=1) if self.step else 1
+        """The number of printed digits that count: of ~1000, which holds within a tenth, one; of two ends, the larger."""
+        ends = [abs(end) for end in (self.low, self.high) if end]
+        return max(1, *((end / (2 * self.margin)).adjusted() + 1 for end in ends)) if ends and self.margin else 1
 
     @property
     def width(self) -> float | None:

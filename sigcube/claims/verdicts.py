@@ -66,9 +66,11 @@ class Printed:
 
     @property
     def digits(self) -> int:
-        """The number of printed digits; of two ends, the larger number."""
-        ends = [end for end in (self.low, self.high) if end]
-        return max((end.adjusted() - self.step.adjusted() + 1 for end in ends), default=1) if self.step else 1
+        """How many digits a value has to hit: as many as are printed, but one of ~1000, and one of 52–90."""
+        if self.low is None or self.high is None or self.low == self.high == 0:
+            return 1
+        width = self.high - self.low + 2 * self.margin
+        return max(1, (max(abs(self.low), abs(self.high)) / width).adjusted() + 1) if width else 1
 
     @property
     def width(self) -> float | None:

@@ -13,7 +13,7 @@ from tests.readers.dynpop_files import vizier_text, write_dynpop
 
 # What rests on data, fits and hold-outs that the texts do not describe.
 UNPUBLISHED = {
-    "microphysics.benchmark.scatter",
+    *(f"microphysics.benchmark.{name}" for name in ("scatter", "stars_bias_sigma", "stars_bias_mond", "stars_scatter")),
     "microphysics.benchmark.clusters_error",
     "microphysics.benchmark.einstein_coverage",
     "amplitude.elliptical.observed",

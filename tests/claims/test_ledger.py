@@ -131,8 +131,9 @@ def test_one_digit_lets_nothing_pass_where_a_row_says_how_near_is_near() -> None
         ("1.0–1.1", [1.0, 2.0], 1, 0.3447, Verdict.CONVENTION),
         ("1.0–1.1", [1.0, 2.0], 9, 0.8791, Verdict.CHANCE),
         ("1.0–1.9", [1.0, 2.0], 1, 0.9977, Verdict.CHANCE),
-        # three digits are no accident
-        ("1.00–1.90", [1.0, 2.0], 1, 0.9911, Verdict.CONVENTION),
+        # three digits are no accident, unless any value of a wide range has them
+        ("1.00", [1.0, 1.01], 1, 0.8889, Verdict.CONVENTION),
+        ("1.00–1.90", [1.0, 2.0], 1, 0.9911, Verdict.CHANCE),
     ],
 )
 def test_a_hit_that_is_likely_anyhow_is_told(

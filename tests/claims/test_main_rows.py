@@ -23,7 +23,9 @@ EXPECTED = [
     ("amplitude.mode_ratio", CONSISTENT),
     # 2.998e8 · 2.27e-18 is 6.81e-10, and 4√π of the printed g† too
     ("constants.c_h0.si", DIFFERS),
-    ("constants.c_h0.from_g_dagger", CONTRADICTS),
+    # at 10 kpc and at the radius of the Sun it is 10⁻¹¹¹ and 10⁻⁸⁷
+    ("constants.planck_squared.disc", DIFFERS),
+    ("constants.planck_squared.sun", DIFFERS),
     # the table's A₀ is 1.6, the section's 1.173
     ("amplitude.path_length_table.disc", AGAINST),
     ("amplitude.path_length_validation.disc", CONSISTENT),
@@ -66,14 +68,37 @@ EXPECTED = [
     ("theta.enhancement", CONSISTENT),
     # the algebraic relation is the field equation's for spheres, not for discs
     ("field.identical", DIFFERS),
-    # what is enhanced is Σ − 1, and 28 % is of Σ
-    ("counter_rotation.prediction", AGAINST),
-    # 1.16² is 1.35
-    ("milky_way.mass_uncertainty", CONVENTION),
+    # the abstract calls Σ the enhancement, and Σ is 28 % below ν
+    ("counter_rotation.prediction", CONSISTENT),
+    # 74 % is a number of the table of §2.13, and as far off here as there
+    ("comparison.lsb", DIFFERS),
+    # 1.00 in the table; a normal disc by σ_eff of §2.6, where all stars counter-rotate
+    ("counter_rotation.all", CONTRADICTS),
+    # 0.816 e^{−0.01} is 0.808, and 0.816 e^{−0.09} is 0.746
+    ("dispersion.window.0_1", CONSISTENT),
+    ("dispersion.window.0_3", DIFFERS),
+    ("dispersion.sigma.0_1", CONSISTENT),
+    ("dispersion.sigma.0_2", DIFFERS),
+    # the factor on V_bar is 1.16, which is within 20 %; in mass it would not be
+    ("milky_way.mass_uncertainty", CONSISTENT),
+    # 3 (Σ − 1) g at Saturn is 4e-13; and 1e-12 is not below 1e-14
+    ("fifth_force.size", AS_STATED),
+    ("fifth_force.bound", CONTRADICTS),
+    # neither v nor Σ is given: an order of magnitude that can be had
+    ("lorentz_invariance.exponent", CONSISTENT),
+    # the factor 0.4 is beside it in the supplement alone
+    ("clusters.baryon_fraction", Verdict.AGREES),
+    # chosen
+    ("window.mean.range", Verdict.ASSUMED),
     # the Solar System: h at Saturn is 1.77e-9, as the supplement has it
     ("solar_system.h.two_values", CONTRADICTS),
     ("solar_system.enhancement.saturn", AS_STATED),
-    ("solar_system.enhancement.figure_2", DIFFERS),
+    # 2e-16 at Saturn with both of the suppressions that §2.14 names, 2e-9 with one
+    ("solar_system.enhancement.figure_2", AS_STATED),
+    # of the g† of an earlier edition
+    ("solar_system.g_over_g_dagger.saturn", AGAINST),
+    ("solar_system.h.saturn", AGAINST),
+    ("wide_binaries.separation", AGAINST),
     # wide binaries: one solar mass gives ten times what is printed; the field of the Galaxy comes out
     ("wide_binaries.g.au_10000", DIFFERS),
     ("wide_binaries.g_galaxy", CONSISTENT),
@@ -103,6 +128,7 @@ VALUES = [
     ("fits.wins.nfw", "74", 74.0),
     ("sparc.scatter.rar", "0.105", 0.10470),
     ("window.mean.sparc", "0.53", 0.5281),
+    ("milky_way.mass_uncertainty", "~20", 16.0),
 ]
 
 
@@ -142,3 +168,27 @@ def test_another_printed_number_is_another_verdict(ledger: Mapping[str, Entry], 
     other = entry.claim.model_copy(update={"published": "8.55"})
     (judged,) = evaluate_claims([other], data=shared_data)
     assert (entry.verdict, judged.verdict) == (CONSISTENT, DIFFERS)
+
+
+def test_three_numbers_of_an_earlier_critical_acceleration_are_judged_jointly(ledger: Mapping[str, Entry]) -> None:
+    rows = ("solar_system.g_over_g_dagger.saturn", "solar_system.h.saturn", "wide_binaries.separation")
+    # 2.998e8 · 2.27e-18/2e = 1.2518e-10: 6.5e-5 over it, h of 6.5e-5, and √(GM/g†).
+    expected = (519_255.0, 2.6726e-9, 6883.5)
+    for name, value in zip(rows, expected, strict=True):
+        entry = ledger[name]
+        assert entry.decisive is not None
+        assert entry.claim.reading[entry.decisive].conventions == ("earlier_g_dagger",)
+        assert entry.jointly == "it gives all 3 of the table"
+        assert entry.value() == pytest.approx(value, rel=1e-4)
+
+
+def test_the_other_meaning_of_enhancement_is_computed_too(ledger: Mapping[str, Entry]) -> None:
+    # 0.84 of 1.56
+    assert ledger["counter_rotation.prediction"].value(1) == pytest.approx(46.154, abs=1e-3)
+
+
+def test_one_number_has_one_verdict_wherever_it_is_printed(ledger: Mapping[str, Entry]) -> None:
+    verdicts: dict[str, set[Verdict | None]] = {}
+    for entry in ledger.values():
+        verdicts.setdefault(entry.claim.number, set()).add(entry.verdict)
+    assert {number: each for number, each in verdicts.items() if len(each) > 1} == {}

@@ -1,10 +1,12 @@
 """What readings quote stands in the papers, in the section that they name."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from sigcube.claims import Claim
+from sigcube.claims.quantities.composed import PrintedKeys
 from sigcube.claims.row_files import shipped_conventions
 from tests.claims.quotes import says
 
@@ -41,6 +43,29 @@ def _quotes(claim: Claim) -> list[str]:
 def test_the_words_that_conventions_go_against_stand_in_the_papers(papers: Path) -> None:
     against = [each.against for each in shipped_conventions().values() if each.against]
     assert [quote for quote in against if not says(papers, "", quote)] == []
+
+
+# Other places that print no such digits: what stands there.
+_NOT_AS_DIGITS = {
+    "constants.a_0.two_values": "√e",
+    "wide_binaries.observed_excess": "35 % ± 10 %",
+    "lensing.slip.bound": "1 ± 0.1",
+}
+
+
+def test_the_number_of_another_place_is_printed_and_not_worked_out(
+    shipped_claims: tuple[Claim, ...], papers: Path
+) -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in papers.glob("*.md"))
+    printed = set(re.findall(r"\d+(?:\.\d+)?", text.replace(",", "")))
+    absent = set()
+    for claim in shipped_claims:
+        others = [reading.keys.value for reading in claim.reading if isinstance(reading.keys, PrintedKeys)]
+        numbers = [each for each in others if re.search(r"\d", each) and not re.search(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]", each)]
+        # A power of ten is written in many ways.
+        if any(re.sub(r"e-?\d+$", "", each).strip("~<W= ") not in printed for each in numbers):
+            absent.add(claim.id)
+    assert absent == set(_NOT_AS_DIGITS)
 
 
 def test_words_that_are_not_there_are_noticed(papers: Path) -> None:

@@ -1,6 +1,7 @@
 """Verdicts from printed characters: digits, ranges, bounds; each case with its reason."""
 
 import math
+from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
@@ -154,3 +155,27 @@ AGREE = [
 def test_two_printed_numbers_agree(one: str, other: str, expected: bool, reason: str) -> None:
     assert agree(one, other) is expected, reason
     assert agree(other, one) is expected
+
+
+@pytest.mark.parametrize(
+    ("printed", "digits", "reason"),
+    [
+        ("17.75", 4, "as many as are printed"),
+        ("0.097", 2, "zeros in front are none"),
+        ("1.77e-9", 3, "the power of ten is none"),
+        ("171", 3, "whole numbers"),
+        ("~1000", 1, "a tenth of it is let pass"),
+        ("~15", 1, "a tenth of it is let pass"),
+        ("52–90", 1, "any value between has them"),
+        ("0.95–1.05", 1, "any value between has them, though three are printed"),
+        ("< 1e-8", 1, "a bound has none to hit"),
+        ("0", 1, "nor has zero"),
+    ],
+)
+def test_digits_that_a_value_has_to_hit(printed: str, digits: int, reason: str) -> None:
+    assert read_printed(printed).digits == digits, reason
+
+
+def test_a_row_that_says_how_near_is_near_has_fewer_digits_to_hit() -> None:
+    assert read_printed("7,000").digits == 4
+    assert replace(read_printed("7,000"), margin=Decimal(500)).digits == 1

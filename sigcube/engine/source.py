@@ -11,11 +11,11 @@ import numpy.typing as npt
 from sigcube.engine.schedule import VECTOR, Placement, Schedule
 from sigcube.model.graph import Level, Node
 
-__all__ = ["LoopSource", "Table", "write_loop"]
+__all__ = ["LoopSource", "TermTable", "write_loop"]
 
 
 @dataclass(frozen=True)
-class Table:
+class TermTable:
     """Room for the values of a term along some dimensions.
 
     The loop is given it: an array that it makes itself takes Numba longer to compile than the term.
@@ -53,7 +53,7 @@ class LoopSource:
     """The text of a loop, and the tables that it needs."""
 
     text: str
-    tables: tuple[Table, ...]
+    tables: tuple[TermTable, ...]
 
 
 def write_loop(schedule: Schedule) -> LoopSource:
@@ -176,9 +176,9 @@ class _Writer:
             parameter = next(name for name, along in self.schedule.swept.items() if along == dim)
             self.add(f"{self.size[dim]} = a_{parameter}.size")
 
-    def list_tables(self) -> tuple[Table, ...]:
+    def list_tables(self) -> tuple[TermTable, ...]:
         """Return the tables of terms, one more of each that is carried, and the copies along flattened loops."""
-        tables: dict[str, Table] = {}
+        tables: dict[str, TermTable] = {}
         for node in self.graph.nodes:
             placement = self.schedule.placement(node.name)
             carried = node.name in self.graph.carried
@@ -186,8 +186,8 @@ class _Writer:
             if placement.inner and (carried or not elsewhere):
                 for form in ("t", "b") if carried else ("t",):
                     name = f"{form}_{node.name}"
-                    tables[name] = Table(name, self.schedule.table_dims(node.name), placement.flat)
-        return (*tables.values(), *(Table(name, place.inner, True) for name, (_, place) in self.expanded.items()))
+                    tables[name] = TermTable(name, self.schedule.table_dims(node.name), placement.flat)
+        return (*tables.values(), *(TermTable(name, place.inner, True) for name, (_, place) in self.expanded.items()))
 
     @property
     def expanded(self) -> dict[str, tuple[str, Placement]]:

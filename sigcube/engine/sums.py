@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.engine.schedule import Schedule
-from sigcube.engine.source import Table, write_loop
+from sigcube.engine.source import TermTable, write_loop
 from sigcube.model.compile import compiled, define, has_masks, inlined
 from sigcube.model.graph import Graph
 from sigcube.model.model import BoundModel
@@ -30,7 +30,7 @@ class Loop:
     """A compiled loop, and the tables that it is given as its last arguments."""
 
     function: Callable[..., None]
-    tables: tuple[Table, ...]
+    tables: tuple[TermTable, ...]
 
 
 def compile_loop(model: BoundModel, order: tuple[str, ...], lengths: Mapping[str, int]) -> Loop:

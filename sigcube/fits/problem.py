@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from sigcube.cube import Packed
 from sigcube.engine import PointTerms, evaluate_sums
+from sigcube.engine.finish import finish_systems
 from sigcube.fits.fit_spec import MOST_STARTS, FitModel, Objective, Scope
 from sigcube.fits.search import Minimum, Residuals, descend, distinct, grid_minima, jacobian, polish, polish_scalar
 from sigcube.model.metrics import METRICS, Metric, sums_of
@@ -119,8 +120,9 @@ class Problem:
         return self._shares_of_mean_rms(sums, slice(start, stop)) if self.is_mean_rms else sums
 
     def _shares_of_mean_rms(self, sums: FloatArray, systems: slice) -> FloatArray:
-        counts = self.counts[systems].reshape(-1, *[1] * (sums.ndim - 1))
-        return np.asarray(METRICS["rms"].finish(counts, sums)) / self.packed.n_systems
+        counts = self.counts[systems].astype(np.float64)
+        rms = finish_systems(METRICS["rms"], counts, (sums.reshape(counts.size, -1),))
+        return rms.reshape(sums.shape) / self.packed.n_systems
 
     def _minima(self, systems: range, starts: list[FloatArray]) -> list[Minimum]:
         """Return the distinct minima below some positions, the lowest first."""

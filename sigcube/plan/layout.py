@@ -13,9 +13,9 @@ from sigcube.plan.values import PointStatus, ResultVariable
 
 __all__ = ["Layout", "lay_out"]
 
-# Bytes that one block writes of one variable: large enough that files stay few and a block outweighs its overhead, small
-# enough that the last block of a sweep does not leave the other workers idle for long, and that its buffers stay below
-# the size (32 MiB) from which memory is mapped afresh each time.
+# Bytes that one block writes of one variable: large enough that files stay few and a block outweighs what it costs
+# beside its values, small enough that the last block of a sweep does not leave the other workers idle for long, and
+# that its buffers stay below the size (32 MiB) from which memory is mapped afresh each time.
 _BLOCK_BYTES = 30 * 2**20
 _BLOCK_EVALUATIONS = 2**31
 # Fewer blocks than this leave cores idle at the end of a small sweep.

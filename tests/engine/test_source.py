@@ -18,7 +18,7 @@ from sigcube.cube import Packed
 from sigcube.engine import evaluate_sums
 from sigcube.engine import sums as loop
 from sigcube.engine.schedule import Schedule
-from sigcube.engine.source import Table, write_loop
+from sigcube.engine.source import TermTable, write_loop
 from sigcube.engine.sums import compile_loop
 from sigcube.model.graph import Graph, Level
 from sigcube.model.kernel import Kernel
@@ -78,13 +78,13 @@ def test_the_text_of_a_small_loop() -> None:
 @pytest.mark.parametrize(
     ("table", "shapes", "reason"),
     [
-        (Table("t_a", ("i", "k"), padded=False), [(2, 9)], "as long as its dimensions"),
-        (Table("t_a", ("i", "k"), padded=True), [(24,), (2, 9)], "18 values are three vectors of eight"),
-        (Table("t_a", ("i",), padded=True), [(8,), (2,)], "a vector at least"),
-        (Table("t_a", ("j",), padded=True), [(8,), (8,)], "whole vectors need no more"),
+        (TermTable("t_a", ("i", "k"), padded=False), [(2, 9)], "as long as its dimensions"),
+        (TermTable("t_a", ("i", "k"), padded=True), [(24,), (2, 9)], "18 values are three vectors of eight"),
+        (TermTable("t_a", ("i",), padded=True), [(8,), (2,)], "a vector at least"),
+        (TermTable("t_a", ("j",), padded=True), [(8,), (8,)], "whole vectors need no more"),
     ],
 )
-def test_a_table_has_room_for_whole_vectors(table: Table, shapes: list[tuple[int, ...]], reason: str) -> None:
+def test_a_table_has_room_for_whole_vectors(table: TermTable, shapes: list[tuple[int, ...]], reason: str) -> None:
     made = table.make({"i": 2, "j": 8, "k": 9})
     assert [array.shape for array in made] == shapes, reason
     assert len(table.arguments) == len(made)

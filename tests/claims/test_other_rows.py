@@ -46,6 +46,10 @@ EXPECTED = [
     # one digit of either end: half of what lies between the readings would do
     ("cmsi.synthetic.factor", CHANCE),
     ("cmsi.parameter.chi_0", ASSUMED),
+    # 3.56e-4 · 10.1 · 0.265: a thousandth, where the table says significant
+    ("cmsi.parameter.chi_0.product", DIFFERS),
+    # √(1e-10/50) is 1.4e-6
+    ("cmsi.source.saturn", CONSISTENT),
     # 10 % here, 9 % in the mass-coherence notes: 1 over the mean F is 9.3 %
     ("cmsi.share.roughness", CONVENTION),
     # F as its authors computed it, which the notes do not say; a dynamical mass, where they say baryonic
@@ -67,6 +71,8 @@ EXPECTED = [
     ("mass_coherence.comparison.worse_correlation", CONSISTENT),
     # F falls with σ_v, as the text says
     ("mass_coherence.dispersion.correlation", CONSISTENT),
+    # and grows with Ψ
+    ("mass_coherence.mass.correlation_with_depth", CONSISTENT),
     # 0.2 is not 0.061
     ("mass_coherence.statistics.correlation", CONTRADICTS),
     # the three candidates miss the bar of 0.10 dex
@@ -96,6 +102,10 @@ FOUND = [
     ("cmsi.synthetic.rms_after", "the synthetic galaxy of the script, boxed", 52.9319),
     ("cmsi.synthetic.rms_after", "the synthetic galaxy of the script, times 1 + K_rough", 28.8349),
     ("cmsi.synthetic.factor", "the synthetic galaxy of the script, times 1 + K_rough", 1.64606),
+    ("cmsi.parameter.chi_0.product", "boxed, 8 kpc, Σ_s = 50", 9.577e-4),
+    # 1/τ = v/R + σ^1.5/R, as the notes have it, with v = 29.8 km/s: Ξ = v/(2π (v + σ^1.5))
+    ("microphysics.roughness.earth", "σ_v = 1 km/s", 0.64193),
+    ("microphysics.roughness.earth", "σ_v = 10 km/s", 0.59910),
     ("mass_coherence.mass.rms", f"{AUTHORS}; M = V_flat² R_max/G, R_d = R_max", 11.0504),
     ("mass_coherence.mass.correlation", f"{AUTHORS}; M = V_flat² R_max/G, R_d = R_max", 0.22517),
     ("mass_coherence.mass.rms", f"{AUTHORS}; mass of stars and gas, R_d of the SPARC table", 11.9135),

@@ -26,8 +26,8 @@ class DemoGalaxyKeys(Keys):
 
     kernel: str
     settings: Settings = Field(default={})
-    #: The ``rms`` of V_pred less V_obs, weighted by 1/error², in km/s, or the mean of the ``boost`` over the radii.
-    take: Literal["rms", "boost"]
+    #: The ``rms`` of V_pred less V_obs, weighted by 1/error², in km/s, or the least or largest boost of the radii.
+    take: Literal["rms", "least_boost", "largest_boost"]
 
 
 def demo_galaxy(keys: DemoGalaxyKeys, _: Context) -> Found:
@@ -43,9 +43,13 @@ def demo_galaxy(keys: DemoGalaxyKeys, _: Context) -> Found:
         predicted[i] = kernel.predict(cube.isel(radius=[i]), **keys.settings, **own).values.item()
     weights = error**-2
     boost = (predicted / np.hypot(cube["v_disk"].values[0], cube["v_gas"].values[0])) ** 2
-    value = np.sqrt(np.average((predicted - observed) ** 2, weights=weights)) if keys.take == "rms" else boost.mean()
+    value, take = {
+        "rms": (np.sqrt(np.average((predicted - observed) ** 2, weights=weights)), "RMS weighted by 1/error²"),
+        "least_boost": (boost.min(), "least V_pred²/V_bar² of the radii"),
+        "largest_boost": (boost.max(), "largest V_pred²/V_bar² of the radii"),
+    }[keys.take]
     details = {
-        "take": "RMS weighted by 1/error²" if keys.take == "rms" else "mean of V_pred²/V_bar² over the radii",
+        "take": take,
         "boost": f"{boost.min():.4g} to {boost.max():.4g}",
         **model_text(keys.kernel, keys.settings, kind="galaxy"),
     }

@@ -12,7 +12,7 @@ FILES = sorted((Path(__file__).resolve().parents[2] / "sweeps" / "claims").glob(
 
 AS_STATED, CONVENTION, DIFFERS = Verdict.REPRODUCES, Verdict.CONVENTION, Verdict.DIFFERS
 AGAINST, CHANCE, CONSISTENT = Verdict.AGAINST, Verdict.CHANCE, Verdict.CONSISTENT
-CANNOT, CONTRADICTS = Verdict.CANNOT, Verdict.CONTRADICTS
+CANNOT, CONTRADICTS, ASSUMED = Verdict.CANNOT, Verdict.CONTRADICTS, Verdict.ASSUMED
 
 BULGE = "D = f_bulge, L = 0.3 R_d in the unified amplitude"
 PEAK = "R_d where V_disk is largest; weights of σ_eff scaled by Υ"
@@ -75,14 +75,20 @@ EXPECTED = [
     ("si.sensitivity.clusters_newton", DIFFERS, "the line through the first two rows", 0.058092),
     ("si.clusters.ratio.sigma", CANNOT, None, None),
     ("si.clusters.scatter", CANNOT, None, None),
+    # the text does not say that mass goes as the square of distance
+    ("si.clusters.photometric_errors", CONVENTION, "mass as the square of distance, at 7.5 %", 15.5625),
+    # §4a rounds the halos' ratio
+    ("si.clusters.ratio.lcdm_rounded", ASSUMED, None, None),
+    ("si.bullet.lcdm", ASSUMED, None, None),
     ("si.milky_way.rms.sigma", CANNOT, None, None),
     ("si.counter_rotation.p_value", CANNOT, None, None),
     # §4a: the sixteen tests
     ("si.redshift.g_dagger.test", CONVENTION, None, 2.96648),
-    ("si.solar_system.gamma", CONVENTION, "h alone, that is A = 1", 1.76509e-9),
+    # W = 1, where §13.3 has W = 0 in the Solar System, and W → 0 in dwarfs
+    ("si.solar_system.gamma", AGAINST, "h alone, that is A = 1", 1.76509e-9),
     ("si.tully_fisher.mass", CONVENTION, None, 0.869903),
     ("si.wide_binaries.boost", CONVENTION, None, 63.2049),
-    ("si.dwarfs.ratio.sigma", CONVENTION, None, 0.721806),
+    ("si.dwarfs.ratio.sigma", AGAINST, "W = 1; mean of Fornax, Draco, Sculptor, Carina", 0.721806),
     ("si.ultra_diffuse.df2", CONVENTION, None, 20.7696),
     ("si.galaxy_lensing.sigma", CONVENTION, None, 9.5477),
     ("si.external_field.sigma", CONVENTION, None, 0.363594),
@@ -111,8 +117,8 @@ EXPECTED = [
         -20.0336,
     ),
     ("si.survival.morphology.barred", AGAINST, f"{ONE}; NGC 2903 and NGC 3992", -18.0662),
-    # a range stands for every category, and so for their mean, which is 27 % as stated
-    ("si.survival.win_rate", DIFFERS, "as stated: all galaxies", 27.4854),
+    # a range stands for every category, and so for their mean: 47 of the 175 less UGC01281, as stated
+    ("si.survival.win_rate", DIFFERS, "as stated: all galaxies, UGC01281 without a V_bar left out", 27.0115),
     ("si.survival.count", CONTRADICTS, None, None),
     # a corner of the grid that the authors' script scans: further out the RMS still falls
     ("si.survival.best.r_0", AGAINST, f"Υ = 1; Φ = 1; {SCANNED}", 20.0),
@@ -125,6 +131,9 @@ EXPECTED = [
     ("si.fits.chi2_red.mean.nfw", DIFFERS, "as stated", 4.979),
     ("si.fits.chi2_red.median.sigma", DIFFERS, "as stated", 2.378),
     ("si.fits.chi2_red.median.nfw", DIFFERS, "as stated", 1.2835),
+    # the scatter of main §3.5, about zero
+    ("si.fits.scatter.sigma", DIFFERS, "as main §3.5 defines it, of accelerations", 0.117802),
+    ("si.fits.scatter.nfw", DIFFERS, "as main §3.5 defines it, of accelerations", 0.121259),
     # 97 of 175, and one standard error for 95 %
     ("si.fits.win_rate.bootstrap", CONVENTION, "97 of 175, the ties counted", 55.4286),
     ("si.fits.win_rate.interval", AGAINST, "one standard error: 68 %", 3.80123),
@@ -134,6 +143,7 @@ EXPECTED = [
     ("si.xi.milky_way.two_values", CONTRADICTS, None, None),
     ("si.solar_system.window", CONTRADICTS, None, None),
     ("si.dwarfs.window", CONTRADICTS, None, None),
+    ("si.torsion.unit", CONTRADICTS, None, None),
 ]
 
 

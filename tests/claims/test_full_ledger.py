@@ -18,6 +18,7 @@ UNPUBLISHED = {
     "microphysics.benchmark.einstein_coverage",
     "amplitude.elliptical.observed",
     "sparc.path_length.ellipticals",
+    "si.xi.k.calibrated",
     *(f"derivation.correlation.{name}" for name in ("galaxies", "clusters", "rate", "redshift", "gas")),
 }
 

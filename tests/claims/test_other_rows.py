@@ -246,6 +246,10 @@ def test_the_missing_factor_is_that_of_a_loop_over_galaxies(sparc_cube: xr.Datas
     for take, value in expected.items():
         keys = MissingFactorKeys(kernel="velocity_coherence", take=take)
         assert missing_factor(keys, held).value == pytest.approx(value, rel=1e-9)
+    details = missing_factor(MissingFactorKeys(kernel="functional", take="rms"), held).details
+    assert "F = F₀ (σ_ref/σ_v)^a (R_ref/R_d)^b" in details["formulas"]
+    assert "scale_length outermost" in details["labels"]
+    assert details["parameters"] == "F₀ = 10.02, σ_ref = 14.8 km/s, a = 0.1, R_ref = 12.3 kpc, b = 0.31"
 
 
 @pytest.mark.slow

@@ -60,6 +60,16 @@ def test_the_kernel_gives_the_rms_and_the_boosts_by_hand() -> None:
     assert found("cmsi", "largest_boost", **how) == pytest.approx(boost.max(), rel=1e-3)
 
 
+def test_the_dispersion_told_is_the_one_that_is_computed_with() -> None:
+    keys = DemoGalaxyKeys(kernel="cmsi", take="rms", settings={"upsilon_disk": 1.0})
+    details = demo_galaxy(keys, OneCube(xr.Dataset())).details
+    assert details["σ_v"] == "35 km/s e^(−R/4 kpc) + 10 km/s"
+    # The kernel's own profile is another one.
+    assert "dispersion parameter" in details["labels"]
+    assert not any("e^{−R/4" in details[name] for name in ("formulas", "labels"))
+    assert "σ_v" not in details["parameters"]
+
+
 def test_a_number_that_it_does_not_have_is_refused() -> None:
     with pytest.raises(SpecError, match="take"):
         parse_reading({"quantity": "demo_galaxy", "kernel": "newton", "take": "chi2"})

@@ -48,11 +48,12 @@ def demo_galaxy(keys: DemoGalaxyKeys, _: Context) -> Found:
         "least_boost": (boost.min(), "least V_pred²/V_bar² of the radii"),
         "largest_boost": (boost.max(), "largest V_pred²/V_bar² of the radii"),
     }[keys.take]
-    details = {
-        "take": take,
-        "boost": f"{boost.min():.4g} to {boost.max():.4g}",
-        **model_text(keys.kernel, keys.settings, kind="galaxy"),
-    }
+    details = {"take": take, "boost": f"{boost.min():.4g} to {boost.max():.4g}"}
+    told: Settings = dict(keys.settings)
+    if has_dispersion:
+        details["σ_v"] = "35 km/s e^(−R/4 kpc) + 10 km/s"
+        told["dispersion"] = "parameter"
+    details |= model_text(keys.kernel, told, kind="galaxy", free=("sigma_v",))
     return Found(float(value), details=details)
 
 

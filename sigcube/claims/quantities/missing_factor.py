@@ -8,6 +8,7 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity
+from sigcube.claims.quantities.model_text import model_text
 from sigcube.errors import DataError, did_you_mean
 from sigcube.kernels import KERNELS, find
 
@@ -105,8 +106,7 @@ def missing_factor(keys: MissingFactorKeys, context: Context) -> Found:
         )
         details |= {name: f"{value:.6g}" for name, value in fitted.items()}
     elif keys.take in ("rms", "correlation"):
-        shown = ", ".join(f"{name} = {value}" for name, value in keys.settings.items())
-        details["model"] = f"{keys.term} of {keys.kernel}" + (f", {shown}" if shown else "")
+        details |= model_text(keys.kernel, keys.settings, kind="galaxy", term=keys.term)
     value = fitted[keys.take] if keys.take in fitted else _measure(keys, cube, factor, fitted)
     return Found(value, details=details)
 

@@ -107,9 +107,9 @@ class Sweep:
         self.run(client)
         again = executed(self.log)[begun:]
         assert not before & set(again), "a journalled block ran again"
-        assert set(again) == set(range(N)) - before
-        assert self.done() == set(range(N))
-        assert_whole(self.path, N)
+        assert set(again) == set(range(self.n_blocks)) - before
+        assert self.done() == set(range(self.n_blocks))
+        assert_whole(self.path, self.n_blocks)
 
     def done(self) -> frozenset[int]:
         return read_journal(self.path / "journal").blocks(PointStatus.DONE)
@@ -243,6 +243,18 @@ def test_a_full_disk_ends_the_run_with_one_error_and_resumes(local_client: Clien
             sweep.run(local_client, full_disk=(4,))
         assert 4 not in sweep.done()
         assert not read_journal(sweep.path / "journal").blocks(PointStatus.FAILED, PointStatus.KILLED)
+
+    sweep.finish_after(loss, local_client)
+
+
+def test_a_disk_that_fills_within_a_batch_keeps_what_came_before(local_client: Client, tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path, 150)
+
+    def loss() -> None:
+        with pytest.raises(StoreError, match="the disk is full"):
+            sweep.run(local_client, full_disk=(77,), seconds=0.01)
+        assert 77 not in sweep.done()
+        assert sweep.done(), "blocks before it were written"
 
     sweep.finish_after(loss, local_client)
 
@@ -604,6 +616,20 @@ def test_as_many_blocks_are_written_as_computed(monkeypatch: pytest.MonkeyPatch)
     assert [len(outcomes) for outcomes in found] == [3] * 8
     assert all(outcome.written for outcomes in found for outcome in outcomes)
     assert most == [2]
+
+
+def test_what_no_block_survives_ends_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has lost the store does not try a hundred blocks more; the driver gives them to others."""
+    worker = SimpleNamespace(address="here", status=Status.closing, state=SimpleNamespace(nthreads=1), extensions={})
+    monkeypatch.setattr("sigcube.driver.worker.get_worker", lambda: worker)
+
+    def lost(*_: object) -> None:
+        raise ClusterError("does not see the store")
+
+    monkeypatch.setattr("sigcube.driver.worker._see_store", lost)
+    outcomes = on_worker(lambda *_: lambda: Written("digest", 0), "path", range(100), None, ("lock", "token"))
+    assert 1 <= len(outcomes) < 100
+    assert all(isinstance(outcome.fatal, ClusterError) for outcome in outcomes)
 
 
 def test_a_worker_with_a_pool_of_its_own_does_its_blocks(tmp_path: Path) -> None:

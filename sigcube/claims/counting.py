@@ -40,7 +40,7 @@ _LEADING: Mapping[Verdict, tuple[str, str]] = {
     Verdict.AGAINST: ("comes out only against the text", "come out only against the text"),
     Verdict.CONVENTION: ("under a convention that the text does not state",) * 2,
     Verdict.REPRODUCES: ("as stated",) * 2,
-    Verdict.CONSISTENT: ("by construction",) * 2,
+    Verdict.CONSISTENT: ("by construction or in words alone",) * 2,
 }
 
 

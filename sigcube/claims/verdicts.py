@@ -11,6 +11,9 @@ from sigcube.errors import SpecError
 
 __all__ = ["Printed", "Verdict", "agree", "read_printed"]
 
+# Digits beyond the printed ones that a value is shown with at most.
+_MOST_DIGITS_MORE = 4
+
 
 class Verdict(StrEnum):
     """The outcome of a claim: always computed, never written into a row."""
@@ -97,16 +100,22 @@ class Printed:
 
         Examples
         --------
-        >>> pairs = (("17.75", 17.5026), ("1.77e-9", 1.7714e-9), ("0.36", 1e-7))
+        >>> pairs = (("17.75", 17.5026), ("1.77e-9", 1.7714e-9), ("0.36", 1e-7), ("~10", 8.81))
         >>> [read_printed(text).show(value) for text, value in pairs]
-        ['17.50', '1.77e-9', '1e-7']
+        ['17.50', '1.77e-9', '1e-7', '8.8']
         """
         if not math.isfinite(value):
             return str(value)
-        decimals = max(0, -int(self.step.adjusted()))
+        # More digits where the printed ones would match though the value does not, as 9 for 8.8 beside ~10.
+        texts = (self._show(value, more) for more in range(_MOST_DIGITS_MORE))
+        found = next((text for text in texts if self.matches(float(text)) == self.matches(value)), None)
+        return self._show(value, 0) if found is None else found
+
+    def _show(self, value: float, more: int) -> str:
+        decimals = max(0, -int(self.step.adjusted()) + more)
         if self.scientific and value:
             ends = [end for end in (self.low, self.high) if end]
-            decimals = max([end.adjusted() for end in ends], default=0) - self.step.adjusted()
+            decimals = max([end.adjusted() for end in ends], default=0) - self.step.adjusted() + more
             return _short(f"{value:.{max(0, decimals)}e}")
         text = f"{value:.{decimals}f}"
         if float(text) == 0.0:

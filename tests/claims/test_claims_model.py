@@ -71,7 +71,7 @@ def test_what_the_text_states_follows_no_convention_and_a_convention_must_be_kno
 
 def test_a_convention_says_what_it_is_and_which_scripts_have_it() -> None:
     text = ROW.replace(
-        'quote = "Test results: twice"', 'convention = ["missing_factor", "dynamical_mass", "printed_acceleration"]'
+        'quote = "Test results: twice"', 'convention = ["missing_factor", "dynamical_mass", "one_solar_mass"]'
     )
     (reading,) = one(text).reading
     known = shipped_conventions()

@@ -54,7 +54,6 @@ EXPECTED = [
     ("counter_rotation.p_value", CANNOT),
     # 29.5, 29.4 and 27.6 for the same stars
     ("milky_way.rms.abstract_and_table", CONTRADICTS),
-    ("milky_way.rms.abstract_and_result", CONTRADICTS),
     # A = √3, and ν = ½ + √(¼ + a₀/g) with a₀ = g†, at g = g† alone: three of the table's twelve
     ("comparison.sigma.1_0", CHANCE),
     ("comparison.mond.1_0", CHANCE),
@@ -74,8 +73,6 @@ EXPECTED = [
     ("counter_rotation.prediction", CONSISTENT),
     # 74 % is a number of the table of §2.13, and as far off here as there
     ("comparison.lsb", DIFFERS),
-    # 1.00 in the table; a normal disc by σ_eff of §2.6, where all stars counter-rotate
-    ("counter_rotation.all", CONTRADICTS),
     # 0.816 e^{−0.01} is 0.808, and 0.816 e^{−0.09} is 0.746
     ("dispersion.window.0_1", CONSISTENT),
     ("dispersion.window.0_3", DIFFERS),
@@ -92,11 +89,11 @@ EXPECTED = [
     ("clusters.baryon_fraction", Verdict.AGREES),
     # chosen
     ("window.mean.range", Verdict.ASSUMED),
-    # the Solar System: h at Saturn is 1.77e-9, as the supplement has it
-    ("solar_system.h.two_values", CONTRADICTS),
     ("solar_system.enhancement.saturn", AS_STATED),
-    # 2e-16 at Saturn with both of the suppressions that §2.14 names, 2e-9 with one
-    ("solar_system.enhancement.figure_2", AS_STATED),
+    # 2.3e-14 at Neptune with both of the suppressions that §2.14 names: "at planetary scales" is at all of the planets
+    ("solar_system.enhancement.figure_2", DIFFERS),
+    # 11 % at 5,000 and at 10,000 AU, of the printed accelerations
+    ("wide_binaries.option_a", AS_STATED),
     # of the g† of an earlier edition
     ("solar_system.g_over_g_dagger.saturn", AGAINST),
     ("solar_system.h.saturn", AGAINST),

@@ -72,7 +72,6 @@ EXPECTED = [
     ("si.sensitivity.a_1_173.cluster_ratio", CANNOT, None, None),
     ("si.sensitivity.a_1_5.cluster_ratio", CANNOT, None, None),
     ("si.sensitivity.clusters_linear", DIFFERS, "the line through the two other rows", 1.24595),
-    ("si.sensitivity.clusters_newton", DIFFERS, "the line through the first two rows", 0.058092),
     ("si.clusters.ratio.sigma", CANNOT, None, None),
     ("si.clusters.scatter", CANNOT, None, None),
     # the text does not say that mass goes as the square of distance
@@ -119,7 +118,7 @@ EXPECTED = [
     ("si.survival.morphology.barred", AGAINST, f"{ONE}; NGC 2903 and NGC 3992", -18.0662),
     # a range stands for every category, and so for their mean: 47 of the 175 less UGC01281, as stated
     ("si.survival.win_rate", DIFFERS, "as stated: all galaxies, UGC01281 without a V_bar left out", 27.0115),
-    ("si.survival.count", CONTRADICTS, None, None),
+    ("si.survival.count", CONSISTENT, None, 175.0),
     # a corner of the grid that the authors' script scans: further out the RMS still falls
     ("si.survival.best.r_0", AGAINST, f"Υ = 1; Φ = 1; {SCANNED}", 20.0),
     ("si.survival.best.alpha", AGAINST, f"Υ = 1; Φ = 1; {SCANNED}", 0.1),
@@ -140,7 +139,6 @@ EXPECTED = [
     # what the papers print twice
     ("si.sparc.mean_rms.two_values", CONTRADICTS, None, None),
     ("si.sparc.scatter.two_values", CONTRADICTS, None, None),
-    ("si.xi.milky_way.two_values", CONTRADICTS, None, None),
     ("si.solar_system.window", CONTRADICTS, None, None),
     ("si.dwarfs.window", CONTRADICTS, None, None),
     ("si.torsion.unit", CONTRADICTS, None, None),

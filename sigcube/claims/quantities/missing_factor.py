@@ -108,7 +108,8 @@ def missing_factor(keys: MissingFactorKeys, context: Context) -> Found:
     elif keys.take in ("rms", "correlation"):
         details |= model_text(keys.kernel, keys.settings, kind="galaxy", term=keys.term)
     value = fitted[keys.take] if keys.take in fitted else _measure(keys, cube, factor, fitted)
-    return Found(value, details=details)
+    # How many galaxies have an F is told by the data alone.
+    return Found(value, details=details, uses_model=keys.take != "number")
 
 
 def _factor(keys: MissingFactorKeys, cube: xr.Dataset) -> FloatArray:
@@ -186,4 +187,4 @@ def _fit(keys: MissingFactorKeys, cube: xr.Dataset, factor: FloatArray) -> dict[
     return dict(zip(keys.fit, best.x.tolist(), strict=True))
 
 
-QUANTITIES = {"missing_factor": Quantity(MissingFactorKeys, missing_factor, uses_model=True)}
+QUANTITIES = {"missing_factor": Quantity(MissingFactorKeys, missing_factor)}

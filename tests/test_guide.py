@@ -39,6 +39,11 @@ def test_the_picture_shows_the_rooms_in_their_order() -> None:
     assert drawn == [room for room in reversed(ROOMS) if room != "__main__"]
 
 
+def test_the_rooms_are_listed_in_their_order() -> None:
+    listed = ARCHITECTURE.partition("It imports only from rooms before it: ")[2].partition(".")[0]
+    assert re.findall(r"`(\w+)`", listed) == [room for room in ROOMS if room != "__main__"]
+
+
 def test_every_step_of_the_picture_of_a_sweep_is_there() -> None:
     picture = (DOCS / "architecture_sweep.svg").read_text(encoding="utf-8")
     steps = re.findall(r'class="c"[^>]*>([^<]+)<', picture)

@@ -56,7 +56,10 @@ def test_the_readme_is_short() -> None:
 def test_links_lead_somewhere() -> None:
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("https://")]
     assert len(links) >= 3
-    assert [link for link in links if not (ROOT / link).is_file()] == []
+    assert [link for link in links if not (ROOT / link.partition("#")[0]).is_file()] == []
+    for file, _, section in (link.partition("#") for link in links if "#" in link):
+        headings = re.findall(r"^#+ (.+)$", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert section in {heading.lower().replace(" ", "-") for heading in headings}
 
 
 def test_the_make_targets_of_the_readme_exist() -> None:

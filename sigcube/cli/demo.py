@@ -3,10 +3,7 @@
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import typer
 import xarray as xr
 from rich.table import Table
@@ -14,27 +11,21 @@ from rich.table import Table
 from sigcube.analysis.best import best_points
 from sigcube.cli.app import print_tables, stderr_console
 from sigcube.cli.tables import best_table, table
-from sigcube.constants import PAPER
 from sigcube.cube import open_cube, save_cube
 from sigcube.driver.progress import sweep_progress
 from sigcube.explore import Mark, cube_page, result_page
 from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.kernels import KERNELS
-from sigcube.kernels import sigma as model
-from sigcube.model.compile import ufunc
 from sigcube.plan.grid import linspace
-from sigcube.readers.mock import mock_survey
+from sigcube.readers.mock import demo_survey, demo_truth
 from sigcube.recipes import ingest, load_recipe
 from sigcube.store.lock import Lock
 from sigcube.sweep import Sweep
 from sigcube.wording import count, duration, number
 
-__all__ = ["demo_survey", "run_demo"]
+__all__ = ["run_demo"]
 
 N_GALAXIES = 300
-SEED = 1
-
-FloatArray = npt.NDArray[np.float64]
 
 # The catalogue of the mock lists the true scale length of its discs.
 FIXED = {"scale_length": "catalogue", "k": 0.5}
@@ -47,7 +38,7 @@ def run_demo(out: Path, *, workers: int | None) -> None:
     All of it goes into the folder ``out``, where an earlier demonstration is replaced.
     """
     began = time.perf_counter()
-    survey = demo_survey()
+    survey = demo_survey(n_galaxies=N_GALAXIES)
     cube = save_cube(survey, out / "survey.zarr", overwrite=True)
     sweep = Sweep(
         cube,
@@ -92,25 +83,8 @@ def _landmark_table(cube: xr.Dataset) -> Table:
     return table("Real systems: prediction over observation", head, rows)
 
 
-def demo_survey(n_galaxies: int = N_GALAXIES) -> xr.Dataset:
-    """Return the synthetic survey, made by `sigma` with the geometric window and the default A, ξ and g†."""
-    return mock_survey(n_galaxies=n_galaxies, seed=SEED, boost=_true_boost, truth="sigma, geometric window, defaults")
-
-
-def _true_boost(r: FloatArray, g_bar: FloatArray, r_disk: FloatArray) -> FloatArray:
-    truth = _truth()
-    xi = ufunc(model.xi_geometric)(truth["xi_scale"], r_disk)
-    window = ufunc(model.geometric)(r, xi)
-    return np.asarray(ufunc(model.boost)(truth["A"], window, ufunc(model.h)(g_bar, PAPER.g_dagger)), dtype=np.float64)
-
-
-def _truth() -> dict[str, Any]:
-    defaults = {parameter.name: parameter.value(PAPER) for parameter in KERNELS["sigma"].parameters}
-    return {"window": "geometric", "xi_scale": defaults["xi_scale"], "A": defaults["A"]}
-
-
 def _truth_in_words() -> str:
-    truth = _truth()
+    truth = demo_truth()
     return f"Σ-Gravity with the {truth['window']} window, ξ/R_d = {truth['xi_scale']:.3f}, A = {truth['A']:.3f}"
 
 
@@ -128,7 +102,7 @@ def _write_page(result: xr.Dataset, survey: xr.Dataset, path: Path) -> Path:
         path,
         x="xi_scale",
         y="A",
-        mark=Mark("true model", _truth()),
+        mark=Mark("true model", demo_truth()),
         title=f"Which model made these {N_GALAXIES} galaxies?",
         subtitle=(
             f"Synthetic rotation curves: exponential discs, gas and bulges under {_truth_in_words()}, plus noise. "

@@ -14,7 +14,9 @@ __all__ = ["check_dims", "check_spec"]
 
 
 def check_spec(spec: Spec) -> None:
-    """Refuse names, labels and values that the model does not have or accept, and metrics that have no meaning here.
+    """Refuse names and values that the model does not have or accept, and metrics that have no meaning here.
+
+    Which labels there are is for `sigcube.plan.sections.make_sections` to see, which settles them.
 
     Raises
     ------

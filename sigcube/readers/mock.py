@@ -17,10 +17,12 @@ from sigcube import __version__
 from sigcube.constants import PAPER
 from sigcube.cube import KINDS
 from sigcube.errors import SpecError, shown
+from sigcube.kernels import KERNELS, sigma
+from sigcube.model.compile import ufunc
 from sigcube.readers.assembly import pad
 from sigcube.readers.galaxy import GalaxyCuts, derive
 
-__all__ = ["Boost", "freeman_sq", "mock_survey"]
+__all__ = ["Boost", "demo_survey", "demo_truth", "freeman_sq", "mock_survey"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -110,6 +112,35 @@ def mock_survey(
     ds = pad(KINDS["galaxy"], names, counts, points=curves, systems=systems, sources=sources)
     settings = {"n_galaxies": n_galaxies, "seed": seed, "truth": truth, "noise": noise, "points": points}
     return derive(ds, cuts=cuts).assign_attrs(_attributes({**settings, "cuts": cuts.model_dump()}))
+
+
+def demo_survey(n_galaxies: int = 300) -> xr.Dataset:
+    """Return the synthetic survey of the demonstration and the guide, made by `sigma`: see `demo_truth`.
+
+    Parameters
+    ----------
+    n_galaxies : int
+        Number of galaxies.
+
+    Returns
+    -------
+    Dataset
+        A galaxy cube with the samples ``all`` and ``unflagged``.
+    """
+    truth = "sigma, geometric window, defaults"
+    return mock_survey(n_galaxies=n_galaxies, seed=1, boost=_boost_of_sigma, truth=truth)
+
+
+def demo_truth() -> dict[str, Any]:
+    """Return the labels and values that made `demo_survey`: the geometric window, and the defaults of A and ξ/R_d."""
+    defaults = {parameter.name: parameter.value(PAPER) for parameter in KERNELS["sigma"].parameters}
+    return {"window": "geometric", "xi_scale": defaults["xi_scale"], "A": defaults["A"]}
+
+
+def _boost_of_sigma(r: FloatArray, g_bar: FloatArray, r_disk: FloatArray) -> FloatArray:
+    truth = demo_truth()
+    window = ufunc(sigma.geometric)(r, ufunc(sigma.xi_geometric)(truth["xi_scale"], r_disk))
+    return np.asarray(ufunc(sigma.boost)(truth["A"], window, ufunc(sigma.h)(g_bar, PAPER.g_dagger)), dtype=np.float64)
 
 
 def _is_count(value: object, *, least: int) -> bool:

@@ -12,7 +12,7 @@ from bokeh.models import Legend
 
 import sigcube
 from sigcube.analysis.best import best_points
-from sigcube.cli.demo import demo_survey, run_demo
+from sigcube.cli.demo import run_demo
 from sigcube.constants import PAPER
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError, StoreError, StoreInUse
@@ -24,7 +24,7 @@ from sigcube.explore.style import plain_number
 from sigcube.fits import Fit
 from sigcube.kernels import KERNELS
 from sigcube.plan.values import PointStatus
-from sigcube.readers.mock import mock_survey
+from sigcube.readers.mock import demo_survey, mock_survey
 from sigcube.store.lock import Lock
 from sigcube.sweep import Sweep
 from tests.browser import Shoot

@@ -17,9 +17,10 @@ __all__ = ["Layout", "lay_out"]
 # beside its values, small enough that the last block of a sweep does not leave the other workers idle for long, and
 # that its buffers stay below the size (32 MiB) from which memory is mapped afresh each time.
 _BLOCK_BYTES = 30 * 2**20
-_BLOCK_EVALUATIONS = 2**31
+# Half a second of a core: a hundred times what a block costs beside its values, and no long wait for the last one.
+_BLOCK_EVALUATIONS = 2**29
 # Fewer blocks than this leave cores idle at the end of a small sweep.
-_FEWEST_BLOCKS = 16
+_FEWEST_BLOCKS = 20
 _SMALLEST_BLOCK_EVALUATIONS = 2**26
 # A file is one chunk, the least that is read. Chunks within shards would be smaller, but each takes half a millisecond
 # to write, and a slice through the whole grid reads few of either.

@@ -12,12 +12,19 @@ import numba
 import numpy as np
 from llvmlite import ir as llvm
 from numba.core import ir
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import register_pass
 from numba.core.dispatcher import Dispatcher
 from numba.core.lowering import Lower
 from numba.core.registry import cpu_target
-from numba.core.typed_passes import NativeLowering
+from numba.core.typed_passes import InlineOverloads, NativeLowering, NopythonRewrites
+from numba.core.untyped_passes import (
+    FindLiterallyCalls,
+    InlineClosureLikes,
+    LiteralUnroll,
+    WithLifting,
+)
 from numba.extending import register_jitable
 
 from sigcube.model.code_cache import cache_code
@@ -30,6 +37,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Only compiled code calls inlined functions: wrappers for Python and C would be a sixth of the compile time.
 _INLINED = {"error_model": "numpy", "forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+# Steps of Numba for what the functions of sigcube do not have: closures, `with`, literal arguments, array expressions.
+# Each of them looks at the whole function anew, which takes a tenth of the compile time.
+_NEEDLESS: tuple[type, ...] = (
+    FindLiterallyCalls,
+    InlineClosureLikes,
+    InlineOverloads,
+    LiteralUnroll,
+    NopythonRewrites,
+    WithLifting,
+)
 
 # The longest vectors of any processor. Shorter ones give the same bits.
 _VECTOR_BITS = 512
@@ -67,10 +85,29 @@ class _LowerMasked(_Lower):
         return loop
 
 
+class _Library(JITCodeLibrary):  # type: ignore[misc]
+    """Machine code that LLVM optimises once, as a whole, and not each function beforehand as Numba has it.
+
+    That is for functions with many references to count, and would be a fifth of the compile time.
+    """
+
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        passes, builder = self._codegen._module_pass_manager()
+        passes.run(self._final_module, builder)
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _Lowering(NativeLowering):  # type: ignore[misc]
     _name = "lowering_for_whole_vectors"
     lowering_class = _Lower
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _Library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return bool(super().run_pass(state))
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -81,17 +118,25 @@ class _LoweringMasked(_Lowering):
 
 class _Compiler(Compiler):  # type: ignore[misc]
     lowering = _Lowering
+    needless = _NEEDLESS
 
     def define_pipelines(self) -> list[Any]:
         pipelines: list[Any] = super().define_pipelines()
         for each in pipelines:
-            each.passes = [(self.lowering if step is NativeLowering else step, about) for step, about in each.passes]
+            steps = [(step, about) for step, about in each.passes if step not in self.needless]
+            each.passes = [(self.lowering if step is NativeLowering else step, about) for step, about in steps]
             each.finalize()
         return pipelines
 
 
 class _CompilerMasked(_Compiler):
     lowering = _LoweringMasked
+
+
+class _CompilerOfTerms(_Compiler):
+    """For functions that users write, with all that Numba knows of Python."""
+
+    needless = ()
 
 
 def has_masks() -> bool:
@@ -105,17 +150,21 @@ def load_target() -> None:
 
 
 def compiled(function: Function, *, masked: bool = False) -> Function:
-    """Compile a function of arrays and numbers. It releases the GIL, and its machine code is cached on disk.
+    """Compile a function of sigcube, of arrays and numbers. It releases the GIL; its machine code is cached on disk.
 
     With `masked`, what a loop has left after whole vectors is one more, of which a mask leaves elements out, and not a
     loop over single elements. The values have the same bits.
     """
+    return _compiled(function, _CompilerMasked if masked else _Compiler)
+
+
+def _compiled(function: Function, compiler: type[_Compiler]) -> Function:
     # The cache renames the function, which others who hold it must not see.
     own = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
     own.__kwdefaults__ = function.__kwdefaults__
-    compile_own = numba.njit(error_model="numpy", nogil=True, pipeline_class=_CompilerMasked if masked else _Compiler)
+    compile_own = numba.njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, pipeline_class=compiler)
     return cast(Function, cache_code(compile_own(update_wrapper(own, function))))
 
 
@@ -167,7 +216,7 @@ def scalar(term: Term) -> Any:
 
 @cache
 def _scalar(term: Term, state: str | None) -> Any:
-    return compiled(_with_own_calls(term, {}) if state else term)
+    return _compiled(_with_own_calls(term, {}) if state else term, _CompilerOfTerms)
 
 
 def _with_own_calls(function: Any, made: dict[Any, Any]) -> Any:

@@ -192,7 +192,7 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
         if index is not None and given[best] == len(rows) and entry.verdict is not Verdict.CONSISTENT:
             reading = entry.claim.reading[index]
             also = sum(given[key] for key in stated)
-            told = f"{_WHOLE} {len(rows)} of the table"
+            told = f"{_WHOLE} {len(rows)} rows of {entry.claim.table}"
             if not reading.stated and any(_hit_of(entry, key) is not None for key in stated):
                 told += f"; the text's reading gives {also} of them, this one too, by accident"
             judged.append(replace(entry, verdict=_HITS[reading.stance], decisive=index, jointly=told))
@@ -200,7 +200,7 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
             hits = given[_key(entry.claim.reading[entry.decisive])]
             of_itself = entry.claim.reading[entry.decisive].consistency
             verdict = Verdict.CHANCE if 2 * hits <= len(rows) and not of_itself else entry.verdict
-            told = f"its reading gives {hits} of the {len(rows)} of the table"
+            told = f"its reading gives {hits} of the {len(rows)} rows of {entry.claim.table}"
             judged.append(replace(entry, verdict=verdict, jointly=told))
         else:
             judged.append(entry)

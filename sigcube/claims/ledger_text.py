@@ -62,7 +62,8 @@ _SHORT: Mapping[str, str] = MappingProxyType(
         Verdict.CANNOT: "untested",
     }
 )
-# The keys of a reading in its record.
+# The keys of a claim and of a reading in their records.
+_RECORDED_OF_CLAIM = ("number", "where", "statement", "published", "unit", "tolerance", "note")
 _RECORDED = ("name", "stance", "quote", "conventions", "sources", "note", "consistency", "quantity")
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -286,6 +287,7 @@ def explain(entry: Entry) -> str:
         f"  {claim.statement}",
         f"  {claim.source.title}, {claim.where}",
         f"  published  {published_text(claim)}",
+        *([f"  holds      within {claim.tolerance:g}"] if claim.tolerance is not None else []),
         f"  found      {found_text(entry)}",
         f"  verdict    {symbol(verdict_of(entry))} {verdict_text(entry)}",
         f"  rests on   {basis(entry)}",
@@ -312,7 +314,7 @@ def entry_record(entry: Entry) -> dict[str, Any]:
     return {
         "id": claim.id,
         "paper": claim.paper,
-        **{key: getattr(claim, key) for key in ("number", "where", "statement", "published", "unit", "note")},
+        **{key: getattr(claim, key) for key in _RECORDED_OF_CLAIM},
         "found": entry.value(),
         "verdict": verdict_of(entry),
         "why": verdict_text(entry),

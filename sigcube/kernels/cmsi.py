@@ -43,7 +43,7 @@ def surface_density(v_disk: float, v_gas: float, r: float, upsilon_disk: float, 
 
 
 def dispersion_profile(r: float) -> float:
-    """σ_v(R) = 30 e^{−R/4 kpc} + 8 km/s (CMSI 2025, test profile)."""
+    """σ_v(R) = 30 e^{−R/4 kpc} + 8 km/s (the default of cmsi_kernel.py, by the authors of CMSI 2025)."""
     return 30.0 * exp(-r / 4.0) + 8.0
 
 
@@ -145,7 +145,7 @@ CMSI_DISPERSION = Choice(
     default="profile",
     description=DISPERSION.description,
     options={
-        "profile": Option({"dispersion": dispersion_profile}, "CMSI 2025", "30 e^{−R/4} + 8 km/s"),
+        "profile": Option({"dispersion": dispersion_profile}, "cmsi_kernel.py of CMSI 2025", "30 e^{−R/4} + 8 km/s"),
         **DISPERSION.options,
     },
 )

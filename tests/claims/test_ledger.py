@@ -161,8 +161,7 @@ def test_a_table_that_comes_out_whole_under_one_reading_is_of_that_reading() -> 
     judged = judge_tables(entries)
     assert [entry.verdict for entry in judged] == [Verdict.CONVENTION] * 3
     assert (
-        judged[1].jointly
-        == "it gives all 3 of the table; the text's reading gives 1 of them, this one too, by accident"
+        judged[1].jointly == "it gives all 3 rows of §9; the text's reading gives 1 of them, this one too, by accident"
     )
 
 
@@ -170,7 +169,7 @@ def test_a_reading_that_fails_in_most_of_its_table_hits_by_chance() -> None:
     entries = [of_table(0, "1.0", 1.0, 1.2), of_table(1, "2.0", 2.5, 2.2), of_table(2, "3.0", 3.3, 3.2)]
     judged = judge_tables(entries)
     assert [entry.verdict for entry in judged] == [Verdict.CHANCE, Verdict.DIFFERS, Verdict.DIFFERS]
-    assert judged[0].jointly == "its reading gives 1 of the 3 of the table"
+    assert judged[0].jointly == "its reading gives 1 of the 3 rows of §9"
 
 
 def test_the_text_goes_first_where_its_reading_gives_the_whole_table() -> None:

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -145,12 +146,12 @@ class PrintedKeys(Keys):
 
 
 def printed(keys: PrintedKeys, _: Context) -> Found:
-    """Return the number, or NaN for a text; the verdict goes by the printed characters."""
-    try:
-        low = read_printed(keys.value).low
-    except SpecError:
-        low = None
-    return Found(float("nan") if low is None else float(low), details={"printed": keys.value, "where": keys.where})
+    """Return the number, or NaN for a text or a range; the verdict goes by the printed characters."""
+    value = float("nan")
+    with suppress(SpecError):
+        number = read_printed(keys.value)
+        value = float(number.low or 0) if number.low == number.high else value
+    return Found(value, details={"printed": keys.value, "where": keys.where})
 
 
 class AssumptionKeys(Keys):

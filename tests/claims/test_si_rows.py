@@ -116,7 +116,7 @@ EXPECTED = [
     ),
     ("si.survival.morphology.barred", AGAINST, f"{ONE}; NGC 2903 and NGC 3992", -18.0662),
     # a range stands for every category, and so for their mean: 47 of the 175 less UGC01281, as stated
-    ("si.survival.win_rate", DIFFERS, "as stated: all galaxies, UGC01281 without a V_bar left out", 27.0115),
+    ("si.survival.win_rate", DIFFERS, "all galaxies, whose share is the mean of the categories", 27.0115),
     ("si.survival.count", CONSISTENT, None, 175.0),
     # a corner of the grid that the authors' script scans: further out the RMS still falls
     ("si.survival.best.r_0", AGAINST, f"Υ = 1; Φ = 1; {SCANNED}", 20.0),

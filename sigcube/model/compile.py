@@ -2,10 +2,13 @@
 
 import inspect
 import linecache
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, update_wrapper
 from hashlib import sha256
-from types import CellType, FunctionType
+from types import CellType, FrameType, FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
@@ -99,6 +102,30 @@ class _Library(JITCodeLibrary):  # type: ignore[misc]
         passes.run(self._final_module, builder)
 
 
+@contextmanager
+def _delayed_interrupts() -> Iterator[None]:
+    """Let the handlers of Ctrl-C and of a termination wait until a function is compiled.
+
+    LLVM calls back into Python, which drops what a handler raises there; LLVM then reads what it was not given, and the
+    process ends with a segmentation fault.
+    """
+    came: list[int] = []
+    before: dict[int, Callable[[int, FrameType | None], object]] = {}
+    # Only the main thread has handlers.
+    if threading.current_thread() is threading.main_thread():
+        found = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before |= {number: handler for number, handler in found.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in dict.fromkeys(came):
+            before[number](number, None)
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _Lowering(NativeLowering):  # type: ignore[misc]
     _name = "lowering_for_whole_vectors"
@@ -119,6 +146,10 @@ class _LoweringMasked(_Lowering):
 class _Compiler(Compiler):  # type: ignore[misc]
     lowering = _Lowering
     needless = _NEEDLESS
+
+    def compile_extra(self, function: Any) -> Any:
+        with _delayed_interrupts():
+            return super().compile_extra(function)
 
     def define_pipelines(self) -> list[Any]:
         pipelines: list[Any] = super().define_pipelines()

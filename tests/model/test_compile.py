@@ -5,11 +5,13 @@ import os
 import pickle
 import platform
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -166,3 +168,33 @@ def test_a_masked_loop_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.M
             loop(x, y, row[:n])
         assert rows[0].tobytes() == rows[1].tobytes()
         assert (rows[:, n:] == 7.0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_waits_until_a_function_is_compiled(number: signal.Signals) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    whole, seen = compiling._Library._optimize_final_module, []
+
+    def interrupted(library: Any) -> None:
+        # As it comes within one of LLVM's calls of Python, which drop what is raised there.
+        os.kill(os.getpid(), number)
+        whole(library)
+        seen.append(library)
+
+    before = signal.signal(number, stop)
+    try:
+        loop = compiled(define(f"def twice(values):\n    return 2 * values[0] + {int(number)}", "twice", {}))
+        with mock.patch.object(compiling._Library, "_optimize_final_module", interrupted), pytest.raises(Stopped):
+            loop(np.ones(1))
+        assert seen
+        # The handler is the caller's again, and the function as good as new.
+        assert signal.getsignal(number) is stop
+        assert loop(np.ones(1)) == 2 + number
+    finally:
+        signal.signal(number, before)

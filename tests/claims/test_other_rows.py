@@ -83,7 +83,8 @@ EXPECTED = [
     ("cmsi.share.missing", CONSISTENT),
     # the three candidates miss the bar of 0.10 dex
     *((f"microphysics.{model}.scatter", DIFFERS) for model in ("roughness", "pairing", "resonance")),
-    # K of a system knows no radius; R/ℓ is 1e-9 at 1 AU, and its square 1e-18; resonance is far from any wave that the script sums over
+    # K of a system knows no radius; R/ℓ is 1e-9 at 1 AU, and its square 1e-18; resonance is far from any wave that the
+    # script sums over
     ("microphysics.roughness.earth", DIFFERS),
     ("microphysics.pairing.earth", CONVENTION),
     ("microphysics.resonance.earth", CONVENTION),

@@ -82,12 +82,14 @@ class Entry:
         """How likely one of the readings tried hits the printed digits by chance, given their spread.
 
         Each is taken to lie anywhere between the least and the largest of the values and the printed one. None for a
-        single value, or a bound.
+        single value, a bound, or an order of magnitude, which is consistent where it is hit.
         """
         values = [value for index in range(len(self.outcomes)) if (value := self.value(index)) is not None]
-        if not self.measured or len(set(values)) < 2 or (width := self.claim.printed.width) is None:
+        if not self.measured or len(set(values)) < 2:
             return None
         printed = self.claim.printed
+        if printed.form == "order" or (width := printed.width) is None:
+            return None
         ends = float(printed.low or 0) - float(printed.margin), float(printed.high or 0) + float(printed.margin)
         spread = max([ends[1], *values]) - min([ends[0], *values])
         return 1.0 - (1.0 - width / spread) ** self.tried if math.isfinite(spread) else None

@@ -58,12 +58,12 @@ def half_log_ratio(log_ratio: float) -> float:
 
 
 def v_bar_sq(v_gas: float, v_disk: float, v_bul: float, upsilon_disk: float, upsilon_bulge: float) -> float:
-    """V_bar² = V_gas |V_gas| + Υ_disk V_disk² + Υ_bulge V_bul², (km/s)² (SI §1; V_gas is signed)."""
+    """V_bar² = V_gas |V_gas| + Υ_disk V_disk² + Υ_bulge V_bul², (km/s)² (SI §3.1; V_gas is signed)."""
     return v_gas * abs(v_gas) + upsilon_disk * (v_disk * v_disk) + upsilon_bulge * (v_bul * v_bul)
 
 
 def v_bar_sq_unsigned(v_gas: float, v_disk: float, v_bul: float, upsilon_disk: float, upsilon_bulge: float) -> float:
-    """V_bar² = V_gas² + Υ_disk V_disk² + Υ_bulge V_bul², (km/s)²: SI §1 without the sign of the gas."""
+    """V_bar² = V_gas² + Υ_disk V_disk² + Υ_bulge V_bul², (km/s)² (SI §1: without the sign of the gas)."""
     return v_gas * v_gas + upsilon_disk * (v_disk * v_disk) + upsilon_bulge * (v_bul * v_bul)
 
 
@@ -77,9 +77,11 @@ GAS = Choice(
     default="signed",
     description="Whether gas that pulls outwards does so in V_bar",
     options={
-        "signed": Option({"v_bar_sq": v_bar_sq}, "SI §1", "V_gas |V_gas|"),
+        "signed": Option({"v_bar_sq": v_bar_sq}, "SI §3.1", "V_gas |V_gas|"),
         "unsigned": Option(
-            {"v_bar_sq": v_bar_sq_unsigned}, "mass coherence, microphysics, CMSI: the printed fits", "V_gas²"
+            {"v_bar_sq": v_bar_sq_unsigned},
+            "SI §1; mass coherence, microphysics, CMSI: the printed fits",
+            "V_gas²",
         ),
     },
 )

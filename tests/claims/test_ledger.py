@@ -149,6 +149,11 @@ def test_one_value_alone_has_no_spread() -> None:
     assert judge(claim_of(reading(True), published="1.0"), found(1.0)).chance is None
 
 
+def test_an_order_of_magnitude_has_no_spread() -> None:
+    # 10⁻⁶⁶ would be "likely" between 10⁻⁸⁷ and 10⁻⁶⁶
+    assert judge(claim_of(reading(False), reading(False), published="≈ 10⁻⁶⁶"), found(5e-88, 1e-92)).chance is None
+
+
 def of_table(number: int, published: str, *given: float) -> Entry:
     """A row of a table: the text's reading, and one of a convention."""
     readings = [reading(True), {"quantity": "expression", "formula": "1", "convention": "scaled_weights"}]

@@ -1,8 +1,9 @@
 """A schedule written out as the Python source of one function, for Numba to compile."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import groupby
 from math import prod
 
 import numpy as np
@@ -96,17 +97,19 @@ class _Writer:
         ]
         with self.nest(f"def loop({', '.join(arguments)}):"):
             self.sizes()
-            self.expand_swept()
             self.make_gathered()
             self.terms(Level.GLOBAL)
+            self.expand_lasting(Level.GLOBAL)
             with self.nest("for s in range(offsets.size - 1):"):
                 for name in graph.systems:
                     self.add(f"x_{name} = s_{name}[s]")
                 self.terms(Level.SYSTEM)
-                # Element by element: whole-array assignments take Numba seconds to compile.
+                self.expand_lasting(Level.SYSTEM)
                 for name in graph.targets:
                     self.add(f"sum_{name} = out_{name}[s]")
-                    with self.nest(*self.loops(self.schedule.order)):
+                # Element by element: whole-array assignments take Numba seconds to compile.
+                with self.nest(*self.loops(self.schedule.order)):
+                    for name in graph.targets:
                         self.add(f"sum_{name}{self.at(self.schedule.order)} = 0.0")
                 self.start_carried()
                 with self.each_point():
@@ -201,12 +204,6 @@ class _Writer:
             if self.schedule.is_expanded(name, placement)
         }
 
-    def expand_swept(self) -> None:
-        """Write the copies of swept parameters, which stay the same for all points."""
-        for name, placement in self.expanded.values():
-            if name in self.schedule.swept:
-                self.expand(name, placement)
-
     def make_gathered(self) -> None:
         """Write the arrays that gather terms along the points of a system."""
         reductions = [node for node in self.graph.nodes if node.reduces]
@@ -220,14 +217,31 @@ class _Writer:
     def expanded_name(self, name: str, placement: Placement) -> str:
         return f"e_{name}_along_{'_'.join(self.index[dim] for dim in placement.inner)}"
 
-    def expand(self, name: str, placement: Placement) -> None:
-        """Write the copy of a name along all of a flattened loop."""
-        copy, length = self.expanded_name(name, placement), self.length(placement.inner)
-        with self.nest(*self.loops(placement.inner)):
-            value = self.value(name, frozenset(), replace(placement, flat=False))
-            self.add(f"{copy}{self.at(placement.inner)} = {value}")
-        with self.nest(f"for f in range({length}, {self.padded(placement.inner)}):"):
-            self.add(f"flat_{copy}[f] = flat_{copy}[{length} - 1]")
+    def is_lasting(self, name: str, placement: Placement) -> bool:
+        """Return whether a copy stays the same for all points of a system."""
+        of = self.schedule.earlier.get(name, name)
+        return self.schedule.level(of) is not Level.POINT and self.schedule.dims[name] <= {*placement.inner}
+
+    def expand_lasting(self, level: Level) -> None:
+        """Write the copies that stay the same for all points, of names of a level."""
+        alike: dict[tuple[str, ...], list[tuple[str, Placement]]] = {}
+        for name, placement in self.expanded.values():
+            if self.is_lasting(name, placement) and self.schedule.level(name) is level:
+                alike.setdefault(placement.inner, []).append((name, placement))
+        for copies in alike.values():
+            self.expand(copies)
+
+    def expand(self, copies: Sequence[tuple[str, Placement]]) -> None:
+        """Write the copies of names along all of one flattened loop."""
+        inner = copies[0][1].inner
+        with self.nest(*self.loops(inner)):
+            for name, placement in copies:
+                value = self.value(name, frozenset(), replace(placement, flat=False))
+                self.add(f"{self.expanded_name(name, placement)}{self.at(inner)} = {value}")
+        with self.nest(f"for f in range({self.length(inner)}, {self.padded(inner)}):"):
+            for name, placement in copies:
+                copy = f"flat_{self.expanded_name(name, placement)}"
+                self.add(f"{copy}[f] = {copy}[{self.length(inner)} - 1]")
 
     def points(self, depth: int) -> None:
         """Write the terms of points at a depth of the nest, then the loop one deeper, then the sums."""
@@ -248,12 +262,23 @@ class _Writer:
                 self.add(f"sum_{name}{self.at(order)} += {value}")
 
     def terms(self, level: Level, depth: int = 0) -> None:
-        expanded: set[str] = set()
+        here: list[tuple[Node, Placement]] = []
         for node in self.graph.nodes:
             placement = self.schedule.placement(node.name)
             elsewhere = node.name in self.schedule.fused | self.schedule.gathered
             if placement.level is level and placement.depth == depth and not elsewhere:
-                self.expand_inputs(node, placement, expanded)
+                here.append((node, placement))
+        if level is Level.GLOBAL:
+            # Computed once, so that vectors matter less than the time to compile a loop for each.
+            for dims, alike in groupby(here, key=lambda pair: pair[1].inner):
+                with self.nest(*self.loops(dims)):
+                    for node, placement in alike:
+                        self.term(node, placement)
+            return
+        expanded: set[str] = set()
+        for node, placement in here:
+            self.expand_inputs(node, placement, expanded)
+            with self.nest(*self.loops(placement.inner, flat=placement.flat)):
                 self.term(node, placement)
 
     def expand_inputs(self, node: Node, placement: Placement, done: set[str]) -> None:
@@ -261,17 +286,16 @@ class _Writer:
         for name in (name for each in self.schedule.chain(node.name) for name in each.inputs):
             copy = self.expanded_name(name, placement)
             is_expanded = self.schedule.is_expanded(name, placement)
-            if is_expanded and name not in self.schedule.swept and copy not in done:
-                self.expand(name, placement)
+            if is_expanded and not self.is_lasting(name, placement) and copy not in done:
+                self.expand([(name, placement)])
                 done.add(copy)
 
     def term(self, node: Node, placement: Placement) -> None:
-        with self.nest(*self.loops(placement.inner, flat=placement.flat)):
-            if node.reduces:
-                self.reduce(node, placement)
-            else:
-                self.compute(self.schedule.chain(node.name), placement)
-            self.keep(node, placement)
+        if node.reduces:
+            self.reduce(node, placement)
+        else:
+            self.compute(self.schedule.chain(node.name), placement)
+        self.keep(node, placement)
 
     def keep(self, node: Node, placement: Placement) -> None:
         """Write a term's value into its table, if it has one."""

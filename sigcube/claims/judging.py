@@ -138,8 +138,9 @@ def _measured(claim: Claim, outcomes: tuple[Outcome, ...]) -> Entry:
 def _weighed(entry: Entry, reading: Reading) -> Entry:
     """Separate values that come out by construction, or likely by chance, from reproduced ones."""
     found = entry.outcomes[entry.decisive or 0].found
-    of_itself = reading.consistency or entry.claim.meaning or entry.claim.printed.form == "order"
-    if of_itself or (reading.stated and found is not None and not found.uses_model and not found.measured_data):
+    coarse = reading.stance != "against" and (entry.claim.meaning or entry.claim.printed.form == "order")
+    arithmetic = reading.stated and found is not None and not found.uses_model and not found.measured_data
+    if reading.consistency or coarse or arithmetic:
         return replace(entry, verdict=Verdict.CONSISTENT)
     # Three printed digits are not hit by chance, however close the readings are.
     if not reading.stated and entry.claim.printed.digits < 3 and (entry.chance or 0.0) >= _BY_CHANCE:
@@ -191,7 +192,7 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
     judged = []
     for entry in rows:
         index = _hit_of(entry, best)
-        if index is not None and given[best] == len(rows) and entry.verdict is not Verdict.CONSISTENT:
+        if index is not None and given[best] == len(rows) and not _by_construction(entry, index):
             reading = entry.claim.reading[index]
             also = sum(given[key] for key in stated)
             told = f"{_WHOLE} {len(rows)} rows of {entry.claim.table}"
@@ -207,6 +208,13 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
         else:
             judged.append(entry)
     return judged
+
+
+def _by_construction(entry: Entry, index: int) -> bool:
+    """Whether a row is consistent for more than arithmetic that another reading than this one gives by accident."""
+    if entry.verdict is not Verdict.CONSISTENT or entry.decisive is None:
+        return False
+    return entry.decisive == index or bool(entry.claim.reading[entry.decisive].consistency)
 
 
 def _key(reading: Reading) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ VELOCITY = Choice(
     description="Circular velocity in the formula",
     options={
         "baryonic": Option({"v_c": "v_bar"}, "microphysics", "V_bar: nothing observed enters the prediction"),
-        "observed": Option({"v_c": "v_obs"}, "microphysics", "V_obs, which the printed fits use"),
+        "observed": Option({"v_c": "v_obs"}, "microphysics", "V_obs"),
     },
 )
 

@@ -47,8 +47,8 @@ def test_a_reading_is_the_texts_if_it_quotes_it_and_against_it_if_it_says_so() -
         'quantity = "expression"\nformula = "1"',
         'quote = "Test results: words"\nname = "both"\nquantity = "expression"\nformula = "2"',
         'against = "Test results: others"\nquantity = "expression"\nformula = "2"',
-        'convention = ["scaled_weights"]\nquantity = "expression"\nformula = "2"',
-        'convention = ["scaled_weights", "root_3"]\nquantity = "expression"\nformula = "2"',
+        'convention = ["one_solar_mass"]\nquantity = "expression"\nformula = "2"',
+        'convention = ["one_solar_mass", "root_3"]\nquantity = "expression"\nformula = "2"',
     ]
     claim = one(ROW + "".join(f"\n[[claim.reading]]\n{each}\n" for each in more))
     assert [(r.name, r.stance) for r in claim.reading] == [
@@ -56,8 +56,8 @@ def test_a_reading_is_the_texts_if_it_quotes_it_and_against_it_if_it_says_so() -
         ("reading 2", "silent"),
         ("both", "stated"),
         ("reading 4", "against"),
-        ("weights of σ_eff scaled by Υ", "silent"),
-        ("weights of σ_eff scaled by Υ; A = √3", "against"),
+        ("one solar mass", "silent"),
+        ("one solar mass; A = √3", "against"),
     ]
 
 

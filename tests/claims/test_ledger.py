@@ -156,7 +156,7 @@ def test_an_order_of_magnitude_has_no_spread() -> None:
 
 def of_table(number: int, published: str, *given: float) -> Entry:
     """A row of a table: the text's reading, and one of a convention."""
-    readings = [reading(True), {"quantity": "expression", "formula": "1", "convention": "scaled_weights"}]
+    readings = [reading(True), {"quantity": "expression", "formula": "1", "convention": "one_solar_mass"}]
     return judge(claim_of(*readings, published=published, id=f"a.n{number}", table="§9"), found(*given))
 
 

@@ -27,7 +27,7 @@ EXPECTED = [
     ("constants.planck_squared.disc", DIFFERS),
     ("constants.planck_squared.sun", DIFFERS),
     # the table's A₀ is 1.6, the section's 1.173
-    ("amplitude.path_length_table.disc", AGAINST),
+    ("amplitude.path_length_table.disc", CONSISTENT),
     ("amplitude.path_length_validation.disc", CONSISTENT),
     # 1.6 · 400^{1/4} = 7.155 is cut, unless 400 is rounded
     ("amplitude.path_length_validation.cluster", CONSISTENT),
@@ -72,33 +72,33 @@ EXPECTED = [
     # the abstract calls Σ the enhancement, and Σ is 28 % below ν
     ("counter_rotation.difference.50", CONSISTENT),
     # 7.9 % by the formulas as stated
-    ("comparison.lsb", DIFFERS),
+    ("comparison.lsb", CONSISTENT),
     # 0.816 e^{−0.01} is 0.808, and 0.816 e^{−0.09} is 0.746
     ("dispersion.window.0_1", CONSISTENT),
-    ("dispersion.window.0_3", AGAINST),
+    ("dispersion.window.0_3", DIFFERS),
     ("dispersion.sigma.0_1", CONSISTENT),
     ("dispersion.sigma.0_2", DIFFERS),
     # the factor on V_bar is 1.16, which is within 20 %; in mass it would not be
     ("milky_way.mass_uncertainty", CONSISTENT),
     # 3 (Σ − 1) g at Saturn, of which the text says nothing, is 6e-13; and 1e-12 is not below 1e-14
-    ("fifth_force.size", CONVENTION),
+    ("fifth_force.size", AGAINST),
     ("fifth_force.bound", CONTRADICTS),
     # neither v nor Σ is given: an order of magnitude that can be had
-    ("lorentz_invariance.exponent", CONSISTENT),
+    ("lorentz_invariance.exponent", DIFFERS),
     # the factor 0.4 is beside it in the supplement alone
     ("clusters.baryon_fraction", Verdict.ASSUMED),
     # chosen
     ("window.mean.range", Verdict.ASSUMED),
     ("solar_system.enhancement.saturn", AS_STATED),
     # 2.3e-14 at Neptune with both of the suppressions that §2.14 names: "at planetary scales" is at all of the planets
-    ("solar_system.enhancement.figure_2", DIFFERS),
+    ("solar_system.enhancement.figure_2", CONSISTENT),
     # 11 % at 5,000 and at 10,000 AU, with a W and an amplitude of which Option A says nothing
     ("wide_binaries.option_a", CHANCE),
     # of the g† of an earlier edition
     ("solar_system.g_over_g_dagger.saturn", AGAINST),
     ("solar_system.h.saturn", AGAINST),
     # wide binaries: one solar mass gives ten times what is printed, and 7,860 AU; the field of the Galaxy comes out
-    ("wide_binaries.separation", DIFFERS),
+    ("wide_binaries.separation", CHANCE),
     ("wide_binaries.g.au_10000", DIFFERS),
     ("wide_binaries.g_galaxy", CONSISTENT),
     # 97 of 175, where the text has 171, and one standard error of that
@@ -146,7 +146,7 @@ VALUES = [
     ("counter_rotation.sigma.0", "2.69", 2.3221),
     ("lensing.over_dynamics.least", "0.85", 0.8364),
     # per cent, at R_d of a disc
-    ("field.identical", "identical", 20.139),
+    ("field.identical", "identical", 3.3457),
 ]
 
 
@@ -202,10 +202,10 @@ def test_two_numbers_of_an_earlier_critical_acceleration_are_judged_jointly(ledg
 
 def test_a_scatter_within_each_galaxy_does_not_tell_one_formula_from_another(ledger: Mapping[str, Entry]) -> None:
     entry = ledger["sparc.scatter.rar"]
-    # All points together; then means over galaxies: R[N//3], share of the bulge, peak of the disc, earlier formula.
-    expected = {0: 0.19470, 3: 0.10407, 4: 0.10478, 5: 0.10525, 6: 0.10470}
+    # All points together; then means over galaxies: earlier formula, R[N//3], share of the bulge, peak of the disc.
+    expected = {0: 0.19470, 3: 0.10470, 4: 0.10407, 5: 0.10478, 6: 0.10525}
     assert {at: entry.value(at) for at in expected} == pytest.approx(expected, abs=6e-6)
-    assert entry.decisive == 4
+    assert entry.decisive == 3
 
 
 def test_both_windows_that_the_text_has_are_the_texts(ledger: Mapping[str, Entry]) -> None:

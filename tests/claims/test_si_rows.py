@@ -74,8 +74,7 @@ EXPECTED = [
     ("si.clusters.ratio.sigma", CANNOT, None, None),
     ("si.clusters.scatter", CANNOT, None, None),
     # the text does not say that mass goes as the square of distance
-    ("si.clusters.photometric_errors.least", CONVENTION, "mass as the square of distance", 10.0),
-    ("si.clusters.photometric_errors.largest", CONVENTION, "mass as the square of distance", 20.0),
+    ("si.clusters.photometric_errors", ASSUMED, None, None),
     # §4a rounds the halos' ratio
     ("si.clusters.ratio.lcdm_rounded", ASSUMED, None, None),
     ("si.bullet.lcdm", ASSUMED, None, None),
@@ -85,18 +84,18 @@ EXPECTED = [
     ("si.redshift.g_dagger.test", CONVENTION, None, 2.96648),
     # W = 1, where §13.3 has W = 0 in the Solar System, and W → 0 in dwarfs
     ("si.solar_system.gamma", AGAINST, "h alone, that is A = 1", 1.76509e-9),
-    ("si.tully_fisher.mass", CONVENTION, None, 0.869903),
-    ("si.wide_binaries.boost", CONVENTION, None, 63.2049),
+    ("si.tully_fisher.mass", AGAINST, None, 0.869903),
+    ("si.wide_binaries.boost", AGAINST, None, 63.2049),
     ("si.dwarfs.ratio.sigma", AGAINST, "W = 1; mean of Fornax, Draco, Sculptor, Carina", 0.721806),
     ("si.ultra_diffuse.df2", AGAINST, None, 20.7696),
     ("si.galaxy_lensing.sigma", CONVENTION, None, 9.5477),
-    ("si.external_field.sigma", CONVENTION, None, 0.363594),
+    ("si.external_field.sigma", AGAINST, None, 0.363594),
     ("si.structure.g", CONVENTION, None, 1.45213),
     ("si.bullet.sigma", CONVENTION, None, 1.11597),
     # baryons of a Gpc³ for those of a Mpc³
     ("si.cmb.g", CONVENTION, "the density per Gpc³ instead of per Mpc³", 2.65465e-10),
     # M_pred/M_lens, in a row of M/M_bar
-    ("si.bullet.mond", CONVENTION, "M_pred/M_lens", 0.485166),
+    ("si.bullet.mond", AGAINST, "M_pred/M_lens", 0.485166),
     # √(0.3 · 8 + 0.7) = 1.7607
     ("si.redshift.g_dagger.1", DIFFERS, "Ω_m = 0.3, Ω_Λ = 0.7", 1.76068),
     ("si.redshift.g_dagger.2", CONVENTION, "Ω_m = 0.3, Ω_Λ = 0.7", 2.96648),
@@ -118,7 +117,7 @@ EXPECTED = [
     ("si.survival.morphology.barred", AGAINST, f"{ONE}; NGC 2903 and NGC 3992", -18.0662),
     # a range stands for every category, and so for their mean: 47 of the 175 less UGC01281, as stated
     ("si.survival.win_rate", DIFFERS, "all galaxies, whose share is the mean of the categories", 27.0115),
-    ("si.survival.count", CONSISTENT, None, 175.0),
+    ("si.survival.count", ASSUMED, None, None),
     # a corner of the grid that the authors' script scans: further out the RMS still falls
     ("si.survival.best.r_0", AGAINST, f"Υ = 1; Φ = 1; {SCANNED}", 20.0),
     ("si.survival.best.alpha", AGAINST, f"Υ = 1; Φ = 1; {SCANNED}", 0.1),

@@ -1,14 +1,14 @@
 """Verdicts: of one claim by what came of its readings, and of the rows of a table by what one reading does in all."""
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from sigcube.claims.computing import Outcome
 from sigcube.claims.rows import Claim, Reading
 from sigcube.claims.verdicts import Verdict, agree
 
-__all__ = ["Entry", "judge", "judge_tables"]
+__all__ = ["Entry", "deciding_tables", "judge", "judge_tables"]
 
 # The verdict on a value with the printed digits, by the stance of its reading.
 _HITS: Mapping[str, Verdict] = {
@@ -167,6 +167,13 @@ def judge_tables(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     return tuple(_repeated(entry, found) for entry in found.values())
 
 
+def deciding_tables(entries: Iterable[Entry], claims: Iterable[Claim]) -> set[str]:
+    """Return the tables that decide whether hits are by chance: those with readings of the same kind."""
+    hits = (each for each in entries if each.verdict is Verdict.CHANCE and not each.claim.table)
+    kinds = {_key(each.claim.reading[each.decisive]) for each in hits if each.decisive is not None}
+    return {claim.table for claim in claims if claim.table and kinds & {*map(_key, claim.reading)}}
+
+
 def _unlikely(entry: Entry, whole: Set[tuple[str, ...]]) -> Entry:
     """Do not take a reading that gives a whole table as chance in another row."""
     if entry.verdict is not Verdict.CHANCE or entry.claim.table or entry.decisive is None:
@@ -198,11 +205,12 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
             told = f"{_WHOLE} {len(rows)} rows of {entry.claim.table}"
             if not reading.stated and any(_hit_of(entry, key) is not None for key in stated):
                 told += f"; the text's reading gives {also} of them, this one too, by accident"
-            judged.append(replace(entry, verdict=_HITS[reading.stance], decisive=index, jointly=told))
+            joint = Verdict.CONSISTENT if reading.consistency else _HITS[reading.stance]
+            judged.append(replace(entry, verdict=joint, decisive=index, jointly=told))
         elif entry.verdict is not Verdict.DIFFERS and entry.decisive is not None:
             hits = given[_key(entry.claim.reading[entry.decisive])]
             of_itself = entry.claim.reading[entry.decisive].consistency
-            verdict = Verdict.CHANCE if 2 * hits <= len(rows) and not of_itself else entry.verdict
+            verdict = entry.verdict if 2 * hits > len(rows) or of_itself else Verdict.CHANCE
             told = f"its reading gives {hits} of the {len(rows)} rows of {entry.claim.table}"
             judged.append(replace(entry, verdict=verdict, jointly=told))
         else:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from sigcube.claims.computing import OnProgress, Worker, computation_key, compute_all
+from sigcube.claims.computing import OnProgress, Outcome, Worker, computation_key, compute_all
 from sigcube.claims.cubes import Cubes
-from sigcube.claims.judging import Entry, judge, judge_tables
+from sigcube.claims.judging import Entry, deciding_tables, judge, judge_tables
 from sigcube.claims.row_files import split_link
 from sigcube.claims.rows import Claim, Reading
 
@@ -47,14 +47,18 @@ def evaluate_claims(
     # The rows of a table are judged together, even if only one is asked for; a number has one verdict wherever it is.
     first = [by_id[claim.repeats] for claim in claims if claim.repeats in by_id]
     tables = {claim.table for claim in (*claims, *first)} - {""}
-    needed = {claim.id: claim for claim in (*claims, *first, *(c for c in by_id.values() if c.table in tables))}
     datasets = Cubes(Path(cubes), None if data is None else Path(data))
-    done = compute_all(_leaves(needed.values(), by_id), datasets, workers=workers, on_progress=on_progress)
-    worker = Worker(datasets, by_id, done)
-    judged = judge_tables(
-        [judge(claim, [worker.outcome(reading) for reading in claim.reading]) for claim in needed.values()]
-    )
-    return judged[: len(claims)]
+    done: dict[str, Outcome] = {}
+    while True:
+        needed = {claim.id: claim for claim in (*claims, *first, *(c for c in by_id.values() if c.table in tables))}
+        leaves = {key: each for key, each in _leaves(needed.values(), by_id).items() if key not in done}
+        done |= compute_all(leaves, datasets, workers=workers, on_progress=on_progress)
+        worker = Worker(datasets, by_id, done)
+        entries = [judge(claim, [worker.outcome(reading) for reading in claim.reading]) for claim in needed.values()]
+        more = deciding_tables(entries, by_id.values()) - tables
+        if not more:
+            return judge_tables(entries)[: len(claims)]
+        tables |= more
 
 
 def _leaves(claims: Iterable[Claim], by_id: Mapping[str, Claim]) -> dict[str, Reading]:

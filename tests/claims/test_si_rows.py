@@ -188,6 +188,15 @@ def test_a_table_comes_out_whole_under_one_reading(ledger: Mapping[str, Entry]) 
     assert all("the text's reading gives 7 of them" in entry.jointly for entry in by_accident)
 
 
+def test_a_row_asked_for_alone_has_the_verdict_of_the_whole_ledger(
+    ledger: Mapping[str, Entry], shipped_claims: tuple[Claim, ...], shared_data: Path, sparc_path: Path
+) -> None:
+    # By itself it would be a hit by chance; its reading gives a whole table, of which it is no row.
+    row = ledger["si.xi.k.optimal"]
+    (alone,) = evaluate_claims([row.claim], cubes=sparc_path.parent, data=shared_data, among=shipped_claims)
+    assert (alone.verdict, alone.decisive) == (row.verdict, row.decisive) == (AGAINST, 2)
+
+
 def test_a_number_has_one_verdict_in_both_papers(ledger: Mapping[str, Entry]) -> None:
     again = [entry for entry in ledger.values() if entry.claim.repeats]
     assert len(again) > 40

@@ -70,6 +70,10 @@ def path_of(given: str | os.PathLike[str], *, what: str) -> Path:
         The path is impossible: a name is too long or holds a NUL, links form a circle, or a folder is closed to the
         user.
     """
+    asked: object = given
+    if not isinstance(asked, str | os.PathLike):
+        found, expected = type(asked).__name__, "a path"
+        raise SpecError(f"this cannot be the path of {what}", found=found, expected=expected)
     try:
         path = Path(given)
         os.stat(path)

@@ -115,6 +115,9 @@ class VerifyReport:
             return "everything is as it was written"
         if self.recomputed == self.read:
             return "everything is as it was written, and every block is what is computed now"
+        if self.most_wrong > 0.9:
+            few = f"{plural(self.recomputed, 'block')} computed again, too few to judge by"
+            return f"everything is as it was written; {few}"
         return (
             f"everything is as it was written; fewer than {100 * self.most_wrong:.2g} % of the blocks are wrong (95 %)"
         )

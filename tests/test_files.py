@@ -270,9 +270,9 @@ def test_a_path_is_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         ("x" * 300, "where: 'xxx(.|\n)*found: File name too long"),
         ("a\0b", "where: 'a.x00b'\n  found: .*embedded null (byte|character)"),
-        (None, "where: None\n  found: "),
+        (None, "found: NoneType\n  expected: a path"),
         # A number would be one of an open file.
-        (0, "where: 0\n  found: "),
+        (0, "found: int\n  expected: a path"),
     ],
 )
 def test_what_can_be_no_path(given: Any, said: str) -> None:

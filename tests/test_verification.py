@@ -82,6 +82,7 @@ def test_a_sound_result_is_said_to_be_sound(finished: Path) -> None:
     again = verify(finished, sample=3, seed=1)
     assert (again.recomputed, again.sound) == (3, True)
     assert "fewer than 63 % of the blocks are wrong (95 %)" in repr(again)
+    assert "1 block computed again, too few to judge by" in repr(verify(finished, sample=1))
     every = verify(finished, sample=10_000)
     assert every.recomputed == every.blocks
     assert "every block is what is computed now" in repr(every)

@@ -11,7 +11,7 @@ from sigcube.analysis.best import best_index, summary_of
 from sigcube.analysis.labelled import about, axes_along, find_position, is_label, label_dims, random_numbers
 from sigcube.analysis.roles import Names, role_of, treatment_of
 from sigcube.analysis.system_values import system_values
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.sweep import Sweep
 from sigcube.wording import number
 
@@ -86,6 +86,10 @@ def ablation(
     if by.endswith("_median"):
         hint = f"by={by.removesuffix('_median')!r}"
         raise SpecError("systems are compared by means of their values, not by medians", where="by", hint=hint)
+    given: object = baseline
+    if not isinstance(given, Mapping | None):
+        expected = "a table such as {'window': 'none'}"
+        raise SpecError("a baseline names its axes", where="baseline", found=shown(given), expected=expected)
     of = system_values(result, by, sweep=sweep)
     fixed: dict[str, int] = {}
     for name, value in (baseline or {}).items():

@@ -62,7 +62,7 @@ def statement_of(
     if threshold is None:
         return Statement("none")
 
-    if not math.isfinite(threshold):
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not math.isfinite(threshold):
         raise SpecError(
             "nothing is better or worse than this", where="threshold", found=str(threshold), expected="a finite number"
         )

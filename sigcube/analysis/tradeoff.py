@@ -119,6 +119,10 @@ def combined(tree: xr.DataTree, weights: Mapping[str, float]) -> xr.DataArray:
 
 def _summary(tree: xr.DataTree, name: str, *, where: str) -> xr.DataArray:
     """Return a summary by the name of its dataset and its own."""
+    given: object = tree
+    if not isinstance(given, xr.DataTree):
+        hint = "open it by sigcube.open_joint"
+        raise SpecError("this question is asked of a joint result", found=type(given).__name__, hint=hint)
     dataset, slash, summary = name.partition("/")
     leaves = [each for each, leaf in tree.children.items() if leaf.has_data]
     if not slash or dataset not in leaves:

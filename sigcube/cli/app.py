@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shlex
 import signal
 import sys
 import threading
@@ -67,6 +69,10 @@ def _terminate(*_: object) -> None:
     raise _Terminated
 
 
+# Commands that find what an earlier call of theirs has finished.
+_RESUMED = frozenset({"fetch", "rerun", "sweep"})
+# A narrower column of texts is no longer read.
+_LEAST_TEXT = 12
 _CODES = {StoreInUse: ExitCode.IN_USE, SpecError: ExitCode.USAGE, SigcubeError: ExitCode.REFUSED}
 
 
@@ -93,8 +99,10 @@ class _Commands(TyperGroup):
             stderr_console().print(Text.assemble(("error", "bold red"), f" {known}"), soft_wrap=True)
             raise typer.Exit(next(code for kind, code in _CODES.items() if isinstance(known, kind))) from None
         except KeyboardInterrupt as error:
-            goes_on = "interrupted; what was finished is kept, and the same command goes on from there"
-            stderr_console().print(str(error) or goes_on)
+            resumed = ctx.invoked_subcommand in _RESUMED
+            goes_on = "what was finished is kept, and the same command goes on from there"
+            what = goes_on if resumed else "nothing half-written is left"
+            stderr_console().print(str(error) or f"interrupted; {what}")
             terminated = isinstance(error, _Terminated)
             raise typer.Exit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED) from None
         finally:
@@ -226,14 +234,16 @@ def stdout_console() -> "Console":
     """Return the console of results: wide when it is not a terminal, and then without colours."""
     from rich.console import Console
 
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200)
+    # A stream that was closed before is None.
+    file = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    return Console(file=file, width=None if file.isatty() else 200)
 
 
 def stderr_console() -> "Console":
     """Return the console of progress and errors."""
     from rich.console import Console
 
-    return Console(file=sys.stderr)
+    return Console(file=sys.stderr or open(os.devnull, "w", encoding="utf-8"))
 
 
 def print_tables(tables: "Iterable[Table | Text]") -> None:
@@ -249,7 +259,33 @@ def print_tables(tables: "Iterable[Table | Text]") -> None:
         title, each.title = each.title, None
         if title:
             console.print(title)
-        console.print(each)
+        console.print(each if _least_width(each) <= console.width else _as_records(each))
+
+
+def _least_width(made: "Table") -> int:
+    """Return how wide a table must be: as its numbers are, and for texts a word or so."""
+    from rich.cells import cell_len
+
+    width = 0
+    for column in made.columns:
+        widest = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+        width += 2 + (widest if column.no_wrap else min(widest, _LEAST_TEXT))
+    return width
+
+
+def _as_records(wide: "Table") -> "Table":
+    """Return a table that is wider than the terminal with a line for each cell, row after row."""
+    from rich.table import Table
+
+    made = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for number, row in enumerate(zip(*(column.cells for column in wide.columns), strict=True)):
+        if number:
+            made.add_row()
+        for column, cell in zip(wide.columns, row, strict=True):
+            made.add_row(column.header, cell)
+    return made
 
 
 def print_json(value: Any) -> None:
@@ -261,4 +297,9 @@ def print_result(path: Path, *, joint: bool = False) -> None:
     """Say where a result is, and how to open it."""
     typer.echo(f"result: {path}")
     how = "open_joint" if joint else "open_result"
-    typer.echo(f'open it: python -c "import sigcube; print(sigcube.{how}({str(path)!r}))"')
+    typer.echo(f"open it: python -c {_quoted(f'import sigcube; print(sigcube.{how}({str(path)!r}))')}")
+
+
+def _quoted(code: str) -> str:
+    """Quote code for a shell, with double quotes where nothing in them has a meaning."""
+    return shlex.quote(code) if set('"$`\\!') & set(code) else f'"{code}"'

@@ -58,8 +58,13 @@ def table(title: str, head: Iterable[str], rows: Iterable[Sequence[object] | Non
         padding=(0, 1, 0, 0),
     )
     for name in head:
+        is_number = name.startswith(">")
+        # A number in two lines is read as another one.
         made.add_column(
-            Text(name.removeprefix(">")), justify="right" if name.startswith(">") else "left", overflow="fold"
+            Text(name.removeprefix(">")),
+            justify="right" if is_number else "left",
+            overflow="fold",
+            no_wrap=is_number,
         )
     for row in rows:
         if row is None:

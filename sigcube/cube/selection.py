@@ -275,7 +275,9 @@ def keep_points(ds: xr.Dataset, sample: Sample) -> tuple[xr.DataArray, npt.NDArr
         padding = ("padding",) if kind.padded else ()
         points = _lacks(ds[kind.point_flag], (*padding, *sample.point_flags_excluded)).transpose(*kind.dims)
     n_systems = ds.sizes[kind.system_dim] if kind.system_dim else 1
-    systems = np.asarray(points.values.reshape(n_systems, -1).any(axis=1))
+    # Of no systems, the length of a row would be any.
+    rows = points.values.reshape(n_systems, -1) if n_systems else np.zeros((0, 1), dtype=bool)
+    systems = np.asarray(rows.any(axis=1))
     if kind.system_flag is not None:
         systems = systems & _lacks(ds[kind.system_flag], sample.system_flags_excluded).values
     return points, systems

@@ -18,6 +18,7 @@ from sigcube.model.metrics import METRICS, Metric, find_metrics
 from sigcube.model.model import Model
 from sigcube.model.record import Frame, KernelRecord
 from sigcube.plan.grid import Grid, check_number, geomspace, is_list, linspace, make_grid
+from sigcube.plan.units import has_unit, without_units
 
 __all__ = [
     "FORMER_KEYS",
@@ -156,7 +157,8 @@ def make_spec(
     if models and MODEL in axes:
         raise SpecError(f"an axis {MODEL!r} is there already: the names of the models", where=f"axes.{MODEL}")
     names = {MODEL: list(models)} if models else {}
-    grid = make_grid(names | {name: spaced_axis(name, axis) for name, axis in axes.items()})
+    plain = {name: without_units(name, axis, made.values()) for name, axis in axes.items()}
+    grid = make_grid(names | {name: spaced_axis(name, axis) for name, axis in plain.items()})
     spec = Spec(
         models=made,
         grid=grid,
@@ -271,6 +273,12 @@ def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings as plain, single Python values, which a record can hold."""
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
     for name, value in plain.items():
+        if has_unit(value):
+            hint = "give it as a number in the unit of the parameter: `sigcube kernels` lists them"
+            raise SpecError(f"{name} is a plain number", where=f"{where}.{name}", found=shown(value), hint=hint)
+        if isinstance(value, Mapping):
+            hint = "settings stand beside the kernel: {'kernel': 'mond', 'nu': 'simple'}"
+            raise SpecError(f"{name} holds a table", where=f"{where}.{name}", found=shown(value), hint=hint)
         if not isinstance(value, str | int | float):
             raise SpecError(
                 f"{name} is held fixed at one value",

@@ -159,7 +159,8 @@ class Recipe(_Entry):
     @field_validator("reader")
     @classmethod
     def _known_reader(cls, reader: str) -> str:
-        return _known(reader, READERS)
+        # Those of any table have one name for the user.
+        return reader if reader in READERS else _known(reader, [*({*READERS} - {*_TABLE_READERS.values()}), "table"])
 
     @model_validator(mode="after")
     def _known_names(self) -> "Recipe":
@@ -190,6 +191,10 @@ class Recipe(_Entry):
                 for name in excluded:
                     _known(name, kind.variable(flag).flags if flag else ())
         return self
+
+
+# The readers of any table, by the kind of cube that they make.
+_TABLE_READERS = {kind: f"{kind}_table" for kind in KINDS if f"{kind}_table" in READERS}
 
 
 def _known(name: str, valid: Any) -> str:
@@ -233,8 +238,8 @@ def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
 def _parse(text: str, *, where: str, folder: Path) -> Recipe:
     content = parse_toml(text, what="the recipe", where=where)
     if content.get("reader") == "table":
-        # One name for the user; each kind has a reader of its own.
-        content["reader"] = f"{content.get('kind')}_table"
+        # Of a kind that there is not, any of them: the kind is the fault.
+        content["reader"] = _TABLE_READERS.get(str(content.get("kind")), min(_TABLE_READERS.values()))
     faults = [
         Fault(f"unknown key {key!r}, {did_you_mean(key, key_names(Recipe))}", key)
         for key in ("text", "folder")

@@ -254,7 +254,14 @@ class Sweep:
         for line in describe_adoption(self._plan.asked.grid, plan.asked.grid):
             _LOG.warning(line)
         stored = self if plan is self._plan else self._of(plan, self._packed)
-        with open_or_create(path, plan=stored._plan, inputs=self._packed, retry_failed=retry_failed) as store:
+        with contextlib.ExitStack() as opened:
+            if scheduler is not None and not Path(path).exists():
+                from sigcube.driver.cluster import connect
+
+                # Before anything is made: an address may be wrong.
+                client, scheduler = opened.enter_context(connect(scheduler)), None
+            create = open_or_create(path, plan=stored._plan, inputs=self._packed, retry_failed=retry_failed)
+            store = opened.enter_context(create)
             if store.todo:
                 with stored._told(store, on_event, progress=progress) as tell:
                     stored._run_blocks(

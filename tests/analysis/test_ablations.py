@@ -139,6 +139,12 @@ def test_results_that_cannot_answer_say_so(change: Callable[[xr.Dataset], xr.Dat
     assert caught.value.where
 
 
+def test_a_baseline_is_a_table() -> None:
+    given: Any = "window=none"
+    with pytest.raises(SpecError, match="a baseline names its axes"):
+        ablation(kept_result(), baseline=given)
+
+
 def test_a_baseline_cannot_lie_at_two_places_of_one_dimension() -> None:
     result = kept_result().assign_coords(B=("A", [1.0, 2.0, 3.0, 4.0]))
     with pytest.raises(SpecError, match="B does not have this value there"):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,6 +196,12 @@ def test_the_seed_decides_the_folds_and_the_draws() -> None:
     assert (holdout(result, folds=4, seed=1).fold_of != holdout(result, folds=4, seed=2).fold_of).any()
     xr.testing.assert_identical(bootstrap(result, "rms", n=50), bootstrap(result, "rms", n=50, seed=0))
     assert (bootstrap(result, "rms", n=50, seed=1).low != bootstrap(result, "rms", n=50, seed=2).low).any()
+
+
+@pytest.mark.parametrize("folds", ["x", 2.5, True, 1])
+def test_a_number_of_folds_is_a_whole_number(folds: Any) -> None:
+    with pytest.raises(SpecError, match="folds hold out a part of the systems"):
+        holdout(kept_result(), folds=folds)
 
 
 def test_as_many_folds_as_systems_leave_out_one_at_a_time() -> None:

@@ -102,6 +102,10 @@ def test_distances_are_added_by_their_weights_and_can_be_asked(tree: xr.DataTree
         (lambda t: combined(t, {}), "nothing to add up"),
         (lambda t: combined(t, {"clash/bias": 0.0}), "a weight is a number above zero"),
         (lambda t: combined(t, {"clash/bias": True}), "a weight is a number above zero"),
+        (
+            lambda t: tradeoff(t["sparc"].to_dataset(), x="a", y="b"),
+            "asked of a joint result.*found: Dataset.*open_joint",
+        ),
     ],
 )
 def test_bad_questions_get_one_clear_error(ask: Callable[[Any], object], words: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from distributed import Client
 
 from sigcube import __version__
 from sigcube.cli import ExitCode, app
-from sigcube.cli.app import complete
+from sigcube.cli.app import complete, print_result
 from sigcube.kernels import KERNELS
 from sigcube.model.metrics import METRICS
 from sigcube.plan.values import PointStatus
@@ -90,6 +91,31 @@ def sigcube(*words: str, cwd: Path, timeout: float = 600) -> subprocess.Complete
 
 def _command(*words: str) -> list[str]:
     return [sys.executable, "-c", "from sigcube.cli import app; app()", *words]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes a stream as shells do")
+@pytest.mark.parametrize("words", ["kernels sigma", "status nowhere.zarr", "kernels sigma --json"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_stream_that_is_closed_is_not_written_to(tmp_path: Path, words: str, closed: str) -> None:
+    line = f"{shlex.join(_command())} {words} {closed}"
+    done = subprocess.run(line, shell=True, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=600)
+    assert done.returncode == (0 if "kernels" in words else ExitCode.USAGE)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "2" not in closed or "error" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["plain.zarr", "a $(touch gone) b.zarr", "na me'q\"ü`id`!.zarr"])
+def test_the_line_that_opens_a_result_is_safe_to_paste(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_result(Path(name))
+    line = capsys.readouterr().out.partition("open it: ")[2].strip()
+    # What the shell makes of it, without running it.
+    shown = subprocess.run(
+        ["sh", "-c", f"printf '%s\\n' {line}"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.splitlines() == ["python", "-c", f"import sigcube; print(sigcube.open_result({name!r}))"]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
@@ -483,6 +509,26 @@ g_dagger = { geomspace = [5e-11, 2e-10, 120] }
 xi_scale = { linspace = [0.01, 1.0, 100] }
 A = { linspace = [0.2, 3.0, 120] }
 """
+
+
+@pytest.mark.cluster
+@pytest.mark.usefixtures("folder")
+def test_a_scheduler_that_is_not_there_leaves_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sigcube.driver.cluster.CONNECT_TIMEOUT", 0.3)
+    done = call("sweep", "spec.toml", "--out", "none.zarr", "--scheduler", "tcp://127.0.0.1:9")
+    assert done.exit_code == ExitCode.REFUSED
+    assert "no Dask scheduler answers" in done.stderr
+    assert not Path("none.zarr").exists()
+
+
+def test_an_interrupted_command_that_does_not_go_on_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sigcube.cli.tables.kernel_tables", interrupted)
+    done = call("kernels")
+    assert done.exit_code == ExitCode.INTERRUPTED
+    assert "interrupted; nothing half-written is left" in done.stderr
 
 
 @pytest.mark.cluster

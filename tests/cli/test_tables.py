@@ -31,6 +31,17 @@ def test_the_best_table_shows_units_and_what_makes_no_difference() -> None:
     assert "any" in next(line for line in shown.splitlines() if "none" in line)
 
 
+@pytest.mark.parametrize("width", [80, 40])
+def test_no_number_is_broken_over_two_lines(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    monkeypatch.setitem(print_tables.__globals__, "stdout_console", lambda: console)
+    numbers = [f"{10**-n:.4e}" for n in range(9)]
+    print_tables([table("", ("what it is of", *(f">a{n}" for n in range(9))), [("a long text in words", *numbers)])])
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert all(each in shown for each in numbers)
+
+
 def test_a_table_without_a_value_says_which_systems_have_none() -> None:
     rms = np.ones((3, 2))
     rms[1] = np.nan

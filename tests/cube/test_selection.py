@@ -29,6 +29,11 @@ def test_everything_packed_is_every_point_in_order(ds: xr.Dataset) -> None:
         np.testing.assert_array_equal(packed.points["v_gas"][mine], expected)
 
 
+def test_a_cube_without_systems_holds_none(mock_cube: xr.Dataset) -> None:
+    with pytest.raises(DataError, match="sample 'all' holds no system"):
+        pack(mock_cube.isel(galaxy=slice(0, 0)), sample="all", variables=["r"])
+
+
 @pytest.mark.slow
 @given(ds=galaxy_cubes())
 def test_packing_a_sample_is_packing_what_it_selects(ds: xr.Dataset) -> None:

@@ -85,6 +85,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
         ('"negative_vbar"', '"negativ_vbar"', r"there is no 'negativ_vbar'; did you mean 'negative_vbar'\?"),
         ('variable = "r"', 'variable = "v_obz"', r"there is no 'v_obz'; did you mean 'v_obs'\?"),
         ('"sparc"', '"spark"', r"there is no 'spark'; did you mean 'sparc'\?.*\n  where: .*, reader"),
+        ('"sparc"', '"tabel"', r"there is no 'tabel'; did you mean 'table'\?.*\n  where: .*, reader"),
         ('"galaxy"', '"galaxies"', r"there is no 'galaxies'; did you mean 'galaxy'\?.*\n  where: .*, kind"),
         ("0" * 64, "0" * 63, r"should match pattern.*\n  where: .*, files.curves.sha256"),
         ("https://example.org/a.zip", "file:///etc/passwd", r"should match pattern.*\n  where: .*, files.curves.url"),

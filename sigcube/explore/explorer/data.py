@@ -22,6 +22,7 @@ from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore.explorer.live import LiveModels
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState, Place
 from sigcube.explore.result_data import ResultAxis, thin, whole_axes
+from sigcube.files import path_of
 from sigcube.model.frames import variables_of
 from sigcube.plan.spec import FORMER_KEYS, MODEL, spec_from_record
 from sigcube.plan.values import PointStatus
@@ -257,8 +258,8 @@ def open_data(result: xr.Dataset | str | Path, cube: xr.Dataset | str | Path | N
     """
     from sigcube.store.result import open_result
 
-    path = None if isinstance(result, xr.Dataset) else Path(result)
-    opened = open_result(result) if not isinstance(result, xr.Dataset) else result
+    path = None if isinstance(result, xr.Dataset) else path_of(result, what="a result")
+    opened = result if isinstance(result, xr.Dataset) else open_result(result)
     check_result(opened)
     if not [name for name in summaries(opened)] or "status" not in opened or not opened["status"].size:
         raise SpecError("this result has no summary over its axes", where="result", found=", ".join(map(str, opened)))

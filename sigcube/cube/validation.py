@@ -238,14 +238,14 @@ def _padded_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
         if wrong := first(real & unflagged & ~finite | finite & ~real):
             yield Fault("NaN or infinite in a point, or a value in the padding", f"variable {name!r}, {wrong}")
     for variable in _bounded(ds, kind):
-        if wrong := first(ds[variable.name].values < variable.least):
-            yield Fault("out of range", f"variable {variable.name!r}, {wrong}", expected=f"at least {variable.least}")
+        values = ds[variable.name].values
+        if wrong := first(values < variable.least):
+            yield _below(variable, wrong, values)
     for variable in kind.variables:
         if variable.dims == (kind.system_dim,) and variable.name in ds and variable.least > -np.inf:
-            below = np.flatnonzero(ds[variable.name].values < variable.least)
-            if below.size:
-                where = f"variable {variable.name!r}, {systems[below[0]]}"
-                yield Fault("out of range", where, expected=f"at least {variable.least}")
+            values = ds[variable.name].values
+            if (below := np.flatnonzero(values < variable.least)).size:
+                yield _below(variable, str(systems[below[0]]), values)
     if kind.ordered is not None:
         steps = np.diff(ds[kind.ordered].values, axis=1)
         if wrong := first(real[:, 1:] & ~(steps > 0)):
@@ -265,8 +265,17 @@ def _flat_faults(ds: xr.Dataset, kind: Kind, start: int) -> Iterator[Fault]:
         if name in ds and (wrong := first(unflagged & ~np.isfinite(ds[name].values))):
             yield Fault("NaN or infinite without a flag", f"variable {name!r}, {wrong}")
     for variable in _bounded(ds, kind):
-        if wrong := first(ds[variable.name].values < variable.least):
-            yield Fault("out of range", f"variable {variable.name!r}, {wrong}", expected=f"at least {variable.least}")
+        values = ds[variable.name].values
+        if wrong := first(values < variable.least):
+            yield _below(variable, wrong, values)
+
+
+def _below(variable: Variable, where: str, values: Any) -> Fault:
+    """Say which value is the first below the least that a variable may have."""
+    found = f"{values[values < variable.least].flat[0]:g}"
+    return Fault(
+        "out of range", f"variable {variable.name!r}, {where}", found=found, expected=f"at least {variable.least}"
+    )
 
 
 def _bounded(ds: xr.Dataset, kind: Kind) -> Iterator[Variable]:

@@ -141,7 +141,10 @@ def _grouped(values: Columns, table: Table, kind: Kind) -> tuple[list[str], npt.
     points = {name: column for name, column in rows.items() if kind.variable(name).dims == kind.dims}
     same = (np.diff(system_of_row) == 0) & (np.diff(points["r"]) == 0)
     faults = [
-        Fault(f"{names[system_of_row[row]]} has two rows at one radius", found=f"{points['r'][row]:g}")
+        Fault(
+            f"{names[system_of_row[row]]} has two rows at one radius",
+            found=f"{points['r'][row]:g} kpc in rows {order[row] + 1} and {order[row + 1] + 1} of the data",
+        )
         for row in np.flatnonzero(same).tolist()
     ]
     systems = {name: column[np.cumsum(counts) - counts] for name, column in rows.items() if name not in points}

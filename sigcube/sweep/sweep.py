@@ -62,6 +62,7 @@ class Sweep:
     axes : Mapping, optional
         For each parameter or choice that varies, its values: `sigcube.linspace`, `sigcube.geomspace`, a list, labels, a
         one-dimensional DataArray, or ``(dim, values)`` for axes that vary together. Without any, the grid is one point.
+        Values with a unit, of astropy or as the attribute ``units``, are converted to that of the parameter.
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
     where : str or DataArray of bool, optional

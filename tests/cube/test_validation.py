@@ -36,7 +36,7 @@ def _at(name: str, value: float, *, point: int = 0) -> Change:
 CHANGES: dict[str, tuple[Change, str]] = {
     "a field below none": (
         lambda ds: ds.assign(g_environment=("galaxy", np.where(ds.galaxy == "SYN00002", -1e-12, 0.0), FIELD)),
-        "out of range\n.*variable 'g_environment', SYN00002\n  expected: at least 0",
+        "out of range\n.*variable 'g_environment', SYN00002\n  found: -1e-12\n  expected: at least 0",
     ),
     "no kind": (lambda ds: ds.drop_attrs(deep=False), "this dataset is not a sigcube cube"),
     "unknown kind": (
@@ -135,7 +135,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a value in the padding": (_at("v_obs", 1.0, point=-1), "or a value in the padding\n.*variable 'v_obs', SYN00002"),
     "negative error": (
         _at("e_v_obs", -1.0),
-        "out of range\n.*variable 'e_v_obs', SYN00002, point 0\n  expected: at least 0",
+        "out of range\n.*variable 'e_v_obs', SYN00002, point 0\n  found: -1\n  expected: at least 0",
     ),
     "radius": (_at("r", 1e9), "does not increase\n.*variable 'r', SYN00002, point 0"),
     "an unknown bit": (

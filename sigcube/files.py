@@ -67,8 +67,8 @@ def path_of(given: str | os.PathLike[str], *, what: str) -> Path:
     Raises
     ------
     SpecError
-        The path is impossible: a name is too long or holds a NUL, links form a circle, or a folder is closed to the
-        user.
+        It is no path, or an impossible one: a name is too long or holds a NUL, links form a circle, or a folder is
+        closed to the user.
     """
     asked: object = given
     if not isinstance(asked, str | os.PathLike):

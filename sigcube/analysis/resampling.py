@@ -158,7 +158,7 @@ def holdout(
     """
     of = system_values(result, by, sweep=sweep)
     n, grid = of.n_systems, of.grid
-    if type(folds) is not int or not 2 <= folds <= n:
+    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or not 2 <= folds <= n:
         raise SpecError("folds hold out a part of the systems", where="folds", found=str(folds), expected=f"2 to {n}")
     fold_of = np.empty(n, dtype=np.int64)
     for fold, members in enumerate(np.array_split(random_numbers(seed).permutation(n), folds)):

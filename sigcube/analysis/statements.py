@@ -62,7 +62,11 @@ def statement_of(
     if threshold is None:
         return Statement("none")
 
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not math.isfinite(threshold):
+    try:
+        is_finite = math.isfinite(threshold)
+    except TypeError:
+        is_finite = False
+    if not is_finite:
         raise SpecError(
             "nothing is better or worse than this", where="threshold", found=str(threshold), expected="a finite number"
         )

@@ -210,7 +210,7 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
         elif entry.verdict is not Verdict.DIFFERS and entry.decisive is not None:
             hits = given[_key(entry.claim.reading[entry.decisive])]
             of_itself = entry.claim.reading[entry.decisive].consistency
-            verdict = entry.verdict if 2 * hits > len(rows) or of_itself else Verdict.CHANCE
+            verdict = Verdict.CHANCE if 2 * hits <= len(rows) and not of_itself else entry.verdict
             told = f"its reading gives {hits} of the {len(rows)} rows of {entry.claim.table}"
             judged.append(replace(entry, verdict=verdict, jointly=told))
         else:

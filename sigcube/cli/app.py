@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import shlex
 import signal
 import sys
@@ -234,8 +233,8 @@ def stdout_console() -> "Console":
     """Return the console of results: wide when it is not a terminal, and then without colours."""
     from rich.console import Console
 
-    # A stream that was closed before is None.
-    file = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    # A stream that was closed before is None, for which rich would take another one.
+    file = sys.stdout or io.StringIO()
     return Console(file=file, width=None if file.isatty() else 200)
 
 
@@ -243,7 +242,7 @@ def stderr_console() -> "Console":
     """Return the console of progress and errors."""
     from rich.console import Console
 
-    return Console(file=sys.stderr or open(os.devnull, "w", encoding="utf-8"))
+    return Console(file=sys.stderr or io.StringIO())
 
 
 def print_tables(tables: "Iterable[Table | Text]") -> None:

@@ -220,6 +220,9 @@ def _axis(name: str, given: Any) -> Axis:
     if not dim.isprintable() or "/" in dim or len(dim) > _LONGEST_NAME:
         expected = f"at most {_LONGEST_NAME} letters, digits and signs, no slash"
         raise SpecError("a dimension cannot be called so", where=where, found=shown(dim), expected=expected)
+    if has_unit(content):
+        hint = "give plain numbers in the unit of the parameter"
+        raise SpecError(f"axis {name!r} has a unit that nothing converts", where=where, found=shown(content), hint=hint)
     items = list(content) if isinstance(content, Sequence) else np.asarray(content, dtype=object).ravel().tolist()
     if not items:
         raise SpecError(f"axis {name!r} is empty", where=where)
@@ -268,6 +271,11 @@ def check_number(values: Any, name: str) -> None:
             found=f"{number:,}",
             expected=f"at most {MOST_VALUES:,}",
         )
+
+
+def has_unit(value: Any) -> bool:
+    """Tell whether something is a quantity of astropy, without loading it."""
+    return hasattr(value, "unit") and hasattr(value, "to_value")
 
 
 def is_list(content: Any) -> bool:

@@ -17,8 +17,8 @@ from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric, find_metrics
 from sigcube.model.model import Model
 from sigcube.model.record import Frame, KernelRecord
-from sigcube.plan.grid import Grid, check_number, geomspace, is_list, linspace, make_grid
-from sigcube.plan.units import has_unit, without_units
+from sigcube.plan.grid import Grid, check_number, geomspace, has_unit, is_list, linspace, make_grid
+from sigcube.plan.units import without_units
 
 __all__ = [
     "FORMER_KEYS",
@@ -276,9 +276,6 @@ def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         if has_unit(value):
             hint = "give it as a number in the unit of the parameter: `sigcube kernels` lists them"
             raise SpecError(f"{name} is a plain number", where=f"{where}.{name}", found=shown(value), hint=hint)
-        if isinstance(value, Mapping):
-            hint = "settings stand beside the kernel: {'kernel': 'mond', 'nu': 'simple'}"
-            raise SpecError(f"{name} holds a table", where=f"{where}.{name}", found=shown(value), hint=hint)
         if not isinstance(value, str | int | float):
             raise SpecError(
                 f"{name} is held fixed at one value",
@@ -297,6 +294,10 @@ def _reference(given: str | Kernel | Mapping[str, Any] | None, frame: Frame) -> 
     settings = dict(given) if isinstance(given, Mapping) else {"kernel": given}
     if "kernel" not in settings:
         raise SpecError("a reference needs a kernel", where="reference", found=", ".join(settings) or "nothing")
+    if isinstance(settings.get("fixed"), Mapping):
+        # As among models, where some parameters may be free.
+        hint = "settings of a reference stand beside its kernel: {'kernel': 'mond', 'nu': 'simple'}"
+        raise SpecError("a reference has no table", where="reference.fixed", found=shown(settings["fixed"]), hint=hint)
     return Model(find(settings.pop("kernel")), frame, _fixed_values("reference", settings))
 
 

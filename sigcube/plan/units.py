@@ -1,22 +1,18 @@
 """Axis values that carry a unit, in the unit of their parameter."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import xarray as xr
 
 from sigcube.errors import SpecError, shown
 from sigcube.model.model import Model
+from sigcube.plan.grid import has_unit
 
-__all__ = ["has_unit", "without_units"]
-
-
-def has_unit(value: Any) -> bool:
-    """Tell whether something is a quantity of astropy, without loading it."""
-    return hasattr(value, "unit") and hasattr(value, "to_value")
+__all__ = ["without_units"]
 
 
-def without_units(name: str, given: Any, models: Iterable[Model]) -> Any:
+def without_units(name: str, given: Any, models: Collection[Model]) -> Any:
     """Return an axis as a user writes it with plain numbers, in the unit of the parameter.
 
     A unit is that of an astropy quantity, of its elements, or the attribute ``units`` of a DataArray.
@@ -37,8 +33,11 @@ def without_units(name: str, given: Any, models: Iterable[Model]) -> Any:
     """
     units = {model.parameters[name].unit for model in models if name in model.parameters}
     if len(units) != 1:
+        # Of no parameter, or of two that differ: plain numbers pass, and the grid refuses others.
         return given
     (unit,) = units
+    if isinstance(given, Mapping) and "values" in given:
+        return {**given, "values": without_units(name, given["values"], models)}
     if isinstance(given, xr.DataArray):
         own = given.attrs.get("units")
         if not isinstance(own, str) or own in ("", unit):

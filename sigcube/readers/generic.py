@@ -140,10 +140,11 @@ def _grouped(values: Columns, table: Table, kind: Kind) -> tuple[list[str], npt.
     rows = {name: column[order] for name, column in values.items() if name != dim}
     points = {name: column for name, column in rows.items() if kind.variable(name).dims == kind.dims}
     same = (np.diff(system_of_row) == 0) & (np.diff(points["r"]) == 0)
+    unit = kind.variable("r").unit
     faults = [
         Fault(
             f"{names[system_of_row[row]]} has two rows at one radius",
-            found=f"{points['r'][row]:g} kpc in rows {order[row] + 1} and {order[row + 1] + 1} of the data",
+            found=f"{points['r'][row]:g} {unit} in rows {order[row] + 1} and {order[row + 1] + 1} of the data",
         )
         for row in np.flatnonzero(same).tolist()
     ]

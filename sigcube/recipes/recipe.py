@@ -160,7 +160,8 @@ class Recipe(_Entry):
     @classmethod
     def _known_reader(cls, reader: str) -> str:
         # Those of any table have one name for the user.
-        return reader if reader in READERS else _known(reader, [*({*READERS} - {*_TABLE_READERS.values()}), "table"])
+        names = [name for name in READERS if name not in _TABLE_READERS.values()]
+        return reader if reader in READERS else _known(reader, [*names, "table"])
 
     @model_validator(mode="after")
     def _known_names(self) -> "Recipe":

@@ -202,6 +202,8 @@ def test_the_seed_decides_the_folds_and_the_draws() -> None:
 def test_a_number_of_folds_is_a_whole_number(folds: Any) -> None:
     with pytest.raises(SpecError, match="folds hold out a part of the systems"):
         holdout(kept_result(), folds=folds)
+    of_numpy: Any = np.int64(4)
+    xr.testing.assert_identical(holdout(kept_result(), folds=of_numpy), holdout(kept_result(), folds=4))
 
 
 def test_as_many_folds_as_systems_leave_out_one_at_a_time() -> None:

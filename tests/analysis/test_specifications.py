@@ -100,6 +100,12 @@ def test_one_specification() -> None:
     assert (found.value.values.tolist(), float(found.share), found.sizes["axis"]) == ([0.7], 1.0, 0)
 
 
+@pytest.mark.parametrize("threshold", ["x", np.nan, [0.5, 0.6]])
+def test_a_threshold_is_a_finite_number(threshold: Any) -> None:
+    with pytest.raises(SpecError, match="nothing is better or worse than this"):
+        specification_curve(kept_result().rms_mean, threshold=threshold)
+
+
 def first_is_nan(result: xr.Dataset) -> xr.DataArray:
     """A summary without values where the first of A is."""
     return result.rms_mean.where(result.A > result.A[0])

@@ -93,7 +93,6 @@ def _command(*words: str) -> list[str]:
     return [sys.executable, "-c", "from sigcube.cli import app; app()", *words]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="closes a stream as shells do")
 @pytest.mark.parametrize("words", ["kernels sigma", "status nowhere.zarr", "kernels sigma --json"])
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_stream_that_is_closed_is_not_written_to(tmp_path: Path, words: str, closed: str) -> None:

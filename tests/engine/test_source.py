@@ -111,6 +111,17 @@ def test_the_text_of_a_flattened_row() -> None:
     assert text.index("e_b_along_i0_i1[i0, i1] = a_b[i1]") < text.index("for s in")
 
 
+def test_what_no_point_changes_is_computed_and_copied_before_the_points() -> None:
+    terms = (("g0", ("a",), False), ("g1", ("a", "c0"), False), ("own", ("s0", "a"), False))
+    graph = graph_of(*terms, ("t", ("g0", "g1", "own", "p0", "b"), False), targets=("t",))
+    text = write_loop(Schedule(graph, {"a": "i", "b": "j", "c": "k"}, ("i", "j", "k"), {"i": 6, "j": 5, "k": 64})).text
+    systems, points = text.index("for s in"), text.index("for p in")
+    # Constants of one shape share a loop, and so do their copies.
+    assert "        t_g0[i0] = v_g0\n        v_g1 = f_g1(" in text[:systems]
+    assert "e_g0_along_i0_i1[i0, i1] = t_g0[i0]\n            e_g1_along_i0_i1[i0, i1] = t_g1[i0]" in text[:systems]
+    assert "e_own_along_i0_i1[i0, i1] = t_own[i0]" in text[systems:points]
+
+
 # A variance along i that follows from point to point, and a state along i and k that takes it.
 CARRIED = graph_of(
     ("variance", ("previous_variance", "p0", "previous_p0", "a"), False),

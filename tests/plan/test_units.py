@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from sigcube.errors import SpecError
-from sigcube.plan.grid import Grid
+from sigcube.plan.grid import Grid, make_grid
 from sigcube.plan.spec import make_spec
 
 
@@ -26,8 +26,9 @@ def grid_of(axes: Any, **more: Any) -> Grid:
         # the coordinate of a result, in the parameter's own unit
         xr.DataArray([0.5, 1.0], dims="xi", attrs={"units": "kpc"}),
         ("xi", [500.0, 1000.0] * u.pc),
+        {"values": [500.0, 1000.0] * u.pc, "dim": "xi"},
     ],
-    ids=["quantity", "list of quantities", "array with units", "array in kpc", "pair"],
+    ids=["quantity", "list of quantities", "array with units", "array in kpc", "pair", "table"],
 )
 def test_a_unit_is_heeded(given: Any) -> None:
     assert grid_of({"xi": given}).axes[0].values == (0.5, 1.0)
@@ -64,5 +65,10 @@ def test_what_is_fixed_is_a_plain_number() -> None:
 
 
 def test_settings_of_a_reference_stand_beside_its_kernel() -> None:
-    with pytest.raises(SpecError, match="fixed holds a table"):
+    with pytest.raises(SpecError, match=r"a reference has no table(.|\n)*stand beside its kernel"):
         grid_of({"A": [1.0]}, reference={"kernel": "mond", "fixed": {"nu": "simple"}})
+
+
+def test_no_grid_drops_a_unit() -> None:
+    with pytest.raises(SpecError, match="axis 'A' has a unit that nothing converts"):
+        make_grid({"A": [1.0, 2.0] * u.pc})

@@ -1,6 +1,7 @@
 """The wheel is enough: it holds what the commands need, and its description makes sense without the repository."""
 
 import email
+import importlib.abc
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 import sigcube
+from sigcube.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,3 +78,18 @@ def test_a_user_of_the_wheel_needs_no_repository(wheel: Path, tmp_path: Path) ->
     assert lines[-2] == "21 points"
     assert re.fullmatch(r"\d{3,} claims", lines[-1])
     assert (tmp_path / "cubes" / "landmarks.html").stat().st_size > 100_000
+
+
+class _Interrupted(importlib.abc.MetaPathFinder):
+    """An import of the command line during which Ctrl-C is pressed."""
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        if fullname == "sigcube.cli":
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_during_the_imports_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "sigcube.cli")
+    monkeypatch.setattr(sys, "meta_path", [_Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit, match="130"):
+        main()

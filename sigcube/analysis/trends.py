@@ -46,7 +46,7 @@ def trends(values: xr.DataArray, cube: xr.Dataset, *, properties: Sequence[str] 
     SpecError
         For values that are not one for each system, and for an unknown property.
     DataError
-        If the cube lacks some of the systems.
+        If the cube lacks some of the systems, or is of another kind.
 
     Examples
     --------
@@ -62,6 +62,9 @@ def trends(values: xr.DataArray, cube: xr.Dataset, *, properties: Sequence[str] 
 
     dim = FRAMES[kind_of(cube).name].system_dim
     named = isinstance(values, xr.DataArray)
+    if named and len(values.dims) == 1 and values.dims[0] in {frame.system_dim for frame in FRAMES.values()} - {dim}:
+        found = f"values of each {values.dims[0]}, and a cube with {dim or 'no systems'}"
+        raise DataError("the cube has other systems than the values", where="cube", found=found)
     if dim is None or not named or values.dims != (dim,) or dim not in values.coords or values.dtype.kind not in "biuf":
         expected = f"one number for each {dim or 'system'}, as from result['bias'].sel(A=1.2, method='nearest')"
         found = f"dimensions {', '.join(map(str, values.dims)) or 'none'}" if named else type(values).__name__

@@ -213,7 +213,10 @@ def write_template(path: str | Path, template: str, *, scripts: Sequence[str], *
         # A lone surrogate, which a name in a file may hold, has no UTF-8.
         write_file(target, html.encode("utf-8", errors="replace"))
     except OSError as error:
-        raise StoreError("the page cannot be written", where=str(target), found=error.strerror) from error
+        found, hint = error.strerror, None
+        if target.is_dir():
+            found, hint = "a folder", f"name a file in it: {target / 'page.html'}"
+        raise StoreError("the page cannot be written", where=str(target), found=found, hint=hint) from error
     return target
 
 

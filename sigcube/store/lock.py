@@ -158,7 +158,9 @@ def _take(folder: Path, stale_after: float) -> tuple[int, Holder]:
             # Synced before it counts: a record that a power cut emptied would hold the store for a minute.
             write_file(draft, _record(me))
         except OSError as error:
-            raise StoreError("the lock cannot be written", where=str(folder), found=str(error)) from error
+            hint = "computing needs a folder that can be written; a result is opened, and asked, where it is"
+            found = error.strerror or str(error)
+            raise StoreError("the lock cannot be written", where=str(folder), found=found, hint=hint) from error
         newest = _newest(folder)
         if newest and newest[1].alive(now=draft.stat().st_mtime, stale_after=stale_after):
             raise _in_use(folder, newest[1])

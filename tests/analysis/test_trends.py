@@ -66,6 +66,8 @@ def test_bad_questions_get_one_clear_error(mock_cube: xr.Dataset) -> None:
         analysis.trends(mock_cube["v_obs"], mock_cube)
     with pytest.raises(DataError, match=r"the cube lacks 39 of the systems\n"):
         analysis.trends(values, mock_cube.isel(galaxy=[3]))
+    with pytest.raises(DataError, match=r"other systems than the values\n.*\n.*each galaxy, and a cube with landmark"):
+        analysis.trends(values, xr.Dataset({"distance": ("landmark", [1.0])}, attrs={"kind": "landmark"}))
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ COMMANDS: list[tuple[dict[str, str], list[str], int, str]] = [
     ({"a.toml": FIT_HERE}, ["fit", "a.toml", "--out", "/", "--overwrite"], 1, "what is here is not a fit"),
     ({"a.toml": WRONG}, ["ingest", "a.toml"], 2, "the recipe is wrong"),
     ({}, ["show", "fit.zarr"], 2, "this is a result of a fit, not a cube"),
-    ({}, ["show", "cube.zarr", "--out", "."], 1, "the page cannot be written"),
+    ({}, ["show", "cube.zarr", "--out", "."], 1, "name a file in it: page.html"),
     ({}, ["show", "."], 2, "what is here is not a cube"),
     ({}, ["check", "result.zarr"], 2, "`sigcube status`, `verify`, `rerun` and `map` take it"),
     ({}, ["status", "cube.zarr"], 2, "`sigcube check` and `sigcube show` tell what is in it"),

@@ -46,6 +46,17 @@ def test_a_second_lock_is_refused_and_names_the_holder(folder: Path) -> None:
         Lock(folder)
 
 
+def test_a_folder_that_cannot_be_written_is_named_and_what_can_be_done_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("sigcube.store.lock.write_file", denied)
+    with pytest.raises(StoreError, match=r"cannot be written\n.*journal\n  found: Read-only.*\n  do: computing needs"):
+        Lock(folder)
+
+
 def test_a_released_lock_is_free(folder: Path) -> None:
     with Lock(folder) as lock:
         holder = current_holder(folder)

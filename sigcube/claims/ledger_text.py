@@ -165,7 +165,7 @@ def deviation_text(entry: Entry, index: int) -> str:
     if not printed.low and not printed.high:
         text = f"{deviation:+.2g}"
     elif printed.form == "order" and value > 0.0:
-        text = f"{math.log10(value / float(printed.step)):+.0f} powers of ten"
+        text = f"{math.log10(value / float(printed.step)):+.1f} powers of ten"
     elif abs(deviation) >= 10.0:
         # Beyond a factor of ten, per cent are hard to read.
         text = (

@@ -55,7 +55,7 @@ def boxed(v: float, coupling: float, dispersion: float, exponent: float) -> floa
 
 @helper
 def rough(v: float, dispersion: float, amplitude: float, gamma_rough: float) -> float:
-    """1 + K₀ Ξ^γ (Σ_s/Σ_ref)^ε with Ξ = min(1, v/σ_v)/2π."""
+    """1 + K₀ Ξ^γ_rough (Σ_s/Σ_ref)^ε with Ξ = min(1, v/σ_v)/2π."""
     return 1.0 + amplitude * pow(min(1.0, v / dispersion) / _TWO_PI, gamma_rough)
 
 
@@ -115,7 +115,7 @@ FORM = Choice(
         "with_roughness": Option(
             {"at_v_bar": rough_baryonic, "consistent": rough_consistent, "source": capped_source},
             "CMSI 2025, test results",
-            "times 1 + K₀ Ξ^γ (Σ_s/Σ_ref)^ε, that at most 2: behind the printed values",
+            "times 1 + K₀ Ξ^γ_rough (Σ_s/Σ_ref)^ε, Ξ = min(1, v/σ_v)/2π, (…)^ε at most 2: behind the printed values",
         ),
     },
 )

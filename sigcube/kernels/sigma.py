@@ -198,7 +198,9 @@ SCALE_LENGTH = Choice(
     description="Which length is R_d",
     options={
         "third_point": Option({"scale_length": "scale_length_third_point"}, "SI §3.1", "R[N//3] of the kept points"),
-        "disk_peak": Option({"scale_length": "scale_length_disk_peak"}, "SI §13.3", "radius of the largest V_disk"),
+        "disk_peak": Option(
+            {"scale_length": "scale_length_disk_peak"}, "SI §13.3", "radius of the largest V_disk, R_max/3 if the first"
+        ),
         "catalogue": Option({"scale_length": "scale_length_catalogue"}, "main §2.6", "Rdisk of the SPARC table"),
         "outermost": Option({"scale_length": "scale_length_outermost"}, "mass coherence", "the last radius"),
     },

@@ -1,5 +1,6 @@
 """The scatter within each galaxy: by a loop over galaxies, and what is left out of it."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,21 @@ def test_it_is_that_of_a_loop_over_galaxies(mock_cube: xr.Dataset) -> None:
         found = system_scatter(keys(take), held)
         assert found.value == pytest.approx(value, rel=1e-9), take
         assert found.details["systems"] == str(len(both))
+
+
+def test_about_zero_it_is_a_root_mean_square(mock_cube: xr.Dataset) -> None:
+    deviations = by_hand(mock_cube, 0.3)
+    means = {}
+    v_bar = KERNELS["newton"].predict(mock_cube, upsilon_disk=0.3)
+    for i, name in enumerate(mock_cube["galaxy"].values):
+        if str(name) in deviations:
+            v, model = mock_cube["v_obs"].values[i], v_bar.values[i]
+            there = np.isfinite(v) & (v > 0.0)
+            means[str(name)] = float(np.mean(np.log10(v[there] ** 2 / model[there] ** 2)))
+    expected = np.mean([math.hypot(deviations[name], means[name]) for name in deviations])
+    found = system_scatter(keys("mean", about="zero", reference=None), OneCube(mock_cube))
+    assert found.value == pytest.approx(expected, rel=1e-9)
+    assert "root mean square" in found.details["take"]
 
 
 def test_a_galaxy_without_a_prediction_at_a_point_is_left_out(mock_cube: xr.Dataset) -> None:

@@ -14,11 +14,13 @@ from sigcube.kernels import find
 
 __all__ = ["QUANTITIES", "SystemScatterKeys", "system_scatter"]
 
+_MEASURES = {"mean": "standard deviation", "zero": "root mean square"}
+
 FloatArray = npt.NDArray[np.float64]
 
 
 class SystemScatterKeys(ModelKeys):
-    """The standard deviation of log g_obs/g_pred over the points of each galaxy, not over all points of all.
+    """The scatter of log g_obs/g_pred over the points of each galaxy, not over all points of all.
 
     A galaxy with a point where a model predicts no velocity is left out.
     """
@@ -28,6 +30,8 @@ class SystemScatterKeys(ModelKeys):
     #: The ``mean`` or ``median`` over the galaxies; how many have less scatter under the model than under the reference
     #: (``wins``), and how many more (``losses``).
     take: Literal["mean", "median", "wins", "losses"]
+    #: Deviations are from the ``mean`` of a galaxy, as in a standard deviation, or from ``zero``: a root mean square.
+    about: Literal["mean", "zero"] = "mean"
     #: Only galaxies with at least so many points.
     least_points: int = Field(default=3, ge=2)
 
@@ -47,9 +51,9 @@ class SystemScatterKeys(ModelKeys):
 def system_scatter(keys: SystemScatterKeys, context: Context) -> Found:
     """Compute the scatter of each galaxy, and take a number of it."""
     cube = keys.selected(context)
-    ours = _scatter(cube, keys.kernel, keys.settings, keys.least_points)
+    ours = _scatter(cube, keys, keys.kernel, keys.settings)
     other = dict(keys.reference or {})
-    theirs = ours if keys.reference is None else _scatter(cube, str(other.pop("kernel")), other, keys.least_points)
+    theirs = ours if keys.reference is None else _scatter(cube, keys, str(other.pop("kernel")), other)
     both = np.isfinite(ours) & np.isfinite(theirs)
     if not both.any():
         raise DataError("no galaxy has a scatter", where="sample", found=keys.sample_text())
@@ -61,7 +65,7 @@ def system_scatter(keys: SystemScatterKeys, context: Context) -> Found:
         "losses": (ours > theirs).sum(),
     }[keys.take]
     details = {
-        "take": f"{keys.take} of the standard deviation of log g_obs/g_pred within each galaxy",
+        "take": f"{keys.take} of the {_MEASURES[keys.about]} of log g_obs/g_pred within each galaxy",
         "systems": str(ours.size),
         "sample": keys.sample_text(),
         "least points": str(keys.least_points),
@@ -73,15 +77,17 @@ def system_scatter(keys: SystemScatterKeys, context: Context) -> Found:
     return Found(float(value), details=details)
 
 
-def _scatter(cube: xr.Dataset, kernel: str, settings: Settings, least_points: int) -> FloatArray:
+def _scatter(cube: xr.Dataset, keys: SystemScatterKeys, kernel: str, settings: Settings) -> FloatArray:
     """Return the scatter of each galaxy in dex, NaN where it is left out; shape ``(n_galaxies,)``."""
     observed = cube["v_obs"]
     predicted = find(kernel).predict(cube, **settings)
     there = observed > 0.0
     # g goes as V².
     residual = 2.0 * np.log10(observed.where(there) / predicted.where(predicted > 0.0))
-    whole = (residual.notnull() == there).all("radius") & (there.sum("radius") >= least_points)
-    return np.asarray(residual.std("radius").where(whole).values, dtype=np.float64)
+    whole = (residual.notnull() == there).all("radius") & (there.sum("radius") >= keys.least_points)
+    centre = residual.mean("radius") if keys.about == "mean" else 0.0
+    scatter = np.sqrt(((residual - centre) ** 2).mean("radius"))
+    return np.asarray(scatter.where(whole).values, dtype=np.float64)
 
 
 QUANTITIES = {"system_scatter": Quantity(SystemScatterKeys, system_scatter, uses_model=True)}

@@ -10,7 +10,7 @@ import xarray as xr
 
 from sigcube.analysis.labelled import about
 from sigcube.constants import PAPER
-from sigcube.cube import Where, kind_of, select
+from sigcube.cube import Where, fixed_width, kind_of, select
 from sigcube.errors import DataError, SpecError, did_you_mean
 from sigcube.kernels.halo import NFW, same_profile
 from sigcube.model.error_frame import ERROR_PARAMETERS, extend_frame
@@ -113,7 +113,7 @@ def _rows_of(halos: xr.Dataset, model: str) -> xr.Dataset:
     """Return the fits of one model, one a galaxy."""
     if (kind := kind_of(halos).name) != "halo":
         raise DataError("these are no fits of halos", where="halos", found=f"a {kind} cube", expected="a halo cube")
-    models = halos["model"].values.astype(str)
+    models = fixed_width(halos["model"].values)
     if model not in models:
         hint = did_you_mean(model, list(dict.fromkeys(models.tolist())))
         raise SpecError(f"there is no fit of {model!r}", where="model", hint=hint)

@@ -6,7 +6,7 @@ is declared once, in `KINDS`; validation and documentation derive from that.
 
 from sigcube.cube.inspection import Counts, Range, SampleCounts, Summary, count_cube, inspect_cube, summarise
 from sigcube.cube.kinds import KINDS, kind_of
-from sigcube.cube.schema import COUNT, Kind, Variable, flag_masks, unit_attrs
+from sigcube.cube.schema import COUNT, Kind, Variable, fixed_width, flag_masks, unit_attrs
 from sigcube.cube.selection import (
     Packed,
     Sample,
@@ -36,6 +36,7 @@ __all__ = [
     "count_cube",
     "describe_systems",
     "fingerprint",
+    "fixed_width",
     "flag_masks",
     "inspect_cube",
     "kind_of",

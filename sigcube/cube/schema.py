@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
-__all__ = ["COUNT", "Kind", "Variable", "flag_masks", "unit_attrs"]
+__all__ = ["COUNT", "Kind", "Variable", "fixed_width", "flag_masks", "unit_attrs"]
 
 #: The variable that holds the number of points of a system; what follows them is padding.
 COUNT = "n_points"
@@ -132,3 +134,15 @@ def flag_masks(flag: xr.DataArray) -> dict[str, int]:
     """
     masks: Sequence[int] = flag.attrs["flag_masks"]
     return dict(zip(str(flag.attrs["flag_meanings"]).split(), map(int, masks), strict=True))
+
+
+def fixed_width(texts: npt.NDArray[Any]) -> npt.NDArray[np.str_]:
+    """Return texts as NumPy's strings of one width, whatever type they have: a plain `xarray.open_zarr` gives another.
+
+    Examples
+    --------
+    >>> fixed_width(np.array(["DDO154", "NGC3198"], dtype=np.dtypes.StringDType()))
+    array(['DDO154', 'NGC3198'], dtype='<U7')
+    """
+    # By way of objects: NumPy refuses to find the width of its strings of variable width.
+    return texts.astype(object).astype(str)

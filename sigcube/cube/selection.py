@@ -10,7 +10,7 @@ import xarray as xr
 
 from sigcube.cube.conditions import where_true
 from sigcube.cube.kinds import kind_of
-from sigcube.cube.schema import COUNT, flag_masks
+from sigcube.cube.schema import COUNT, fixed_width, flag_masks
 from sigcube.cube.validation import refuse_lost_dimension
 from sigcube.errors import DataError, SpecError, did_you_mean
 
@@ -194,8 +194,10 @@ def _properties(
         array = ds[name]
         if array.dims == (kind.system_dim,) and name not in (*kind.flags, COUNT):
             values = array.values[systems]
+            if values.dtype.kind in "OT":
+                values = fixed_width(values)
             about = {key: str(array.attrs[key]) for key in ("units", "long_name", "source") if key in array.attrs}
-            found[name] = xr.Variable(array.dims, values.astype(str) if values.dtype.kind in "OT" else values, about)
+            found[name] = xr.Variable(array.dims, values, about)
     about = {"long_name": "number of points in the sample", "source": "sigcube"}
     return {**found, COUNT: xr.Variable((kind.system_dim,), counts, about)}
 

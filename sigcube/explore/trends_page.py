@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from sigcube.cube import fixed_width
 from sigcube.explore import style
 from sigcube.explore.page import Card, CardTable, Heat, write_page
 
@@ -98,7 +99,7 @@ def _draw(values: xr.DataArray, variable: xr.DataArray, title: str) -> Any:
         y_axis_label=style.shorten(title, _FITS),
     )
     (dim,) = map(str, values.dims)
-    names = values[dim].values.astype(str)[both]
+    names = fixed_width(values[dim].values)[both]
     source = ColumnDataSource({"x": x[both], "y": y[both], "name": names})
     dots = plot.scatter("x", "y", source=source, size=6, color=style.LINES[0], alpha=0.55, line_color=None)
     style.hover(plot, dots, [(dim, "@name"), ("property", "@x{%.4g}"), ("value", "@y{%.4g}")])

@@ -10,7 +10,7 @@ import xarray as xr
 from pydantic import Field
 
 from sigcube.constants import PAPER
-from sigcube.cube import COUNT, KINDS
+from sigcube.cube import COUNT, KINDS, fixed_width
 from sigcube.readers.assembly import flag_bits, labelled
 from sigcube.readers.contract import Cuts
 
@@ -120,7 +120,7 @@ def flag_clusters(ds: xr.Dataset, *, cuts: ClusterCuts) -> xr.Dataset:
     measured = np.logical_and.reduce([np.isfinite(ds[name].values) for name in _CLUSTER.measured])
     system_flag = {"incomplete": (real & ~measured).any(axis=1)}
     if "redshift_kind" in ds:
-        kinds = ds["redshift_kind"].values.astype(str)
+        kinds = fixed_width(ds["redshift_kind"].values)
         system_flag["no_spectroscopic_redshift"] = ~np.isin(kinds, cuts.spectroscopic)
     if "m500" in ds:
         m500 = ds["m500"].values

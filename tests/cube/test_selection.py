@@ -1,11 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
 
-from sigcube.cube import pack, sample_names, samples, select
+from sigcube.cube import open_cube, pack, sample_names, samples, save_cube, select
 from sigcube.errors import DataError, SpecError
 from tests.strategies import galaxy_cubes
 
@@ -32,6 +33,22 @@ def test_everything_packed_is_every_point_in_order(ds: xr.Dataset) -> None:
 def test_a_cube_without_systems_holds_none(mock_cube: xr.Dataset) -> None:
     with pytest.raises(DataError, match="sample 'all' holds no system"):
         pack(mock_cube.isel(galaxy=slice(0, 0)), sample="all", variables=["r"])
+
+
+@pytest.mark.parametrize("chunks", [{}, None], ids=["in chunks", "when used"])
+def test_a_cube_that_xarray_opened_is_packed_alike(
+    chunks: dict[str, int] | None, mock_cube: xr.Dataset, tmp_path: Path
+) -> None:
+    """Its texts have another type there."""
+    kind = np.where(mock_cube.n_points > 12, "deep", "shallow").astype(object)
+    named = mock_cube.assign(survey=("galaxy", kind, {"long_name": "survey", "source": "synthetic"}))
+    path = save_cube(named, tmp_path / "cube.zarr")
+    plain, opened = (pack(ds, variables=["r"]) for ds in (xr.open_zarr(path, chunks=chunks), open_cube(path)))
+    assert plain.systems == opened.systems
+    assert plain.properties["survey"].dtype.kind == "U"
+    assert {"deep", "shallow"} == {*plain.properties["survey"].values.tolist()}
+    for name, each in opened.properties.items():
+        xr.testing.assert_identical(plain.properties[name], each)
 
 
 @pytest.mark.slow

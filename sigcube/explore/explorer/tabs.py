@@ -227,7 +227,7 @@ def _nearest_point(state: ExplorerState, array: Any) -> dict[str, int]:
         for name in axes_along(array, dim)[:1]:
             values, wanted = array[name].values, state.place.get(name)
             if wanted is None or isinstance(wanted, str):
-                found[dim] = values.astype(str).tolist().index(wanted) if isinstance(wanted, str) else 0
+                found[dim] = values.tolist().index(wanted) if isinstance(wanted, str) else 0
             else:
                 found[dim] = int(np.abs(values - wanted).argmin())
     return found

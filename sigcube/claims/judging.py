@@ -82,7 +82,7 @@ class Entry:
         """How likely one of the readings tried hits the printed digits by chance, given their spread.
 
         Each is taken to lie anywhere between the least and the largest of the values and the printed one. None for a
-        single value, a bound, or an order of magnitude, which is consistent where it is hit.
+        single value, a bound, or an order of magnitude, which are consistent where they hold.
         """
         values = [value for index in range(len(self.outcomes)) if (value := self.value(index)) is not None]
         if not self.measured or len(set(values)) < 2:
@@ -138,7 +138,7 @@ def _measured(claim: Claim, outcomes: tuple[Outcome, ...]) -> Entry:
 def _weighed(entry: Entry, reading: Reading) -> Entry:
     """Separate values that come out by construction, or likely by chance, from reproduced ones."""
     found = entry.outcomes[entry.decisive or 0].found
-    coarse = reading.stance != "against" and (entry.claim.meaning or entry.claim.printed.form == "order")
+    coarse = reading.stance != "against" and (entry.claim.meaning or entry.claim.printed.form in ("order", "bound"))
     arithmetic = reading.stated and found is not None and not found.uses_model and not found.measured_data
     if reading.consistency or coarse or arithmetic:
         return replace(entry, verdict=Verdict.CONSISTENT)

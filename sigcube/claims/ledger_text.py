@@ -221,11 +221,13 @@ def _why_consistent(entry: Entry) -> str:
     """Say in a few words why a value comes out whatever the theory."""
     consistency = entry.claim.reading[entry.decisive or 0].consistency
     if consistency:
-        return {"read back": "the printed table read back", "identity": "an identity", "limit": "a limit"}[consistency]
+        return {"read back": "a table read back", "identity": "an identity", "limit": "a limit"}[consistency]
     if entry.claim.meaning:
         return f"the words hold, read as {entry.claim.meaning}"
     if entry.claim.printed.form == "order":
         return "the order of magnitude, no digit"
+    if entry.claim.printed.form == "bound":
+        return "the bound holds, no digit"
     return "arithmetic of printed numbers and constants"
 
 

@@ -156,12 +156,15 @@ def _repeated(row: Mapping[str, Any], where: str, by_id: Mapping[str, Claim], kn
         hint = nearest_claims(str(row["repeats"]), by_id) if target is None else f"name {target.repeats!r}"
         known.faults.append(Fault(f"it repeats {row['repeats']!r}, which stands for no number; {hint}", where))
         return None
-    same = {key: getattr(target, key) for key in ("unit", "tolerance", "meaning")}
+    same = {key: getattr(target, key) for key in ("unit", "tolerance", "meaning", "note")}
     readings = target.reading
     if row["source"] != target.source:
         # Quotes of another paper name it.
         short = target.source.short or target.source.title
         readings = tuple(replace(each, quote=_of_paper(each.quote, short)) for each in readings)
+        if target.note:
+            # So do the sections that its note speaks of.
+            same["note"] = f"As told of {target.id}, {short}: {target.note}"
     try:
         return check(Claim, {**same, **row, "reading": readings})
     except SpecError as error:

@@ -44,8 +44,8 @@ class Convention(BaseModel):
 
     #: In a few words.
     name: str = Field(min_length=1)
-    #: The place and the words of the text that it goes against; empty where the text is silent.
-    against: str = ""
+    #: The place and the words of the text that it goes against, or several; empty where the text is silent.
+    against: str | list[str] = Field(default=[])
     #: The authors' script that has it, or several, by address: ``github.com/owner/name/folder/file.py``. Without one
     #: nothing but the numbers speaks for it.
     source: Address | list[Address] = Field(default=[])
@@ -56,6 +56,11 @@ class Convention(BaseModel):
     def sources(self) -> tuple[str, ...]:
         """The addresses of the scripts that have it."""
         return (self.source,) if isinstance(self.source, str) else tuple(self.source)
+
+    @property
+    def contradicted(self) -> tuple[str, ...]:
+        """The words of the text that it goes against, each with its place."""
+        return (self.against,) if isinstance(self.against, str) else tuple(self.against)
 
 
 Stance = Literal["stated", "silent", "against"]
@@ -209,7 +214,8 @@ def parse_reading(given: Any, index: int = 0, conventions: Mapping[str, Conventi
     for each in followed:
         if each not in conventions:
             raise SpecError(f"there is no convention {each!r}", hint=did_you_mean(each, conventions))
-    against = "; ".join(filter(None, [common.against, *(conventions[each].against for each in followed)]))
+    contradicted = (words for each in followed for words in conventions[each].contradicted)
+    against = "; ".join(filter(None, [common.against, *contradicted]))
     sources = dict.fromkeys(address for each in followed for address in conventions[each].sources)
     note = " ".join(filter(None, (conventions[each].note for each in followed)))
     by_default = _UNNAMED.get(common.quantity, f"reading {index + 1}")

@@ -14,19 +14,19 @@ __all__ = ["BURR", "NFW", "same_profile"]
 
 
 def with_halo(v_halo_sq: float, v_bar_sq: float) -> float:
-    """Σ = 1 + V_h²/V_bar², so that V² = V_bar² + V_h² (SI §15.1)."""
+    """Σ = 1 + V_h²/V_bar², so that V² = V_bar² + V_h² (Navarro, Frenk & White 1997)."""
     # A grid has one V_bar² and many V_h²: the division once, the product often.
     return 1.0 + v_halo_sq * (1.0 / v_bar_sq)
 
 
 def r_200(log_m200: float, G: float, Msun: float, H0: float, kpc: float) -> float:
-    """r₂₀₀ in kpc: it encloses 200 ρ_crit, ρ_crit = 3 H₀²/8πG, so r₂₀₀³ = G M₂₀₀/(100 H₀²) (SI §15.1)."""
+    """r₂₀₀ in kpc, which encloses 200 ρ_crit = 75 H₀²/πG: r₂₀₀³ = G M₂₀₀/(100 H₀²) (Navarro, Frenk & White 1997)."""
     cube = G * Msun * pow(10.0, log_m200) / (100.0 * H0 * H0)
     return pow(cube, 1.0 / 3.0) / kpc
 
 
 def v_200_sq(log_m200: float, r_200: float, G: float, Msun: float, kpc: float) -> float:
-    """V₂₀₀² = G M₂₀₀/r₂₀₀, (km/s)² (SI §15.1)."""
+    """V₂₀₀² = G M₂₀₀/r₂₀₀, (km/s)² (Navarro, Frenk & White 1997)."""
     return 1e-6 * G * Msun * pow(10.0, log_m200) / (r_200 * kpc)
 
 

@@ -108,7 +108,7 @@ def ordered_share(v_bar_sq: float, strength: float, variance: float) -> float:
 
 
 def xi_geometric(xi_scale: float, scale_length: float) -> float:
-    """ξ = x R_d, at least 0.01 kpc (main §2.6)."""
+    """ξ = x R_d, at least 0.01 kpc (main §2.6, §6.1)."""
     return max(xi_scale * scale_length, 0.01)
 
 

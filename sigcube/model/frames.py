@@ -25,12 +25,12 @@ def v_bar(v_bar_sq: float) -> float:
 
 
 def v_bar_sq_of_g(g_bar: float, r: float, kpc: float) -> float:
-    """V_bar² = g_N r, (km/s)² (SI §1)."""
+    """V_bar² = g_N r, (km/s)² (main §6.1)."""
     return g_bar * (r * kpc) * 1.0e-6
 
 
 def g_bar_of_v(v_bar_sq: float, r: float, kpc: float) -> float:
-    """g_N = V_bar²/r, m/s² (SI §1)."""
+    """g_N = V_bar²/r, m/s² (main §6.1)."""
     return divide(v_bar_sq * 1.0e6, r * kpc)
 
 
@@ -265,7 +265,7 @@ CLUSTER = Frame(
 
 
 def in_its_own_unit(newton: float, power: float, boost: float) -> float:
-    """Take the Newtonian value times Σ^p: p = 1 for accelerations and masses, ½ for velocities (SI §4)."""
+    """Take the Newtonian value times Σ^p: p = 1 for accelerations and masses, ½ for velocities (SI §1)."""
     return newton * pow(boost, power)
 
 

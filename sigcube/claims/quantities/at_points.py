@@ -80,7 +80,9 @@ def _landmark_text(cube: xr.Dataset, system: str) -> str:
     if kind_of(cube).name != "landmark" or system not in cube["landmark"].values:
         return ""
     row = cube.sel(landmark=system)
-    values = {name: float(row[name]) for name in ("m_bar", "r", "g_bar", "g_ext", "z")}
+    # A path length enters where mass is three-dimensional.
+    names = ("m_bar", "r", "g_bar", "g_ext", "z", "D", *(("L",) if row["D"] else ()))
+    values = {name: float(row[name]) for name in names}
     told = [f"{name} = {value:.6g}" for name, value in values.items() if value and np.isfinite(value)]
     return f" ({', '.join(told)}; {row['reference'].item()})"
 

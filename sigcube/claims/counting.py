@@ -30,7 +30,7 @@ BASES = (
     "arithmetic of printed numbers",
     "another printed number",
     "nothing: it is put in",
-    "nothing: a file is missing",
+    "nothing: a file or a value is missing",
     "nothing: a failure",
 )
 # The verdicts on a printed result, differences first, in the order of the leading sentence.
@@ -105,7 +105,7 @@ def lead(entries: Sequence[Entry]) -> str:
     tested = by_basis(entries).get(BASES[0], {})
     numbers = [(n, words[n != 1]) for verdict, words in _LEADING.items() if (n := tested.get(verdict, 0))]
     untested = sum(entry.verdict is Verdict.CANNOT for entry in distinct(entries))
-    beside = f"; {plural(untested, 'more number')} cannot be tested, as a file is missing" if untested else ""
+    beside = f"; {plural(untested, 'more number')} cannot be tested, for want of a file or a value" if untested else ""
     if not numbers:
         return f"no distinct printed result rests on data and a model{beside}"
     parts = ", ".join(f"{number} {words}" for number, words in numbers)

@@ -208,7 +208,7 @@ def test_what_rests_on_data_and_a_model_leads_differences_first() -> None:
     untested = judge(claim_of(reading(True), id="a.missing"), found(None))
     assert counting.lead([*entries, untested]) == (
         "3 distinct printed results rest on data and a model: 1 differs, 1 under a convention that the text does not "
-        "state, 1 as stated; 1 more number cannot be tested, as a file is missing"
+        "state, 1 as stated; 1 more number cannot be tested, for want of a file or a value"
     )
     assert counting.by_basis(entries) == {"data and a model": counting.counts(entries)}
     (use,) = counting.uses(entries)
@@ -415,7 +415,7 @@ BASED: list[tuple[dict[str, Any], str]] = [
     ({**NUMBER, "let": {"x": 1.0}}, "arithmetic of printed numbers"),
     ({"quantity": "assumption", "because": "put in"}, "nothing: it is put in"),
     ({"quantity": "printed", "value": "2", "where": "§2"}, "another printed number"),
-    ({**CUBE, "dataset": "fox2022"}, "nothing: a file is missing"),
+    ({**CUBE, "dataset": "fox2022"}, "nothing: a file or a value is missing"),
     ({**NUMBER, "formula": "1 / 0"}, "nothing: a failure"),
 ]
 

@@ -39,7 +39,7 @@ def test_value(function: str, boost: str, published: str) -> None:
     assert entry.verdict is Verdict.REPRODUCES
 
 
-def test_the_boost_is_told() -> None:
+def test_formula_and_boost_are_told() -> None:
     (entry,) = evaluate_claims(read_claims(ROW.format(function="slip", boost=COMPUTED, published="0.5")))
     found = entry.outcomes[0].found
     assert entry.verdict is Verdict.DIFFERS

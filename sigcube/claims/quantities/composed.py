@@ -1,5 +1,6 @@
 """Numbers that need no cube: arithmetic, functions of a boost, defaults, and what the papers only state."""
 
+import inspect
 import itertools
 import re
 from collections.abc import Mapping
@@ -108,9 +109,12 @@ class LensingKeys(Keys):
 def lensing_function(keys: LensingKeys, context: Context) -> Found:
     """Evaluate the function."""
     boost = linked_value(keys.boost, context)
-    value = float(getattr(lensing, keys.function)(boost.value))
+    function = getattr(lensing, keys.function)
+    value = float(function(boost.value))
     call = f"from sigcube.kernels import lensing; lensing.{keys.function}({boost.value!r})"
-    return Found(value, boost.datasets, boost.spec, call, {"boost": f"{boost.value:.10g}"})
+    about, _, _ = inspect.cleandoc(function.__doc__ or "").splitlines()[0].partition(". Arguments")
+    details = {"formula": about.rstrip("."), "boost": f"{boost.value:.10g}"}
+    return Found(value, boost.datasets, boost.spec, call, details)
 
 
 class DefaultKeys(Keys):

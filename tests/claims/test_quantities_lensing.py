@@ -44,7 +44,9 @@ def test_formula_and_boost_are_told() -> None:
     found = entry.outcomes[0].found
     assert entry.verdict is Verdict.DIFFERS
     assert found is not None
-    assert (found.details, found.command) == ({"boost": "1"}, "from sigcube.kernels import lensing; lensing.slip(1.0)")
+    formula = "Gravitational slip η = Ψ/Φ = (2Σ−1)/(3Σ−2) (main §4.3, SI §11)"
+    assert found.details == {"formula": formula, "boost": "1"}
+    assert found.command == "from sigcube.kernels import lensing; lensing.slip(1.0)"
 
 
 def test_an_unknown_function_is_refused() -> None:

@@ -23,7 +23,7 @@ def coherence_field(r: float, r_0: float, beta: float) -> float:
 
 
 def full_coherence() -> float:
-    """Φ = 1, which the win rates of the text used (SI §9b)."""
+    """Φ = 1, as in the authors' scripts; SI §9b has Φ(r)."""
     return 1.0
 
 
@@ -59,7 +59,7 @@ SURVIVAL = Kernel(
             description="Whether Σ − 1 holds the coherence field Φ(r)",
             options={
                 "yes": Option({"phi": coherence_field}, "SI §9b", "1 − exp(−(r/r₀)^β), as in the text"),
-                "no": Option({"phi": full_coherence}, "SI §9b", "Φ = 1, as for the printed win rates"),
+                "no": Option({"phi": full_coherence}, "authors' scripts", "Φ = 1, as in the authors' scripts"),
             },
         ),
     ),

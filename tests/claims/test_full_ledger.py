@@ -17,6 +17,7 @@ UNPUBLISHED = {
     "microphysics.benchmark.clusters_error",
     "microphysics.benchmark.einstein_coverage",
     "amplitude.elliptical.observed",
+    "counter_rotation.mond",
     "sparc.path_length.ellipticals",
     "si.xi.k.calibrated",
     *(f"derivation.correlation.{name}" for name in ("galaxies", "clusters", "rate", "redshift", "gas")),

@@ -30,6 +30,8 @@ VECTOR = 8
 
 # In a shorter row, too much is left to the scalar loop after the vector loop.
 _GOOD_ROW = 32
+# A loop has vectors if no two arrays overlap, of which one is written. LLVM compares so many pairs at most.
+_MOST_COMPARED = 8
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,52 @@ class Schedule:
         if node is None or node.reduces or not placement.inner:
             return False
         return self.consumers[name] == 1 and self.placement(name) == placement
+
+    @cached_property
+    def loops(self) -> tuple[tuple[Node, ...], ...]:
+        """The terms that share a loop, in an order in which the loops can follow one another; of fused ones the last.
+
+        A term joins the first loop of its placement that comes after all that it takes. So there are few loops: each
+        takes LLVM about as long to compile as ten terms.
+        """
+        found: list[list[Node]] = []
+        position: dict[str, int] = {}
+        for node in self.graph.nodes:
+            if node.name in self.fused | self.gathered:
+                continue
+            chain = self.chain(node.name)
+            earliest = max((position.get(name, 0) for each in chain for name in each.inputs), default=0)
+            loops = range(earliest, len(found))
+            own = next((index for index in loops if self._shares(found[index], node)), len(found))
+            found[own:own] = [[]] if own == len(found) else []
+            found[own].append(node)
+            position |= {each.name: own for each in chain}
+        return tuple(map(tuple, found))
+
+    def _shares(self, loop: list[Node], node: Node) -> bool:
+        """Return whether a term can be computed in a loop, and should be."""
+        placement = self.placement(node.name)
+        if not placement.inner or node.reduces or loop[0].reduces or self.placement(loop[0].name) != placement:
+            return False
+        if placement.level is not Level.POINT:
+            # Computed once for all points, so that vectors matter less than the time to compile.
+            return True
+        chains = [each for own in (*loop, node) for each in self.chain(own.name)]
+        written = [own.name for own in (*loop, node)]
+        read = {name for each in chains for name in each.inputs} - {each.name for each in chains}
+        others = sum(not self.dims.get(name, frozenset()).isdisjoint(placement.inner) for name in read)
+        return len(written) * (len(written) - 1) // 2 + len(written) * others <= _MOST_COMPARED
+
+    def has_table(self, name: str) -> bool:
+        """Return whether the values of a term are needed outside the loop that computes it."""
+        if name in self.graph.carried:
+            return True
+        if name in self.fused | self.gathered:
+            return False
+        (own,) = (loop for loop in self.loops if any(node.name == name for node in loop))
+        within = {each.name for node in own for each in self.chain(node.name)}
+        users = (node.name for node in self.graph.nodes if name in node.inputs and node.name not in self.gathered)
+        return name in self.graph.targets or any(user not in within for user in users)
 
     def chain(self, name: str) -> tuple[Node, ...]:
         """Return the terms fused into a name's loop, in order, the name's own term last."""

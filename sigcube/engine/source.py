@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
 from math import prod
 
 import numpy as np
@@ -46,6 +45,8 @@ class TermTable:
         if not self.padded:
             return (np.empty(shape),)
         flat = np.empty(prod(shape) + -prod(shape) % VECTOR)
+        # Computed with, and not used. Any other numbers would do, but denormal ones are slow.
+        flat[prod(shape) :] = 1.0
         return flat, flat[: prod(shape)].reshape(shape)
 
 
@@ -185,8 +186,7 @@ class _Writer:
         for node in self.graph.nodes:
             placement = self.schedule.placement(node.name)
             carried = node.name in self.graph.carried
-            elsewhere = node.name in self.schedule.fused | self.schedule.gathered
-            if placement.inner and (carried or not elsewhere):
+            if placement.inner and self.schedule.has_table(node.name):
                 for form in ("t", "b") if carried else ("t",):
                     name = f"{form}_{node.name}"
                     tables[name] = TermTable(name, self.schedule.table_dims(node.name), placement.flat)
@@ -238,10 +238,6 @@ class _Writer:
             for name, placement in copies:
                 value = self.value(name, frozenset(), replace(placement, flat=False))
                 self.add(f"{self.expanded_name(name, placement)}{self.at(inner)} = {value}")
-        with self.nest(f"for f in range({self.length(inner)}, {self.padded(inner)}):"):
-            for name, placement in copies:
-                copy = f"flat_{self.expanded_name(name, placement)}"
-                self.add(f"{copy}[f] = {copy}[{self.length(inner)} - 1]")
 
     def points(self, depth: int) -> None:
         """Write the terms of points at a depth of the nest, then the loop one deeper, then the sums."""
@@ -262,54 +258,44 @@ class _Writer:
                 self.add(f"sum_{name}{self.at(order)} += {value}")
 
     def terms(self, level: Level, depth: int = 0) -> None:
-        here: list[tuple[Node, Placement]] = []
-        for node in self.graph.nodes:
-            placement = self.schedule.placement(node.name)
-            elsewhere = node.name in self.schedule.fused | self.schedule.gathered
-            if placement.level is level and placement.depth == depth and not elsewhere:
-                here.append((node, placement))
-        if level is Level.GLOBAL:
-            # Computed once, so that vectors matter less than the time to compile a loop for each.
-            for dims, alike in groupby(here, key=lambda pair: pair[1].inner):
-                with self.nest(*self.loops(dims)):
-                    for node, placement in alike:
-                        self.term(node, placement)
-            return
+        """Write the loops of a place in the nest, each after the copies that it needs and that are not there yet."""
         expanded: set[str] = set()
-        for node, placement in here:
-            self.expand_inputs(node, placement, expanded)
+        for nodes in self.schedule.loops:
+            placement = self.schedule.placement(nodes[0].name)
+            if (placement.level, placement.depth) != (level, depth):
+                continue
+            chain = tuple(each for node in nodes for each in self.schedule.chain(node.name))
+            wanted = dict.fromkeys(name for each in chain for name in each.inputs)
+            passing = {self.expanded_name(name, placement): name for name in wanted if self.is_passing(name, placement)}
+            if missing := passing.keys() - expanded:
+                self.expand([(name, placement) for copy, name in passing.items() if copy in missing])
+                expanded |= missing
             with self.nest(*self.loops(placement.inner, flat=placement.flat)):
-                self.term(node, placement)
+                if nodes[0].reduces:
+                    self.reduce(nodes[0], placement)
+                    self.keep(nodes[0], placement)
+                else:
+                    self.compute(chain, placement)
 
-    def expand_inputs(self, node: Node, placement: Placement, done: set[str]) -> None:
-        """Write the copies that a term and those fused into it need, and that are not there yet."""
-        for name in (name for each in self.schedule.chain(node.name) for name in each.inputs):
-            copy = self.expanded_name(name, placement)
-            is_expanded = self.schedule.is_expanded(name, placement)
-            if is_expanded and not self.is_lasting(name, placement) and copy not in done:
-                self.expand([(name, placement)])
-                done.add(copy)
-
-    def term(self, node: Node, placement: Placement) -> None:
-        if node.reduces:
-            self.reduce(node, placement)
-        else:
-            self.compute(self.schedule.chain(node.name), placement)
-        self.keep(node, placement)
+    def is_passing(self, name: str, placement: Placement) -> bool:
+        """Return whether a copy has to be made for each point."""
+        return self.schedule.is_expanded(name, placement) and not self.is_lasting(name, placement)
 
     def keep(self, node: Node, placement: Placement) -> None:
         """Write a term's value into its table, if it has one."""
+        if not self.schedule.has_table(node.name):
+            return
         if placement.flat:
             self.add(f"flat_t_{node.name}[f] = v_{node.name}")
         elif placement.inner:
             self.add(f"t_{node.name}{self.at(self.schedule.table_dims(node.name))} = v_{node.name}")
 
-    def compute(self, chain: tuple[Node, ...], placement: Placement) -> None:
+    def compute(self, chain: tuple[Node, ...], placement: Placement, *, gathered: bool = False) -> None:
         local = frozenset(node.name for node in chain)
         for node in chain:
             values = (self.value(name, local, placement) for name in node.inputs)
             self.add(f"v_{node.name} = f_{node.name}({', '.join(values)})")
-            if node.name in self.schedule.fused and node.name in self.graph.carried:
+            if not gathered:
                 self.keep(node, placement)
 
     def value(self, name: str, local: frozenset[str], placement: Placement) -> str:
@@ -348,7 +334,7 @@ class _Writer:
                     needed.update(earlier.inputs)
             chain = tuple(n for n in self.graph.nodes if n.name in needed and n.level is Level.POINT)
             with self.each_point():
-                self.compute(chain, placement)
+                self.compute(chain, placement, gathered=True)
                 for name in gathered:
                     self.add(f"g_{name}[p - offsets[s]] = v_{name}")
         arrays = {name: f"p_{name}[offsets[s]:offsets[s + 1]]" for name in self.graph.points}

@@ -95,8 +95,6 @@ FLAT_ROW = """\
             for i0 in range(n0):
                 for i1 in range(n1):
                     e_u_along_i0_i1[i0, i1] = t_u[i0]
-            for f in range(n0 * n1, ((n0 * n1 + 7) & -8)):
-                flat_e_u_along_i0_i1[f] = flat_e_u_along_i0_i1[n0 * n1 - 1]
             for f in range(((n0 * n1 + 7) & -8)):
                 v_t = f_t(flat_e_u_along_i0_i1[f], flat_e_b_along_i0_i1[f])
                 flat_t_t[f] = v_t

@@ -183,8 +183,8 @@ class Schedule:
     def loops(self) -> tuple[tuple[Node, ...], ...]:
         """The terms that share a loop, in an order in which the loops can follow one another; of fused ones the last.
 
-        A term joins the first loop of its placement that comes after all that it takes. So there are few loops: each
-        takes LLVM about as long to compile as ten terms.
+        A term joins the first loop of its placement that comes after all that it takes: most of the time to compile
+        is that of the loops, less that of the terms.
         """
         found: list[list[Node]] = []
         position: dict[str, int] = {}
@@ -214,16 +214,15 @@ class Schedule:
         others = sum(not self.dims.get(name, frozenset()).isdisjoint(placement.inner) for name in read)
         return len(written) * (len(written) - 1) // 2 + len(written) * others <= _MOST_COMPARED
 
-    def has_table(self, name: str) -> bool:
-        """Return whether the values of a term are needed outside the loop that computes it."""
-        if name in self.graph.carried:
-            return True
-        if name in self.fused | self.gathered:
-            return False
-        (own,) = (loop for loop in self.loops if any(node.name == name for node in loop))
-        within = {each.name for node in own for each in self.chain(node.name)}
-        users = (node.name for node in self.graph.nodes if name in node.inputs and node.name not in self.gathered)
-        return name in self.graph.targets or any(user not in within for user in users)
+    @cached_property
+    def tabled(self) -> frozenset[str]:
+        """The terms whose values are needed outside the loop that computes them."""
+        own = {each.name: i for i, loop in enumerate(self.loops) for node in loop for each in self.chain(node.name)}
+        found = {*self.graph.carried, *(name for name in self.graph.targets if name in own)}
+        for node in self.graph.nodes:
+            if node.name not in self.gathered:
+                found.update(name for name in node.inputs if name in own and own[name] != own.get(node.name))
+        return frozenset(found)
 
     def chain(self, name: str) -> tuple[Node, ...]:
         """Return the terms fused into a name's loop, in order, the name's own term last."""

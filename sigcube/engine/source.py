@@ -186,7 +186,7 @@ class _Writer:
         for node in self.graph.nodes:
             placement = self.schedule.placement(node.name)
             carried = node.name in self.graph.carried
-            if placement.inner and self.schedule.has_table(node.name):
+            if placement.inner and node.name in self.schedule.tabled:
                 for form in ("t", "b") if carried else ("t",):
                     name = f"{form}_{node.name}"
                     tables[name] = TermTable(name, self.schedule.table_dims(node.name), placement.flat)
@@ -283,7 +283,7 @@ class _Writer:
 
     def keep(self, node: Node, placement: Placement) -> None:
         """Write a term's value into its table, if it has one."""
-        if not self.schedule.has_table(node.name):
+        if node.name not in self.schedule.tabled:
             return
         if placement.flat:
             self.add(f"flat_t_{node.name}[f] = v_{node.name}")

@@ -75,6 +75,11 @@ class Schedule:
         has_tables = len(self.graph.targets) > 1 or bool(self.graph.carried)
         return rest > 2 and whole <= (rest if has_tables else 3 * rest)
 
+    @property
+    def has_short_rows(self) -> bool:
+        """Whether terms have loops of few elements."""
+        return any(self.placement(node.name).flat for node in self.graph.nodes)
+
     @cached_property
     def nodes(self) -> dict[str, Node]:
         """The terms by name."""

@@ -51,13 +51,17 @@ def _loop(
     schedule = Schedule(graph, swept, order or (_ONE_POINT,), dict(lengths))
     functions = tuple((node.name, node.function, node.state) for node in graph.nodes)
     source = write_loop(schedule)
-    return Loop(_compile(source.text, functions, masked=schedule.masks_pay and has_masks()), source.tables)
+    masked = schedule.masks_pay and has_masks()
+    return Loop(_compile(source.text, functions, masked=masked, rolled=schedule.has_short_rows), source.tables)
 
 
 @lru_cache(maxsize=256)
-def _compile(source: str, terms: tuple[tuple[str, Term, str | None], ...], *, masked: bool) -> Callable[..., None]:
+def _compile(
+    source: str, terms: tuple[tuple[str, Term, str | None], ...], *, masked: bool, rolled: bool
+) -> Callable[..., None]:
     functions = {f"f_{name}": inlined(term) for name, term, _ in terms}
-    loop: Callable[..., None] = compiled(define(source, "loop", {"np": np, **functions}), masked=masked)
+    written = define(source, "loop", {"np": np, **functions})
+    loop: Callable[..., None] = compiled(written, masked=masked, rolled=rolled)
     return loop
 
 

@@ -63,27 +63,26 @@ class _Lower(Lower):  # type: ignore[misc]
     of roots, divisions and polynomials gains more than that.
     """
 
+    #: What LLVM is asked to do with each loop.
+    wishes: tuple[str, ...] = ()
+
     def setup_function(self, fndesc: Any) -> None:
         super().setup_function(fndesc)
         # Bypasses llvmlite, which has no attributes with a value.
         set.add(self.function.attributes, f'"prefer-vector-width"="{_VECTOR_BITS}"')
 
-
-class _LowerMasked(_Lower):
-    """The same, and the last elements of each loop are a vector of which a mask leaves some out."""
-
     def lower_inst(self, inst: Any) -> None:
         super().lower_inst(inst)
         # Only the end of a loop goes to a block that is written already.
-        if isinstance(inst, ir.Jump) and self.blkmap[inst.target].is_terminated:
-            self.builder.block.terminator.set_metadata("llvm.loop", self._masked())
+        if self.wishes and isinstance(inst, ir.Jump) and self.blkmap[inst.target].is_terminated:
+            self.builder.block.terminator.set_metadata("llvm.loop", self._loop())
 
-    def _masked(self) -> Any:
+    def _loop(self) -> Any:
         """Return the name of a loop and what LLVM shall do with it."""
         module, true = self.module, llvm.Constant(llvm.IntType(1), 1)
-        wish = module.add_metadata([llvm.MetaDataString(module, "llvm.loop.vectorize.predicate.enable"), true])
+        wishes = [module.add_metadata([llvm.MetaDataString(module, wish), true]) for wish in self.wishes]
         # Its first element is itself, which llvmlite's own way to make one cannot say.
-        loop = llvm.MDValue(module, [wish], name=str(len(module.metadata)))
+        loop = llvm.MDValue(module, wishes, name=str(len(module.metadata)))
         loop.operands = loop, *loop.operands
         return loop
 
@@ -137,12 +136,6 @@ class _Lowering(NativeLowering):  # type: ignore[misc]
         return bool(super().run_pass(state))
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _LoweringMasked(_Lowering):
-    _name = "lowering_for_masked_vectors"
-    lowering_class = _LowerMasked
-
-
 class _Compiler(Compiler):  # type: ignore[misc]
     lowering = _Lowering
     needless = _NEEDLESS
@@ -160,8 +153,18 @@ class _Compiler(Compiler):  # type: ignore[misc]
         return pipelines
 
 
-class _CompilerMasked(_Compiler):
-    lowering = _LoweringMasked
+# Words for what LLVM may be asked to do with the loops of a function, by which its machine code is kept apart.
+_WISHES = {"masked": "llvm.loop.vectorize.predicate.enable", "rolled": "llvm.loop.unroll.disable"}
+
+
+@cache
+def _compiler_of_loops(*words: str) -> type[_Compiler]:
+    """Return a compiler that asks LLVM for something about each loop."""
+    name = "_".join(("", *words))
+    lower = type(f"_Lower{name}", (_Lower,), {"wishes": tuple(_WISHES[word] for word in words)})
+    step = type(f"_Lowering{name}", (_Lowering,), {"_name": f"{_Lowering._name}{name}", "lowering_class": lower})
+    lowering = register_pass(mutates_CFG=True, analysis_only=False)(step)
+    return type(f"_Compiler{name}", (_Compiler,), {"lowering": lowering})
 
 
 class _CompilerOfTerms(_Compiler):
@@ -180,13 +183,15 @@ def load_target() -> None:
     cpu_target.target_context.refresh()
 
 
-def compiled(function: Function, *, masked: bool = False) -> Function:
+def compiled(function: Function, *, masked: bool = False, rolled: bool = False) -> Function:
     """Compile a function of sigcube, of arrays and numbers. It releases the GIL; its machine code is cached on disk.
 
     With `masked`, what a loop has left after whole vectors is one more, of which a mask leaves elements out, and not a
-    loop over single elements. The values have the same bits.
+    loop over single elements. With `rolled`, no loop is written out several times, for functions of many loops over
+    short rows: they take less time to compile, and to enter. The values have the same bits.
     """
-    return _compiled(function, _CompilerMasked if masked else _Compiler)
+    words = [word for word, wanted in (("masked", masked), ("rolled", rolled)) if wanted]
+    return _compiled(function, _compiler_of_loops(*words) if words else _Compiler)
 
 
 def _compiled(function: Function, compiler: type[_Compiler]) -> Function:

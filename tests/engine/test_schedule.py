@@ -121,6 +121,52 @@ def test_nothing_is_expanded_out_where_no_row_is_flattened() -> None:
     assert not any(schedule.is_expanded(name, schedule.placement("t")) for name in ("u", "b"))
 
 
+# Terms, which of them share a loop, and which need a table.
+SHARED = [
+    # of one place, one after another, and read by a third elsewhere
+    ([("u", ("p0", "a"), False), ("v", ("p0", "a"), False)], [["u", "v"]], {"u", "v"}),
+    # the second takes the first twice: it is there as a number
+    ([("u", ("p0", "a"), False), ("v", ("u", "u", "p1"), False)], [["u", "v"]], {"v"}),
+    # of two places
+    ([("u", ("p0", "a"), False), ("v", ("p0", "b"), False)], [["u"], ["v"]], {"u", "v"}),
+    # of one place, with one of another between that takes the first and that the last takes
+    (
+        [("u", ("p0", "a"), False), ("w", ("u", "b"), False), ("x", ("w", "p0", "w"), False), ("v", ("u", "a"), False)],
+        [["u", "v"], ["w", "x"]],
+        {"u", "v", "x"},
+    ),
+    # a reduction has a loop of its own
+    ([("u", ("s0", "a"), False), ("v", ("p0", "a"), True)], [["u"], ["v"]], {"u", "v"}),
+]
+
+
+@pytest.mark.parametrize(("terms", "loops", "tabled"), SHARED, ids=[str(i) for i in range(len(SHARED))])
+def test_terms_of_one_place_share_a_loop(
+    terms: list[tuple[str, tuple[str, ...], bool]], loops: list[list[str]], tabled: set[str]
+) -> None:
+    known = {name for name, _, _ in terms}
+    last = tuple(name for name in ("u", "v", "x") if name in tabled & known)
+    graph = graph_of(*terms, ("t", (*last, "p0", "a", "b", "c"), False), targets=("t",))
+    schedule = Schedule(graph, SWEPT, ("i", "j", "k"))
+    assert [[node.name for node in loop] for loop in schedule.loops] == loops
+    assert schedule.tabled == tabled
+
+
+def test_a_loop_has_no_more_arrays_than_llvm_compares() -> None:
+    names = [f"u{i}" for i in range(9)]
+    last = ("t", (*names, "b", "c"), False)
+    graph = graph_of(*((name, ("p0", "a"), False) for name in names), last, targets=("t",))
+    loops = [len(loop) for loop in Schedule(graph, SWEPT, ("i", "j", "k")).loops]
+    # Three tables and the axis are six pairs; four would be ten.
+    assert loops == [3, 3, 3]
+
+
+@pytest.mark.parametrize(("lengths", "wanted"), [({}, False), ({"i": 6, "j": 5}, True), ({"i": 64, "j": 5}, False)])
+def test_short_rows_are_told(lengths: dict[str, int], wanted: bool) -> None:
+    graph = graph_of(("u", ("p0", "a"), False), ("t", ("u", "c"), False), targets=("t",))
+    assert Schedule(graph, SWEPT, ("i", "j", "k"), lengths).has_short_rows is wanted
+
+
 def test_a_reduction_is_of_its_system() -> None:
     graph = graph_of(("u", ("p0", "b"), False), ("t", ("u", "p1"), True), targets=("t",))
     assert Schedule(graph, SWEPT, ("i", "j", "k")).placement("t") == Placement(SYSTEM, 0, ("j",))

@@ -98,9 +98,9 @@ def power(x: float, y: float) -> float:
     return pow(x, y) / y
 
 
-def loop_of_powers(*, masked: bool = False) -> Any:
+def loop_of_powers(*, masked: bool = False, rolled: bool = False) -> Any:
     """A loop, compiled for the processor that Numba is told, which may be another one."""
-    loop: Any = compiled(define(LOOP, "loop", {"f": inlined(power)}), masked=masked)
+    loop: Any = compiled(define(LOOP, "loop", {"f": inlined(power)}), masked=masked, rolled=rolled)
     loop.compile("void(float64[::1], float64[::1], float64[::1])")
     return loop
 
@@ -149,6 +149,20 @@ def test_bits_do_not_depend_on_the_length_of_vectors(monkeypatch: pytest.MonkeyP
     assert len(set(found)) == 1
 
 
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="counts instructions of x86-64")
+def test_a_rolled_loop_is_not_written_out_several_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGCUBE_COMPILED", "off")
+    source = "def loop(x, out):\n    total = 0.0\n"
+    source += "    for i in range(out.size):\n        total += x[i]\n        out[i] = total\n"
+    counts = []
+    for rolled in (False, True):
+        loop = compiled(define(source, "loop", {}), rolled=rolled)
+        loop.compile("void(float64[::1], float64[::1])")
+        counts.append(sum(text.count("addsd") for text in loop.inspect_asm().values()))
+    # A sum that goes on has no vectors. LLVM writes it out for four or eight elements, and once more for what is left.
+    assert counts[1] == 1 < counts[0]
+
+
 @pytest.mark.skipif(not has_masks(), reason="looks for masks, as AVX-512 has them")
 def test_a_masked_loop_writes_through_a_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGCUBE_COMPILED", "off")
@@ -156,17 +170,17 @@ def test_a_masked_loop_writes_through_a_mask(monkeypatch: pytest.MonkeyPatch) ->
     assert [bool(re.search(r"vmovup.*\{%k[1-7]\}", assembly)) for (assembly,) in loops] == [False, True]
 
 
-def test_a_masked_loop_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_llvm_is_asked_about_loops_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # From the cache as well, where the one must not take the place of the other.
     monkeypatch.setenv("SIGCUBE_COMPILED", str(tmp_path))
-    plain, masked = loop_of_powers(), loop_of_powers(masked=True)
-    assert len([*tmp_path.rglob("*.code")]) == 2
+    loops = [loop_of_powers(masked=masked, rolled=rolled) for masked in (False, True) for rolled in (False, True)]
+    assert len([*tmp_path.rglob("*.code")]) == 4
     for n in (*range(34), 1003):
         x, y = np.random.default_rng(n).uniform(-1.0, 9.0, (2, n))
-        rows = np.full((2, n + 9), 7.0)
-        for loop, row in zip((plain, masked), rows, strict=True):
+        rows = np.full((len(loops), n + 9), 7.0)
+        for loop, row in zip(loops, rows, strict=True):
             loop(x, y, row[:n])
-        assert rows[0].tobytes() == rows[1].tobytes()
+        assert len({row.tobytes() for row in rows}) == 1
         assert (rows[:, n:] == 7.0).all()
 
 

@@ -82,7 +82,7 @@ class Entry:
         """How likely one of the readings tried hits the printed digits by chance, given their spread.
 
         Each is taken to lie anywhere between the least and the largest of the values and the printed one. None for a
-        single value, a bound, or an order of magnitude, which are consistent where they hold.
+        single value; and for a bound or an order of magnitude, which is consistent where it holds.
         """
         values = [value for index in range(len(self.outcomes)) if (value := self.value(index)) is not None]
         if not self.measured or len(set(values)) < 2:

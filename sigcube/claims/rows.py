@@ -37,6 +37,9 @@ class Paper(BaseModel):
 Address = Annotated[str, StringConstraints(pattern=r"^[\w.-]+\.[a-z]+(/[^\s/]+)+$")]
 
 
+Words = Annotated[str, StringConstraints(min_length=1)]
+
+
 class Convention(BaseModel):
     """A convention of readings of several claims, which the text does not state, or contradicts."""
 
@@ -45,7 +48,7 @@ class Convention(BaseModel):
     #: In a few words.
     name: str = Field(min_length=1)
     #: The place and the words of the text that it goes against, or several; empty where the text is silent.
-    against: str | list[str] = Field(default=[])
+    against: Words | list[Words] = Field(default=[])
     #: The authors' script that has it, or several, by address: ``github.com/owner/name/folder/file.py``. Without one
     #: nothing but the numbers speaks for it.
     source: Address | list[Address] = Field(default=[])

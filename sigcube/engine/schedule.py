@@ -30,7 +30,7 @@ VECTOR = 8
 
 # In a shorter row, too much is left to the scalar loop after the vector loop.
 _GOOD_ROW = 32
-# A loop has vectors if no two arrays overlap, of which one is written. LLVM compares so many pairs at most.
+# A loop has vectors if no two arrays overlap, of which one is written. LLVM compares at most this many pairs.
 _MOST_COMPARED = 8
 
 
@@ -76,9 +76,9 @@ class Schedule:
         return rest > 2 and whole <= (rest if has_tables else 3 * rest)
 
     @property
-    def has_short_rows(self) -> bool:
-        """Whether terms have loops of few elements."""
-        return any(self.placement(node.name).flat for node in self.graph.nodes)
+    def has_flat_rows(self) -> bool:
+        """Whether loops are flattened, because a row of its own would be short."""
+        return any(self.placement(loop[0].name).flat for loop in self.loops)
 
     @cached_property
     def nodes(self) -> dict[str, Node]:
@@ -200,7 +200,8 @@ class Schedule:
             earliest = max((position.get(name, 0) for each in chain for name in each.inputs), default=0)
             loops = range(earliest, len(found))
             own = next((index for index in loops if self._shares(found[index], node)), len(found))
-            found[own:own] = [[]] if own == len(found) else []
+            if own == len(found):
+                found.append([])
             found[own].append(node)
             position |= {each.name: own for each in chain}
         return tuple(map(tuple, found))
@@ -225,8 +226,10 @@ class Schedule:
         own = {each.name: i for i, loop in enumerate(self.loops) for node in loop for each in self.chain(node.name)}
         found = {*self.graph.carried, *(name for name in self.graph.targets if name in own)}
         for node in self.graph.nodes:
-            if node.name not in self.gathered:
-                found.update(name for name in node.inputs if name in own and own[name] != own.get(node.name))
+            # A reduction computes terms of points for itself, and reads all else from tables.
+            inside = node.reduces or node.name in self.gathered
+            used = (name for name in node.inputs if name in own and own[name] != own.get(node.name))
+            found.update(name for name in used if not (inside and self.level(name) is Level.POINT))
         return frozenset(found)
 
     def chain(self, name: str) -> tuple[Node, ...]:

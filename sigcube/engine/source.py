@@ -45,8 +45,6 @@ class TermTable:
         if not self.padded:
             return (np.empty(shape),)
         flat = np.empty(prod(shape) + -prod(shape) % VECTOR)
-        # Computed with, and not used. Any other numbers would do, but denormal ones are slow.
-        flat[prod(shape) :] = 1.0
         return flat, flat[: prod(shape)].reshape(shape)
 
 
@@ -238,6 +236,11 @@ class _Writer:
             for name, placement in copies:
                 value = self.value(name, frozenset(), replace(placement, flat=False))
                 self.add(f"{self.expanded_name(name, placement)}{self.at(inner)} = {value}")
+        # With numbers that nobody asked for, a term might not come to an end.
+        with self.nest(f"for f in range({self.length(inner)}, {self.padded(inner)}):"):
+            for name, placement in copies:
+                copy = f"flat_{self.expanded_name(name, placement)}"
+                self.add(f"{copy}[f] = {copy}[{self.length(inner)} - 1]")
 
     def points(self, depth: int) -> None:
         """Write the terms of points at a depth of the nest, then the loop one deeper, then the sums."""

@@ -52,7 +52,7 @@ def _loop(
     functions = tuple((node.name, node.function, node.state) for node in graph.nodes)
     source = write_loop(schedule)
     masked = schedule.masks_pay and has_masks()
-    return Loop(_compile(source.text, functions, masked=masked, rolled=schedule.has_short_rows), source.tables)
+    return Loop(_compile(source.text, functions, masked=masked, rolled=schedule.has_flat_rows), source.tables)
 
 
 @lru_cache(maxsize=256)

@@ -162,9 +162,24 @@ def test_a_loop_has_no_more_arrays_than_llvm_compares() -> None:
 
 
 @pytest.mark.parametrize(("lengths", "wanted"), [({}, False), ({"i": 6, "j": 5}, True), ({"i": 64, "j": 5}, False)])
-def test_short_rows_are_told(lengths: dict[str, int], wanted: bool) -> None:
+def test_flat_rows_are_told(lengths: dict[str, int], wanted: bool) -> None:
     graph = graph_of(("u", ("p0", "a"), False), ("t", ("u", "c"), False), targets=("t",))
-    assert Schedule(graph, SWEPT, ("i", "j", "k"), lengths).has_short_rows is wanted
+    assert Schedule(graph, SWEPT, ("i", "j", "k"), lengths).has_flat_rows is wanted
+
+
+def test_a_row_that_only_a_reduction_computes_is_not_flat() -> None:
+    graph = graph_of(("v", ("p0", "a"), False), ("r", ("v",), True), ("t", ("r", "p0", "c"), False), targets=("t",))
+    assert not Schedule(graph, SWEPT, ("i", "j", "k"), {"i": 3, "j": 5, "k": 100}).has_flat_rows
+
+
+def test_what_is_gathered_reads_a_table() -> None:
+    terms = [("g", ("a",), False), ("v", ("p0", "g"), False), ("r", ("v", "p1"), True)]
+    graph = graph_of(*terms, ("t", ("r", "p0", "a", "b", "c"), False), targets=("t",))
+    assert Schedule(graph, SWEPT, ("i", "j", "k")).tabled == {"g", "r"}
+    # A term of points is computed again where it is gathered, and read from its table elsewhere.
+    terms = [("w", ("p0", "a"), False), ("v", ("w", "b"), False), ("r", ("w",), True)]
+    graph = graph_of(*terms, ("t", ("v", "r", "a", "b", "c"), False), targets=("t",))
+    assert Schedule(graph, SWEPT, ("i", "j", "k")).tabled == {"w", "v", "r"}
 
 
 def test_a_reduction_is_of_its_system() -> None:

@@ -95,6 +95,8 @@ FLAT_ROW = """\
             for i0 in range(n0):
                 for i1 in range(n1):
                     e_u_along_i0_i1[i0, i1] = t_u[i0]
+            for f in range(n0 * n1, ((n0 * n1 + 7) & -8)):
+                flat_e_u_along_i0_i1[f] = flat_e_u_along_i0_i1[n0 * n1 - 1]
             for f in range(((n0 * n1 + 7) & -8)):
                 v_t = f_t(flat_e_u_along_i0_i1[f], flat_e_b_along_i0_i1[f])
                 flat_t_t[f] = v_t
@@ -172,6 +174,24 @@ def test_the_text_of_a_loop_that_carries_values_from_point_to_point() -> None:
 
 # Which rows are flattened follows from these, whatever the true lengths.
 SHORT_OR_LONG = st.fixed_dictionaries({dim: st.sampled_from([1, 8, 100]) for dim in LENGTHS})
+
+
+# What a reduction gathers takes terms that no other takes: one of parameters alone, one of the system, a reduction.
+GATHERED = [
+    [("g", ("a",), False), ("v", ("p0", "g"), False), ("r", ("v", "p1"), True), ("t", ("r", "p0"), False)],
+    [("g", ("s0", "b"), False), ("v", ("p0", "g"), False), ("r", ("v", "p1"), True), ("t", ("r", "p0"), False)],
+    [("g", ("p0", "a"), True), ("v", ("p1", "g"), False), ("r", ("v",), True), ("t", ("r", "p0", "c"), False)],
+]
+
+
+@pytest.mark.parametrize("lengths", [{}, {"i": 8, "j": 1, "k": 100}], ids=["long", "short"])
+@pytest.mark.parametrize("terms", GATHERED, ids=["parameters", "system", "reduction"])
+def test_what_is_gathered_adds_up_to_the_brute_force(
+    terms: list[tuple[str, tuple[str, ...], bool]], lengths: dict[str, int]
+) -> None:
+    graph, numbers = graph_of(*terms, targets=("t",)), data(LENGTHS, (2, 3))
+    found = run(Schedule(graph, SWEPT, ("i", "j", "k"), lengths), numbers)
+    np.testing.assert_array_equal(found["t"], brute_force(graph, numbers, ("i", "j", "k"))["t"])
 
 
 @pytest.mark.slow
@@ -257,6 +277,29 @@ def test_every_term_is_computed_as_often_as_its_inputs_change(
             once = once // row * (-(-row // 8) * 8)
         in_place = once if node.level is not Level.POINT or node.name in needed_by_points(graph) else 0
         assert calls[node.name] == places[node.level] * (in_place + gathered[node.name]), node.name
+
+
+def test_what_pads_a_row_is_of_the_row() -> None:
+    """A term may not come to an end for numbers that nobody asked for."""
+    graph = graph_of(("u", ("p0", "a"), False), ("v", ("u", "a", "b"), False), ("t", ("v", "c"), False), targets=("t",))
+
+    def seen(lengths: dict[str, int]) -> dict[str, set[tuple[float, ...]]]:
+        found: dict[str, set[tuple[float, ...]]] = {node.name: set() for node in graph.nodes}
+
+        def watched(name: str, function: Callable[..., float]) -> Callable[..., float]:
+            def term(*arguments: Any) -> float:
+                found[name].add(arguments)
+                return function(*arguments)
+
+            return term
+
+        functions = {node.name: watched(node.name, node.function) for node in graph.nodes}
+        run(Schedule(graph, SWEPT, ("i", "j", "k"), lengths), data(LENGTHS, (2, 1)), functions)
+        return found
+
+    short = {"i": 6, "j": 5, "k": 100}
+    assert Schedule(graph, SWEPT, ("i", "j", "k"), short).placement("v").flat
+    assert seen(short) == seen({})
 
 
 # What it becomes

@@ -112,7 +112,7 @@ def lensing_function(keys: LensingKeys, context: Context) -> Found:
     function = getattr(lensing, keys.function)
     value = float(function(boost.value))
     call = f"from sigcube.kernels import lensing; lensing.{keys.function}({boost.value!r})"
-    about, _, _ = inspect.cleandoc(function.__doc__ or "").splitlines()[0].partition(". Arguments")
+    about, _, _ = inspect.cleandoc(function.__doc__).splitlines()[0].partition(". Arguments")
     details = {"formula": about.rstrip("."), "boost": f"{boost.value:.10g}"}
     return Found(value, boost.datasets, boost.spec, call, details)
 

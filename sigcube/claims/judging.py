@@ -16,6 +16,8 @@ _HITS: Mapping[str, Verdict] = {
     "silent": Verdict.CONVENTION,
     "against": Verdict.AGAINST,
 }
+# What is printed without a digit to hit.
+_WITHOUT_DIGITS = ("order", "bound")
 # A hit that chance makes this likely does not count.
 _BY_CHANCE = 0.5
 _WHOLE = "it gives all"
@@ -138,7 +140,7 @@ def _measured(claim: Claim, outcomes: tuple[Outcome, ...]) -> Entry:
 def _weighed(entry: Entry, reading: Reading) -> Entry:
     """Separate values that come out by construction, or likely by chance, from reproduced ones."""
     found = entry.outcomes[entry.decisive or 0].found
-    coarse = reading.stance != "against" and (entry.claim.meaning or entry.claim.printed.form in ("order", "bound"))
+    coarse = reading.stance != "against" and (entry.claim.meaning or entry.claim.printed.form in _WITHOUT_DIGITS)
     arithmetic = reading.stated and found is not None and not found.uses_model and not found.measured_data
     if reading.consistency or coarse or arithmetic:
         return replace(entry, verdict=Verdict.CONSISTENT)
@@ -199,7 +201,10 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
     judged = []
     for entry in rows:
         index = _hit_of(entry, best)
-        if index is not None and given[best] == len(rows) and not _by_construction(entry, index):
+        if entry.verdict is Verdict.CONSISTENT and entry.claim.printed.form in _WITHOUT_DIGITS:
+            # It holds, whichever reading gives the others, and is no reproduction.
+            judged.append(entry)
+        elif index is not None and given[best] == len(rows) and not _by_construction(entry, index):
             reading = entry.claim.reading[index]
             also = sum(given[key] for key in stated)
             told = f"{_WHOLE} {len(rows)} rows of {entry.claim.table}"

@@ -35,8 +35,6 @@ class Paper(BaseModel):
 
 
 Address = Annotated[str, StringConstraints(pattern=r"^[\w.-]+\.[a-z]+(/[^\s/]+)+$")]
-
-
 Words = Annotated[str, StringConstraints(min_length=1)]
 
 

@@ -5,7 +5,7 @@ varies with some of the dimensions is computed once for each combination of thei
 longest run of dimensions from the outside that it varies with, short of its own innermost one: it is computed within
 their loops. Over its other, *inner* dimensions it has loops of its own, and is stored in a table. So its work is the
 product of the lengths, whatever the order of the dimensions, and its innermost loop vectorises. A term with a single
-consumer that is placed alike joins the consumer's loop, and needs no table.
+consumer that is placed alike joins the consumer's loop, and needs no table. Other terms of one placement share loops.
 
 A row shorter than a vector would stay scalar. Where the lengths are known and the innermost dimension is short, outer
 dimensions become inner ones until the row is long enough, and it is *flattened*: one loop runs over all combinations,

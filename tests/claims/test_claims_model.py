@@ -105,6 +105,28 @@ def test_a_number_that_is_printed_again_has_the_same_readings() -> None:
     assert (again.reading, again.number, first.number) == (first.reading, "a.b", "a.b")
 
 
+def test_a_number_that_is_printed_again_has_the_same_note_unless_it_has_one() -> None:
+    noted = ROW.replace('published = "17.75"', 'published = "17.75"\nnote = "told"')
+    assert [claim.note for claim in read_claims(noted + REPEAT, "rows.toml")] == ["told", "told"]
+    own = REPEAT.replace("repeats", 'note = "its own"\nrepeats')
+    assert [claim.note for claim in read_claims(noted + own, "rows.toml")] == ["told", "its own"]
+
+
+def test_a_note_on_another_paper_names_it(shipped_claims: tuple[Claim, ...]) -> None:
+    notes = {claim.id: claim.note for claim in shipped_claims}
+    of_main = notes["sparc.mean_rms.mond"]
+    assert notes["si.sparc.mean_rms.mond"] == f"As told of sparc.mean_rms.mond, main: {of_main}"
+
+
+def test_a_convention_may_go_against_several_words() -> None:
+    assert Convention(name="a").contradicted == ()
+    assert Convention(name="a", against="§1: words").contradicted == ("§1: words",)
+    assert Convention(name="a", against=["§1: words", "§2: others"]).contradicted == ("§1: words", "§2: others")
+    for empty in ("", [""]):
+        with pytest.raises(ValidationError):
+            Convention(name="a", against=empty)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "words"),

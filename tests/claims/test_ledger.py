@@ -12,6 +12,7 @@ from sigcube.claims import Claim, Entry, Outcome, Verdict, counting, evaluate_cl
 from sigcube.claims.counting import basis
 from sigcube.claims.cubes import Cubes, missing_files
 from sigcube.claims.judging import judge_tables
+from sigcube.claims.ledger_text import verdict_text
 from sigcube.claims.quantities import swept as sweeps_module
 from sigcube.claims.quantities.base import Found
 from sigcube.cube import save_cube
@@ -99,8 +100,24 @@ def test_arithmetic_of_printed_numbers_and_an_order_of_magnitude_are_no_reproduc
             meaning="> 0",
             id="a.word",
         ),
+        claim_of({"quantity": "boost", "kernel": "newton", "at": {"g_bar": 1e-10}}, published="< 2", id="a.bound"),
     ]
-    assert [entry.verdict for entry in evaluate_claims(claims)] == [Verdict.CONSISTENT] * 3
+    entries = evaluate_claims(claims)
+    assert [entry.verdict for entry in entries] == [Verdict.CONSISTENT] * 4
+    assert verdict_text(entries[3]) == "consistent: the bound holds, no digit"
+
+
+def test_a_bound_that_is_broken_differs_and_one_that_only_goes_against_the_text_is_told() -> None:
+    assert judge(claim_of(reading(True), published="< 2"), found(3.0)).verdict is Verdict.DIFFERS
+    against = judge(claim_of(reading(True), {**reading(False), **AGAINST}, published="< 2"), found(3.0, 1.0))
+    assert against.verdict is Verdict.AGAINST
+
+
+def test_a_bound_in_a_table_stays_what_it_is() -> None:
+    whole = judge_tables([of_table(0, "1.0", 1.2, 1.0), of_table(1, "< 5", 3.0, 2.0)])
+    assert [entry.verdict for entry in whole] == [Verdict.CONVENTION, Verdict.CONSISTENT]
+    none = judge_tables([of_table(0, "1.0", 1.2, 1.3), of_table(1, "< 5", 3.0, 2.0)])
+    assert [entry.verdict for entry in none] == [Verdict.DIFFERS, Verdict.CONSISTENT]
 
 
 def test_what_rounded_inputs_allow_counts_as_found() -> None:

@@ -160,12 +160,20 @@ class Job:
         return " x ".join(f"{n} {name}" for name, n in self.plan.dims.items())
 
     def sums(self, order: tuple[str, ...] | None = None) -> np.ndarray:
-        """Sums of squared residuals, by sigcube; axes of one value, which it holds fixed, have length one."""
+        """Sums of squared residuals, by sigcube; axes of one value, which it holds fixed, have length one.
+
+        They lie in `room`, where the next call's go, too.
+        """
         wanted = order or self.order
         looped = tuple(dim for dim in wanted if dim in self.reading.dims)
-        sums = evaluate_sums(self.reading, self.packed, self.axes, order=looped)["residual_sq"]
+        sums = evaluate_sums(self.reading, self.packed, self.axes, order=looped, room=self.room)["residual_sq"]
         lengths = dict(zip(looped, sums.shape[1:], strict=True))
         return sums.reshape(self.packed.n_systems, *(lengths.get(dim, 1) for dim in wanted))
+
+    @cached_property
+    def room(self) -> np.ndarray:
+        """Where the sums go, taken once, as a sweep takes it for all tiles of a block, and as the C is given it."""
+        return np.empty((1, self.packed.n_systems * self.size))
 
     @cached_property
     def points(self) -> dict[str, np.ndarray]:

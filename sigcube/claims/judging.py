@@ -140,12 +140,15 @@ def _measured(claim: Claim, outcomes: tuple[Outcome, ...]) -> Entry:
 def _weighed(entry: Entry, reading: Reading) -> Entry:
     """Separate values that come out by construction, or likely by chance, from reproduced ones."""
     found = entry.outcomes[entry.decisive or 0].found
-    coarse = reading.stance != "against" and (entry.claim.meaning or entry.claim.printed.form in _WITHOUT_DIGITS)
+    printed = entry.claim.printed
+    coarse = reading.stance != "against" and (entry.claim.meaning or printed.form in _WITHOUT_DIGITS)
+    # What the text says to about a tenth is no reproduction; of other readings, the number of trials decides.
+    about = reading.stated and printed.about
     arithmetic = reading.stated and found is not None and not found.uses_model and not found.measured_data
-    if reading.consistency or coarse or arithmetic:
+    if reading.consistency or coarse or about or arithmetic:
         return replace(entry, verdict=Verdict.CONSISTENT)
     # Three printed digits are not hit by chance, however close the readings are.
-    if not reading.stated and entry.claim.printed.digits < 3 and (entry.chance or 0.0) >= _BY_CHANCE:
+    if not reading.stated and printed.digits < 3 and (entry.chance or 0.0) >= _BY_CHANCE:
         return replace(entry, verdict=Verdict.CHANCE)
     return entry
 
@@ -201,7 +204,8 @@ def _jointly(rows: Sequence[Entry]) -> list[Entry]:
     judged = []
     for entry in rows:
         index = _hit_of(entry, best)
-        if entry.verdict is Verdict.CONSISTENT and entry.claim.printed.form in _WITHOUT_DIGITS:
+        printed = entry.claim.printed
+        if entry.verdict is Verdict.CONSISTENT and (printed.form in _WITHOUT_DIGITS or printed.about):
             # It holds, whichever reading gives the others, and is no reproduction.
             judged.append(entry)
         elif index is not None and given[best] == len(rows) and not _by_construction(entry, index):

@@ -228,6 +228,8 @@ def _why_consistent(entry: Entry) -> str:
         return "the order of magnitude, no digit"
     if entry.claim.printed.form == "bound":
         return "the bound holds, no digit"
+    if entry.claim.printed.about:
+        return "near enough for a ~, no digit"
     return "arithmetic of printed numbers and constants"
 
 

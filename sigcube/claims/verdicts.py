@@ -46,6 +46,8 @@ class Printed:
         Whether it is printed with a power of ten.
     margin : Decimal
         How far a value may be from the ends: half a step, or a tenth of the value if printed with ``~``.
+    about : bool
+        Whether it is a number printed with ``~``.
     """
 
     form: Literal["number", "range", "bound", "order"]
@@ -54,6 +56,7 @@ class Printed:
     step: Decimal
     scientific: bool
     margin: Decimal
+    about: bool = False
 
     def matches(self, value: float, *, ends: tuple[float, float] | None = None) -> bool:
         """Whether a value rounds to what is printed; of a value with ends, whether any between them does.
@@ -173,8 +176,9 @@ def read_printed(text: str) -> Printed:
     if one := re.fullmatch(rf"({_NUMBER})(?: ?± ?{_NUMBER})?", plain):
         number = _decimal(one[1])
         # Digits after ~ are not meant to the last one.
-        margin = abs(number) / 10 if text.strip().startswith("~") else _step(number) / 2
-        return Printed("number", number, number, _step(number), "e" in one[1], margin)
+        about = text.strip().startswith("~")
+        margin = abs(number) / 10 if about else _step(number) / 2
+        return Printed("number", number, number, _step(number), "e" in one[1], margin, about)
     raise SpecError(
         "this is not a number as papers print them",
         where="published",

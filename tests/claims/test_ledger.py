@@ -101,10 +101,13 @@ def test_arithmetic_of_printed_numbers_and_an_order_of_magnitude_are_no_reproduc
             id="a.word",
         ),
         claim_of({"quantity": "boost", "kernel": "newton", "at": {"g_bar": 1e-10}}, published="< 2", id="a.bound"),
+        claim_of({"quantity": "boost", "kernel": "newton", "at": {"g_bar": 1e-10}}, published="~1", id="a.about"),
     ]
     entries = evaluate_claims(claims)
-    assert [entry.verdict for entry in entries] == [Verdict.CONSISTENT] * 4
+    assert [entry.verdict for entry in entries] == [Verdict.CONSISTENT] * 5
     assert verdict_text(entries[3]) == "consistent: the bound holds, no digit"
+    assert verdict_text(entries[4]) == "consistent: near enough for a ~, no digit"
+    assert judge(claim_of(reading(False), published="~18"), found(17.5)).verdict is Verdict.CONVENTION
 
 
 def test_a_bound_that_is_broken_differs_and_one_that_only_goes_against_the_text_is_told() -> None:

@@ -14,9 +14,10 @@ def boost(A: float, condensate: float, envelope: float) -> float:
 
 
 def condensate(dispersion: float, sigma_c: float, gamma: float) -> float:
-    """G_σ = x/(1+x), x = (σ_c/σ_v)^γ: 1 for cold systems, 0 for hot ones (microphysics, model 2).
+    """G_σ = x/(1+x), x = (σ_c/σ_v)^γ: 1 for cold systems, 0 for hot ones (the authors' microphysics_pairing.py).
 
-    The text gives the two limits, K ∝ x below σ_c; this form has both. Written in 1/x, which is 0 where nothing moves.
+    The notes print the limit 1 for cold systems and the power of σ_c/σ_v alone (microphysics, model 2). Written in 1/x,
+    which is 0 where nothing moves.
     """
     return 1.0 / (1.0 + pow(dispersion / sigma_c, gamma))
 

@@ -186,6 +186,9 @@ WINDOW = Choice(
         "free_scale": Option({"W": geometric}, "SI §15.1", "r/(ξ+r), ξ the parameter xi"),
         "power": Option({"W": power, "xi": xi_geometric}, "SI §14", "1 − (ξ/(ξ+r))^k, ξ = x R_d"),
         "dynamical": Option({"W": geometric, "xi": xi_dynamical}, "SI §13.2", "r/(ξ+r), ξ = k_ξ σ_eff/Ω_d"),
+        "dynamical_power": Option(
+            {"W": power, "xi": xi_dynamical}, "main §2.8.5, SI §13.2", "1 − (ξ/(ξ+r))^k, ξ = k_ξ σ_eff/Ω_d"
+        ),
         "covariant": Option({"W": covariant}, "main §2.5", "ω²/(ω²+4πGρ+θ²+H₀²), ω = V/r, V as predicted"),
         "local": Option({"W": local}, "SI §13.5", "V²/(V²+σ²), V as predicted"),
         "dispersion": Option({"W": dispersed, "xi": xi_geometric}, "main §5.2", "r/(ξ+r) · exp(−(σ_v/v_c)²)"),

@@ -64,6 +64,7 @@ READINGS = (
     KernelCase("sigma", {"window": "free_scale"}, {**_FIELD, "xi": (0.1, 5.0), **_AMPLITUDE}),
     KernelCase("sigma", {"window": "power"}, {"xi_scale": (0.05, 0.9), **_AMPLITUDE, "k": (0.2, 3.0)}),
     KernelCase("sigma", {"window": "dynamical"}, {"k_xi": (0.05, 0.9), **_FIELD, **_AMPLITUDE}),
+    KernelCase("sigma", {"window": "dynamical_power"}, {"k_xi": (0.05, 0.9), **_AMPLITUDE, "k": (0.2, 3.0)}),
     KernelCase("sigma", {"window": "covariant"}, {"scale_height": (0.05, 1.0), **_FIELD, **_AMPLITUDE}),
     KernelCase("sigma", {"window": "local"}, {"sigma_v": (5.0, 50.0), **_FIELD, **_AMPLITUDE}),
     KernelCase(

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
-from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings
+from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings, sample_text
 from sigcube.claims.quantities.model_text import model_text
 from sigcube.cube import KINDS, kind_of, select
 from sigcube.errors import SpecError
@@ -53,7 +53,7 @@ def term(keys: TermKeys, context: Context) -> Found:
     values = term_values(keys.kernel, cube, keys.term, keys.settings)
     details = {"term": keys.term, **model_text(keys.kernel, keys.settings, kind=kind_of(cube).name, term=keys.term)}
     if keys.dataset is not None:
-        details["sample"] = f"{keys.sample} of {keys.dataset}"
+        details["sample"] = sample_text(context.cube(keys.dataset), keys.dataset, keys.sample)
     elif keys.at:
         details["at"] = ", ".join(f"{name} = {value:g}" for name, value in keys.at.items())
     if keys.system is not None:
@@ -149,7 +149,7 @@ def versus(keys: VersusKeys, context: Context) -> Found:
     cube = keys.selected(context)
     ratio = term_values(keys.kernel, cube, keys.term, keys.settings) / term_values(name, cube, keys.term, other)
     value = keys.reduced(keys.of_system(abs(ratio - 1.0)), keys.term)
-    points = f"{int(np.isfinite(ratio.values).sum())} of {keys.sample_text()}"
+    points = f"{int(np.isfinite(ratio.values).sum())} of {keys.sample_text(context)}"
     kind = kind_of(cube).name
     details = {"term": keys.term, "points": points, **model_text(keys.kernel, keys.settings, kind=kind, term=keys.term)}
     reference = model_text(name, other, kind=kind, term=keys.term)

@@ -8,7 +8,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
 from sigcube.claims.quantities.reductions import reduce
-from sigcube.cube import KINDS, select
+from sigcube.cube import KINDS, samples, select
 from sigcube.errors import SpecError, did_you_mean
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Settings",
     "joined_specs",
     "linked_value",
+    "sample_text",
 ]
 
 Settings = dict[str, str | float]
@@ -76,6 +77,12 @@ class Keys(BaseModel):
         return ()
 
 
+def sample_text(cube: xr.Dataset, dataset: str, sample: str, condition: str | None = None) -> str:
+    """Name a sample of a dataset, and the condition if there is one, and say what the sample is."""
+    text = f"{sample} of {dataset}" + (f" where {condition}" if condition else "")
+    return text if sample == "all" else f"{text}, {samples(cube)[sample].description}"
+
+
 class SampleKeys(Keys):
     """Keys that name a dataset, and a sample of it."""
 
@@ -88,9 +95,9 @@ class SampleKeys(Keys):
         """Return the sample, or the part that meets the condition."""
         return select(context.cube(self.dataset), sample=self.sample, where=self.condition)
 
-    def sample_text(self) -> str:
-        """Name the sample, its dataset, and the condition if there is one."""
-        return f"{self.sample} of {self.dataset}" + (f" where {self.condition}" if self.condition else "")
+    def sample_text(self, context: "Context") -> str:
+        """Name the sample, its dataset, and the condition if there is one, and say what the sample is."""
+        return sample_text(context.cube(self.dataset), self.dataset, self.sample, self.condition)
 
 
 class ModelKeys(SampleKeys):

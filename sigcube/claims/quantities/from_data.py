@@ -41,7 +41,7 @@ def cube_statistic(keys: CubeKeys, context: Context) -> Found:
         values = values / variable_of(chosen, keys.over)
     values = keys.of_system(values).astype(np.float64)
     n_values = str(int(np.isfinite(values.values).sum()))
-    details = {"variable": keys.variable, "sample": keys.sample_text(), "values": n_values}
+    details = {"variable": keys.variable, "sample": keys.sample_text(context), "values": n_values}
     if keys.system is not None:
         details["system"] = keys.system
     return Found(keys.reduced(values, keys.variable), command=command, details=details)

@@ -87,9 +87,14 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
     details = {
         "take": _in_words(keys),
         "metric": metric.long_name if metric else "",
-        "sample": keys.sample_text(),
+        "sample": keys.sample_text(context),
         **model_text(keys.kernel, keys.settings, kind=kind),
     }
+    if keys.reference is not None and "win_rate" in (keys.take, keys.best):
+        other = {name: label for name, label in keys.reference.items() if name != "kernel"}
+        told = model_text(str(keys.reference["kernel"]), other, kind=kind)
+        details |= {"a win": "the RMS over its points is below that of the reference"}
+        details |= {f"reference, {key}": text for key, text in told.items()}
     return Found(value, spec=_spec(keys.dataset, request), command="sigcube sweep SPEC.toml", details=details)
 
 
@@ -187,7 +192,7 @@ def paired(keys: PairedKeys, context: Context) -> Found:
     reference = model_text(str(keys.reference["kernel"]), other, kind=kind)
     details = {
         "systems": str(int(both.sum())),
-        "sample": keys.sample_text(),
+        "sample": keys.sample_text(context),
         "take": f"{keys.take} of {keys.metric}",
         **model_text(keys.kernel, keys.settings, kind=kind),
         **{f"reference, {key}": text for key, text in reference.items()},

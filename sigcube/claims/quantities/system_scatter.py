@@ -56,7 +56,7 @@ def system_scatter(keys: SystemScatterKeys, context: Context) -> Found:
     theirs = ours if keys.reference is None else _scatter(cube, keys, str(other.pop("kernel")), other)
     both = np.isfinite(ours) & np.isfinite(theirs)
     if not both.any():
-        raise DataError("no galaxy has a scatter", where="sample", found=keys.sample_text())
+        raise DataError("no galaxy has a scatter", where="sample", found=keys.sample_text(context))
     ours, theirs = ours[both], theirs[both]
     value = {
         "mean": ours.mean(),
@@ -67,7 +67,7 @@ def system_scatter(keys: SystemScatterKeys, context: Context) -> Found:
     details = {
         "take": f"{keys.take} of the {_MEASURES[keys.about]} of log g_obs/g_pred within each galaxy",
         "systems": str(ours.size),
-        "sample": keys.sample_text(),
+        "sample": keys.sample_text(context),
         "least points": str(keys.least_points),
         **model_text(keys.kernel, keys.settings, kind="galaxy"),
     }

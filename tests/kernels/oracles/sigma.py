@@ -33,7 +33,7 @@ def xi(v: Values, labels: Labels) -> Any:
     if labels["window"] == "free_scale":
         return v["xi"]
     length = v[SCALE_LENGTHS[labels["scale_length"]]]
-    if labels["window"] != "dynamical":
+    if labels["window"] not in ("dynamical", "dynamical_power"):
         return np.maximum(v["xi_scale"] * length, 0.01)
     omega = np.interp(length, v["r"], np.sqrt(v_bar_sq(v))) / length
     return np.maximum(v["k_xi"] * sigma_eff(v, labels["sigma_eff"]) / omega, 0.01)
@@ -63,7 +63,7 @@ def window(v: Values, labels: Labels, strength: Any) -> Any:
         rate = np.sqrt(4 * np.pi * v["G_galactic"] * 1e9 * per_pc3 + rates_sq.sum())
         return local_window(v_bar_sq(v), strength, rate * v["r"])
     share = v["r"] / (xi(v, labels) + v["r"])
-    if label == "power":
+    if label in ("power", "dynamical_power"):
         scale = xi(v, labels)
         return 1 - (scale / (scale + v["r"])) ** v["k"]
     if label == "dispersion":

@@ -91,17 +91,21 @@ void sums(ARGUMENTS)
     free(w);
 }
 
-#elif defined(window_dynamical)
+#elif defined(window_dynamical) || defined(window_dynamical_power)
 static inline double baryons(double gas, double disk, double bulge, double upsilon_disk, double upsilon_bulge)
 {
     return sqrt(gas * fabs(gas) + upsilon_disk * (disk * disk) + upsilon_bulge * (bulge * bulge));
 }
 #define BARYONS(q) baryons(v_gas[q], v_disk[q], v_bul[q], upsilon_disk, upsilon_bulge)
 
-/* k_xi x g_dagger x A */
+/* k_xi x g_dagger x A, k_xi x A x k of the power */
 void sums(ARGUMENTS)
 {
+#ifdef window_dynamical
     TABLE(h, n_g_dagger);
+#else
+    TABLE(w, n_k);
+#endif
     TABLE(xi, n_k_xi);
     SYSTEMS {
         double rd = scale_length_third_point[s], v;
@@ -115,6 +119,7 @@ void sums(ARGUMENTS)
         EACH(j, k_xi) xi[j] = fmax(k_xi[j] * sigma_eff / (v / rd), 0.01);
         POINTS {
             POINT G_POINT
+#ifdef window_dynamical
             EACH(j, g_dagger) h[j] = coherence * h_of(g, later(g_dagger[j], z, omega_m));
             EACH(j, k_xi) {
                 double w = r[q] / (xi[j] + r[q]);
@@ -126,6 +131,20 @@ void sums(ARGUMENTS)
         }
     }
     free(h);
+#else
+            double h = coherence * h_of(g, later(g_dagger, z, omega_m));
+            EACH(j, k_xi) {
+                double base = xi[j] / (xi[j] + r[q]);
+                EACH(m, k) w[m] = (1 - pow(base, k[m])) * h;
+                EACH(l, A) {
+                    double a = A[l];
+                    ADD_UP(k, b * (1 + a * w[m]))
+                }
+            }
+        }
+    }
+    free(w);
+#endif
     free(xi);
 }
 

@@ -38,7 +38,8 @@ class Kernel(KernelRecord):
             A cube with the variables that the kernel needs.
         **settings
             Parameters as numbers or as DataArrays, which broadcast against the cube, and choices as labels. What is not
-            given has its default.
+            given has its default. Values with a unit, of astropy or as the attribute ``units``, are converted to that
+            of the parameter.
 
         Returns
         -------
@@ -48,7 +49,7 @@ class Kernel(KernelRecord):
         Raises
         ------
         SpecError
-            For a name, label or value the kernel does not have, or a parameter that the labels do not use.
+            For a name, label, value or unit the kernel does not have, or a parameter that the labels do not use.
         DataError
             For a cube that lacks a variable.
         """

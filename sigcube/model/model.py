@@ -13,6 +13,7 @@ from sigcube.constants import CONSTANTS, Constants
 from sigcube.errors import DataError, SpecError, did_you_mean
 from sigcube.model.graph import Graph, Variables, build_graph
 from sigcube.model.record import Choice, Definition, Frame, KernelRecord, Option, Parameter
+from sigcube.model.units import in_unit
 
 __all__ = ["CONSTANTS_CHOICE", "BoundModel", "Model", "check_values"]
 
@@ -101,8 +102,12 @@ class Model:
 
     @cached_property
     def values(self) -> dict[str, Any]:
-        """The values given for parameters."""
-        return {name: value for name, value in self.settings.items() if name not in self.choices}
+        """The values given for parameters, in the parameters' units."""
+        return {
+            name: self.in_own_unit(name, value, where=name)
+            for name, value in self.settings.items()
+            if name not in self.choices
+        }
 
     @property
     def constants(self) -> Constants:
@@ -117,6 +122,11 @@ class Model:
     def varies(self, name: str) -> bool:
         """Whether a name is a parameter or a choice of the model that it does not hold fixed."""
         return (name in self.parameters or name in self.choices) and name not in self.settings
+
+    def in_own_unit(self, name: str, value: Any, *, where: str) -> Any:
+        """Return a value given for a parameter in the parameter's unit, see `in_unit`; for other names as it is."""
+        known = self.parameters.get(name)
+        return value if known is None else in_unit(name, value, known.unit, where=where)
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Model":
         """Return the model with further settings, which replace those of the same name."""

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.errors import SpecError, shown
+from sigcube.model.units import has_unit
 
 __all__ = [
     "MOST_POINTS",
@@ -271,11 +272,6 @@ def check_number(values: Any, name: str) -> None:
             found=f"{number:,}",
             expected=f"at most {MOST_VALUES:,}",
         )
-
-
-def has_unit(value: Any) -> bool:
-    """Tell whether something is a quantity of astropy, without loading it."""
-    return hasattr(value, "unit") and hasattr(value, "to_value")
 
 
 def is_list(content: Any) -> bool:

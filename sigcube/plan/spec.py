@@ -17,7 +17,7 @@ from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import METRICS, Metric, find_metrics
 from sigcube.model.model import Model
 from sigcube.model.record import Frame, KernelRecord
-from sigcube.plan.grid import Grid, check_number, geomspace, has_unit, is_list, linspace, make_grid
+from sigcube.plan.grid import Grid, check_number, geomspace, is_list, linspace, make_grid
 from sigcube.plan.units import without_units
 
 __all__ = [
@@ -153,7 +153,7 @@ def make_spec(
     if unknown := [name for name in keep if name != system_dim]:
         hint = did_you_mean(unknown[0], [system_dim]) if system_dim else f"a {kind} cube is one system: leave keep out"
         raise SpecError(f"there is no dimension {unknown[0]!r} to keep", where="keep", hint=hint)
-    made = _models(kernel, models or {}, _fixed_values("fixed", fixed or {}), frame)
+    made = _models(kernel, models or {}, fixed or {}, frame)
     if models and MODEL in axes:
         raise SpecError(f"an axis {MODEL!r} is there already: the names of the models", where=f"axes.{MODEL}")
     names = {MODEL: list(models)} if models else {}
@@ -193,8 +193,8 @@ def _models(
         hint = "give one of the two" if models else did_you_mean("", KERNELS)
         raise SpecError("a sweep needs either a kernel or several models", where="kernel", hint=hint)
     if kernel is not None:
-        one = find(kernel)
-        return {one.name: Model(one, frame, fixed)}
+        one = Model(find(kernel), frame)
+        return {one.kernel.name: one.with_settings(_fixed_values("fixed", fixed, one))}
     made = {}
     for name, given in models.items():
         table = given if isinstance(given, Mapping) else {"kernel": given}
@@ -204,9 +204,8 @@ def _models(
         where, own = f"models.{name}.fixed", table.get("fixed", {})
         _check_table(where, own)
         model = Model(find(table["kernel"]), frame)
-        model.check_names(own, where=where)
         shared = {key: value for key, value in fixed.items() if key in {*model.parameters, *model.choices}}
-        made[name] = model.with_settings({**shared, **_fixed_values(where, own)})
+        made[name] = model.with_settings({**_fixed_values("fixed", shared, model), **_fixed_values(where, own, model)})
     check_names(made, fixed, where="fixed")
     units = {name: model.unit for name, model in made.items()}
     if len(set(units.values())) > 1:
@@ -269,13 +268,12 @@ def _check_table(name: str, given: Any) -> None:
         raise SpecError(f"{name} must be a table of names and values", where=name, found=shown(given))
 
 
-def _fixed_values(where: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as plain, single Python values, which a record can hold."""
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+def _fixed_values(where: str, settings: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """Return settings of a model as plain, single Python values, which a record can hold."""
+    model.check_names(settings, where=where)
+    own = {name: model.in_own_unit(name, value, where=f"{where}.{name}") for name, value in settings.items()}
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in own.items()}
     for name, value in plain.items():
-        if has_unit(value):
-            hint = "give it as a number in the unit of the parameter: `sigcube kernels` lists them"
-            raise SpecError(f"{name} is a plain number", where=f"{where}.{name}", found=shown(value), hint=hint)
         if not isinstance(value, str | int | float):
             raise SpecError(
                 f"{name} is held fixed at one value",
@@ -298,7 +296,8 @@ def _reference(given: str | Kernel | Mapping[str, Any] | None, frame: Frame) -> 
         # As among models, where some parameters may be free.
         hint = "settings of a reference stand beside its kernel: {'kernel': 'mond', 'nu': 'simple'}"
         raise SpecError("a reference has no table", where="reference.fixed", found=shown(settings["fixed"]), hint=hint)
-    return Model(find(settings.pop("kernel")), frame, _fixed_values("reference", settings))
+    model = Model(find(settings.pop("kernel")), frame)
+    return model.with_settings(_fixed_values("reference", settings, model))
 
 
 def spaced_axis(name: str, axis: Any) -> Any:

@@ -62,7 +62,7 @@ class Sweep:
     axes : Mapping, optional
         For each parameter or choice that varies, its values: `sigcube.linspace`, `sigcube.geomspace`, a list, labels, a
         one-dimensional DataArray, or ``(dim, values)`` for axes that vary together. Without any, the grid is one point.
-        Values with a unit, of astropy or as the attribute ``units``, are converted to that of the parameter.
+        Values with a unit, of astropy or as the attribute ``units``, are converted to the parameter's, also in `fixed`.
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
     where : str or DataArray of bool, optional

@@ -546,6 +546,31 @@ def test_terms_in_a_circle_are_refused() -> None:
 # On cubes
 
 
+@pytest.mark.parametrize(
+    ("kernel", "given", "plain"),
+    [
+        ("sigma", {"xi": 500.0 * u.pc, "window": "free_scale"}, {"xi": 0.5}),
+        (
+            "sigma",
+            {"xi": xr.DataArray([500.0], dims="case", attrs={"units": "pc"}), "window": "free_scale"},
+            {"xi": xr.DataArray([0.5], dims="case")},
+        ),
+        ("mond", {"a0": 1.2e-8 * u.cm / u.s**2}, {"a0": (1.2e-8 * u.cm / u.s**2).to_value("m/s2")}),
+    ],
+    ids=["quantity", "array with units", "a product of units"],
+)
+def test_a_value_with_a_unit_is_the_number_in_the_unit_of_the_parameter(
+    kernel: str, given: dict[str, Any], plain: dict[str, Any]
+) -> None:
+    one = KERNELS[kernel]
+    xr.testing.assert_identical(one.boost(small_survey(), **given), one.boost(small_survey(), **given | plain))
+
+
+def test_a_value_in_a_unit_of_another_kind_is_refused() -> None:
+    with pytest.raises(SpecError, match="xi has a unit of another kind\n  where: xi\n  found: s\n  expected: kpc"):
+        KERNELS["sigma"].boost(small_survey(), xi=500.0 * u.s, window="free_scale")
+
+
 @pytest.mark.slow
 def test_a_boost_is_labelled() -> None:
     boost = KERNELS["sigma"].boost(small_survey(), A=xr.DataArray([1.0, 2.0], dims="A", coords={"A": [1.0, 2.0]}))

@@ -59,9 +59,27 @@ def test_a_unit_that_does_not_fit_is_refused(axes: Any, found: str, expected: st
     )
 
 
-def test_what_is_fixed_is_a_plain_number() -> None:
-    with pytest.raises(SpecError, match="xi is a plain number"):
-        make_spec(kind="galaxy", kernel="sigma", axes={"A": [1.0]}, fixed={"window": "free_scale", "xi": 1.0 * u.kpc})
+def test_what_is_fixed_is_converted_to_a_plain_number() -> None:
+    a0, pc = 1.2e-8 * u.cm / u.s**2, 500.0 * u.pc
+    settings = {"kernel": "sigma", "fixed": {"window": "free_scale", "xi": pc}}
+    spec = make_spec(
+        kind="galaxy",
+        models={"scale": settings, "law": "mond"},
+        fixed={"a0": a0},
+        reference={"kernel": "mond", "a0": a0},
+    )
+    found = [spec.models["scale"].settings["xi"], spec.models["law"].settings["a0"]]
+    assert spec.reference is not None
+    found.append(spec.reference.settings["a0"])
+    assert found == [0.5, pytest.approx(1.2e-10, rel=1e-15), pytest.approx(1.2e-10, rel=1e-15)]
+    assert {type(each) for each in found} == {float}
+
+
+def test_what_is_fixed_in_a_unit_of_another_kind_is_refused() -> None:
+    with pytest.raises(
+        SpecError, match=r"xi has a unit of another kind\n  where: fixed.xi\n  found: s\n  expected: kpc"
+    ):
+        make_spec(kind="galaxy", kernel="sigma", fixed={"window": "free_scale", "xi": 1.0 * u.s})
 
 
 def test_settings_of_a_reference_stand_beside_its_kernel() -> None:

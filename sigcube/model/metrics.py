@@ -5,6 +5,7 @@ add a metric, add an entry to `_METRICS` with its formula, and its terms to `_TE
 user's own `Metric` goes into the ``metrics`` of a sweep in place of a name.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -27,6 +28,7 @@ _LONGEST_NAME = 100
 _Scope = Literal["system", "pooled"]
 _Best = Literal["smallest", "largest", "zero", "one"]
 _Statistic = Literal["sum", "mean", "median"]
+_SUMMARY_ENDINGS = tuple(f"_{each}" for each in get_args(_Statistic))
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Metric:
     name, long_name : str
         The key, and the title of an axis.
     sums : tuple of str
-        The terms to sum over points: of `METRIC_TERMS`, or of `terms`.
+        The terms to sum over points, one or more: of `METRIC_TERMS`, or of `terms`.
     finish : callable
         ``finish(n, *sums, *system_variables)``, where n is the number of points, less that of fitted parameters if
         ``reduced``.
@@ -65,7 +67,8 @@ class Metric:
     Raises
     ------
     SpecError
-        For a name that another variable of a result has, or a pooled metric with system variables.
+        For a name that another variable of a result has, no sums, a `finish` that does not take what it is given, or a
+        pooled metric with system variables.
     """
 
     name: str
@@ -103,14 +106,33 @@ class Metric:
             if given not in get_args(words):
                 what = f"metric {self.name!r} has no {key} {given!r}"
                 raise SpecError(what, where="metrics", hint=did_you_mean(given, get_args(words)))
-        if self.name in ("journal", "section", "status", "win_rate") or self.name.endswith(("_mean", "_median")):
+        if self.name in ("journal", "section", "status", "win_rate") or self.name.endswith(_SUMMARY_ENDINGS):
             raise SpecError(f"a metric cannot be called {self.name!r}: results have such a variable", where="metrics")
+        if not self.sums:
+            what = f"metric {self.name!r} adds nothing up"
+            raise SpecError(what, where="metrics", found="no sums", expected="one or more: residual_sq, say")
+        self._check_arguments()
         if not self.summaries:
             raise SpecError(f"metric {self.name!r} has no summary", where="metrics", expected="mean, say")
         if self.scope == "pooled" and self.system_variables:
             raise SpecError(
                 f"metric {self.name!r} is of all points, and has no variables of one system", where="metrics"
             )
+
+    def _check_arguments(self) -> None:
+        """Refuse a `finish` that cannot be called with the sums and the variables of a system."""
+        names = ("n", *self.sums, *(self.system_variables if self.prepare is None else ()))
+        expected = f"finish({', '.join(names)}{'' if self.prepare is None else ', …'})"
+        if not inspect.isfunction(self.finish):
+            what = f"metric {self.name!r}: finish is not a plain function"
+            raise SpecError(what, where="metrics", found=shown(self.finish), expected=f"def {expected}")
+        signature = inspect.signature(self.finish)
+        try:
+            # How many arguments `prepare` makes is known where it is called.
+            (signature.bind if self.prepare is None else signature.bind_partial)(*names)
+        except TypeError:
+            what = f"metric {self.name!r}: finish does not take what the metric gives it"
+            raise SpecError(what, where="metrics", found=f"finish{signature}", expected=expected) from None
 
 
 def residual(predicted: float, observed: float) -> float:

@@ -18,7 +18,7 @@ from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
 from sigcube.model.model import Model
 from sigcube.plan.adoption import adopt_digits
-from sigcube.plan.checks import check_spec
+from sigcube.plan.checks import check_finish, check_spec
 from sigcube.plan.errors_of_g_bar import describe_g_bar
 from sigcube.plan.errors_of_systems import describe_errors, with_quoted
 from sigcube.plan.extension import extend_spec
@@ -85,6 +85,7 @@ def plan_cube(
     packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too))
     packed = replace(packed, properties={n: each for n, each in packed.properties.items() if not n.endswith(QUOTED)})
     refuse_unusable(cube, {**packed.points, **packed.per_system})
+    check_finish(spec.metrics, packed)
     if said := [each for each in (describe_errors(spec, packed), describe_g_bar(spec, sections, packed)) if each]:
         origin["errors"] = "; ".join(said)
     # After what errors need of systems, which say more.

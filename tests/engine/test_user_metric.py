@@ -117,6 +117,7 @@ REFUSED = [
     # names that a result has already
     (lambda: replace(SKEWNESS, name="rms"), "there is a metric 'rms' already\n  where: metrics"),
     (lambda: replace(SKEWNESS, name="rms_mean"), "a metric cannot be called 'rms_mean'"),
+    (lambda: replace(SKEWNESS, name="loglike_sum"), "a metric cannot be called 'loglike_sum'"),
     (lambda: replace(SKEWNESS, name="status"), "a metric cannot be called 'status'"),
     (lambda: replace(SKEWNESS, name="section"), "a metric cannot be called 'section'"),
     # all systems together are at no distance
@@ -126,7 +127,27 @@ REFUSED = [
     (lambda: replace(SKEWNESS, terms={"boost": residual_cubed}), "a metric cannot call a term 'boost'"),
     # a sum of nothing that is known, and of what is no term
     (lambda: replace(SKEWNESS, terms={}), "adds up 'residual_cubed', which is no term"),
-    (lambda: replace(SKEWNESS, sums=("observed",)), "adds up 'observed', which is a value of the model"),
+    (
+        lambda: replace(SKEWNESS, sums=("observed", "residual", "residual_sq")),
+        "adds up 'observed', which is a value of the model",
+    ),
+    # what the engine could not call or compile
+    (lambda: replace(SKEWNESS, sums=()), "metric 'skewness_at' adds nothing up"),
+    (
+        lambda: replace(SKEWNESS, finish=lambda n, total: total),
+        "finish does not take what the metric gives it\n  where: metrics\n  found: finish(n, total)\n"
+        "  expected: finish(n, residual, residual_sq, residual_cubed, distance)",
+    ),
+    (lambda: replace(SKEWNESS, finish=max), "metric 'skewness_at': finish is not a plain function"),
+    (
+        lambda: replace(SKEWNESS, finish=lambda n, a, b, c, distance: distance.unknown),
+        "metric 'skewness_at': finish cannot be compiled by Numba into one number\n  where: metrics\n"
+        "  found: Unknown attribute 'unknown' of type float64",
+    ),
+    (
+        lambda: replace(SKEWNESS, finish=lambda n, a, b, c, distance: (a, b)),
+        "cannot be compiled by Numba into one number",
+    ),
 ]
 
 

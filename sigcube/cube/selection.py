@@ -11,7 +11,7 @@ import xarray as xr
 from sigcube.cube.conditions import where_true
 from sigcube.cube.kinds import kind_of
 from sigcube.cube.schema import COUNT, fixed_width, flag_masks
-from sigcube.cube.validation import refuse_lost_dimension
+from sigcube.cube.validation import refuse_lost_dimension, refuse_repeated_systems
 from sigcube.errors import DataError, SpecError, did_you_mean
 
 __all__ = [
@@ -211,15 +211,17 @@ def describe_systems(result: xr.Dataset, properties: Mapping[str, xr.Variable]) 
 
 
 def refuse_reshaped(ds: xr.Dataset) -> None:
-    """Refuse a cube whose variables no longer have the dimensions of its kind.
+    """Refuse a cube whose variables no longer have the dimensions of its kind, or that has a system twice.
 
     Raises
     ------
     DataError
-        For a dimension that a selection dropped, and for a flag that a mask of points spread over them.
+        For a dimension that a selection dropped, a system that it repeated, and for a flag that a mask of points spread
+        over them.
     """
     kind, where = kind_of(ds), str(ds.attrs.get("title", "cube"))
     refuse_lost_dimension(ds)
+    refuse_repeated_systems(ds)
     if kind.system_flag is not None and ds[kind.system_flag].dims != (kind.system_dim,):
         raise DataError(
             "values of systems were spread over their points, as Dataset.where does with a condition on points",

@@ -57,6 +57,17 @@ def refuse_lost_dimension(ds: xr.Dataset) -> None:
         )
 
 
+def refuse_repeated_systems(ds: xr.Dataset) -> None:
+    """Refuse a cube in which a system is there twice, as a selection by a list may make it: it would count twice.
+
+    Raises
+    ------
+    DataError
+        With the systems.
+    """
+    _refuse(ds, list(_repeated_systems(ds, kind_of(ds))))
+
+
 def validate_values(ds: xr.Dataset, *, start: int = 0) -> None:
     """Check the values of a dataset of the right form, or of a piece of it that begins at ``start``.
 
@@ -148,13 +159,19 @@ def _system_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
     if kind.system_dim not in ds.coords:
         yield Fault("missing", where)
         return
-    counts = Counter(str(name) for name in ds[kind.system_dim].values)
-    if not counts:
+    names = {str(name) for name in ds[kind.system_dim].values}
+    if not names:
         yield Fault("no systems", where)
-    for name in sorted(name for name, count in counts.items() if count > 1):
-        yield Fault("named twice", where, repr(name))
-    if "" in counts:
+    yield from _repeated_systems(ds, kind)
+    if "" in names:
         yield Fault("empty name", where)
+
+
+def _repeated_systems(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:
+    if kind.system_dim in ds.coords:
+        counts = Counter(str(name) for name in ds[kind.system_dim].values)
+        for name in sorted(name for name, count in counts.items() if count > 1):
+            yield Fault("named twice", f"coordinate {kind.system_dim!r}", repr(name))
 
 
 def _form_faults(ds: xr.Dataset, kind: Kind) -> Iterator[Fault]:

@@ -35,6 +35,14 @@ def test_a_cube_without_systems_holds_none(mock_cube: xr.Dataset) -> None:
         pack(mock_cube.isel(galaxy=slice(0, 0)), sample="all", variables=["r"])
 
 
+def test_a_system_that_was_selected_twice_is_refused(mock_cube: xr.Dataset) -> None:
+    twice = mock_cube.isel(galaxy=[1, 1, 0])
+    with pytest.raises(
+        DataError, match=f"named twice\n  where: .*, coordinate 'galaxy'\n  found: '{twice.galaxy.values[0]}'"
+    ):
+        pack(twice, sample="all", variables=["r"])
+
+
 @pytest.mark.parametrize("chunks", [{}, None], ids=["in chunks", "when used"])
 def test_a_cube_that_xarray_opened_is_packed_alike(
     chunks: dict[str, int] | None, mock_cube: xr.Dataset, tmp_path: Path

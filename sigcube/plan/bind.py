@@ -28,7 +28,7 @@ from sigcube.plan.scaling import check_scaling
 from sigcube.plan.sections import make_sections, required_variables
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import MOST_BLOCKS, Section
-from sigcube.wording import plural
+from sigcube.wording import listed, plural
 
 __all__ = ["ORIGIN", "extend_plan", "plan_cube", "plan_packed"]
 
@@ -179,12 +179,12 @@ def _plan(
     spec: Spec, sections: tuple[Section, ...], packed: Packed, origin: Mapping[str, Any], **extension: Any
 ) -> Plan:
     _check_order(sections, packed)
+    _check_fitted(spec, packed)
     plan = make_plan(
         spec,
         sections,
         systems=packed.systems,
         n_points=packed.n_points,
-        fewest_points=int(np.diff(packed.offsets).min()),
         origin={**origin, "data": _digests(packed, properties=spec.keep_systems)},
         **extension,
     )
@@ -210,6 +210,22 @@ def _check_known(sections: tuple[Section, ...], packed: Packed, dim: str | None)
                 found=", ".join(lacking[:_LISTED]) + (" …" if len(lacking) > _LISTED else ""),
                 hint=f"leave them out by where = '{name} == {name}', or choose labels that do not need it",
             )
+
+
+def _check_fitted(spec: Spec, packed: Packed) -> None:
+    """Refuse as many fitted parameters as a system has points, or more."""
+    n, points, dim = spec.n_fitted, np.diff(packed.offsets), spec.model.frame.system_dim
+    if 0 <= n < points.min():
+        return
+    short = [name for name, own in zip(packed.systems, points, strict=True) if own <= n]
+    leave_out = f'leave out what has so few points, as by where = "{dim} not in {short[:_LISTED]}", or '
+    raise SpecError(
+        "fitted parameters leave no degrees of freedom",
+        where="n_fitted",
+        found=f"{n}" + (f", and no more points in {listed(short)}" if short else ""),
+        expected=f"0 to {points.min() - 1}",
+        hint=f"{leave_out if dim and short else ''}choose another n_fitted",
+    )
 
 
 def _check_order(sections: tuple[Section, ...], packed: Packed) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from sigcube.chunks import Region
-from sigcube.errors import SpecError
 from sigcube.plan.blocks import Blocks, sections_in
 from sigcube.plan.checks import check_dims
 from sigcube.plan.identity import SECTION, describe_identity, fixed_coords, result_attrs, result_coords
@@ -172,7 +171,6 @@ def make_plan(
     *,
     systems: Sequence[str],
     n_points: int,
-    fewest_points: int,
     origin: Mapping[str, Any] | None = None,
     stages: tuple[Region, ...] = (),
     asked: Spec | None = None,
@@ -184,21 +182,12 @@ def make_plan(
     spec, sections, systems, n_points, origin, stages, asked
         As for `Plan`; the sections as `sigcube.plan.sections.make_sections` returns them. Without stages there is one,
         the whole grid.
-    fewest_points : int
-        Points of the smallest system in the sample.
 
     Raises
     ------
     SpecError
-        For a dimension with a name that the result uses itself, and for more fitted parameters than points.
+        For a dimension with a name that the result uses itself.
     """
-    if not 0 <= spec.n_fitted < fewest_points:
-        raise SpecError(
-            "fitted parameters leave no degrees of freedom",
-            where="n_fitted",
-            found=str(spec.n_fitted),
-            expected=f"0 to {fewest_points - 1}",
-        )
     stages = stages or (tuple(slice(0, n) for n in spec.grid.shape),)
     begun = [part.stop for part in stages[0]]
     at_first = sections_in(stages[0], spec.grid, sections)

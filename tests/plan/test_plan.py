@@ -13,6 +13,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sigcube
 from sigcube.errors import DataError, SpecError
 from sigcube.kernels import KERNELS
 from sigcube.model.graph import Variables
@@ -23,6 +24,7 @@ from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.sections import MOST_READINGS, make_sections, required_variables
 from sigcube.plan.spec import make_spec
 from sigcube.plan.values import MOST_BLOCKS
+from sigcube.wording import listed
 from tests.sweeping import planned
 
 EVERYTHING = Variables(
@@ -43,7 +45,6 @@ def plan(*, n_systems: int = 3, n_points: int = 30, **spec: Any) -> Plan:
         make_sections(made, EVERYTHING),
         systems=[f"S{i}" for i in range(n_systems)],
         n_points=n_points,
-        fewest_points=5,
     )
 
 
@@ -296,12 +297,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"axes": {"A": ("xi_scale", [1.0, 2.0]), "xi_scale": ("case", [0.1])}},
         "a dimension of the grid cannot be called 'xi_scale'\n  where: axes.A",
     ),
-    # five points of the smallest system
-    (
-        {"n_fitted": 5},
-        "fitted parameters leave no degrees of freedom\n  where: n_fitted\n  found: 5\n  expected: 0 to 4",
-    ),
-    ({"n_fitted": -1}, "fitted parameters leave no degrees of freedom"),
 ]
 
 
@@ -320,6 +315,28 @@ def test_what_the_cube_lacks_is_named(mock_cube: xr.Dataset) -> None:
             axes={"A_0": [1.0]},
             fixed={"amplitude": "bulge_fraction"},
         )
+
+
+def test_systems_with_no_more_points_than_fitted_parameters_are_named(mock_cube: xr.Dataset) -> None:
+    points = mock_cube.n_points.to_series()
+    fewest = points.min()
+    short = points.index[points == fewest].tolist()
+    with pytest.raises(SpecError) as raised:
+        planned(mock_cube, sample="all", kernel="mond", axes={}, n_fitted=int(fewest))
+    assert raised.value.found == f"{fewest}, and no more points in {listed(short)}"
+    assert raised.value.expected == f"0 to {fewest - 1}"
+    condition = f"galaxy not in {short[:5]}"
+    assert raised.value.hint is not None
+    assert f'where = "{condition}"' in raised.value.hint
+    left = sigcube.Sweep(mock_cube, where=condition, kernel="mond", n_fitted=int(fewest))
+    assert left.packed.systems == tuple(points.index[points > fewest])
+
+
+def test_fewer_fitted_parameters_than_none_are_refused(mock_cube: xr.Dataset) -> None:
+    with pytest.raises(
+        SpecError, match="leave no degrees of freedom\n  where: n_fitted\n  found: -1\n  expected: 0 to"
+    ):
+        planned(mock_cube, kernel="mond", axes={}, n_fitted=-1)
 
 
 # Bounds

@@ -180,7 +180,6 @@ class LiveModels:
             (held,),
             systems=self.packed.systems,
             n_points=self.packed.n_points,
-            fewest_points=int(np.diff(self.packed.offsets).min()),
         )
         engine = Engine(plan, self.packed)
         arrays = {each.name: np.empty(each.shape, dtype=each.dtype) for each in plan.variables}

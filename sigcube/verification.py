@@ -163,6 +163,8 @@ def verify(
         There is no journal, or its first line is damaged, which nothing can restore.
     StoreMismatch
         Blocks are to be recomputed, but the model or the engine has changed since.
+    SpecError
+        There is no result of a sweep, `sample` is negative, or a kernel or metric of the sweep's own is not given.
     """
     if sample < 0:
         raise SpecError("this is no number of blocks", where="sample", found=str(sample), expected="0 or more")

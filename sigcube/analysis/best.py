@@ -298,6 +298,8 @@ class Nearest:
     ----------
     keep, over : tuple of str
         The dimensions that remain, and those over which it is the best.
+    lengths : tuple of int
+        The lengths of `over`.
     distance, value : ndarray
         How far the best is, as `far_from_best` measures it, and its value, over `keep`; infinite and NaN if none is
         finite.

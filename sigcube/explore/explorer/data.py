@@ -94,6 +94,8 @@ class ExplorerData:
         The cube that it was computed from, with errors and properties of systems.
     note : str
         Why there are no models, or what to know of them, for people to read.
+    cube_path : Path, optional
+        Where that cube lies, for the commands and code that the page shows.
     """
 
     def __init__(

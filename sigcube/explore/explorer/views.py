@@ -74,6 +74,8 @@ class SampleView:
         The points of system i are ``offsets[i]:offsets[i + 1]``.
     r, observed, error : ndarray or None
         Radius [kpc], what is observed and its error; None for what is not known.
+    parts : Mapping
+        What the baryons contribute at each point, by the variable of the cube, as far as it is known.
     drawn : ndarray of int
         The points that figures of all systems show, −1 between two systems.
     """

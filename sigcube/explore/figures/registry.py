@@ -177,7 +177,7 @@ def write_figures(
 ) -> WrittenFigures:
     """Draw figures into a folder, each with its caption as text, and write an index of the folder.
 
-    Equal cubes give equal files. See `draw_figure` for ``cubes`` and ``data``.
+    Equal cubes give equal files.
 
     Parameters
     ----------
@@ -185,6 +185,8 @@ def write_figures(
         Which of `FIGURES`; by default all. Those whose raw files are missing are skipped.
     out : path-like
         The folder.
+    cubes, data : path-like, optional
+        The folders of cubes and of raw files, as for `draw_figure`.
     formats : sequence of str
         Of ``pdf``, ``svg`` and ``png``.
     tell : callable, optional

@@ -84,6 +84,21 @@ def test_every_page_is_in_a_table_of_contents() -> None:
     assert [page for page in PAGES if page not in listed] == []
 
 
+def test_no_page_makes_what_another_has_made() -> None:
+    """They are read in one folder, where a second cube or sweep of one name is refused."""
+    made: dict[str, set[str]] = {}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        calls = re.findall(r"""(?:save_cube|ingest|run)\([^\n]*?"(cubes/[^"]+)"(?:, (overwrite)=True)?""", text)
+        specs = re.findall(r"""%%writefile (\S+)|open\("([^"]+)", "w\"""", text)
+        commands = re.findall(r"^sigcube ingest (\w+)(?: (--overwrite))?$", text, flags=re.M)
+        calls += [(f"cubes/{name}.zarr", again) for name, again in commands if name == "landmarks"]
+        for name in {*(name for name, again in calls if not again), *("".join(each) for each in specs)}:
+            made.setdefault(name, set()).add(page.name)
+    assert len(made) > 8
+    assert {name: pages for name, pages in made.items() if len(pages) > 1} == {}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
 def test_the_commands_of_a_page_exist(page: Path) -> None:

@@ -276,7 +276,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"axes": {"k": [1.0]}},
         "no reading of sigma in this sweep uses 'k'\n  where: axes.k\n  found: amplitude=constant",
     ),
-    ({"axes": {"k": [1.0]}}, "\n  do: leave k out, or choose window = 'power', which uses it"),
+    ({"axes": {"k": [1.0]}}, "\n  do: leave k out, or choose window = 'power' or window = 'dynamical_power', which"),
     (
         {"axes": {"A": [1.0]}, "fixed": {"amplitude": "path_length"}},
         "leave A out, or choose amplitude = 'constant', which uses it",

@@ -172,11 +172,11 @@ def _curves(models: Mapping[str, Model], array: xr.DataArray, points: WeightedPo
         inside = np.array([each == row for each in rows])
         chosen = dict(zip(labels, row, strict=True))
         model = models[chosen.pop(MODEL)] if MODEL in chosen else next(iter(models.values()))
-        model = model.with_settings({name: label for name, label in chosen.items() if name in model.choices})
+        model = model.with_settings({name: label for name, label in chosen.items() if model.varies(name)})
         graph = model.graph(("predicted",), variables=variables_of(one))
         given: dict[str, Any] = {name: model.labels[name] for name in model.settings if name in model.choices}
         for name in graph.parameters:
-            if name in values:
+            if name in values and model.varies(name):
                 given[name] = xr.DataArray(values[name][inside].astype(np.float64), dims="draw")
             elif name in model.values:
                 given[name] = model.values[name]

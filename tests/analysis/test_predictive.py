@@ -117,6 +117,22 @@ def test_a_distance_that_is_not_as_quoted_scales_the_curve(cube: xr.Dataset) -> 
         np.testing.assert_allclose(curve, curves[2] * np.sqrt(1 + 0.1 * shift), rtol=1e-12)
 
 
+def test_what_a_model_holds_fixed_is_no_axis_of_it(cube: xr.Dataset) -> None:
+    name, fixed = str(cube.galaxy.values[1]), {"a0": 3e-10, "nu": "simple"}
+    result = sigcube.Sweep(
+        cube,
+        sample="unflagged",
+        models={"held": {"kernel": "mond", "fixed": fixed}, "free": "mond"},
+        axes={"a0": [1e-10, 2e-10], "nu": ["rar", "standard"]},
+        metrics=["loglike"],
+        keep=["galaxy"],
+    ).compute()
+    for model, expected in (("held", fixed), ("free", {"a0": 1e-10, "nu": "rar"})):
+        found = predict(result.sel(model=[model], nu="rar").isel(a0=[0]), cube, systems=[name])
+        own = sigcube.kernels["mond"].predict(cube.sel(galaxy=[name]), **expected)
+        np.testing.assert_allclose(found.predicted, own, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("how", "says"),
     [

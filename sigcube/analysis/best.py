@@ -14,6 +14,7 @@ from sigcube.analysis.labelled import (
     axes_along,
     check_array,
     check_result,
+    check_whole_sample,
     chunk_length,
     find_dim,
     flat_numbers,
@@ -35,6 +36,7 @@ __all__ = [
     "best_points",
     "default_summary",
     "far_from_best",
+    "find_summary",
     "improve",
     "nearest",
     "profile",
@@ -251,13 +253,26 @@ def default_summary(result: xr.Dataset) -> str:
 
 
 def summary_of(result: xr.Dataset, name: str | None) -> xr.DataArray:
-    """Return a summary of a result by name, the default one for None; refuse an unknown name."""
+    """Return a summary of a result by name, the default one for None.
+
+    Raises
+    ------
+    SpecError
+        For an unknown name, and for a result of whose systems some were selected.
+    """
+    name = find_summary(result, name)
+    check_whole_sample(result)
+    return result[name]
+
+
+def find_summary(result: xr.Dataset, name: str | None) -> str:
+    """Return the name of a summary of a result, of the default one for None; refuse an unknown name."""
     check_result(result)
     names = summaries(result)
     wanted = default_summary(result) if name is None and names else name
     if wanted not in names:
         raise SpecError(f"the result has no summary {wanted!r}", where="by", hint=did_you_mean(wanted, names))
-    return result[wanted]
+    return wanted
 
 
 def array_of(result: xr.Dataset, name: str | None) -> xr.DataArray:

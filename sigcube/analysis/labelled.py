@@ -21,6 +21,7 @@ __all__ = [
     "axes_along",
     "check_array",
     "check_result",
+    "check_whole_sample",
     "chunk_length",
     "count_by_status",
     "find_dim",
@@ -80,7 +81,13 @@ def check_array(array: xr.DataArray) -> None:
 
 
 def check_result(result: xr.Dataset) -> None:
-    """Refuse what is not the result of a sweep, and one of which nothing is left."""
+    """Refuse what is not the result of a sweep, one of which nothing is left, and one that lost its form.
+
+    Raises
+    ------
+    SpecError
+        For these, with a selection that keeps the form.
+    """
     kind = result.attrs.get("kind") if isinstance(result, xr.Dataset) else None
     other = "a fit" if kind == "fit" else f"a {kind} cube" if kind in KINDS else None
     if not isinstance(result, xr.Dataset) or other is not None:
@@ -91,6 +98,47 @@ def check_result(result: xr.Dataset) -> None:
             hint=of_fits if kind == "fit" else "as sigcube.open_result opens it",
         )
     _check_not_empty(result)
+    _check_not_reshaped(result)
+
+
+def _check_not_reshaped(result: xr.Dataset) -> None:
+    """Refuse a result without the dimension of its systems, or whose values of the grid were spread over them."""
+    dim = system_dim(result) or next((dim for dim in sorted(_SYSTEM_DIMS) if dim in result.coords), "galaxy")
+    of_one = [name for name, each in result.data_vars.items() if f"{name}_mean" in result and not system_dim(each)]
+    if of_one or (dim in result.coords and not result[dim].ndim):
+        raise SpecError(
+            f"the result has lost its dimension {dim!r}, and its summaries are of all systems",
+            where=dim,
+            found=shown(result[dim].item()) if dim in result.coords else None,
+            hint=f"select by a list, which keeps it: .sel({dim}=[...])",
+        )
+    if "status" in result and system_dim(result["status"]):
+        raise SpecError(
+            "values of the grid were spread over systems, as Dataset.where does with a condition on systems",
+            where="status",
+            found=f"over {', '.join(map(str, result['status'].dims))}",
+            hint=f"give the condition to sigcube.analysis.reselect instead, or names to .sel({dim}=[...])",
+        )
+
+
+def check_whole_sample(result: xr.Dataset) -> None:
+    """Refuse a result of whose systems some were selected: its summaries are still of all.
+
+    Raises
+    ------
+    SpecError
+        With both numbers of systems.
+    """
+    dim = system_dim(result)
+    if dim is None or result.sizes[dim] == (n := int(result.attrs.get("n_systems", result.sizes[dim]))):
+        return
+    raise SpecError(
+        "the summaries of the result are of all systems of its sweep, and not of those selected",
+        where=dim,
+        found=f"{result.sizes[dim]:,}",
+        expected=f"{n:,}",
+        hint="summarise the selected ones: sigcube.analysis.reselect(result, names)",
+    )
 
 
 def _check_not_empty(data: xr.DataArray | xr.Dataset) -> None:
@@ -291,7 +339,9 @@ def count_by_status(result: xr.Dataset) -> dict[PointStatus, int]:
     counts = np.zeros(256, dtype=np.int64)
     if "status" in result:
         for part in parts(result["status"]):
-            counts += np.bincount(result["status"].isel(part).values.ravel(), minlength=counts.size)
+            # Dataset.where makes numbers of it that may be missing, and what is missing has no value.
+            values = np.nan_to_num(result["status"].isel(part).values.ravel()).astype(np.uint8)
+            counts += np.bincount(values, minlength=counts.size)
     return {status: int(counts[status]) for status in PointStatus}
 
 

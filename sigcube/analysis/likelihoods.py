@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.analysis.best import improve, summaries
+from sigcube.analysis.best import improve, summaries, summary_of
 from sigcube.analysis.labelled import (
     check_result,
     count_by_status,
@@ -105,10 +105,10 @@ def likelihood_of(result: xr.Dataset, by: str, *, systems: bool = False) -> Like
     kept = by in result and system_dim(result[by]) is not None
     total = f"{by}_sum"
     if kept or systems or total not in summaries(result):
-        array = result[by] if by in summaries(result) and not systems else kept_values(result, by)
+        array = summary_of(result, by) if by in summaries(result) and not systems else kept_values(result, by)
         found = Likelihood(array, system_dim(array))
     else:
-        found = Likelihood(result[total], None)
+        found = Likelihood(summary_of(result, total), None)
     if found.array.attrs.get("best", "largest") != "largest" or found.array.dtype.kind != "f":
         hint = "sweep with metrics = ['loglike']"
         raise SpecError(f"{by!r} is no logarithm of a likelihood", where="by", hint=hint)

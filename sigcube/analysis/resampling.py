@@ -97,7 +97,9 @@ def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep
     of_all = f"{chosen.sizes[dim]} of the {result.sizes[dim]} systems"
     answer.attrs = {key: each for key, each in result.attrs.items() if key != "identity"}
     return answer.assign_attrs(
-        sample=f"{of_all} of {result.attrs.get('sample', 'the sample')}", left_out=", ".join(left_out) or "nothing"
+        sample=f"{of_all} of {result.attrs.get('sample', 'the sample')}",
+        n_systems=chosen.sizes[dim],
+        left_out=", ".join(left_out) or "nothing",
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from sigcube.analysis.best import far_from_best, summary_of
+from sigcube.analysis.best import far_from_best, find_summary
 from sigcube.analysis.labelled import axes_along, kept_values, metric_of, parts, system_dim
 from sigcube.cube import Packed
 from sigcube.engine import Engine, evaluate_sums
@@ -17,6 +17,7 @@ from sigcube.errors import SpecError, StoreMismatch
 from sigcube.model.metrics import METRICS
 from sigcube.model.model import BoundModel
 from sigcube.plan.grid import Grid
+from sigcube.store import journal_folder
 from sigcube.sweep import Sweep
 
 __all__ = ["SystemValues", "check_stored", "rms_at", "sweep_behind", "system_values"]
@@ -160,7 +161,7 @@ def system_values(result: xr.Dataset, by: str, *, sweep: Sweep | None = None) ->
         hint = "sweep with metrics = ['rms', 'loglike'], which compares them by RMS"
         raise SpecError("the reference is compared by ln L, which no question reads again", where="by", hint=hint)
     if by == "win_rate":
-        array, rate = kept_values(result, "rms"), summary_of(result, by)
+        array, rate = kept_values(result, "rms"), result[find_summary(result, by)]
         sweep = sweep_behind(result, sweep)
         return SystemValues(by, rate.attrs, array, _at_grid_of(array, reference_rms(sweep)), sweep)
     metric = by if by in result and system_dim(result[by]) else metric_of(by)
@@ -216,9 +217,21 @@ def reference_rms(sweep: Sweep) -> xr.DataArray:
 
 
 def sweep_behind(result: xr.Dataset, sweep: Sweep | None) -> Sweep:
-    """Return the sweep that made a result: the given one, if it is, or the one in its store."""
-    if sweep is None and "source" in result.encoding:
-        return Sweep.from_result(result.encoding["source"])
+    """Return the sweep that made a result: the given one, if it is, or the one in its store.
+
+    Raises
+    ------
+    SpecError
+        For another sweep, and for none where no store holds one that can be read without its maker's own code.
+    """
+    source = result.encoding.get("source")
+    # A copy that xarray wrote has no journal.
+    if sweep is None and source and journal_folder(source).is_dir():
+        try:
+            return Sweep.from_result(source)
+        except SpecError as error:
+            hint = "name the sweep that made the result: sweep="
+            raise SpecError(error.what, where=error.where, found=error.found, hint=hint) from None
     if sweep is None:
         raise SpecError(
             "a win rate over other systems needs the RMS of the reference, which a result does not hold",

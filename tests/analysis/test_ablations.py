@@ -129,6 +129,7 @@ def test_bad_questions_get_one_clear_error(options: dict[str, Any], words: str) 
     ("change", "words"),
     [
         (lambda r: r.isel(window=0), "there are no labels to compare"),
+        (lambda r: r.assign_attrs(n_systems=7).isel(galaxy=[2, 4]), "and not of those selected"),
         (lambda r: r.drop_vars("rms"), r'keep = \["galaxy"\]'),
         (lambda r: r.assign(rms_mean=r.rms_mean * np.nan), "no point of the baseline has a finite value"),
     ],

@@ -242,6 +242,10 @@ def test_a_profile_along_two_axes_and_of_each_galaxy() -> None:
         (lambda r: best(r, within=-0.1), "0 or more"),
         (lambda r: best(r.rms_mean), "asked of the result of a sweep"),
         (lambda r: best(r.assign_attrs(kind="fit")), "a fit"),
+        (lambda r: best(r.sel(galaxy="G1")), r"lost its dimension(.|\n)*found: 'G1'(.|\n)*\.sel\(galaxy=\[...\]\)"),
+        (lambda r: best(r.isel(galaxy=0, drop=True)), "lost its dimension 'galaxy'"),
+        (lambda r: best(r.where(r.galaxy != "G1")), r"spread over systems(.|\n)*analysis\.reselect"),
+        (lambda r: best(r.assign_attrs(n_systems=7).isel(galaxy=[2, 4])), r"found: 2\n.*expected: 7\n.*reselect"),
     ],
 )
 def test_bad_questions_get_one_clear_error(ask: Callable[[xr.Dataset], object], words: str) -> None:

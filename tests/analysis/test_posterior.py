@@ -157,6 +157,29 @@ def test_each_galaxy_alone_and_all_of_them() -> None:
             assert alone[variable].sel(galaxy=name).values == pytest.approx(one[variable].values, nan_ok=True, rel=1e-9)
 
 
+def test_the_whole_sample_does_not_answer_for_a_part_of_it() -> None:
+    result = gaussian_result().assign_attrs(n_systems=GALAXIES)
+    result["loglike_sum"], result["loglike_mean"] = result.loglike.sum("galaxy"), result.loglike.mean("galaxy")
+    for one in (result.sel(galaxy="G2"), result.isel(galaxy=2, drop=True)):
+        with pytest.raises(SpecError, match=r"lost its dimension 'galaxy'(.|\n)*\.sel\(galaxy="):
+            posterior(one)
+    part = result.sel(galaxy=["G2"])
+    assert posterior(part).attrs["n_systems"] == 1
+    with pytest.raises(SpecError, match="are of all systems of its sweep"):
+        posterior(part, by="loglike_sum")
+
+
+def test_what_xarray_s_where_leaves_is_integrated_and_what_it_takes_out_is_missing() -> None:
+    result = gaussian_result()
+    result["status"] = result.loglike.isel(galaxy=0, drop=True).astype(np.uint8) * 0 + np.uint8(1)
+    above = posterior(result.sel(x=slice(0.0, None)))
+    xr.testing.assert_allclose(posterior(result.where(result.x >= -1e-9, drop=True)), above)
+    with pytest.raises(SpecError, match=r"the result is not whole(.|\n)*todo"):
+        posterior(result.where(result.x > 0))
+    with pytest.raises(SpecError, match="spread over systems"):
+        posterior(result.where(result.galaxy != "G1"))
+
+
 def test_the_sum_over_systems_is_as_good_where_no_system_was_kept() -> None:
     result = gaussian_result(x=np.linspace(-3, 3, 31), y=np.linspace(0.5, 2.5, 9))
     total = result.loglike.sum("galaxy").assign_attrs(best="largest")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sigcube.analysis import best, bootstrap, holdout, reselect, sensitivity
 from sigcube.analysis.best import best_index
 from sigcube.errors import SpecError, StoreMismatch
 from sigcube.sweep import Sweep
+from tests.own_kernels import FRAGILE
 from tests.results import kept_result
 
 # Its sweeps compile loops of their own.
@@ -118,6 +120,37 @@ def test_no_rounding_decides_where_model_and_reference_are_equal(survey: xr.Data
     xr.testing.assert_equal(again.win_rate, there.transpose("a0", ...))
     np.testing.assert_array_equal(bootstrap(given, "win_rate", n=5, sweep=sweep).estimate, result.win_rate)
     assert float(holdout(given, by="win_rate", folds=3, sweep=sweep).in_sample) == float(result.win_rate.max())
+
+
+def test_a_summary_of_some_systems_says_how_many_and_answers_for_them(survey: xr.Dataset, swept: xr.Dataset) -> None:
+    names = [str(name) for name in survey.galaxy.values[[1, 4, 5]]]
+    found = reselect(swept, names)
+    assert (swept.attrs["n_systems"], found.attrs["n_systems"]) == (12, 3)
+    assert float(best(found).rms_mean) == float(found.rms_mean.min())
+    with pytest.raises(SpecError, match="and not of those selected"):
+        best(swept.sel(galaxy=names))
+
+
+def test_a_copy_by_xarray_asks_for_its_sweep(survey: xr.Dataset, swept: xr.Dataset, tmp_path: Path) -> None:
+    swept.to_zarr(tmp_path / "copy.zarr", consolidated=False)
+    copy = xr.open_zarr(tmp_path / "copy.zarr", consolidated=False)
+    names = [str(name) for name in survey.galaxy.values[:4]]
+    with pytest.raises(SpecError, match="name the sweep that made it: sweep="):
+        reselect(copy, names)
+    again = reselect(copy, names, sweep=Sweep(survey, **SWEEP, dtype="float64"))
+    np.testing.assert_array_equal(again.win_rate, reselect(swept, names).win_rate)
+
+
+def test_a_result_of_a_kernel_of_ones_own_asks_for_its_sweep(survey: xr.Dataset, tmp_path: Path) -> None:
+    sweep = Sweep(
+        survey, kernel=FRAGILE, sample="unflagged", axes={"A": [0.5, 1.0]}, reference="newton", keep=["galaxy"]
+    )
+    result = sweep.run(tmp_path / "r.zarr", workers=0)
+    with pytest.raises(SpecError) as caught:
+        reselect(result, survey.inclination > 0)
+    assert "'fragile'" in str(caught.value)
+    assert caught.value.hint == "name the sweep that made the result: sweep="
+    np.testing.assert_array_equal(reselect(result, survey.inclination > 0, sweep=sweep).win_rate, result.win_rate)
 
 
 def test_win_rates_that_are_not_those_of_the_result_are_refused(survey: xr.Dataset) -> None:

@@ -39,7 +39,7 @@ from sigcube.explore.page import CardTable
 from sigcube.plan.values import PointStatus
 from sigcube.sweep import Sweep
 from tests.explore.conftest import AXES
-from tests.results import small_result
+from tests.results import kept_result, small_result
 
 # Panel takes seconds to import, and a page of it about one to build.
 pytestmark = pytest.mark.slow
@@ -227,6 +227,11 @@ def test_another_cube_is_refused(explored: Path, mock_cube: xr.Dataset) -> None:
 def test_what_is_no_result_is_refused(path: str, tmp_path: Path) -> None:
     with pytest.raises(SigcubeError):
         Explorer(tmp_path / path)
+
+
+def test_a_result_of_whose_systems_some_were_selected_is_refused() -> None:
+    with pytest.raises(SpecError, match="and not of those selected"):
+        Explorer(kept_result().assign_attrs(n_systems=7).isel(galaxy=[2, 4]))
 
 
 def test_a_result_without_its_models_is_shown_at_its_grid_points(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import best_index, default_summary, summaries
-from sigcube.analysis.labelled import check_result
+from sigcube.analysis.labelled import check_result, check_whole_sample
 from sigcube.cube import fingerprint, open_cube, pack
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore.explorer.live import LiveModels
@@ -265,6 +265,7 @@ def open_data(result: xr.Dataset | str | Path, cube: xr.Dataset | str | Path | N
     check_result(opened)
     if not [name for name in summaries(opened)] or "status" not in opened or not opened["status"].size:
         raise SpecError("this result has no summary over its axes", where="result", found=", ".join(map(str, opened)))
+    check_whole_sample(opened)
     found = Path(cube) if isinstance(cube, str | Path) else None
     if cube is None and path is not None:
         found = _cube_beside(path, opened)

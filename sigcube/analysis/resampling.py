@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import reduce
 from math import prod
 from operator import and_
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,28 +70,30 @@ def reselect(result: xr.Dataset, systems: xr.DataArray | Sequence[str], *, sweep
     dim = str(system_dim(result))
     chosen = result.isel({dim: _positions(result, dim, systems)})
     made: dict[str, FloatArray] = {}
+    # As in a sweep, the means decide whether a point is valid, also those that are not written.
+    finite: list[xr.DataArray] = []
     for metric in kept:
         of = system_values(chosen, metric)
-        made[f"{metric}_mean"], made[f"{metric}_median"] = of.over_grid(mean_of_systems, median_of_systems)
-        if f"{metric}_sum" in result:
-            made[f"{metric}_sum"] = made[f"{metric}_mean"] * of.n_systems
+        mean, median = of.over_grid(mean_of_systems, median_of_systems)
+        own = {f"{metric}_sum": mean * of.n_systems, f"{metric}_mean": mean, f"{metric}_median": median}
+        made |= {name: each for name, each in own.items() if name in result}
+        finite.append(xr.DataArray(np.isfinite(mean), dims=list(of.grid)))
     if "win_rate" in result and "rms" in kept:
         wins = system_values(chosen, "win_rate", sweep=sweep)
         (made["win_rate"],) = wins.over_grid(mean_of_systems)
         wins.check(result["win_rate"].transpose(*wins.grid).values, made["win_rate"])
+        finite.append(xr.DataArray(np.isfinite(made["win_rate"]), dims=list(wins.grid)))
     left_out = [name for name in summaries(result) if name not in made]
     answer = chosen.drop_vars(left_out)
     for name, values in made.items():
-        attrs = result[name].attrs if name in result else {}
         metric = "rms" if name == "win_rate" else metric_of(name)
         rounded = {"comment": _ROUNDED} if result[metric].dtype == np.float32 and name != "win_rate" else {}
-        answer[name] = [each for each in result[metric].dims if each != dim], values, {**attrs, **rounded}
+        answer[name] = [each for each in result[metric].dims if each != dim], values, {**result[name].attrs, **rounded}
     if "status" in result:
         was = chosen["status"]
-        means: Any = [np.isfinite(answer[name]) for name in made if not name.endswith("_median")]
-        finite = reduce(and_, means).transpose(*was.dims).values
         computed = np.isin(was.values, (PointStatus.DONE, PointStatus.INVALID))
-        valid = np.where(finite, PointStatus.DONE, PointStatus.INVALID)
+        all_finite = reduce(and_, finite).transpose(*was.dims).values
+        valid = np.where(all_finite, PointStatus.DONE, PointStatus.INVALID)
         answer["status"] = was.copy(data=np.where(computed, valid, was.values).astype(np.uint8))
     of_all = f"{chosen.sizes[dim]} of the {result.sizes[dim]} systems"
     answer.attrs = {key: each for key, each in result.attrs.items() if key != "identity"}
@@ -131,6 +132,8 @@ def holdout(
 ) -> xr.Dataset:
     """Choose the best point on some systems, and score it on those held out (cross-validation).
 
+    As in `best`, a point whose summary over all systems is not finite is never chosen.
+
     Parameters
     ----------
     result : Dataset
@@ -156,7 +159,7 @@ def holdout(
     Raises
     ------
     SpecError
-        For fewer than two folds or more than systems, and as `reselect`.
+        For fewer than two folds or more than systems, if no point is valid, and as `reselect`.
     """
     of = system_values(result, by, sweep=sweep)
     n, grid = of.n_systems, of.grid
@@ -170,10 +173,12 @@ def holdout(
     least, at = np.full(folds + 1, np.inf), np.full(folds + 1, -1, dtype=np.int64)
     for part, values in of.parts():
         far = np.stack([of.far(of.summarise(values[rows])) for rows in trained])
+        # A point that has no value for those held out is no model of them.
+        far[:, np.isinf(far[-1])] = np.inf
         first = far.argmin(axis=1)
         improve(least, at, far[range(folds + 1), first], flat_numbers(first, part, list(grid.values())))
     if (at < 0).any():
-        raise SpecError(f"no grid point has a finite {of.summary} on each training set", where="by")
+        raise SpecError(f"no grid point has a finite {of.summary}", where="by", hint="the result's status tells why")
     index = np.unravel_index(at, list(grid.values())) if grid else ()
     points = dict(zip(grid, index, strict=True))
     columns = [of.at({dim: int(each[row]) for dim, each in points.items()}) for row in range(folds + 1)]

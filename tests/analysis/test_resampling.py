@@ -175,6 +175,22 @@ def test_a_point_is_invalid_only_where_a_system_that_is_left_has_no_value() -> N
     assert np.isfinite(without.rms_mean).all()
 
 
+def test_only_the_summaries_of_the_result_are_formed_again() -> None:
+    result = kept_result().rename(rms="goodness").drop_vars(["rms_mean", "rms_median"])
+    result["goodness"] = (-result.goodness).assign_attrs(best="largest")
+    result["goodness_sum"] = result.goodness.sum("galaxy").assign_attrs(best="largest")
+    result["goodness"][2, 1, 1, 1] = np.nan
+    found = reselect(result, ["G1", "G2", "G3"])
+    assert set(found.data_vars) == set(result.data_vars) - {"scatter_g"}
+    assert found.goodness_sum.attrs["best"] == "largest"
+    np.testing.assert_allclose(found.goodness_sum, found.goodness.sum("galaxy", skipna=False))
+    with pytest.raises(SpecError, match="the result has no summary 'goodness_mean'"):
+        best(found, by="goodness_mean")
+    # Whether a point is valid is told without its mean.
+    assert int(found.status[1, 1, 1]) == 2
+    assert int(found.status.sum()) == found.status.size + 1
+
+
 def test_one_system_is_its_own_mean_and_median() -> None:
     result = kept_result()
     found = reselect(result.chunk(2), ["G3"])
@@ -229,6 +245,18 @@ def test_the_seed_decides_the_folds_and_the_draws() -> None:
     assert (holdout(result, folds=4, seed=1).fold_of != holdout(result, folds=4, seed=2).fold_of).any()
     xr.testing.assert_identical(bootstrap(result, "rms", n=50), bootstrap(result, "rms", n=50, seed=0))
     assert (bootstrap(result, "rms", n=50, seed=1).low != bootstrap(result, "rms", n=50, seed=2).low).any()
+
+
+@pytest.mark.parametrize("by", ["rms", "rms_median"])
+def test_a_point_without_a_value_for_those_held_out_is_not_chosen(by: str) -> None:
+    result = kept_result()
+    # Better than all others, but for one system not there.
+    result["rms"][:, 1, 2, 3] = 0.0
+    result["rms"][4, 1, 2, 3] = np.nan
+    found = holdout(result, by=by, folds=7)
+    assert np.isfinite(found[["train", "test", "held_out", "out_of_sample"]].to_array()).all()
+    assert float(found.in_sample) > 0.0
+    assert (found.train > 0.0).all()
 
 
 @pytest.mark.parametrize("folds", ["x", 2.5, True, 1])
@@ -293,7 +321,7 @@ def test_win_rates_are_drawn_and_held_out_as_wins_are(swept: xr.Dataset) -> None
         (lambda r: holdout(r, by="rsm"), "did you mean 'rms'"),
         (lambda r: holdout(r, folds=1), "folds hold out a part of the systems"),
         (lambda r: holdout(r, folds=8), "2 to 7"),
-        (lambda r: holdout(r * np.nan, folds=2), "on each training set"),
+        (lambda r: holdout(r * np.nan, folds=2), "no grid point has a finite rms_mean"),
         (lambda r: bootstrap(r, "win_rate"), "the result has no summary 'win_rate'"),
         (lambda r: bootstrap(r, "rms", n=10**9), "cannot be drawn that often"),
         (lambda r: bootstrap(r, "rms", confidence=95), "no level of confidence"),

@@ -21,6 +21,8 @@ _LOWEST = -745.0
 # How far ln of a density may rise above both ends of the first or the last interval: as much as a Gaussian's between
 # values two standard deviations apart.
 _RISE_AT_AN_END = 0.5
+# How far it may rise beyond the outermost value, as far as the prior goes. What is steeper is not resolved.
+_RISE_BEYOND = 2.0
 # A density above this share of its maximum has not died out at the end of an axis: a 95 % interval would notice.
 _AT_BOUND = 0.05
 
@@ -32,7 +34,8 @@ class Marginal:
     Attributes
     ----------
     x : ndarray
-        Values in order, with 63 between each two neighbours; shape ``(m,)``.
+        Values in order, with 63 between each two neighbours, and 64 beyond an outermost value where the prior goes
+        further; shape ``(m,)``.
     density, cumulative : ndarray
         The density per unit of the axis, and the probability below; shape ``(m,)``.
     mean, sd : float
@@ -75,11 +78,13 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     Between values, the ln of the density is interpolated (Akima 1970, J. ACM 17, 589), which is exact for a Gaussian on
     evenly spaced values; where values have a constant ratio, along their logarithms. Beside a value where next to
     nothing is left, the interpolant would rise far above its neighbours: it is held below the parabolas through them.
+    Beyond the outermost values, up to where the prior is cut off, it goes on, at most along a straight line.
     """
     from scipy.integrate import cumulative_simpson, simpson
     from scipy.interpolate import Akima1DInterpolator
 
     assert prior.measure is not None
+    assert prior.ends is not None
     order = np.argsort(prior.values)
     values = prior.values[order].astype(np.float64)
     per_unit = probability[order] / prior.measure[order]
@@ -92,11 +97,16 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     with np.errstate(divide="ignore"):
         logs = np.maximum(np.log(per_u / per_u.max()), _LOWEST)
     fine = np.interp(np.arange((u.size - 1) * _FINE + 1) / _FINE, np.arange(u.size), u)
+    first, last = np.log(prior.ends) if prior.in_logs else prior.ends
+    before, after = _steps_beyond(u, first), _steps_beyond(u[::-1], last)[::-1]
     if u.size > 2:
         interval = np.minimum(np.arange(fine.size) // _FINE, u.size - 2)
-        between = np.minimum(Akima1DInterpolator(u, logs)(fine), _highest(u, logs)[interval])
+        curve, highest = Akima1DInterpolator(u, logs, extrapolate=True), _highest(u, logs)[interval]
     else:
-        between = np.interp(fine, u, logs)
+        curve, highest = None, np.interp(fine, u, logs)
+    highest = np.concatenate([_line(u, logs, before), highest, _line(u[::-1], logs[::-1], after)])
+    fine = np.concatenate([before, fine, after])
+    between = highest if curve is None else np.minimum(curve(fine), highest)
     density = np.exp(between)
     below = np.maximum.accumulate(cumulative_simpson(density, x=fine, initial=0.0))
     x = np.exp(fine) if prior.in_logs else fine
@@ -106,6 +116,19 @@ def marginal(probability: FloatArray, prior: AxisPrior) -> Marginal:
     density = density / below[-1] / (x if prior.in_logs else 1.0)
     low, high = (per_unit[inner][end] > _AT_BOUND * top for end in (0, -1))
     return Marginal(x, density, below / below[-1], mean, sd, int(low) + 2 * int(high))
+
+
+def _steps_beyond(u: FloatArray, end: float) -> FloatArray:
+    """Return where the density is given from an end to the first of the values, without it."""
+    if abs(end - u[0]) <= 1e-9 * np.ptp(u):
+        return np.empty(0)
+    return np.linspace(end, u[0], _FINE, endpoint=False)
+
+
+def _line(u: FloatArray, logs: FloatArray, at: FloatArray) -> FloatArray:
+    """Return the straight line through the first two values."""
+    slope = (logs[1] - logs[0]) / (u[1] - u[0])
+    return np.asarray(logs[0] + np.minimum(slope * (at - u[0]), _RISE_BEYOND))
 
 
 def _highest(u: FloatArray, logs: FloatArray) -> FloatArray:
@@ -123,17 +146,15 @@ def _highest(u: FloatArray, logs: FloatArray) -> FloatArray:
 
 
 def thinning_error(probability: FloatArray, prior: AxisPrior) -> float:
-    """Return by how much the ln of an integral along an axis changes with every second value; NaN for few values.
+    """Return by how much the ln of an integral along an axis changes with rougher rules; NaN for few values.
 
-    The error of the rule itself is smaller: by a factor of sixteen for one of fourth order, and more where the density
+    They take every second value and, where the prior is cut between values, a constant in the part beyond. The error
+    of the rule itself is smaller: by a factor of sixteen for one of fourth order, and more where the density
     dies out at both ends.
     """
-    thinned = prior.thinned()
-    if thinned is None:
-        return float("nan")
-    index, own = thinned
-    prior_share = prior.probability[index]
+    rougher, share = prior.rougher(), prior.probability
     # The mean likelihood at a value is its posterior over its prior probability.
-    likelihood = np.divide(probability[index], prior_share, out=np.zeros(index.size), where=prior_share > 0)
-    total = float(own.probability @ likelihood)
-    return float(abs(np.log(total))) if total > 0 else float("inf")
+    likelihood = np.divide(probability, share, out=np.zeros(share.size), where=share > 0)
+    with np.errstate(divide="ignore"):
+        changes = [abs(np.log(own.probability @ likelihood[index])) for index, own in rougher]
+    return float(sum(changes)) if rougher else float("nan")

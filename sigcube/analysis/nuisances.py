@@ -98,12 +98,10 @@ def _error_at_best(array: xr.DataArray, integrated: xr.DataArray, priors: Mappin
     best = np.unravel_index(int(np.nanargmax(total)) if np.isfinite(total).any() else 0, total.shape)
     here = array.isel(dict(zip(rest, map(int, best), strict=True))).transpose(dim, *priors)
     values = here.values.astype(np.float64)
-    thinned = {name: each.thinned() for name, each in priors.items()}
     error = np.zeros(len(values))
     whole = _integrated(values, list(priors.values()))
-    for axis, (name, each) in enumerate(thinned.items(), 1):
-        if each is not None:
-            index, own = each
+    for axis, (name, each) in enumerate(priors.items(), 1):
+        for index, own in each.rougher():
             some = [own if other == name else prior for other, prior in priors.items()]
             error += np.abs(_integrated(values.take(index, axis=axis), some) - whole)
     text = "change of ln L with every second value of the nuisances, at the best point"

@@ -83,7 +83,8 @@ def posterior(
     -----
     On a grid the integrals are sums of quadrature weight × prior × likelihood, in float64, with the largest ln taken
     out. The error of the evidence is the change with every second value, taken axis by axis and added up, or along all
-    axes at once, whichever is larger. It is an upper bound where the rule's own error falls with the spacing.
+    axes at once, whichever is larger; and where a prior is cut off between values, the change with a constant integrand
+    beyond the outermost one is added. It is an upper bound where the rule's own error falls with the spacing.
     """
     likelihood = likelihood_of(result, by, systems=per is not None)
     if per is not None and per != likelihood.dim:

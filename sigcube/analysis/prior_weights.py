@@ -1,7 +1,7 @@
 """The prior probability of each value of an axis: its density times the weight of a quadrature rule."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.labelled import axes_along, find_dim, grid_dims, is_label
-from sigcube.analysis.priors import Prior, Uniform, read_prior
+from sigcube.analysis.priors import LogUniform, Prior, Uniform, read_prior
 from sigcube.analysis.roles import probabilities, role_of
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.wording import number
@@ -27,6 +27,9 @@ _LEAST_MASS = 0.1
 _COARSE = 0.05
 # Ends of Gregory's rule with third differences, whose error goes with the fourth power of the spacing.
 _GREGORY = (3.0 / 8.0, 7.0 / 6.0, 23.0 / 24.0)
+# Beyond the outermost value goes on a polynomial of this degree through so many: the first whose weights leave all
+# above zero.
+_BEYOND = ((2, 3), (2, 4), (1, 2), (0, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,8 @@ class AxisPrior:
         The share of the prior that lies outside the grid.
     in_logs : bool
         Whether quadrature and interpolation use the logarithm of the values, which have a constant ratio.
+    ends : tuple of float
+        Between which it is integrated: the outermost values, or further out where it is cut off between values.
     """
 
     dim: str
@@ -59,6 +64,7 @@ class AxisPrior:
     measure: FloatArray | None
     lost: float = 0.0
     in_logs: bool = False
+    ends: tuple[float, float] | None = None
 
     @property
     def log_measure(self) -> FloatArray:
@@ -80,8 +86,23 @@ class AxisPrior:
             return None
         some = np.unique([*range(0, there.size, 2), there.size - 1])
         index = there[some]
-        measure = quadrature(self.values[index], in_logs=self.in_logs)
+        measure = quadrature(self.values[index], in_logs=self.in_logs, ends=self.ends)
         return index, replace(self, values=self.values[index], log_density=self.log_density[index], measure=measure)
+
+    def with_flat_ends(self) -> tuple[npt.NDArray[np.intp], "AxisPrior"] | None:
+        """Return the values that the prior allows, with constants beyond the outermost; None if it is not cut there."""
+        if self.measure is None:
+            return None
+        index = np.flatnonzero(np.isfinite(self.log_density))
+        values = self.values[index]
+        flat = quadrature(values, in_logs=self.in_logs, ends=self.ends, beyond=_BEYOND[-1:])
+        if (flat == self.measure[index]).all():
+            return None
+        return index, replace(self, values=values, log_density=self.log_density[index], measure=flat)
+
+    def rougher(self) -> list[tuple[npt.NDArray[np.intp], "AxisPrior"]]:
+        """Return values and prior of rougher rules; what they change of an integral, added up, bounds its error."""
+        return [each for each in (self.thinned(), self.with_flat_ends()) if each is not None]
 
     def every_second(self) -> "AxisPrior":
         """Return the thinned prior as one over all values, with the others left out."""
@@ -214,27 +235,40 @@ def _of_numbers(dim: str, axis: str, prior: Prior, values: FloatArray, *, where:
         raise SpecError(f"{axis} has a value twice", where=where, hint="select each value once")
     in_logs = _has_constant_ratio(ordered)
     measure = np.ones(values.shape)
-    measure[there] = quadrature(values[there], in_logs=in_logs)
     inner = values[there]
-    exact = prior.mass(float(inner.min()), float(inner.max()))
+    ends = float(inner.min()), float(inner.max())
+    exact = prior.mass(*ends)
+    # The other priors have no ends at which they are cut off.
+    if isinstance(prior, Uniform | LogUniform):
+        ends = max(prior.low, float(ordered[0])), min(prior.high, float(ordered[-1]))
+    measure[there] = quadrature(inner, in_logs=in_logs, ends=ends)
     found = float(np.exp(log_density[there]) @ measure[there])
-    if not abs(found / mass - 1.0) <= _COARSE or not exact > 0.0:
+    # What two values miss beyond them, every second one would not tell.
+    too_few = inner.size == 2 and exact < (1.0 - _COARSE) * mass
+    if not abs(found / mass - 1.0) <= _COARSE or too_few or not exact > 0.0:
         raise SpecError(
             f"the values of {axis} are too coarse for its prior",
             where=where,
             found=f"{prior}: {found:.3g} of it by the rule of quadrature, {mass:.3g} in truth",
             hint="sweep more values of the axis, with some at the ends of the prior",
         )
-    return AxisPrior(dim, axis, str(prior), values, log_density, measure, max(0.0, 1.0 - mass), in_logs)
+    return AxisPrior(dim, axis, str(prior), values, log_density, measure, max(0.0, 1.0 - mass), in_logs, ends)
 
 
-def quadrature(values: FloatArray, *, in_logs: bool) -> FloatArray:
+def quadrature(
+    values: FloatArray,
+    *,
+    in_logs: bool,
+    ends: tuple[float, float] | None = None,
+    beyond: Sequence[tuple[int, int]] = _BEYOND,
+) -> FloatArray:
     """Return the weights of a rule that integrates over the values of one axis, in any order; shape ``(n,)``.
 
     Evenly spaced values, themselves or as logarithms, take the trapezoidal rule with Gregory's end corrections up to
     third differences (Hildebrand 1974, Introduction to Numerical Analysis, §5.9); all others the plain trapezoidal
     rule. For a density that dies out at both ends, such as a Gaussian, it converges faster than any power of the
-    spacing.
+    spacing. Up to `ends` beyond the outermost values, by at most a step, the integrand goes on as a parabola, whose
+    error goes with the fourth power of the spacing as well.
 
     Examples
     --------
@@ -251,9 +285,27 @@ def quadrature(values: FloatArray, *, in_logs: bool) -> FloatArray:
         step = steps.mean()
         weights[: len(_GREGORY)] = np.multiply(_GREGORY, step)
         weights[-len(_GREGORY) :] = np.multiply(_GREGORY[::-1], step)
+    if ends is not None:
+        low, high = np.log(ends) if in_logs else ends
+        _add_beyond(weights, x, x[0] - low, beyond)
+        _add_beyond(weights[::-1], -x[::-1], high - x[-1], beyond)
     found = np.empty(x.shape)
     found[order] = weights * values[order] if in_logs else weights
     return found
+
+
+def _add_beyond(weights: FloatArray, x: FloatArray, length: float, beyond: Sequence[tuple[int, int]]) -> None:
+    """Add to the weights of ascending values the integral over a length below the first."""
+    # Ends and values that are meant to be equal may differ in the last digits.
+    if length <= 1e-9 * (x[-1] - x[0]):
+        return
+    for degree, n in beyond:
+        inside, powers = (x[:n] - x[0]) / length, np.arange(degree + 1)
+        # Of the weights that are exact for the polynomial, the smallest.
+        added = length * np.linalg.lstsq(inside ** powers[:, np.newaxis], (-1.0) ** powers / (powers + 1))[0]
+        if inside.size > degree and (weights[:n] + added > 0.0).all():
+            weights[:n] += added
+            return
 
 
 def _has_constant_ratio(ordered: FloatArray) -> bool:

@@ -148,6 +148,48 @@ def test_values_in_a_constant_ratio_are_integrated_as_logarithms() -> None:
     assert found["median"].item() == pytest.approx(10**middle, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(-1.0, 3.0), (-0.53, 3.02), (-4.0, 0.3), (-9.0, 0.37), (-0.19, 0.81), (-3.97, 3.99), (0.21, 9.0), (-0.9999, 1.6)],
+)
+@pytest.mark.parametrize("in_logs", [False, True])
+def test_a_prior_may_end_at_values_between_them_and_beyond_the_grid(low: float, high: float, in_logs: bool) -> None:
+    u = np.linspace(-4.0, 4.0, 81)
+    x, prior = (np.exp(u), sigcube.log_uniform(exp(low), exp(high))) if in_logs else (u, sigcube.uniform(low, high))
+    values = -0.5 * ((u - 0.3) / 0.4) ** 2
+    result = xr.Dataset({"loglike": (("galaxy", "x"), values[np.newaxis])}, {"galaxy": ["a"], "x": x})
+    # At and beyond the ends of the grid the prior is cut.
+    low, high = max(low, -4.0), min(high, 4.0)
+    known = stats.norm(0.3, 0.4)
+    truth = log((known.cdf(high) - known.cdf(low)) * 0.4 * sqrt(2 * pi) / (high - low))
+    found = posterior(result, prior={"x": prior})
+    off = abs(found["log_evidence"].item() - truth)
+    assert off < 1e-3
+    assert off <= found["log_evidence_error"].item() + 1e-9
+    middle = known.ppf(0.5 * (known.cdf(low) + known.cdf(high)))
+    assert found["median"].item() == pytest.approx(exp(middle) if in_logs else middle, abs=1e-3)
+    if not in_logs:
+        assert found["mean"].item() == pytest.approx(
+            stats.truncnorm((low - 0.3) / 0.4, (high - 0.3) / 0.4, 0.3, 0.4).mean(), abs=1e-3
+        )
+    # A nuisance of each galaxy is integrated by the same rule.
+    own = marginalise(result.expand_dims(y=[1.0, 2.0], axis=1), {"x": prior})
+    assert own.loglike.values == pytest.approx(truth, abs=1e-3)
+    assert float(own.marginalised_error[0]) >= off - 1e-9
+
+
+def test_the_error_of_the_evidence_tells_of_a_steep_end() -> None:
+    x = np.linspace(-4.0, 4.0, 21)
+    values = -0.5 * ((x - 0.3) / 0.4) ** 2
+    result = xr.Dataset({"loglike": (("galaxy", "x"), values[np.newaxis])}, {"galaxy": ["a"], "x": x})
+    known = stats.norm(0.3, 0.4)
+    for low in np.linspace(-0.79, 0.5, 40):
+        found = posterior(result, prior={"x": sigcube.uniform(low, 4.0)})
+        truth = log(known.sf(low) * 0.4 * sqrt(2 * pi) / (4.0 - low))
+        if found["resolved"].item():
+            assert abs(found["log_evidence"].item() - truth) <= found["log_evidence_error"].item()
+
+
 def test_each_galaxy_alone_and_all_of_them() -> None:
     result = gaussian_result(x=np.linspace(-3, 3, 31), y=np.linspace(0.5, 2.5, 9))
     alone = posterior(result, per="galaxy")
@@ -268,6 +310,7 @@ def test_numbers_that_are_the_only_ones_possible_take_weights() -> None:
         ({"prior": {"x": sigcube.normal(50, 1)}}, "of the prior of x, too little lies within the grid"),
         ({"prior": {"x": sigcube.normal(0.05, 0.02)}}, "the values of x are too coarse for its prior"),
         ({"prior": {"x": sigcube.uniform(-0.04, 0.07)}}, "of the prior of x, too little"),
+        ({"prior": {"x": sigcube.uniform(-0.04, 0.17)}}, "the values of x are too coarse for its prior"),
         ({"prior": {"window": sigcube.normal(0, 1)}}, "labels take weights, not a density"),
         ({"prior": {"window": {"geometrc": 1.0}}}, "window has no label 'geometrc'"),
         ({"prior": {"window": [0.5, 0.2]}}, "weights do not add up"),
@@ -355,6 +398,18 @@ def test_a_rule_of_quadrature_integrates_what_it_should(n: int) -> None:
         assert rule @ x**3 == pytest.approx((16 - 0.5**4) / 4, rel=1e-12)
     in_logs = np.geomspace(0.5, 2.0, n)
     assert quadrature(in_logs, in_logs=True) @ (1 / in_logs) == pytest.approx(log(4.0))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.19, 0.81), (0.21, 4.0), (-0.9999, 1.6)])
+def test_a_rule_that_ends_between_values_keeps_its_order(low: float, high: float) -> None:
+    known, off = stats.norm(0.3, 0.4), []
+    for n in (81, 321):
+        x = np.linspace(-4.0, 4.0, n)
+        inside = x[(x >= low) & (x <= high)]
+        rule = quadrature(inside, in_logs=False, ends=(low, high))
+        assert (rule > 0.0).all()
+        off.append(abs(rule @ known.pdf(inside) - (known.cdf(high) - known.cdf(low))))
+    assert off[1] < off[0] / 4**4
 
 
 def test_a_ridge_between_the_values_is_told_of() -> None:

@@ -23,6 +23,8 @@ from sigcube.wording import number
 __all__ = ["null_curve"]
 
 FloatArray = npt.NDArray[np.float64]
+# From places and their number to the RMS under both there, and what holds summaries of these against stored ones.
+_Both = Callable[[Mapping[str, Any], int], tuple[FloatArray, FloatArray, Callable[[FloatArray, FloatArray], None]]]
 
 _SUMMARIES = ("win_rate", "rms_mean")
 _CHOICES = ("again", "once")
@@ -49,6 +51,7 @@ def null_curve(
     seed: int = 0,
     confidence: float = 0.95,
     sweep: Sweep | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> xr.Dataset:
     """Draw specification curves as they would be if the model were no better than the reference.
 
@@ -61,7 +64,7 @@ def null_curve(
     ----------
     result : Dataset
         Of a sweep with a reference. If it does not keep the RMS of systems, the specifications are evaluated again from
-        the points in its store, which compiles each of their models.
+        the points in its store, each tile of the grid that holds any of them once, in this process.
     by : {"win_rate", "rms_mean"}
         The summary whose curve it is.
     threshold : float, optional
@@ -80,6 +83,8 @@ def null_curve(
         Level of the band, at each rank.
     sweep : Sweep, optional
         As for `sigcube.analysis.reselect`.
+    on_progress : callable, optional
+        Called with the number of points that have been evaluated again, and their total.
 
     Returns
     -------
@@ -111,10 +116,11 @@ def null_curve(
     sign = -1.0 if summary.attrs.get("best") == "largest" else 1.0
     how = treatment_of(summary, over=over, at=at, profiled=profiled)
     chosen = {dim for dim in (*how.held, *how.profiled) if summary.sizes[dim] > 1}
+    both = partial(_both, result, by=by, sweep=sweep, on_progress=on_progress)
     if choose == "again" and chosen:
-        model = _choosing_again(result, summary, how, settled, by=by, sign=sign, sweep=sweep)
+        model = _choosing_again(summary, how, settled, both, by=by, sign=sign)
     else:
-        model = _as_chosen(result, settled, by=by, sign=sign, sweep=sweep)
+        model = _as_chosen(settled, both, by=by, sign=sign)
     n_systems = len(model.change)
     # Its own curve is that of the draw in which nothing is exchanged.
     observed = sign * np.sort(model.signed(np.ones((1, n_systems)))[0])
@@ -216,7 +222,7 @@ class _Exchanged:
         return self.choose(self.sign * (self.base + stays @ self.change) / len(self.change))
 
 
-def _as_chosen(result: xr.Dataset, settled: Settled, *, by: str, sign: float, sweep: Sweep | None) -> _Exchanged:
+def _as_chosen(settled: Settled, both: _Both, *, by: str, sign: float) -> _Exchanged:
     """Return the specifications alone, with what is held or profiled where the whole result has its best."""
     array = settled.array.compute()
     usable = np.isfinite(far_from_best(array)) & ~repeats(array)
@@ -231,7 +237,7 @@ def _as_chosen(result: xr.Dataset, settled: Settled, *, by: str, sign: float, sw
             if getattr(at, "ndim", 0)
             else np.full(numbers.size, int(at))
         )
-    rms, against, check = _both(result, place, numbers.size, by, sweep)
+    rms, against, check = both(place, numbers.size)
     whole = np.isfinite(rms).all(axis=0) & np.isfinite(against).all(axis=0)
     if not whole.any():
         raise SpecError(_NO_RMS, where=by)
@@ -241,21 +247,14 @@ def _as_chosen(result: xr.Dataset, settled: Settled, *, by: str, sign: float, sw
 
 
 def _choosing_again(
-    result: xr.Dataset,
-    summary: xr.DataArray,
-    how: Treatment,
-    settled: Settled,
-    *,
-    by: str,
-    sign: float,
-    sweep: Sweep | None,
+    summary: xr.DataArray, how: Treatment, settled: Settled, both: _Both, *, by: str, sign: float
 ) -> _Exchanged:
     """Return all points of the axes that are held or profiled, of which each draw chooses by its own values."""
     whole = summary.isel(how.at).compute()
     dims = tuple(map(str, whole.dims))
     place: dict[str, Any] = dict(zip(dims, (each.ravel() for each in np.indices(whole.shape)), strict=True))
     place |= {dim: np.full(whole.size, index) for dim, index in how.at.items()}
-    rms, against, check = _both(result, place, whole.size, by, sweep)
+    rms, against, check = both(place, whole.size)
     valid = np.isfinite(rms).all(axis=0) & np.isfinite(against).all(axis=0) & np.isfinite(whole.values.ravel())
     base, change = _exchange(np.where(valid, rms, 0.0), np.where(valid, against, 0.0), by)
     check(whole.values.ravel()[valid], ((base + change.sum(axis=0)) / len(rms))[valid])
@@ -315,7 +314,13 @@ def _keeps_rms(result: xr.Dataset) -> bool:
 
 
 def _both(
-    result: xr.Dataset, place: Mapping[str, Any], n_points: int, by: str, sweep: Sweep | None
+    result: xr.Dataset,
+    place: Mapping[str, Any],
+    n_points: int,
+    *,
+    by: str,
+    sweep: Sweep | None,
+    on_progress: Callable[[int, int], None] | None,
 ) -> tuple[FloatArray, FloatArray, Callable[[FloatArray, FloatArray], None]]:
     """Return the RMS of each system under the model and under the reference, at points given by their places.
 
@@ -335,7 +340,8 @@ def _both(
     names = [(name, dim) for dim in grid_dims(result) for name in axes_along(result, dim)]
     columns = {name: result[name].values[place[dim]].tolist() for name, dim in names}
     places = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] or [{}]
-    return *rms_at(sweep_behind(result, sweep), places), partial(check_stored, name=by, rtol=1e-9)
+    rms, against = rms_at(sweep_behind(result, sweep), places, on_progress=on_progress)
+    return rms, against, partial(check_stored, name=by, rtol=1e-9)
 
 
 def _too_many(found: int, most: int) -> SpecError:

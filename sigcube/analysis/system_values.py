@@ -17,6 +17,7 @@ from sigcube.errors import SpecError, StoreMismatch
 from sigcube.model.metrics import METRICS
 from sigcube.model.model import BoundModel
 from sigcube.plan.grid import Grid
+from sigcube.plan.plan import Plan
 from sigcube.store import journal_folder
 from sigcube.sweep import Sweep
 
@@ -243,7 +244,9 @@ def sweep_behind(result: xr.Dataset, sweep: Sweep | None) -> Sweep:
     return sweep
 
 
-def rms_at(sweep: Sweep, places: Sequence[Mapping[str, Any]]) -> tuple[FloatArray, FloatArray]:
+def rms_at(
+    sweep: Sweep, places: Sequence[Mapping[str, Any]], *, on_progress: Callable[[int, int], None] | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Evaluate the model and the reference of a sweep at some points of its grid, for a result that kept no systems.
 
     Parameters
@@ -252,24 +255,43 @@ def rms_at(sweep: Sweep, places: Sequence[Mapping[str, Any]]) -> tuple[FloatArra
         With a reference.
     places : sequence of Mapping
         For each point the value or label of every axis.
+    on_progress : callable, optional
+        Called with the number of points that are done, and their total.
 
     Returns
     -------
     rms, against : ndarray
         The RMS of each system under the model and under the reference, shape ``(n_systems, len(places))``.
+
+    Raises
+    ------
+    SpecError
+        If the sweep has no reference, or a point is not in it.
     """
     plan, packed = sweep.plan(probe=False), sweep.packed
     grid = plan.spec.grid
     if plan.spec.reference is None:
         raise SpecError("the sweep has no reference, and so no win rate", where="by", hint=_NEEDS_REFERENCE)
-    sections = {position: section for section in plan.sections for position in section.positions}
     numbers = _numbers(grid, {axis.name: [place[axis.name] for place in places] for axis in grid.axes})
-    engine, found = Engine(plan, packed), np.empty((2, packed.n_systems, len(places)))
-    for i in range(len(places)):
-        index = {dim: int(each[i]) for dim, each in numbers.items()}
-        section = sections[tuple(index[dim] for dim in grid.label_dims)]
-        found[0, :, i], found[1, :, i] = engine.rms_at(section, index)
+    engine, found, done = Engine(plan, packed), np.empty((2, packed.n_systems, len(places))), 0
+    section_of = _sections_at(plan, numbers, len(places))
+    tell = on_progress or (lambda _done, _total: None)
+    tell(done, len(places))
+    for each in np.unique(section_of):
+        own = np.flatnonzero(section_of == each)
+        index = {dim: numbers[dim][own] for dim in grid.dims}
+        for here, *values in engine.rms_at(plan.sections[each], index):
+            found[:, :, own[here]] = values
+            done += here.size
+            tell(done, len(places))
     return found[0], found[1]
+
+
+def _sections_at(plan: Plan, numbers: Mapping[str, npt.NDArray[np.intp]], n_points: int) -> npt.NDArray[np.intp]:
+    """Return the number of the section to which each of some points of a grid belongs."""
+    sections = {position: i for i, section in enumerate(plan.sections) for position in section.positions}
+    labels = [numbers[dim].tolist() for dim in plan.spec.grid.label_dims]
+    return np.array([sections[tuple(each[i] for each in labels)] for i in range(n_points)], dtype=np.intp)
 
 
 def _evaluate_again(sweep: Sweep, here: xr.DataArray, points: npt.NDArray[np.intp]) -> FloatArray:
@@ -290,9 +312,7 @@ def _evaluate_again(sweep: Sweep, here: xr.DataArray, points: npt.NDArray[np.int
         values = coord.values[tuple(index[str(dim)] for dim in coord.dims)]
         columns[name] = np.broadcast_to(values, points.shape).tolist()
     numbers = _numbers(grid, columns)
-    sections = {position: i for i, section in enumerate(plan.sections) for position in section.positions}
-    labels = [numbers[dim] for dim in grid.label_dims]
-    section_of = np.array([sections[tuple(int(each[i]) for each in labels)] for i in range(points.size)])
+    section_of = _sections_at(plan, numbers, points.size)
     found = np.empty((packed.n_systems, points.size))
     for section in np.unique(section_of):
         model, own = plan.sections[section].model, np.flatnonzero(section_of == section)

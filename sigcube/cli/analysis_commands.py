@@ -1,13 +1,14 @@
 """The commands that ask a result: best, profile, sensitivity, ablation, curve, holdout, tradeoff and trends."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from sigcube.cli.answers import Rows, answer_cell, print_answer, rows_of
-from sigcube.cli.app import AsJson, PageFile, ResultPath, read_pairs
+from sigcube.cli.app import AsJson, PageFile, ResultPath, read_pairs, stderr_console
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -207,6 +208,7 @@ def curve(
     from sigcube import analysis
     from sigcube.analysis.best import summary_of
     from sigcube.analysis.labelled import axes_along
+    from sigcube.driver.progress import count_progress
     from sigcube.store.result import open_result
     from sigcube.wording import heading
 
@@ -231,17 +233,19 @@ def curve(
             shares = [row | {"weight": int(row["weight"])} for row in rows_of(of_all, ["role", "weight", "share"])]
             tables["roles"] = "Share by role", shares
     if null:
-        told = analysis.null_curve(
-            opened,
-            by=found.of,
-            threshold=threshold,
-            over=over,
-            at=places,
-            profiled=profiled,
-            choose="once" if once else "again",
-            n=null,
-            seed=seed,
-        )
+        with count_progress(stderr_console()) as tell:
+            told = analysis.null_curve(
+                opened,
+                by=found.of,
+                threshold=threshold,
+                over=over,
+                at=places,
+                profiled=profiled,
+                choose="once" if once else "again",
+                n=null,
+                seed=seed,
+                on_progress=partial(tell, "points evaluated again"),
+            )
         about["null_chooses"] = told.choose
         columns = ["statistic", "observed", "null_low", "null_high", "p_value"]
         tables["null"] = f"Against {null:,} null curves", rows_of(told, columns)

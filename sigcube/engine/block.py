@@ -19,6 +19,7 @@ from sigcube.plan.values import Block, PointStatus, Section
 __all__ = ["Engine"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 # The sums of one system over a tile fit into a core's second cache. Fewer points would keep them in its first one,
@@ -72,29 +73,46 @@ class Engine:
             self._fill(arrays, section, block, tile, order, room)
         return arrays
 
-    def rms_at(self, section: Section, index: Mapping[str, int]) -> tuple[FloatArray, FloatArray]:
-        """Return the RMS of each system at a grid point of a section, under its model and under the reference.
+    def rms_at(
+        self, section: Section, index: Mapping[str, IntArray]
+    ) -> Iterator[tuple[IntArray, FloatArray, FloatArray]]:
+        """Yield the RMS of each system at grid points of a section, under its model and under the reference.
 
-        The loop is that of the block to which the point belongs, which the sweep has compiled.
+        They come tile by tile, and before them the numbers of the points that are in the tile. The loops are those of
+        the blocks to which the points belong, which the sweep has compiled.
         """
-        starts = {dim: index[dim] // n * n for dim, n in zip(self.plan.dims, self.plan.layout.tile, strict=True)}
-        used = zip(self.plan.dims.items(), self.plan.layout.tile, self.plan.used_dims(section), strict=True)
-        tile = tuple(
-            slice(starts[dim], min(starts[dim] + n, whole)) if along else slice(0, 1) for (dim, whole), n, along in used
-        )
-        block = replace(self.plan.blocks.first_of(section), tile=tile)
-        order, points = self._order(section, block), max(1, min(_TILE_POINTS, _TILE_VALUES // self.packed.n_systems))
-        there = next(
-            each
-            for each in _tiles(block, order, points, tuple(self.plan.dims))
-            if all(each[dim].start <= index[dim] < each[dim].stop for dim in order)
-        )
         rms = next(metric for metric in self.plan.spec.metrics if metric.name == "rms")
-        lengths = tuple(there[dim].stop - there[dim].start for dim in order)
-        place = int(np.ravel_multi_index([index[dim] - there[dim].start for dim in order], lengths)) if order else 0
-        own = finish_systems(rms, self._counts, (self._sums(section.model, there, order)["residual_sq"],))[:, place]
-        against = self._reference(section, there, order, lengths)
-        return own, np.full_like(own, np.nan) if against is None else against[:, place]
+        points = max(1, min(_TILE_POINTS, _TILE_VALUES // self.packed.n_systems))
+        for block, numbers in self._blocks_at(section, index):
+            order = self._order(section, block)
+            for tile in _tiles(block, order, points, tuple(self.plan.dims)):
+                at = {dim: index[dim][numbers] - tile[dim].start for dim in order}
+                lengths = {dim: tile[dim].stop - tile[dim].start for dim in order}
+                within = np.ones(numbers.size, dtype=bool)
+                for dim in order:
+                    within &= (at[dim] >= 0) & (at[dim] < lengths[dim])
+                if not within.any():
+                    continue
+                columns = np.zeros(int(within.sum()), dtype=np.intp)
+                for dim in order:
+                    columns = columns * lengths[dim] + at[dim][within]
+                sums = self._sums(section.model, tile, order)["residual_sq"]
+                own = finish_systems(rms, self._counts, (sums,))[:, columns]
+                against = self._reference(section, tile, order, tuple(lengths.values()))
+                yield numbers[within], own, np.full_like(own, np.nan) if against is None else against[:, columns]
+
+    def _blocks_at(self, section: Section, index: Mapping[str, IntArray]) -> Iterator[tuple[Block, IntArray]]:
+        """Yield the blocks of a section that hold any of some grid points, each with the numbers of its points."""
+        sides = list(zip(self.plan.dims.items(), self.plan.layout.tile, self.plan.used_dims(section), strict=True))
+        starts = np.array([index[dim] // n * n if along else 0 * index[dim] for (dim, _), n, along in sides])
+        found, block_of = np.unique(starts, axis=1, return_inverse=True)
+        ends = np.bincount(block_of.ravel()).cumsum()[:-1]
+        for start, numbers in zip(found.T.tolist(), np.split(block_of.ravel().argsort(), ends), strict=True):
+            tile = tuple(
+                slice(at, min(at + n, whole)) if along else slice(0, 1)
+                for at, ((_, whole), n, along) in zip(start, sides, strict=True)
+            )
+            yield replace(self.plan.blocks.first_of(section), tile=tile), numbers
 
     def _order(self, section: Section, block: Block) -> tuple[str, ...]:
         """Nest the dimensions as the grid has them, except that a long one is innermost."""

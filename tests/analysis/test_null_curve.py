@@ -4,6 +4,7 @@ import re
 from itertools import product
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import xarray as xr
 
 from sigcube import Sweep, open_result
 from sigcube.analysis import null_curve, specification_curve
+from sigcube.engine import block
 from sigcube.errors import SpecError, StoreMismatch
 
 # Its sweeps compile loops of their own.
@@ -103,6 +105,15 @@ def test_what_was_not_kept_is_evaluated_again(stores: dict[bool, Path]) -> None:
     turned = null_curve(back, threshold=0.5, n=20, over=["nu", "a0"])
     part = null_curve(open_result(stores[True]).isel(nu=[2, 0], a0=[1, 0, 2]), threshold=0.5, n=20, over=["nu", "a0"])
     xr.testing.assert_identical(turned, part)
+
+
+def test_points_of_a_tile_are_evaluated_at_once_and_progress_is_told(stores: dict[bool, Path]) -> None:
+    told: list[tuple[int, int]] = []
+    with mock.patch.object(block, "evaluate_sums", wraps=block.evaluate_sums) as evaluated:
+        null_curve(open_result(stores[False]), n=5, on_progress=lambda *now: told.append(now))
+    # Of 36 points, six pairs of labels have a loop each, for the model and for its reference.
+    assert evaluated.call_count == 12
+    assert told == [(done, 36) for done in range(0, 37, 6)]
 
 
 @pytest.mark.parametrize("by", ["win_rate", "rms_mean"])

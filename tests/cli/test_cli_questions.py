@@ -23,7 +23,8 @@ pytestmark = pytest.mark.slow
 def sweep_of(cube: xr.Dataset, **options: Any) -> Sweep:
     axes = {"nu": ["rar", "simple"], "upsilon_disk": [0.4, 0.5], "a0": [1e-13, 1e-11, 1.2e-10]}
     given = {"sample": "unflagged", "kernel": "mond", "axes": axes, "metrics": ["rms", "bias", "scatter_g"]}
-    return Sweep(cube.isel(galaxy=slice(0, 12)), **given, reference="newton", keep=["galaxy"], **options)
+    given |= {"reference": "newton", "keep": ["galaxy"]}
+    return Sweep(cube.isel(galaxy=slice(0, 12)), **{**given, **options})
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,14 @@ def test_a_curve_with_roles_its_null_and_its_page(roled: str, tmp_path: Path) ->
     shown = call("sensitivity", roled, "--over", "a0", "--profiled", "nu").stdout
     assert "profiled: nu (arbitrary)" in shown
     assert "upsilon_disk = 0" in shown
+
+
+def test_a_null_that_evaluates_again_tells_how_far_it_is(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "r.zarr"
+    sweep_of(mock_cube, keep=[]).run(path, workers=0)
+    done = call("curve", str(path), "--null", "3", "--json", "--by", "win_rate")
+    assert done.stderr.endswith("points evaluated again: 12/12\n")
+    assert len(json.loads(done.stdout)["null"]) == 2
 
 
 def test_holdout(store: str, result: xr.Dataset) -> None:

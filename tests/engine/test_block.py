@@ -104,6 +104,31 @@ def test_any_cut_of_the_grid_gives_the_same_bits(
         assert_same_bits(whole(cut, packed), result)
 
 
+@settings(max_examples=25)
+@given(data=st.data())
+def test_points_evaluated_again_have_the_bits_of_the_block(
+    sweep: tuple[Plan, Packed], result: dict[str, np.ndarray], data: st.DataObject
+) -> None:
+    """Any points of a section, in any order and more than once, in blocks and tiles of any size."""
+    plan, packed = sweep
+    shape = plan.spec.grid.shape
+    tile = (1, *(data.draw(st.integers(1, n)) for n in shape[1:]))
+    cut = replace(plan, layout=replace(plan.layout, tile=tile))
+    section = data.draw(st.sampled_from(cut.sections))
+    place = st.tuples(
+        st.sampled_from([each[0] for each in section.positions]), *(st.integers(0, n - 1) for n in shape[1:])
+    )
+    places = np.array(data.draw(st.lists(place, min_size=1, max_size=40)))
+    found = np.full((2, packed.n_systems, len(places)), np.nan)
+    with mock.patch.multiple(block, _TILE_POINTS=data.draw(st.sampled_from([1, 3, 7, 3 * 2**12]))):
+        for here, *values in Engine(cut, packed).rms_at(section, dict(zip(plan.dims, places.T, strict=True))):
+            assert np.isnan(found[:, :, here]).all()
+            found[:, :, here] = values
+    np.testing.assert_array_equal(found[0], result["rms"][:, *places.T])
+    rates = np.array([result["win_rate"][tuple(each)] for each in places])
+    np.testing.assert_allclose((found[0] < found[1]).mean(axis=0), rates, rtol=1e-15)
+
+
 @pytest.mark.parametrize("first", ["window", "upsilon_disk", "xi_scale", "A"])
 def test_any_order_of_the_axes_gives_the_same_bits(
     survey: xr.Dataset, sweep: tuple[Plan, Packed], result: dict[str, np.ndarray], first: str

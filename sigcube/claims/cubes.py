@@ -9,19 +9,33 @@ from sigcube.cube import open_cube
 from sigcube.errors import RawFilesMissing
 from sigcube.recipes import Recipe, cache_folder, ingest, load_recipe
 from sigcube.recipes.fetching import fetch
+from sigcube.recipes.ingesting import raw_folder
 
 __all__ = ["Cubes", "missing_files"]
 
 
 @dataclass
 class Cubes:
-    """The cubes of datasets, by name."""
+    """The cubes of datasets, by name.
+
+    Raises
+    ------
+    DataError
+        If the folder of raw files is none.
+    SpecError
+        If it can be no path.
+    """
 
     #: The folder of the cubes, old and new.
     folder: Path
     #: A folder with raw files; missing ones are looked for among earlier downloads.
     data: Path | None = None
     _open: dict[str, xr.Dataset] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        # A misspelt folder would look like one without the files.
+        if self.data is not None:
+            raw_folder(self.data)
 
     def open(self, name: str) -> xr.Dataset:
         """Open the cube of a dataset, once per process; make it if it is missing."""

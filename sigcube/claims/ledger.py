@@ -42,6 +42,13 @@ def evaluate_claims(
     -------
     tuple of Entry
         In the order of the claims.
+
+    Raises
+    ------
+    DataError
+        If the folder with raw files is none.
+    SpecError
+        If it can be no path.
     """
     by_id = {claim.id: claim for claim in (*(among or ()), *claims)}
     # The rows of a table are judged together, even if only one is asked for; a number has one verdict wherever it is.

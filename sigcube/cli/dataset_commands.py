@@ -52,7 +52,12 @@ def fetch(
 
     def get(name: str) -> None:
         recipe = load_recipe(name)
-        paths = download(recipe, cache=cache) if data is None else check_files(recipe, data)
+        # Scripts read the paths; what is to know about a file goes elsewhere.
+        paths = (
+            download(recipe, cache=cache)
+            if data is None
+            else check_files(recipe, data, tell=partial(typer.echo, err=True))
+        )
         for path in paths.values():
             typer.echo(path)
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from glob import escape
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from sigcube.readers import READERS, Table
 from sigcube.recipes.fetching import fetch
 from sigcube.recipes.recipe import RawFile, Recipe, load_recipe
 
-__all__ = ["check_files", "ingest"]
+__all__ = ["check_files", "ingest", "raw_folder"]
 
 # A folder of raw files has few others. To look through a whole disk would take minutes, and find old copies.
 _MOST_FILES = 100_000
@@ -59,7 +59,7 @@ def ingest(
     Raises
     ------
     DataError
-        If a file is missing, has the wrong checksum or cannot be read, or the cube cannot be saved. Nothing
+        If a file is missing, empty, has the wrong checksum or cannot be read, or the cube cannot be saved. Nothing
         half-written remains.
     FetchError
         If a file cannot be downloaded.
@@ -77,7 +77,7 @@ def ingest(
     if data is None:
         paths: Paths = {role: (path,) for role, path in fetch(recipe, progress=progress).items()}
     else:
-        paths = _find_files(recipe, path_of(data, what="raw files"))
+        paths = _find_files(recipe, raw_folder(data))
     sums = _check_sums(recipe, paths)
     # Keyed by path: a file may have several roles.
     raw_files = {
@@ -107,7 +107,9 @@ def ingest(
     return stream_cube(cube, target, attrs=attrs, overwrite=overwrite)
 
 
-def check_files(recipe: Recipe | str | Path, folder: str | Path) -> dict[str, Path]:
+def check_files(
+    recipe: Recipe | str | Path, folder: str | Path, *, tell: Callable[[str], None] | None = None
+) -> dict[str, Path]:
     """Find the files of a recipe in a folder and its subfolders, and check them as `ingest` does.
 
     Parameters
@@ -116,6 +118,8 @@ def check_files(recipe: Recipe | str | Path, folder: str | Path) -> dict[str, Pa
         The dataset, or what `load_recipe` takes.
     folder : path-like
         The folder; a file without an address may lie beside the recipe instead.
+    tell : callable, optional
+        Called with a line about each file that is taken, but not known to be the official one.
 
     Returns
     -------
@@ -127,18 +131,36 @@ def check_files(recipe: Recipe | str | Path, folder: str | Path) -> dict[str, Pa
     RawFilesMissing
         If one is missing.
     DataError
-        If one is found twice with different content, or has the wrong checksum.
+        If one is found twice with different content, is empty or has the wrong checksum.
     """
     recipe = load_recipe(recipe)
-    paths = _find_files(recipe, path_of(folder, what="raw files"))
-    _check_sums(recipe, paths)
+    paths = _find_files(recipe, raw_folder(folder))
+    sums = _check_sums(recipe, paths)
+    if tell is not None:
+        # A file may have several roles.
+        for note in dict.fromkeys(_unverified(recipe, paths, sums)):
+            tell(note)
     return {role: found[0] for role, found in paths.items()}
+
+
+def raw_folder(given: str | Path) -> Path:
+    """Return the path of a folder of raw files that a user names.
+
+    Raises
+    ------
+    DataError
+        If it is no folder.
+    SpecError
+        If it can be no path.
+    """
+    folder = path_of(given, what="raw files")
+    if not folder.is_dir():
+        raise DataError("this is not a folder", where=str(folder))
+    return folder
 
 
 def _find_files(recipe: Recipe, folder: Path) -> dict[str, tuple[Path, ...]]:
     """Return the files of each role; of copies of one file, the first."""
-    if not folder.is_dir():
-        raise DataError("this is not a folder", where=str(folder))
     below = _files_below(folder)
     there: dict[str, tuple[Path, ...]] = {}
     faults = []
@@ -187,18 +209,38 @@ def _candidates(file: RawFile, recipe: Recipe, below: Sequence[Path]) -> list[Pa
 
 
 def _check_sums(recipe: Recipe, paths: Paths) -> dict[Path, str]:
-    """Return the checksums of all files; a wrong one is an error."""
+    """Return the checksums of all files; a wrong one is an error, and so is an empty file."""
     sums = {path: _sha256(path) for found in paths.values() for path in found}
-    faults = [
-        Fault("wrong checksum", str(path), f"sha256 {sums[path]}, {path.stat().st_size} bytes", file.checksum)
-        for role, file in recipe.files.items()
-        for path in paths[role]
-        if file.sha256 and file.verify == "always" and sums[path] != file.sha256
-    ]
+    each = (_fault(file, path, sums[path]) for role, file in recipe.files.items() for path in paths[role])
+    faults = [fault for fault in each if fault is not None]
     if faults:
         what, hint = "a raw file is not the official one", "the file is truncated or altered: fetch it again"
         raise error_from(DataError, faults, what=what, where=f"recipe {recipe.name}", hint=hint)
     return sums
+
+
+def _fault(file: RawFile, path: Path, found: str) -> Fault | None:
+    """Return what is wrong with a file of some checksum, whatever its content."""
+    size = path.stat().st_size
+    if not size:
+        return Fault("it is empty", str(path), "0 bytes", file.checksum if file.sha256 else None)
+    if file.sha256 and file.verify == "always" and found != file.sha256:
+        return Fault("wrong checksum", str(path), f"sha256 {found}, {size} bytes", file.checksum)
+    return None
+
+
+def _unverified(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -> Iterator[str]:
+    """Yield a line about the files of each role that are not known to be the official ones."""
+    for role, file in recipe.files.items():
+        others = [path for path in paths[role] if not _is_official(recipe, file, path, sums[path])]
+        if others:
+            more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+            why = (
+                "its checksum is not that of the official file"
+                if file.sha256
+                else "its recipe has no checksum to compare"
+            )
+            yield f"{others[0]}{more} (unverified): {why}"
 
 
 def _is_official(recipe: Recipe, file: RawFile, path: Path, found: str) -> bool:

@@ -16,6 +16,7 @@ from sigcube.claims.ledger_text import verdict_text
 from sigcube.claims.quantities import swept as sweeps_module
 from sigcube.claims.quantities.base import Found
 from sigcube.cube import save_cube
+from sigcube.errors import DataError
 from sigcube.recipes import load_recipe
 from tests.claims.rows import claim_of, row
 from tests.readers.cds_files import CdsFiles
@@ -409,6 +410,11 @@ def test_what_lies_beside_its_recipe_needs_no_data(no_cache: Path) -> None:
     assert place.make("landmarks")
     assert not place.make("landmarks")
     assert place.open("landmarks") is place.open("landmarks")
+
+
+def test_a_folder_of_raw_files_that_is_none_is_refused_at_once(no_cache: Path) -> None:
+    with pytest.raises(DataError, match=r"this is not a folder\n  where: .*nowhere"):
+        evaluate_claims([claim_of(COUNT_FOX)], cubes=no_cache / "cubes", data=no_cache / "nowhere")
 
 
 def test_rows_read_as_text_are_those_built_here() -> None:

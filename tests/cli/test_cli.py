@@ -293,6 +293,8 @@ def test_what_cannot_be_asked_for_is_one_message_and_code_2(
         (["sweep", "spec.toml", "--scheduler", "tcp://127.0.0.1:9"], "", "", "no Dask scheduler answers"),  # cluster
         (["sweep", "spec.toml", "--out", "spec.toml/r/r.zarr"], "", "", "folder cannot be made"),
         (["ingest", "sparc", "--data", "absent"], "", "", "this is not a folder"),  # raw files
+        (["claims", "sparc", "--data", "absent"], "", "", "this is not a folder"),
+        (["figures", "clusters", "--data", "absent"], "", "", "this is not a folder"),
     ],
 )
 def test_what_fails_is_one_message_and_code_1(folder: Path, words: list[str], old: str, new: str, said: str) -> None:
@@ -330,6 +332,16 @@ def test_fetch_checks_files_that_are_there(tmp_path: Path) -> None:
     # The zip of a test is not the official one, and its checksum is what the recipe insists on.
     assert result.exit_code == ExitCode.REFUSED
     assert "wrong checksum" in result.stderr
+
+
+def test_fetch_notes_beside_the_paths_which_files_are_unverified(shared_data: Path, tmp_path: Path) -> None:
+    for name, more in (("Rotmod_LTG.zip", b""), ("SPARC_Lelli2016c.mrt", b"\n")):
+        (tmp_path / name).write_bytes((shared_data / "sparc" / name).read_bytes() + more)
+    result = call("fetch", "sparc", "--data", str(tmp_path))
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [str(tmp_path / name) for name in ("Rotmod_LTG.zip", "SPARC_Lelli2016c.mrt")]
+    note = "(unverified): its checksum is not that of the official file"
+    assert result.stderr == f"{tmp_path / 'SPARC_Lelli2016c.mrt'} {note}\n"
 
 
 @pytest.mark.slow

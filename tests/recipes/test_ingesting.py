@@ -8,7 +8,7 @@ import xarray as xr
 
 from sigcube.cube import fingerprint, open_cube
 from sigcube.errors import DataError, FetchError
-from sigcube.recipes import ingest, load_recipe
+from sigcube.recipes import check_files, ingest, load_recipe
 
 
 @pytest.mark.slow
@@ -82,6 +82,30 @@ def test_a_table_with_another_value_is_taken_and_noted(own_copy: Path, sparc_cub
     assert cube.sel(galaxy="CamB").inclination == 64.0
     assert json.loads(cube.attrs["raw_files"])[1]["official"] is False
     assert cube.attrs["fingerprint"] != sparc_cube.attrs["fingerprint"]
+
+
+def test_what_is_taken_unverified_is_told_and_what_is_empty_refused(own_copy: Path, tmp_path: Path) -> None:
+    recipe, table, told = load_recipe("sparc"), own_copy / "deep" / "SPARC_Lelli2016c.mrt", list[str]()
+    table.write_text("another table")
+    assert check_files(recipe, own_copy, tell=told.append)["catalogue"] == table
+    assert told == [f"{table} (unverified): its checksum is not that of the official file"]
+    table.write_text("")
+    for read in (check_files, lambda recipe, data: ingest(recipe, data=data, out=tmp_path / "sparc.zarr")):
+        with pytest.raises(DataError, match=r"it is empty\n  where: .*mrt\n  found: 0 bytes\n  expected: sha256 5aa05"):
+            read(recipe, own_copy)
+
+
+def test_parts_without_a_checksum_are_told_in_one_line(tmp_path: Path) -> None:
+    for name in ("1.csv", "2.csv", "3.csv"):
+        (tmp_path / name).write_text("a")
+    recipe = load_recipe("landmarks")
+    (file,) = recipe.files.values()
+    in_parts = recipe.model_copy(
+        update={"files": {"table": file.model_copy(update={"name": "all.csv", "parts": "?.csv", "sha256": ""})}}
+    )
+    told: list[str] = []
+    check_files(in_parts, tmp_path, tell=told.append)
+    assert told == [f"{tmp_path / '1.csv'} and 2 more (unverified): its recipe has no checksum to compare"]
 
 
 def test_missing_files_are_named_together(tmp_path: Path) -> None:

@@ -159,6 +159,8 @@ def draw_figure(name: str, *, cubes: str | Path = "cubes", data: str | Path | No
         There is no such figure.
     RawFilesMissing
         A cube cannot be made, because its raw files are missing.
+    DataError
+        The folder with raw files is none.
     SigcubeError
         matplotlib is not installed.
     """
@@ -197,7 +199,7 @@ def write_figures(
     SpecError
         There is no such figure or format.
     DataError
-        The folder has a README.md that is not an index of figures.
+        The folder has a README.md that is not an index of figures, or that with raw files is none.
     SigcubeError
         matplotlib is not installed.
     """

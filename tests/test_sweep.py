@@ -3,6 +3,9 @@
 import json
 import shutil
 import warnings
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +15,16 @@ import xarray as xr
 from distributed import Client
 
 import sigcube
-from sigcube.cube import fingerprint, open_cube, save_cube
+from sigcube.cube import fingerprint, open_cube, save_cube, select
 from sigcube.driver import Event
 from sigcube.driver.block_task import run_block
 from sigcube.driver.cluster import connect
 from sigcube.engine import Engine
 from sigcube.errors import ClusterError, DataError, SigcubeError, SpecError, StoreError, StoreMismatch
-from sigcube.plan.values import Block
+from sigcube.kernels import Reduction
+from sigcube.plan.values import Block, PointStatus
 from sigcube.rerun import rerun
-from sigcube.store import open_or_create, read_journal
+from sigcube.store import JournalEntry, open_or_create, read_journal
 from sigcube.store.result import open_result
 from sigcube.sweep import Sweep
 from sigcube.verification import verify
@@ -45,6 +49,11 @@ def sweep_of(cube: xr.Dataset, **changes: object) -> Sweep:
         "keep": ["galaxy"],
     }
     return Sweep(cube, **{**options, **changes})
+
+
+def largest(v_obs: "np.ndarray") -> float:
+    """The largest V_obs of a system, in 100 km/s."""
+    return v_obs.max() / 100.0
 
 
 def same_bits(one: xr.Dataset, other: xr.Dataset) -> None:
@@ -421,6 +430,86 @@ def test_another_selection_is_another_sweep(mock_cube: xr.Dataset, tmp_path: Pat
     # A mask leaves no text that would tell, but other data.
     with pytest.raises(StoreMismatch, match="data systems"):
         sweep_of(mock_cube, where=mock_cube.inclination > 75, **options).run(tmp_path / "r.zarr", workers=0)
+
+
+# Models with terms of whole systems, and what is compared.
+WHOLE = [
+    ("sigma", {"window": "dynamical", "scale_length": "catalogue"}, "r > 6"),
+    ("sigma", {"window": "dynamical", "scale_length": "catalogue"}, "e_v_obs / v_obs < 0.1"),
+    ("roughness", {}, "r < 5"),
+    ("roughness", {"exposure": "mean", "velocity": "baryonic"}, "r < 5"),
+    ("mass_coherence", {}, "r < 5"),
+    ("mass_coherence", {}, "inclination > 60 and e_v_obs / v_obs < 0.1"),
+    ("velocity_coherence", {}, "r < 5"),
+    ("functional", {}, "r < 5"),
+    ("unified", {}, "r < 5"),
+    ("cmsi", {"dispersion": "flat"}, "r < 5"),
+    ("pairing", {"dispersion": "flat"}, "r < 5"),
+    ("resonance", {"dispersion": "flat"}, "r < 5"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kernel", "labels", "where"), WHOLE)
+def test_a_condition_on_points_changes_what_is_compared_and_not_the_model(
+    mock_cube: xr.Dataset, tmp_path: Path, kernel: str, labels: dict[str, str], where: str
+) -> None:
+    whole, kept = (select(mock_cube, sample="unflagged", where=each) for each in (None, where))
+    residual = sigcube.kernels[kernel].predict(whole, **labels).sel(galaxy=kept.galaxy) - kept.v_obs
+    expected = np.sqrt((residual**2).mean("radius"))
+    options = {"kernel": kernel, "fixed": labels, "axes": {}, "where": where, "metrics": ["rms"], "reference": None}
+    sweep = sweep_of(mock_cube, dtype="float64", **options)
+    found = sweep.compute()
+    np.testing.assert_allclose(found.rms, expected, rtol=1e-11)
+    np.testing.assert_array_equal(found.n_points, kept.v_obs.notnull().sum("radius"))
+    path = tmp_path / "r.zarr"
+    same_bits(sweep.run(path, workers=0).load(), found)
+    same_bits(Sweep.from_result(path).compute(), found)
+    assert Sweep.from_result(path).plan(probe=False).identity == sweep.plan(probe=False).identity
+    report = verify(path, sample=1)
+    assert (report.sound, report.recomputed) == (True, 1)
+
+
+def test_the_table_of_models_with_terms_of_whole_systems_has_them_all() -> None:
+    def names(kernel: sigcube.Kernel) -> Iterator[str]:
+        options = (option for choice in kernel.choices for option in choice.options.values())
+        terms = chain(kernel.terms.values(), *(option.defines.values() for option in options))
+        if any(isinstance(term, Reduction) for term in terms):
+            yield kernel.name
+
+    assert {row[0] for row in WHOLE} == {name for kernel in sigcube.kernels.values() for name in names(kernel)}
+
+
+@pytest.mark.slow
+def test_an_interrupted_sweep_under_a_condition_on_points_resumes_with_the_same_model(
+    mock_cube: xr.Dataset, tmp_path: Path
+) -> None:
+    axes = {"exposure": ["median", "mean"], "K_0": [0.5, 1.0]}
+    options = {"kernel": "roughness", "axes": axes, "reference": "mass_coherence"}
+    sweep = sweep_of(mock_cube, where="r < 5", **options)
+    path = tmp_path / "r.zarr"
+    plan = sweep.plan(probe=False)
+    assert len(plan.blocks) == 2
+    assert {"data whole offsets", "data whole v_obs"} <= plan.identity.keys()
+    with open_or_create(path, plan=plan, inputs=sweep.packed) as store:
+        # As a worker does, which reads the data from the store.
+        written = run_block(str(path), 0, b"")()
+        store.record(JournalEntry(block=0, status=PointStatus.DONE, **asdict(written)))
+    same_bits(sweep.run(path, workers=0).load(), sweep.compute())
+    of_systems = sweep_of(mock_cube, where="inclination > 40", **options).plan(probe=False)
+    assert "data whole offsets" not in of_systems.identity
+
+
+@pytest.mark.slow
+def test_a_reduction_of_ones_own_goes_over_whole_systems(mock_cube: xr.Dataset) -> None:
+    own = sigcube.Kernel(
+        name="own", title="Own", source="a test", terms={"boost": "fastest", "fastest": Reduction(largest)}
+    )
+    found = sweep_of(mock_cube, kernel=own, axes={}, where="r < 5", dtype="float64", reference=None).compute()
+    whole = select(mock_cube, sample="unflagged")
+    kept = whole.where(whole.r < 5).sel(galaxy=found.galaxy)
+    residual = own.predict(whole).sel(galaxy=found.galaxy) - kept.v_obs
+    np.testing.assert_allclose(found.rms, np.sqrt((residual**2).mean("radius")), rtol=1e-12)
 
 
 @pytest.mark.slow

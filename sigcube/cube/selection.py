@@ -19,6 +19,7 @@ __all__ = [
     "Packed",
     "Sample",
     "Where",
+    "WholeSystems",
     "describe_systems",
     "keep_points",
     "pack",
@@ -45,6 +46,14 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
+class WholeSystems:
+    """All points that systems have in a sample, whatever a condition leaves of them; attributes as of `Packed`."""
+
+    offsets: npt.NDArray[np.int64]
+    points: Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
 class Packed:
     """A sample without padding, its points end to end in the cube's order.
 
@@ -60,6 +69,8 @@ class Packed:
         System variables, in the cube's units.
     properties : Mapping of str to Variable, shape (n_systems,)
         What the cube knows of its systems, for those who read a result: nothing is computed from them.
+    narrowed_from : WholeSystems, optional
+        If a condition left some of the systems' points and terms go over all of them: all of them.
     """
 
     systems: tuple[str, ...]
@@ -67,6 +78,22 @@ class Packed:
     points: Mapping[str, npt.NDArray[np.float64]]
     per_system: Mapping[str, npt.NDArray[np.float64]]
     properties: Mapping[str, xr.Variable] = field(default_factory=dict)
+    narrowed_from: WholeSystems | None = None
+
+    @property
+    def whole(self) -> WholeSystems:
+        """The points that a term of a whole system goes over."""
+        return self.narrowed_from or WholeSystems(self.offsets, self.points)
+
+    def part(self, start: int, stop: int) -> "Packed":
+        """Return some of the systems, without their properties."""
+        narrowed = self.narrowed_from
+        return Packed(
+            self.systems[start:stop],
+            *_part(self.offsets, self.points, start, stop),
+            {name: values[start:stop] for name, values in self.per_system.items()},
+            narrowed_from=narrowed and WholeSystems(*_part(narrowed.offsets, narrowed.points, start, stop)),
+        )
 
     @property
     def n_systems(self) -> int:
@@ -82,6 +109,13 @@ class Packed:
         """Name what is packed, without the numbers."""
         names = ", ".join([*self.points, *self.per_system])
         return f"Packed({self.n_systems} systems, {self.n_points} points: {names})"
+
+
+def _part(
+    offsets: npt.NDArray[np.int64], points: Mapping[str, npt.NDArray[np.float64]], start: int, stop: int
+) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[np.float64]]]:
+    own = offsets[start : stop + 1]
+    return own - own[0], {name: values[own[0] : own[-1]] for name, values in points.items()}
 
 
 def samples(ds: xr.Dataset) -> dict[str, Sample]:
@@ -134,7 +168,14 @@ def select(ds: xr.Dataset, *, sample: str, where: Where | None = None) -> xr.Dat
     return chosen.isel({kind.system_dim: np.flatnonzero(systems)}) if kind.system_dim else chosen
 
 
-def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, where: Where | None = None, variables: Iterable[str]) -> Packed:
+def pack(
+    ds: xr.Dataset,
+    *,
+    sample: str = EVERYTHING,
+    where: Where | None = None,
+    variables: Iterable[str],
+    whole: bool = False,
+) -> Packed:
     """Return a sample packed end to end.
 
     Parameters
@@ -145,6 +186,8 @@ def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, where: Where | None = None
         As for `select`.
     variables : iterable of str
         Numeric variables of points or systems.
+    whole : bool
+        Whether to pack all points of the systems too, if `where` left some of them.
 
     Raises
     ------
@@ -170,16 +213,27 @@ def pack(ds: xr.Dataset, *, sample: str = EVERYTHING, where: Where | None = None
     # A single system has no dimension of its own, and a single point neither.
     shape = (systems.size, -1)
     mask = kept.values.reshape(shape)[systems]
-    points, per_system = {}, {}
+    everywhere = keep_points(ds, samples(ds)[sample])[0].values.reshape(shape)[systems] if whole else mask
+    narrowed = not np.array_equal(everywhere, mask)
+    points, per_system, whole_points = {}, {}, {}
     for name in names:
         values = ds[name].transpose(*(dim for dim in kind.dims if dim in ds[name].dims)).values
         if set(ds[name].dims) == set(kind.dims):
-            points[name] = values.reshape(shape)[systems][mask].astype(np.float64)
+            rows = values.reshape(shape)[systems]
+            points[name] = rows[mask].astype(np.float64)
+            if narrowed:
+                whole_points[name] = rows[everywhere].astype(np.float64)
         else:
             per_system[name] = values[systems].astype(np.float64)
-    offsets = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
+    offsets = _offsets(mask)
     titles = ds[kind.system_dim].values[systems].tolist() if kind.system_dim else [ds.attrs["title"]]
-    return Packed(tuple(map(str, titles)), offsets, points, per_system, _properties(ds, systems, np.diff(offsets)))
+    properties = _properties(ds, systems, np.diff(offsets))
+    of_whole = WholeSystems(_offsets(everywhere), whole_points) if narrowed else None
+    return Packed(tuple(map(str, titles)), offsets, points, per_system, properties, of_whole)
+
+
+def _offsets(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
 
 
 def _properties(

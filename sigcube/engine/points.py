@@ -38,10 +38,12 @@ class PointTerms:
         swept = tuple(name for name, _ in model.swept)
         graph, fixed = model.graph, dict(model.fixed)
         self._names = names
-        self._offsets = packed.offsets
-        self._loop = _loop(graph.only(*names), swept)
+        self._offsets, self._whole = packed.offsets, packed.whole.offsets
+        part, narrowed = graph.only(*names), packed.narrowed_from is not None
+        self._loop = _loop(part, swept, narrowed=narrowed)
         self._inputs = (
             *(packed.points[name] for name in graph.points),
+            *(packed.whole.points[name] for name in (part.reduced_points if narrowed else ())),
             *(packed.per_system[name] for name in graph.systems),
             *(fixed[name] for name in (*graph.parameters, *graph.constants) if name not in swept),
         )
@@ -63,44 +65,54 @@ class PointTerms:
         """
         start, stop = self._offsets[system], self._offsets[system + 1]
         out = np.empty((len(self._names), stop - start))
-        self._loop(values, system, start, stop, *self._inputs, out)
+        self._loop(values, system, start, stop, self._whole[system], self._whole[system + 1], *self._inputs, out)
         return out
 
 
 @lru_cache(maxsize=256)
-def _loop(graph: Graph, swept: tuple[str, ...]) -> Callable[..., None]:
+def _loop(graph: Graph, swept: tuple[str, ...], *, narrowed: bool) -> Callable[..., None]:
     functions = {f"f_{node.name}": inlined(node.function) for node in graph.nodes}
-    loop: Callable[..., None] = compiled(define("\n".join(_source(graph, swept)), "points", {"np": np, **functions}))
+    source = "\n".join(_source(graph, swept, narrowed=narrowed))
+    loop: Callable[..., None] = compiled(define(source, "points", {"np": np, **functions}))
     return loop
 
 
-def _source(graph: Graph, swept: tuple[str, ...]) -> Iterator[str]:
-    """Yield the lines of ``points(values, s, start, stop, …, out)``: x_ is a scalar, p_ an array over points."""
+def _source(graph: Graph, swept: tuple[str, ...], *, narrowed: bool) -> Iterator[str]:
+    """Yield the lines of ``points(values, s, start, stop, first, last, …, out)``.
+
+    ``x_`` is a scalar, ``p_`` an array over the points of the system, and ``w_``, if a condition narrowed these, one
+    over all that it has, which reductions take.
+    """
     at_points = {*graph.points, *(node.name for node in graph.nodes if node.level is Level.POINT)}
     earlier = {name: f"(p_{of}[i - 1] if i else 0.0)" for name, of in graph.previous}
     others = [name for name in (*graph.parameters, *graph.constants) if name not in swept]
-    arguments = [f"all_{name}" for name in (*graph.points, *graph.systems)] + [f"x_{name}" for name in others]
-    yield f"def points({', '.join(['values', 's', 'start', 'stop', *arguments, 'out'])}):"
+    reduced = graph.reduced_points if narrowed else ()
+    arguments = [f"all_{name}" for name in graph.points] + [f"whole_{name}" for name in reduced]
+    arguments += [f"all_{name}" for name in graph.systems] + [f"x_{name}" for name in others]
+    yield f"def points({', '.join(['values', 's', 'start', 'stop', 'first', 'last', *arguments, 'out'])}):"
     yield from (f"    x_{name} = values[{i}]" for i, name in enumerate(swept))
     yield from (f"    x_{name} = all_{name}[s]" for name in graph.systems)
     yield from (f"    p_{name} = all_{name}[start:stop]" for name in graph.points)
+    yield from (f"    w_{name} = whole_{name}[first:last]" for name in reduced)
 
-    def call(node: Node) -> str:
+    def call(node: Node, form: str) -> str:
         element = "" if node.reduces else "[i]"
-        values = {name: f"p_{name}{element}" for name in at_points} | earlier
+        values = {name: f"{form}_{name}{element}" for name in at_points} | earlier
         return f"f_{node.name}({', '.join(values.get(name, f'x_{name}') for name in node.inputs)})"
 
     for node in (each for each in graph.nodes if each.name not in graph.recursive):
         if node.name not in at_points:
-            yield f"    x_{node.name} = {call(node)}"
-        else:
-            yield f"    p_{node.name} = np.empty(stop - start)"
-            yield "    for i in range(stop - start):"
-            yield f"        p_{node.name}[i] = {call(node)}"
+            yield f"    x_{node.name} = {call(node, 'w' if narrowed else 'p')}"
+            continue
+        twice = narrowed and node.name in graph.behind_reductions
+        for form, size in (("p", "stop - start"), ("w", "last - first")) if twice else (("p", "stop - start"),):
+            yield f"    {form}_{node.name} = np.empty({size})"
+            yield f"    for i in range({size}):"
+            yield f"        {form}_{node.name}[i] = {call(node, form)}"
     if recursive := [node for node in graph.nodes if node.name in graph.recursive]:
         # Each needs what others were at the point before: all of them, point by point.
         yield from (f"    p_{node.name} = np.empty(stop - start)" for node in recursive)
         yield "    for i in range(stop - start):"
-        yield from (f"        p_{node.name}[i] = {call(node)}" for node in recursive)
+        yield from (f"        p_{node.name}[i] = {call(node, 'p')}" for node in recursive)
     yield "    for i in range(stop - start):"
     yield from (f"        out[{row}, i] = p_{name}[i]" for row, name in enumerate(graph.targets))

@@ -59,9 +59,9 @@ class LoopSource:
 def write_loop(schedule: Schedule) -> LoopSource:
     """Write the function ``loop`` that adds up the targets of a schedule over the points of each system.
 
-    Its arguments are, in this order: ``offsets``, the point variables, the system variables, the fixed parameters and
-    constants, the swept parameters, one output of shape ``(n_systems, *order)`` per target, and the tables. The terms
-    are called as ``f_<name>``.
+    Its arguments are, in this order: ``offsets``, the point variables, ``whole`` and the point variables of whole
+    systems that reductions go over, the system variables, the fixed parameters and constants, the swept parameters, one
+    output of shape ``(n_systems, *order)`` per target, and the tables. The terms are called as ``f_<name>``.
     """
     return _Writer(schedule).write()
 
@@ -69,10 +69,10 @@ def write_loop(schedule: Schedule) -> LoopSource:
 class _Writer:
     """The lines of the function, and the names in it.
 
-    Of arguments: ``p_`` point variables, ``s_`` system variables, ``c_`` fixed and ``a_`` swept parameters, ``out_``.
-    Within: ``x_`` variables and ``v_`` terms as scalars, ``t_`` tables of terms, ``b_`` scalars and tables of the point
-    before, ``e_`` copies expanded along a flattened loop, ``g_`` terms gathered along a system's points; ``flat_`` the
-    flat form of a table.
+    Of arguments: ``p_`` point variables, ``w_`` those of whole systems, ``s_`` system variables, ``c_`` fixed and
+    ``a_`` swept parameters, ``out_``. Within: ``x_`` variables and ``v_`` terms as scalars, ``t_`` tables of terms,
+    ``b_`` scalars and tables of the point before, ``e_`` copies expanded along a flattened loop, ``g_`` terms gathered
+    along a system's points; ``flat_`` the flat form of a table.
     """
 
     def __init__(self, schedule: Schedule) -> None:
@@ -88,6 +88,8 @@ class _Writer:
         arguments = [
             "offsets",
             *(f"p_{name}" for name in graph.points),
+            "whole",
+            *(f"w_{name}" for name in graph.reduced_points),
             *(f"s_{name}" for name in graph.systems),
             *(f"c_{name}" for name in (*graph.parameters, *graph.constants) if name not in swept),
             *(f"a_{name}" for name in swept),
@@ -157,10 +159,12 @@ class _Writer:
         return [f"for {index} in range({count}):" for index, count in counts.items()]
 
     @contextmanager
-    def each_point(self) -> Iterator[None]:
-        with self.nest("for p in range(offsets[s], offsets[s + 1]):"):
-            for name in self.graph.points:
-                self.add(f"x_{name} = p_{name}[p]")
+    def each_point(self, *, whole: bool = False) -> Iterator[None]:
+        """Write a loop over the points of a system: those to add up, or those that reductions go over."""
+        offsets, form = ("whole", "w") if whole else ("offsets", "p")
+        with self.nest(f"for p in range({offsets}[s], {offsets}[s + 1]):"):
+            for name in self.graph.reduced_points if whole else self.graph.points:
+                self.add(f"x_{name} = {form}_{name}[p]")
             yield
 
     def length(self, dims: Iterable[str]) -> str:
@@ -207,8 +211,8 @@ class _Writer:
         reductions = [node for node in self.graph.nodes if node.reduces]
         if reductions:
             self.add("longest = 0")
-            with self.nest("for s in range(offsets.size - 1):"):
-                self.add("longest = max(longest, offsets[s + 1] - offsets[s])")
+            with self.nest("for s in range(whole.size - 1):"):
+                self.add("longest = max(longest, whole[s + 1] - whole[s])")
             for name in dict.fromkeys(name for node in reductions for name in self.terms_of_points(node)):
                 self.add(f"g_{name} = np.empty(longest)")
 
@@ -336,11 +340,11 @@ class _Writer:
                 if earlier.name in needed:
                     needed.update(earlier.inputs)
             chain = tuple(n for n in self.graph.nodes if n.name in needed and n.level is Level.POINT)
-            with self.each_point():
+            with self.each_point(whole=True):
                 self.compute(chain, placement, gathered=True)
                 for name in gathered:
-                    self.add(f"g_{name}[p - offsets[s]] = v_{name}")
-        arrays = {name: f"p_{name}[offsets[s]:offsets[s + 1]]" for name in self.graph.points}
-        arrays |= {name: f"g_{name}[:offsets[s + 1] - offsets[s]]" for name in gathered}
+                    self.add(f"g_{name}[p - whole[s]] = v_{name}")
+        arrays = {name: f"w_{name}[whole[s]:whole[s + 1]]" for name in self.graph.reduced_points}
+        arrays |= {name: f"g_{name}[:whole[s + 1] - whole[s]]" for name in gathered}
         values = (arrays.get(name) or self.value(name, frozenset(), placement) for name in node.inputs)
         self.add(f"v_{node.name} = f_{node.name}({', '.join(values)})")

@@ -103,11 +103,13 @@ def evaluate_sums(
         for name, part in zip(graph.targets, room, strict=True)
     }
     axes = dict(model.swept)
-    fixed = dict(model.fixed)
+    fixed, whole = dict(model.fixed), packed.whole
     loop = compile_loop(model, order, lengths)
     loop.function(
         packed.offsets,
         *(packed.points[name] for name in graph.points),
+        whole.offsets,
+        *(whole.points[name] for name in graph.reduced_points),
         *(packed.per_system[name] for name in graph.systems),
         *(fixed[name] for name in (*graph.parameters, *graph.constants) if name not in axes),
         *([swept[name] for name in axes] or [np.zeros(1)]),

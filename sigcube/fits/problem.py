@@ -106,17 +106,10 @@ class Problem:
 
     def _grid(self, start: int, stop: int) -> FloatArray:
         """Return what each of some systems contributes to the objective on the coarse grid, by the engine."""
-        offsets = self.packed.offsets[start : stop + 1]
-        part = Packed(
-            self.packed.systems[start:stop],
-            offsets - offsets[0],
-            {name: values[offsets[0] : offsets[-1]] for name, values in self.packed.points.items()},
-            {name: values[start:stop] for name, values in self.packed.per_system.items()},
-        )
         square = _SQUARE[self.objective]
         bound = replace(self._bound, graph=self._bound.graph.only(square))
         swept = dict(zip(self.model.space.names, self.model.space.axes, strict=True))
-        sums = evaluate_sums(bound, part, swept)[square]
+        sums = evaluate_sums(bound, self.packed.part(start, stop), swept)[square]
         return self._shares_of_mean_rms(sums, slice(start, stop)) if self.is_mean_rms else sums
 
     def _shares_of_mean_rms(self, sums: FloatArray, systems: slice) -> FloatArray:

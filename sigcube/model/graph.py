@@ -89,6 +89,21 @@ class Graph:
                 found.add(node.name)
         return frozenset(found)
 
+    @cached_property
+    def behind_reductions(self) -> frozenset[str]:
+        """The variables and terms of points that reductions take, directly or through other terms of points."""
+        found: set[str] = set()
+        for node in reversed(self.nodes):
+            if node.reduces or (node.level is Level.POINT and node.name in found):
+                found.update(node.inputs)
+        of_points = {node.name for node in self.nodes if node.level is Level.POINT}
+        return frozenset(found & {*self.points, *of_points})
+
+    @property
+    def reduced_points(self) -> tuple[str, ...]:
+        """The variables of points among them."""
+        return tuple(name for name in self.points if name in self.behind_reductions)
+
     def only(self, *targets: str) -> "Graph":
         """Return the part of the graph behind some of its terms, with those as its targets."""
         inputs, earlier = {node.name: node.inputs for node in self.nodes}, dict(self.previous)

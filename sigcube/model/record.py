@@ -50,7 +50,7 @@ Term = Callable[..., float]
 
 @dataclass(frozen=True)
 class Reduction:
-    """A term with one value per system, computed from all of its points.
+    """A term with one value per system, computed from all of its points in a sample, whatever a condition leaves.
 
     Arguments that vary along the points arrive as arrays of shape ``(n_points,)``, the others as scalars.
     """

@@ -25,7 +25,7 @@ from sigcube.plan.extension import extend_spec
 from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.scaling import check_scaling
-from sigcube.plan.sections import make_sections, required_variables
+from sigcube.plan.sections import has_reductions, make_sections, required_variables
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import MOST_BLOCKS, Section
 from sigcube.wording import listed, plural
@@ -82,9 +82,10 @@ def plan_cube(
         cube, origin["error_floor"] = _with_least_errors(cube, spec.model, error_floor, variables)
     # Pages of a result draw against the quoted radius, even where models see it at another distance.
     shown_too = ("r",) if f"r{QUOTED}" in variables else ()
-    packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too))
+    whole = where is not None and has_reductions(sections)
+    packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too), whole=whole)
     packed = replace(packed, properties={n: each for n, each in packed.properties.items() if not n.endswith(QUOTED)})
-    refuse_unusable(cube, {**packed.points, **packed.per_system})
+    refuse_unusable(cube, {**packed.whole.points, **packed.per_system})
     check_finish(spec.metrics, packed)
     if said := [each for each in (describe_errors(spec, packed), describe_g_bar(spec, sections, packed)) if each]:
         origin["errors"] = "; ".join(said)
@@ -253,6 +254,8 @@ def _check_order(sections: tuple[Section, ...], packed: Packed) -> None:
 def _digests(packed: Packed, *, properties: bool) -> dict[str, str]:
     """Return the sha256 of each array that a sweep sees, and of properties of systems that it repeats, if any."""
     arrays = {"systems": np.array(packed.systems), "offsets": packed.offsets, **packed.points, **packed.per_system}
+    if (whole := packed.narrowed_from) is not None:
+        arrays |= {"whole offsets": whole.offsets, **{f"whole {name}": each for name, each in whole.points.items()}}
     if properties and packed.properties:
         arrays["properties"] = np.array(
             [f"{name} {_sha256(each.values)}" for name, each in sorted(packed.properties.items())]

@@ -78,10 +78,11 @@ def _places(model: BoundModel, axes: Mapping[str, Any]) -> Iterator[dict[str, fl
 def _find_change(model: BoundModel, graph: Graph, values: Mapping[str, float], packed: Packed) -> str | None:
     """Describe where a prediction is not ∝ √D, for extreme systems and some others; None if nowhere."""
     whole = bool(graph.previous) or any(node.reduces for node in graph.nodes)
+    points = packed.whole if whole else packed
     for system in _extreme_systems(graph, packed):
-        start, stop = packed.offsets[system], packed.offsets[system + 1]
+        start, stop = points.offsets[system], points.offsets[system + 1]
         at = np.arange(start, stop) if whole else np.unique([start, (start + stop) // 2, stop - 1])
-        here = {name: packed.points[name][at] for name in graph.points}
+        here = {name: points.points[name][at] for name in graph.points}
         here |= {name: packed.per_system[name][system] for name in graph.systems}
         as_quoted = _predict(graph, {**values, **here})
         for factor in _FACTORS:

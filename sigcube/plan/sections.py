@@ -1,18 +1,18 @@
 """The sections of a grid: labels settled, models bound to their axes, combinations that make no difference joined."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from math import prod
 from typing import Any
 
 from sigcube.errors import SpecError
-from sigcube.model.graph import Variables
+from sigcube.model.graph import Graph, Variables
 from sigcube.model.metrics import check_system_variables, sums_of, terms_of
 from sigcube.model.model import BoundModel, Model
 from sigcube.plan.spec import MODEL, Spec
 from sigcube.plan.values import Section
 
-__all__ = ["MOST_READINGS", "make_sections", "required_variables"]
+__all__ = ["MOST_READINGS", "has_reductions", "make_sections", "required_variables"]
 
 MOST_READINGS = 10**4
 """Combinations of labels: each is a loop of its own to compile, which takes about a second."""
@@ -81,9 +81,18 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
 
 def required_variables(spec: Spec, sections: Iterable[Section]) -> tuple[str, ...]:
     """Return the names of the cube's variables that the models of the sections need, and the metrics of a spec."""
-    models = (model for section in sections for model in (section.model, section.reference) if model is not None)
-    names = [name for model in models for name in (*model.graph.points, *model.graph.systems)]
+    names = [name for graph in _graphs(sections) for name in (*graph.points, *graph.systems)]
     return tuple(dict.fromkeys([*names, *(name for metric in spec.metrics for name in metric.system_variables)]))
+
+
+def has_reductions(sections: Iterable[Section]) -> bool:
+    """Return whether terms of the sections' models go over all points of a system."""
+    return any(node.reduces for graph in _graphs(sections) for node in graph.nodes)
+
+
+def _graphs(sections: Iterable[Section]) -> Iterator[Graph]:
+    for section in sections:
+        yield from (model.graph for model in (section.model, section.reference) if model is not None)
 
 
 def _bind_reference(

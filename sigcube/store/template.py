@@ -26,7 +26,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from sigcube.chunks import Region
-from sigcube.cube import Packed
+from sigcube.cube import Packed, WholeSystems
 from sigcube.cube.storage import consolidate, made_in_memory
 from sigcube.errors import StoreError, StoreExists
 from sigcube.files import make_folder, write_file, write_folder
@@ -130,13 +130,15 @@ def read_attrs(path: str | os.PathLike[str]) -> dict[str, Any]:
 def read_inputs(path: str | os.PathLike[str]) -> Packed:
     """Read the packed points that the sweep sees."""
     with _open_inputs(path) as held:
-        columns: dict[str, dict[str, Any]] = {"points": {}, "per_system": {}}
+        columns: dict[str, dict[str, Any]] = {"points": {}, "per_system": {}, "whole": {}}
         for key in sorted(held):
             group, _, name = key.partition("/")
             if group in columns:
                 columns[group][name] = held[key]
         systems = tuple(str(name) for name in held["systems"])
-        return Packed(systems, held["offsets"], **columns, properties=_properties(held))
+        whole = columns.pop("whole")
+        narrowed = WholeSystems(held["whole_offsets"], whole) if "whole_offsets" in held else None
+        return Packed(systems, held["offsets"], **columns, properties=_properties(held), narrowed_from=narrowed)
 
 
 def read_properties(path: str | os.PathLike[str]) -> dict[str, xr.Variable]:
@@ -248,6 +250,8 @@ def build(draft: Path, plan: Plan, inputs: Packed) -> None:
     columns = {
         f"{group}/{key}": each for group in ("points", "per_system") for key, each in getattr(inputs, group).items()
     }
+    if (whole := inputs.narrowed_from) is not None:
+        columns |= {"whole_offsets": whole.offsets, **{f"whole/{key}": each for key, each in whole.points.items()}}
     kept = {dim for variable in plan.variables for dim in variable.dims}
     properties = {name: each for name, each in inputs.properties.items() if each.dims[0] in kept}
     about = {name: {"dims": each.dims, "attrs": each.attrs} for name, each in properties.items()}

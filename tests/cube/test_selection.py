@@ -111,6 +111,35 @@ def test_a_condition_on_points_leaves_out_systems_without_any(sparc_cube: xr.Dat
     assert int(chosen.r.notnull().sum()) == one.n_points
 
 
+def test_a_condition_on_points_leaves_whole_systems_beside_them_if_they_are_asked_for(sparc_cube: xr.Dataset) -> None:
+    of = {"sample": "paper171", "variables": ["r", "v_obs", "r_disk"]}
+    every, far = pack(sparc_cube, **of), pack(sparc_cube, where="r > 10", whole=True, **of)
+    assert far.narrowed_from is not None
+    assert far.whole.points.keys() == {"r", "v_obs"}
+    assert pack(sparc_cube, where="r > 10", **of).narrowed_from is None
+    for i, name in enumerate(far.systems):
+        own = slice(*every.offsets[every.systems.index(name) :][:2])
+        kept, whole = (slice(*each.offsets[i : i + 2]) for each in (far, far.whole))
+        for variable in ("r", "v_obs"):
+            np.testing.assert_array_equal(far.whole.points[variable][whole], every.points[variable][own])
+        np.testing.assert_array_equal(far.points["r"][kept], far.whole.points["r"][whole][-(kept.stop - kept.start) :])
+    some = far.part(3, 6)
+    assert some.systems == far.systems[3:6]
+    np.testing.assert_array_equal(some.whole.points["r"], far.whole.points["r"][slice(*far.whole.offsets[[3, 6]])])
+    np.testing.assert_array_equal(np.diff(some.whole.offsets), np.diff(far.whole.offsets)[3:6])
+
+
+@pytest.mark.parametrize("where", [None, "inclination > 40"])
+def test_without_a_condition_on_points_there_is_no_second_copy_of_them(
+    sparc_cube: xr.Dataset, where: str | None
+) -> None:
+    packed = pack(sparc_cube, sample="paper171", where=where, variables=["r"], whole=True)
+    assert packed.narrowed_from is None
+    assert packed.whole.offsets is packed.offsets
+    assert packed.whole.points is packed.points
+    assert packed.part(1, 3).narrowed_from is None
+
+
 def test_what_is_no_selection_is_refused(sparc_cube: xr.Dataset) -> None:
     steep = sparc_cube.inclination > 40
     refused = [

@@ -26,9 +26,13 @@ class Data:
     offsets: np.ndarray
     values: Mapping[str, np.ndarray]
     swept: Mapping[str, np.ndarray]
+    #: The points that reductions go over.
+    whole: np.ndarray
+    whole_points: Mapping[str, np.ndarray]
 
 
-def data(lengths: Mapping[str, int], counts: tuple[int, ...], seed: int = 0) -> Data:
+def data(lengths: Mapping[str, int], counts: tuple[int, ...], seed: int = 0, *, left_out: int = 0) -> Data:
+    """Make numbers; of each system, some points are left out of the sums."""
     rng = np.random.default_rng(seed)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     values = {
@@ -36,7 +40,10 @@ def data(lengths: Mapping[str, int], counts: tuple[int, ...], seed: int = 0) -> 
         **{name: rng.integers(1, 9, len(counts)).astype(float) for name in SYSTEMS},
         **{name: rng.integers(1, 9, 1).astype(float) for name in FIXED},
     }
-    return Data(offsets, values, {name: rng.integers(1, 9, lengths[dim]).astype(float) for name, dim in SWEPT.items()})
+    swept = {name: rng.integers(1, 9, lengths[dim]).astype(float) for name, dim in SWEPT.items()}
+    starts = np.repeat(offsets[1:], left_out)
+    more = {name: np.insert(values[name], starts, rng.integers(1, 9, starts.size).astype(float)) for name in POINTS}
+    return Data(offsets, values, swept, offsets + left_out * np.arange(offsets.size), more)
 
 
 def mix(number: int) -> Call:
@@ -115,7 +122,10 @@ def run(schedule: Schedule, given: Data, functions: Mapping[str, Call] | None = 
     sums = {name: np.full(shape, np.nan) for name in graph.targets}
     namespace["loop"](
         given.offsets,
-        *(given.values[name] for name in (*graph.points, *graph.systems)),
+        *(given.values[name] for name in graph.points),
+        given.whole,
+        *(given.whole_points[name] for name in graph.reduced_points),
+        *(given.values[name] for name in graph.systems),
         *(float(given.values[name][0]) for name in FIXED),
         *given.swept.values(),
         *sums.values(),
@@ -138,8 +148,9 @@ def brute_force(graph: Graph, given: Data, order: tuple[str, ...]) -> dict[str, 
 
 
 def _one(graph: Graph, given: Data, s: int, place: Mapping[str, int]) -> dict[str, Any]:
-    part = slice(given.offsets[s], given.offsets[s + 1])
+    part, whole = (slice(offsets[s], offsets[s + 1]) for offsets in (given.offsets, given.whole))
     found: dict[str, Any] = {name: given.values[name][part] for name in POINTS}
+    over_whole = {name: given.whole_points[name][whole] for name in POINTS}
     found |= {name: given.values[name][s] for name in SYSTEMS}
     found |= {name: given.values[name][0] for name in FIXED}
     found |= {name: values[place[SWEPT[name]]] for name, values in given.swept.items()}
@@ -147,12 +158,13 @@ def _one(graph: Graph, given: Data, s: int, place: Mapping[str, int]) -> dict[st
         if node.name in graph.recursive:
             found[node.name] = np.full(part.stop - part.start, np.nan)
             continue
-        arguments = [found[name] for name in node.inputs]
-        if node.level is Level.POINT:
-            rows = range(part.stop - part.start)
-            found[node.name] = np.array([node.function(*(a[p] if np.ndim(a) else a for a in arguments)) for p in rows])
-        else:
-            found[node.name] = node.function(*arguments)
+        if node.level is not Level.POINT:
+            found[node.name] = node.function(*(over_whole.get(name, found[name]) for name in node.inputs))
+            continue
+        for values, n in ((found, part.stop - part.start), (over_whole, whole.stop - whole.start)):
+            arguments = [values.get(name, found[name]) for name in node.inputs]
+            rows = range(n)
+            values[node.name] = np.array([node.function(*(a[p] if np.ndim(a) else a for a in arguments)) for p in rows])
     for p in range(part.stop - part.start):
         before = {name: found[of][p - 1] if p else 0.0 for name, of in graph.previous}
         for node in (each for each in graph.nodes if each.name in graph.recursive):

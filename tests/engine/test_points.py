@@ -42,6 +42,18 @@ def test_points_are_those_of_the_loop_and_of_the_ufuncs(
         np.testing.assert_array_equal(at_points, expected[np.isfinite(chosen.v_obs.sel(galaxy=system).values)])
 
 
+@pytest.mark.slow
+def test_under_a_condition_terms_of_whole_systems_go_over_points_that_are_not_compared(mock_cube: xr.Dataset) -> None:
+    terms = {"kernel": "mass_coherence", "fixed": {"velocity": "baryonic"}, "axes": {"K_max": [0.5, 1.0]}}
+    sweep = Sweep(mock_cube, sample="unflagged", where="r > 4", metrics=["rms"], **terms)
+    points = PointTerms(sweep.plan(probe=False).sections[0].model, sweep.packed, ("predicted",))
+    chosen = select(mock_cube, sample="unflagged")
+    predicted = sigcube.kernels["mass_coherence"].predict(chosen, velocity="baryonic", K_max=0.7)
+    for i, system in enumerate(sweep.packed.systems):
+        expected = predicted.sel(galaxy=system).where(chosen.r.sel(galaxy=system) > 4).dropna("radius")
+        np.testing.assert_array_equal(points(np.array([0.7]), i)[0], expected)
+
+
 def test_a_part_of_a_graph_holds_what_is_behind_its_targets(mock_cube: xr.Dataset) -> None:
     sweep = Sweep(mock_cube, kernel="sigma", axes={"A": [1.0, 2.0]}, metrics=["chi2", "rms", "scatter_g"])
     graph = sweep.plan(probe=False).sections[0].model.graph

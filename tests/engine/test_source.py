@@ -39,16 +39,16 @@ SMALL = graph_of(
 )
 
 SMALL_LOOP = """\
-def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum, t_mean, t_row, t_far):
+def loop(offsets, p_p0, p_p1, whole, w_p0, s_s0, c_c0, a_a, a_c, out_sum, t_mean, t_row, t_far):
     n0 = a_a.size
     n1 = a_c.size
     longest = 0
-    for s in range(offsets.size - 1):
-        longest = max(longest, offsets[s + 1] - offsets[s])
+    for s in range(whole.size - 1):
+        longest = max(longest, whole[s + 1] - whole[s])
     for s in range(offsets.size - 1):
         x_s0 = s_s0[s]
         for i0 in range(n0):
-            v_mean = f_mean(p_p0[offsets[s]:offsets[s + 1]], a_a[i0])
+            v_mean = f_mean(w_p0[whole[s]:whole[s + 1]], a_a[i0])
             t_mean[i0] = v_mean
         sum_sum = out_sum[s]
         for i0 in range(n0):
@@ -131,7 +131,7 @@ CARRIED = graph_of(
 )
 
 CARRIED_LOOP = """\
-def loop(offsets, p_p0, p_p1, s_s0, c_c0, a_a, a_c, out_sum, t_variance, b_variance, t_state, b_state):
+def loop(offsets, p_p0, p_p1, whole, s_s0, c_c0, a_a, a_c, out_sum, t_variance, b_variance, t_state, b_state):
     n0 = a_a.size
     n1 = a_c.size
     for s in range(offsets.size - 1):
@@ -184,12 +184,13 @@ GATHERED = [
 ]
 
 
+@pytest.mark.parametrize("left_out", [0, 2])
 @pytest.mark.parametrize("lengths", [{}, {"i": 8, "j": 1, "k": 100}], ids=["long", "short"])
 @pytest.mark.parametrize("terms", GATHERED, ids=["parameters", "system", "reduction"])
 def test_what_is_gathered_adds_up_to_the_brute_force(
-    terms: list[tuple[str, tuple[str, ...], bool]], lengths: dict[str, int]
+    terms: list[tuple[str, tuple[str, ...], bool]], lengths: dict[str, int], left_out: int
 ) -> None:
-    graph, numbers = graph_of(*terms, targets=("t",)), data(LENGTHS, (2, 3))
+    graph, numbers = graph_of(*terms, targets=("t",)), data(LENGTHS, (2, 3), left_out=left_out)
     found = run(Schedule(graph, SWEPT, ("i", "j", "k"), lengths), numbers)
     np.testing.assert_array_equal(found["t"], brute_force(graph, numbers, ("i", "j", "k"))["t"])
 
@@ -201,11 +202,12 @@ def test_what_is_gathered_adds_up_to_the_brute_force(
     order=st.permutations(["i", "j", "k"]),
     counts=st.lists(st.integers(1, 3), min_size=1, max_size=3),
     lengths=SHORT_OR_LONG,
+    left_out=st.integers(0, 2),
 )
 def test_any_graph_adds_up_to_the_brute_force(
-    graph: Graph, order: list[str], counts: list[int], lengths: dict[str, int]
+    graph: Graph, order: list[str], counts: list[int], lengths: dict[str, int], left_out: int
 ) -> None:
-    numbers = data(LENGTHS, tuple(counts))
+    numbers = data(LENGTHS, tuple(counts), left_out=left_out)
     found = run(Schedule(graph, SWEPT, tuple(order), lengths), numbers)
     for name, sums in brute_force(graph, numbers, tuple(order)).items():
         np.testing.assert_array_equal(found[name], sums)

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 import sigcube
 from sigcube import analysis
+from sigcube.cube import select
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore.explorer import Explorer, answers
 from sigcube.explore.explorer import follow as follow_module
@@ -206,6 +207,22 @@ def test_curves_are_what_the_kernel_predicts(explorer: Explorer, survey: xr.Data
     kept = (survey.point_flag == 0).values[own]
     assert np.array_equal(points["predicted"], wanted.values[own][kept])
     assert np.array_equal(points["reference"], reference.values[own][kept])
+
+
+def test_curves_under_a_condition_on_points_are_parts_of_whole_ones(survey: xr.Dataset, tmp_path: Path) -> None:
+    axes = {"K_0": sigcube.linspace(0.5, 1.5, 3)}
+    sweep = Sweep(survey, sample="unflagged", where="r < 6", kernel="roughness", axes=axes, keep=["galaxy"])
+    sweep.run(tmp_path / "r.zarr", workers=0)
+    shown = Explorer(tmp_path / "r.zarr", cube=survey)
+    live = shown.data.live
+    assert live is not None
+    assert "e_v_obs" in live.packed.whole.points
+    chosen = select(survey, sample="unflagged")
+    wanted = (
+        sigcube.kernels["roughness"].predict(chosen, K_0=0.8).where(chosen.r < 6).sel(galaxy=list(sweep.packed.systems))
+    )
+    found = shown.data.points_at({"K_0": 0.8}, shown.offer)["predicted"]
+    np.testing.assert_allclose(found, wanted.values[wanted.notnull().values], rtol=1e-12)
 
 
 def test_accelerations_are_those_of_the_velocities(explorer: Explorer) -> None:

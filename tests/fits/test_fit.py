@@ -291,3 +291,18 @@ def test_models_that_cannot_share_a_result_are_refused() -> None:
         models[name] = {"kernel": kernel, "free": {"x": [0.0, 1.0, 2.0]}}
     with pytest.raises(SpecError, match="two models give 'x' in different units"):
         Fit(cube, models=models)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scope", ["system", "sample"])
+@pytest.mark.parametrize("objective", ["rms", "chi2"])
+def test_a_condition_on_points_changes_what_is_fitted_and_not_the_model(scope: str, objective: str) -> None:
+    """Data that a model of whole curves gives are fitted exactly, also by a part of their points."""
+    labels = {"velocity": "baryonic", "dispersion": "parameter"}
+    cube = noiseless("roughness", K_0=1.3, **labels)
+    how: dict[str, Any] = {"fixed": labels, "scope": scope, "objective": objective}
+    fit = Fit(cube, kernel="roughness", free={"K_0": linspace(0.1, 5.0, 8)}, where="r < 4 or r > 10", **how)
+    found = fit.run()
+    assert int(found.n_points.sum()) < int((cube.point_flag == 0).sum())
+    np.testing.assert_allclose(found.K_0, 1.3, rtol=1e-5)
+    assert float(found.rms.max()) < 1e-4

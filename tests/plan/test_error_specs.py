@@ -10,6 +10,7 @@ import xarray as xr
 import sigcube
 from sigcube.cube import select
 from sigcube.errors import DataError, SpecError
+from sigcube.kernels import Reduction
 from sigcube.plan.spec import make_spec, spec_from_record, spec_to_record
 from sigcube.plan.values import PointStatus
 
@@ -176,6 +177,17 @@ def test_models_with_a_length_are_refused(cube: xr.Dataset, given: Mapping[str, 
     with pytest.raises(SpecError, match=message) as caught:
         sweep(cube, errors={"distance": True}, **given)
     assert "axes = {'distance_shift'" in str(caught.value)
+
+
+def reach(r: "np.ndarray") -> float:
+    """The last radius of a system, kpc, or 1 for small ones."""
+    return 1.0 if r[r.size - 1] < 6.0 else r[r.size - 1]
+
+
+def test_a_length_of_whole_systems_shows_under_a_condition_on_points(cube: xr.Dataset) -> None:
+    own = sigcube.Kernel("own", "Own", "a test", {"boost": "reach", "reach": Reduction(reach)})
+    with pytest.raises(SpecError, match="V/√D changes by"):
+        sweep(cube, kernel=own, errors={"distance": True}, where="r < 3")
 
 
 def test_the_inclination_scales_them_all_the_same(cube: xr.Dataset) -> None:

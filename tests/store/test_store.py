@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigcube import files
+from sigcube.cube import WholeSystems
 from sigcube.errors import SpecError, StoreError, StoreInUse, StoreMismatch
 from sigcube.plan.values import PointStatus
 from sigcube.processes import owner_tag
@@ -87,10 +88,21 @@ def test_the_inputs_come_back(path: str) -> None:
     found, given_ = read_inputs(path), packed()
     assert found.systems == given_.systems
     np.testing.assert_array_equal(found.offsets, given_.offsets)
+    assert found.narrowed_from is None
     for name in ("points", "per_system"):
         assert getattr(found, name).keys() == getattr(given_, name).keys()
         for key, values in getattr(given_, name).items():
             assert getattr(found, name)[key].tobytes() == values.tobytes()
+
+
+def test_points_of_whole_systems_come_back(tmp_path: Path) -> None:
+    whole = WholeSystems(np.array([0, 3, 5, 9], dtype=np.int64), {"r": np.arange(9.0)})
+    create(tmp_path / "r.zarr", plan=PLAN, inputs=replace(packed(), narrowed_from=whole))
+    found = read_inputs(tmp_path / "r.zarr")
+    assert found.narrowed_from is not None
+    np.testing.assert_array_equal(found.whole.offsets, whole.offsets)
+    np.testing.assert_array_equal(found.whole.points["r"], whole.points["r"])
+    assert found.points.keys() == packed().points.keys()
 
 
 # Writing

@@ -17,7 +17,7 @@ import xarray as xr
 
 from sigcube.analysis.best import best_index, default_summary, summaries
 from sigcube.analysis.labelled import check_result, check_whole_sample
-from sigcube.cube import fingerprint, open_cube, pack
+from sigcube.cube import WholeSystems, fingerprint, open_cube, pack
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore.explorer.live import LiveModels
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState, Place
@@ -299,13 +299,17 @@ def _with_points(live: LiveModels, result: xr.Dataset, cube: xr.Dataset | None) 
     wanted = [n for n in (*_POINTS, model.name_behind("observed"), model.name_behind("error")) if n in own]
     where = result.attrs.get("where")
     try:
-        more = pack(cube, sample=str(result.attrs.get("sample", "all")), where=where, variables=wanted)
+        more = pack(cube, sample=str(result.attrs.get("sample", "all")), where=where, variables=wanted, whole=True)
     except SigcubeError:
         # A mask that was given in Python is no longer known.
         return live
     if more.systems != live.packed.systems or not np.array_equal(more.offsets, live.packed.offsets):
         return live
-    return replace(live, packed=replace(live.packed, points={**more.points, **live.packed.points}))
+    packed = replace(live.packed, points={**more.points, **live.packed.points})
+    if more.narrowed_from is not None:
+        points = {**more.whole.points, **live.packed.whole.points}
+        packed = replace(packed, narrowed_from=WholeSystems(more.whole.offsets, points))
+    return replace(live, packed=packed)
 
 
 def _sweep_behind(result: xr.Dataset, path: Path | None, cube: xr.Dataset | None) -> tuple[Sweep | None, str]:

@@ -16,7 +16,8 @@ from sigcube.analysis.likelihoods import Likelihood, likelihood_of
 from sigcube.analysis.nuisances import marginalise
 from sigcube.analysis.posteriors import LEVELS
 from sigcube.analysis.prior_weights import Priors, axis_priors
-from sigcube.cube import kind_of
+from sigcube.cube import kind_of, samples
+from sigcube.cube.selection import keep_points
 from sigcube.errors import DataError, SpecError, did_you_mean, shown
 from sigcube.model.evaluate import evaluate_model
 from sigcube.model.frames import frame_of, variables_of
@@ -110,7 +111,7 @@ def predict(
             likelihood, points = whole, of_all
         some = points if points.numbers.size <= _MOST_MODELS else points.drawn(_MOST_MODELS)
         one = with_quoted(cube.isel({dim: [known.index(name)]}), next(iter(models.values())).frame)
-        curves = _curves(models, likelihood.array, some, one)
+        curves = _curves(models, likelihood.array, some, one, of_sample=_of_sample(one, result))
         parts.append(_bands(curves, some.weights, one, next(iter(models.values())), noise=noise))
         shares.append(points.share)
         counts.append(some.numbers.size)
@@ -144,6 +145,12 @@ def _check_observed(cube: xr.Dataset, model: Model) -> None:
             raise DataError(f"the cube has no {name!r}", where=str(cube.attrs.get("title", "cube")), hint=hint)
 
 
+def _of_sample(one: xr.Dataset, result: xr.Dataset) -> xr.DataArray | None:
+    """Return which points of a system its sample has, over which terms of whole systems went in the result's sweep."""
+    sample = samples(one).get(str(result.attrs.get("sample"))) if "samples" in one.attrs else None
+    return None if sample is None else keep_points(one, sample)[0]
+
+
 def _conditional(whole: Likelihood, integrated: xr.DataArray, name: str) -> Likelihood:
     """Return ln L of all systems, over the nuisances of one of them and with those of all others integrated out."""
     dim = str(whole.dim)
@@ -155,7 +162,14 @@ def _conditional(whole: Likelihood, integrated: xr.DataArray, name: str) -> Like
     return Likelihood((own + others).transpose(*grid_dims(whole.array)).assign_attrs(whole.array.attrs), None)
 
 
-def _curves(models: Mapping[str, Model], array: xr.DataArray, points: WeightedPoints, one: xr.Dataset) -> FloatArray:
+def _curves(
+    models: Mapping[str, Model],
+    array: xr.DataArray,
+    points: WeightedPoints,
+    one: xr.Dataset,
+    *,
+    of_sample: xr.DataArray | None,
+) -> FloatArray:
     """Return what the models at points of the grid predict for a system, shape ``(n, n_points)``."""
     dims = grid_dims(array)
     values: dict[str, npt.NDArray[Any]] = {
@@ -180,7 +194,8 @@ def _curves(models: Mapping[str, Model], array: xr.DataArray, points: WeightedPo
                 given[name] = xr.DataArray(values[name][inside].astype(np.float64), dims="draw")
             elif name in model.values:
                 given[name] = model.values[name]
-        curve = evaluate_model(replace(model, settings=given), one, "predicted").isel({str(kind_of(one).system_dim): 0})
+        curve = evaluate_model(replace(model, settings=given), one, "predicted", reduced=of_sample)
+        curve = curve.isel({str(kind_of(one).system_dim): 0})
         wide = curve if "draw" in curve.dims else curve.expand_dims(draw=int(inside.sum()))
         own = wide.transpose("draw", ...).values.reshape(int(inside.sum()), -1)
         if found is None:

@@ -22,8 +22,11 @@ def evaluate(kernel: KernelRecord, cube: xr.Dataset, target: str, settings: Mapp
     return evaluate_model(Model(kernel, frame_of(cube), settings), cube, target)
 
 
-def evaluate_model(model: Model, cube: xr.Dataset, target: str) -> Any:
-    """Compute one target of a model, whose values may be DataArrays, at every point of a cube."""
+def evaluate_model(model: Model, cube: xr.Dataset, target: str, *, reduced: xr.DataArray | None = None) -> Any:
+    """Compute one target of a model, whose values may be DataArrays, at every point of a cube.
+
+    Terms of whole systems go over the points that are `reduced`, or over all.
+    """
     kernel = model.kernel
     model.check_names(model.settings)
     variables = variables_of(cube)
@@ -43,7 +46,8 @@ def evaluate_model(model: Model, cube: xr.Dataset, target: str) -> Any:
             raise SpecError(what, found=repr(value), expected="a number or a DataArray")
     values = model.inputs(graph)
     for node in graph.nodes:
-        values[node.name] = _apply(node, [values.get(i, cube[i] if i in cube else None) for i in node.inputs], cube)
+        arguments = [values.get(i, cube[i] if i in cube else None) for i in node.inputs]
+        values[node.name] = _reduce(node, arguments, cube, reduced) if node.reduces else _apply(node, arguments)
     name = graph.targets[0]
     value = values.get(name, cube.get(name))
     if target == "boost":
@@ -55,9 +59,7 @@ def evaluate_model(model: Model, cube: xr.Dataset, target: str) -> Any:
     return _over_points(value, cube, {"long_name": long_name, **unit_attrs(unit), "source": kernel.source}, target)
 
 
-def _apply(node: Node, arguments: list[Any], cube: xr.Dataset) -> Any:
-    if node.reduces:
-        return _reduce(node, arguments, cube)
+def _apply(node: Node, arguments: list[Any]) -> Any:
     if not any(isinstance(argument, xr.DataArray) for argument in arguments):
         # Numbers take the plain function: it gives the same bits, and compiling would take longer than everything else.
         with np.errstate(all="ignore"):
@@ -73,17 +75,20 @@ def _call(*arguments: Any, term: Term) -> Any:
         return ufunc(term)(*arguments)
 
 
-def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset) -> xr.DataArray:
-    """Reduce the points of each system, without padding, to one value."""
+def _reduce(node: Node, arguments: list[Any], cube: xr.Dataset, reduced: xr.DataArray | None) -> xr.DataArray:
+    """Reduce the points of each system, without padding, to one value; NaN where there are none."""
     point_dim = kind_of(cube).point_dim
     # If systems are single points, a dimension of length one stands for that of points.
     dim = point_dim or "point"
-    whole = [_with_all_points(argument, point_dim) for argument in (cube["r"], *arguments)]
+    radii = cube["r"] if reduced is None else cube["r"].where(reduced)
+    whole = [_with_all_points(argument, point_dim) for argument in (radii, *arguments)]
     along = [isinstance(argument, xr.DataArray) and dim in argument.dims for argument in whole]
 
     def reduce(r: Any, *values: Any) -> float:
         # Only the radius tells padding: a point with an undefined term is still a point.
         is_point = ~np.isnan(r)
+        if not is_point.any():
+            return np.nan
         given = (v[is_point] if is_array else v for v, is_array in zip(values, along[1:], strict=True))
         return float(scalar(node.function)(*given))
 

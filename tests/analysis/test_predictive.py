@@ -13,6 +13,7 @@ import sigcube
 from sigcube.analysis import leave_one_out, posterior, predict, to_arviz
 from sigcube.analysis.predictive import _quantiles
 from sigcube.analysis.prior_weights import quadrature
+from sigcube.cube import flag_masks, select
 from sigcube.errors import SpecError
 from sigcube.readers.mock import mock_survey
 
@@ -81,6 +82,25 @@ def test_a_curve_is_the_weighted_quantile_of_all_models(cube: xr.Dataset, result
     assert found.attrs["share"] > 1 - 2e-6
     assert float(post["p_model"].sum()) == pytest.approx(1.0)
     assert found.observed.values[0] == pytest.approx(one.v_obs.values[0], nan_ok=True)
+
+
+@pytest.mark.parametrize("where", [None, "r < 6"])
+def test_a_curve_is_that_of_the_sweep_also_where_terms_go_over_whole_systems(
+    cube: xr.Dataset, where: str | None
+) -> None:
+    """The sample leaves a point out, which would be part of a galaxy's mean velocity; a condition does not."""
+    flagged = cube.copy(deep=True)
+    flagged.point_flag.values[2, 0] |= flag_masks(flagged.point_flag)["nonpositive_v_obs"]
+    swept = sigcube.Sweep(
+        flagged, sample="unflagged", where=where, kernel="roughness", fixed={"exposure": "mean"}, metrics=["loglike"]
+    )
+    name = str(flagged.galaxy.values[2])
+    found = predict(swept.compute(), flagged, systems=[name]).predicted.sel(galaxy=name)
+    expected = sigcube.kernels["roughness"].predict(select(flagged, sample="unflagged"), exposure="mean")
+    other = sigcube.kernels["roughness"].predict(flagged, exposure="mean").sel(galaxy=name)
+    kept = expected.sel(galaxy=name).notnull()
+    np.testing.assert_allclose(found.where(kept), expected.sel(galaxy=name), rtol=1e-12)
+    assert abs(found / other - 1).max() > 1e-6
 
 
 def test_errors_of_observation_make_bands_wider(cube: xr.Dataset, result: xr.Dataset) -> None:

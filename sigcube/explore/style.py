@@ -97,6 +97,7 @@ _MENU_CSS = f"""
 :host {{ font-family: {FONT}; font-size: 14px; color: {INK}; }}
 .bk-btn, .bk-input {{ font-size: 14px; border-color: #d5dae1; background-color: #fff; color: {INK}; }}
 .bk-btn {{ padding: 6px 14px; }}
+.bk-btn-group {{ flex-wrap: wrap; }}
 .bk-input-group, .bk-input {{ max-width: 100%; }}
 .bk-btn.bk-active {{ background-color: {INK}; border-color: {INK}; color: #fff; box-shadow: none; }}
 """

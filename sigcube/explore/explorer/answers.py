@@ -8,7 +8,7 @@ from typing import Any
 from sigcube.errors import SigcubeError
 from sigcube.explore import style
 from sigcube.explore.explorer.data import ExplorerData
-from sigcube.explore.explorer.look import button, card, column, paint, row, small_table, themed
+from sigcube.explore.explorer.look import MIDDLING, button, card, column, folding_row, paint, small_table, themed
 from sigcube.explore.explorer.state import ExplorerState
 from sigcube.explore.explorer.tabs import ExplorerTab
 from sigcube.explore.explorer.turns import Later
@@ -136,6 +136,6 @@ class Answers:
                 made.append(small_table(each))
         paint(self.figures, self._state().theme)
         rows = range(0, len(self.figures), _BESIDE_EACH_OTHER)
-        made[1:1] = [row(*self.figures[i : i + _BESIDE_EACH_OTHER]) for i in rows]
+        made[1:1] = [folding_row(*self.figures[i : i + _BESIDE_EACH_OTHER], up_to=MIDDLING) for i in rows]
         refuse_markup(made)
         self._body.children = made

@@ -12,9 +12,12 @@ from sigcube.explore.page import CardTable, Heat, Link
 
 __all__ = [
     "COLOURS",
+    "MIDDLING",
+    "NARROW",
     "button",
     "card",
     "column",
+    "folding_row",
     "paint",
     "root_style",
     "row",
@@ -60,12 +63,15 @@ _TABLE = """
 .slick-row:hover .slick-cell { background: color-mix(in srgb, var(--accent) 12%, var(--card)) !important; }
 """
 
+#: Up to these widths of a page [pixels] there is no room for the column of controls beside figures, as on a phone; nor
+#: for figures beside each other, of which that column has left two thirds.
+NARROW, MIDDLING = 860, 1250
 
-# On a phone there is no room side by side: each item of a row then takes the full width.
+# Each item of a folded row takes the full width.
 _FOLD = """
-@media (max-width: 860px) {
+@media (max-width: %dpx) {
   :host { flex-direction: column !important; }
-  :host > * { flex: 0 0 auto !important; width: 100% !important; max-width: 100%; box-sizing: border-box; }
+  :host > * { flex: 0 0 auto !important; width: 100%% !important; max-width: 100%%; box-sizing: border-box; }
 }
 """
 
@@ -106,10 +112,10 @@ def row(*children: Any, **options: Any) -> Any:
     return Row(children=list(children), **{"sizing_mode": "stretch_width", "spacing": 12, **options})
 
 
-def folding_row(*children: Any, **options: Any) -> Any:
-    """Return models side by side, or below each other on a narrow page."""
+def folding_row(*children: Any, up_to: int = NARROW, **options: Any) -> Any:
+    """Return models side by side, or below each other on a page that is no wider than `up_to` [pixels]."""
     made = row(*children, **options)
-    made.stylesheets = [_sheet(_FOLD)]
+    made.stylesheets = [_sheet(_FOLD % up_to)]
     return made
 
 

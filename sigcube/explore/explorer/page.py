@@ -15,7 +15,17 @@ from sigcube.explore.explorer.answers import Answers
 from sigcube.explore.explorer.controls import WIDTH, Controls
 from sigcube.explore.explorer.copies import as_python, as_spec
 from sigcube.explore.explorer.data import ExplorerData, MapValues
-from sigcube.explore.explorer.look import TextLines, button, card, column, folding_row, paint, root_style, row
+from sigcube.explore.explorer.look import (
+    MIDDLING,
+    TextLines,
+    button,
+    card,
+    column,
+    folding_row,
+    paint,
+    root_style,
+    row,
+)
 from sigcube.explore.explorer.map_figures import LineFigure, MapFigure
 from sigcube.explore.explorer.sentences import map_text, values_text
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState, Place, check_state
@@ -293,7 +303,8 @@ class ExplorerPage:
         synthetic = [style.text_line("Synthetic data.", colour="#d9822b")] if style.is_synthetic(data.result) else []
         words = [head, *synthetic, self._progress.model, self._failure.model]
         titles = column(*words, spacing=2, styles={"flex": "1 1 0", "min-width": "0"})
-        header = folding_row(titles, row(*self._buttons(served), sizing_mode=None, spacing=6), spacing=14)
+        buttons = row(*self._buttons(served), sizing_mode=None, spacing=6, styles={"flex-wrap": "wrap"})
+        header = folding_row(titles, buttons, spacing=14)
         self._values.model.styles = {**self._values.model.styles, **_LIKE_PRINT}
         left = [card("View", self.controls.model), card("At the place", self._values.model)]
         if data.note:
@@ -307,11 +318,13 @@ class ExplorerPage:
         first, below = [self._map_card], []
         if self._systems is not None:
             first.append(self._systems.card_of_one())
-            below += [folding_row(*self._systems.cards_of_all())] if data.systems else []
+            below += [folding_row(*self._systems.cards_of_all(), up_to=MIDDLING)] if data.systems else []
             left += [self._systems.card_of_list(WIDTH)] if data.systems else []
         below += [self._answers.card] if self._answers is not None else []
         below.append(self._copies_card())
-        content = column(folding_row(*first), *below, spacing=12, styles={"flex": "1 1 0", "min-width": "0"})
+        content = column(
+            folding_row(*first, up_to=MIDDLING), *below, spacing=12, styles={"flex": "1 1 0", "min-width": "0"}
+        )
         side = column(*left, width=WIDTH + 30, sizing_mode=None, spacing=12)
         look = {"padding": "14px 18px", "box-sizing": "border-box", "min-height": "100vh"}
         body = folding_row(side, content, spacing=14)

@@ -33,9 +33,10 @@ from sigcube.explore.explorer.data import ExplorerData
 from sigcube.explore.explorer.figures import rounded_span
 from sigcube.explore.explorer.follow import follow
 from sigcube.explore.explorer.page import ExplorerPage
+from sigcube.explore.explorer.sentences import values_text
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
 from sigcube.explore.explorer.tabs import TABS, ExplorerTab
-from sigcube.explore.explorer.views import place_values, sample_view
+from sigcube.explore.explorer.views import PlaceValues, place_values, sample_view
 from sigcube.explore.page import CardTable
 from sigcube.plan.values import PointStatus
 from sigcube.sweep import Sweep
@@ -412,6 +413,32 @@ def test_fewer_axes_make_a_line_or_a_table(axes: dict[str, Any], figure: str, su
         assert "All places" in explorer.offer.tabs
         page.change(page.state.changed(tab="All places").at(window="geometric"))
         assert "window" in [column.title for table in page.root.select({"type": DataTable}) for column in table.columns]
+
+
+def test_without_a_reference_systems_are_shown_by_what_tells_them_apart(survey: xr.Dataset) -> None:
+    sweep = Sweep(survey, sample="unflagged", kernel="mond", axes={"a0": [1e-10, 1.2e-10, 1.4e-10]})
+    explorer = Explorer(sweep.compute(), survey)
+    assert explorer.start.up == "rms_a"
+    shown = explorer.page().root.select_one({"name": "systems"}).data
+    for name in ("across", "up"):
+        assert np.isfinite(shown[name]).all()
+        assert len(np.unique(shown[name])) > 1
+
+
+def test_units_stand_in_print_at_the_best_and_at_the_place(survey: xr.Dataset) -> None:
+    sweep = Sweep(survey, sample="unflagged", kernel="mond", axes={"a0": [1e-10, 1.2e-10]}, metrics=["rms"])
+    result = sweep.compute()
+    result["rms_median"] = (result["rms_median"] * 1e12).assign_attrs(result["rms_median"].attrs | {"units": "solMass"})
+    data = Explorer(result).data
+    (tab,) = [tab for tab in TABS if tab.title == "Best"]
+    _, axes, there = tab.content(Explorer(result).start, data)
+    assert [row[0] for row in axes.rows] == ["a0 [m/s²]"]
+    assert {row[0]: row[2] for row in there.rows}["rms_median"] == "M☉"
+    values = PlaceValues({name: -4.2371e13 for name in data.metrics}, None, {}, True)
+    alone, beside = values_text(data, values, None).splitlines(), values_text(data, values, values).splitlines()
+    assert "rms_median [M☉] -4.237e+13" in alone
+    assert "rms_median [M☉] -4.237e+13 -4.237e+13" in beside
+    assert max(map(len, beside)) <= 40
 
 
 def test_what_is_not_computed_yet_is_said_and_filled_in(half: Path, explored_sweep: sigcube.Sweep) -> None:

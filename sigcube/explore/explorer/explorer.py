@@ -115,10 +115,12 @@ def make_offer(data: ExplorerData, tabs: Sequence[ExplorerTab]) -> ExplorerOffer
     """Return the choices that a result offers."""
     columns: tuple[str, ...] = ()
     if data.systems and data.live is not None:
-        against = (
-            ["rms_reference", "difference"] if data.live.plan.spec.reference is not None else ["rms_b", "difference"]
-        )
-        columns = (against[0], "rms_a", against[1], *([] if against[0] == "rms_b" else ["rms_b"]), *data.columns)
+        if data.live.plan.spec.reference is not None:
+            columns = ("rms_reference", "rms_a", "difference", "rms_b", *data.columns)
+        else:
+            # Until there is a model B, a first view has no other RMS to show; what is constant tells systems not apart.
+            own = sorted(data.columns, key=lambda name: bool(np.nanmin(each := data.columns[name]) == np.nanmax(each)))
+            columns = (*own[:1], "rms_a", "rms_b", "difference", *own[1:])
     return ExplorerOffer(
         metrics=data.metrics,
         axes=data.axes,

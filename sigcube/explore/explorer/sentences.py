@@ -9,6 +9,9 @@ from sigcube.explore.explorer.views import PlaceValues
 
 __all__ = ["map_text", "values_text"]
 
+# Letters of a number, such as -1.234e+13, and a blank before it.
+_NUMBER = 11
+
 
 def map_text(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState, values: MapValues) -> str:
     """Say what a map shows: the summary, where, and what is missing."""
@@ -33,15 +36,17 @@ def map_text(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState, val
 
 def values_text(data: ExplorerData, a: PlaceValues, b: PlaceValues | None) -> str:
     """Write the summaries of both places as a table of text."""
-    names = {name: style.with_unit(name, style.unit_of(data.result[name])) for name in data.metrics}
-    width = min(24, max(map(len, names.values())))
+    # The card is 40 letters wide.
+    most = 24 if b is None else 40 - 2 * _NUMBER
+    titles = {name: style.fitted(name, style.unit_of(data.result[name]), most) for name in data.metrics}
+    width = max(map(len, titles.values()))
 
     def cell(value: float) -> str:
-        return f"{value:>8.4g}" if np.isfinite(value) else f"{'–':>8}"
+        return f"{f'{value:.4g}' if np.isfinite(value) else '–':>{_NUMBER}}"
 
-    lines = [f"{'':{width}}{'A':>8}{'' if b is None else 'B':>8}".rstrip()]
-    for name, title in names.items():
+    lines = [f"{'':{width}}{'A':>{_NUMBER}}{'' if b is None else 'B':>{_NUMBER}}".rstrip()]
+    for name, title in titles.items():
         other = "" if b is None else cell(b.summaries[name])
-        lines.append(f"{style.shorten(title, width):{width}}{cell(a.summaries[name])}{other}")
+        lines.append(f"{title:{width}}{cell(a.summaries[name])}{other}")
     lines.append("" if a.on_grid else "A is between grid points.")
     return "\n".join(lines).rstrip()

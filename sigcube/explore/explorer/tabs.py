@@ -21,6 +21,7 @@ from sigcube.explore.explorer.state import ExplorerState
 from sigcube.explore.page import CardTable
 from sigcube.explore.posterior_page import axis_table
 from sigcube.explore.posterior_plots import corner_figures
+from sigcube.wording import pretty_unit
 
 __all__ = ["TABS", "ExplorerTab", "plain_row"]
 
@@ -57,9 +58,12 @@ def _best(state: ExplorerState, data: ExplorerData) -> Content:
     for name, flag in zip(map(str, found["axis"].values), found["at_bound"].values, strict=True):
         ends = [f"{name}_{end}" for end in ("low", "high")]
         box = [found[each].item() for each in ends if each in found] or [found[f"{name}_within"].item(), ""]
-        rows.append(plain_row(name, found[name].item(), words[flag], *box))
+        title = style.with_unit(name, style.unit_of(data.result[name]))
+        rows.append(plain_row(title, found[name].item(), words[flag], *box))
     there = [
-        plain_row(name, found[name].item(), style.unit_of(data.result[name])) for name in data.metrics if name in found
+        plain_row(name, found[name].item(), pretty_unit(style.unit_of(data.result[name])))
+        for name in data.metrics
+        if name in found
     ]
     return [
         f"The best {state.metric} of the grid, and the box of places that are worse by no more than 1 %.",

@@ -61,7 +61,9 @@ def rotation_cards(cube: xr.Dataset) -> list[Card]:
     defaults = {parameter.name: parameter.value(PAPER) for parameter in FRAMES["galaxy"].parameters}
     disk, bulge = defaults["upsilon_disk"], defaults["upsilon_bulge"]
     choice, curve = _galaxy_menu(shown, _components(shown, disk, bulge), start, overview, line=line, facts=facts)
-    body = [_curve_plot(curve, style.mark_synthetic("measured", cube))], [("galaxy", choice)], line
+    flagged = bool((shown["point_flag"].values[real] != 0).any())
+    plot = _curve_plot(curve, style.mark_synthetic("measured", cube), flagged=flagged)
+    body = [plot], [("galaxy", choice)], line
     text = "Measured velocities with their errors, and what gas and stars would give: mass-to-light ratio "
     text += f"{disk:g} in the disc, {bulge:g} in the bulge."
     if len(names) == 1:
@@ -192,13 +194,14 @@ def _galaxy_menu(
     return choice, curve
 
 
-def _curve_plot(curve: Any, measured: str) -> Any:
+def _curve_plot(curve: Any, measured: str, *, flagged: bool) -> Any:
     plot = style.figure(height=_HEIGHT, x_axis_label="radius [kpc]", y_axis_label="velocity [km/s]")
     for legend, name, color, dash, width in _COMPONENTS:
         plot.line("r", name, source=curve, color=color, line_dash=dash, line_width=width, legend_label=legend)
     dots = _draw_measured(plot, curve, measured, size=6.5, line_width=0.6)
-    flagged = {"fill_color": None, "line_color": "#e69f00", "line_width": 2.4, "legend_label": "flagged"}
-    plot.scatter("r", "flagged", source=curve, size=13, **flagged)
+    if flagged:
+        look = {"fill_color": None, "line_color": "#e69f00", "line_width": 2.4, "legend_label": "flagged"}
+        plot.scatter("r", "flagged", source=curve, size=13, **look)
     style.hover(
         plot, dots, [("radius", "@r{0.00} kpc"), ("measured", "@v_obs{0.0} km/s"), ("baryons", "@v_bar{0.0} km/s")]
     )

@@ -159,6 +159,10 @@ def test_flagged_points_are_marked_where_they_are(mock_cube: xr.Dataset) -> None
     shown = columns_of(rotation_cards(cube)[0], "flagged")
     assert np.flatnonzero(np.isfinite(shown["flagged"])).tolist() == [3]
     assert shown["flagged"][3] == shown["v_obs"][3]
+    assert "flagged" in legends(rotation_cards(cube)[0])
+    # A legend names what is there.
+    cube["point_flag"].values[:] = 0
+    assert "flagged" not in legends(rotation_cards(cube)[0])
 
 
 def test_a_single_galaxy_needs_no_choice_of_others(mock_cube: xr.Dataset) -> None:

@@ -3,7 +3,8 @@
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
@@ -22,6 +23,17 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _MOST_BYTES = 2 * 2**20
 # The time and memory of Python's parser grow with the square of the names in a dotted key: 10^5 take a minute.
 _LONG_KEY = re.compile(r"""(?:(?:(?<![\w-])[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
+# What pydantic's types of faults begin with, such as ``list_type`` and ``int_parsing``.
+_SORTS = {
+    "bool": "true or false",
+    "dict": "a table",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "model": "a table",
+    "string": "a text",
+    "tuple": "a list",
+}
 # The most faults to look at: each unknown key is compared with the valid ones.
 _MOST_FAULTS = 1000
 
@@ -38,7 +50,7 @@ class KeyFault:
         The model does not have the key, the file lacks it, its value has the wrong type or size, or a validator of
         the model refuses it.
     message : str
-        The words of pydantic or of the validator.
+        What is wrong; of a value, what would have been right.
     found : str or None
         The value.
     hint : str or None
@@ -53,8 +65,10 @@ class KeyFault:
 
     def as_fault(self, table: str = "") -> Fault:
         """Return it for a list of faults; `table` holds what was checked."""
-        what = f"{self.message}, {self.hint}" if self.problem == "unknown" else self.message
-        return Fault(what, ".".join(filter(None, (table, self.key))), self.found)
+        place = ".".join(filter(None, (table, self.key)))
+        if self.problem == "value":
+            return Fault("wrong value", place, self.found, self.message)
+        return Fault(f"{self.message}, {self.hint}" if self.problem == "unknown" else self.message, place, self.found)
 
     def as_error(self, where: str | None) -> SpecError:
         """Return it as an error; `where` is the file."""
@@ -172,7 +186,8 @@ def find_faults(
     try:
         checked = model.model_validate(content)
     except ValidationError as error:
-        return None, [_key_fault(detail, model, also) for detail in error.errors(include_url=False)[:_MOST_FAULTS]]
+        details = error.errors(include_url=False)[:_MOST_FAULTS]
+        return None, _joined(_key_fault(detail, content, model, also) for detail in details)
     faults = [*_misread(content, checked)]
     return (None, faults) if faults else (checked, [])
 
@@ -190,7 +205,7 @@ def _misread(content: Any, checked: Any, key: str = "") -> Iterator[KeyFault]:
     else:
         found, wanted = _sort(content), _sort(checked)
         if found and wanted and found != wanted:
-            yield KeyFault(key, "value", f"Input should be {wanted}", found=shown(content))
+            yield KeyFault(key, "value", wanted, found=shown(content))
         return
     for name, given, taken in pairs:
         yield from _misread(given, taken, f"{key}.{name}" if key else name)
@@ -199,12 +214,31 @@ def _misread(content: Any, checked: Any, key: str = "") -> Iterator[KeyFault]:
 def _sort(value: Any) -> str:
     if isinstance(value, bool):
         return "true or false"
-    return "a number" if isinstance(value, int | float) else "text" if isinstance(value, str) else ""
+    return "a number" if isinstance(value, int | float) else "a text" if isinstance(value, str) else ""
 
 
-def _key_fault(detail: Mapping[str, Any], model: type[BaseModel], also: Iterable[str]) -> KeyFault:
-    *tables, name = detail["loc"] or ("",)
-    key = ".".join(map(str, detail["loc"]))
+def _joined(faults: Iterable[KeyFault]) -> list[KeyFault]:
+    """Make one fault of those of a value that may be of several types, and is of none."""
+    found: dict[tuple[str, object], KeyFault] = {}
+    for number, fault in enumerate(faults):
+        same = (fault.key, fault.problem if fault.problem == "value" else number)
+        before = found.get(same)
+        found[same] = fault if before is None else replace(before, message=f"{before.message} or {fault.message}")
+    return list(found.values())
+
+
+def _steps_in(content: Any, steps: Sequence[str | int]) -> Iterator[str | int]:
+    """Yield the steps that lead to something in a file; pydantic names types of a union beside them."""
+    for step in steps:
+        with suppress(KeyError, IndexError, TypeError):
+            content = content[step]
+            yield step
+
+
+def _key_fault(detail: Mapping[str, Any], content: Any, model: type[BaseModel], also: Iterable[str]) -> KeyFault:
+    steps = detail["loc"] if detail["type"] == "missing" else (*_steps_in(content, detail["loc"]),)
+    *tables, name = steps or ("",)
+    key = ".".join(map(str, steps))
     if detail["type"] == "extra_forbidden":
         hint = did_you_mean(name, [*key_names(_table_model(model, tables)), *also])
         return KeyFault(key, "unknown", f"unknown key {name!r}", hint=hint)
@@ -212,9 +246,21 @@ def _key_fault(detail: Mapping[str, Any], model: type[BaseModel], also: Iterable
         return KeyFault(key, "missing", f"key {name!r} is missing", hint="add it")
     if detail["type"] == "value_error":
         return KeyFault(key, "rule", str(detail["msg"]).removeprefix("Value error, "))
-    # In TOML a dictionary is a table.
-    message = str(detail["msg"]).replace("a valid dictionary", "a table")
-    return KeyFault(key, "value", message, found=shown(detail["input"]))
+    return KeyFault(key, "value", _expected(detail), found=shown(detail["input"]))
+
+
+def _expected(detail: Mapping[str, Any]) -> str:
+    """Return what would have been right, in words for those who write TOML."""
+    if detail["type"] == "list_type" and isinstance(detail["input"], str):
+        return f"a list, such as {shown([detail['input']])}"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"a text of the pattern {detail['ctx']['pattern']!r}"
+    if detail["type"] == "too_short":
+        return f"at least {detail['ctx']['min_length']}"
+    sort, _, fault = detail["type"].partition("_")
+    if sort in _SORTS and fault in ("type", "parsing", "from_float"):
+        return _SORTS[sort]
+    return str(detail["msg"]).removeprefix("Input should be ")
 
 
 def key_names(model: type[BaseModel]) -> list[str]:

@@ -25,7 +25,7 @@ class DataKeys(BaseModel):
     keep: list[str] = Field(default=[])
     dtype: Literal["float32", "float64"] = "float32"
     n_fitted: int = 0
-    reference: dict[str, Any] | None = None
+    reference: str | dict[str, Any] | None = None
     fixed: dict[str, Any] = Field(default={})
     errors: dict[str, Any] | None = None
 

@@ -207,7 +207,7 @@ TEXTS: list[tuple[str, str, str, str]] = [
     ("TOML: a number beyond all floats", "0.05, 0.5, 4", "0.05, 1e400, 4", "finite numbers as ends"),
     ("TOML: nan", "[0.05, 0.5, 4]", "[nan, 0.5, 4]", "finite numbers as ends"),
     ("TOML: true for fitted", "n_fitted = 1", "n_fitted = true", "key 'n_fitted' is wrong\n  where: "),
-    ("TOML: a text for fitted", "n_fitted = 1", 'n_fitted = "1"', "Input should be a number"),
+    ("TOML: a text for fitted", "n_fitted = 1", 'n_fitted = "1"', "expected: a number"),
     ("TOML: half a fitted parameter", "n_fitted = 1", "n_fitted = 1.5", "key 'n_fitted' is wrong"),
     ("TOML: a negative number fitted", "n_fitted = 1", "n_fitted = -1", "leave no degrees of freedom"),
     ("TOML: all digits fitted", "n_fitted = 1", "n_fitted = 99999999999999999999", "fitted"),

@@ -44,5 +44,5 @@ def test_value(keys: str, published: str, verdict: Verdict) -> None:
 
 
 def test_an_unknown_shape_is_refused() -> None:
-    with pytest.raises(SpecError, match=r"(?s)key 'shape'.*Input should be 'exponential'"):
+    with pytest.raises(SpecError, match=r"(?s)key 'shape'.*expected: 'exponential'"):
         read_claims(ROW.format(keys='shape = "ring"\nof = {}\nR = 1.0', published="0"))

@@ -50,5 +50,5 @@ def test_formula_and_boost_are_told() -> None:
 
 
 def test_an_unknown_function_is_refused() -> None:
-    with pytest.raises(SpecError, match=r"(?s)key 'function'.*Input should be 'slip'"):
+    with pytest.raises(SpecError, match=r"(?s)key 'function'.*expected: 'slip'"):
         read_claims(ROW.format(function="slips", boost="2.0", published="0.75"))

@@ -182,7 +182,7 @@ def test_a_file_is_its_keys(tmp_path: Path) -> None:
         ('kernel = "sigma"\n', "key 'cube' is missing\n  where: .*sweep.toml\n  do: add it"),
         (
             'cube = 3\nkernel = "sigma"\n[axes]\n',
-            "key 'cube' is wrong\n  where: .*\n  found: 3\n  expected: Input should be",
+            "key 'cube' is wrong\n  where: .*\n  found: 3\n  expected: a text",
         ),
         ('cube = "c"\nkernel = "s"\ndtype = "f2"\n[axes]\n', "key 'dtype' is wrong\n  where: .*\n  found: 'f2'"),
     ],

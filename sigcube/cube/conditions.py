@@ -5,6 +5,7 @@ A condition is parsed, never run as code: it has names, numbers, texts, arithmet
 
 import ast
 import operator
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
@@ -34,6 +35,7 @@ _COMPARISONS: Mapping[type, Callable[[Any, Any], Any]] = MappingProxyType(
     }
 )
 _MEANT: Mapping[type, str] = {ast.BitAnd: "and", ast.BitOr: "or", ast.Invert: "not"}
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 # It has no types.
 _where: Any = xr.where
 _NUMBER, _TEXT, _TRUTH = "a number", "a text", "a condition"
@@ -70,11 +72,16 @@ def where_true(cube: xr.Dataset, condition: str) -> xr.DataArray:
             # Within parentheses it may go over several lines.
             tree = ast.parse(f"(\n{condition}\n)", mode="eval").body
         with np.errstate(all="ignore"):
+            if isinstance(tree, ast.Tuple) and not tree.elts:
+                raise reader.error("the condition is empty", hint="leave it out to keep the whole sample")
             what, truth = reader.read(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         if isinstance(error, SpecError):
             raise
-        raise reader.error("this cannot be read as a condition") from None
+        # Texts may hold what is no comparison.
+        single = isinstance(error, SyntaxError) and re.search("(?<![=<>!])=(?!=)", _QUOTED.sub("", condition))
+        hint = "compare with ==, not with =" if single else None
+        raise reader.error("this cannot be read as a condition", hint=hint) from None
     if what != _TRUTH or not isinstance(truth, xr.DataArray):
         raise reader.error(f"this is {what}, not a condition on the cube" if what != _TRUTH else "it names no variable")
     return truth == 1.0
@@ -86,8 +93,10 @@ class _Reader:
     def __init__(self, text: str, names: Mapping[str, xr.DataArray], *, systems: str | None) -> None:
         self._text, self._names, self._systems = text, names, systems
 
-    def error(self, what: str, name: str = "", *, known: Iterable[str] | None = None) -> SpecError:
-        hint = did_you_mean(name, self._names if known is None else known)
+    def error(
+        self, what: str, name: str = "", *, known: Iterable[str] | None = None, hint: str | None = None
+    ) -> SpecError:
+        hint = hint or did_you_mean(name, self._names if known is None else known)
         return SpecError(what, where="where", found=self._text, hint=hint)
 
     def read(self, node: ast.expr) -> tuple[str, Any]:

@@ -129,7 +129,8 @@ def test_a_condition_is_that_of_each_system(tree: Any) -> None:
 REFUSED = [
     ("inclinaton > 40", "the cube has no variable 'inclinaton'", "did you mean 'inclination'?"),
     ("inclination >", "this cannot be read as a condition", "valid: distance"),
-    ("", "a condition cannot have '()'", "valid: "),
+    ("galaxy == 'a = b' r", "this cannot be read as a condition", "valid: distance"),
+    ("r <= 1 and", "this cannot be read as a condition", "valid: distance"),
     ("(" * 5000, "this cannot be read as a condition", ""),
     ("not " * 50_000 + "r > 1", "this cannot be read as a condition", ""),
     (f"r > 1{'0' * 400} + r", "this cannot be read as a condition", ""),
@@ -166,6 +167,17 @@ def test_a_bad_condition_is_refused_with_the_names_there_are(condition: str, wha
     assert caught.value.hint is not None
     assert advice in caught.value.hint
     assert "inclination" in caught.value.hint
+
+
+@pytest.mark.parametrize("condition", ["", "  ", "()", "# all"])
+def test_an_empty_condition_is_called_so(condition: str) -> None:
+    with pytest.raises(SpecError, match=r"the condition is empty\n(.|\n)*  do: leave it out"):
+        where_true(CUBE, condition)
+
+
+def test_who_compares_with_one_sign_is_told_the_right_one() -> None:
+    with pytest.raises(SpecError, match=r"this cannot be read(.|\n)*  do: compare with ==, not with ="):
+        where_true(CUBE, "galaxy = 'a == b'")
 
 
 UNKNOWN = [

@@ -25,6 +25,7 @@ __all__ = [
     "free_space",
     "make_folder",
     "path_of",
+    "refuse_no_page",
     "sync",
     "sync_all",
     "write_all",
@@ -41,6 +42,8 @@ _LEAST_DIRECT = 2**20
 _SECTOR = 512
 # Bytes copied at a time to whole pages; small enough to stay in a core's own cache.
 _STAGE = 2**19
+# How names of pages end.
+_PAGES = (".html", ".htm")
 # Files that are open at a time.
 _TOGETHER = 32
 # What file systems answer if they do not support an operation.
@@ -105,6 +108,20 @@ def refuse_unwritable(path: Path, *, what: str) -> None:
     else:
         return
     raise SpecError(f"{what} cannot be written", where=str(path), found=found, hint="name another path")
+
+
+def refuse_no_page(path: Path) -> None:
+    """Refuse the path of a page whose name does not end as that of an HTML file.
+
+    Raises
+    ------
+    SpecError
+        With the endings that there are.
+    """
+    # That it is a folder is told by those who write.
+    if path.suffix.lower() not in _PAGES and not path_of(path, what="the page").is_dir():
+        what, expected = "a page is an HTML file", f"a name that ends in {' or '.join(_PAGES)}"
+        raise SpecError(what, where=str(path), found=path.suffix or "no ending", expected=expected)
 
 
 def beside(path: Path, ending: str) -> Path:

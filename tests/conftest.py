@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(200_000, 50, 100)
     assert config.cache is not None
     os.environ["SIGCUBE_COMPILED"] = str(config.cache.mkdir("compiled"))
+    # The readline of pytest sets it for the processes of xdist.
+    os.environ.pop("COLUMNS", None)
     _keep_temporary_folders_in_memory()
 
 

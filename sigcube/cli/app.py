@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shlex
 import signal
 import sys
@@ -37,7 +38,9 @@ __all__ = [
     "Where",
     "Workers",
     "complete",
+    "fits_in",
     "make_app",
+    "page_name",
     "print_json",
     "print_result",
     "print_tables",
@@ -70,8 +73,8 @@ def _terminate(*_: object) -> None:
 
 # Commands that find what an earlier call of theirs has finished.
 _RESUMED = frozenset({"fetch", "rerun", "sweep"})
-# A narrower column of texts is no longer read.
-_LEAST_TEXT = 12
+# Columns where nobody says how many there are.
+_WIDTH = 200
 _CODES = {StoreInUse: ExitCode.IN_USE, SpecError: ExitCode.USAGE, SigcubeError: ExitCode.REFUSED}
 
 
@@ -118,7 +121,20 @@ def _refusal_of_the_system(error: OSError | MemoryError) -> SigcubeError:
 
 ResultPath = Annotated[Path, typer.Argument(metavar="RESULT", help="A result store.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-PageFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page about it as well.")]
+
+
+def page_name(given: Path | None) -> Path | None:
+    """Take the path of a page, and refuse that of another file before minutes are computed for it."""
+    from sigcube.files import refuse_no_page
+
+    if given is not None:
+        refuse_no_page(given)
+    return given
+
+
+PageFile = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", callback=page_name, help="Write a page about it as well.")
+]
 Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="A running Dask scheduler, tcp://…; otherwise a local cluster is started."),
@@ -152,12 +168,16 @@ Set = Annotated[
 ]
 
 
-def read_pairs(given: Iterable[str] | None, *, form: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each option of a form such as ``AXIS=VALUE``."""
+def read_pairs(given: Iterable[str] | None, *, form: str, option: str | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each option of a form such as ``AXIS=VALUE``; none may be given twice."""
+    names: set[str] = set()
     for each in given or ():
-        name, equals, text = each.partition("=")
-        if not (name and equals):
-            raise typer.BadParameter(f"{each!r} is not {form}")
+        name, equals, text = (part.strip() for part in each.partition("="))
+        if not (name and equals and text):
+            raise typer.BadParameter(f"{each!r} is not of the form {form}", param_hint=option)
+        if name in names:
+            raise typer.BadParameter(f"{name} is given twice", param_hint=option)
+        names.add(name)
         yield name, text
 
 
@@ -170,10 +190,7 @@ def read_settings(given: Iterable[str] | None) -> dict[str, float | str]:
     {'A': 1.2, 'window': 'none'}
     """
     found: dict[str, float | str] = {}
-    for each in given or ():
-        name, equals, value = (part.strip() for part in each.partition("="))
-        if not (name and equals and value):
-            raise typer.BadParameter(f"{each!r} is not of the form NAME=VALUE", param_hint="--set")
+    for name, value in read_pairs(given, form="NAME=VALUE", option="--set"):
         try:
             found[name] = float(value)
         except ValueError:
@@ -230,12 +247,12 @@ def make_app(commands: Iterable[Callable[..., None]]) -> typer.Typer:
 
 
 def stdout_console() -> "Console":
-    """Return the console of results: wide when it is not a terminal, and then without colours."""
+    """Return the console of results: wide and without colours when it is not a terminal; ``COLUMNS`` goes before."""
     from rich.console import Console
 
     # A stream that was closed before is None, for which rich would take another one.
     file = sys.stdout or io.StringIO()
-    return Console(file=file, width=None if file.isatty() else 200)
+    return Console(file=file, width=None if file.isatty() or os.environ.get("COLUMNS", "").isdigit() else _WIDTH)
 
 
 def stderr_console() -> "Console":
@@ -258,18 +275,29 @@ def print_tables(tables: "Iterable[Table | Text]") -> None:
         title, each.title = each.title, None
         if title:
             console.print(title)
-        console.print(each if _least_width(each) <= console.width else _as_records(each))
+        console.print(each if fits_in(each, console.width) else _as_records(each))
 
 
-def _least_width(made: "Table") -> int:
-    """Return how wide a table must be: as its numbers are, and for texts a word or so."""
+def fits_in(made: "Table", width: int) -> bool:
+    """Tell whether a table fits without a number or a word in two lines, and give its columns the width for that."""
     from rich.cells import cell_len
 
-    width = 0
+    least, most = [], []
     for column in made.columns:
-        widest = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
-        width += 2 + (widest if column.no_wrap else min(widest, _LEAST_TEXT))
-    return width
+        cells = [str(cell) for cell in (column.header, *column.cells)]
+        most.append(max(cell_len(line) for cell in cells for line in cell.split("\n")))
+        words = (word for cell in cells for word in cell.split())
+        least.append(most[-1] if column.no_wrap else max(map(cell_len, words), default=0))
+    room = width - 2 * len(made.columns)
+    if sum(least) > room:
+        return False
+    # The widest columns give way first.
+    cap = max(most, default=0)
+    while sum(widths := [max(low, min(high, cap)) for low, high in zip(least, most, strict=True)]) > room:
+        cap -= 1
+    for column, own in zip(made.columns, widths, strict=True):
+        column.width = own
+    return True
 
 
 def _as_records(wide: "Table") -> "Table":

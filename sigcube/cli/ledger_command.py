@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sigcube.cli.app import AsJson, CubeFolder, ExitCode, RawFiles, print_json, stderr_console, stdout_console
+from sigcube.cli.app import (
+    AsJson,
+    CubeFolder,
+    ExitCode,
+    RawFiles,
+    page_name,
+    print_json,
+    stderr_console,
+    stdout_console,
+)
 
 if TYPE_CHECKING:
     from sigcube.claims import Entry
@@ -24,7 +33,9 @@ def claims(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show each reading, what it rests on and how to compute it again.")
     ] = False,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page instead of printing a table.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", callback=page_name, help="Write a page instead of printing a table.")
+    ] = None,
     as_json: AsJson = False,
     paper: Annotated[str | None, typer.Option(metavar="NAME", help="Claims of one paper, such as cmsi.")] = None,
     verdict: Annotated[

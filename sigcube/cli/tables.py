@@ -14,6 +14,7 @@ from sigcube.analysis import bootstrap_win_rate, model_summary, wins
 from sigcube.analysis.best import best_points, default_summary, summaries
 from sigcube.analysis.labelled import is_label
 from sigcube.analysis.model_comparison import metric_names, system_dims
+from sigcube.cli.app import fits_in
 from sigcube.constants import PAPER
 from sigcube.cube import Summary
 from sigcube.cube.inspection import describe_counts, describe_file
@@ -136,11 +137,12 @@ def dataset_tables(records: Sequence[Mapping[str, Any]], *, width: int) -> list[
         counts = ("–" if record[name] is None else f"{record[name]:,}" for name in ("systems", "points"))
         short.append((record["name"], record["kind"], *counts, _CUBE_HERE[record["state"]]))
         texts.append([record[name] for name in _DATASET_TEXTS])
-    if width >= _WIDE:
-        rows = [(*first, *rest) for first, rest in zip(short, texts, strict=True)]
-        return [table("", (*_DATASET, *_DATASET_TEXTS.values()), rows)]
-    long = [(first[0], "\n".join(rest)) for first, rest in zip(short, texts, strict=True)]
-    return [table("", _DATASET, short), table("", ("name", ", ".join(_DATASET_TEXTS.values())), long)]
+    rows = [(*first, *rest) for first, rest in zip(short, texts, strict=True)]
+    wide = table("", (*_DATASET, *_DATASET_TEXTS.values()), rows)
+    if width >= _WIDE and fits_in(wide, width):
+        return [wide]
+    long = [(first[0], *rest) for first, rest in zip(short, texts, strict=True)]
+    return [table("", _DATASET, short), table("", ("name", *_DATASET_TEXTS.values()), long)]
 
 
 def cube_tables(path: object, summary: Summary) -> list[Table]:

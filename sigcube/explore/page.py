@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sigcube.errors import StoreError
-from sigcube.files import write_file
+from sigcube.files import refuse_no_page, write_file
 
 __all__ = ["Card", "CardTable", "Heat", "Link", "refuse_markup", "write_page", "write_template"]
 
@@ -123,6 +123,8 @@ def write_page(
 
     Raises
     ------
+    SpecError
+        When its name is not that of an HTML file.
     StoreError
         When the file cannot be written.
     """
@@ -197,11 +199,14 @@ def write_template(path: str | Path, template: str, *, scripts: Sequence[str], *
 
     Raises
     ------
+    SpecError
+        When its name is not that of an HTML file.
     StoreError
         When the file cannot be written.
     """
     from jinja2 import Environment, PackageLoader
 
+    refuse_no_page(Path(path))
     loader = PackageLoader("sigcube.explore", "")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=loader)
     # Bokeh compiles the code of callbacks.

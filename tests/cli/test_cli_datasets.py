@@ -14,7 +14,7 @@ from rich.table import Table
 from sigcube import recipes
 from sigcube.cli import ExitCode
 from sigcube.cli.catalogue import dataset_records, origin, unexpected_counts
-from sigcube.cli.tables import cube_tables, dataset_tables
+from sigcube.cli.tables import cube_tables
 from sigcube.cube import KINDS, Counts, Kind, count_cube, inspect_cube, save_cube
 from sigcube.cube.inspection import describe_counts
 from sigcube.errors import FetchError, RawFilesMissing
@@ -43,7 +43,8 @@ def test_every_recipe_is_listed(here: Path) -> None:
     assert "\x1b[" not in shown.stdout
     listed = [line.split()[0] for line in shown.stdout.splitlines() if line.strip()][2:]
     assert set(recipe_names()) <= set(listed)
-    (sparc,) = (line for line in shown.stdout.splitlines() if line.split()[:1] == ["sparc"])
+    # One line of counts, and one of whom to cite and where the files are from.
+    sparc = " ".join(line for line in shown.stdout.splitlines() if line.split()[:1] == ["sparc"])
     for word in ("galaxy", "175", "3,391", "no", "Lelli", "CC-BY-4.0", "https://astroweb.case.edu/SPARC"):
         assert word in sparc
 
@@ -62,14 +63,26 @@ def test_origins_are_official_or_named_otherwise(name: str, origin: str) -> None
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
-def test_the_list_fits_and_loses_nothing(width: int) -> None:
-    records = dataset_records("nowhere")
-    text = text_of(dataset_tables(records, width=width), width)
+def test_the_list_fits_and_loses_nothing(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = call("datasets", "--cubes", "nowhere").stdout
     assert max(map(len, text.splitlines())) <= width
-    for record in records:
+    for record in dataset_records("nowhere"):
         assert record["name"] in text
         for long in ("citation", "licence", "origin"):
             assert "".join(record[long].split()) in re.sub(r"\s", "", text) or width == 200
+
+
+def test_no_address_in_the_list_is_broken_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    text = call("datasets", "--cubes", "nowhere").stdout
+    addresses = [
+        a
+        for each in dataset_records("nowhere")
+        for a in re.findall(r"https://\S+", "{licence} {origin}".format(**each))
+    ]
+    assert addresses
+    assert all(address in text for address in addresses)
 
 
 def test_a_cube_that_is_here_is_counted(here: Path, mock_cube: xr.Dataset) -> None:

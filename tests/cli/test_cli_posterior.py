@@ -109,7 +109,7 @@ def test_compare(stores: dict[str, str]) -> None:
     ("words", "code", "says"),
     [
         (["posterior", "newton"], ExitCode.USAGE, "upsilon_disk is a nuisance, and has no prior"),
-        (["posterior", "newton", "--prior", "upsilon_disk"], 2, "is not AXIS=PRIOR"),
+        (["posterior", "newton", "--prior", "upsilon_disk"], 2, "is not of the form AXIS=PRIOR"),
         (["posterior", "newton", "--prior", "upsilon_disk=gauss:1,2"], ExitCode.USAGE, "there is no prior 'gauss'"),
         (["posterior", "newton", "--prior", OPTION, "--by", "rms"], ExitCode.USAGE, "the result has no metric 'rms'"),
         (["posterior", "newton", "--prior", OPTION, "--by", "chi2"], 2, "ask for loglike, or sweep again with 'chi2'"),

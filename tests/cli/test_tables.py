@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sigcube.cli.app import print_tables
-from sigcube.cli.catalogue import kernel_records
-from sigcube.cli.tables import best_table, kernel_tables, table
+from sigcube.cli.catalogue import kernel_records, metric_records
+from sigcube.cli.tables import best_table, kernel_tables, metric_table, table
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
 from tests.results import small_result
@@ -40,6 +40,15 @@ def test_no_number_is_broken_over_two_lines(width: int, monkeypatch: pytest.Monk
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue()
     assert all(each in shown for each in numbers)
+
+
+def test_no_word_is_broken_over_two_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_tables([metric_table(metric_records())])
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.count("prediction/observation") == 1
+    assert shown.count("observation/prediction") == 1
 
 
 def test_a_table_without_a_value_says_which_systems_have_none() -> None:

@@ -345,6 +345,22 @@ def count_by_status(result: xr.Dataset) -> dict[PointStatus, int]:
     return {status: int(counts[status]) for status in PointStatus}
 
 
+def shared_values(result: xr.Dataset, status: PointStatus) -> dict[str, Any]:
+    """Return the values that all points of the grid that ended so have in common, by axis; of axes with one, none."""
+    dims = [dim for dim in map(str, result["status"].dims) if result.sizes[dim] > 1]
+    found = {dim: np.zeros(result.sizes[dim], dtype=bool) for dim in dims}
+    for part in parts(result["status"]):
+        there = result["status"].isel(part) == status
+        for dim in dims:
+            found[dim][part[dim]] |= there.any([other for other in there.dims if other != dim]).values
+    return {
+        name: result[name].values[found[dim]][0]
+        for dim in dims
+        if found[dim].sum() == 1
+        for name in axes_along(result, dim)
+    }
+
+
 def about(long_name: str, units: object = "", **attrs: Any) -> dict[str, Any]:
     """Return the attributes of a variable that an answer has."""
     return {"units": units, "long_name": long_name, "source": "sigcube", **attrs}

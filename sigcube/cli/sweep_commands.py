@@ -27,6 +27,8 @@ from sigcube.cli.app import (
 from sigcube.errors import StoreError
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from sigcube.driver import Event
 
 __all__ = ["demo", "fit", "kernels", "map_", "metrics", "plan", "rerun", "status", "sweep", "verify"]
@@ -154,11 +156,12 @@ def sweep(
         typer.echo(f"nothing to compute: the result has every {'value' if extend else 'block'} of the spec", err=True)
     failed = False
     for name, path in results_in(target).items():
-        print_tables([best_table(open_result(path), of=name)])
+        opened = open_result(path)
+        print_tables([best_table(opened, of=name)])
         state = read_status(path)
         if state.invalid:
             there = f"{count(state.invalid)} of {count(state.points)} grid points"
-            typer.echo(f"no finite value at {there}, whose status is 'invalid'", err=True)
+            typer.echo(f"no finite value at {there}, whose status is 'invalid'{_all_with(opened)}", err=True)
         if state.failed or state.killed:
             failed = True
             said = f"{plural(state.failed, 'block')} failed, {state.killed} killed their worker: sigcube status {path}"
@@ -166,6 +169,17 @@ def sweep(
     print_result(target, joint=isinstance(prepared, JointSweep))
     if failed:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _all_with(result: "xr.Dataset") -> str:
+    """Say what the grid points without a finite value have in common, if anything."""
+    from sigcube.analysis.labelled import shared_values
+    from sigcube.cli.answers import answer_cell
+    from sigcube.plan.values import PointStatus
+
+    shared = shared_values(result, PointStatus.INVALID)
+    told = ", ".join(f"{name} = {answer_cell(name, value)}" for name, value in shared.items())
+    return f"; all with {told}" if told else ""
 
 
 def _noting(kinds: set[str], show: "Callable[[Event], None]") -> "Callable[[Event], None]":

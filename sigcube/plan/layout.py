@@ -31,7 +31,7 @@ _STATUS_ATTRS: Mapping[str, Any] = {
     "long_name": "state of each grid point",
     "source": "sigcube",
     "flag_values": [int(status) for status in PointStatus],
-    "flag_meanings": " ".join("invalid_parameters" if s is PointStatus.INVALID else s.word for s in PointStatus),
+    "flag_meanings": " ".join(status.word for status in PointStatus),
 }
 
 

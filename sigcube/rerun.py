@@ -66,9 +66,9 @@ def rerun(
     Raises
     ------
     SpecError
-        For a path without a result, the same path twice, or one at which an earlier rerun is finished.
+        For a path of something else, the same path twice, or one at which an earlier rerun is finished.
     StoreError
-        When the result is damaged.
+        When there is no result, or it is damaged.
     StoreMismatch
         When the kernel, or anything else that decides the bits, has changed since.
     """

@@ -332,7 +332,7 @@ def test_a_copy_that_xarray_saved_opens(path: Path, large: Sweep, tmp_path: Path
 
 
 def test_there_must_be_a_result(large: Sweep, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"there is nothing here(.|\n)*expected: a result of a sweep"):
+    with pytest.raises(StoreError, match=r"there is nothing here(.|\n)*expected: a result of a sweep"):
         large.extend(tmp_path / "none.zarr")
 
 

@@ -202,7 +202,7 @@ def test_where_there_is_no_result(tmp_path: Path) -> None:
         with pytest.raises(SpecError, match="what is here is not a result of a sweep or a result of a fit"):
             open_result(path)
     with pytest.raises(
-        SpecError, match=r"there is nothing here\n  where: /.*gone.zarr\n  expected: a result of a sweep or"
+        StoreError, match=r"there is nothing here\n  where: /.*gone.zarr\n  expected: a result of a sweep or"
     ):
         open_result(tmp_path / "gone.zarr")
 
@@ -292,7 +292,8 @@ def test_fail_fast_stops_and_names_the_block(mock_cube: xr.Dataset, local_client
         sweep.run(tmp_path / "fast.zarr", client=local_client, fail_fast=True)
 
 
-def test_a_spec_file_says_the_same_as_python(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reference", ['reference = "mond"', '[reference]\nkernel = "mond"'])
+def test_a_spec_file_says_the_same_as_python(mock_cube: xr.Dataset, tmp_path: Path, reference: str) -> None:
     sigcube.cube.save_cube(mock_cube, tmp_path / "mock.zarr")
     spec = tmp_path / "sweep.toml"
     spec.write_text(
@@ -302,8 +303,7 @@ def test_a_spec_file_says_the_same_as_python(mock_cube: xr.Dataset, tmp_path: Pa
         sample = "unflagged"
         metrics = ["rms", "chi2_red", "scatter_v"]
         keep = ["galaxy"]
-        [reference]
-        kernel = "mond"
+        {reference}
         [axes]
         window = ["geometric", "power"]
         k = {{ values = [0.5, 1.0, 2.0] }}

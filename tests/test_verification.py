@@ -155,7 +155,7 @@ def test_a_negative_sample_is_refused(finished: Path) -> None:
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"what is here is not a result of a sweep(.|\n)*found: a folder"):
         verify(tmp_path)
-    with pytest.raises(SpecError, match=r"there is nothing here\n(.|\n)*expected: a result of a sweep"):
+    with pytest.raises(StoreError, match=r"there is nothing here\n(.|\n)*expected: a result of a sweep"):
         verify(tmp_path / "absent", repair=True)
     assert not list(tmp_path.iterdir())
 

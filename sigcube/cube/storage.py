@@ -18,7 +18,7 @@ from zarr.storage import MemoryStore
 from sigcube.cube.fingerprints import RunningFingerprint, fingerprint, slabs
 from sigcube.cube.kinds import KINDS, kind_of
 from sigcube.cube.validation import validate, validate_form, validate_values
-from sigcube.errors import DataError, SigcubeError, SpecError, shown
+from sigcube.errors import DataError, SigcubeError, SpecError, StoreError, shown
 from sigcube.files import find_previous, path_of, write_folder
 from sigcube.shipped import shipped
 
@@ -215,6 +215,8 @@ def refuse_other_store(given: str | Path, *wanted: str) -> None:
     ------
     SpecError
         With what is there, and the command for it.
+    StoreError
+        If there is nothing.
     """
     names = " or ".join(_STORES[each][0] for each in wanted)
     path = path_of(given, what=names)
@@ -227,7 +229,7 @@ def refuse_other_store(given: str | Path, *wanted: str) -> None:
     if not (path / "zarr.json").is_file():
         if not path.exists():
             hint = "make it first, or name another path"
-            raise SpecError("there is nothing here", where=str(path.absolute()), expected=names, hint=hint)
+            raise StoreError("there is nothing here", where=str(path.absolute()), expected=names, hint=hint)
         found = "a folder" if path.is_dir() else "a file"
         raise SpecError(f"what is here is not {names}", where=str(path), found=found, hint="name another path")
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from sigcube.cube import KINDS
-from sigcube.errors import SpecError
+from sigcube.errors import SpecError, StoreError
 from sigcube.explore.cube_page import cube_page
 from sigcube.explore.fit_page import fit_page
 from sigcube.explore.result_page import result_page
@@ -22,9 +22,9 @@ def store_page(
     Raises
     ------
     SpecError
-        If the path holds none of these, or axes are given for something without axes.
+        If something else is at the path, or axes are given for something without axes.
     DataError, StoreError
-        If the store is damaged, or the page cannot be written.
+        If the store is damaged, nothing is at the path, or the page cannot be written.
     """
     store, kind = Path(store), _kind(Path(store))
     if kind == "result":
@@ -42,10 +42,11 @@ def store_page(
 
 def _kind(store: Path) -> str:
     """Return what a store says that it is; refuse what is none of the three, saying what it is."""
-    hint = None
+    hint, expected = None, "a cube, the result of a sweep, or that of a fit"
     if not store.exists():
-        found = "nothing"
-    elif not store.is_dir():
+        hint = "make it first, or name another path"
+        raise StoreError("there is nothing here", where=str(store.absolute()), expected=expected, hint=hint)
+    if not store.is_dir():
         found = "a file"
     else:
         try:
@@ -62,5 +63,4 @@ def _kind(store: Path) -> str:
             if kind == "joint":
                 found = "a joint result of several datasets"
                 hint = f"name one of them: {', '.join(str(path) for path in results_in(store).values())}"
-    expected = "a cube, the result of a sweep, or that of a fit"
     raise SpecError("there is nothing here to show", where=str(store), found=found, expected=expected, hint=hint)

@@ -21,11 +21,11 @@ def extend_result(path: Path, plan: Plan, packed: Packed) -> None:
     Raises
     ------
     SpecError
-        There is no result.
+        There is something else.
     StoreMismatch
         The result has values that the plan lacks, or anything else differs.
     StoreInUse, StoreError
-        Another process writes it; it is damaged, or the disk is full.
+        Another process writes it; there is nothing, it is damaged, or the disk is full.
     """
     finish_extension(path)
     refuse_damaged_files(path)

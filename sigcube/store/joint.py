@@ -193,9 +193,9 @@ def open_joint(path: str | Path) -> xr.DataTree:
     Raises
     ------
     SpecError
-        There is no joint result at the path.
+        There is something else at the path.
     StoreError
-        A part of it is damaged.
+        There is nothing, or a part of it is damaged.
     """
     folder = path_of(path, what="a joint result")
     attrs = _attrs(folder)

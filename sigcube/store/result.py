@@ -30,9 +30,9 @@ def result_attrs(path: str | Path, *kinds: str) -> dict[str, Any]:
     Raises
     ------
     SpecError
-        For a path at which there is none.
+        For a path at which there is something else.
     StoreError
-        When it is damaged.
+        When there is nothing, or it is damaged.
     """
     try:
         refuse_other_store(path, *kinds)
@@ -64,9 +64,10 @@ def open_result(path: str | Path) -> xr.Dataset:
     Raises
     ------
     SpecError
-        There is no result at the path.
+        There is something else at the path.
     StoreError
-        Its attributes, coordinates or inputs were altered since they were written. `sigcube.verify` checks the values.
+        There is nothing, or its attributes, coordinates or inputs were altered since they were written.
+        `sigcube.verify` checks the values.
     """
     attrs = result_attrs(path, "result", "fit")
     refuse_damaged_files(path)
@@ -105,9 +106,9 @@ def read_plan(
     Raises
     ------
     SpecError
-        There is no result of a sweep, or it names a kernel or a metric that is neither registered nor given.
+        There is something else, or it names a kernel or a metric that is neither registered nor given.
     StoreError
-        It is damaged.
+        There is nothing, or it is damaged.
     """
     attrs = result_attrs(path, "result")
     own: Any = {"own_kernels": own_kernels, "own_metrics": own_metrics}

@@ -294,11 +294,11 @@ class Sweep:
         Raises
         ------
         SpecError
-            There is no result at the path.
+            There is something else at the path.
         StoreMismatch
             The result has values that this sweep lacks, or the model, the sample, the data or anything else differs.
         StoreInUse, StoreError, ClusterError
-            As for `run`.
+            As for `run`, and there is nothing at the path.
         """
         path = path_of(path, what="a result")
         extend_result(path, self._plan, self._packed)

@@ -164,6 +164,28 @@ def test_a_setting_has_a_name_and_a_value(folder: Path, word: str) -> None:
     assert "is not of the form NAME=VALUE" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["plan", "spec.toml", "--set", "A=1", "--set", " A = 2"], "A"),
+        (["posterior", "r.zarr", "--prior", "k=uniform:0,1", "--prior", "k=uniform:0,2"], "k"),
+    ],
+)
+def test_an_option_may_not_give_a_name_twice(folder: Path, words: list[str], name: str) -> None:
+    done = call(*words)
+    assert done.exit_code == ExitCode.USAGE
+    assert f"{name} is given twice" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["map", "survey.zarr", "--out"], ["show", "survey.zarr", "--out"], ["trends", "a", "b", "--html"]]
+)
+@pytest.mark.parametrize("name", ["page.pdf", "page"])
+def test_a_page_has_the_name_of_an_html_file(folder: Path, words: list[str], name: str) -> None:
+    assert refusal(*words, name, said="expected: a name that ends in .html or .htm") == ExitCode.USAGE
+    assert not Path(name).exists()
+
+
 def test_version() -> None:
     assert call("--version").stdout == f"sigcube {__version__}\n"
 
@@ -268,11 +290,8 @@ def test_plan_as_json(folder: Path) -> None:
         (["sweep", "spec.toml"], '"rms", ', '"rsm", ', "there is no metric 'rsm'"),  # metric
         (["sweep", "spec.toml"], "unflagged", "unflaged", "did you mean 'unflagged'"),  # sample
         (["plan", "absent.toml"], "", "", "the sweep's file cannot be read"),  # file
-        (["status", "absent.zarr"], "", "", "there is nothing here"),  # result
         (["rerun", "survey.zarr"], "", "", "not a result of a sweep"),  # a cube for a result
-        (["rerun", "gone.zarr"], "", "", "expected: a result of a sweep"),
         (["rerun", "spec.toml"], "", "", "not a result of a sweep"),  # a file for a folder
-        (["map", "gone.zarr", "--x", "A", "--y", "k"], "", "", "there is nothing here to show"),
         (["kernels", "sigmo"], "", "", "did you mean 'sigma'"),  # kernel
         (["fetch", "spark"], "", "", "did you mean 'sparc'"),  # recipe
     ],
@@ -289,6 +308,12 @@ def test_what_cannot_be_asked_for_is_one_message_and_code_2(
     ("words", "old", "new", "said"),
     [
         (["sweep", "spec.toml"], "survey.zarr", "absent.zarr", "absent.zarr"),  # cube
+        (["check", "absent.zarr"], "", "", "there is no cube here"),
+        (["status", "absent.zarr"], "", "", "there is nothing here"),  # result
+        (["best", "absent.zarr"], "", "", "there is nothing here"),
+        (["explore", "absent.zarr"], "", "", "there is nothing here"),
+        (["rerun", "absent.zarr"], "", "", "expected: a result of a sweep"),
+        (["map", "absent.zarr", "--x", "A", "--y", "k"], "", "", "there is nothing here"),
         (["plan", "si13_coherence_scale"], "", "", "make it with `sigcube ingest sparc`"),  # cube of a dataset
         (["sweep", "spec.toml", "--scheduler", "tcp://127.0.0.1:9"], "", "", "no Dask scheduler answers"),  # cluster
         (["sweep", "spec.toml", "--out", "spec.toml/r/r.zarr"], "", "", "folder cannot be made"),
@@ -381,13 +406,17 @@ def test_a_sweep_prints_a_table_and_where_the_result_is(swept: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_sweep_says_how_many_points_have_no_value(folder: Path) -> None:
+def test_a_sweep_says_how_many_points_have_no_value_and_where(folder: Path) -> None:
     text = SPEC.partition("[reference]")[0].replace("sigma", "newton")
-    (folder / "few.toml").write_text(f"{text}\n[axes]\nupsilon_disk = [0.0, 0.5, 0.6]\n", encoding="utf-8")
+    (folder / "few.toml").write_text(
+        f"{text}\n[axes]\nupsilon_disk = [0.0, 0.5, 0.6]\nupsilon_bulge = [0.6, 0.7]\n", encoding="utf-8"
+    )
     done = call("sweep", "few.toml")
-    invalid = int((open_result("cubes/results/few.zarr")["status"] == PointStatus.INVALID).sum())
-    assert (done.exit_code, invalid) == (0, 1)
-    assert "no finite value at 1 of 3 grid points" in done.stderr
+    status = open_result("cubes/results/few.zarr")["status"]
+    assert (done.exit_code, int((status == PointStatus.INVALID).sum())) == (0, 2)
+    told = "no finite value at 2 of 6 grid points, whose status is 'invalid'; all with upsilon_disk = 0\n"
+    assert told in done.stderr
+    assert status.attrs["flag_meanings"].split()[PointStatus.INVALID] == "invalid"
 
 
 @pytest.mark.slow
@@ -494,7 +523,7 @@ def test_a_result_is_extended_when_that_is_asked_for(
         "nothing to compute: the result has every value of the spec\n",
     )
     nothing = call("sweep", "spec.toml", "--extend", "--out", "gone.zarr")
-    assert nothing.exit_code == ExitCode.USAGE
+    assert nothing.exit_code == ExitCode.REFUSED
     assert "there is nothing here" in nothing.stderr
 
 

@@ -323,7 +323,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["cube.zarr", "--value", "rms"], 2, "this is a cube, which has no axes to choose"),
         (["folder"], 2, "found: a folder that is no Zarr store"),
         (["file"], 2, "found: a file"),
-        (["gone.zarr"], 2, "there is nothing here"),
+        (["gone.zarr"], 1, "there is nothing here"),
         (["plain.zarr"], 2, "found: a Zarr store that does not say what kind it is"),
         (["odd.zarr"], 2, "found: a Zarr store of kind 'recording'"),
     ],

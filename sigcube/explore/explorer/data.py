@@ -256,7 +256,9 @@ def open_data(result: xr.Dataset | str | Path, cube: xr.Dataset | str | Path | N
     Raises
     ------
     SpecError
-        If there is no result, or it was computed from another cube.
+        If there is something else than a result, or it was computed from another cube.
+    DataError, StoreError
+        If there is nothing at a path, or it is damaged.
     """
     from sigcube.store.result import open_result
 

@@ -11,6 +11,7 @@ import xarray as xr
 
 from sigcube.analysis import best, bootstrap, holdout, reselect, sensitivity
 from sigcube.analysis.best import best_index
+from sigcube.analysis.system_values import check_stored
 from sigcube.errors import SpecError, StoreMismatch
 from sigcube.sweep import Sweep
 from tests.own_kernels import FRAGILE
@@ -151,6 +152,14 @@ def test_a_result_of_a_kernel_of_ones_own_asks_for_its_sweep(survey: xr.Dataset,
     assert "'fragile'" in str(caught.value)
     assert caught.value.hint == "name the sweep that made the result: sweep="
     np.testing.assert_array_equal(reselect(result, survey.inclination > 0, sweep=sweep).win_rate, result.win_rate)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-11])
+def test_stored_values_of_any_size_are_compared_by_their_digits(size: float) -> None:
+    stored = size * np.array([3.0, -2.0, 1e-12])
+    check_stored(stored, stored * (1 + 1e-12) + 1e-12 * size, "bias_mean", rtol=1e-9)
+    with pytest.raises(StoreMismatch, match="other values now than when the result was written"):
+        check_stored(stored, 1.1 * stored, "bias_mean", rtol=1e-9)
 
 
 def test_win_rates_that_are_not_those_of_the_result_are_refused(survey: xr.Dataset) -> None:

@@ -7,12 +7,14 @@ import numpy.typing as npt
 
 from sigcube.analysis.prior_weights import AxisPrior
 
-__all__ = ["BOUND_FLAGS", "Marginal", "marginal", "thinning_error"]
+__all__ = ["BOUND_FLAGS", "BOUND_WORDS", "Marginal", "marginal", "thinning_error"]
 
 FloatArray = npt.NDArray[np.float64]
 
 #: Which ends of an axis the posterior reaches; labels and held axes have no ends.
 BOUND_FLAGS = ("inside", "lower", "upper", "both", "any")
+#: The same in a table, below "not gone at".
+BOUND_WORDS = {"inside": "", "lower": "the lower end", "upper": "the upper end", "both": "both ends", "any": ""}
 
 # Steps between two neighbouring values of an axis.
 _FINE = 64

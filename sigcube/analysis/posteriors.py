@@ -333,7 +333,7 @@ def _fill_discrete(found: Mapping[str, FloatArray], i: int, shares: FloatArray, 
 def _attributes(
     result: xr.Dataset, likelihood: Likelihood, by: str, found: xr.Dataset, *, per: str | None
 ) -> dict[str, Any]:
-    keys = ("title", "synthetic", "cube", "sample", "citation", "marginalised", "spec")
+    keys = ("title", "synthetic", "cube", "sample", "where", "citation", "marginalised", "spec")
     attrs = {key: result.attrs[key] for key in keys if key in result.attrs}
     n = len(likelihood.systems) or int(result.attrs.get("n_systems", 0))
     return {**attrs, "by": by, "n_systems": n, "cautions": "; ".join(_cautions(result, found, per)) or "none"}

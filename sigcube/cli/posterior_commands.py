@@ -38,6 +38,7 @@ def posterior(
     """Integrate likelihood × prior over the grid: medians, intervals, the evidence, and each system left out."""
     from sigcube import analysis
     from sigcube.analysis.labelled import system_dim
+    from sigcube.analysis.marginals import BOUND_WORDS
     from sigcube.store.result import open_result
     from sigcube.wording import heading
 
@@ -69,7 +70,8 @@ def posterior(
             text = " to ".join(answer_cell("", end) for end in ends) if isfinite(ends[0]) and resolved else ""
             row[level] = ends if as_json else text
         row |= {"resolved": resolved} if as_json else {} if resolved else {"median": "not resolved"}
-        row |= {"nodes": one["nodes"].item(), "lies": words[int(one["at_bound"])]}
+        side = words[int(one["at_bound"])]
+        row |= {"nodes": one["nodes"].item()} | ({"lies": side} if as_json else {"not gone at": BOUND_WORDS[side]})
         rows.append(row)
     labels = [
         {"axis": axis, "label": str(label), "share": share}

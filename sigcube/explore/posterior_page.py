@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sigcube.analysis.marginals import BOUND_WORDS
 from sigcube.explore import style
 from sigcube.explore.page import Card, CardTable, Heat, write_page
 from sigcube.explore.posterior_plots import corner_figures
-from sigcube.wording import number
+from sigcube.wording import heading, number
 
 __all__ = ["axis_table", "comparison_page", "posterior_page"]
 
 _BESIDE = 3
 _MARGINALS = "Densities of one axis each; 68 and 95 % are shaded, the median is dashed."
 _STEMS = " Stems: fewer than two values of the axis carry the posterior, and there is no telling what lies between."
-_LIES = {"any": "", "lower": "at the lower end", "upper": "at the upper end", "both": "at both ends"}
 _MOST_SYSTEMS = 12
 
 
@@ -49,10 +49,11 @@ def posterior_page(post: xr.Dataset, path: str | Path, *, left_out: xr.Dataset |
         (dim,) = map(str, left_out["elpd"].dims)
         words = (
             f"elpd = {float(left_out['elpd_loo']):.1f} ± {float(left_out['se']):.1f}; effective number of parameters "
-            f"{float(left_out['p_loo']):z.2f}. What all others predict worst comes first."
+            f"{float(left_out['p_loo']):z.2f}. What all others predict worst comes first"
+            f"{_how_many(left_out.sizes[dim])}."
         )
         cards.append(Card("Leave one out", words, table=_worst(left_out, dim), wide=True))
-    keys = ("cube", "sample", "citation", "marginalised")
+    keys = ("cube", "sample", "where", "citation", "marginalised")
     notes = {key: str(post.attrs[key]) for key in keys if key in post.attrs}
     return write_page(
         path,
@@ -109,7 +110,7 @@ _DECIDE = "How much better {first} predicts each {dim}, added up, the largest ga
 
 
 def _axis_rows(post: xr.Dataset) -> list[tuple[str, ...]]:
-    """Return a row for each axis: prior, median, intervals, mean, best, and where it lies."""
+    """Return a row for each axis: prior, median, intervals, mean, best, and where the density has not gone."""
     words = post["at_bound"].attrs["flag_meanings"].split()
     rows = []
     for i, name in enumerate(map(str, post["axis"].values)):
@@ -127,15 +128,15 @@ def _axis_rows(post: xr.Dataset) -> list[tuple[str, ...]]:
             likely = int(shares.values.argmax())
             label = one[name].values[likely] if name in one.coords and one[name].ndim else best
             own = [f"{label}: {shares.values[likely]:.1%}", *[""] * one.sizes["level"], ""]
-        lies = words[int(one["at_bound"])]
-        rows.append((name, str(one["prior"].item()), *own, number(best), _LIES.get(lies, lies)))
+        side = BOUND_WORDS[words[int(one["at_bound"])]]
+        rows.append((heading(name, post), str(one["prior"].item()), *own, number(best), side))
     return rows
 
 
 def axis_table(post: xr.Dataset) -> CardTable:
     """Return the table of axes of a posterior."""
     levels = [f"{level:.0%}" for level in post["level"].values]
-    return CardTable(("axis", "prior", "median", *levels, "mean ± sd", "best", "lies"), _axis_rows(post))
+    return CardTable(("axis", "prior", "median", *levels, "mean ± sd", "best", "not gone at"), _axis_rows(post))
 
 
 def _model_rows(found: xr.Dataset) -> list[tuple[str | Heat, ...]]:
@@ -170,6 +171,10 @@ def _in_rows(title: str, text: str, figures: list[Any]) -> list[Card]:
     ends = [round(i * len(figures) / n_rows) for i in range(n_rows + 1)] if figures else [0]
     rows = [figures[start:end] for start, end in pairwise(ends)]
     return [Card(title if i == 0 else "", text if i == 0 else "", row, full=True) for i, row in enumerate(rows)]
+
+
+def _how_many(systems: int) -> str:
+    return f": the worst {_MOST_SYSTEMS} of {systems:,}" if systems > _MOST_SYSTEMS else ""
 
 
 def _worst(left_out: xr.Dataset, dim: str) -> CardTable:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,28 @@ def test_posterior(stores: dict[str, str]) -> None:
     shown = call("posterior", stores["mond"], "--prior", OPTION).stdout
     assert "upsilon_disk" in shown
     assert "cautions:" in shown
+    assert "not gone at" in shown
+
+
+def test_the_page_of_a_posterior_says_what_its_numbers_are(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    store, page = str(tmp_path / "cut.zarr"), tmp_path / "page.html"
+    sweep = sigcube.Sweep(
+        mock_cube,
+        sample="unflagged",
+        where="inclination > 10",
+        kernel="newton",
+        axes={"upsilon_disk": sigcube.linspace(0.7, 0.9, 41)},
+        metrics=["loglike"],
+        keep=["galaxy"],
+    )
+    sweep.run(store, workers=0)
+    assert answer("posterior", store, "--html", str(page))["axes"][0]["lies"] == "lower"
+    text = " ".join(re.sub(r"<[^>]*>", " ", page.read_text(encoding="utf-8")).split())
+    assert "best not gone at upsilon_disk [M☉/L☉] uniform" in text
+    assert "the lower end" in text
+    assert "where inclination &gt; 10" in text
+    n = sigcube.open_result(store).sizes["galaxy"]
+    assert f"the worst 12 of {n}." in text
 
 
 def test_an_axis_that_is_too_coarse_has_no_interval(mock_cube: xr.Dataset, tmp_path: Path) -> None:
@@ -144,7 +167,7 @@ def test_the_explorer_has_a_tab_of_it(stores: dict[str, str]) -> None:
     text, *shown = tab.content(explorer.start, explorer.data)
     assert "of upsilon_disk too" in text
     assert len(shown) == 3
-    assert [row[0] for row in shown[-1].rows] == ["nu", "upsilon_disk"]
+    assert [row[0] for row in shown[-1].rows] == ["nu", "upsilon_disk [M☉/L☉]"]
 
 
 @pytest.mark.browser

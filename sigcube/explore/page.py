@@ -162,6 +162,7 @@ def refuse_markup(models: Iterable[Any]) -> None:
         HoverTool,
         NumberFormatter,
         RadioButtonGroup,
+        ScientificFormatter,
         Select,
         Slider,
         StringFormatter,
@@ -172,6 +173,7 @@ def refuse_markup(models: Iterable[Any]) -> None:
     )
     from bokeh.models.dom import DOMNode
 
+    cells = (StringFormatter, NumberFormatter, ScientificFormatter)
     for each in collect_models(*models):
         if isinstance(each, Div):
             plain = each.render_as_text
@@ -185,7 +187,7 @@ def refuse_markup(models: Iterable[Any]) -> None:
             plain = isinstance(each, known) and not getattr(each, "title", "")
             plain = plain and not getattr(each, "tooltips", False)
         elif isinstance(each, TableColumn):
-            plain = not set("<>") & set(str(each.title)) and type(each.formatter) in (StringFormatter, NumberFormatter)
+            plain = not set("<>") & set(str(each.title)) and type(each.formatter) in cells
         else:
             plain = not isinstance(each, (DOMNode, Tooltip))
         if not plain:

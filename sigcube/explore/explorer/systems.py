@@ -118,7 +118,7 @@ class SystemCards:
 
     def card_of_list(self, width: int) -> Any:
         """Return the list of systems, with a field that searches as one types."""
-        from bokeh.models import BooleanFilter, CDSView, CustomJS
+        from bokeh.models import BooleanFilter, CDSView, CustomJS, ScientificFormatter
 
         field = text_field("", width=width - 72, placeholder=f"search a {self._data.system_dim}")
         none = button("none", width=64)
@@ -132,8 +132,10 @@ class SystemCards:
         other = "rms_b" if self.against == "B" else "rms_reference"
         columns.append((other, "RMS B" if self.against == "B" else self.against, 66))
         sizes = np.abs(self._listed.data["rms_a"])
-        digits = "0.00" if 0.01 <= np.nanmedian(sizes) < 1e6 else "0.00e+0"
-        table = table_view(self._listed, columns, height=330, view=CDSView(filter=shown), digits=digits)
+        table = table_view(self._listed, columns, height=330, view=CDSView(filter=shown), digits="0.00")
+        if not 0.01 <= np.nanmedian(sizes) < 1e6:
+            for each in table.columns[1:]:
+                each.formatter = ScientificFormatter(precision=2, nan_format="–", text_align="right")
         return card(self._plural, row(field, none, spacing=8), table)
 
     def show(self, a: PlaceValues, b: PlaceValues | None, reference: Any) -> None:

@@ -57,7 +57,7 @@ class ResultAxis:
     def pixels(self) -> npt.NDArray[np.int64]:
         """Index of the value that each pixel shows: one pixel a value where these are evenly spaced."""
         steps = np.diff(np.log(self.values) if self.scale == "log" else self.values)
-        if np.allclose(steps, steps[0]):
+        if _all_alike(steps):
             return np.arange(self.values.size)
         at = self.low + (np.arange(_PIXELS) + 0.5) * (self.high - self.low) / _PIXELS
         return np.searchsorted((self.values[1:] + self.values[:-1]) / 2, at)
@@ -295,12 +295,17 @@ def _edges(values: FloatArray) -> tuple[str, float, float]:
     >>> scale, round(low, 4), round(high, 4)
     ('log', 0.3162, 316.2278)
     """
-    ratio_spaced = bool((values > 0).all()) and np.allclose(np.diff(np.log(values)), np.log(values[1] / values[0]))
-    if ratio_spaced and not np.allclose(np.diff(values), values[1] - values[0]):
+    ratio_spaced = bool((values > 0).all()) and _all_alike(np.diff(np.log(values)))
+    if ratio_spaced and not _all_alike(np.diff(values)):
         step = np.sqrt(values[1] / values[0])
         return "log", float(values[0] / step), float(values[-1] * step)
     first, last = (values[1] - values[0]) / 2, (values[-1] - values[-2]) / 2
     return "linear", float(values[0] - first), float(values[-1] + last)
+
+
+def _all_alike(steps: FloatArray) -> bool:
+    """Whether steps are equal but for rounding, however small: accelerations are of 1e-10 m/s²."""
+    return np.allclose(steps, steps[0], atol=0.0)
 
 
 def cut_slices(shown: ResultView) -> list[Slice]:

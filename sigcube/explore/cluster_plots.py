@@ -108,7 +108,7 @@ def _against(
     bars = {"source": points, "color": "#b8c0ca", "line_width": 1.1}
     plot.segment(f"{x}_low", y, f"{x}_high", y, **bars)
     plot.segment(x, f"{y}_low", x, f"{y}_high", **bars)
-    tooltips = [(titles[0], f"@{x}{{0.00e+0}}"), (titles[1], f"@{y}{{0.00e+0}}")]
+    tooltips = [(titles[0], f"@{x}{{%.2e}}"), (titles[1], f"@{y}{{%.2e}}")]
     dots = _draw_dots(plot, points, chosen, label, (x, y), tooltips)
     # Error bars may reach far beyond what is of interest.
     plot.x_range.renderers = plot.y_range.renderers = [dots, *equal]

@@ -105,7 +105,7 @@ def _draw(plot: Any, source: Any, at: tuple[str, str], *, bars: tuple[str, ...],
         ("", "@name"),
         ("", "@quantity"),
         ("observed / Newtonian", "@ratio{0.00}"),
-        ("g", "@g_bar{0.00e+0} m/s²"),
+        ("g", "@g_bar{%.2e} m/s²"),
     ]
     style.hover(plot, dots, tooltips)
 

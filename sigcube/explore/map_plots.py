@@ -58,7 +58,7 @@ class Mark:
 
 def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any, dict[str, Any]]:
     """Return a figure of the slice through the best point, and what `result_switch.js` needs to show others."""
-    from bokeh.models import ColorBar, LinearColorMapper
+    from bokeh.models import LinearColorMapper
 
     y, x = shown.figure
     slices = cut_slices(shown)
@@ -68,7 +68,7 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
     limits = [_limits(shown, name, best) for name, best in zip(shown.values, bests, strict=True)]
     low, high = limits[0][shown.place_of(shown.labels)]
     mapper = LinearColorMapper(palette=palette(bests[0]), low=low, high=high, nan_color="#d5dae1")
-    bar = ColorBar(color_mapper=mapper, title=bar_title, height=14, **style.COLOUR_BAR)
+    bar = style.colour_bar(mapper, bar_title, height=14)
     plot.add_layout(bar, "below")
     parts = {
         "image": draw_image(plot, first.z, x, y, mapper),
@@ -99,6 +99,8 @@ def axes_figure(x: ResultAxis, y: ResultAxis, *, height: int, **options: Any) ->
         **options,
     )
     plot.grid.visible = False
+    style.few_ticks(plot.xaxis[0])
+    style.few_ticks(plot.yaxis[0], most=8)
     return plot
 
 

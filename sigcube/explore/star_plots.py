@@ -139,7 +139,7 @@ def _medians(counts: FloatArray, edges: FloatArray) -> FloatArray:
 
 def _plot(cube: xr.Dataset, view: _View, counted: Mapping[str, StarCounts]) -> tuple[Any, dict[str, Any]]:
     """Draw the first sample; return the figure, and what the script needs to show another one."""
-    from bokeh.models import ColorBar, ColumnDataSource, LogColorMapper, LogTicker
+    from bokeh.models import ColumnDataSource, LogColorMapper, LogTicker
     from bokeh.palettes import Viridis256
 
     first = next(iter(counted))
@@ -160,8 +160,7 @@ def _plot(cube: xr.Dataset, view: _View, counted: Mapping[str, StarCounts]) -> t
     image = plot.image(
         image="image", x=x[0], y=y[0], dw=x[-1] - x[0], dh=y[-1] - y[0], source=source, color_mapper=mapper
     )
-    bar = ColorBar(color_mapper=mapper, title="stars in a cell", ticker=LogTicker(), **style.COLOUR_BAR)
-    plot.add_layout(bar, "below")
+    plot.add_layout(style.colour_bar(mapper, "stars in a cell", ticker=LogTicker()), "below")
     tooltips = [(view.x_title, "$x{0.00}"), (view.y_title, "$y{0.0}"), ("stars", "@image{0}")]
     style.hover(plot, image, tooltips, point_policy="follow_mouse")
     parts = {"source": source, "images": images, "mapper": mapper, "most": most}

@@ -14,7 +14,6 @@ import xarray as xr
 from sigcube.wording import pretty_unit
 
 __all__ = [
-    "COLOUR_BAR",
     "FITS",
     "FONT",
     "INK",
@@ -22,6 +21,8 @@ __all__ = [
     "MARKER",
     "SOFT",
     "buttons",
+    "colour_bar",
+    "few_ticks",
     "figure",
     "figure_by_name",
     "fitted",
@@ -60,8 +61,7 @@ FITS = 34
 
 #: The look of a marker that stands out.
 MARKER: Mapping[str, Any] = MappingProxyType({"fill_color": "#ffb000", "line_color": INK, "line_width": 1.4})
-#: The look of a colour bar.
-COLOUR_BAR: Mapping[str, Any] = MappingProxyType(
+_COLOUR_BAR: Mapping[str, Any] = MappingProxyType(
     {
         "title_text_font": FONT,
         "title_text_font_style": "normal",
@@ -92,6 +92,8 @@ _LEGEND_CSS = """
 .bk-item { max-width: 100%; } .bk-label { white-space: normal; overflow-wrap: anywhere; }
 """
 _PRINTED = re.compile(r"(@\w+){%")
+# Formats that Bokeh writes as they read; of others it makes a wrong number, as +0.0000 of 1.2e-10 by 0.00e+0.
+_FORMAT, _KNOWN = re.compile(r"{([^}]*)}"), re.compile(r"%\.\d+[eg]|0(,0)?(\.0+)?|custom")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MENU_CSS = f"""
 :host {{ font-family: {FONT}; font-size: 14px; color: {INK}; }}
@@ -160,10 +162,18 @@ def legend_above(plot: Any) -> None:
 def hover(plot: Any, renderer: Any, tooltips: Sequence[tuple[str, str]], **options: Any) -> None:
     """Show a tooltip where the mouse points at what a renderer draws: names, and templates of Bokeh, all plain text.
 
-    A template such as ``@x{%.4g}`` holds numbers of any size.
+    A template such as ``@x{%.4g}`` holds numbers of any size, those above 1e5 better as ``@x{%.3e}``.
+
+    Raises
+    ------
+    ValueError
+        For a format of numbers that Bokeh does not write; such a figure is a defect.
     """
     from bokeh.models import HoverTool
 
+    for form in (each for _, template in tooltips for each in _FORMAT.findall(template)):
+        if not _KNOWN.fullmatch(form):
+            raise ValueError(f"a tooltip cannot write numbers as {form!r}; of any size as '%.4g', else as '0.00'")
     escaped = [(shorten(name, 24), escape(template, quote=False)) for name, template in tooltips]
     printed = {column: "printf" for _, template in tooltips for column in _PRINTED.findall(template)}
     formatters = {**printed, **options.pop("formatters", {})}
@@ -179,7 +189,7 @@ def plain_ticks(axis: Any, *, steps: tuple[int, ...] = (1, 2, 5)) -> None:
 
 
 def short_ticks(*axes: Any) -> None:
-    """Write the ticks of linear axes in as few digits as they have, very small and large ones as 1.5e-10.
+    """Write the ticks of axes or colour bars in as few digits as they have, very small and large ones as 1.5e-10.
 
     Bokeh writes 1.500e-10, of which four do not fit beside each other on a phone.
     """
@@ -187,6 +197,28 @@ def short_ticks(*axes: Any) -> None:
 
     for axis in axes:
         axis.formatter = CustomJSTickFormatter(code=_SHORT)
+
+
+def few_ticks(axis: Any, *, most: int = 5) -> None:
+    """Give an axis few ticks with short labels, a logarithmic one also within a power of ten, and when it is zoomed."""
+    from bokeh.models import CustomJSTicker, LogAxis
+
+    if isinstance(axis, LogAxis):
+        axis.ticker = CustomJSTicker(major_code=script("log_ticks.js"), args={"most": most})
+    else:
+        axis.ticker.desired_num_ticks = most - 1
+    short_ticks(axis)
+
+
+def colour_bar(mapper: Any, title: str, **options: Any) -> Any:
+    """Return a colour bar with short labels."""
+    from bokeh.models import BasicTicker, ColorBar
+
+    bar = ColorBar(
+        color_mapper=mapper, title=title, **{"ticker": BasicTicker(desired_num_ticks=5), **_COLOUR_BAR, **options}
+    )
+    short_ticks(bar)
+    return bar
 
 
 def power_ticks(axis: Any, low: float, high: float, *, most: int = 8) -> None:

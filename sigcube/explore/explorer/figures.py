@@ -92,8 +92,9 @@ def rounded_span(*values: Any, low: float | None = None) -> tuple[float, float]:
     if not finite.size:
         return 0.0, 1.0
     start, stop = float(finite.min()) if low is None else low, float(finite.max())
-    step = 10.0 ** np.floor(np.log10(max(stop - start, 1e-12)))
-    step = step / 2 if (stop - start) / step < 5 else step
+    width = max(stop - start, 1e-12 * max(abs(start), abs(stop))) or 1.0
+    step = 10.0 ** np.floor(np.log10(width))
+    step = step / 2 if width / step < 5 else step
     first, last = step * np.floor(start / step), step * np.ceil(stop / step)
     return float(first if low is None else low), float(last if last > first else first + step)
 
@@ -156,7 +157,8 @@ class SystemFigure:
         dots = self.plot.scatter("r", "observed", source=self.source, size=6.5, legend_label=measured, **ink)
         self.residuals.segment("r", "error_low", "r", "error_high", source=self.source, line_width=1.3, **ink)
         self.residuals.line("r", 0.0, source=self.source, line_width=1.0, **ink)
-        tips = [("radius", "@r{0.00} kpc"), ("measured", f"@observed{{0.00a}} {unit}"), ("A", f"@a{{0.00a}} {unit}")]
+        form = "{%.3e}" if wide else "{%.4g}"
+        tips = [("radius", "@r{0.00} kpc"), ("measured", f"@observed{form} {unit}"), ("A", f"@a{form} {unit}")]
         style.hover(self.plot, dots, tips)
         if wide:
             for plot in (self.plot, self.residuals):
@@ -308,6 +310,8 @@ class ScatterFigure:
         self.plot = style.figure(height=height, x_axis_label=" ", **tools, **reach)
         self.plot.toolbar.active_drag = self.plot.select_one({"type": BoxSelectTool})
         self.plot.yaxis.axis_label = " "
+        for axis in self.plot.axis:
+            style.few_ticks(axis)
         self.plot.name = "scatter"
         self.diagonal = source_of(x=np.empty(0), y=np.empty(0))
         self.plot.line("x", "y", source=self.diagonal, color=style.SOFT, line_dash="dashed", name="soft")
@@ -318,9 +322,8 @@ class ScatterFigure:
             drawn.selection_glyph = Scatter(x="across", y=name, size=12, fill_alpha=1.0, **style.MARKER)
             dots.append(drawn)
         for drawn in dots:
-            style.hover(
-                self.plot, drawn, [("", "@system"), ("horizontal", "@across{0.[000]}"), ("vertical", "@up{0.[000]}")]
-            )
+            tips = [("", "@system"), ("horizontal", "@across{%.4g}"), ("vertical", "@up{%.4g}")]
+            style.hover(self.plot, drawn, tips)
         self._source = source
 
     def show(self, titles: tuple[str, str], ends: tuple[float, float] | None) -> None:

@@ -28,14 +28,14 @@ class MapFigure:
     """A summary in colours over two axes, with contours, the best point, and the places A and B."""
 
     def __init__(self, values: MapValues, attrs: Any, title: str, *, height: int) -> None:
-        from bokeh.models import ColorBar, LinearColorMapper
+        from bokeh.models import LinearColorMapper
 
         y, x = values.axes
         best = str(attrs.get("best", "smallest"))
         self.plot = axes_figure(x, y, height=height)
         low, high = colour_limits(values.values, best)
         self._mapper = LinearColorMapper(palette=palette(best), low=low, high=high, nan_color="#00000000")
-        self._bar = ColorBar(color_mapper=self._mapper, title=title, height=12, **style.COLOUR_BAR)
+        self._bar = style.colour_bar(self._mapper, title, height=12)
         states = LinearColorMapper(palette=_STATES, low=-0.5, high=4.5)
         self._states = source_of(**image_columns(_shown_states(values), x, y))
         self.plot.image("image", x="x", y="y", dw="dw", dh="dh", source=self._states, color_mapper=states)
@@ -71,6 +71,8 @@ class LineFigure:
         (x,) = values.axes
         options = {"x_axis_type": x.scale, "x_axis_label": x.title, "y_axis_label": title}
         self.plot = style.figure(height=height, **options)
+        style.few_ticks(self.plot.xaxis[0], most=8)
+        style.short_ticks(*self.plot.yaxis)
         self._source = source_of(x=x.values, y=values.values)
         line = self.plot.line("x", "y", source=self._source, line_width=2.4, color=style.LINES[0], name="a")
         style.hover(self.plot, line, [(x.name, "@x{%.4g}"), ("value", "@y{%.4g}")])

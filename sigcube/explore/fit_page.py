@@ -11,7 +11,7 @@ import xarray as xr
 
 from sigcube.errors import SpecError
 from sigcube.explore import style
-from sigcube.explore.histograms import histogram
+from sigcube.explore.histograms import histogram, what_is_cut
 from sigcube.explore.page import Card, CardTable, write_page
 from sigcube.explore.result_data import compact
 
@@ -112,6 +112,7 @@ def _figure_cards(fits: xr.Dataset, names: Sequence[str], system: str) -> list[C
     systems = [str(name) for name in fits[system].values[spaced]]
     parts = np.array([[getattr(each, part)[:, spaced] for each in quantities] for part in ("values", "low", "high")])
     bins = [[_bars(each.values[m]) for m in range(fits.sizes["model"])] for each in quantities]
+    cut = what_is_cut(row for each in quantities for row in each.values)
     menus = [style.menu(names, start=start) for start in (0, min(1, len(names) - 1))]
     x, y = (int(menu.value) for menu in menus)
     columns = {f"{side}{end}": parts[k, q, 0] for side, q in (("x", x), ("y", y)) for k, end in enumerate(_ENDS)}
@@ -121,6 +122,7 @@ def _figure_cards(fits: xr.Dataset, names: Sequence[str], system: str) -> list[C
     shares = style.figure(
         height=_HEIGHT + 66, x_axis_label=quantities[x].title, y_axis_label="share of the systems [%]"
     )
+    style.few_ticks(shares.xaxis[0])
     shares.y_range.start = 0
     look = {"fill_color": style.LINES[0], "fill_alpha": 0.35, "line_color": style.LINES[0]}
     shares.quad(left="left", right="right", bottom=0, top="top", source=bars, **look)
@@ -146,11 +148,17 @@ def _figure_cards(fits: xr.Dataset, names: Sequence[str], system: str) -> list[C
     some = "" if len(systems) == fits.sizes[system] else f" {len(systems):,} of {fits.sizes[system]:,}, evenly spaced."
     return [
         Card("System by system", f"A dot for each, with its standard errors.{some}", [plot], controls, wide=True),
-        Card("Distribution", "Of what is horizontal, without the outermost hundredth.", [shares]),
+        Card("Distribution", f"Of what is horizontal.{' ' * bool(cut)}{cut}", [shares]),
     ]
 
 
 _ENDS = ("", "_low", "_high")
+# A value with the ends of its error bar, where it has one.
+_WITH_ENDS = """
+const show = (number) => Number.isFinite(number) ? String(Number(number.toPrecision(4))) : "–";
+const [low, high] = ["low", "high"].map((end) => source.data[`${side}_${end}`][special_vars.index]);
+return show(value) + (Number.isFinite(low) && Number.isFinite(high) ? ` (${show(low)} to ${show(high)})` : "");
+"""
 
 
 def _bars(values: FloatArray) -> Mapping[str, list[float]]:
@@ -159,15 +167,20 @@ def _bars(values: FloatArray) -> Mapping[str, list[float]]:
 
 
 def _draw_dots(source: Any, x: str, y: str) -> Any:
+    from bokeh.models import CustomJSHover
+
     plot = style.figure(height=_HEIGHT, x_axis_label=x, y_axis_label=y)
+    style.few_ticks(plot.xaxis[0])
+    style.short_ticks(*plot.yaxis)
     bars = {"source": source, "color": "#b8c0ca", "line_width": 1.1}
     plot.segment("x_low", "y", "x_high", "y", **bars)
     plot.segment("x", "y_low", "x", "y_high", **bars)
     look = {"color": style.LINES[0], "alpha": 0.7, "line_color": "#ffffff"}
     dots = plot.scatter("x", "y", source=source, size=8, **look)
     plot.x_range.renderers = plot.y_range.renderers = [dots]
-    ends = [(side, f"@{side}{{0.[000]}} (@{side}_low{{0.[000]}} to @{side}_high{{0.[000]}})") for side in "xy"]
-    style.hover(plot, dots, [("", "@name"), ("horizontal", ends[0][1]), ("vertical", ends[1][1])])
+    shown = {f"@{side}": CustomJSHover(args={"source": source, "side": side}, code=_WITH_ENDS) for side in "xy"}
+    tips = [("", "@name"), ("horizontal", "@x{custom}"), ("vertical", "@y{custom}")]
+    style.hover(plot, dots, tips, formatters=shown)
     return plot
 
 

@@ -1,5 +1,7 @@
 """The card of any cube without figures of its own: how the values of a variable are distributed."""
 
+from collections.abc import Iterable
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,12 @@ from sigcube.cube import kind_of
 from sigcube.explore import style
 from sigcube.explore.page import Card
 
-__all__ = ["histogram", "histogram_cards"]
+__all__ = ["histogram", "histogram_cards", "what_is_cut"]
 
 _HEIGHT = 440
-_BINS = 40
+_FEWEST_BINS, _MOST_BINS = 5, 40
+# Of fewer values, a hundredth is none.
+_CUT = 200
 
 
 def histogram_cards(cube: xr.Dataset) -> list[Card]:
@@ -50,8 +54,9 @@ def histogram_cards(cube: xr.Dataset) -> list[Card]:
     every = [list(own.values()) for own in bars.values()]
     texts = {"axis": plot.xaxis[0], "titles": titles, "line": line, "meanings": meanings}
     style.on_change(choice, code=code, shown=list(shown.values()), bars=every, **texts)
-    text = "How the values are distributed, without those that carry a flag."
-    return [Card("Distributions", text, [plot], [("variable", choice)], line, full=True)]
+    cut = what_is_cut(cube[name].values[kept] for name in bars)
+    text = f"How the values are distributed, without those that carry a flag. {cut}"
+    return [Card("Distributions", text.rstrip(), [plot], [("variable", choice)], line, full=True)]
 
 
 def _groups(cube: xr.Dataset, kept: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[np.bool_]]:
@@ -65,9 +70,17 @@ def _groups(cube: xr.Dataset, kept: npt.NDArray[np.bool_]) -> dict[str, npt.NDAr
 
 
 def histogram(values: Any, every: Any, own: Any) -> dict[str, list[float]]:
-    """Return the bars of a group [per cent of its finite values], in bins that hold 99 per cent of every group."""
-    low, high = np.percentile(every[np.isfinite(every)], [0.5, 99.5])
-    edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+    """Return the bars of a group [per cent of its finite values], in bins over all groups; see `what_is_cut`."""
+    finite = every[np.isfinite(every)]
+    low, high = np.percentile(finite, [0.5, 99.5] if finite.size >= _CUT else [0, 100])
+    n_bins = min(_MOST_BINS, max(_FEWEST_BINS, ceil(sqrt(finite.size))))
+    edges = np.linspace(low, high if high > low else low + (abs(low) or 1.0), n_bins + 1)
     counts = np.histogram(values[own], bins=edges)[0]
     shares = 100.0 * counts / max(1, np.isfinite(values[own]).sum())
     return {"left": edges[:-1].tolist(), "right": edges[1:].tolist(), "top": shares.tolist()}
+
+
+def what_is_cut(arrays: Iterable[npt.NDArray[np.float64]]) -> str:
+    """Say what the histograms of some arrays leave out; empty where that is nothing."""
+    cut = any(int(np.isfinite(values).sum()) >= _CUT for values in arrays)
+    return f"Of {_CUT} values or more, the outermost hundredth is left out." if cut else ""

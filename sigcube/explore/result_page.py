@@ -16,7 +16,7 @@ from sigcube.explore.map_plots import Mark, draw_map
 from sigcube.explore.page import Card, CardTable, Heat, write_page
 from sigcube.explore.result_data import ResultAxis, ResultView, compact, view
 from sigcube.plan.values import PointStatus
-from sigcube.wording import count, pretty_unit
+from sigcube.wording import amount, count, pretty_unit
 
 __all__ = ["result_page"]
 
@@ -26,7 +26,10 @@ _PROFILE_HEIGHT = 330
 _MOST_LINES = 6
 _MOST_ROWS = 200
 _MOST_UNFOLDED = 40
-_MOST_COLUMNS = 10
+# Without a figure there is no menu with the other summaries.
+_MOST_COLUMNS, _MOST_WITHOUT_FIGURE = 10, 12
+# A column whose values differ by less than this share of the largest is of one colour; of ln L, half a unit counts.
+_ALIKE, _ALIKE_IN_LOGS = 5e-4, 0.5
 
 
 def result_page(
@@ -77,11 +80,12 @@ def result_page(
         When the page cannot be written.
     """
     shown = view(result, x=x, y=y, value=value)
-    table, about = _best_table(result, shown), _axis_table(result, shown)
+    (table, absent), about = _best_table(result, shown), _axis_table(result, shown)
     best, text = "Best", f"By {next(iter(shown.values))}."
     if shown.labels:
         best, text = "Best of each reading", f"{text[:-1]}, for each combination of labels. In a column, dark is good."
     text += f" The best {_MOST_ROWS} are shown." if len(table.rows) >= _MOST_ROWS else ""
+    text += f" Not in the table: {', '.join(absent)}." if absent else ""
     axes = Card("Axes", _how_much(result, shown), table=about, full=len(shown.figure) < 2 or not shown.sliders)
     drawn = _figure_cards(result, shown, mark, axes) if shown.figure else [axes]
     return write_page(
@@ -155,6 +159,8 @@ def _draw_profile(shown: ResultView, axis: ResultAxis, title: str, height: int) 
     from bokeh.models import ColumnDataSource
 
     plot = style.figure(height=height, x_axis_type=axis.scale, x_axis_label=axis.title, y_axis_label=title)
+    style.few_ticks(plot.xaxis[0])
+    style.short_ticks(*plot.yaxis)
     profiles, first = shown.profiles(axis), next(iter(shown.values))
     names = [", ".join(texts) for texts in product(*(each.texts for each in shown.labels))]
     ranked = np.argsort(shown.far_from_best(first, profiles[0]).min(axis=1), kind="stable")
@@ -171,15 +177,16 @@ def _draw_profile(shown: ResultView, axis: ResultAxis, title: str, height: int) 
     return plot, lines
 
 
-def _best_table(result: xr.Dataset, shown: ResultView) -> CardTable:
-    """Return the best point of each combination of labels, the best first."""
+def _best_table(result: xr.Dataset, shown: ResultView) -> tuple[CardTable, list[str]]:
+    """Return the best point of each combination of labels, the best first; and the summaries that have no column."""
     points = _best_points(result, shown)
     own = [axis.name for axis in (*shown.labels, *shown.sliders, *shown.figure[::-1]) if axis.name in result.coords]
     there = [str(name) for name, coord in result.coords.items() if coord.ndim == 1]
     axes = [name for name in dict.fromkeys([*own, *there]) if all(name in point for point in points)]
     # Means before medians, which say much the same.
-    names = [next(iter(shown.values)), *sorted(list(shown.attrs)[1:], key=lambda name: name.endswith("_median"))]
-    names = names[: max(3, _MOST_COLUMNS - len(axes))]
+    others = sorted(list(shown.attrs)[1:], key=lambda name: (name != "win_rate", name.endswith("_median")))
+    most = max(3, (_MOST_COLUMNS if shown.figure else _MOST_WITHOUT_FIGURE) - len(axes))
+    names, absent = [next(iter(shown.values)), *others[: most - 1]], others[most - 1 :]
     order = np.argsort(far_from_best(_column(result, points, names[0])), kind="stable")
     heat = {name: _shares(_column(result, points, name)) for name in names}
     rows: list[tuple[str | Heat, ...]] = []
@@ -189,7 +196,7 @@ def _best_table(result: xr.Dataset, shown: ResultView) -> CardTable:
     heads = [style.with_unit(name, style.unit_of(result[name])) for name in (*axes, *names)]
     # Without a figure, the table is the main content.
     folded = len(rows) > _MOST_UNFOLDED and bool(shown.figure)
-    return CardTable((*heads[: len(axes)], *(f">{head}" for head in heads[len(axes) :])), rows, folded)
+    return CardTable((*heads[: len(axes)], *(f">{head}" for head in heads[len(axes) :])), rows, folded), absent
 
 
 def _best_points(result: xr.Dataset, shown: ResultView) -> list[dict[str, Any]]:
@@ -210,10 +217,15 @@ def _column(result: xr.Dataset, points: Sequence[Mapping[str, Any]], name: str) 
 
 
 def _shares(column: xr.DataArray) -> Any:
-    """Return 1 for the best value of a column, 0 for the worst, and what is between for others."""
-    far = far_from_best(column)
-    finite = far[np.isfinite(far)]
-    if not finite.size or finite.min() == finite.max():
+    """Return 1 for the best value of a column, 0 for the worst and where all are alike, what is between for others."""
+    far, values = far_from_best(column), column.values.astype(np.float64)
+    finite, values = far[np.isfinite(far)], values[np.isfinite(values)]
+    if not finite.size:
+        return np.zeros(far.shape)
+    alike = _ALIKE * np.abs(values).max()
+    if column.attrs.get("best") == "largest" and values.min() < 0:
+        alike = min(alike, _ALIKE_IN_LOGS)
+    if np.ptp(finite) <= alike:
         return np.zeros(far.shape)
     share = (finite.max() - np.where(np.isfinite(far), far, finite.max())) / np.ptp(finite)
     return np.clip(share, 0.0, 1.0)
@@ -222,7 +234,9 @@ def _shares(column: xr.DataArray) -> Any:
 def _text(item: Any) -> str:
     if item is None:
         return "any"
-    return style.plain_number(item) if isinstance(item, int | float) and not isinstance(item, bool) else str(item)
+    if isinstance(item, bool) or not isinstance(item, int | float):
+        return str(item)
+    return amount(item) if 1e3 <= abs(item) < 1e7 else style.plain_number(item)
 
 
 def _axis_table(result: xr.Dataset, shown: ResultView) -> CardTable:

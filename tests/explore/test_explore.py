@@ -19,6 +19,7 @@ from sigcube.errors import SpecError, StoreError, StoreInUse
 from sigcube.explore import Mark, fit_page, result_data, result_page, style
 from sigcube.explore.contours import N_LEVELS, contour_levels, trace_contours
 from sigcube.explore.galaxy_plots import comparison_cards
+from sigcube.explore.histograms import histogram
 from sigcube.explore.result_data import cut_slices, view
 from sigcube.explore.style import plain_number
 from sigcube.fits import Fit
@@ -185,6 +186,21 @@ def test_pixels_of_an_uneven_axis_show_the_nearest_value() -> None:
     assert (even.scale, even.pixels.size) == ("log", K.size)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-10])
+def test_how_an_axis_is_spaced_does_not_depend_on_its_size(size: float) -> None:
+    """An acceleration of 1e-10 m/s² is as far from its neighbours as a pure number of 1."""
+    result = small_result()
+    axes = {
+        "even": size * np.array([1.0, 2.0, 3.0]),
+        "log": size * np.array([0.6, 1.2, 2.4]),
+        "uneven": size * np.array([0.0, 1.0, 10.0]),
+    }
+    for name, values in axes.items():
+        axis = view(result.assign_coords(k=values), x="k", y="A", value=None).axes[-1]
+        assert axis.scale == ("log" if name == "log" else "linear"), name
+        assert (axis.pixels.size == K.size) == (name != "uneven"), name
+
+
 def text_of(page: Path) -> str:
     bare = re.sub(r"<(script|style)>.*?</\1>|<[^>]*>", " ", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     return re.sub(r"\s+", " ", bare)
@@ -212,6 +228,43 @@ def test_the_best_of_each_reading_is_in_a_table(tmp_path: Path) -> None:
     text = text_of(result_page(small_result(), tmp_path / "a.html"))
     rows = ["power 2 0.2 1.1 10", "geometric any 0.2 1.1 10", "none any any 1 11"]
     assert all(row in text for row in rows)
+
+
+def table_below(page: Path, title: str) -> list[list[str]]:
+    """The cells of a card's table, row by row, heads first; a coloured cell has its share after a bar."""
+    html = page.read_text(encoding="utf-8").partition(f"<h2>{title}</h2>")[2].partition("</section>")[0]
+    rows = [re.findall(r"<t[hd][^>]*?(?:--share: ([\d.]+))?\"?>(.*?)</t[hd]>", row) for row in html.split("<tr>")[1:]]
+    return [[f"{text}|{share}".rstrip("|") for share, text in row] for row in rows]
+
+
+def test_the_best_of_labels_alone_are_compared_by_all_that_fits_and_first_by_the_win_rate(tmp_path: Path) -> None:
+    result = small_result().sel(k=1.0, xi_scale=X[3], A=A[5])
+    for i in range(12):
+        result[f"metric{i}_mean"] = result["rms_mean"].assign_attrs(best="smallest")
+    page = result_page(result, tmp_path / "a.html")
+    heads = table_below(page, "Best of each reading")[0]
+    assert heads[:3] == ["window", "rms_mean [km/s]", "win_rate"]
+    assert len(heads) == 12
+    assert "Not in the table: metric9_mean, metric10_mean, metric11_mean." in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("best", "values", "shares"),
+    [
+        ("smallest", [6.5820, 6.5821, 6.5819], [0.0, 0.0, 0.0]),  # the same in the digits that are shown
+        ("smallest", [6.582, 6.682, 6.632], [1.0, 0.0, 0.5]),
+        ("largest", [-20_000.0, -20_002.0, -20_001.0], [1.0, 0.0, 0.5]),  # ln L, of which two units count
+        ("largest", [-20_000.0, -20_000.1, -20_000.2], [0.0, 0.0, 0.0]),
+    ],
+)
+def test_values_that_do_not_differ_have_one_colour(
+    best: str, values: list[float], shares: list[float], tmp_path: Path
+) -> None:
+    result = small_result().sel(k=1.0, xi_scale=X[3], A=A[5])[["rms_mean", "status"]]
+    result["rms_mean"] = ("window", values, {"best": best})
+    _, *rows = table_below(result_page(result, tmp_path / "a.html"), "Best of each reading")
+    told = {row[0]: float(row[1].partition("|")[2]) for row in rows}
+    assert [told[name] for name in ("geometric", "power", "none")] == shares
 
 
 @pytest.mark.slow
@@ -280,6 +333,33 @@ def test_the_page_of_a_fit_of_a_sample_has_tables_alone(tmp_path: Path) -> None:
     assert quantities(page) == ["Parameters", "Models"]
     assert "<script" not in page.read_text(encoding="utf-8")
     assert "sigma" in text_of(page)
+
+
+@pytest.mark.parametrize(("systems", "share", "cut"), [(12, 100.0, False), (400, 99.0, True)])
+def test_the_distribution_of_a_fit_leaves_out_a_hundredth_of_many_systems_alone(
+    systems: int, share: float, cut: bool, tmp_path: Path
+) -> None:
+    fit = small_fit(systems=systems)
+    values = fit["A"].sel(model="sigma").values
+    bars = histogram(values, values, np.isfinite(values))
+    assert sum(bars["top"]) == pytest.approx(share, abs=0.1)
+    assert len(bars["top"]) == (5 if systems == 12 else 20)
+    assert ("the outermost hundredth is left out" in text_of(fit_page(fit, tmp_path / "a.html"))) == cut
+
+
+def test_equal_values_of_any_size_make_a_histogram() -> None:
+    values = np.full(4, 1.2e-10)
+    bars = histogram(values, values, np.isfinite(values))
+    assert (bars["left"][0], bars["right"][-1], bars["top"][0]) == pytest.approx((1.2e-10, 2.4e-10, 100.0))
+
+
+def test_a_tooltip_refuses_a_format_that_makes_wrong_numbers() -> None:
+    plot = style.figure(height=200)
+    dots = plot.scatter([1.2e-10], [1.0])
+    for form in ("0.00e+0", "0.00a", "0.[000]"):
+        with pytest.raises(ValueError, match=re.escape(f"cannot write numbers as '{form}'")):
+            style.hover(plot, dots, [("x", f"@x{{{form}}}")])
+    style.hover(plot, dots, [("x", "@x{%.4g}"), ("y", "@y{0,0.00}"), ("", "@name")])
 
 
 @pytest.mark.slow
@@ -472,3 +552,49 @@ def test_ticks_are_written_in_few_digits(tmp_path: Path, shoot: Shoot) -> None:
     code = f"const write = new Function('tick', {json.dumps(axis.formatter.code)});"
     console, _ = shoot(page, f"{code} console.log('ticks', {json.dumps(ticks)}.map(write).join(' '));")
     assert "ticks 1.5e\u221210 0.3 6e10 \u22122 0 1e5 0.01 \u22121e\u22127" in console
+
+
+@pytest.mark.browser
+def test_a_logarithmic_axis_has_ticks_wherever_it_is(tmp_path: Path, shoot: Shoot) -> None:
+    plot = style.figure(height=200, x_axis_type="log")
+    style.few_ticks(plot.xaxis[0])
+    ticker = plot.xaxis[0].ticker
+    page = tmp_path / "page.html"
+    page.write_text("<html><body></body></html>", encoding="utf-8")
+    code = f"const at = new Function('cb_data', 'most', {json.dumps(ticker.major_code)});"
+    ranges = [(0.016, 0.75), (5.7e-11, 1.6e-10), (7e-14, 1.4e-7), (1.01, 1.05)]
+    code += f"for (const [start, end] of {json.dumps(ranges)})"
+    code += f"console.log('TICKS', at({{start, end}}, {ticker.args['most']}).join(' '), 'END');"
+    console, _ = shoot(page, code)
+    found = [[float(tick) for tick in line.split()] for line in re.findall(r"TICKS (.*?) END", console)]
+    expected = [
+        [0.02, 0.05, 0.1, 0.2, 0.5],
+        [7e-11, 1e-10, 1.5e-10],
+        [1e-12, 1e-10, 1e-8],
+        [1.01, 1.02, 1.03, 1.04, 1.05],
+    ]
+    assert [len(ticks) for ticks in found] == [len(ticks) for ticks in expected]
+    np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected))
+
+
+TIPS = """
+setTimeout(() => {
+  const models = [...Bokeh.documents[0]._all_models.values()];
+  const write = models.find((m) => m.type === "CustomJSHover" && m.values.includes("x"));
+  const dots = write.values.find((each) => each.data);
+  for (const index of [0, 1]) console.log("TIP " + write.format(dots.data.x[index], "", {index}) + " END");
+}, 3000);
+"""
+
+
+@pytest.mark.browser
+def test_the_tooltip_of_a_fit_has_small_numbers_and_no_error_where_there_is_none(tmp_path: Path, shoot: Shoot) -> None:
+    fit = small_fit()
+    for name in ("A", "A_error"):
+        fit[name] = 1e-10 * fit[name]
+    console, _ = shoot(fit_page(fit, tmp_path / "a.html"), TIPS)
+    values, errors = (fit[name].sel(model="sigma").values for name in ("A", "A_error"))
+    first, second = re.findall(r"TIP (.*?) END", console)
+    numbers = [float(each) for each in re.findall(r"[\d.]+e-\d+", first)]
+    assert numbers == pytest.approx([values[0], values[0] - errors[0], values[0] + errors[0]], rel=1e-3)
+    assert float(second) == pytest.approx(values[1], rel=1e-3), "it has no error"

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from bokeh.models import DataTable, Div
+from bokeh.models import DataTable, Div, NumberFormatter, ScientificFormatter, StringFormatter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,7 +37,7 @@ from sigcube.explore.explorer.sentences import values_text
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
 from sigcube.explore.explorer.tabs import TABS, ExplorerTab
 from sigcube.explore.explorer.views import PlaceValues, place_values, sample_view
-from sigcube.explore.page import CardTable
+from sigcube.explore.page import CardTable, refuse_markup
 from sigcube.plan.values import PointStatus
 from sigcube.sweep import Sweep
 from tests.explore.conftest import AXES
@@ -355,6 +355,15 @@ def test_a_change_reaches_every_figure(explorer: Explorer) -> None:
     assert f"{name}: RMS A" in texts(page)
     assert "A is between grid points" in texts(page)
     assert page.controls.model.select({"type": DataTable}) is not None
+
+
+@pytest.mark.parametrize(("size", "form"), [(1.0, NumberFormatter), (1e-12, ScientificFormatter)])
+def test_the_list_of_systems_writes_numbers_of_any_size(size: float, form: type, explorer: Explorer) -> None:
+    cards = explorer.page()._systems
+    cards._listed.data["rms_a"] = size * cards._listed.data["rms_a"]
+    table = cards.card_of_list(200).select_one({"type": DataTable})
+    assert [type(column.formatter) for column in table.columns] == [StringFormatter, form, form]
+    refuse_markup([table])
 
 
 def test_picking_and_searching_systems_is_one_thing(explorer: Explorer) -> None:
@@ -701,13 +710,15 @@ def test_sigcube_alone_imports_neither_panel_nor_bokeh() -> None:
         # A model that changes a little keeps the axis as it is.
         ([0.0, 97.0], (0.0, 100.0)),
         ([-163.0, 51.0], (-200.0, 100.0)),
-        ([5.0, 5.0], (5.0, 5.0 + 5e-13)),
+        ([5.0, 5.0], (5.0, 5.0 + 1e-12)),
         ([np.nan], (0.0, 1.0)),
+        # Accelerations [m/s²].
+        ([1.1e-13, 4.9e-13], (1e-13, 5e-13)),
     ],
 )
 def test_axes_end_at_round_numbers(values: list[float], span: tuple[float, float]) -> None:
     low, high = rounded_span(np.array(values))
-    assert (low, high) == pytest.approx(span)
+    assert (low, high) == pytest.approx(span, abs=0.0)
     assert high > low
 
 

@@ -66,8 +66,8 @@ class Sweep:
     sample : str
         A named selection of the cube; ``"all"`` leaves nothing out.
     where : str or DataArray of bool, optional
-        What of the sample to compare: a condition on variables of systems or points, such as ``"inclination > 40"`` (see
-        `sigcube.cube.conditions.where_true`), or a mask. Terms of whole systems go over all points of those it leaves.
+        What of the sample to compare: a condition on variables of systems or points, such as ``"inclination > 40"``
+        (see `sigcube.cube.conditions.where_true`), or a mask. Terms of whole systems take all points of those left.
     error_floor : float or str, optional
         The smallest error an observation may have, in its unit or as a fraction of it: ``"5 %"``. Observations without
         an error get none.

@@ -72,7 +72,7 @@ VELOCITY = Choice(
     default="baryonic",
     description="Circular velocity in the formula",
     options={
-        "baryonic": Option({"v_c": "v_bar"}, "microphysics", "V_bar: nothing observed enters the prediction"),
+        "baryonic": Option({"v_c": "v_bar"}, "microphysics", "V_bar"),
         "observed": Option({"v_c": "v_obs"}, "microphysics", "V_obs"),
     },
 )

@@ -88,7 +88,8 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
         "take": _in_words(keys),
         "metric": metric.long_name if metric else "",
         "sample": keys.sample_text(context),
-        **model_text(keys.kernel, keys.settings, kind=kind),
+        # What varies has no one value.
+        **model_text(keys.kernel, keys.settings, kind=kind, free=tuple(keys.axes or ())),
     }
     if keys.reference is not None and "win_rate" in (keys.take, keys.best):
         other = {name: label for name, label in keys.reference.items() if name != "kernel"}

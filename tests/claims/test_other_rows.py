@@ -103,7 +103,7 @@ SEARCH = "the search of its authors, seed"
 FOUND = [
     ("cmsi.saturn.deviation", "boxed, source factor of 1e-6, σ_v = v", 8.33e-13),
     ("cmsi.saturn.deviation", "boxed, Σ_s = 1e-10 Msun/pc², σ_v = 1 km/s", 7.6e-12),
-    ("cmsi.saturn.deviation", "times 1 + K_rough, Σ_s = 1e-10 Msun/pc², σ_v below v", 9.108e-7),
+    ("cmsi.saturn.deviation", "times 1 + K_rough, Σ_s = 1e-10 Msun/pc², σ_v = 1 km/s", 9.108e-7),
     # the script's own test profile: 1.7 where 1.6 is printed, and 227 km/s where 225 is
     ("cmsi.milky_way.least_factor", "times 1 + K_rough, the test profile of the script at 20 kpc", 1.69112),
     ("cmsi.milky_way.largest_factor", "times 1 + K_rough, the test profile of the script at 2.5 kpc", 2.29093),

@@ -98,7 +98,7 @@ def _command(*words: str) -> list[str]:
 def test_a_stream_that_is_closed_is_not_written_to(tmp_path: Path, words: str, closed: str) -> None:
     line = f"{shlex.join(_command())} {words} {closed}"
     done = subprocess.run(line, shell=True, cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=600)
-    assert done.returncode == (0 if "kernels" in words else ExitCode.USAGE)
+    assert done.returncode == (0 if "kernels" in words else ExitCode.REFUSED)
     assert "Traceback" not in done.stdout + done.stderr
     assert "2" not in closed or "error" not in done.stdout
 
@@ -499,7 +499,7 @@ def test_verify_finds_damage_and_the_sweep_makes_it_again(
     assert call("sweep", "spec.toml").exit_code == 0
     assert call("verify", str(result)).exit_code == 0
     missing = call("verify", "gone.zarr")
-    assert missing.exit_code == ExitCode.USAGE
+    assert missing.exit_code == ExitCode.REFUSED
     assert "expected: a result of a sweep" in missing.stderr
 
 

@@ -209,7 +209,7 @@ def _candidates(file: RawFile, recipe: Recipe, below: Sequence[Path]) -> list[Pa
 
 
 def _check_sums(recipe: Recipe, paths: Paths) -> dict[Path, str]:
-    """Return the checksums of all files; a wrong one is an error, and so is an empty file in place of an official one."""
+    """Return the checksums of all files; a wrong one is an error, and so is an empty file that should not be."""
     sums = {path: _sha256(path) for found in paths.values() for path in found}
     each = (_fault(file, path, sums[path]) for role, file in recipe.files.items() for path in paths[role])
     faults = [fault for fault in each if fault is not None]

@@ -470,6 +470,15 @@ def test_a_condition_on_points_changes_what_is_compared_and_not_the_model(
     assert (report.sound, report.recomputed) == (True, 1)
 
 
+def test_what_a_condition_leaves_out_may_be_of_any_value_where_no_term_of_whole_systems_takes_it(
+    mock_cube: xr.Dataset,
+) -> None:
+    cube = mock_cube.copy(deep=True)
+    cube["e_v_obs"][0, 0] = -1.0
+    options = {"kernel": "sigma", "fixed": {"window": "dynamical"}, "axes": {}, "where": "e_v_obs > 0", "reference": None}
+    assert np.isfinite(sweep_of(cube, metrics=["chi2_red"], **options).compute().chi2_red_mean)
+
+
 def test_the_table_of_models_with_terms_of_whole_systems_has_them_all() -> None:
     def names(kernel: sigcube.Kernel) -> Iterator[str]:
         options = (option for choice in kernel.choices for option in choice.options.values())

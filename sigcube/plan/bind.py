@@ -25,7 +25,7 @@ from sigcube.plan.extension import extend_spec
 from sigcube.plan.identity import find_differences
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.scaling import check_scaling
-from sigcube.plan.sections import has_reductions, make_sections, required_variables
+from sigcube.plan.sections import make_sections, reduced_points, required_variables
 from sigcube.plan.spec import Spec
 from sigcube.plan.values import MOST_BLOCKS, Section
 from sigcube.wording import listed, plural
@@ -82,10 +82,12 @@ def plan_cube(
         cube, origin["error_floor"] = _with_least_errors(cube, spec.model, error_floor, variables)
     # Pages of a result draw against the quoted radius, even where models see it at another distance.
     shown_too = ("r",) if f"r{QUOTED}" in variables else ()
-    whole = where is not None and has_reductions(sections)
-    packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too), whole=whole)
+    reduced = reduced_points(sections) if where is not None else ()
+    packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too), whole=bool(reduced))
     packed = replace(packed, properties={n: each for n, each in packed.properties.items() if not n.endswith(QUOTED)})
-    refuse_unusable(cube, {**packed.whole.points, **packed.per_system})
+    # What a condition leaves out may be of any value, unless terms of whole systems take it.
+    of_whole = {name: packed.whole.points[name] for name in reduced}
+    refuse_unusable(cube, {**packed.points, **of_whole, **packed.per_system})
     check_finish(spec.metrics, packed)
     if said := [each for each in (describe_errors(spec, packed), describe_g_bar(spec, sections, packed)) if each]:
         origin["errors"] = "; ".join(said)

@@ -12,7 +12,7 @@ from sigcube.model.model import BoundModel, Model
 from sigcube.plan.spec import MODEL, Spec
 from sigcube.plan.values import Section
 
-__all__ = ["MOST_READINGS", "has_reductions", "make_sections", "required_variables"]
+__all__ = ["MOST_READINGS", "make_sections", "reduced_points", "required_variables"]
 
 MOST_READINGS = 10**4
 """Combinations of labels: each is a loop of its own to compile, which takes about a second."""
@@ -85,9 +85,9 @@ def required_variables(spec: Spec, sections: Iterable[Section]) -> tuple[str, ..
     return tuple(dict.fromkeys([*names, *(name for metric in spec.metrics for name in metric.system_variables)]))
 
 
-def has_reductions(sections: Iterable[Section]) -> bool:
-    """Return whether terms of the sections' models go over all points of a system."""
-    return any(node.reduces for graph in _graphs(sections) for node in graph.nodes)
+def reduced_points(sections: Iterable[Section]) -> tuple[str, ...]:
+    """Return the variables of points behind terms that go over all points of a system."""
+    return tuple(dict.fromkeys(name for graph in _graphs(sections) for name in graph.reduced_points))
 
 
 def _graphs(sections: Iterable[Section]) -> Iterator[Graph]:

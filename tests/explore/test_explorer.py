@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from types import ModuleType
@@ -26,12 +27,14 @@ from sigcube import analysis
 from sigcube.cube import select
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore.explorer import Explorer, answers
+from sigcube.explore.explorer import data as data_module
 from sigcube.explore.explorer import follow as follow_module
 from sigcube.explore.explorer import page as page_module
 from sigcube.explore.explorer.answers import Answers
 from sigcube.explore.explorer.data import ExplorerData
 from sigcube.explore.explorer.figures import rounded_span
 from sigcube.explore.explorer.follow import follow
+from sigcube.explore.explorer.live import LiveModels
 from sigcube.explore.explorer.page import ExplorerPage
 from sigcube.explore.explorer.sentences import values_text
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
@@ -224,6 +227,18 @@ def test_curves_under_a_condition_on_points_are_parts_of_whole_ones(survey: xr.D
     )
     found = shown.data.points_at({"K_0": 0.8}, shown.offer)["predicted"]
     np.testing.assert_allclose(found, wanted.values[wanted.notnull().values], rtol=1e-12)
+
+
+def test_a_store_without_the_points_of_whole_systems_keeps_the_model_that_it_was_computed_with(
+    survey: xr.Dataset, tmp_path: Path
+) -> None:
+    sweep = Sweep(survey, sample="unflagged", where="r < 6", kernel="roughness", axes={}, keep=["galaxy"])
+    result = sweep.run(tmp_path / "r.zarr", workers=0)
+    live = LiveModels.of(sweep)
+    before = replace(live, packed=replace(live.packed, narrowed_from=None))
+    shown = data_module._with_points(before, result, survey).packed
+    assert "e_v_obs" in shown.points
+    assert shown.narrowed_from is None
 
 
 def test_accelerations_are_those_of_the_velocities(explorer: Explorer) -> None:

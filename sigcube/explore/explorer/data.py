@@ -308,7 +308,8 @@ def _with_points(live: LiveModels, result: xr.Dataset, cube: xr.Dataset | None) 
     if more.systems != live.packed.systems or not np.array_equal(more.offsets, live.packed.offsets):
         return live
     packed = replace(live.packed, points={**more.points, **live.packed.points})
-    if more.narrowed_from is not None:
+    # A store of an earlier version has the kept points alone, with which its model was computed.
+    if more.narrowed_from is not None and live.packed.narrowed_from is not None:
         points = {**more.whole.points, **live.packed.whole.points}
         packed = replace(packed, narrowed_from=WholeSystems(more.whole.offsets, points))
     return replace(live, packed=packed)

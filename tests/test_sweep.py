@@ -475,7 +475,13 @@ def test_what_a_condition_leaves_out_may_be_of_any_value_where_no_term_of_whole_
 ) -> None:
     cube = mock_cube.copy(deep=True)
     cube["e_v_obs"][0, 0] = -1.0
-    options = {"kernel": "sigma", "fixed": {"window": "dynamical"}, "axes": {}, "where": "e_v_obs > 0", "reference": None}
+    options = {
+        "kernel": "sigma",
+        "fixed": {"window": "dynamical"},
+        "axes": {},
+        "where": "e_v_obs > 0",
+        "reference": None,
+    }
     assert np.isfinite(sweep_of(cube, metrics=["chi2_red"], **options).compute().chi2_red_mean)
 
 

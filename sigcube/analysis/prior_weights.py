@@ -249,7 +249,9 @@ def _of_numbers(dim: str, axis: str, prior: Prior, values: FloatArray, *, where:
         raise SpecError(
             f"the values of {axis} are too coarse for its prior",
             where=where,
-            found=f"{prior}: {found:.3g} of it by the rule of quadrature, {mass:.3g} in truth",
+            found=f"{prior}: two values within it"
+            if too_few
+            else f"{prior}: {found:.3g} of it by the rule of quadrature, {mass:.3g} in truth",
             hint="sweep more values of the axis, with some at the ends of the prior",
         )
     return AxisPrior(dim, axis, str(prior), values, log_density, measure, max(0.0, 1.0 - mass), in_logs, ends)

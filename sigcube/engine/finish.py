@@ -49,7 +49,8 @@ def finish(counts, {arguments}, rows, start, stride, means, medians, row, refere
                 if rows is not None:
                     prefetch(rows, kept + np.uint64(STRIPS * LANES))
                 for j in range(np.uint64(min(LANES, n - first))):
-                    value = f(counts[s], {elements})
+                    # Of a whole number the median would compare other bits.
+                    value = 1.0 * f(counts[s], {elements})
                     means[here + j] += value
                     if medians is not None:
                         own[to + j] = key_of(value)

@@ -38,8 +38,8 @@ class Kernel(KernelRecord):
             A cube with the variables that the kernel needs.
         **settings
             Parameters as numbers or as DataArrays, which broadcast against the cube, and choices as labels. What is not
-            given has its default. Values with a unit, of astropy or as the attribute ``units``, are converted to that
-            of the parameter.
+            given has its default. Quantities of astropy are converted to the unit of the parameter; a DataArray whose
+            attribute ``units`` is another is refused, since arithmetic keeps it.
 
         Returns
         -------

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from sigcube.constants import CONSTANTS, Constants
 from sigcube.errors import DataError, SpecError, did_you_mean
 from sigcube.model.graph import Graph, Variables, build_graph
 from sigcube.model.record import Choice, Definition, Frame, KernelRecord, Option, Parameter
-from sigcube.model.units import in_unit
+from sigcube.model.units import in_unit, refuse_other_unit
 
 __all__ = ["CONSTANTS_CHOICE", "BoundModel", "Model", "check_values"]
 
@@ -124,9 +125,20 @@ class Model:
         return (name in self.parameters or name in self.choices) and name not in self.settings
 
     def in_own_unit(self, name: str, value: Any, *, where: str) -> Any:
-        """Return a value given for a parameter in the parameter's unit, see `in_unit`; for other names as it is."""
+        """Return a value given for a parameter in the parameter's unit, see `in_unit`; for other names as it is.
+
+        Raises
+        ------
+        SpecError
+            Also for an array that says another unit.
+        """
         known = self.parameters.get(name)
-        return value if known is None else in_unit(name, value, known.unit, where=where)
+        if known is None:
+            return value
+        if isinstance(value, xr.DataArray):
+            refuse_other_unit(name, value, known.unit, where=where)
+            return value
+        return in_unit(name, value, known.unit, where=where)
 
     def with_settings(self, settings: Mapping[str, Any]) -> "Model":
         """Return the model with further settings, which replace those of the same name."""

@@ -6,7 +6,7 @@ import xarray as xr
 
 from sigcube.errors import SpecError, shown
 
-__all__ = ["has_unit", "in_unit"]
+__all__ = ["has_unit", "in_unit", "refuse_other_unit"]
 
 
 def in_unit(name: str, given: Any, unit: str, *, where: str) -> Any:
@@ -38,6 +38,35 @@ def in_unit(name: str, given: Any, unit: str, *, where: str) -> Any:
             raise SpecError(f"{name} has values with a unit and without", where=where, found=shown(given))
         return [float(_converted(name, each.value, each.unit, unit, where)) for each in given]
     return given
+
+
+def refuse_other_unit(name: str, given: xr.DataArray, unit: str, *, where: str) -> None:
+    """Refuse an array whose attribute ``units`` is not the unit of a parameter.
+
+    It is not converted: xarray's arithmetic keeps the attribute, so that it may be that of something else by now.
+
+    Raises
+    ------
+    SpecError
+        With both units.
+    """
+    import astropy.units as u
+
+    own = given.attrs.get("units")
+    if not isinstance(own, str) or own in ("", unit):
+        return
+    try:
+        alike = u.Unit(own) == u.Unit(unit)
+    except (ValueError, TypeError):
+        alike = False
+    if not alike:
+        raise SpecError(
+            f"{name} has another unit than the parameter",
+            where=where,
+            found=own,
+            expected=unit or "no unit",
+            hint="convert it; if it is converted, take off the units that arithmetic keeps: .drop_attrs()",
+        )
 
 
 def has_unit(value: Any) -> bool:

@@ -75,6 +75,28 @@ def test_it_is_what_numpy_makes_of_the_residuals(cube: xr.Dataset, keep: list[st
 
 
 @pytest.mark.cluster
+def is_near_by_number(n: float, total: float) -> int:
+    """1 where the mean square is small, else 0."""
+    return 1 if total / n < 1600.0 else 0
+
+
+def is_near(n: float, total: float) -> bool:
+    """Whether the mean square is small."""
+    return total / n < 1600.0
+
+
+@pytest.mark.parametrize("finish", [is_near_by_number, is_near])
+def test_a_metric_of_whole_numbers_has_their_mean_and_median(cube: xr.Dataset, finish: object) -> None:
+    near = Metric("near", "near", ("residual_sq",), finish, "system", "")
+    options = {"kernel": "mond", "axes": {"a0": [1e-10, 3e-10]}, "keep": ["galaxy"], "dtype": "float64"}
+    found = sigcube.Sweep(cube, metrics=["rms", near], **options).compute()
+    expected = (found.rms**2 < 1600.0).astype(float)
+    assert 0.0 < float(expected.mean()) < 1.0
+    np.testing.assert_array_equal(found.near, expected)
+    np.testing.assert_array_equal(found.near_median, expected.median("galaxy"))
+    np.testing.assert_allclose(found.near_mean, expected.mean("galaxy"), rtol=1e-15)
+
+
 def test_it_runs_on_workers_and_a_store_remembers_it(cube: xr.Dataset, tmp_path: Path) -> None:
     sweep = sigcube.Sweep(cube, kernel="newton", axes={"upsilon_disk": [0.4, 0.6]}, metrics=[SKEWNESS])
     path = tmp_path / "own.zarr"

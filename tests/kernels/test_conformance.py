@@ -552,7 +552,7 @@ def test_terms_in_a_circle_are_refused() -> None:
         ("sigma", {"xi": 500.0 * u.pc, "window": "free_scale"}, {"xi": 0.5}),
         (
             "sigma",
-            {"xi": xr.DataArray([500.0], dims="case", attrs={"units": "pc"}), "window": "free_scale"},
+            {"xi": xr.DataArray([0.5], dims="case", attrs={"units": "kpc"}), "window": "free_scale"},
             {"xi": xr.DataArray([0.5], dims="case")},
         ),
         ("mond", {"a0": 1.2e-8 * u.cm / u.s**2}, {"a0": (1.2e-8 * u.cm / u.s**2).to_value("m/s2")}),
@@ -564,6 +564,14 @@ def test_a_value_with_a_unit_is_the_number_in_the_unit_of_the_parameter(
 ) -> None:
     one = KERNELS[kernel]
     xr.testing.assert_identical(one.boost(small_survey(), **given), one.boost(small_survey(), **given | plain))
+
+
+@pytest.mark.parametrize("units", ["pc", "s", "no unit at all"])
+def test_an_array_that_says_another_unit_is_refused_as_arithmetic_keeps_it(units: str) -> None:
+    xi = xr.DataArray([500.0], dims="case", attrs={"units": units})
+    with pytest.raises(SpecError, match=rf"found: {units}\n  expected: kpc\n  do: convert it.*drop_attrs"):
+        KERNELS["sigma"].boost(small_survey(), xi=xi, window="free_scale")
+    KERNELS["sigma"].boost(small_survey(), xi=xi.drop_attrs(), window="free_scale")
 
 
 def test_a_value_in_a_unit_of_another_kind_is_refused() -> None:

@@ -562,7 +562,7 @@ def test_a_logarithmic_axis_has_ticks_wherever_it_is(tmp_path: Path, shoot: Shoo
     page = tmp_path / "page.html"
     page.write_text("<html><body></body></html>", encoding="utf-8")
     code = f"const at = new Function('cb_data', 'most', {json.dumps(ticker.major_code)});"
-    ranges = [(0.016, 0.75), (5.7e-11, 1.6e-10), (7e-14, 1.4e-7), (1.01, 1.05)]
+    ranges = [(0.016, 0.75), (5.7e-11, 1.6e-10), (7e-14, 1.4e-7), (1.01, 1.05), (8e13, 3e14), (5.4e14, 7.6e14)]
     code += f"for (const [start, end] of {json.dumps(ranges)})"
     code += f"console.log('TICKS', at({{start, end}}, {ticker.args['most']}).join(' '), 'END');"
     console, _ = shoot(page, code)
@@ -572,6 +572,8 @@ def test_a_logarithmic_axis_has_ticks_wherever_it_is(tmp_path: Path, shoot: Shoo
         [7e-11, 1e-10, 1.5e-10],
         [1e-12, 1e-10, 1e-8],
         [1.01, 1.02, 1.03, 1.04, 1.05],
+        [1e14, 1.5e14, 2e14, 3e14],
+        [5.5e14, 6e14, 6.5e14, 7e14, 7.5e14],
     ]
     assert [len(ticks) for ticks in found] == [len(ticks) for ticks in expected]
     np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected))

@@ -17,12 +17,10 @@ from urllib.parse import parse_qsl, urlsplit
 import numpy as np
 import pytest
 import xarray as xr
-from bokeh.plotting import figure
 
 import sigcube
 from sigcube.cube import KINDS
 from sigcube.explore.explorer import Explorer
-from sigcube.explore.explorer.figures import _power_ticks
 from sigcube.sweep import Sweep
 from tests.browser import BROWSER, Live
 from tests.explore.conftest import AXES
@@ -282,27 +280,6 @@ def test_figures_have_room_and_nothing_reaches_past_the_edge(width: int, browser
         assert browser.eval("document.documentElement.scrollWidth") == width
     finally:
         browser.call("Emulation.setDeviceMetricsOverride", width=1480, height=1700, deviceScaleFactor=1, mobile=False)
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "wanted"),
-    [
-        (8e13, 3e14, ["10¹⁴", "2×10¹⁴"]),
-        # Fewer than two of these are shown.
-        (5.4e14, 7.6e14, ["5.5×10¹⁴", "6×10¹⁴", "6.5×10¹⁴", "7×10¹⁴", "7.5×10¹⁴"]),
-        (9e13, 1.9e14, ["10¹⁴", "1.2×10¹⁴", "1.4×10¹⁴", "1.6×10¹⁴", "1.8×10¹⁴"]),
-    ],
-)
-def test_an_axis_of_masses_has_ticks_wherever_it_ends(
-    start: float, end: float, wanted: list[str], browser: Live
-) -> None:
-    axis = figure(y_axis_type="log").yaxis[0]
-    _power_ticks(axis, np.array([1e14, 9e14]))
-    ticks = f"new Function('cb_data', 'powers', {json.dumps(axis.ticker.major_code)})"
-    label = f"new Function('tick', {json.dumps(axis.formatter.code)})"
-    code = f"{ticks}({{start: {start}, end: {end}}}, {axis.ticker.args['powers']}).map((tick) => {label}(tick))"
-    browser.goto("about:blank")
-    assert browser.eval(code) == wanted
 
 
 def test_what_an_address_cannot_be_is_said(browser: Live, address: str) -> None:

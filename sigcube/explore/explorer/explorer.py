@@ -118,8 +118,9 @@ def make_offer(data: ExplorerData, tabs: Sequence[ExplorerTab]) -> ExplorerOffer
         if data.live.plan.spec.reference is not None:
             columns = ("rms_reference", "rms_a", "difference", "rms_b", *data.columns)
         else:
-            # Until there is a model B, a first view has no other RMS to show; what is constant tells systems not apart.
-            own = sorted(data.columns, key=lambda name: bool(np.nanmin(each := data.columns[name]) == np.nanmax(each)))
+            # Until there is a model B, a first view has no other RMS to show; a constant does not tell systems apart.
+            constant = {name: bool(np.nanmin(each) == np.nanmax(each)) for name, each in data.columns.items()}
+            own = sorted(constant, key=constant.__getitem__)
             columns = (*own[:1], "rms_a", "rms_b", "difference", *own[1:])
     return ExplorerOffer(
         metrics=data.metrics,

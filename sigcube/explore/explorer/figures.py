@@ -19,23 +19,6 @@ _PARTS = {
     **{"v_gas": ("gas", style.LINES[2]), "v_disk": ("disc, M/L 1", style.LINES[4])},
     **{"v_bul": ("bulge, M/L 1", style.LINES[3]), "m_bar": ("baryons", style.LINES[2])},
 }
-# The steps are chosen so that three to nine are shown.
-_FINER = """
-const {start, end} = cb_data;
-const shown = powers.filter((tick) => start <= tick && tick <= end);
-if (shown.length > 1) return shown;
-const most = (end - start) / 3, power = 10 ** Math.floor(Math.log10(most));
-const step = power * ([5, 2].find((each) => each * power <= most) ?? 1);
-const finer = [];
-for (let i = Math.ceil(start / step); i * step <= end; i++) finer.push(i * step);
-return finer;
-"""
-# As the ticks that are powers of ten.
-_IN_PRINT = """
-const [digits, power] = Number(tick.toPrecision(10)).toExponential().split("e");
-const raised = [...String(Number(power))].map((each) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(each)]).join("");
-return `${digits}×10${raised}`.replace(/^1×/, "");
-"""
 _QUANTITIES = {"km/s": "velocity", "m/s2": "acceleration", "solMass": "enclosed mass"}
 
 
@@ -64,17 +47,6 @@ def legend_of_samples(plot: Any) -> None:
             plot.add_glyph(source, renderer.glyph.clone(x="x", y="y"), name=renderer.name)
             for renderer in item.renderers
         ]
-
-
-def _power_ticks(axis: Any, values: Any) -> None:
-    """Give a logarithmic axis ticks as powers of ten, and finer ones while it shows fewer than two of these."""
-    from bokeh.models import CustomJSTicker, CustomJSTickFormatter
-
-    positive = values[np.isfinite(values) & (values > 0)]
-    if positive.size:
-        style.power_ticks(axis, float(positive.min()) / 2, float(positive.max()) * 2)
-        axis.ticker = CustomJSTicker(args={"powers": axis.ticker.ticks}, major_code=_FINER)
-        axis.formatter = CustomJSTickFormatter(code=_IN_PRINT)
 
 
 def rounded_span(*values: Any, low: float | None = None) -> tuple[float, float]:
@@ -163,7 +135,7 @@ class SystemFigure:
         if wide:
             for plot in (self.plot, self.residuals):
                 style.plain_ticks(plot.xaxis[0])
-            _power_ticks(self.plot.yaxis[0], view.observed)
+            style.few_ticks(self.plot.yaxis[0])
         if lifted:
             _lift([*self.plot.renderers[below:], *self.residuals.renderers])
         legend_of_samples(self.plot)
@@ -259,7 +231,7 @@ class WholeFigure:
         if view.r is not None:
             style.plain_ticks(self.plot.xaxis[0], steps=(1, 2, 5) if view.kind == "cluster" else (1,))
         if scale == "log":
-            _power_ticks(self.plot.yaxis[0], view.observed)
+            style.few_ticks(self.plot.yaxis[0])
         if lifted:
             _lift(self.plot.renderers[1:])
         legend_of_samples(self.plot)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy.special import ndtri
 
 from sigcube.analysis.grid_draws import WeightedPoints, weighted_points
 from sigcube.analysis.labelled import about, axes_along, check_result, grid_dims, list_of_names
@@ -212,6 +211,8 @@ def _bands(curves: FloatArray, weights: FloatArray, one: xr.Dataset, model: Mode
     observed, error = (one[model.name_behind(name)] for name in ("observed", "error"))
     shares = [0.5, *(0.5 * (1 - level) for level in LEVELS), *(0.5 * (1 + level) for level in LEVELS)]
     if noise:
+        from scipy.special import ndtri
+
         sigma = error.values.reshape(-1)
         evenly = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
         offsets = ndtri((np.arange(_NORMAL) + 0.5) / _NORMAL)

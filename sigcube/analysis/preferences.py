@@ -6,7 +6,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy.stats import binom
 
 from sigcube.analysis.labelled import about, system_dim
 from sigcube.analysis.nuisances import marginalise
@@ -188,6 +187,8 @@ def _preferred(total: FloatArray, error: FloatArray, most: float) -> npt.NDArray
 
 def _sign_test(difference: FloatArray) -> FloatArray:
     """Return the two-sided p-value of the numbers of wins if both models were equally good (Arbuthnot 1710)."""
+    from scipy.stats import binom
+
     first, second = (difference > 0).sum(axis=-1), (difference < 0).sum(axis=-1)
     return np.asarray(np.minimum(1.0, 2.0 * binom.cdf(np.minimum(first, second), first + second, 0.5)))
 

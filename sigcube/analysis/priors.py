@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
 from sigcube.errors import SpecError, did_you_mean, shown
 
@@ -221,6 +220,8 @@ def _within(values: Any, low: float, high: float) -> npt.NDArray[np.bool_]:
 
 
 def _normal_mass(low: float, high: float) -> float:
+    from scipy.special import ndtr
+
     # In the upper tail, differences between lower ones would round to nothing.
     return float(ndtr(-low) - ndtr(-high)) if low > 0 else float(ndtr(high) - ndtr(low))
 

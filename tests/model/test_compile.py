@@ -1,6 +1,7 @@
 """Functions from generated source, and terms as functions of arrays."""
 
 import inspect
+import gc
 import os
 import pickle
 import platform
@@ -217,3 +218,26 @@ def test_an_interrupt_waits_until_a_function_is_compiled(
         assert loop(np.ones(1)) == 2 + number
     finally:
         signal.signal(number, before)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_pauses_while_a_function_is_compiled(
+    enabled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGCUBE_COMPILED", "off")
+    whole, seen = compiling._Library._optimize_final_module, []
+
+    def watched(library: Any) -> None:
+        seen.append(gc.isenabled())
+        whole(library)
+
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        loop = compiled(define("def five(values):\n    return 5.0 * values[0]", "five", {}))
+        with mock.patch.object(compiling._Library, "_optimize_final_module", watched):
+            assert loop(np.ones(1)) == 5.0
+        assert seen == [False]
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()

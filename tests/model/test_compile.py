@@ -1,7 +1,7 @@
 """Functions from generated source, and terms as functions of arrays."""
 
-import inspect
 import gc
+import inspect
 import os
 import pickle
 import platform

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from sigcube.constants import PAPER
 from sigcube.errors import SpecError, did_you_mean
 
-__all__ = ["calculate"]
+__all__ = ["calculate", "constants_of"]
 
 _OPERATORS: Mapping[type, Callable[[float, float], float]] = MappingProxyType(
     {
@@ -33,12 +33,10 @@ _FUNCTIONS: Mapping[str, Callable[..., float]] = MappingProxyType(
         "max": max,
     }
 )
+_PHYSICAL = ("c", "H0", "G", "Msun", "kpc", "AU", "G_galactic", "g_dagger")
 # What a formula may name without defining it: π, and the constants as the papers round them.
 _CONSTANTS: Mapping[str, float] = MappingProxyType(
-    {
-        "pi": math.pi,
-        **{name: getattr(PAPER, name) for name in ("c", "H0", "G", "Msun", "kpc", "AU", "G_galactic", "g_dagger")},
-    }
+    {"pi": math.pi, **{name: getattr(PAPER, name) for name in _PHYSICAL}}
 )
 
 
@@ -65,6 +63,18 @@ def calculate(formula: str, values: Mapping[str, float]) -> float:
         raise
     except (ArithmeticError, TypeError, ValueError) as error:
         raise SpecError("the formula has no value here", where="formula", found=f"{formula}: {error}") from None
+
+
+def constants_of(formula: str) -> frozenset[str]:
+    """Return the physical constants that a formula names.
+
+    Examples
+    --------
+    >>> sorted(constants_of("2 * pi * c**2 / (G * M)"))
+    ['G', 'c']
+    """
+    names = {node.id for node in ast.walk(ast.parse(formula, mode="eval")) if isinstance(node, ast.Name)}
+    return frozenset(names & {*_PHYSICAL})
 
 
 def _value(node: ast.expr, values: Mapping[str, float]) -> float:

@@ -1,7 +1,7 @@
 """Verdicts: of one claim by what came of its readings, and of the rows of a table by what one reading does in all."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sigcube.claims.computing import Outcome
@@ -20,6 +20,8 @@ _HITS: Mapping[str, Verdict] = {
 _WITHOUT_DIGITS = ("order", "bound")
 # A hit that chance makes this likely does not count.
 _BY_CHANCE = 0.5
+# So many printed digits are not hit by chance, however close the readings are.
+_NO_ACCIDENT = 3
 _WHOLE = "it gives all"
 
 
@@ -40,7 +42,7 @@ class Entry:
     nearest : int or None
         The index of the reading whose value is nearest to the printed one.
     jointly : str
-        How the other rows of its table bear on the verdict, where they decide it.
+        How the other rows of its table, or a table that its reading gives, bear on the verdict, where they decide it.
     """
 
     claim: Claim
@@ -76,8 +78,14 @@ class Entry:
 
     @property
     def tried(self) -> int:
-        """How many readings were tried."""
-        return sum(reading.tried for reading in self.claim.reading)
+        """How many readings were tried, those left out that could not be computed."""
+        pairs = zip(self.claim.reading, self.outcomes, strict=True)
+        return sum(reading.tried for reading, outcome in pairs if outcome.kind == "found")
+
+    @property
+    def untried(self) -> int:
+        """How many readings could not be computed, for want of a file or a value."""
+        return sum(outcome.kind == "missing" for outcome in self.outcomes)
 
     @property
     def chance(self) -> float | None:
@@ -95,6 +103,18 @@ class Entry:
         ends = float(printed.low or 0) - float(printed.margin), float(printed.high or 0) + float(printed.margin)
         spread = max([ends[1], *values]) - min([ends[0], *values])
         return 1.0 - (1.0 - width / spread) ** self.tried if math.isfinite(spread) else None
+
+    @property
+    def spared(self) -> str:
+        """Why a hit that is likely anyhow is not called one by chance; empty where none is likely, or it is."""
+        if self.verdict not in _HITS.values() or self.decisive is None or (self.chance or 0.0) < _BY_CHANCE:
+            return ""
+        if self.jointly:
+            return "a table decides"
+        if self.claim.reading[self.decisive].stated:
+            return "it is the text's own reading"
+        few = self.claim.printed.digits < _NO_ACCIDENT
+        return "the place where it is printed first decides" if few else "three digits or more are printed"
 
 
 def judge(claim: Claim, outcomes: Sequence[Outcome]) -> Entry:
@@ -147,8 +167,7 @@ def _weighed(entry: Entry, reading: Reading) -> Entry:
     arithmetic = reading.stated and found is not None and not found.uses_model and not found.measured_data
     if reading.consistency or coarse or about or arithmetic:
         return replace(entry, verdict=Verdict.CONSISTENT)
-    # Three printed digits are not hit by chance, however close the readings are.
-    if not reading.stated and printed.digits < 3 and (entry.chance or 0.0) >= _BY_CHANCE:
+    if not reading.stated and printed.digits < _NO_ACCIDENT and (entry.chance or 0.0) >= _BY_CHANCE:
         return replace(entry, verdict=Verdict.CHANCE)
     return entry
 
@@ -166,7 +185,9 @@ def judge_tables(entries: Sequence[Entry]) -> tuple[Entry, ...]:
             tables.setdefault(entry.claim.table, []).append(entry)
     judged = {each.claim.id: each for own in tables.values() if len(own) > 1 for each in _jointly(own)}
     whole = {
-        _key(each.claim.reading[each.decisive or 0]) for each in judged.values() if each.jointly.startswith(_WHOLE)
+        _key(each.claim.reading[each.decisive or 0]): each.jointly.partition(";")[0].replace("it", "its reading", 1)
+        for each in judged.values()
+        if each.jointly.startswith(_WHOLE)
     }
     found = {entry.claim.id: _unlikely(judged.get(entry.claim.id, entry), whole) for entry in entries}
     return tuple(_repeated(entry, found) for entry in found.values())
@@ -179,12 +200,13 @@ def deciding_tables(entries: Iterable[Entry], claims: Iterable[Claim]) -> set[st
     return {claim.table for claim in claims if claim.table and kinds & {*map(_key, claim.reading)}}
 
 
-def _unlikely(entry: Entry, whole: Set[tuple[str, ...]]) -> Entry:
+def _unlikely(entry: Entry, whole: Mapping[tuple[str, ...], str]) -> Entry:
     """Do not take a reading that gives a whole table as chance in another row."""
     if entry.verdict is not Verdict.CHANCE or entry.claim.table or entry.decisive is None:
         return entry
     reading = entry.claim.reading[entry.decisive]
-    return replace(entry, verdict=_HITS[reading.stance]) if _key(reading) in whole else entry
+    told = whole.get(_key(reading))
+    return entry if told is None else replace(entry, verdict=_HITS[reading.stance], jointly=told)
 
 
 def _repeated(entry: Entry, found: Mapping[str, Entry]) -> Entry:

@@ -234,14 +234,18 @@ def _why_consistent(entry: Entry) -> str:
 
 
 def trials_text(entry: Entry) -> str:
-    """Say how many readings were tried, and how likely one of them hits the digits by chance."""
+    """Say how many readings were tried, and how likely one of them hits the digits by chance, if one does."""
     if not entry.measured:
         return ""
-    if (chance := entry.chance) is None:
-        return f"{plural(entry.tried, 'reading')} tried"
+    tried = f"{plural(entry.tried, 'reading')} tried"
+    if entry.untried:
+        tried += f", {entry.untried} more not computed, for want of a file or a value"
+    if (chance := entry.chance) is None or entry.verdict is Verdict.DIFFERS:
+        return tried
     likely = "1 %" if chance < 0.01 else f"{100.0 * chance:.0f} %"
     told = "less than " if chance < 0.01 else ""
-    return f"{plural(entry.tried, 'reading')} tried; by chance one of them has the printed digits in {told}{likely}"
+    spared = f", which does not count: {entry.spared}" if entry.spared else ""
+    return f"{tried}; by chance one of them has the printed digits in {told}{likely}{spared}"
 
 
 def claim_table(entries: Iterable[Entry]) -> Table:
@@ -269,6 +273,7 @@ def evidence(entry: Entry, index: int) -> list[tuple[str, str]]:
         ("quantity", reading.quantity),
     ]
     if found is None:
+        rows.append(("formula", getattr(reading.keys, "formula", "")))
         return [row for row in [*rows, (outcome.kind, outcome.message)] if row[1]]
     value = entry.value(index)
     if value is not None:
@@ -324,6 +329,7 @@ def entry_record(entry: Entry) -> dict[str, Any]:
         "why": verdict_text(entry),
         "basis": basis(entry),
         "tried": entry.tried,
+        "untried": entry.untried,
         "chance": entry.chance,
         "readings": [_reading_record(entry, index) for index in range(len(claim.reading))],
     }

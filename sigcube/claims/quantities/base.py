@@ -26,7 +26,8 @@ __all__ = [
 ]
 
 Settings = dict[str, str | float]
-# A dataset of the papers' own statements about single objects: no data to test them with.
+# A dataset of what the papers put in for single objects, which is no data to test them with, and of what is observed
+# of some of these, which is.
 _PRINTED_DATA = "landmarks"
 
 
@@ -46,13 +47,15 @@ class Found:
     details: Mapping[str, str] = field(default_factory=dict)
     #: Whether a model is behind a linked value; the ledger adds whether the quantity uses one.
     uses_model: bool = False
+    #: Whether it compares a model with what is observed, as a sweep and a fit do.
+    compares: bool = False
     #: The least and the largest value that the printed inputs allow, where their digits leave a choice.
     ends: tuple[float, float] | None = None
 
     @property
     def measured_data(self) -> bool:
-        """Whether measurements are behind it; the landmarks hold what the papers themselves say of single objects."""
-        return bool(set(self.datasets) - {_PRINTED_DATA})
+        """Whether measurements are behind it: of the landmarks only where it compares with what is observed of them."""
+        return self.compares or bool(set(self.datasets) - {_PRINTED_DATA})
 
 
 class Keys(BaseModel):

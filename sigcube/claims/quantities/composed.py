@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from sigcube.claims.formula import calculate
+from sigcube.claims.formula import calculate, constants_of
 from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, joined_specs, linked_value
+from sigcube.claims.quantities.model_text import constants_text
 from sigcube.claims.verdicts import Printed, read_printed
 from sigcube.constants import CONSTANTS
 from sigcube.errors import FetchError, SpecError, did_you_mean
@@ -69,8 +70,15 @@ def expression(keys: ExpressionKeys, context: Context) -> Found:
         {name: mark for part in parts.values() for name, mark in part.datasets.items()},
         joined_specs([part.spec for part in parts.values()]),
         "; ".join(dict.fromkeys(part.command for part in parts.values() if part.command)),
-        {"formula": keys.formula, **told, **keys.inputs, **_behind(keys.let, parts)},
+        {
+            "formula": keys.formula,
+            **told,
+            **keys.inputs,
+            "constants": constants_text(constants_of(keys.formula) - {*values, *printed}),
+            **_behind(keys.let, parts),
+        },
         any(part.uses_model for part in parts.values()),
+        any(part.compares for part in parts.values()),
         (min(reached), max(reached)) if ranges else None,
     )
 
@@ -114,7 +122,7 @@ def lensing_function(keys: LensingKeys, context: Context) -> Found:
     call = f"from sigcube.kernels import lensing; lensing.{keys.function}({boost.value!r})"
     about, _, _ = inspect.cleandoc(function.__doc__).splitlines()[0].partition(". Arguments")
     details = {"formula": about.rstrip("."), "boost": f"{boost.value:.10g}"}
-    return Found(value, boost.datasets, boost.spec, call, details)
+    return Found(value, boost.datasets, boost.spec, call, details, compares=boost.compares)
 
 
 class DefaultKeys(Keys):

@@ -105,7 +105,7 @@ def fit(keys: FitKeys, context: Context) -> Found:
         value = keys.reduced(keys.of_system(values), keys.take, hint="name a model, a system or a statistic")
     details |= _fitted_text(keys, request, kind_of(context.cube(dataset)).name)
     command = f"sigcube fit {keys.spec}" if keys.spec else "sigcube fit SPEC.toml"
-    return Found(value, spec=_file(dataset, request), command=command, details=details)
+    return Found(value, spec=_file(dataset, request), command=command, details=details, compares=True)
 
 
 def _fitted_text(keys: FitKeys, request: Mapping[str, Any], kind: str) -> dict[str, str]:

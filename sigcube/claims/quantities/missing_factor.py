@@ -105,8 +105,8 @@ def missing_factor(keys: MissingFactorKeys, context: Context) -> Found:
             f"seed {keys.seed}, within {ends}"
         )
         details |= {name: f"{value:.6g}" for name, value in fitted.items()}
-    elif keys.take in ("rms", "correlation"):
-        details |= model_text(keys.kernel, keys.settings, kind="galaxy", term=keys.term)
+    if keys.fit or keys.take in ("rms", "correlation"):
+        details |= model_text(keys.kernel, keys.settings, kind="galaxy", term=keys.term, free=tuple(keys.fit))
     value = fitted[keys.take] if keys.take in fitted else _measure(keys, cube, factor, fitted)
     # How many galaxies have an F is told by the data alone.
     return Found(value, details=details, uses_model=keys.take != "number")

@@ -96,7 +96,8 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
         told = model_text(str(keys.reference["kernel"]), other, kind=kind)
         details |= {"a win": "the RMS over its points is below that of the reference"}
         details |= {f"reference, {key}": text for key, text in told.items()}
-    return Found(value, spec=_spec(keys.dataset, request), command="sigcube sweep SPEC.toml", details=details)
+    spec = _spec(keys.dataset, request)
+    return Found(value, spec=spec, command="sigcube sweep SPEC.toml", details=details, compares=True)
 
 
 def _run(dataset: str, request: Mapping[str, Any], context: Context) -> xr.Dataset:
@@ -198,7 +199,7 @@ def paired(keys: PairedKeys, context: Context) -> Found:
         **model_text(keys.kernel, keys.settings, kind=kind),
         **{f"reference, {key}": text for key, text in reference.items()},
     }
-    return Found(value, spec=specs, command="sigcube sweep SPEC.toml", details=details)
+    return Found(value, spec=specs, command="sigcube sweep SPEC.toml", details=details, compares=True)
 
 
 def _wanted(keys: PairedKeys, cube: xr.Dataset, names: list[str]) -> list[str]:

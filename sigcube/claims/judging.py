@@ -186,7 +186,8 @@ def judge_tables(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     judged = {each.claim.id: each for own in tables.values() if len(own) > 1 for each in _jointly(own)}
     whole = {
         _key(each.claim.reading[each.decisive or 0]): each.jointly.partition(";")[0].replace("it", "its reading", 1)
-        for each in judged.values()
+        # Backwards, so that of several tables the first is named.
+        for each in reversed(judged.values())
         if each.jointly.startswith(_WHOLE)
     }
     found = {entry.claim.id: _unlikely(judged.get(entry.claim.id, entry), whole) for entry in entries}

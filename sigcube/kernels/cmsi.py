@@ -98,7 +98,7 @@ def rough_consistent(
 
 
 def roughness(K_0: float, source: float) -> float:
-    """K₀ (Σ_s/Σ_ref)^ε: no roughness without a source (behind the values that CMSI 2025 prints)."""
+    """K₀ (Σ_s/Σ_ref)^ε of K_rough = K₀ (Σ_s/Σ_ref)^ε Ξ^γ (behind the values that CMSI 2025 prints)."""
     return K_0 * source
 
 

@@ -145,7 +145,8 @@ class ReducedKeys(Keys):
         """Write the statistic with its percentile or its ends."""
         rank = f" {self.percentile:g}" if self.statistic == "percentile" else ""
         ends = f" within {self.within[0]:g} to {self.within[1]:g}" if self.within else ""
-        return f"{self.statistic}{rank}{ends}"
+        name = {"std": "std with N", "std_sample": "std with N − 1"}.get(str(self.statistic), self.statistic)
+        return f"{name}{rank}{ends}"
 
 
 class Context(Protocol):

@@ -70,7 +70,7 @@ def boxed_baryonic(v_bar_sq: float, coupling: float, modes: float) -> float:
 
 
 def boxed_consistent(v_bar: float, coupling: float, dispersion: float, gamma: float, alpha: float) -> float:
-    """Σ = F at V = V_bar √F, by three evaluations from V_bar on (CMSI 2025, core formula)."""
+    """Σ = F = 1 + coupling V² (V/σ_v)^{γα} at V = V_bar √F, by three steps from V_bar (CMSI 2025, core formula)."""
     f = boxed(v_bar, coupling, dispersion, gamma * alpha)
     f = boxed(v_bar * np.sqrt(f), coupling, dispersion, gamma * alpha)
     return boxed(v_bar * np.sqrt(f), coupling, dispersion, gamma * alpha)
@@ -89,7 +89,7 @@ def roughness_baryonic(v_bar: float, dispersion: float, roughness: float, gamma_
 def rough_consistent(
     v_bar: float, coupling: float, dispersion: float, gamma: float, alpha: float, roughness: float, gamma_rough: float
 ) -> float:
-    """Σ = F (1 + K_rough) at V = V_bar √Σ, by three evaluations from V_bar on (CMSI 2025)."""
+    """Σ = [1 + coupling V² (V/σ_v)^{γα}] (1 + K_rough) at V = V_bar √Σ, by three steps from V_bar (CMSI 2025)."""
     f = boxed(v_bar, coupling, dispersion, gamma * alpha) * rough(v_bar, dispersion, roughness, gamma_rough)
     v = v_bar * np.sqrt(f)
     f = boxed(v, coupling, dispersion, gamma * alpha) * rough(v, dispersion, roughness, gamma_rough)
@@ -98,7 +98,7 @@ def rough_consistent(
 
 
 def roughness(K_0: float, source: float) -> float:
-    """K₀ (Σ_s/Σ_ref)^ε of K_rough = K₀ (Σ_s/Σ_ref)^ε Ξ^γ (behind the values that CMSI 2025 prints)."""
+    """K₀ (Σ_s/Σ_ref)^ε of K_rough = K₀ (Σ_s/Σ_ref)^ε Ξ^γ, Ξ = min(1, V/σ_v)/2π (behind values of CMSI 2025)."""
     return K_0 * source
 
 

@@ -256,6 +256,56 @@ def test_a_drag_draws_the_newest_place_and_paints_what_changes_alone(browser: Li
     assert browser.console == []
 
 
+def listed(browser: Live) -> list[list[str]]:
+    """Return the rows of the list of systems, as they are shown."""
+    found = browser.eval("""deep(document).filter((e) => e.classList.contains("slick-row")).map((row) =>
+      [row.style.top, ...[...row.children].map((cell) => cell.textContent)])""")
+    rows = {row[1]: row[1:] for row in found if row[1].startswith("SYN")}
+    return [rows[name] for name in sorted(rows)]
+
+
+def test_the_list_and_the_legend_follow_the_models(browser: Live, survey: xr.Dataset, tmp_path: Path) -> None:
+    """Without a reference there is nothing to compare A with before there is a model B."""
+    axes = {"A": [0.5, 1.0, 1.5, 2.0], "xi_scale": [0.1, 0.2, 0.3]}
+    sweep = Sweep(survey, kernel="sigma", sample="unflagged", axes=axes, dtype="float64", keep=["galaxy"])
+    result = sweep.run(tmp_path / "out.zarr", workers=0)
+    pressed = "((word) => { const e = deep(document).find((e) => e.localName === 'button' && e.textContent === word);"
+    pressed += " const q = e.getBoundingClientRect(); return [q.left + q.width / 2, q.top + q.height / 2]; })"
+    place = "(([x, y, w, h]) => [x + {} * w, y + {} * h])(frameOf(named('map')))"
+    legend = "[...Bokeh.documents[0]._all_models.values()].filter((m) => m.type === 'LegendItem' && m.visible)"
+    legend = f"{legend}.map((m) => m.label.value).filter((text) => text.startsWith('A, '))"
+
+    def expected(**at: float) -> list[str]:
+        rms = result["rms"].sel(**at, method="nearest")
+        return [f"{value:.2f}" for value in rms.values]
+
+    with serving(tmp_path / "out.zarr") as address:
+        load(browser, address)
+        browser.settle()
+        before = listed(browser)
+        assert all(len(row) == 2 for row in before)
+        assert browser.eval(legend) == []
+        browser.click(*browser.eval(f"{pressed}('grid points')"))
+        # The middle of a cell: A = 1.5, ξ = 0.2.
+        browser.click(*browser.eval(place.format(0.667, 0.5)))
+        browser.settle(quiet=1.0)
+        rows = listed(browser)
+        names = [row[0] for row in rows]
+        assert [row[1] for row in rows] == expected(A=1.5, xi_scale=0.2)[: len(rows)]
+        assert rows != before
+        browser.click(*browser.eval(f"{pressed}('B')"))
+        browser.settle(quiet=1.0)
+        browser.click(*browser.eval(place.format(0.333, 0.5)))
+        browser.settle(quiet=1.0)
+        rows = listed(browser)
+        assert [row[0] for row in rows] == names
+        assert [row[1] for row in rows] == expected(A=1.5, xi_scale=0.2)[: len(rows)]
+        assert [row[2] for row in rows] == expected(A=1.0, xi_scale=0.2)[: len(rows)]
+        assert sorted(browser.eval(legend)) == ["A, nearer", "A, not nearer"]
+        assert browser.console == []
+        browser.goto("about:blank")
+
+
 def test_the_address_is_in_the_address_alone(browser: Live, address: str) -> None:
     load(browser, address)
     browser.click(*browser.eval("(([x, y, w, h]) => [x + 0.3 * w, y + 0.3 * h])(frameOf(named('map')))"))

@@ -221,7 +221,7 @@ class WholeFigure:
         else:
             # One line of three thousand points draws ten times faster than as many dots.
             self.plot.line("r", "observed", line_width=1.0, **look)
-        for name, colour, legend in (("won", "a", "A, nearer"), ("lost", "lost", "A, farther")):
+        for name, colour, legend in (("won", "a", "A, nearer"), ("lost", "lost", "A, not nearer")):
             look = {"line_width": 1.3, "alpha": 0.8, "legend_label": legend, "name": colour, "color": style.INK}
             self.plot.line("r", name, source=self.source, **look)
             if single:
@@ -235,6 +235,15 @@ class WholeFigure:
         if lifted:
             _lift(self.plot.renderers[1:])
         legend_of_samples(self.plot)
+        named = {item.label.value: item for legend in self.plot.legend for item in legend.items}
+        self._won, self._lost = named["A, nearer"], named["A, not nearer"]
+
+    def compare(self, compared: bool) -> None:
+        """Say in the legend which curves are nearer to the data than those of another model, if there is one."""
+        from bokeh.core.properties import value
+
+        self._won.label = value("A, nearer" if compared else "A")
+        self._lost.visible = compared
 
     def show(self, columns: Any, picked: Any) -> None:
         """Show other curves; columns that are not given stay, and are not sent again."""

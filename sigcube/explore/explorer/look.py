@@ -216,8 +216,11 @@ def table_view(
 
     Bokeh's tables take titles as markup, so they are escaped here. Cells are plain text anyway.
     """
-    from bokeh.models import CDSView, DataTable, NumberFormatter, StringFormatter, TableColumn
+    from bokeh.models import CDSView, CustomJS, DataTable, NumberFormatter, StringFormatter, TableColumn
 
+    view = view or CDSView()
+    # Of new data with as many rows as before, a table of Bokeh hears nothing.
+    source.js_on_change("data", CustomJS(args={"view": view}, code="view.change.emit();"))
     made = []
     for field, title, width in columns:
         numeric = len(source.data[field]) > 0 and np.asarray(source.data[field]).dtype.kind in "fiu"
@@ -225,7 +228,7 @@ def table_view(
         made.append(TableColumn(field=field, title=escape(title), formatter=form, width=width))
     return DataTable(
         source=source,
-        view=view or CDSView(),
+        view=view,
         columns=made,
         index_position=None,
         height=height,

@@ -69,12 +69,14 @@ class SystemCards:
         self._data, self._offer, self._view = data, offer, view
         self._state, self._change, self._fail = state, change, fail
         self._picking = False
+        # The column of the list that has the RMS of what A is compared with.
+        self._column: Any = None
         a, b, _ = models
         synthetic = style.is_synthetic(data.result)
         columns = curve_columns(view, a, b, self.focus)
         named = self.against if "reference" in a.points else ""
         self._one = SystemFigure(view, columns, reference=named, synthetic=synthetic, height=height, lifted=lifted)
-        self._one_text, self._wins = lines.line(), lines.line()
+        self._one_text, self._wins, self._missing = lines.line(), lines.line(), lines.line()
         self.figures = [self._one.plot, self._one.residuals]
         self._relation: RelationFigure | None = None
         if data.systems:
@@ -114,7 +116,7 @@ class SystemCards:
         if self._relation is not None:
             found.append(card("Radial acceleration relation", self._relation.plot, flex="1 1 0"))
         menus = row(*self._menus(), spacing=8)
-        return [*found, card("System by system", menus, self._scatter.plot, flex="1 1 0")]
+        return [*found, card("System by system", menus, self._missing.model, self._scatter.plot, flex="1 1 0")]
 
     def card_of_list(self, width: int) -> Any:
         """Return the list of systems, with a field that searches as one types."""
@@ -136,6 +138,8 @@ class SystemCards:
         if not 0.01 <= np.nanmedian(sizes) < 1e6:
             for each in table.columns[1:]:
                 each.formatter = ScientificFormatter(precision=2, nan_format="–", text_align="right")
+        table.columns[2].visible = self._is_compared
+        self._column = table.columns[2]
         return card(self._plural, row(field, none, spacing=8), table)
 
     def show(self, a: PlaceValues, b: PlaceValues | None, reference: Any) -> None:
@@ -148,11 +152,21 @@ class SystemCards:
         self._wins.say(wins_text(a, against, self.against, str(self._data.system_dim)))
         chosen = self._chosen()
         self._whole.show(overlay_columns(self._view, a, against), picked_columns(self._view, a, chosen))
+        self._compare(b)
         if list(self._systems.selected.indices) != (own := np.flatnonzero(chosen).tolist()):
             self._picking = True
             self._systems.selected.indices = own
             self._listed.selected.indices = own
             self._picking = False
+
+    def _compare(self, b: PlaceValues | None) -> None:
+        """Tell what A is compared with, where there is something: without a reference, model B."""
+        self._is_compared = self.against != "B" or b is not None
+        self._whole.compare(self._is_compared)
+        wanted = {"rms_b", "difference"} & {self._state().across, self._state().up}
+        self._missing.say("" if self._is_compared or not wanted else "There is no model B yet: let the controls move B.")
+        if self._column is not None:
+            self._column.visible = self._is_compared
 
     def show_rest(self, a: PlaceValues, b: PlaceValues | None, reference: Any) -> None:
         """Show what takes longer to draw than the curves, and so waits for a pause: dots, and the list."""
@@ -175,6 +189,7 @@ class SystemCards:
         chosen = self._chosen()
         whole, picked = overlay_columns(self._view, a, against), picked_columns(self._view, a, chosen)
         self._whole = WholeFigure(self._view, whole, picked, height=_HEIGHT, lifted=lifted)
+        self._compare(b)
         if self._view.has_relation(a.points):
             self._relation = RelationFigure(relation_columns(self._view, a, chosen), height=_HEIGHT)
         self._scatter = ScatterFigure(self._systems, height=_HEIGHT - 34)

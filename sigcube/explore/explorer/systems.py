@@ -164,7 +164,9 @@ class SystemCards:
         self._is_compared = self.against != "B" or b is not None
         self._whole.compare(self._is_compared)
         wanted = {"rms_b", "difference"} & {self._state().across, self._state().up}
-        self._missing.say("" if self._is_compared or not wanted else "There is no model B yet: let the controls move B.")
+        self._missing.say(
+            "" if self._is_compared or not wanted else "There is no model B yet: let the controls move B."
+        )
         if self._column is not None:
             self._column.visible = self._is_compared
 

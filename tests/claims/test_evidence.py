@@ -49,6 +49,12 @@ def test_the_ledgers_own_ratios_to_what_is_observed_of_landmarks_rest_on_data(
     assert {basis(ledger[name]) for name in of_none} == {"a model alone"}
 
 
+def test_a_prediction_written_as_a_formula_rests_on_the_model(ledger: Mapping[str, Entry]) -> None:
+    rows = [name for name in ledger if name.startswith("wide_binaries.velocity_")]
+    assert len(rows) == 8
+    assert {basis(ledger[name]) for name in rows} == {"a model alone"}
+
+
 def test_a_formula_tells_the_constants_that_it_names(tmp_path: Path) -> None:
     def told(**reading: object) -> str:
         found = entry_of(tmp_path, quantity="expression", **reading).outcomes[0].found

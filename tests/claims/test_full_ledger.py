@@ -71,6 +71,7 @@ def test_a_fit_says_what_was_least_and_over_what(ledger: Mapping[str, Entry]) ->
     assert found.details["loss"] == "χ² = Σ (Δ/σ)², σ of velocities at least 0.1 km/s; each system by itself"
     assert found.details["sample"] == "paper171"
     assert found.details["sigma, free"] == "A 0.01 to 5, xi 0.1 to 50"
+    assert found.details["chi2_red"] == "χ²/(N − k), of N points and k free parameters"
     assert "A = " not in found.details["sigma, parameters"]
 
 
@@ -80,6 +81,26 @@ def test_a_landmark_says_what_it_puts_in_and_from_where(ledger: Mapping[str, Ent
     assert found.details["formula"] == "inside / alone"
     assert "g_bar = 1e-11, g_ext = 1e-10; SI §4a test 12" in found.details["inside, system"]
     assert "√(g†/g) · g†/(g†+g)" in found.details["inside, formulas"]
+
+
+def test_a_single_point_says_what_it_puts_in_and_what_is_observed(ledger: Mapping[str, Entry]) -> None:
+    cluster = ledger["clusters.literature_ratio.abell_383"].outcomes[0].found
+    binary = ledger["wide_binaries.g.au_5000"].outcomes[0].found
+    assert cluster is not None
+    assert binary is not None
+    assert cluster.details["system"].startswith("Abell 383 (m_bar = 4.5e+12 solMass, r = 200 kpc, ")
+    assert cluster.details["system"].endswith(", m_obs = 6.5e+13 solMass)")
+    assert binary.details["system"].startswith("binary 5000 AU (m_bar = 1, r = 2.42385e-05, ")
+
+
+def test_a_count_and_a_comparison_name_the_sample(ledger: Mapping[str, Entry]) -> None:
+    count = ledger["sparc.count.sample"].outcomes[2].found
+    versus = ledger["comparison.rotation_curves"].outcomes[1].found
+    assert count is not None
+    assert versus is not None
+    assert count.details["sample"].startswith("paper171 of sparc, the papers' 171 galaxies")
+    assert "select(sigcube.open_cube('cubes/sparc.zarr'), sample='paper171')" in versus.command
+    assert "compute(cube, 'predicted', scale_length='third_point', A=1.7320508075688772) / " in versus.command
 
 
 def test_the_page_of_all_is_written(ledger: Mapping[str, Entry], tmp_path: Path) -> None:

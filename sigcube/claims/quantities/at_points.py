@@ -6,7 +6,16 @@ import numpy as np
 import xarray as xr
 from pydantic import Field, model_validator
 
-from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings, sample_text
+from sigcube.claims.quantities.base import (
+    Context,
+    Found,
+    ModelKeys,
+    Quantity,
+    ReducedKeys,
+    Settings,
+    sample_text,
+    system_text,
+)
 from sigcube.claims.quantities.model_text import model_text
 from sigcube.cube import KINDS, kind_of, select
 from sigcube.errors import SpecError
@@ -57,7 +66,7 @@ def term(keys: TermKeys, context: Context) -> Found:
     elif keys.at:
         details["at"] = ", ".join(f"{name} = {value:g}" for name, value in keys.at.items())
     if keys.system is not None:
-        details["system"] = keys.system + _landmark_text(cube, keys.system)
+        details["system"] = system_text(cube, keys.system)
     if keys.point is not None:
         details["point"] = str(keys.point)
     if keys.statistic is not None:
@@ -73,18 +82,6 @@ def term(keys: TermKeys, context: Context) -> Found:
         values = values.isel({values.dims[-1]: keys.point})
     value = keys.reduced(values, keys.term, hint="name a system, one of its points, or a statistic")
     return Found(value, command=_python(keys), details=details)
-
-
-def _landmark_text(cube: xr.Dataset, system: str) -> str:
-    """Say what a landmark puts into a model, and where that comes from."""
-    if kind_of(cube).name != "landmark" or system not in cube["landmark"].values:
-        return ""
-    row = cube.sel(landmark=system)
-    # A path length enters where mass is three-dimensional.
-    names = ("m_bar", "r", "g_bar", "g_ext", "z", "D", *(("L",) if row["D"] else ()))
-    values = {name: float(row[name]) for name in names}
-    told = [f"{name} = {value:.6g}" for name, value in values.items() if value and np.isfinite(value)]
-    return f" ({', '.join(told)}; {row['reference'].item()})"
 
 
 def point_cube(kind: str, at: Mapping[str, float]) -> xr.Dataset:
@@ -121,13 +118,16 @@ def term_values(kernel: str, cube: xr.Dataset, term: str, settings: Mapping[str,
 
 def _python(keys: TermKeys) -> str:
     """Write the Python that gives the values."""
-    settings = "".join(f", {name}={value!r}" for name, value in keys.settings.items())
-    compute = f"sigcube.kernels[{keys.kernel!r}].compute(cube, {keys.term!r}{settings})"
+    compute = f"sigcube.kernels[{keys.kernel!r}].compute(cube, {keys.term!r}{_arguments(keys.settings)})"
     if keys.dataset is None:
         need = "import sigcube; from sigcube.claims import point_cube"
         return f"{need}; cube = point_cube({keys.kind!r}, {keys.at!r}); {compute}"
     chosen = f"select(sigcube.open_cube('cubes/{keys.dataset}.zarr'), sample={keys.sample!r})"
     return f"import sigcube; from sigcube.cube import select; cube = {chosen}; {compute}"
+
+
+def _arguments(settings: Mapping[str, str | float]) -> str:
+    return "".join(f", {name}={value!r}" for name, value in settings.items())
 
 
 class VersusKeys(ModelKeys, ReducedKeys):
@@ -153,7 +153,19 @@ def versus(keys: VersusKeys, context: Context) -> Found:
     kind = kind_of(cube).name
     details = {"term": keys.term, "points": points, **model_text(keys.kernel, keys.settings, kind=kind, term=keys.term)}
     reference = model_text(name, other, kind=kind, term=keys.term)
-    return Found(value, details={**details, **{f"reference, {key}": text for key, text in reference.items()}})
+    details |= {f"reference, {key}": text for key, text in reference.items()}
+    return Found(value, command=_python_of_both(keys, name, other), details=details)
+
+
+def _python_of_both(keys: VersusKeys, name: str, other: Mapping[str, str | float]) -> str:
+    """Write the Python that gives the relative differences."""
+    condition = f", where={keys.condition!r}" if keys.condition else ""
+    chosen = f"select(sigcube.open_cube('cubes/{keys.dataset}.zarr'), sample={keys.sample!r}{condition})"
+    ours, theirs = (
+        f"sigcube.kernels[{kernel!r}].compute(cube, {keys.term!r}{_arguments(settings)})"
+        for kernel, settings in ((keys.kernel, keys.settings), (name, other))
+    )
+    return f"import sigcube; from sigcube.cube import select; cube = {chosen}; abs({ours} / {theirs} - 1)"
 
 
 _TERM = Quantity(TermKeys, term, uses_model=True)

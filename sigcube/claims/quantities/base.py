@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
 from sigcube.claims.quantities.reductions import reduce
-from sigcube.cube import KINDS, samples, select
+from sigcube.cube import KINDS, kind_of, samples, select
 from sigcube.errors import SpecError, did_you_mean
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "joined_specs",
     "linked_value",
     "sample_text",
+    "system_text",
 ]
 
 Settings = dict[str, str | float]
@@ -84,6 +87,33 @@ def sample_text(cube: xr.Dataset, dataset: str, sample: str, condition: str | No
     """Name a sample of a dataset, and the condition if there is one, and say what the sample is."""
     text = f"{sample} of {dataset}" + (f" where {condition}" if condition else "")
     return text if sample == "all" else f"{text}, {samples(cube)[sample].description}"
+
+
+# What is put into a model of a system that is one point, and what is observed of a cluster.
+_SHOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"landmark": ("m_bar", "r", "g_bar", "g_ext", "z", "D"), "cluster": ("m_bar", "r", "g_bar", "m_obs")}
+)
+
+
+def system_text(cube: xr.Dataset, system: str) -> str:
+    """Name a system; of a landmark or a cluster with what it puts into a model, and where that comes from."""
+    kind = kind_of(cube).name
+    dim = str(kind_of(cube).system_dim)
+    if kind not in _SHOWN or system not in cube[dim].values:
+        return system
+    row = cube.sel({dim: system}).squeeze()
+    # A path length enters where mass is three-dimensional.
+    names = [*_SHOWN[kind], *(["L"] if kind == "landmark" and row["D"] else [])]
+    values = {name: float(row[name]) for name in names if name in row and not row[name].ndim}
+    units = {name: row[name].attrs.get("units", "") for name in values} if kind == "cluster" else {}
+    told = [
+        f"{name} = {value:.6g} {units.get(name, '')}".strip()
+        for name, value in values.items()
+        if value and np.isfinite(value)
+    ]
+    if kind == "landmark":
+        return f"{system} ({', '.join(told)}; {row['reference'].item()})"
+    return f"{system} ({', '.join(told)})" if told else system
 
 
 class SampleKeys(Keys):

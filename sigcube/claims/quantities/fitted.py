@@ -113,6 +113,8 @@ def _fitted_text(keys: FitKeys, request: Mapping[str, Any], kind: str) -> dict[s
     losses = {"chi2": "χ² = Σ (Δ/σ)², σ of velocities at least 0.1 km/s", "rms": "√ of the mean of Δ²"}
     over = "each system by itself" if request["scope"] == "system" else "all systems together"
     told = {"loss": f"{losses[request['objective']]}; {over}", "sample": str(request["sample"])}
+    if "chi2_red" in (keys.take, keys.by if keys.take in _COMPARED else ""):
+        told["chi2_red"] = "χ²/(N − k), of N points and k free parameters"
     asked = [each for each in (keys.model, keys.over, keys.first, keys.second) if each] or list(request["models"])
     for name in dict.fromkeys(asked):
         model = request["models"].get(name, {})

@@ -7,7 +7,7 @@ import xarray as xr
 from pydantic import Field, model_validator
 
 from sigcube.analysis import compare_groups
-from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, ReducedKeys, SampleKeys
+from sigcube.claims.quantities.base import Context, Found, Keys, Quantity, ReducedKeys, SampleKeys, system_text
 from sigcube.cube import flag_masks, kind_of, pack
 from sigcube.errors import DataError, SpecError, did_you_mean
 
@@ -34,7 +34,8 @@ def cube_statistic(keys: CubeKeys, context: Context) -> Found:
     if keys.variable is None:
         packed = pack(context.cube(keys.dataset), sample=keys.sample, where=keys.condition, variables=())
         count = packed.n_systems if keys.statistic == "systems" else packed.n_points
-        return Found(float(count), command=command, details={"counted": str(keys.statistic)})
+        details = {"counted": str(keys.statistic), "sample": keys.sample_text(context)}
+        return Found(float(count), command=command, details=details)
     chosen = keys.selected(context)
     values = variable_of(chosen, keys.variable)
     if keys.over is not None:
@@ -43,7 +44,7 @@ def cube_statistic(keys: CubeKeys, context: Context) -> Found:
     n_values = str(int(np.isfinite(values.values).sum()))
     details = {"variable": keys.variable, "sample": keys.sample_text(context), "values": n_values}
     if keys.system is not None:
-        details["system"] = keys.system
+        details["system"] = system_text(chosen, keys.system)
     return Found(keys.reduced(values, keys.variable), command=command, details=details)
 
 

@@ -12,7 +12,16 @@ from pydantic import Field, model_validator
 from sigcube.analysis.best import best_index
 from sigcube.analysis.labelled import metric_of
 from sigcube.claims.as_toml import toml_text
-from sigcube.claims.quantities.base import Context, Found, ModelKeys, Quantity, ReducedKeys, Settings, joined_specs
+from sigcube.claims.quantities.base import (
+    Context,
+    Found,
+    ModelKeys,
+    Quantity,
+    ReducedKeys,
+    Settings,
+    joined_specs,
+    system_text,
+)
 from sigcube.claims.quantities.model_text import model_text
 from sigcube.cube import kind_of
 from sigcube.errors import SpecError, did_you_mean
@@ -96,6 +105,8 @@ def sweep(keys: SweepKeys, context: Context) -> Found:
         told = model_text(str(keys.reference["kernel"]), other, kind=kind)
         details |= {"a win": "the RMS over its points is below that of the reference"}
         details |= {f"reference, {key}": text for key, text in told.items()}
+    if keys.system is not None:
+        details["system"] = system_text(context.cube(keys.dataset), keys.system)
     spec = _spec(keys.dataset, request)
     return Found(value, spec=spec, command="sigcube sweep SPEC.toml", details=details, compares=True)
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 import sigcube
 from sigcube import analysis
-from sigcube.cube import select
+from sigcube.cube import save_cube, select
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore.explorer import Explorer, answers
 from sigcube.explore.explorer import data as data_module
@@ -198,6 +198,30 @@ def test_a_map_is_read_at_grid_points_and_computed_between_them(
     between = explorer.data.map_values(state.at(k=1.234), offer)
     assert between.between
     assert np.array_equal(between.values, sweep.compute()[metric].values)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "reference"), [(["loglike"], None), (["rms", "loglike"], "mond"), (["loglike"], "mond"), (["bias"], None)]
+)
+def test_every_summary_of_any_metric_is_computed_between_grid_points(
+    metrics: list[str], reference: str | None, survey: xr.Dataset, tmp_path: Path
+) -> None:
+    axes = {"A": [0.8, 1.0, 1.2], "upsilon_disk": [0.4, 0.5], "upsilon_bulge": [0.6, 0.7]}
+    options = {"metrics": metrics, "reference": reference, "sample": "unflagged", "keep": ["galaxy"]}
+    sweep = Sweep(survey, kernel="sigma", axes=axes, **options)
+    cube = save_cube(survey, tmp_path / "survey.zarr")
+    stored = Sweep(cube, kernel="sigma", axes=axes, **options).run(tmp_path / "r.zarr", workers=0)
+    shown = Explorer(tmp_path / "r.zarr", cube=cube)
+    live = LiveModels.of(sweep)
+    page = shown.page()
+    for metric in shown.data.metrics:
+        place = {"A": 1.2, "upsilon_disk": 0.4, "upsilon_bulge": 0.7}
+        along = {name: np.array(axes[name]) for name in ("A", "upsilon_disk")}
+        found = live.over(place, along, metric)[metric]
+        wanted = stored[metric].sel(upsilon_bulge=0.7)
+        assert np.array_equal(found.values, wanted.transpose(*found.dims).values), metric
+        page.change(page.state.changed(metric=metric, x="A", y="upsilon_disk").at(**{**place, "upsilon_bulge": 0.65}))
+        assert page.state.metric == metric
 
 
 def test_curves_are_what_the_kernel_predicts(explorer: Explorer, survey: xr.Dataset) -> None:

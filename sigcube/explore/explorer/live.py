@@ -20,7 +20,7 @@ from sigcube.engine.points import PointTerms
 from sigcube.errors import DataError
 from sigcube.explore.explorer.state import Place
 from sigcube.model.graph import Level, Variables
-from sigcube.model.metrics import METRICS, Metric, sums_of
+from sigcube.model.metrics import METRICS, sums_of
 from sigcube.model.model import BoundModel, Model
 from sigcube.plan.grid import Axis, Grid
 from sigcube.plan.plan import Plan, make_plan
@@ -164,7 +164,8 @@ class LiveModels:
         model, reference = section.model, section.reference
         if summary is not None:
             reference = reference if summary == WIN_RATE else None
-            metrics = tuple(each for each in spec.metrics if summary in _summaries(each, reference is not None))
+            metrics = tuple(each for each in spec.metrics if summary in (each.name, *each.summary_names))
+            metrics = (spec.compared,) if summary == WIN_RATE else metrics
             spec = replace(spec, metrics=metrics, reference=spec.reference if reference else None)
             model = replace(model, graph=model.graph.only(*sums_of(metrics)))
         held = replace(
@@ -193,12 +194,6 @@ class LiveModels:
         if keep_systems and self.plan.system_dim is not None:
             coords[self.plan.system_dim] = np.array(self.packed.systems, dtype=object)
         return xr.Dataset({v.name: (v.dims, arrays[v.name], dict(v.attrs)) for v in plan.variables}, coords)
-
-
-def _summaries(metric: Metric, wins: bool) -> tuple[str, ...]:
-    """Return the summaries that a metric gives."""
-    own = metric.name, f"{metric.name}_mean", f"{metric.name}_median"
-    return (*own, WIN_RATE) if wins and metric.name == "rms" else own
 
 
 def _held(model: BoundModel, place: Place, swept: Mapping[str, str]) -> BoundModel:

@@ -201,7 +201,8 @@ def test_a_map_is_read_at_grid_points_and_computed_between_them(
 
 
 @pytest.mark.parametrize(
-    ("metrics", "reference"), [(["loglike"], None), (["rms", "loglike"], "mond"), (["loglike"], "mond"), (["bias"], None)]
+    ("metrics", "reference"),
+    [(["loglike"], None), (["rms", "loglike"], "mond"), (["loglike"], "mond"), (["bias"], None)],
 )
 def test_every_summary_of_any_metric_is_computed_between_grid_points(
     metrics: list[str], reference: str | None, survey: xr.Dataset, tmp_path: Path

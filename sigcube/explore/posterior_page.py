@@ -154,9 +154,12 @@ def _model_rows(found: xr.Dataset) -> list[tuple[str | Heat, ...]]:
 
 def _evidence_text(post: xr.Dataset) -> str:
     error = float(post["log_evidence_error"])
-    known = f"leaves uncertain by up to {error:.2g}" if np.isfinite(error) else "does not resolve"
+    known = f"changes by up to {error:.2g} with every second value of an axis"
+    known = known if np.isfinite(error) else "the spacing of the grid does not resolve"
+    # The change tells nothing of an integral that was done before.
+    known += ", apart from the error of what was marginalised" if "marginalised" in post.attrs else ""
     return (
-        f"ln Z = {float(post['log_evidence']):.2f}, which the spacing of the grid {known}; "
+        f"ln Z = {float(post['log_evidence']):.2f}, which {known}; "
         f"ln L = {float(post['best_loglike']):.2f} at the best point."
     )
 

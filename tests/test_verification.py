@@ -61,16 +61,13 @@ def copy(finished: Path, tmp_path: Path) -> Path:
 def test_no_damage_to_any_file_survives(
     request: pytest.FixtureRequest, sweep: Sweep, finished: Path, tmp_path: Path, state: str, how: str
 ) -> None:
-    """It is found and made again, or it was harmless: in the end the bits are those of an unbroken run.
-
-    A sample of ``python -m tests.damage``.
-    """
+    """It is found and made again, or it was harmless: in the end the bits are those of an unbroken run."""
     store, rng = request.getfixturevalue(state), random.Random(f"{state} {how}")
     whole = open_result(finished).load()
     files = files_of(store)
     chunks = [path for path in files if path.name.startswith("c.")]
     others = [path for path in files if path not in chunks]
-    for path in (rng.choice(chunks), rng.choice(others)):
+    for path in (*rng.sample(chunks, 2), *rng.sample(others, 2)):
         damaged = Path(shutil.copytree(store, tmp_path / "damaged.zarr"))
         DAMAGES[how](damaged / path.relative_to(store), rng)
         survive(sweep, damaged, whole)

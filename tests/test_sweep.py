@@ -15,7 +15,7 @@ import xarray as xr
 from distributed import Client
 
 import sigcube
-from sigcube.cube import fingerprint, open_cube, save_cube, select
+from sigcube.cube import KINDS, fingerprint, open_cube, save_cube, select
 from sigcube.driver import Event
 from sigcube.driver.block_task import run_block
 from sigcube.driver.cluster import connect
@@ -30,6 +30,7 @@ from sigcube.sweep import Sweep
 from sigcube.verification import verify
 from tests.driver.cluster_helpers import StockCluster
 from tests.own_kernels import FRAGILE
+from tests.synthetic_cubes import synthetic_cube
 
 AXES = {
     "window": ["geometric", "power"],
@@ -379,6 +380,27 @@ def test_what_the_cube_knows_of_its_systems_lies_beside_their_values(mock_cube: 
         other.run(tmp_path / "r.zarr", workers=0)
     # Without values of systems there is nothing for them to lie beside.
     assert "inclination" not in sweep_of(cube, metrics=["rms"], reference=None, **options, keep=[]).compute().coords
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("floor", [30.0, "20 %"])
+def test_a_condition_on_errors_speaks_of_those_in_the_cube(mock_cube: xr.Dataset, floor: object) -> None:
+    options = {"metrics": ["chi2"], "reference": None, "dtype": "float64"}
+    typical = float(mock_cube.e_v_obs.median())
+    condition = f"e_v_obs < {typical}"
+    plain = sweep_of(mock_cube, where=condition, **options)
+    floored = sweep_of(mock_cube, where=condition, error_floor=floor, **options)
+    by_mask = sweep_of(mock_cube, where=mock_cube.e_v_obs < typical, error_floor=floor, **options)
+    assert 0 < plain.packed.n_points == floored.packed.n_points
+    least = 30.0 if floor == 30.0 else 0.2 * np.abs(plain.packed.points["v_obs"])
+    expected = np.maximum(plain.packed.points["e_v_obs"], least)
+    assert np.array_equal(floored.packed.points["e_v_obs"], expected)
+    assert np.array_equal(by_mask.packed.points["e_v_obs"], expected)
+
+
+def test_a_cube_of_populations_has_no_model() -> None:
+    with pytest.raises(DataError, match="no model predicts anything for a population cube"):
+        sigcube.Sweep(synthetic_cube(KINDS["population"]), kernel="mond", axes={"a0": [1e-10, 2e-10]})
 
 
 @pytest.mark.parametrize(

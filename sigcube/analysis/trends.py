@@ -9,9 +9,8 @@ import xarray as xr
 
 from sigcube.analysis.ablations import holm
 from sigcube.analysis.labelled import about, list_of_names
-from sigcube.cube import kind_of
 from sigcube.errors import DataError, SpecError, did_you_mean
-from sigcube.model.frames import FRAMES, variables_of
+from sigcube.model.frames import FRAMES, frame_of, variables_of
 
 __all__ = ["properties_of", "trends"]
 
@@ -60,7 +59,7 @@ def trends(values: xr.DataArray, cube: xr.Dataset, *, properties: Sequence[str] 
     """
     from scipy.stats import spearmanr
 
-    dim = FRAMES[kind_of(cube).name].system_dim
+    dim = frame_of(cube).system_dim
     named = isinstance(values, xr.DataArray)
     if named and len(values.dims) == 1 and values.dims[0] in {frame.system_dim for frame in FRAMES.values()} - {dim}:
         found = f"values of each {values.dims[0]}, and a cube with {dim or 'no systems'}"

@@ -2,11 +2,12 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from sigcube.chunks import Region
@@ -78,13 +79,14 @@ def plan_cube(
     }
     if where is not None:
         origin["where"] = where if isinstance(where, str) else "(a mask given in Python)"
-    if error_floor is not None:
-        cube, origin["error_floor"] = _with_least_errors(cube, spec.model, error_floor, variables)
     # Pages of a result draw against the quoted radius, even where models see it at another distance.
     shown_too = ("r",) if f"r{QUOTED}" in variables else ()
     reduced = reduced_points(sections) if where is not None else ()
     packed = pack(cube, sample=sample, where=where, variables=(*variables, *shown_too), whole=bool(reduced))
     packed = replace(packed, properties={n: each for n, each in packed.properties.items() if not n.endswith(QUOTED)})
+    # Afterwards, as a condition on errors speaks of those in the cube.
+    if error_floor is not None:
+        packed, origin["error_floor"] = _with_least_errors(packed, spec.model, error_floor)
     # What a condition leaves out may be of any value, unless terms of whole systems take it.
     of_whole = {name: packed.whole.points[name] for name in reduced}
     refuse_unusable(cube, {**packed.points, **of_whole, **packed.per_system})
@@ -107,10 +109,8 @@ def _describe_sample(cube: xr.Dataset, origin: Mapping[str, Any]) -> str:
     return f"sample {origin['sample']}{where}: {counts}{floor}"
 
 
-def _with_least_errors(
-    cube: xr.Dataset, model: Model, floor: float | str, variables: Collection[str]
-) -> tuple[xr.Dataset, str]:
-    """Return the cube with errors of at least the floor, and the floor in words; unknown errors stay unknown."""
+def _with_least_errors(packed: Packed, model: Model, floor: float | str) -> tuple[Packed, str]:
+    """Return the data with errors of at least the floor, and the floor in words; unknown errors stay unknown."""
     share = isinstance(floor, str) and floor.strip().endswith("%")
     try:
         least = float("nan" if isinstance(floor, bool) else str(floor).strip().removesuffix("%"))
@@ -124,15 +124,24 @@ def _with_least_errors(
             expected="a number in the unit of what is observed, or a part of it, such as '5 %'",
         )
     error, observed = model.name_behind("error"), model.name_behind("observed")
-    if error not in variables:
+    if error not in packed.points:
         hint = "leave it out, or ask for χ²: metrics = ['chi2_red']"
         raise SpecError("nothing here uses the errors of the data", where="error_floor", hint=hint)
     if not share and not model.unit:
         hint = "give it as a part of what is observed, such as '5 %'"
         raise SpecError("what is observed here has no common unit", where="error_floor", found=shown(floor), hint=hint)
-    lowest = abs(cube[observed]) * (least / 100.0) if share else least
-    raised = cube[error].where(~(cube[error] < lowest), lowest)
-    return cube.assign({error: raised}), f"{least:g} % of {observed}" if share else f"{least:g} {model.unit}"
+
+    def raised(points: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
+        lowest = abs(points[observed]) * (least / 100.0) if share else least
+        return {**points, error: np.where(points[error] < lowest, lowest, points[error])}
+
+    whole = packed.narrowed_from
+    packed = replace(
+        packed,
+        points=raised(packed.points),
+        narrowed_from=None if whole is None else replace(whole, points=raised(whole.points)),
+    )
+    return packed, f"{least:g} % of {observed}" if share else f"{least:g} {model.unit}"
 
 
 def plan_packed(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import xarray as xr
 
-from sigcube.cube import kind_of, open_cube
+from sigcube.cube import open_cube
 from sigcube.driver import Event
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.files import path_of
-from sigcube.model.frames import FRAMES
+from sigcube.model.frames import frame_of
 from sigcube.plan.joint import is_joint, leaf_arguments, read_joint_file, refuse_unshared, refuse_unused
 from sigcube.plan.own_code import find_own_code
 from sigcube.plan.plan import Plan
@@ -211,6 +211,6 @@ def _leaf(name: str, own: Mapping[str, Any], shared: Mapping[str, Any]) -> tuple
     if not isinstance(own, Mapping) or "cube" not in own:
         raise SpecError("a dataset needs a cube", where="cube", found=repr(own))
     cube = own["cube"] if isinstance(own["cube"], xr.Dataset) else open_cube(own["cube"])
-    frame = FRAMES[kind_of(cube).name]
+    frame = frame_of(cube)
     arguments, taken, known = leaf_arguments(name, {**own, "cube": cube}, shared, frame)
     return Sweep(arguments.pop("cube"), **arguments), taken, known

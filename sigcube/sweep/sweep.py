@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import xarray as xr
 
-from sigcube.cube import Packed, Where, describe_systems, kind_of, open_cube
+from sigcube.cube import Packed, Where, describe_systems, open_cube
 from sigcube.driver import Event, run_blocks_here
 from sigcube.engine import Engine
 from sigcube.engine.probe import probe as time_part
 from sigcube.errors import SpecError, shown
 from sigcube.files import path_of
 from sigcube.model.error_model import Errors
+from sigcube.model.frames import frame_of
 from sigcube.model.kernel import Kernel
 from sigcube.model.metrics import Metric
 from sigcube.plan.adoption import describe_adoption
@@ -40,8 +41,7 @@ _LOG = logging.getLogger(__name__)
 
 _MOST_IN_MEMORY = 4 * 2**30
 
-# Processes on one machine.
-_MOST_WORKERS = 1024
+_MOST_WORKERS = 1024  # processes on one machine
 
 #: About the evaluations that one core does while a local cluster starts: a run of no more is a small one.
 MOST_IN_THIS_PROCESS = 2**28
@@ -124,7 +124,7 @@ class Sweep:
         spec = make_spec(
             kernel=kernel,
             models=models,
-            kind=kind_of(data).name,
+            kind=frame_of(data).kind,
             axes=axes,
             fixed=fixed,
             metrics=metrics,

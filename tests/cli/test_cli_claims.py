@@ -139,11 +139,11 @@ def test_as_many_processes_start_as_the_process_may_use_cores(monkeypatch: pytes
 
 @pytest.mark.usefixtures("folder")
 def test_rows_of_ones_own_may_link_to_those_that_come_with_sigcube() -> None:
-    same = {"quantity": "expression", "formula": "a", "let": {"a": "si.amplitude.base"}}
-    Path("linked.toml").write_text(row(same, id="own.same", published="1.173"), encoding="utf-8")
+    same = {"quantity": "expression", "formula": "a", "let": {"a": "amplitude.unified.cluster"}}
+    Path("linked.toml").write_text(row(same, id="own.same", published="8.45"), encoding="utf-8")
     result = call("claims", "--file", "linked.toml", "--workers", "1", "--json")
     assert result.exit_code == 0, result.stderr
-    assert [each["verdict"] for each in json.loads(result.stdout)] == ["consistent"]
+    assert [each["verdict"] for each in json.loads(result.stdout)] == ["reproduces"]
 
 
 @pytest.mark.slow

@@ -9,9 +9,18 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import far_from_best
-from sigcube.analysis.labelled import about, axes_along, check_array, find_dim, grid_dims, place_text, system_dim
+from sigcube.analysis.labelled import (
+    about,
+    axes_along,
+    check_array,
+    find_dim,
+    grid_dims,
+    label_dims,
+    place_text,
+    system_dim,
+)
 from sigcube.analysis.roles import Names, describe_weights, role_of, settle
-from sigcube.analysis.statements import Statement, Tally, count_specifications, repeats, statement_of
+from sigcube.analysis.statements import Statement, Tally, count_specifications, free_of, repeats, statement_of
 from sigcube.errors import SpecError
 from sigcube.plan.spec import ROLES
 
@@ -60,7 +69,8 @@ def specification_curve(
     -------
     Dataset
         Over ``specification``, the best first: its ``value``, and ``choice``, over ``axis`` as well, the index of each
-        choice along its axis; the axes themselves are coordinates. With a statement, where it ``holds``, and the
+        choice along its axis, and ``free``, where the specification does not depend on the axis, so that any choice is
+        as good; the axes themselves are coordinates. With a statement, where it ``holds``, and the
         ``share`` of specifications for which it does. Over ``axis``, which choice moves the conclusion: ``lowest`` and
         ``highest``, the smallest and largest share among the specifications with one and the same choice there, and
         ``moves``, their difference; ``lowest_at`` and ``highest_at`` name the choices. Over ``option``, each choice of
@@ -101,6 +111,13 @@ def specification_curve(
     for axis, n in enumerate(array.shape):
         choices[axis] = numbers // prod(array.shape[axis + 1 :]) % n
     found["choice"] = ("axis", "specification"), choices, about("index of the choice along its axis")
+    labels, unused = label_dims(array), free_of(array)
+    place = tuple(choices[dims.index(dim)] for dim in labels)
+    free = np.zeros(choices.shape, dtype=bool)
+    for axis, dim in enumerate(dims):
+        if dim in unused:
+            free[axis] = unused[dim][place]
+    found["free"] = ("axis", "specification"), free, about("whether it does not depend on the axis")
     answer = xr.Dataset(found, coords={**array.coords, **settled.where})
     of = {
         "of": str(array.name),

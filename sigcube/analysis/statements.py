@@ -17,7 +17,7 @@ from sigcube.errors import SpecError
 from sigcube.plan.identity import SECTION
 from sigcube.wording import number
 
-__all__ = ["Statement", "Tally", "count_specifications", "repeats", "statement_of"]
+__all__ = ["Statement", "Tally", "count_specifications", "free_of", "repeats", "statement_of"]
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -247,6 +247,30 @@ def repeats(array: xr.DataArray) -> BoolArray:
     for _, position in _first_positions(numbered):
         first[position] = True
     return found | ~first.reshape([array.sizes[dim] if dim in labels else 1 for dim in dims])
+
+
+def free_of(array: xr.DataArray) -> dict[str, BoolArray]:
+    """Return for each dimension of several values, over those of labels, where the models do not depend on it.
+
+    An axis of labels makes no difference there, as the coordinate ``section`` says; an axis of numbers, as its
+    ``comment`` says and the values show. The array is read as far as needed, in parts.
+    """
+    labels, dims = label_dims(array), [dim for dim in grid_dims(array) if array.sizes[dim] > 1]
+    numbered = _section_numbers(array, labels)
+    found = {}
+    for axis, dim in enumerate(labels):
+        if dim in dims:
+            same = (numbered == numbered.take([0], axis=axis)).all(axis=axis, keepdims=True)
+            found[dim] = np.broadcast_to(same, numbered.shape)
+    for dim in (dim for dim in dims if dim not in labels):
+        sections = np.zeros(numbered.max() + 1, dtype=bool)
+        for section, position in _first_positions(numbered) if _may_repeat(array, dim) else ():
+            here = array.isel(dict(zip(labels, position, strict=True)))
+            axis = here.dims.index(dim)
+            each = (_is_one(here.isel(part).values, axis).all() for part in parts(here, whole=[dim]))
+            sections[section] = all(each)
+        found[dim] = sections[numbered]
+    return found
 
 
 def _may_repeat(array: xr.DataArray, dim: str) -> bool:

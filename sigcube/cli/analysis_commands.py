@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sigcube.cli.answers import Rows, answer_cell, print_answer, rows_of
+from sigcube.cli.answers import Rows, answer_cell, print_answer, rows_of, say_any
 from sigcube.cli.app import AsJson, PageFile, ResultPath, read_pairs, stderr_console
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def profile(
     array = summary_of(opened, by)
     found, name = analysis.profile(array, axis), str(array.name)
     columns = [each for each in dict.fromkeys([axis, name, *_axes(array)]) if each in found]
-    about, rows = {"by": name, "along": axis}, rows_of(found, columns)
+    about, rows = {"by": name, "along": axis}, say_any(array, rows_of(found, columns), besides=axis)
     print_answer(about, as_json, of=[opened], profile=(f"Best {name} along {axis}", rows))
 
 
@@ -175,7 +175,7 @@ def ablation(
     opened = open_result(result)
     start = _places(opened, baseline)
     found = analysis.ablation(opened, baseline=start, by=by, over=over, profiled=profiled, seed=seed)
-    place = {name: found[name].item() for name in _axes(opened[found.by])}
+    (place,) = say_any(opened[found.by], [{name: found[name].item() for name in _axes(opened[found.by])}])
     columns = ["axis", "label", "value", "difference", "low", "high", "p_value", "p_adjusted", "better", "worse"]
     keys = ("n_compared", "confidence", "over", "held", "profiled")
     about = {"by": found.by, **{key: found.attrs[key] for key in keys if found.attrs[key] != "nothing"}}
@@ -219,8 +219,12 @@ def curve(
     n, dims = found.sizes["specification"], found["axis"].values
     shown: Rows = []
     for i in sorted({*range(min(rows, n)), *range(max(0, n - rows), n)}):
-        choice = zip(dims, found["choice"].values[:, i].tolist(), strict=True)
-        labels = {name: array[name].values[at] for dim, at in choice for name in axes_along(array, dim)}
+        choice = zip(dims, found["choice"].values[:, i].tolist(), found["free"].values[:, i], strict=True)
+        labels = {
+            name: "any" if free else array[name].values[at]
+            for dim, at, free in choice
+            for name in axes_along(array, dim)
+        }
         shown.append({"rank": i + 1, found.of: found["value"].values[i].item(), **labels})
     about = {"of": found.of, "specifications": n, "n_repeated": found.n_repeated, "n_missing": found.n_missing}
     about |= _treatment(found)
@@ -273,7 +277,7 @@ def holdout(
     opened = open_result(result)
     found = analysis.holdout(opened, by=by, folds=folds, seed=seed)
     about = {"by": found.by, "seed": seed, **{name: found[name].item() for name in ("in_sample", "out_of_sample")}}
-    rows = rows_of(found, [*_axes(opened[found.by]), "n_test", "train", "test"])
+    rows = say_any(opened[found.by], rows_of(found, [*_axes(opened[found.by]), "n_test", "train", "test"]))
     print_answer(about, as_json, of=[found, opened], folds=(f"{found.by}: chosen on the others, and scored", rows))
 
 
@@ -334,7 +338,8 @@ def trends(
         raise SpecError(f"no grid point has a finite {summary.name}", where="--at")
     values = array.isel(held | found_at).load()
     found = analysis.trends(values, data, properties=properties)
-    place = ", ".join(f"{name} = {answer_cell(name, values[name].item())}" for name in _axes(array))
+    (at_point,) = say_any(array, [{name: values[name].item() for name in _axes(array)}])
+    place = ", ".join(f"{name} = {answer_cell(name, value)}" for name, value in at_point.items())
     about: dict[str, Any] = {"of": found.of, "at": place, "compared": found.n_compared}
     if html is not None:
         from sigcube.explore import trends_page

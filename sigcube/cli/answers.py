@@ -11,7 +11,7 @@ from sigcube.cli.app import print_json, print_tables
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Rows", "answer_cell", "print_answer", "rows_of"]
+__all__ = ["Rows", "answer_cell", "print_answer", "rows_of", "say_any"]
 
 Rows = list[dict[str, Any]]
 
@@ -23,6 +23,27 @@ def rows_of(found: "xr.Dataset", columns: Iterable[str]) -> Rows:
     """Return some variables along one dimension as rows."""
     values = {name: found[name].values.tolist() for name in columns}
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+def say_any(array: "xr.DataArray", rows: Rows, *, besides: str = "") -> Rows:
+    """Replace what the models of rows do not use, of the axes of an array, by ``any``; not the axis `besides`."""
+    import numpy as np
+
+    from sigcube.analysis.labelled import axes_along, label_dims
+    from sigcube.analysis.statements import free_of
+
+    free, along = free_of(array), {dim: axes_along(array, dim) for dim in map(str, array.dims)}
+    for row in rows:
+        same = {
+            dim: np.all([array[name].values == row[name] for name in along[dim]], axis=0) for dim in label_dims(array)
+        }
+        # A row without a value has no place.
+        if not all(each.any() for each in same.values()):
+            continue
+        at = tuple(each.argmax() for each in same.values())
+        unused = (name for dim, each in free.items() if each[at] and besides not in along[dim] for name in along[dim])
+        row |= dict.fromkeys([name for name in unused if name in row], "any")
+    return rows
 
 
 def print_answer(

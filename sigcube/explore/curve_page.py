@@ -72,7 +72,7 @@ def curve_page(
     of = "move the share" if has_statement else f"move the mean {name}"
     cards = [
         Card("Every specification", words, [top], full=True),
-        Card("Its choices", "Below each value, what was chosen on each axis.", [bottom], full=True),
+        Card("Its choices", _CHOICES, [bottom], full=True),
         Card("Which choice decides", f"How far the choices of an axis {of}.", table=_moves(curve, every), wide=True),
     ]
     if every is not None:
@@ -92,6 +92,7 @@ def curve_page(
     )
 
 
+_CHOICES = "Below each value, what was chosen on each axis; any, where the model does not depend on the axis."
 _ROLES = "The axes of one role vary, all others are at the best point; and all at once."
 _NULL_TEXT: Mapping[str, str] = MappingProxyType(
     {
@@ -156,6 +157,10 @@ def _draw_choices(curve: xr.Dataset, shown: npt.NDArray[np.int64]) -> Any:
             ends = ((0, -1), (_TALL - 1, 0))
             labels |= {-(top + row): style.shorten(str(options[at]), _FITS) for row, at in ends}
             height, marks_at = float(_TALL), -(top + (_TALL - 1) * (1.0 - chosen / (len(options) - 1)))
+        free = curve["free"].values[axis, shown]
+        if free.any():
+            labels[-(top + height)] = "any"
+            marks_at, height = np.where(free, -(top + height), marks_at), height + 1.0
         marks["x"].append(shown + 1.0)
         marks["y"].append(marks_at)
         marks["colour"].append(np.where(holds, _HOLDS, _FAILS))

@@ -90,9 +90,25 @@ def test_points_along_an_axis_that_a_label_does_not_use_count_once() -> None:
     found = specification_curve(array)
     # `geometric` has no k: 4 specifications instead of 12.
     assert (found.sizes["specification"], found.attrs["n_repeated"]) == (12 + 4, 8)
+    window = array.window.values[found.choice.sel(axis="window").values]
+    np.testing.assert_array_equal(found.free.sel(axis="k"), window == "geometric")
+    assert not found.free.sel(axis=["window", "A"]).any()
     # Equal values alone do not make a repetition.
     plain = array.assign_coords(k=("k", array.k.values))
     assert specification_curve(plain).sizes["specification"] == 24
+
+
+def test_a_specification_says_which_labels_make_no_difference() -> None:
+    coords = {
+        "window": ["power", "none"],
+        "scale": ["peak", "third"],
+        "section": (("window", "scale"), [[0, 1], [2, 2]]),
+    }
+    found = specification_curve(
+        xr.DataArray([[1.0, 2.0], [3.0, 3.0]], dims=("window", "scale"), coords=coords, name="rms")
+    )
+    assert found.free.sel(axis="scale").values.tolist() == [False, False, True]
+    assert not found.free.sel(axis="window").any()
 
 
 def test_one_specification() -> None:

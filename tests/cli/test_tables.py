@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sigcube.cli.answers import say_any
 from sigcube.cli.app import print_tables
 from sigcube.cli.catalogue import kernel_records, metric_records
 from sigcube.cli.tables import best_table, kernel_tables, metric_table, table
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
-from tests.results import small_result
+from tests.results import kept_result, small_result
 
 
 def text_of(shown: Table | Text) -> str:
@@ -89,3 +90,12 @@ def test_an_unknown_kernel_is_named() -> None:
 def test_a_title_wider_than_its_table_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
     print_tables([table("Best rms_mean along xi_scale, all else at its best", ("a", ">b"), [("x", 1)])])
     assert capsys.readouterr().out.splitlines()[0] == "Best rms_mean along xi_scale, all else at its best"
+
+
+def test_what_a_model_does_not_use_is_any() -> None:
+    array = kept_result().rms_mean
+    rows = [{"window": label, "k": 0.5, "A": 1.0} for label in ("geometric", "power")]
+    assert [row["k"] for row in say_any(array, [dict(row) for row in rows])] == ["any", 0.5]
+    # The axis that remains has its value, and a row without a value has no place.
+    assert [row["k"] for row in say_any(array, [dict(row) for row in rows], besides="k")] == [0.5, 0.5]
+    assert say_any(array, [{"window": "", "k": np.nan}])[0]["window"] == ""

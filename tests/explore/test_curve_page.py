@@ -88,6 +88,19 @@ def test_without_a_statement_the_page_shows_means(monkeypatch: pytest.MonkeyPatc
     assert float(str(row[-1])) == pytest.approx(float(result.rms_mean.sel(window="power").mean()), rel=1e-3)
 
 
+def test_what_a_model_does_not_use_is_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = kept_result()
+    curve = specification_curve(result.rms_mean)
+    cards, _ = cards_of(monkeypatch, curve, "p.html", result=result)
+    rows = cards[1].figures[0].yaxis[0].major_label_overrides
+    (marks,) = columns(cards[1])
+    n = curve.sizes["specification"]
+    told = np.array([rows[height] for height in marks["y"]]).reshape(3, n)
+    # Under `geometric` k makes no difference.
+    np.testing.assert_array_equal(told[0] == "geometric", told[1] == "any")
+    assert (told == "any").sum() == 4
+
+
 def test_of_many_specifications_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(1).uniform(size=(50, 60))
     array = xr.DataArray(values, dims=("x", "y"), name="win_rate", attrs={"best": "largest"})

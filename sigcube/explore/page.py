@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sigcube.errors import StoreError
+from sigcube.explore import style
 from sigcube.files import refuse_no_page, write_file
 
 __all__ = ["Card", "CardTable", "Heat", "Link", "refuse_markup", "write_page", "write_template"]
@@ -138,6 +139,7 @@ def write_page(
         script, divs = components(models, wrap_script=False)
         # Not `render()`: that adds addresses of whatever else the process has loaded, such as Panel's components.
         scripts = [*Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw, script]
+        scripts.append(style.script("print.js"))
         placed = map(_Markup, divs)
         cards = [
             replace(

@@ -143,3 +143,26 @@ def test_a_browser_draws_it(width: int, tmp_path: Path, shoot: Shoot) -> None:
     assert f"wide {width} {width}" in console
     for colour in ((0, 114, 178), (154, 165, 177)):
         assert (picture.reshape(-1, 3) == colour).all(axis=1).sum() > 50
+
+
+def test_a_printed_page_has_whole_tables_and_figures_that_fit(tmp_path: Path) -> None:
+    page = curve_page(specification_curve(kept_result().rms_mean), tmp_path / "p.html", result=kept_result())
+    text = page.read_text(encoding="utf-8")
+    style = text[text.index("@media print") : text.index("@container")]
+    for rule in (".table { overflow: visible", ".figures > div { display: inline-block", "zoom: var(--scale"):
+        assert rule in style
+    assert 'addEventListener("beforeprint"' in text
+
+
+@pytest.mark.browser
+def test_before_print_figures_are_scaled_to_the_page(tmp_path: Path, shoot: Shoot) -> None:
+    page = curve_page(specification_curve(kept_result().rms_mean), tmp_path / "p.html", result=kept_result())
+    script = """addEventListener("load", () => setTimeout(() => {
+      dispatchEvent(new Event("beforeprint"));
+      for (const each of document.querySelectorAll(".figures > div")) {
+        const [width, scale] = ["--width", "--scale"].map((name) => parseFloat(each.style.getPropertyValue(name)));
+        console.log("printed", Math.round(width * scale), width > 1000);
+      }
+    }, 1000));"""
+    console, _ = shoot(page, script, size=(1280, 900))
+    assert console.count("printed 680 true") == 2

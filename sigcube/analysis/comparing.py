@@ -43,7 +43,7 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
         ``log_bayes_factor`` against the first model; ``probability`` of each model from the evidences alone, with equal
         prior odds; ``n_parameters``, the number of numeric axes on which the likelihood depends; ``best_loglike``; and
         ``cautions`` in words, such as errors of the data that differ. ``elpd``, over model and system, is what the
-        differences are made of.
+        differences are made of. Attributes tell the cube, the sample, and the priors of each model.
 
     Raises
     ------
@@ -91,7 +91,18 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
     variables["elpd"] = (("model", dim), elpd, about(f"ln p of each {dim}, given all others"))
     coords = {"model": np.array(names, dtype=object), dim: np.array(systems, dtype=object)}
     synthetic = max(int(result.attrs.get("synthetic", 0)) for result in results.values())
-    return xr.Dataset(variables, coords, {"by": by, "n_systems": n, "synthetic": synthetic})
+    return xr.Dataset(variables, coords, {"by": by, "n_systems": n, "synthetic": synthetic, **_rests_on(results, rows)})
+
+
+def _rests_on(results: Mapping[str, xr.Dataset], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return in words the data behind a comparison, and for each model its priors and what was marginalised."""
+    found = {}
+    for key in ("cube", "sample", "where", "citation"):
+        texts = {str(result.attrs[key]): None for result in results.values() if key in result.attrs}
+        found[key] = "; ".join(texts)
+    for key in ("priors", "marginalised"):
+        found[key] = "; ".join(f"{name}: {row[key]}" for name, row in rows.items() if row[key])
+    return {key: text for key, text in found.items() if text}
 
 
 def _row(result: xr.Dataset, likelihood: Likelihood, systems: Sequence[str], prior: Priors, by: str) -> dict[str, Any]:
@@ -99,6 +110,7 @@ def _row(result: xr.Dataset, likelihood: Likelihood, systems: Sequence[str], pri
     priors = axis_priors(likelihood.array, prior)
     elpd, lpd, _, _ = predictive_densities(likelihood, priors, np.arange(len(likelihood.systems)))
     post = posterior(result, prior=prior, by=by)
+    told = post["axis"].values, post["prior"].values
     return {
         "elpd": elpd[[likelihood.systems.index(system) for system in systems]],
         "p_loo": float((lpd - elpd).sum()),
@@ -106,6 +118,8 @@ def _row(result: xr.Dataset, likelihood: Likelihood, systems: Sequence[str], pri
         "log_evidence_error": post["log_evidence_error"].item(),
         "best_loglike": post["best_loglike"].item(),
         "n_parameters": _count_parameters(likelihood, post),
+        "priors": ", ".join(f"{axis} {text}" for axis, text in zip(*told, strict=True)),
+        "marginalised": str(post.attrs.get("marginalised", "")),
         "cautions": [post.attrs["cautions"]] if post.attrs["cautions"] != "none" else [],
     }
 

@@ -344,7 +344,8 @@ def trends(
     if html is not None:
         from sigcube.explore import trends_page
 
-        about["page"] = str(trends_page(found, values, data, html, place=f"at {place}" if place else "of one model"))
+        where = f"at {place}" if place else "of one model"
+        about["page"] = str(trends_page(found, values, data, html, place=where, result=opened))
     columns = ["property", "rho", "p_value", "p_adjusted", "n_systems"]
     print_answer(about, as_json, trends=(f"Rank correlations of {found.of}", rows_of(found, columns)))
 

@@ -120,6 +120,8 @@ def compare(
     columns = [str(name) for name, each in found.data_vars.items() if each.dims == ("model",)]
     rows = rows_of(found, ["model", *columns])
     about: dict[str, Any] = {"by": by, "systems": found.attrs["n_systems"]}
+    told_of = ("cube", "sample", "where", "priors", "marginalised")
+    about |= {key: found.attrs[key] for key in told_of if key in found.attrs}
     if not as_json:
         rows = [{key: value for key, value in row.items() if key not in ("rank", "cautions")} for row in rows]
         told = zip(found["model"].values, found["cautions"].values, strict=True)

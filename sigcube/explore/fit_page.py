@@ -73,7 +73,7 @@ def fit_page(result: xr.Dataset, path: str | Path) -> Path:
         cards,
         title=str(result.attrs.get("title", "Result of a fit")),
         subtitle=f"Best parameters of {models}.",
-        notes={name: str(result.attrs[name]) for name in ("cube", "sample", "citation") if name in result.attrs},
+        notes=style.notes_of(result),
         synthetic=style.is_synthetic(result),
     )
 

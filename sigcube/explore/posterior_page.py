@@ -53,8 +53,7 @@ def posterior_page(post: xr.Dataset, path: str | Path, *, left_out: xr.Dataset |
             f"{_how_many(left_out.sizes[dim])}."
         )
         cards.append(Card("Leave one out", words, table=_worst(left_out, dim), wide=True))
-    keys = ("cube", "sample", "where", "citation", "marginalised")
-    notes = {key: str(post.attrs[key]) for key in keys if key in post.attrs}
+    notes = {key: str(post.attrs[key]) for key in _FROM if key in post.attrs}
     return write_page(
         path,
         cards,
@@ -89,11 +88,12 @@ def comparison_page(found: xr.Dataset, path: str | Path) -> Path:
         cards,
         title="Comparison of models",
         subtitle=f"{len(names)} models, {found.attrs['n_systems']} systems each.",
-        notes={},
+        notes={key: str(found.attrs[key]) for key in (*_FROM, "priors") if key in found.attrs},
         synthetic=bool(found.attrs.get("synthetic", 0)),
     )
 
 
+_FROM = ("cube", "sample", "where", "citation", "marginalised")
 _MODEL_HEAD = (
     "model",
     ">elpd",

@@ -93,7 +93,7 @@ def result_page(
         [*drawn, *cards, Card(best, text, table=table, full=True)],
         title=title or str(result.attrs.get("title", "Result of a sweep")),
         subtitle=subtitle or "",
-        notes=_notes(result),
+        notes=style.notes_of(result),
         synthetic=style.is_synthetic(result),
     )
 
@@ -293,15 +293,3 @@ def _how_much(result: xr.Dataset, shown: ResultView) -> str:
     if shown.left_out:
         text += f" It leaves out {', '.join(shown.left_out)}."
     return text
-
-
-def _notes(result: xr.Dataset) -> dict[str, str]:
-    """Return where the numbers come from, as far as the result says."""
-    notes = {name: str(result.attrs.get(name, "")) for name in ("cube", "sample", "where", "citation")}
-    spec, versions = style.record(result, "spec"), style.record(result, "versions")
-    # "parameters" in results of earlier versions.
-    held, models = spec.get("fixed", spec.get("parameters", {})), spec.get("models", {})
-    notes["kernel"] = str(spec.get("kernel") or ", ".join(map(str, models)) if isinstance(models, Mapping) else "")
-    notes["held fixed"] = ", ".join(f"{n} = {v}" for n, v in held.items()) if isinstance(held, Mapping) else ""
-    notes["made by"] = f"sigcube {versions['sigcube']}" if "sigcube" in versions else ""
-    return {name: text for name, text in notes.items() if text}

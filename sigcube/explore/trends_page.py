@@ -19,11 +19,20 @@ _BINS, _FEWEST_IN_A_BIN = 6, 5
 # A property with few values, such as a type, has its medians and ticks at these.
 _FEW = 12
 _FITS = 36
+_FROM = {"cube": "title", "citation": "citation"}
 # A positive property whose largest value exceeds this many times its smallest is drawn on a logarithmic axis.
 _WIDE = 30.0
 
 
-def trends_page(found: xr.Dataset, values: xr.DataArray, cube: xr.Dataset, path: str | Path, *, place: str) -> Path:
+def trends_page(
+    found: xr.Dataset,
+    values: xr.DataArray,
+    cube: xr.Dataset,
+    path: str | Path,
+    *,
+    place: str,
+    result: xr.Dataset | None = None,
+) -> Path:
     """Write an HTML page about the trends of a value; it opens without a server or a network.
 
     Parameters
@@ -38,6 +47,8 @@ def trends_page(found: xr.Dataset, values: xr.DataArray, cube: xr.Dataset, path:
         The file to write.
     place : str
         Where on the grid the values are, in words.
+    result : Dataset, optional
+        The result behind the values, with its title, sample and kernel.
 
     Raises
     ------
@@ -54,12 +65,15 @@ def trends_page(found: xr.Dataset, values: xr.DataArray, cube: xr.Dataset, path:
         one = found.sel(property=name)
         text = f"ρ = {one['rho']:+.2f}, p = {one['p_value']:.2g}, adjusted {one['p_adjusted']:.2g}"
         cards.append(Card(_named(systems[name]), text, [_draw(values, systems[name], title)]))
+    notes = {name: str(cube.attrs[key]) for name, key in _FROM.items() if key in cube.attrs}
+    if result is not None:
+        notes = ({"result": str(result.attrs["title"])} if "title" in result.attrs else {}) | style.notes_of(result)
     return write_page(
         path,
         cards,
         title=f"Trends of {values.name}",
         subtitle=f"{title}, for each of {values.sizes[dim]} systems, {place}. The line joins medians of equal shares.",
-        notes={key: str(cube.attrs[key]) for key in ("title", "citation") if key in cube.attrs},
+        notes=notes,
         synthetic=style.is_synthetic(cube),
     )
 

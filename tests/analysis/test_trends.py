@@ -87,5 +87,7 @@ def test_the_command_says_what_the_function_says(
     assert float(line.split()[1]) == pytest.approx(rho, abs=1e-4)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert f"{found.n_compared} properties were looked at" in page
+    for words in ("<dt>sample</dt><dd>paper171", "<dt>kernel</dt><dd>sigma", "<dt>result</dt>"):
+        assert words in page
     wrong = CliRunner().invoke(app, ["trends", "r.zarr", str(sparc_path), "--at", "B=1"])
     assert (wrong.exit_code, "there is no axis 'B'" in wrong.stderr) == (2, True), wrong.output

@@ -118,14 +118,21 @@ def test_a_nuisance_of_each_galaxy(stores: dict[str, str]) -> None:
     assert said["axes"] == []
 
 
-def test_compare(stores: dict[str, str]) -> None:
+def test_compare(stores: dict[str, str], tmp_path: Path) -> None:
     said = answer("compare", f"Newton={stores['newton']}", stores["mond"], "--prior", OPTION)
     models = {"Newton": stores["newton"], "mond": stores["mond"]}
     found = analysis.compare({name: sigcube.open_result(path) for name, path in models.items()}, prior=PRIOR)
     assert [row["model"] for row in said["models"]] == ["Newton", "mond"] == found["model"].values.tolist()
     assert [row["elpd_diff"] for row in said["models"]] == found["elpd_diff"].values.tolist()
-    shown = call("compare", stores["newton"], stores["mond"], "--marginalise", OPTION).stdout
+    page = tmp_path / "p.html"
+    shown = call("compare", stores["newton"], stores["mond"], "--marginalise", OPTION, "--html", str(page)).stdout
     assert "newton" in shown
+    # Its evidence rests on these.
+    text, cube = page.read_text(encoding="utf-8"), str(sigcube.open_result(stores["mond"]).attrs["cube"])
+    for key, words in (("cube", cube), ("sample", "unflagged"), ("marginalised", "newton: upsilon_disk")):
+        assert f"{key}: {words}" in " ".join(shown.split())
+        assert f"<dt>{key}</dt><dd>{words}" in text
+    assert "Newton: upsilon_disk lognormal(0.5, 0.1)" in said["priors"]
 
 
 @pytest.mark.parametrize(

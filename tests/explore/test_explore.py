@@ -313,6 +313,14 @@ def quantities(page: Path) -> list[str]:
     return re.findall(r"<h2>(.*?)</h2>", page.read_text(encoding="utf-8"))
 
 
+def test_the_page_of_a_fit_says_of_what_it_is(tmp_path: Path) -> None:
+    models = [{"name": "own", "kernel": "sigma", "fixed": {"window": "power"}}, {"name": "nfw", "kernel": "nfw"}]
+    about = {"cube": "a cube", "where": "quality == 1", "spec": json.dumps({"models": models})}
+    text = text_of(fit_page(small_fit().assign_attrs(about), tmp_path / "a.html"))
+    for words in ("where quality == 1", "kernel sigma, nfw", "held fixed own: window = power"):
+        assert words in text
+
+
 def test_the_page_of_a_fit_has_its_parameters_and_every_system(tmp_path: Path) -> None:
     page = fit_page(small_fit(), tmp_path / "a.html")
     assert quantities(page) == ["System by system", "Distribution", "Parameters", "Every system"]

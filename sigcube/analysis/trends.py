@@ -16,6 +16,8 @@ __all__ = ["properties_of", "trends"]
 
 # Fewer systems, or values of a property, have no meaningful order.
 _FEWEST_SYSTEMS, _FEWEST_VALUES = 5, 3
+# Numbers that stand for names, in no order.
+_CODES = ("distance_method",)
 
 
 def trends(values: xr.DataArray, cube: xr.Dataset, *, properties: Sequence[str] | None = None) -> xr.Dataset:
@@ -31,7 +33,8 @@ def trends(values: xr.DataArray, cube: xr.Dataset, *, properties: Sequence[str] 
     cube : Dataset
         The cube with the properties; it may have more systems.
     properties : sequence of str, optional
-        Variables of the cube with one number for each system; by default all but errors and flags.
+        Variables of the cube with one number for each system; by default all but errors, flags, codes without
+        an order, and what has the values of an earlier one.
 
     Returns
     -------
@@ -97,12 +100,18 @@ def trends(values: xr.DataArray, cube: xr.Dataset, *, properties: Sequence[str] 
 
 
 def properties_of(cube: xr.Dataset) -> list[str]:
-    """Name the variables of a cube that are properties of systems: numbers that are neither errors nor flags."""
-    return [
-        str(name)
-        for name in cube.data_vars
-        if str(name) in variables_of(cube).systems and not str(name).startswith("e_") and not _is_flag(cube[name])
-    ]
+    """Name the variables of a cube that are properties of systems.
+
+    They are numbers, but not errors, flags, codes without an order, or the values of an earlier one once more.
+    """
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    for name in map(str, cube.data_vars):
+        if name not in variables_of(cube).systems or name.startswith("e_") or name in _CODES or _is_flag(cube[name]):
+            continue
+        values = cube[name].values.astype(np.float64)
+        if not any(np.array_equal(values, other, equal_nan=True) for other in found.values()):
+            found[name] = values
+    return list(found)
 
 
 def _is_flag(variable: xr.DataArray) -> bool:

@@ -58,8 +58,11 @@ def trends_page(
     (dim,) = map(str, values.dims)
     systems = cube.sel({dim: values[dim].values})
     title = style.value_title(values)
-    drawn = [name for name in map(str, found["property"].values) if _is_there(found, name)][:_MOST_DRAWN]
+    there = [name for name in map(str, found["property"].values) if _is_there(found, name)]
+    drawn = there[:_MOST_DRAWN]
     words = f"{found.attrs['n_compared']} properties were looked at; p is also given adjusted for their number (Holm)."
+    if len(drawn) < len(there):
+        words += f" Figures show the first {len(drawn)}."
     cards = [Card("Every property", words, table=_table(found), full=True)]
     for name in drawn:
         one = found.sel(property=name)

@@ -58,6 +58,13 @@ def test_errors_and_flags_are_no_properties(mock_cube: xr.Dataset) -> None:
     assert not [name for name in names if name.startswith("e_") or name.endswith("flag")]
 
 
+def test_codes_and_copies_are_no_properties(mock_cube: xr.Dataset) -> None:
+    copies = {"r_disk": mock_cube["inclination"] * 2.0, "scale_length_catalogue": mock_cube["inclination"] * 2.0}
+    names = properties_of(mock_cube.assign(copies | {"distance_method": mock_cube["inclination"] // 20}))
+    assert "distance_method" not in names, "its numbers name things that have no order"
+    assert ("r_disk" in names) != ("scale_length_catalogue" in names)
+
+
 def test_bad_questions_get_one_clear_error(mock_cube: xr.Dataset) -> None:
     values = mock_cube["distance"]
     with pytest.raises(SpecError, match=r"no 'inclinatoin' for each system\n.*\n  do: did you mean 'inclination'"):
@@ -87,6 +94,7 @@ def test_the_command_says_what_the_function_says(
     assert float(line.split()[1]) == pytest.approx(rho, abs=1e-4)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert f"{found.n_compared} properties were looked at" in page
+    assert "Figures show the first 9." in page
     for words in ("<dt>sample</dt><dd>paper171", "<dt>kernel</dt><dd>sigma", "<dt>result</dt>"):
         assert words in page
     wrong = CliRunner().invoke(app, ["trends", "r.zarr", str(sparc_path), "--at", "B=1"])

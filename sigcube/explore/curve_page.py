@@ -56,8 +56,7 @@ def curve_page(
     name, has_statement = str(curve.attrs["of"]), "share" in curve
     n = curve.sizes["specification"]
     shown = np.unique(np.linspace(0, n - 1, min(n, _MOST_DRAWN)).round().astype(np.int64))
-    top, bottom = _draw_curve(curve, shown, null), _draw_choices(curve, shown)
-    bottom.x_range = top.x_range
+    top = _draw_curve(curve, shown, null)
     some = "" if shown.size == n else f" {shown.size:,} are drawn, evenly spaced."
     words = f"{n:,} specifications, the best first.{some}"
     if missing := int(curve.attrs["n_missing"]):
@@ -70,16 +69,20 @@ def curve_page(
             " galaxy by galaxy, which of the two models is called the model."
         )
     of = "move the share" if has_statement else f"move the mean {name}"
-    cards = [
-        Card("Every specification", words, [top], full=True),
-        Card("Its choices", _CHOICES, [bottom], full=True),
-        Card("Which choice decides", f"How far the choices of an axis {of}.", table=_moves(curve, every), wide=True),
-    ]
+    cards = [Card("Every specification", words, [top], full=True)]
+    if curve.sizes["axis"]:
+        bottom = _draw_choices(curve, shown)
+        bottom.x_range = top.x_range
+        how_far = f"How far the choices of an axis {of}."
+        cards.append(Card("Its choices", _CHOICES, [bottom], full=True))
+        cards.append(Card("Which choice decides", how_far, table=_moves(curve, every), wide=True))
     if every is not None:
         cards.append(Card("One role at a time", _ROLES, table=_roles(every)))
     if null is not None:
         cards.append(Card("Against the null", _NULL_TEXT[null.attrs["choose"]], table=_tests(null), wide=True))
-    cards.append(Card("Each choice", "The specifications with this choice.", table=_options(curve, every), full=True))
+    options = _options(curve, every)
+    if options.rows:
+        cards.append(Card("Each choice", "The specifications with this choice.", table=options, full=True))
     notes = {text: curve.attrs[key] for text, key in _TREATED.items() if curve.attrs[key] != "nothing"}
     notes |= {key: str(result.attrs[key]) for key in ("cube", "sample", "citation") if key in result.attrs}
     return write_page(
@@ -165,17 +168,14 @@ def _draw_choices(curve: xr.Dataset, shown: npt.NDArray[np.int64]) -> Any:
         marks["y"].append(marks_at)
         marks["colour"].append(np.where(holds, _HOLDS, _FAILS))
         top += height
-    plot = style.figure(
-        height=int(70 + _ROW * max(top, 1.0)), min_border_left=_LEFT, y_range=(-(top - 0.4), 0.6), styles={}
-    )
+    plot = style.figure(height=int(70 + _ROW * top), min_border_left=_LEFT, y_range=(-(top - 0.4), 0.6), styles={})
     plot.ygrid.grid_line_color = style.GRID
     plot.yaxis.ticker, plot.yaxis.major_label_overrides = FixedTicker(ticks=list(labels)), labels
     plot.yaxis.major_label_text_color, plot.yaxis.major_label_text_font_size = style.INK, "12px"
     plot.xaxis.axis_label, plot.xaxis.ticker.desired_num_ticks = "specification", 4
-    source = ColumnDataSource({name: np.concatenate(each) for name, each in marks.items()} if top else {})
-    if top:
-        width = max(1.0, curve.sizes["specification"] / shown.size)
-        plot.rect("x", "y", width=width, height=0.72, source=source, color="colour", line_color=None)
+    source = ColumnDataSource({name: np.concatenate(each) for name, each in marks.items()})
+    width = max(1.0, curve.sizes["specification"] / shown.size)
+    plot.rect("x", "y", width=width, height=0.72, source=source, color="colour", line_color=None)
     return plot
 
 

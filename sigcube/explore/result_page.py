@@ -86,7 +86,12 @@ def result_page(
         best, text = "Best of each reading", f"{text[:-1]}, for each combination of labels. In a column, dark is good."
     text += f" The best {_MOST_ROWS} are shown." if len(table.rows) >= _MOST_ROWS else ""
     text += f" Not in the table: {', '.join(absent)}." if absent else ""
-    axes = Card("Axes", _how_much(result, shown), table=about, full=len(shown.figure) < 2 or not shown.sliders)
+    axes = Card(
+        "Axes",
+        _how_much(result, shown),
+        table=about if about.rows else None,
+        full=len(shown.figure) < 2 or not shown.sliders,
+    )
     drawn = _figure_cards(result, shown, mark, axes) if shown.figure else [axes]
     return write_page(
         path,

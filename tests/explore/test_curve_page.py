@@ -101,6 +101,16 @@ def test_what_a_model_does_not_use_is_any(monkeypatch: pytest.MonkeyPatch) -> No
     assert (told == "any").sum() == 4
 
 
+def test_without_choices_there_is_no_card_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = kept_result().isel(window=0, k=0, A=0)
+    cards, _ = cards_of(monkeypatch, specification_curve(one.rms_mean), "p.html", result=one)
+    assert [card.title for card in cards] == ["Every specification"]
+    # Too many values for a table of each.
+    line = xr.DataArray(np.arange(20.0), dims="x", coords={"x": np.arange(20.0)}, name="rms")
+    cards, _ = cards_of(monkeypatch, specification_curve(line), "p.html", result=line.to_dataset())
+    assert [card.title for card in cards] == ["Every specification", "Its choices", "Which choice decides"]
+
+
 def test_of_many_specifications_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(1).uniform(size=(50, 60))
     array = xr.DataArray(values, dims=("x", "y"), name="win_rate", attrs={"best": "largest"})

@@ -313,6 +313,13 @@ def quantities(page: Path) -> list[str]:
     return re.findall(r"<h2>(.*?)</h2>", page.read_text(encoding="utf-8"))
 
 
+def test_a_result_without_axes_has_no_table_of_them(tmp_path: Path) -> None:
+    one = xr.Dataset({"rms_mean": ((), 3.0, {"best": "smallest"}), "status": ((), np.uint8(1))})
+    text = result_page(one, tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "on this page" not in text
+    assert "The grid has 1 point." in text
+
+
 def test_the_page_of_a_fit_says_of_what_it_is(tmp_path: Path) -> None:
     models = [{"name": "own", "kernel": "sigma", "fixed": {"window": "power"}}, {"name": "nfw", "kernel": "nfw"}]
     about = {"cube": "a cube", "where": "quality == 1", "spec": json.dumps({"models": models})}

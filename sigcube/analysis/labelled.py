@@ -281,6 +281,9 @@ def kept_values(result: xr.Dataset, metric: str) -> xr.DataArray:
         metrics = [name for name in kept if "best" in result[name].attrs]
         what, hint = f"the result has no metric {metric!r}", did_you_mean(metric, metrics)
         if metric in METRICS:
+            if METRICS[metric].logarithm:
+                # What is asked of ln L cannot be asked of others.
+                metrics = [name for name in metrics if result[name].attrs.get("scale") == "logarithm"]
             again = f'sweep again with {metric!r} among the metrics, and keep = ["{dim}"]'
             hint = f"ask for {' or '.join(metrics)}, or {again}" if metrics else again
     raise SpecError(what, where="by", hint=hint)

@@ -191,6 +191,9 @@ def _check_question(result: xr.Dataset, *, by: str, choose: str, n: int, confide
     if "rms_mean" not in result and "loglike_mean" in result:
         hint = "sweep with metrics = ['rms', 'loglike'], which compares them by RMS"
         raise SpecError("the reference is compared by ln L, of which there is no null", where="by", hint=hint)
+    if "win_rate" not in result:
+        hint = "sweep with a reference, such as reference = 'mond'"
+        raise SpecError("the result has no reference, with which a null compares", where="reference", hint=hint)
 
 
 @dataclass(frozen=True, eq=False)

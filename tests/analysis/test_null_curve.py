@@ -14,6 +14,7 @@ from sigcube import Sweep, open_result
 from sigcube.analysis import null_curve, specification_curve
 from sigcube.engine import block
 from sigcube.errors import SpecError, StoreMismatch
+from tests.results import kept_result
 
 # Its sweeps compile loops of their own.
 pytestmark = pytest.mark.slow
@@ -168,3 +169,9 @@ def test_a_result_without_a_reference_has_no_null(mock_cube: xr.Dataset) -> None
     sweep = sweep_of(mock_cube, keep=True, axes={"a0": [1e-13, 1.2e-10]}, reference=None)
     with pytest.raises(SpecError, match=r"has no reference|no summary 'win_rate'"):
         null_curve(sweep.compute(), by="rms_mean", sweep=sweep)
+
+
+@pytest.mark.parametrize("by", ["win_rate", "rms_mean"])
+def test_without_a_reference_it_says_so(by: str) -> None:
+    with pytest.raises(SpecError, match="the result has no reference"):
+        null_curve(kept_result(), by=by, n=9)

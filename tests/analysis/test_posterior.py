@@ -16,6 +16,7 @@ from sigcube.analysis import marginalise, posterior
 from sigcube.analysis.prior_weights import quadrature
 from sigcube.analysis.priors import read_prior
 from sigcube.errors import SpecError
+from tests.results import kept_result
 
 GALAXIES = 6
 
@@ -435,3 +436,9 @@ def test_the_rounding_of_what_was_kept_is_said() -> None:
     marginal = marginalise(kept, {"y": sigcube.uniform(0.4, 2.4)})
     assert posterior(marginal).attrs["rounding"] == pytest.approx(rounding)
     assert posterior(result).attrs["rounding"] < 1e-12
+
+
+def test_in_place_of_a_likelihood_no_rms_is_offered() -> None:
+    with pytest.raises(SpecError, match="sweep again with 'loglike'") as refused:
+        posterior(kept_result())
+    assert "ask for" not in str(refused.value)

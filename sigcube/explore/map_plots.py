@@ -67,7 +67,10 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
     bests = [str(shown.attrs[name].get("best", "smallest")) for name in shown.values]
     limits = [_limits(shown, name, best) for name, best in zip(shown.values, bests, strict=True)]
     low, high = limits[0][shown.place_of(shown.labels)]
-    mapper = LinearColorMapper(palette=palette(bests[0]), low=low, high=high, nan_color="#d5dae1")
+    palettes = [
+        _palette_of_ratios(*own[0]) if best == "one" else palette(best) for own, best in zip(limits, bests, strict=True)
+    ]
+    mapper = LinearColorMapper(palette=palettes[0], low=low, high=high, nan_color="#d5dae1")
     bar = style.colour_bar(mapper, bar_title, height=14)
     plot.add_layout(bar, "below")
     parts = {
@@ -75,7 +78,7 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
         "values": compact(np.concatenate([each.z.ravel() for each in slices])),
         "mapper": mapper,
         "bar": bar,
-        "palettes": [palette(best) for best in bests],
+        "palettes": palettes,
         "limits": limits,
         "lines": [dict(each.contours) for each in slices],
         "places": [each.best for each in slices],
@@ -144,11 +147,24 @@ def palette(best: str) -> list[str]:
     return palettes.get(best, dark_at_the_end[::2] + bright_at_the_end[::2])
 
 
+def _palette_of_ratios(low: float, high: float) -> list[str]:
+    """Return colours of ratios from `low` to `high` = 1/`low`, evenly spaced, by how far their logarithm is from 0."""
+    colours = palette("one")
+    shares = (np.log(np.linspace(low, high, len(colours))) - np.log(low)) / np.log(high / low)
+    return [colours[i] for i in (shares * (len(colours) - 1)).round().astype(int)]
+
+
 def _limits(shown: ResultView, name: str, best: str) -> list[tuple[float, float]]:
     """Return the values at the ends of the colours for each combination of labels, the same along sliders.
 
-    The worst tenth shares the last colour. What is best in the middle is in the middle of the colours.
+    The worst tenth shares the last colour. What is best in the middle is in the middle of the colours; ratios have the
+    same ends under all labels, one half as far from one as two is.
     """
+    if best == "one":
+        ratios = shown.values[name][np.isfinite(shown.values[name]) & (shown.values[name] > 0)]
+        reach = float(np.percentile(np.abs(np.log(ratios)), 90)) if ratios.size else 0.0
+        ends = float(np.exp(-(reach or 1.0))), float(np.exp(reach or 1.0))
+        return [ends] * prod(axis.values.size for axis in shown.labels)
     rows = shown.values[name].reshape(prod(axis.values.size for axis in shown.labels), -1)
     return [colour_limits(values, best) for values in rows]
 

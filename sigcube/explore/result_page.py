@@ -140,8 +140,8 @@ def _figure_cards(result: xr.Dataset, shown: ResultView, mark: Mark | None, axes
         text = f"The value along the axis{', for the best labels and those chosen' if shown.labels else ''}."
         return [Card(f"Along {name}", text, profiles, controls, title, full=True), axes]
     text = (
-        "Dark is good. Contours carry the value, by how many per cent it exceeds the smallest, or how far ln L is "
-        "below the largest. Point at the map to read it."
+        "Dark is good. Contours, which ratios and signed values have not, carry the value, by how many per cent it "
+        "exceeds the smallest, or how far ln L is below the largest. Point at the map to read it."
     )
     card = Card(f"Map over {name}", text, [plot], controls, title, wide=True)
     text = "The best value left when one axis is held and all others are free."

@@ -615,3 +615,13 @@ def test_the_tooltip_of_a_fit_has_small_numbers_and_no_error_where_there_is_none
     numbers = [float(each) for each in re.findall(r"[\d.]+e-\d+", first)]
     assert numbers == pytest.approx([values[0], values[0] - errors[0], values[0] + errors[0]], rel=1e-3)
     assert float(second) == pytest.approx(values[1], rel=1e-3), "it has no error"
+
+
+def test_colours_of_a_ratio_are_even_in_its_logarithm() -> None:
+    own = importlib.import_module("sigcube.explore.map_plots")
+    low, high = 0.25, 4.0
+    colours = own._palette_of_ratios(low, high)
+    at = [colours[round((value - low) / (high - low) * (len(colours) - 1))] for value in (0.5, 1.0, 2.0)]
+    light = [sum(int(each[i : i + 2], 16) for i in (1, 3, 5)) for each in at]
+    assert light[1] < min(light[0], light[2])
+    assert abs(light[0] - light[2]) < 20, "one half is as far as two"

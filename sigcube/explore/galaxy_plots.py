@@ -82,11 +82,13 @@ def rotation_cards(cube: xr.Dataset) -> list[Card]:
     ]
 
 
-def comparison_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, best: str, against: str) -> list[Card]:
+def comparison_cards(
+    cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, best: str, against: str, galaxy: str | None = None
+) -> list[Card]:
     """Return a card with one galaxy's rotation curve under several models, and one with every galaxy's error under two.
 
     ``models`` has the velocities [km/s] over ``(galaxy, radius)`` that three models predict, by name; the errors are
-    those of ``best`` and ``against``.
+    those of ``best`` and ``against``. First comes ``galaxy``, or one in which these differ much.
     """
     from bokeh.models import ColumnDataSource
 
@@ -94,9 +96,12 @@ def comparison_cards(cube: xr.Dataset, models: Mapping[str, xr.DataArray], *, be
     kept = cube["point_flag"] == 0
     residuals = {name: (models[name] - cube["v_obs"]).where(kept) for name in (best, against)}
     rms = {name: np.sqrt((residual**2).mean("radius").values) for name, residual in residuals.items()}
-    # Start with the well-sampled galaxy in which the models differ most.
-    sampled = cube[COUNT].values >= np.median(cube[COUNT].values)
-    start = int(np.argmax(np.where(sampled, rms[against] - rms[best], -np.inf)))
+    if galaxy in names:
+        start = names.index(galaxy)
+    else:
+        # The well-sampled galaxy in which the models differ most.
+        sampled = cube[COUNT].values >= np.median(cube[COUNT].values)
+        start = int(np.argmax(np.where(sampled, rms[against] - rms[best], -np.inf)))
     low, high = cube["v_obs"] - cube["e_v_obs"], cube["v_obs"] + cube["e_v_obs"]
     columns = {"r": cube["r"], "v_obs": cube["v_obs"], "low": low, "high": high, **models}
     values = {name: each.where(kept).transpose("galaxy", "radius").values for name, each in columns.items()}

@@ -1,8 +1,9 @@
 """The figure of a map: a summary in colours over two axes of a result, with contours, its best point and a mark."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import cycle
 from math import prod
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 _HEIGHT = 720
+# The shape and the size of one mark after the other.
+_MARKERS = (("star", 22), ("square", 14))
 _CONTOUR_TEXT: Mapping[str, Any] = MappingProxyType(
     {
         "color": "#ffffff",
@@ -56,8 +59,8 @@ class Mark:
     at: Mapping[str, Any] = field(default_factory=dict)
 
 
-def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any, dict[str, Any]]:
-    """Return a figure of the slice through the best point, and what `result_switch.js` needs to show others."""
+def draw_map(shown: ResultView, marks: Sequence[Mark], bar_title: str) -> tuple[Any, dict[str, Any]]:
+    """Return a figure of the first slice, and what `result_switch.js` needs to show others."""
     from bokeh.models import LinearColorMapper
 
     y, x = shown.figure
@@ -83,7 +86,7 @@ def draw_map(shown: ResultView, mark: Mark | None, bar_title: str) -> tuple[Any,
         "lines": [dict(each.contours) for each in slices],
         "places": [each.best for each in slices],
         **draw_overlay(plot, first),
-        **(_draw_mark(plot, mark, shown) if mark is not None else {"mark": None, "marked": []}),
+        "marks": [_draw_mark(plot, mark, shown, look) for mark, look in zip(marks, cycle(_MARKERS), strict=False)],
     }
     style.legend_above(plot)
     return plot, parts
@@ -199,7 +202,7 @@ def draw_overlay(plot: Any, first: Slice) -> dict[str, Any]:
     return {"contours": source, "best": best}
 
 
-def _draw_mark(plot: Any, mark: Mark, shown: ResultView) -> dict[str, Any]:
+def _draw_mark(plot: Any, mark: Mark, shown: ResultView, look: tuple[str, int]) -> dict[str, Any]:
     """Draw a point; return it with the combinations of labels that it belongs to."""
     axes = shown.figure[::-1]
     if missing := [axis.name for axis in axes if axis.name not in mark.at]:
@@ -210,8 +213,9 @@ def _draw_mark(plot: Any, mark: Mark, shown: ResultView) -> dict[str, Any]:
             expected=" and ".join(axis.name for axis in axes),
         )
     x, y = (float(mark.at[axis.name]) for axis in axes)
-    drawn = plot.scatter([x], [y], marker="star", size=22, legend_label=style.shorten(mark.name, 40), **style.MARKER)
+    options = {"marker": look[0], "size": look[1], "legend_label": style.shorten(mark.name, 40), **style.MARKER}
+    drawn = plot.scatter([x], [y], **options)
     fits = [np.array([mark.at.get(axis.name, text) == text for text in axis.texts]) for axis in shown.labels]
     marked = reduce(np.logical_and.outer, fits, np.array(True)).ravel().tolist()
     drawn.visible = marked[shown.place_of(shown.labels)]
-    return {"mark": drawn, "marked": marked}
+    return {"drawn": drawn, "where": marked}

@@ -53,6 +53,11 @@ class ResultAxis:
     low: float = 0.0
     high: float = 0.0
 
+    def nearest(self, value: float) -> int:
+        """Return the index of the value nearest to another, by ratios on a logarithmic axis."""
+        values, at = (np.log(self.values), np.log(value)) if self.scale == "log" else (self.values, value)
+        return int(np.abs(values - at).argmin())
+
     @property
     def pixels(self) -> npt.NDArray[np.int64]:
         """Index of the value that each pixel shows: one pixel a value where these are evenly spaced."""
@@ -75,6 +80,8 @@ class ResultView:
     attrs: Mapping[str, Mapping[str, Any]]
     #: Index of the best point along each axis.
     best: tuple[int, ...]
+    #: Index along each axis of the place at which the page opens.
+    start: tuple[int, ...]
     #: Summaries that the page does not hold.
     left_out: tuple[str, ...]
 
@@ -94,8 +101,8 @@ class ResultView:
         return tuple(axis for axis in self.axes if axis.use == "figure")
 
     def place_of(self, axes: Sequence[ResultAxis]) -> int:
-        """Return the number of the best point's place among all of some axes."""
-        at = [self.best[self.axes.index(axis)] for axis in axes]
+        """Return the number of the first place among all of some axes."""
+        at = [self.start[self.axes.index(axis)] for axis in axes]
         return int(np.ravel_multi_index(at, [axis.values.size for axis in axes])) if axes else 0
 
     def far_from_best(self, name: str, values: FloatArray) -> FloatArray:
@@ -130,11 +137,14 @@ class Slice:
     contours: Mapping[str, list[Any]]
 
 
-def view(result: xr.Dataset, *, x: str | None, y: str | None, value: str | None) -> ResultView:
+def view(
+    result: xr.Dataset, *, x: str | None, y: str | None, value: str | None, start: Mapping[str, Any] | None = None
+) -> ResultView:
     """Choose what a page of a result holds, in bounded size whatever the size of the grid.
 
     The figure has the numeric axes ``x`` and ``y``, or those with most values; it has one where there is only one, and
-    none for labels alone.
+    none for labels alone. It opens at the values and labels of ``start``, or the nearest that it holds; on other
+    axes at the best point.
 
     Raises
     ------
@@ -158,13 +168,22 @@ def view(result: xr.Dataset, *, x: str | None, y: str | None, value: str | None)
     names = [value, *(name for name in there if name != value)]
     kept = {axis.dim: _as_slice(axis.kept) for axis in axes}
     dims = [axis.dim for axis in axes]
+    best = tuple(int(np.flatnonzero(axis.kept == at[axis.dim])[0]) for axis in axes)
     return ResultView(
         axes=tuple(axes),
         values={n: result[n].isel(kept).transpose(*dims).values.astype(np.float64) for n in names[: lengths[""]]},
         attrs={n: result[n].attrs for n in names},
-        best=tuple(int(np.flatnonzero(axis.kept == at[axis.dim])[0]) for axis in axes),
+        best=best,
+        start=tuple(_start(axis, i, (start or {}).get(axis.name)) for axis, i in zip(axes, best, strict=True)),
         left_out=tuple(names[lengths[""] :]),
     )
+
+
+def _start(axis: ResultAxis, best: int, wanted: Any) -> int:
+    """Return the index of a wanted value or label, or of the best point."""
+    if axis.use == "label":
+        return axis.texts.index(wanted) if wanted in axis.texts else best
+    return best if wanted is None else axis.nearest(float(wanted))
 
 
 def whole_axes(result: xr.Dataset) -> tuple[ResultAxis, ...]:

@@ -39,7 +39,8 @@ def result_page(
     x: str | None = None,
     y: str | None = None,
     value: str | None = None,
-    mark: Mark | None = None,
+    mark: Mark | Sequence[Mark] | None = None,
+    start: Mapping[str, Any] | None = None,
     title: str | None = None,
     subtitle: str | None = None,
     cards: Sequence[Card] = (),
@@ -59,8 +60,10 @@ def result_page(
         The horizontal and the vertical axis, both numeric; by default those with the most values.
     value : str, optional
         The summary to show first; a menu offers the others.
-    mark : Mark, optional
-        A point to show on a map, such as the true model of a mock survey.
+    mark : Mark or sequence of Mark, optional
+        Points to show on a map, such as the true model of a mock survey.
+    start : Mapping, optional
+        The labels and values by axis at which switches and sliders stand first; by default those of the best point.
     title, subtitle : str, optional
         The heading, and a sentence below it.
     cards : sequence of Card
@@ -79,7 +82,8 @@ def result_page(
     StoreError
         When the page cannot be written.
     """
-    shown = view(result, x=x, y=y, value=value)
+    shown = view(result, x=x, y=y, value=value, start=start)
+    marks = [mark] if isinstance(mark, Mark) else list(mark or ())
     (table, absent), about = _best_table(result, shown), _axis_table(result, shown)
     best, text = "Best", f"By {next(iter(shown.values))}."
     if shown.labels:
@@ -92,7 +96,7 @@ def result_page(
         table=about if about.rows else None,
         full=len(shown.figure) < 2 or not shown.sliders,
     )
-    drawn = _figure_cards(result, shown, mark, axes) if shown.figure else [axes]
+    drawn = _figure_cards(result, shown, marks, axes) if shown.figure else [axes]
     return write_page(
         path,
         [*drawn, *cards, Card(best, text, table=table, full=True)],
@@ -103,18 +107,18 @@ def result_page(
     )
 
 
-def _figure_cards(result: xr.Dataset, shown: ResultView, mark: Mark | None, axes: Card) -> list[Card]:
+def _figure_cards(result: xr.Dataset, shown: ResultView, marks: Sequence[Mark], axes: Card) -> list[Card]:
     """Return a card with a map or a line and its switches, and others with profiles and axes; they switch together."""
     names, along = list(shown.values), [*shown.figure[::-1], *(axis for axis in shown.sliders if axis.values.size > 1)]
     titles = [style.value_title(result[name]) for name in names]
     short = [style.shorten(style.with_unit(name, style.unit_of(result[name])), style.FITS) for name in names]
     others, switches = [*shown.labels, *shown.sliders], [style.menu(names)]
-    for axis, start in zip(others, shown.best, strict=False):
+    for axis, start in zip(others, shown.start, strict=False):
         make = style.switch if axis.use == "label" else style.slider
         switches.append(make(axis.texts, start=start))
-    where = ", ".join(f"{axis.name} = {axis.texts[i]}" for axis, i in zip(others, shown.best, strict=False))
+    where = ", ".join(f"{axis.name} = {axis.texts[i]}" for axis, i in zip(others, shown.start, strict=False))
     title = style.text_line(f"{titles[0]} at {where}" if where else titles[0], size="15px", colour=style.INK)
-    plot, parts = (None, None) if len(shown.figure) == 1 else draw_map(shown, mark, short[0])
+    plot, parts = (None, None) if len(shown.figure) == 1 else draw_map(shown, marks, short[0])
     # Two beside the map are together as high as it is.
     height = _LINE_HEIGHT if plot is None else _PROFILE_HEIGHT if shown.sliders else _PROFILE_HEIGHT + 65
     profiles, lines = zip(*(_draw_profile(shown, axis, short[0], height) for axis in along), strict=True)

@@ -16,7 +16,7 @@ if (map) {
   map.mapper.palette = map.palettes[summary];
   [map.mapper.low, map.mapper.high] = map.limits[summary][labels];
   map.bar.title = axisTitles[summary];
-  if (map.mark) map.mark.visible = map.marked[labels];
+  for (const {drawn, where} of map.marks) drawn.visible = where[labels];
 }
 for (const {source, values, at, line} of lines) {
   const row = summary * nLines + (line === null ? labels : line);

@@ -720,6 +720,34 @@ def test_a_view_is_saved_as_one_file(explorer: Explorer, tmp_path: Path) -> None
     assert "src=" not in html.split("</head>")[0]
 
 
+def test_a_saved_view_opens_at_the_view(explorer: Explorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: dict[str, Any] = {}
+
+    def write(path: Path, cards: list[Any], **words: Any) -> Path:
+        written.update(words, cards=cards)
+        return path
+
+    monkeypatch.setattr(sys.modules["sigcube.explore.result_page"], "write_page", write)
+    # Neither place is the best point, nor the galaxy the one in which the models differ most.
+    data = explorer.data
+    for place, other in ((PLACE, None), ({**PLACE, "window": "geometric", "k": 0.5}, BETWEEN)):
+        state = explorer.start.changed(place=place, other=other, x="xi_scale", y="A")
+        for system in (data.systems[2], data.systems[9]):
+            explorer.save(tmp_path / "view.html", state=state.changed(systems=(system,)))
+            cards = {card.title: card for card in written["cards"]}
+            _, window, k = (control for _, control in cards["Map over xi_scale and A"].controls)
+            assert ("geometric", "power")[window.active] == place["window"]
+            assert AXES["k"][int(k.value)] == place["k"]
+            galaxies = cards["One galaxy"].controls[0][1]
+            assert galaxies.options[int(galaxies.value)][1] == system
+            (plot,) = cards["Map over xi_scale and A"].figures
+            drawn = {item.label.value: item.renderers[0].visible for item in plot.legend[0].items}
+            assert drawn["A"]
+            # B is under the other window, and so not on this map until that is chosen.
+            assert ("B" in drawn) == (other is not None)
+            assert ("model B at window = power, k = 1.234" in written["subtitle"]) == (other is not None)
+
+
 def test_a_notebook_cell_shows_the_page(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
     # What panel asks of a notebook: to put something beside the cell.
     stand_in = ModuleType("IPython.display")

@@ -7,7 +7,7 @@ import xarray as xr
 
 from sigcube.cube import COUNT
 from sigcube.explore.explorer.data import ExplorerData
-from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
+from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState, Place
 from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.explore.map_plots import Mark
 from sigcube.explore.page import Card
@@ -20,7 +20,7 @@ _MOST_OF_GRID = 2**22
 
 
 def save_view(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState, path: str | Path) -> Path:
-    """Write a view as a page.
+    """Write a view as a page, which opens at the view.
 
     Raises
     ------
@@ -32,20 +32,25 @@ def save_view(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState, pa
         at = data.index_of(state.moved, offer)
         shown = {offer.axis(name).dim for name in names}
         result = result.isel({dim: i for dim, i in at.items() if dim not in shown})
-    mark = Mark("A", dict(state.place)) if len(names) == 2 else None
-    where = ", ".join(
-        f"{name} = {value if isinstance(value, str) else f'{value:.6g}'}" for name, value in state.place.items()
-    )
+    places = {"A": state.place} if state.other is None else {"A": state.place, "B": state.other}
+    where = [f"{f'model {name} at ' * (len(places) > 1)}{_words(place)}" for name, place in places.items() if place]
+    lead = " at " if len(places) == 1 else ": "
     return result_page(
         result,
         path,
         x=state.x,
         y=state.y,
         value=state.metric,
-        mark=mark,
-        subtitle=f"A view of the explorer at {where}." if where else None,
+        mark=[Mark(name, dict(place)) for name, place in places.items()] if len(names) == 2 else None,
+        start=state.moved,
+        subtitle=f"A view of the explorer{lead}{'; '.join(where)}." if where else None,
         cards=_curves(data, offer, state),
     )
+
+
+def _words(place: Place) -> str:
+    """Write the values of a place."""
+    return ", ".join(f"{name} = {value if isinstance(value, str) else f'{value:.6g}'}" for name, value in place.items())
 
 
 def _curves(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState) -> list[Card]:
@@ -67,7 +72,11 @@ def _curves(data: ExplorerData, offer: ExplorerOffer, state: ExplorerState) -> l
     if any(each is None for each in unpacked.values()):
         return []
     return comparison_cards(
-        cube, {name: each for name, each in unpacked.items() if each is not None}, best="model A", against=against
+        cube,
+        {name: each for name, each in unpacked.items() if each is not None},
+        best="model A",
+        against=against,
+        galaxy=state.systems[0] if state.systems else None,
     )
 
 

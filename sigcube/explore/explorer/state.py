@@ -7,8 +7,6 @@ from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
-import numpy as np
-
 from sigcube.errors import SpecError, did_you_mean, shown
 from sigcube.explore.result_data import ResultAxis
 
@@ -70,7 +68,7 @@ class ExplorerOffer:
     def index_of(self, name: str, value: float | str) -> int:
         """Return the index of the grid's value nearest to a value, or of a label."""
         axis = self.axis(name)
-        return axis.texts.index(str(value)) if axis.use == "label" else _nearest(axis, float(value))
+        return axis.texts.index(str(value)) if axis.use == "label" else axis.nearest(float(value))
 
     def on_grid(self, name: str, value: float | str) -> float | str:
         """Return the grid's value nearest to a value; a label as it is."""
@@ -258,12 +256,6 @@ def _value(offer: ExplorerOffer, name: str, text: str, *, where: str) -> float |
         return value
     # An axis that varies together with others, or whose models are unknown, takes values of the grid.
     return offer.on_grid(name, value)
-
-
-def _nearest(axis: ResultAxis, value: float) -> int:
-    values = np.log(axis.values) if axis.scale == "log" else axis.values
-    at = np.log(value) if axis.scale == "log" else value
-    return int(np.abs(values - at).argmin())
 
 
 def _text(value: float | str) -> str:

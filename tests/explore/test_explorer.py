@@ -38,7 +38,7 @@ from sigcube.explore.explorer.live import LiveModels
 from sigcube.explore.explorer.page import ExplorerPage
 from sigcube.explore.explorer.sentences import values_text
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
-from sigcube.explore.explorer.tabs import TABS, ExplorerTab
+from sigcube.explore.explorer.tabs import TABS, ExplorerTab, plain_row
 from sigcube.explore.explorer.views import PlaceValues, place_values, sample_view
 from sigcube.explore.page import CardTable, refuse_markup
 from sigcube.plan.values import PointStatus
@@ -488,6 +488,13 @@ def test_units_stand_in_print_at_the_best_and_at_the_place(survey: xr.Dataset) -
     assert "rms_median [M☉] -4.237e+13" in alone
     assert "rms_median [M☉] -4.237e+13 -4.237e+13" in beside
     assert max(map(len, beside)) <= 40
+
+
+def test_a_difference_of_ln_l_is_seen(explorer: Explorer) -> None:
+    a, b = (PlaceValues(dict.fromkeys(explorer.data.metrics, value), None, {}, True) for value in (-95476.2, -95478.2))
+    assert "-95476.2   -95478.2" in values_text(explorer.data, a, b)
+    assert max(map(len, values_text(explorer.data, a, b).splitlines())) <= 40
+    assert plain_row(-95476.2, 17.17248, 1.2e-10, 1234) == ("-95476.2", "17.17", "1.2×10⁻¹⁰", "1,234")
 
 
 def test_what_is_not_computed_yet_is_said_and_filled_in(half: Path, explored_sweep: sigcube.Sweep) -> None:

@@ -75,7 +75,7 @@ class LineFigure:
         style.short_ticks(*self.plot.yaxis)
         self._source = source_of(x=x.values, y=values.values)
         line = self.plot.line("x", "y", source=self._source, line_width=2.4, color=style.LINES[0], name="a")
-        style.hover(self.plot, line, [(x.name, "@x{%.4g}"), ("value", "@y{%.4g}")])
+        style.hover(self.plot, line, [(x.name, "@x{%.4g}"), ("value", "@y{%.7g}")])
         self.marks = _marks(self.plot)
 
     def show(self, values: MapValues, attrs: Any, title: str) -> None:

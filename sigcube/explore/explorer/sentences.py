@@ -6,6 +6,7 @@ from sigcube.explore import style
 from sigcube.explore.explorer.data import ExplorerData, MapValues
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
 from sigcube.explore.explorer.views import PlaceValues
+from sigcube.wording import amount
 
 __all__ = ["map_text", "values_text"]
 
@@ -42,7 +43,7 @@ def values_text(data: ExplorerData, a: PlaceValues, b: PlaceValues | None) -> st
     width = max(map(len, titles.values()))
 
     def cell(value: float) -> str:
-        return f"{f'{value:.4g}' if np.isfinite(value) else '–':>{_NUMBER}}"
+        return f"{amount(float(value)) if np.isfinite(value) else '–':>{_NUMBER}}"
 
     lines = [f"{'':{width}}{'A':>{_NUMBER}}{'' if b is None else 'B':>{_NUMBER}}".rstrip()]
     for name, title in titles.items():

@@ -21,7 +21,7 @@ from sigcube.explore.explorer.state import ExplorerState
 from sigcube.explore.page import CardTable
 from sigcube.explore.posterior_page import axis_table
 from sigcube.explore.posterior_plots import corner_figures
-from sigcube.wording import pretty_unit
+from sigcube.wording import amount, pretty_unit
 
 __all__ = ["TABS", "ExplorerTab", "plain_row"]
 
@@ -83,7 +83,7 @@ def _profiles(state: ExplorerState, data: ExplorerData) -> Content:
         plot = style.figure(height=280, x_axis_type=axis.scale, x_axis_label=axis.title, y_axis_label=title)
         source = ColumnDataSource({"x": axis.values, "y": found[str(array.name)].values[axis.kept]})
         line = plot.line("x", "y", source=source, line_width=2.4, color=style.LINES[0], name="a")
-        style.hover(plot, line, [(axis.name, "@x{%.4g}"), ("best", "@y{%.4g}")])
+        style.hover(plot, line, [(axis.name, "@x{%.4g}"), ("best", "@y{%.7g}")])
         figures.append(plot)
     return ["The best value that is left when one axis is held and all others are free.", *figures]
 
@@ -157,7 +157,7 @@ def _robustness(state: ExplorerState, data: ExplorerData) -> Content:
         plain_row(found["axis"].values[i], found["axis_role"].values[i], *(found[name][i].item() for name in _MOVES))
         for i in np.argsort(-found["moves"].values)
     ]
-    than = "one half" if state.metric == "win_rate" else f"at A, {style.plain_number(threshold)}"
+    than = "one half" if state.metric == "win_rate" else f"at A, {_number(threshold)}"
     return [
         f"For which share of all specifications the {state.metric} is better than {than}. Where axes have roles, those"
         " of one role vary, and the others are at the best point.",
@@ -172,7 +172,7 @@ def _holdout(state: ExplorerState, data: ExplorerData) -> Content:
     axes = [name for dim in grid_dims(data.result[data.metrics[0]]) for name in axes_along(data.result, dim)]
     names = [name for name in axes if name in found.coords]
     rows = [plain_row(*each) for each in _columns(found, *names, "n_test", "train", "test")]
-    inside, outside = (style.plain_number(found[name].item()) for name in ("in_sample", "out_of_sample"))
+    inside, outside = (_number(found[name].item()) for name in ("in_sample", "out_of_sample"))
     return [
         f"The best point chosen without a part of the systems, and scored on that part by {found.by}: {inside} at the"
         f" best point of all systems, {outside} for systems that had no part in the choice.",
@@ -336,11 +336,16 @@ TABS: tuple[ExplorerTab, ...] = (
 
 
 def plain_row(*cells: Any) -> tuple[str, ...]:
-    """Write a row of a table: numbers with four digits, and texts as they are."""
+    """Write a row of a table: numbers with four digits, large ones with a decimal, and texts as they are."""
     return tuple(_cell(each) for each in cells)
+
+
+def _number(value: float) -> str:
+    """Write a number as on the page of a result."""
+    return amount(value) if 1e3 <= abs(value) < 1e7 else style.plain_number(value)
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, float | np.floating):
-        return style.plain_number(float(value)) if np.isfinite(value) else "–"
+        return _number(float(value)) if np.isfinite(value) else "–"
     return f"{value:,}" if isinstance(value, int | np.integer) and not isinstance(value, bool) else str(value)

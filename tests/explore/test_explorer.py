@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from bokeh.models import DataTable, Div, NumberFormatter, ScientificFormatter, StringFormatter
+from bokeh.models import CustomJSTickFormatter, DataTable, Div, NumberFormatter, ScientificFormatter, StringFormatter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -472,6 +472,21 @@ def test_without_a_reference_systems_are_shown_by_what_tells_them_apart(survey: 
     for name in ("across", "up"):
         assert np.isfinite(shown[name]).all()
         assert len(np.unique(shown[name])) > 1
+
+
+def test_ticks_of_small_numbers_are_few_and_short(survey: xr.Dataset) -> None:
+    sweep = Sweep(survey, sample="unflagged", kernel="mond", axes={"a0": [6e-11, 1.2e-10, 2.4e-10]})
+    page = Explorer(sweep.compute(), survey).page()
+    (legend,) = page._map.plot.above
+    # Samples of their own: the source of B is empty until there is one.
+    assert [item.label.value for item in legend.items] == ["A", "B"]
+    assert all(len(each.data_source.data["x"]) for item in legend.items for each in item.renderers)
+    assert isinstance(page._systems._one.residuals.yaxis[0].formatter, CustomJSTickFormatter)
+    page.change(page.state.changed(tab="Profiles"))
+    (profile,) = page._answers.figures
+    for plot in (page._map.plot, profile):
+        assert plot.xaxis[0].ticker.args["most"] <= 5
+        assert isinstance(plot.yaxis[0].formatter, CustomJSTickFormatter)
 
 
 def test_units_stand_in_print_at_the_best_and_at_the_place(survey: xr.Dataset) -> None:

@@ -132,6 +132,7 @@ class SystemFigure:
         form = "{%.3e}" if wide else "{%.4g}"
         tips = [("radius", "@r{0.00} kpc"), ("measured", f"@observed{form} {unit}"), ("A", f"@a{form} {unit}")]
         style.hover(self.plot, dots, tips)
+        style.few_ticks(self.residuals.yaxis[0], most=3 if wide else 5)
         if wide:
             for plot in (self.plot, self.residuals):
                 style.plain_ticks(plot.xaxis[0])

@@ -71,12 +71,13 @@ class LineFigure:
         (x,) = values.axes
         options = {"x_axis_type": x.scale, "x_axis_label": x.title, "y_axis_label": title}
         self.plot = style.figure(height=height, **options)
-        style.few_ticks(self.plot.xaxis[0], most=8)
+        style.few_ticks(self.plot.xaxis[0])
         style.short_ticks(*self.plot.yaxis)
         self._source = source_of(x=x.values, y=values.values)
         line = self.plot.line("x", "y", source=self._source, line_width=2.4, color=style.LINES[0], name="a")
         style.hover(self.plot, line, [(x.name, "@x{%.4g}"), ("value", "@y{%.7g}")])
         self.marks = _marks(self.plot)
+        legend_of_samples(self.plot)
 
     def show(self, values: MapValues, attrs: Any, title: str) -> None:
         """Show other values over the same axis."""

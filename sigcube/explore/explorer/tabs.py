@@ -81,6 +81,8 @@ def _profiles(state: ExplorerState, data: ExplorerData) -> Content:
         found = analysis.profile(array, axis.dim)
         title = style.shorten(style.with_unit(state.metric, style.unit_of(array)), style.FITS)
         plot = style.figure(height=280, x_axis_type=axis.scale, x_axis_label=axis.title, y_axis_label=title)
+        style.few_ticks(plot.xaxis[0], most=4)
+        style.short_ticks(*plot.yaxis)
         source = ColumnDataSource({"x": axis.values, "y": found[str(array.name)].values[axis.kept]})
         line = plot.line("x", "y", source=source, line_width=2.4, color=style.LINES[0], name="a")
         style.hover(plot, line, [(axis.name, "@x{%.4g}"), ("best", "@y{%.7g}")])

@@ -380,8 +380,9 @@ def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[st
     large = np.atleast_1d(found["log_evidence_error"].values) > _LARGE_ERROR
     if large.any():
         worst = float(np.max(found["log_evidence_error"].values))
-        change = f"changes by up to {number(worst)}" if worst < np.inf else "is nothing"
-        told.append(f"ln Z {change} with every second value{several(large)}")
+        change = f"ln Z changes by up to {number(worst)} with every second value{several(large)}"
+        coarse = f"the grid is too coarse for ln Z{several(large)}: every second value misses the likelihood"
+        told.append(change if worst < np.inf else coarse)
     invalid = found["n_invalid"].values
     if invalid.any():
         most = int(invalid.max())

@@ -146,7 +146,8 @@ def _model_rows(found: xr.Dataset) -> list[tuple[str | Heat, ...]]:
         one = {key: found[key][i].item() for key in found.data_vars if found[key].dims == ("model",)}
         cells = (f"{one['elpd_loo']:.1f}", f"{one['se']:.1f}", f"{one['p_loo']:.2f}")
         behind = (f"{one['elpd_diff']:.1f}", f"{one['dse']:.1f}")
-        evidence = (f"{one['log_evidence']:.2f}", f"{one['log_evidence_error']:.2g}")
+        error = one["log_evidence_error"]
+        evidence = (f"{one['log_evidence']:.2f}", f"{error:.2g}" if np.isfinite(error) else "not resolved")
         share = Heat(number(one["probability"]), one["probability"])
         rows.append((name, *cells, *behind, *evidence, share, str(one["n_parameters"])))
     return rows

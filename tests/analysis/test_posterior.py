@@ -425,6 +425,14 @@ def test_a_ridge_between_the_values_is_told_of() -> None:
     assert found.attrs["cautions"].count("a ridge that falls between the values") == 2
 
 
+def test_a_peak_that_every_second_value_misses_is_told_of_in_words() -> None:
+    x = np.arange(8.0)
+    of = -2000.0 * (x - 3.0) ** 2
+    found = posterior(xr.Dataset({"loglike": (("galaxy", "x"), of[np.newaxis])}, {"galaxy": ["a"], "x": x}))
+    assert found["log_evidence_error"].item() == np.inf
+    assert "the grid is too coarse for ln Z: every second value misses the likelihood" in found.attrs["cautions"]
+
+
 def test_the_rounding_of_what_was_kept_is_said() -> None:
     result = gaussian_result(x=np.linspace(-2, 2, 21), y=np.linspace(0.4, 2.4, 21))
     result["loglike"] = result.loglike - 1000.0

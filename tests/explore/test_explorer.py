@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from types import ModuleType
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -503,6 +503,16 @@ def test_units_stand_in_print_at_the_best_and_at_the_place(survey: xr.Dataset) -
     assert "rms_median [M☉] -4.237e+13" in alone
     assert "rms_median [M☉] -4.237e+13 -4.237e+13" in beside
     assert max(map(len, beside)) <= 40
+
+
+def test_an_evidence_that_the_grid_does_not_resolve_has_no_error(explorer: Explorer) -> None:
+    x = np.arange(8.0)
+    of = -2000.0 * (x[np.newaxis] - 3.0) ** 2
+    result = xr.Dataset({"loglike": (("galaxy", "x"), of)}, {"galaxy": ["a"], "x": x})
+    (tab,) = [tab for tab in TABS if tab.title == "Posterior"]
+    text, *_ = tab.content(explorer.start, cast("ExplorerData", SimpleNamespace(result=result)))
+    assert "which the spacing of the grid does not resolve" in text
+    assert "inf" not in text
 
 
 def test_a_difference_of_ln_l_is_seen(explorer: Explorer) -> None:

@@ -263,7 +263,9 @@ def _posterior(state: ExplorerState, data: ExplorerData) -> Content:
     found = analysis.posterior(data.result, prior=flat)
     figures, _ = corner_figures(found)
     priors = f"; of {', '.join(flat)} too, whose priors sigcube.analysis.posterior takes" if flat else ""
-    evidence = f"ln Z = {float(found['log_evidence']):.2f} ± {float(found['log_evidence_error']):.2g}"
+    error = float(found["log_evidence_error"])
+    known = f" ± {error:.2g}" if np.isfinite(error) else ", which the spacing of the grid does not resolve"
+    evidence = f"ln Z = {float(found['log_evidence']):.2f}{known}"
     return [
         f"The posterior of each axis under uniform priors{priors}. {evidence}. To know: {found.attrs['cautions']}.",
         *figures,

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 import sigcube
 from sigcube import analysis
-from sigcube.cube import save_cube, select
+from sigcube.cube import KINDS, save_cube, select
 from sigcube.errors import SigcubeError, SpecError
 from sigcube.explore.explorer import Explorer, answers
 from sigcube.explore.explorer import data as data_module
@@ -45,6 +45,7 @@ from sigcube.plan.values import PointStatus
 from sigcube.sweep import Sweep
 from tests.explore.conftest import AXES
 from tests.results import kept_result, small_result
+from tests.synthetic_cubes import synthetic_cube
 
 # Panel takes seconds to import, and a page of it about one to build.
 pytestmark = pytest.mark.slow
@@ -487,6 +488,17 @@ def test_ticks_of_small_numbers_are_few_and_short(survey: xr.Dataset) -> None:
     for plot in (page._map.plot, profile):
         assert plot.xaxis[0].ticker.args["most"] <= 5
         assert isinstance(plot.yaxis[0].formatter, CustomJSTickFormatter)
+
+
+def test_landmarks_have_titles_without_empty_units_and_no_axis_in_common() -> None:
+    cube = synthetic_cube(KINDS["landmark"], systems=6)
+    page = Explorer(Sweep(cube, kernel="mond", axes={"a0": [1e-10, 1.2e-10, 1.4e-10]}).compute(), cube).page()
+    one = page._systems._one
+    assert (one.plot.yaxis[0].axis_label, one.residuals.yaxis[0].axis_label) == ("value", "residual")
+    # Of a single residual, the range would be as small as rounding.
+    assert one.residuals.y_range.start <= 0.0 <= one.residuals.y_range.end
+    assert "All 6 landmarks" not in texts(page)
+    assert "System by system" in texts(page)
 
 
 def test_units_stand_in_print_at_the_best_and_at_the_place(survey: xr.Dataset) -> None:

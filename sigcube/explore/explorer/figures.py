@@ -71,13 +71,17 @@ def rounded_span(*values: Any, low: float | None = None) -> tuple[float, float]:
     return float(first if low is None else low), float(last if last > first else first + step)
 
 
+def _title(view: SampleView) -> str:
+    return style.with_unit(_QUANTITIES.get(view.unit, "value"), view.unit)
+
+
 class SystemFigure:
     """One system along its radius: measurements, predictions and residuals."""
 
     def __init__(
         self, view: SampleView, columns: Any, *, reference: str, synthetic: bool, height: int, lifted: bool
     ) -> None:
-        unit, quantity = pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
+        unit = pretty_unit(view.unit)
         self._baryons, self.source = source_of(**_baryons(columns)), source_of(**_others(columns))
         self.source.name = "one"
         measured = f"{'median' if view.is_one else 'measured'}{' (synthetic)' if synthetic else ''}"
@@ -88,14 +92,14 @@ class SystemFigure:
             {} if wide else {name: (0.0, 1.0) for name in names} for names in (("x_range", "y_range"), ("y_range",))
         ]
         along = "radius [kpc]" if view.r is not None else "point, from the centre"
-        self.plot = style.figure(height=height, **_ZOOM, y_axis_label=f"{quantity} [{unit}]", **scales, **fixed[0])
+        self.plot = style.figure(height=height, **_ZOOM, y_axis_label=_title(view), **scales, **fixed[0])
         self.residuals = style.figure(
             height=150,
             **_ZOOM,
             x_range=self.plot.x_range,
             x_axis_type=scales["x_axis_type"],
             x_axis_label=along,
-            y_axis_label=f"residual [{unit}]",
+            y_axis_label=style.with_unit("residual", view.unit),
             **fixed[1],
         )
         if view.is_one:
@@ -178,10 +182,11 @@ class SystemFigure:
         models = [columns[name] for name in ("a", "b", "reference")]
         parts = [columns[name] for name in ("low", "high", "observed", "v_bar", "v_gas")]
         start = None if self._one else 0.0
+        residuals = [columns[f"{name}_residual"] for name in ("a", "b", "reference")]
         spans = {
             self.plot.x_range: rounded_span(columns["r"], low=start),
             self.plot.y_range: rounded_span(*models, *parts, *([] if self._one else [np.zeros(1)])),
-            self.residuals.y_range: rounded_span(*(columns[f"{name}_residual"] for name in ("a", "b", "reference"))),
+            self.residuals.y_range: rounded_span(*residuals, np.zeros(1)),
         }
         for axis, (start, end) in spans.items():
             if (axis.start, axis.end) != (start, end):
@@ -201,11 +206,10 @@ class WholeFigure:
     """The curves of all systems: those that A wins, those that it loses, and the measurements."""
 
     def __init__(self, view: SampleView, columns: Any, picked: Any, *, height: int, lifted: bool) -> None:
-        unit, quantity = pretty_unit(view.unit), _QUANTITIES.get(view.unit, "value")
         scale = "log" if view.kind == "cluster" else "linear"
         x_scale = "log" if view.r is not None else "linear"
         label = "radius [kpc]" if view.r is not None else "point, from the centre"
-        titles = {"x_axis_label": label, "y_axis_label": f"{quantity} [{unit}]"}
+        titles = {"x_axis_label": label, "y_axis_label": _title(view)}
         # Diverging models do not set the range.
         measured = view.observed[np.isfinite(view.observed)]
         reach = {} if scale == "log" or not measured.size else {"y_range": rounded_span(1.15 * measured, low=0.0)}

@@ -112,11 +112,14 @@ class SystemCards:
         """Return the cards that stand below the map."""
         if not self._data.systems:
             return []
-        found = [card(f"All {self._plural}", self._wins.model, self._whole.plot, flex="1 1 0")]
+        # Landmarks are of several units, which have no axis in common.
+        alike = self._view.kind != "landmark"
+        found = [card(f"All {self._plural}", self._wins.model, self._whole.plot, flex="1 1 0")] if alike else []
+        wins = [] if alike else [self._wins.model]
         if self._relation is not None:
             found.append(card("Radial acceleration relation", self._relation.plot, flex="1 1 0"))
         menus = row(*self._menus(), spacing=8)
-        return [*found, card("System by system", menus, self._missing.model, self._scatter.plot, flex="1 1 0")]
+        return [*found, card("System by system", menus, *wins, self._missing.model, self._scatter.plot, flex="1 1 0")]
 
     def card_of_list(self, width: int) -> Any:
         """Return the list of systems, with a field that searches as one types."""

@@ -35,6 +35,7 @@ from sigcube.explore.explorer.data import ExplorerData
 from sigcube.explore.explorer.figures import rounded_span
 from sigcube.explore.explorer.follow import follow
 from sigcube.explore.explorer.live import LiveModels
+from sigcube.explore.explorer.look import small_table
 from sigcube.explore.explorer.page import ExplorerPage
 from sigcube.explore.explorer.sentences import values_text
 from sigcube.explore.explorer.state import ExplorerOffer, ExplorerState
@@ -525,6 +526,13 @@ def test_an_evidence_that_the_grid_does_not_resolve_has_no_error(explorer: Explo
     text, *_ = tab.content(explorer.start, cast("ExplorerData", SimpleNamespace(result=result)))
     assert "which the spacing of the grid does not resolve" in text
     assert "inf" not in text
+
+
+def test_a_table_scrolls_where_it_would_cut_its_numbers() -> None:
+    scrolls = small_table(CardTable(("axis", "best"), [("g_dagger [m/s²]", "1.2×10⁻¹⁰")]))
+    (table,) = scrolls.children
+    assert scrolls.styles["overflow-x"] == "auto"
+    assert table.min_width >= 8 * len("g_dagger [m/s²]1.2×10⁻¹⁰")
 
 
 def test_a_difference_of_ln_l_is_seen(explorer: Explorer) -> None:

@@ -242,7 +242,7 @@ def table_view(
 
 
 def small_table(table: CardTable) -> Any:
-    """Return the table of a card, as on the page of a result."""
+    """Return the table of a card, as on the page of a result; one that is too wide for its place scrolls."""
     from bokeh.models import ColumnDataSource
 
     names = [f"c{i}" for i in range(len(table.head))]
@@ -257,7 +257,10 @@ def small_table(table: CardTable) -> Any:
     if sum(widths) > _WIDEST:
         # It scrolls; squeezed, it would show half of its numbers.
         made.update(autosize_mode="none", height=made.height + _SCROLL_BAR)
-    return made
+        return made
+    # On a phone it scrolls as well.
+    made.min_width = sum(widths)
+    return column(made, styles={"overflow-x": "auto", "min-width": "0"})
 
 
 def _text(cell: str | Link | Heat) -> str:

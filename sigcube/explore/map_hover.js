@@ -6,8 +6,8 @@ const nearest = (values, at) => {
 };
 const show = (number) => Number.isFinite(number) ? String(Number(number.toPrecision(4))) : "not finite";
 // Differences of ln L count, however large it is.
-const value = (number) => Math.abs(number) >= 1e3 && Math.abs(number) < 1e7 ? String(Number(number.toFixed(1))) : show(number);
+const amount = (number) => Math.abs(number) >= 1e3 && Math.abs(number) < 1e7 ? String(Number(number.toFixed(1))) : show(number);
 const i = nearest(xs, special_vars.x), j = nearest(ys, special_vars.y);
 if (what === "x") return show(xs[i]);
 if (what === "y") return show(ys[j]);
-return value(pixels[py.indexOf(j) * px.length + px.indexOf(i)]);
+return amount(pixels[py.indexOf(j) * px.length + px.indexOf(i)]);

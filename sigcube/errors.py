@@ -111,6 +111,10 @@ class SpecError(SigcubeError, ValueError):
     """A recipe, sweep, axis, label or parameter is misspelt or out of range."""
 
 
+class FormulaError(SpecError):
+    """A formula in code of a user's cannot be compiled: where it stands is a line of a file, and no key of a spec."""
+
+
 class StoreError(SigcubeError):
     """A result store cannot be written or read."""
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sigcube.errors import SpecError, did_you_mean
+from sigcube.errors import FormulaError, SpecError, did_you_mean
 from sigcube.fits.search import SearchSpace
 from sigcube.model.metrics import Metric
 from sigcube.model.record import Parameter
@@ -205,6 +205,8 @@ def in_keys_of_a_fit(model: str) -> Iterator[None]:
     """Rewrite the errors of a sweep's spec: its axes are what is free in a fit."""
     try:
         yield
+    except FormulaError:
+        raise
     except SpecError as error:
         key, _, rest = (error.where or "").partition(".")
         where = ".".join(part for part in ("model", "free" if key == "axes" else key, rest) if part)

@@ -8,6 +8,7 @@ import xarray as xr
 
 from sigcube.cube import kind_of, unit_attrs
 from sigcube.errors import SpecError
+from sigcube.model.compilable import check_terms
 from sigcube.model.compile import scalar, ufunc
 from sigcube.model.frames import frame_of, variables_of
 from sigcube.model.graph import Node
@@ -32,6 +33,7 @@ def evaluate_model(model: Model, cube: xr.Dataset, target: str, *, reduced: xr.D
     variables = variables_of(cube)
     graph = model.graph((target,), variables=variables)
     model.check_given(graph, variables)
+    check_terms(graph)
     if graph.previous:
         name, of = graph.previous[0]
         raise SpecError(

@@ -2,14 +2,12 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
-from typing import Any
 
 from numba import float64, typeof
-from numba.core.errors import NumbaError
 
 from sigcube.cube import KINDS, Packed
 from sigcube.errors import SpecError
-from sigcube.model.compile import compiled, define, inlined
+from sigcube.model.compilable import check_compilable
 from sigcube.model.metrics import METRICS, Metric, terms_of
 from sigcube.model.model import Model, check_values
 from sigcube.model.record import NUDGED, PREVIOUS, Term, inputs_of
@@ -121,25 +119,13 @@ def check_finish(metrics: Iterable[Metric], packed: Packed) -> None:
 
     Raises
     ------
-    SpecError
+    FormulaError
         With the metric, and what Numba says.
     """
     for metric in (each for each in metrics if each.name not in METRICS):
         of_systems = [typeof(each[0]) for each in metric.system_inputs(packed.per_system)]
-        types = [float64, *(float64 for _ in metric.sums), *of_systems]
-        given = ", ".join(f"x{i}" for i in range(len(types)))
-        source = f"def add(total, {given}):\n    total[0] += f({given})\n"
-        add: Any = compiled(define(source, "add", {"f": inlined(metric.finish)}))
-        try:
-            add.compile((float64[::1], *types))
-        except NumbaError as error:
-            lines = [line for line in str(error).splitlines() if line and not line.startswith("Failed in nopython")]
-            raise SpecError(
-                f"metric {metric.name!r}: finish cannot be compiled by Numba into one number",
-                where="metrics",
-                found=lines[0] if lines else type(error).__name__,
-                hint="let it compute with its arguments, numpy and math alone, and return a float",
-            ) from error
+        arguments = (float64, *(float64 for _ in metric.sums), *of_systems)
+        check_compilable(metric.finish, arguments, what=f"metric {metric.name!r}: finish")
 
 
 def check_dims(spec: Spec, variables: Collection[str]) -> None:

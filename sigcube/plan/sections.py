@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from sigcube.errors import SpecError
+from sigcube.model.compilable import check_terms
 from sigcube.model.graph import Graph, Variables
 from sigcube.model.metrics import check_system_variables, sums_of, terms_of
 from sigcube.model.model import BoundModel, Model
@@ -76,6 +77,8 @@ def make_sections(spec: Spec, variables: Variables) -> tuple[Section, ...]:
         Section(index, labels[key], tuple(found), *key) for index, (key, found) in enumerate(positions.items())
     )
     _check_all_used(spec, sections, used, variables)
+    for graph in _graphs(sections):
+        check_terms(graph)
     return sections
 
 

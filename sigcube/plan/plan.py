@@ -54,6 +54,8 @@ class Plan:
         The source of the data: title, citation, licence, sample, fingerprint ... of the cube.
     seconds_per_evaluation : float or None
         Time of one evaluation on one core of this machine, if it was probed.
+    seconds_to_compile : float or None
+        Time to compile a loop, if there are several, and if the one that was tried was not on disk already.
     finite_where_probed : bool
         Whether the probe found a grid point at which the model is finite for the whole sample.
     """
@@ -67,6 +69,7 @@ class Plan:
     asked: Spec
     origin: Mapping[str, Any] = field(default_factory=dict)
     seconds_per_evaluation: float | None = None
+    seconds_to_compile: float | None = None
     finite_where_probed: bool = True
 
     @property
@@ -214,6 +217,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "files": plan.files,
         "bytes_largest_block": plan.bytes_largest_block,
         "seconds_one_core": plan.seconds,
+        "seconds_to_compile": None if plan.seconds_to_compile is None else len(plan.sections) * plan.seconds_to_compile,
     }
 
 
@@ -291,8 +295,15 @@ def _describe_time(plan: Plan) -> str:
     if plan.seconds is None:
         return "not probed"
     rate = 1.0 / plan.seconds_per_evaluation if plan.seconds_per_evaluation else 0.0
-    loops = "the loop" if len(plan.sections) == 1 else f"{len(plan.sections)} loops"
     return (
         f"about {duration(plan.seconds)} on one core of this machine ({count(rate)} evaluations/s), "
-        f"and on each worker the compiling of {loops}"
+        f"and {_describe_compiling(plan)}"
     )
+
+
+def _describe_compiling(plan: Plan) -> str:
+    n, each = len(plan.sections), plan.seconds_to_compile
+    loops = "the loop" if n == 1 else f"{count(n)} loops"
+    if each is None:
+        return f"the compiling of {loops}, once"
+    return f"the compiling of {loops}, once: about {duration(n * each)} on one core"

@@ -1,12 +1,15 @@
 """Plans and states as text: what they say, and that they say it only where it holds."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import xarray as xr
 
 from sigcube.cli.tables import describe_status
 from sigcube.engine import Engine
+from sigcube.model.kernel import Kernel
+from sigcube.model.record import Choice, Option
 from sigcube.plan.plan import plan_record
 from sigcube.plan.values import PointStatus
 from sigcube.store import Holder, JournalEntry, StoreStatus
@@ -76,6 +79,33 @@ def test_a_probed_plan_says_how_long(mock_cube: xr.Dataset) -> None:
     assert "(1 G evaluations/s)" in repr(probed)
     assert plan_record(probed)["seconds_one_core"] == pytest.approx(2e-9 * plan.n_points)
     assert plan_record(plan)["seconds_one_core"] is None
+
+
+def test_a_probed_plan_says_how_long_its_loops_take_to_compile(mock_cube: xr.Dataset) -> None:
+    axes = {"window": ["power", "geometric", "none"], "A": [1.0, 2.0]}
+    plan = Sweep(mock_cube, kernel="sigma", axes=axes, sample="unflagged").plan(probe=False)
+    probed = replace(plan, seconds_per_evaluation=1e-9, seconds_to_compile=25.0)
+    assert "and the compiling of 3 loops, once: about 1 min 15 s on one core" in repr(probed)
+    assert plan_record(probed)["seconds_to_compile"] == 75.0
+    # Their code may be on disk already, as that of the probe was.
+    assert repr(replace(plan, seconds_per_evaluation=1e-9)).endswith("and the compiling of 3 loops, once")
+    assert plan_record(plan)["seconds_to_compile"] is None
+
+
+@pytest.mark.slow
+def test_a_probe_times_the_compiling_of_what_is_not_on_disk(
+    mock_cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def boost(x: float) -> float:
+        # Of this test alone: no other has compiled it in this process.
+        return 1.0 + 0.123456789 * x
+
+    choice = Choice("of", "r", {name: Option({"x": name}, "", "") for name in ("r", "v_gas")}, "")
+    own = Kernel("own", "own", "this test", {"boost": boost}, choices=(choice,))
+    axes = {"of": ["r", "v_gas"], "upsilon_disk": [0.4, 0.5]}
+    monkeypatch.setenv("SIGCUBE_COMPILED", str(tmp_path))
+    plans = [Sweep(mock_cube, kernel=own, axes=axes, sample="unflagged").plan() for _ in range(2)]
+    assert [plan.seconds_to_compile is not None for plan in plans] == [True, False]
 
 
 HOLDER = Holder(host="node7", machine="m", pid=4711, started=0.0, since=0.0, token="t", released=False, heartbeat=0.0)

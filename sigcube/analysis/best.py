@@ -26,6 +26,7 @@ from sigcube.analysis.labelled import (
     parts,
     system_dim,
 )
+from sigcube.analysis.lacking import why_no_value
 from sigcube.errors import SpecError, did_you_mean
 
 __all__ = [
@@ -105,7 +106,7 @@ def best(
     keep = () if per is None else (per,)
     found = nearest(array, keep=keep, along=grid_dims(array))
     if not found.there.any():
-        raise SpecError(f"no grid point has a finite {array.name}", where="by", hint="the result's status tells why")
+        raise SpecError(f"no grid point has a finite {array.name}", where="by", hint=why_no_value(result))
     at = found.points | {dim: xr.DataArray(np.arange(array.sizes[dim]), dims=dim) for dim in keep}
     alike = (str(name) for name, each in result.data_vars.items() if set(each.dims) == set(array.dims))
     answer = found.masked(loaded(result[[name for name in alike if name != "status"]].isel(at)))

@@ -94,7 +94,7 @@ def permutation_control(
             f"{metric} has no finite value to compare with",
             where="metric",
             found=f"{observed:g}",
-            hint="choose a sample without flagged points",
+            hint=plan.origin.get("lacking", "the model is not finite at points of the sample"),
         )
     found = np.array([measure(rng.permutation(values)) for _ in range(n)])
     as_good = int((sign * found <= sign * observed).sum())

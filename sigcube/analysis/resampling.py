@@ -19,6 +19,7 @@ from sigcube.analysis.labelled import (
     random_numbers,
     system_dim,
 )
+from sigcube.analysis.lacking import why_no_value
 from sigcube.analysis.system_values import system_values
 from sigcube.engine.finish import mean_of_systems, median_of_systems
 from sigcube.errors import SpecError, did_you_mean
@@ -178,7 +179,7 @@ def holdout(
         first = far.argmin(axis=1)
         improve(least, at, far[range(folds + 1), first], flat_numbers(first, part, list(grid.values())))
     if (at < 0).any():
-        raise SpecError(f"no grid point has a finite {of.summary}", where="by", hint="the result's status tells why")
+        raise SpecError(f"no grid point has a finite {of.summary}", where="by", hint=why_no_value(result))
     index = np.unravel_index(at, list(grid.values())) if grid else ()
     points = dict(zip(grid, index, strict=True))
     columns = [of.at({dim: int(each[row]) for dim, each in points.items()}) for row in range(folds + 1)]

@@ -161,7 +161,9 @@ def sweep(
         state = read_status(path)
         if state.invalid:
             there = f"{count(state.invalid)} of {count(state.points)} grid points"
-            typer.echo(f"no finite value at {there}, whose status is 'invalid'{_all_with(opened)}", err=True)
+            typer.echo(f"not every metric is finite at {there}, which are 'invalid'{_all_with(opened)}", err=True)
+            if "lacking" in opened.attrs:
+                typer.echo(str(opened.attrs["lacking"]), err=True)
         if state.failed or state.killed:
             failed = True
             said = f"{plural(state.failed, 'block')} failed, {state.killed} killed their worker: sigcube status {path}"

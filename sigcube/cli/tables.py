@@ -13,6 +13,7 @@ from rich.text import Text
 from sigcube.analysis import bootstrap_win_rate, model_summary, wins
 from sigcube.analysis.best import best_points, default_summary, summaries
 from sigcube.analysis.labelled import is_label
+from sigcube.analysis.lacking import first_with_values, why_no_value
 from sigcube.analysis.model_comparison import metric_names, system_dims
 from sigcube.cli.app import fits_in
 from sigcube.constants import PAPER
@@ -186,11 +187,12 @@ def best_table(result: xr.Dataset, *, of: str = "") -> Table | Text:
 
     Where no point has a value it is a text, which says why.
     """
-    value = default_summary(result)
+    names = sorted(summaries(result), key=lambda name: name != default_summary(result))
+    value = first_with_values(result, names)
     # The store keeps coordinates in alphabetical order; the axes stand in the order of the grid's dimensions.
     dims = list(result["status"].dims)
     axes = [(dims.index(c.dims[0]), str(n)) for n, c in result.coords.items() if c.ndim == 1 and c.dims[0] in dims]
-    others = [name for name in summaries(result) if name != value and not name.endswith("_median")]
+    others = [name for name in names if name != value and not name.endswith("_median")]
     columns = [*(name for _, name in sorted(axes)), value, *sorted(others, key=lambda name: name != "win_rate")[:4]]
     rows = [
         ["any" if point[name] is None else amount(point[name]) for name in columns]
@@ -212,8 +214,8 @@ def _why_no_value(result: xr.Dataset, value: str) -> Text:
         without = result[dims[0]][result[metric].isnull().all(others).values].values
         if without.size:
             first = ", ".join(map(str, without[:3])) + (", …" if without.size > 3 else "")
-            text += f": {without.size} of {result.sizes[dims[0]]} systems have none, {first}"
-    return Text(f"{text}; a sample such as 'unflagged' leaves out what has flags")
+            text += f": it lacks {without.size} of {plural(result.sizes[dims[0]], dims[0])}, {first}"
+    return Text(f"{text}; {why_no_value(result)}")
 
 
 def fit_tables(result: xr.Dataset) -> list[Table]:
@@ -291,7 +293,7 @@ def describe_status(status: StoreStatus) -> str:
         ("points", f"{count(status.points_done)} of {count(status.points)} computed"),
     ]
     if status.invalid:
-        rows.append(("invalid", f"{count(status.invalid)} grid points where the model is not finite"))
+        rows.append(("invalid", f"{count(status.invalid)} grid points where not every metric is finite"))
     if status.failed or status.killed:
         rows.append(("failures", f"{status.failed} failed, {status.killed} killed their worker"))
     if status.evaluations_per_second:

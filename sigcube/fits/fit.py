@@ -193,8 +193,7 @@ class Fit:
             raise DataError(
                 f"{problem.model.name} has no finite {self.objective} for any system of the sample",
                 where=self.sample,
-                hint="choose a sample without flagged points"
-                + (", or, where errors are unknown, the objective 'rms'" if self.objective == "chi2" else ""),
+                hint=problem.plan.origin.get("lacking", "the model is not finite at points of every system"),
             )
         return found
 

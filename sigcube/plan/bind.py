@@ -24,6 +24,7 @@ from sigcube.plan.errors_of_g_bar import describe_g_bar
 from sigcube.plan.errors_of_systems import describe_errors, with_quoted
 from sigcube.plan.extension import extend_spec
 from sigcube.plan.identity import find_differences
+from sigcube.plan.lacking import describe_lacking
 from sigcube.plan.plan import Plan, make_plan
 from sigcube.plan.scaling import check_scaling
 from sigcube.plan.sections import make_sections, reduced_points, required_variables
@@ -38,7 +39,7 @@ _MANY_BLOCKS, _MOST_TIMES = 1000, 20
 
 _CREDITS = ("citation", "licence", "synthetic", "raw_files")
 _LISTED = 5
-_SAMPLE = ("sample", "where", "error_floor", "errors", "n_systems", "n_points")
+_SAMPLE = ("sample", "where", "error_floor", "errors", "lacking", "n_systems", "n_points")
 
 #: Attributes that a result repeats from its cube, or that describe the sample.
 ORIGIN = (*_CREDITS, "title", "cube", "cube_fingerprint", *_SAMPLE, "data")
@@ -97,6 +98,8 @@ def plan_cube(
     _check_known(sections, packed, kind_of(cube).system_dim)
     check_scaling(spec, sections, packed)
     origin |= {"n_systems": packed.n_systems, "n_points": packed.n_points}
+    if lacking := describe_lacking(spec, packed):
+        origin["lacking"] = lacking
     titles = ", ".join(kernel.title for kernel in spec.kernels)
     origin["title"] = title or f"{titles} over {origin['cube']}; {_describe_sample(cube, origin)}"
     return _plan(spec, sections, packed, origin), packed

@@ -26,6 +26,8 @@ __all__ = ["Plan", "make_plan", "plan_record"]
 
 # Compression left 0.7 to 0.85 of the bytes of summaries of SPARC; where the model is not finite, it leaves none.
 _COMPRESSED = 0.5
+#: What was told of the data, beside their sample.
+_ABOUT_DATA = ("where", "error_floor", "errors")
 # The most sections that a printed plan lists.
 _LISTED = 8
 
@@ -206,7 +208,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "kernel": ", ".join(kernel.name for kernel in plan.spec.kernels),
         "systems": len(plan.systems),
         "points": plan.n_points,
-        **{name: plan.origin[name] for name in ("sample", "where", "error_floor", "errors") if name in plan.origin},
+        **{name: plan.origin[name] for name in ("sample", *_ABOUT_DATA, "lacking") if name in plan.origin},
         "grid": dict(plan.dims),
         "grid_points": plan.spec.grid.size,
         "grid_points_computed": plan.points_computed,
@@ -231,11 +233,7 @@ def _describe(plan: Plan) -> str:
     blocks = "1 block" if len(plan.blocks) == 1 else f"{count(len(plan.blocks))} blocks"
     rows = [
         ("data", f"{count(len(plan.systems))} systems, {count(plan.n_points)} points"),
-        *(
-            ("", f"{name.replace('_', ' ')} {plan.origin[name]}")
-            for name in ("where", "error_floor", "errors")
-            if name in plan.origin
-        ),
+        *(("", f"{name.replace('_', ' ')} {plan.origin[name]}") for name in _ABOUT_DATA if name in plan.origin),
         ("grid", f"{grid.text} = {count(grid.size)} grid points" if grid.dims else "a single point"),
         ("computed", f"{points} in {readings} of the model{rest}"),
         *(("", line) for line in _describe_sections(plan)),
@@ -245,10 +243,10 @@ def _describe(plan: Plan) -> str:
         ("memory", f"{size(plan.bytes_largest_block)} a worker for the largest block, beside Python's own"),
         ("time", _describe_time(plan)),
     ]
-    if not plan.finite_where_probed:
-        sample = plan.origin.get("sample", "all")
-        what = f"the model is not finite at every point of sample {sample!r}: its metrics will be NaN there;"
-        rows += [("caution", what), ("", "choose a sample without flagged points")]
+    if "lacking" in plan.origin:
+        rows += [("caution", part) for part in str(plan.origin["lacking"]).split("; ")]
+    elif not plan.finite_where_probed:
+        rows += [("caution", "not every metric is finite at the grid points that were tried, and will be NaN there")]
     lines = [f"  {label:<10}{text}".rstrip() for label, text in rows]
     return "\n".join([f"Plan of a sweep of {plan.spec.name} ({titles})", *lines])
 

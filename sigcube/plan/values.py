@@ -22,7 +22,7 @@ class PointStatus(IntEnum):
 
     TODO = 0
     DONE = 1
-    #: The model is not finite there.
+    #: Not every metric is finite there.
     INVALID = 2
     FAILED = 3
     #: The block killed its worker.

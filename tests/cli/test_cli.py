@@ -415,7 +415,7 @@ def test_a_sweep_says_how_many_points_have_no_value_and_where(folder: Path) -> N
     done = call("sweep", "few.toml")
     status = open_result("cubes/results/few.zarr")["status"]
     assert (done.exit_code, int((status == PointStatus.INVALID).sum())) == (0, 2)
-    told = "no finite value at 2 of 6 grid points, whose status is 'invalid'; all with upsilon_disk = 0\n"
+    told = "not every metric is finite at 2 of 6 grid points, which are 'invalid'; all with upsilon_disk = 0\n"
     assert told in done.stderr
     assert status.attrs["flag_meanings"].split()[PointStatus.INVALID] == "invalid"
 

@@ -15,6 +15,7 @@ from sigcube.cli.catalogue import kernel_records, metric_records
 from sigcube.cli.tables import best_table, kernel_tables, metric_table, table
 from sigcube.errors import SpecError
 from sigcube.kernels import KERNELS
+from sigcube.plan.values import PointStatus
 from tests.results import kept_result, small_result
 
 
@@ -58,7 +59,26 @@ def test_a_table_without_a_value_says_which_systems_have_none() -> None:
     content = {"rms": (("galaxy", "A"), rms), "rms_mean": ("A", rms.mean(axis=0)), "status": ("A", np.full(2, 2))}
     result = xr.Dataset(content, {"galaxy": ["a", "b", "c"], "A": [1.0, 2.0]})
     shown = text_of(best_table(result))
-    assert "no point of the grid has a finite rms_mean: 1 of 3 systems have none, b; a sample such as" in shown
+    assert (
+        "no point of the grid has a finite rms_mean: it lacks 1 of 3 galaxies, b; the result's status tells why"
+        in shown
+    )
+
+
+def test_a_table_without_a_value_says_why_as_far_as_the_result_tells() -> None:
+    content = {"rms_mean": ("A", np.full(2, np.nan)), "status": ("A", np.full(2, int(PointStatus.FAILED)))}
+    failed = xr.Dataset(content, {"A": [1.0, 2.0]})
+    assert "2 grid points failed: `sigcube status` tells why" in text_of(best_table(failed))
+    invalid = failed.assign(status=("A", np.full(2, int(PointStatus.INVALID)))).assign_attrs(lacking="no e_v_obs")
+    assert "no point of the grid has a finite rms_mean; no e_v_obs" in text_of(best_table(invalid))
+
+
+def test_the_table_of_the_best_is_of_a_summary_with_values() -> None:
+    status = ("A", np.full(2, int(PointStatus.INVALID)))
+    content = {"loglike_sum": ("A", np.full(2, np.nan)), "ratio_mean": ("A", [0.5, 0.8]), "status": status}
+    shown = text_of(best_table(xr.Dataset(content, {"A": [1.0, 2.0]})))
+    assert "Best ratio_mean" in shown
+    assert [line.split()[:2] for line in shown.splitlines() if "nan" in line] == [["1", "0.5"]]
 
 
 @pytest.mark.slow

@@ -231,6 +231,9 @@ def test_a_system_without_a_finite_value_has_none_and_the_others_theirs() -> Non
     none = cube.assign(v_obs=cube.v_obs * np.inf)
     with pytest.raises(DataError, match="sigma has no finite chi2 for any system"):
         Fit(none, kernel="sigma", free={"A": linspace(0, 5, 11)}).run()
+    unknown = cube.assign(e_v_obs=cube.e_v_obs * np.nan)
+    with pytest.raises(DataError, match=r"do: no e_v_obs at \d+ points of 3 galaxies.*where = 'e_v_obs > 0'"):
+        Fit(unknown, kernel="sigma", free={"A": linspace(0, 5, 11)}).run()
 
 
 @pytest.mark.parametrize(

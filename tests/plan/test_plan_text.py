@@ -3,17 +3,22 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 
+from sigcube.analysis import best
 from sigcube.cli.tables import describe_status
+from sigcube.cube.kinds import LANDMARK
 from sigcube.engine import Engine
+from sigcube.errors import SpecError
 from sigcube.model.kernel import Kernel
 from sigcube.model.record import Choice, Option
 from sigcube.plan.plan import plan_record
 from sigcube.plan.values import PointStatus
 from sigcube.store import Holder, JournalEntry, StoreStatus
 from sigcube.sweep import Sweep
+from tests.synthetic_cubes import synthetic_cube
 
 AXES = {"window": ["geometric", "none"], "xi_scale": [0.1, 0.2, 0.3], "A": [0.5, 1.0]}
 STATUS = StoreStatus(
@@ -108,6 +113,44 @@ def test_a_probe_times_the_compiling_of_what_is_not_on_disk(
     assert [plan.seconds_to_compile is not None for plan in plans] == [True, False]
 
 
+def test_a_plan_says_which_points_lack_an_error_and_what_to_do(mock_cube: xr.Dataset) -> None:
+    cube = mock_cube.copy(deep=True)
+    cube["e_v_obs"][2, :2] = np.nan
+    cube["e_v_obs"][5, 1] = np.nan
+    names = ", ".join(cube["galaxy"].values[[2, 5]])
+    first = f"no e_v_obs at 3 points of 2 galaxies ({names})"
+    both = Sweep(cube, kernel="newton", metrics=["rms", "chi2"], error_floor="5 %").plan(probe=False)
+    assert both.origin["lacking"] == (
+        f"{first}, which chi2 needs: where = 'e_v_obs > 0' leaves them out, or do without chi2"
+    )
+    assert f"  caution   {first}" in repr(both)
+    assert plan_record(both)["lacking"] == both.origin["lacking"]
+    alone = Sweep(cube, kernel="newton", metrics=["chi2", "loglike"]).plan(probe=False)
+    assert alone.origin["lacking"].endswith("leaves them out, or choose metrics without errors, such as rms")
+    for sweep in (
+        Sweep(cube, kernel="newton", metrics=["rms"]),
+        Sweep(cube, kernel="newton", metrics=["rms", "chi2"], where="e_v_obs > 0"),
+    ):
+        assert "lacking" not in sweep.plan(probe=False).origin
+
+
+def test_a_result_says_what_its_points_lack(mock_cube: xr.Dataset) -> None:
+    cube = mock_cube.copy(deep=True)
+    cube["e_v_obs"][2, :2] = np.nan
+    result = Sweep(cube, kernel="newton", metrics=["rms", "chi2"], axes={"upsilon_disk": [0.4, 0.5]}).compute()
+    assert result.attrs["lacking"].startswith("no e_v_obs at 2 points of 1 galaxy")
+    with pytest.raises(SpecError, match=r"no grid point has a finite chi2_mean(.|\n)*where = 'e_v_obs > 0'"):
+        best(result, by="chi2_mean")
+
+
+def test_a_sample_of_one_point_each_names_the_systems_alone() -> None:
+    cube = synthetic_cube(LANDMARK)
+    cube["e_observed"][1:3] = np.nan
+    found = Sweep(cube, sample="all", kernel="newton", metrics=["ratio", "loglike"]).plan(probe=False)
+    names = ", ".join(map(str, cube["landmark"].values[1:3]))
+    assert str(found.origin["lacking"]).startswith(f"no e_observed for 2 of 6 landmarks ({names}), which loglike needs")
+
+
 HOLDER = Holder(host="node7", machine="m", pid=4711, started=0.0, since=0.0, token="t", released=False, heartbeat=0.0)
 FAILURE = JournalEntry(block=3, status=PointStatus.FAILED, error="ValueError: no")
 
@@ -127,7 +170,7 @@ FAILURE = JournalEntry(block=3, status=PointStatus.FAILED, error="ValueError: no
         ),
         ({"failed": 1, "errors": (FAILURE,)}, "block 3 failed: ValueError: no"),
         ({"failed": 7, "errors": (FAILURE,) * 7}, "and 2 more; --json shows all"),
-        ({"invalid": 12}, "invalid   12 grid points where the model is not finite"),
+        ({"invalid": 12}, "invalid   12 grid points where not every metric is finite"),
     ],
 )
 def test_a_state_in_words(change: dict[str, object], said: str) -> None:

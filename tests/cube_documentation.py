@@ -44,7 +44,7 @@ labelled alike.
 | `kind` | {names} |
 | `citation`, `licence` | whom to cite, and on what terms the data may be used |
 | `recipe` | the text of the recipe that the cube was made by |
-| `raw_files` | JSON: each file's `name`, its `sha256`, and whether it is the `official` one |
+| `raw_files` | JSON: each file's `name`, its `sha256`, whether it is the `official` one, and its `standing` in words |
 | `samples` | JSON: each sample's `description`, `point_flags_excluded` and `system_flags_excluded` |
 | `fingerprint` | SHA-256 of the content: names, dimensions, types and values of all variables, but no attribute |
 | `synthetic` | 1 for made-up data, whose title says so too; otherwise 0 |

@@ -94,7 +94,7 @@ class Summary:
     ranges : tuple of Range
         Every number that is no flag and no identifier.
     raw_files : tuple of Mapping
-        ``name``, ``sha256`` and ``official`` of each.
+        ``name``, ``sha256``, ``official`` and, in words, ``standing`` of each.
     """
 
     title: str
@@ -234,5 +234,6 @@ def describe_counts(kind: str, counts: Counts) -> str:
 
 
 def describe_file(file: Any) -> str:
-    """Return the name of a raw file, and whether it is the official one."""
-    return f"{file['name']} ({'official' if file['official'] else 'unverified'})"
+    """Return the name of a raw file, and what is known of it: whether it is the official one, or a user's own."""
+    # Cubes of earlier versions called official whatever lay beside its recipe, which their files cannot tell.
+    return f"{file['name']} ({file.get('standing') or ('official' if file['official'] else 'unverified')})"

@@ -81,7 +81,12 @@ def ingest(
     sums = _check_sums(recipe, paths)
     # Keyed by path: a file may have several roles.
     raw_files = {
-        path: {"name": path.name, "sha256": sums[path], "official": _is_official(recipe, file, path, sums[path])}
+        path: {
+            "name": path.name,
+            "sha256": sums[path],
+            "official": _is_official(recipe, file, path, sums[path]),
+            "standing": _standing(recipe, file, path, sums[path]),
+        }
         for role, file in recipe.files.items()
         for path in paths[role]
     }
@@ -246,10 +251,20 @@ def _unverified(recipe: Recipe, paths: Paths, sums: Mapping[Path, str]) -> Itera
 
 
 def _is_official(recipe: Recipe, file: RawFile, path: Path, found: str) -> bool:
-    """Whether a file is known to be the official one: by its checksum, or because it lies beside its recipe."""
+    """Whether a file is known to be the official one: by its checksum, or because it came with sigcube."""
     if file.sha256:
         return found == file.sha256
-    return path.parent.resolve() == recipe.folder.resolve()
+    return recipe.is_shipped and path.parent.resolve() == recipe.folder.resolve()
+
+
+def _standing(recipe: Recipe, file: RawFile, path: Path, found: str) -> str:
+    """Say what is known of a file: that it is official, that nothing vouches for it, or that it is a user's own."""
+    if _is_official(recipe, file, path, found):
+        return "official"
+    if file.sha256:
+        return "unverified"
+    own = not recipe.is_shipped and not file.url and not file.source
+    return f"{'your own' if own else 'unverified'}, no checksum"
 
 
 def _sha256(path: Path) -> str:

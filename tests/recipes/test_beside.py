@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sigcube.cube import open_cube
+from sigcube.cube.inspection import describe_file, summarise
 from sigcube.errors import DataError, RawFilesMissing
 from sigcube.recipes import check_files, fetch, ingest, load_recipe
 
@@ -35,7 +36,28 @@ def test_it_is_read_where_the_recipe_is(own: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "cache").exists()
     ds = open_cube(ingest(recipe, out=tmp_path / "mine.zarr", progress=False))
     (told,) = json.loads(ds.attrs["raw_files"])
-    assert (told["name"], told["official"]) == ("landmarks.csv", True)
+    # Nothing tells what lies beside a recipe of one's own.
+    assert (told["name"], told["official"], told["standing"]) == ("landmarks.csv", False, "your own, no checksum")
+
+
+def test_what_came_with_sigcube_is_official(tmp_path: Path) -> None:
+    ds = open_cube(ingest("landmarks", out=tmp_path / "landmarks.zarr", progress=False))
+    (told,) = json.loads(ds.attrs["raw_files"])
+    assert (told["official"], told["standing"]) == (True, "official")
+
+
+def test_a_copy_of_a_recipe_vouches_for_no_file_beside_it(own: Path, tmp_path: Path) -> None:
+    table = own.with_name(TABLE.name)
+    table.write_bytes(TABLE.read_bytes())
+    named = f'name = "{TABLE.name}"'
+    assert own.read_text(encoding="utf-8").count(named) == 1
+    text = own.read_text(encoding="utf-8").replace(named, f'{named}\nsource = "https://example.org/"')
+    own.write_text(text, encoding="utf-8")
+    ds = open_cube(ingest(own, data=own.parent, out=tmp_path / "mine.zarr", progress=False))
+    (told,) = json.loads(ds.attrs["raw_files"])
+    assert (told["official"], told["standing"]) == (False, "unverified, no checksum")
+    (summary,) = summarise(ds).raw_files
+    assert describe_file(summary) == f"{TABLE.name} (unverified, no checksum)"
 
 
 def test_a_folder_of_data_goes_first(own: Path, tmp_path: Path) -> None:

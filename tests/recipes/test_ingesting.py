@@ -20,9 +20,15 @@ def test_what_the_cube_says_about_itself(sparc_cube: xr.Dataset, shared_data: Pa
     assert attrs["recipe"] == recipe.text
     assert attrs["fingerprint"] == fingerprint(sparc_cube)
     table = hashlib.sha256((shared_data / "sparc" / "SPARC_Lelli2016c.mrt").read_bytes()).hexdigest()
+    same = table == recipe.files["catalogue"].sha256
     assert json.loads(attrs["raw_files"]) == [
-        {"name": "Rotmod_LTG.zip", "sha256": recipe.files["curves"].sha256, "official": True},
-        {"name": "SPARC_Lelli2016c.mrt", "sha256": table, "official": table == recipe.files["catalogue"].sha256},
+        {"name": "Rotmod_LTG.zip", "sha256": recipe.files["curves"].sha256, "official": True, "standing": "official"},
+        {
+            "name": "SPARC_Lelli2016c.mrt",
+            "sha256": table,
+            "official": same,
+            "standing": "official" if same else "unverified",
+        },
     ]
 
 

@@ -97,7 +97,7 @@ def compare(results: Mapping[str, xr.Dataset], *, prior: Priors | None = None, b
 def _rests_on(results: Mapping[str, xr.Dataset], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return in words the data behind a comparison, and for each model its priors and what was marginalised."""
     found = {}
-    for key in ("cube", "sample", "where", "citation"):
+    for key in ("cube", "sample", "where", "error_floor", "errors", "citation"):
         texts = {str(result.attrs[key]): None for result in results.values() if key in result.attrs}
         found[key] = "; ".join(texts)
     for key in ("priors", "marginalised"):

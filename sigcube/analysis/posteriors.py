@@ -24,6 +24,11 @@ LEVELS = (0.68, 0.95)
 
 # The dimension, of length one, of an answer about all systems together; `posterior` drops it.
 _ALL = "all_systems"
+# What a posterior repeats of its result, for those who cite it.
+_REPEATED = (
+    *("title", "synthetic", "cube", "sample", "where", "error_floor", "errors", "citation", "marginalised"),
+    *("spec", "versions"),
+)
 # With fewer values carrying the posterior, the quadrature is off by half a per cent or more.
 _FEWEST_NODES = 2.0
 # An error of ln Z, or of a nuisance's integral, that deserves a caution.
@@ -333,8 +338,7 @@ def _fill_discrete(found: Mapping[str, FloatArray], i: int, shares: FloatArray, 
 def _attributes(
     result: xr.Dataset, likelihood: Likelihood, by: str, found: xr.Dataset, *, per: str | None
 ) -> dict[str, Any]:
-    keys = ("title", "synthetic", "cube", "sample", "where", "citation", "marginalised", "spec")
-    attrs = {key: result.attrs[key] for key in keys if key in result.attrs}
+    attrs = {key: result.attrs[key] for key in _REPEATED if key in result.attrs}
     n = len(likelihood.systems) or int(result.attrs.get("n_systems", 0))
     return {**attrs, "by": by, "n_systems": n, "cautions": "; ".join(_cautions(result, found, per)) or "none"}
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.explore import style
+from sigcube.explore.notes import notes_of
 from sigcube.explore.page import Card, CardTable, Heat, write_page
 from sigcube.wording import number
 
@@ -84,7 +85,7 @@ def curve_page(
     if options.rows:
         cards.append(Card("Each choice", "The specifications with this choice.", table=options, full=True))
     notes = {text: curve.attrs[key] for text, key in _TREATED.items() if curve.attrs[key] != "nothing"}
-    notes |= {key: str(result.attrs[key]) for key in ("cube", "sample", "citation") if key in result.attrs}
+    notes |= notes_of(result)
     return write_page(
         path,
         cards,

@@ -12,6 +12,7 @@ import xarray as xr
 from sigcube.errors import SpecError
 from sigcube.explore import style
 from sigcube.explore.histograms import histogram, what_is_cut
+from sigcube.explore.notes import notes_of
 from sigcube.explore.page import Card, CardTable, write_page
 from sigcube.explore.result_data import compact
 
@@ -73,7 +74,7 @@ def fit_page(result: xr.Dataset, path: str | Path) -> Path:
         cards,
         title=str(result.attrs.get("title", "Result of a fit")),
         subtitle=f"Best parameters of {models}.",
-        notes=style.notes_of(result),
+        notes=notes_of(result),
         synthetic=style.is_synthetic(result),
     )
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from sigcube.analysis.marginals import BOUND_WORDS
 from sigcube.explore import style
+from sigcube.explore.notes import notes_of
 from sigcube.explore.page import Card, CardTable, Heat, write_page
 from sigcube.explore.posterior_plots import corner_figures
 from sigcube.wording import heading, number
@@ -53,13 +54,12 @@ def posterior_page(post: xr.Dataset, path: str | Path, *, left_out: xr.Dataset |
             f"{_how_many(left_out.sizes[dim])}."
         )
         cards.append(Card("Leave one out", words, table=_worst(left_out, dim), wide=True))
-    notes = {key: str(post.attrs[key]) for key in _FROM if key in post.attrs}
     return write_page(
         path,
         cards,
         title=str(post.attrs.get("title", "Posterior")),
         subtitle=f"Posterior on the grid, of {post.attrs['by']} and the priors below.",
-        notes=notes,
+        notes=notes_of(post, also=("marginalised",)),
         synthetic=style.is_synthetic(post),
     )
 
@@ -88,12 +88,11 @@ def comparison_page(found: xr.Dataset, path: str | Path) -> Path:
         cards,
         title="Comparison of models",
         subtitle=f"{len(names)} models, {found.attrs['n_systems']} systems each.",
-        notes={key: str(found.attrs[key]) for key in (*_FROM, "priors") if key in found.attrs},
+        notes=notes_of(found, also=("marginalised", "priors")),
         synthetic=bool(found.attrs.get("synthetic", 0)),
     )
 
 
-_FROM = ("cube", "sample", "where", "citation", "marginalised")
 _MODEL_HEAD = (
     "model",
     ">elpd",

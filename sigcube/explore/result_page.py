@@ -13,6 +13,7 @@ from sigcube.analysis.best import best_points, far_from_best
 from sigcube.analysis.labelled import count_by_status
 from sigcube.explore import style
 from sigcube.explore.map_plots import Mark, draw_map
+from sigcube.explore.notes import notes_of
 from sigcube.explore.page import Card, CardTable, Heat, write_page
 from sigcube.explore.result_data import ResultAxis, ResultView, compact, view
 from sigcube.plan.values import PointStatus
@@ -102,7 +103,7 @@ def result_page(
         [*drawn, *cards, Card(best, text, table=table, full=True)],
         title=title or str(result.attrs.get("title", "Result of a sweep")),
         subtitle=subtitle or "",
-        notes=style.notes_of(result),
+        notes=notes_of(result),
         synthetic=style.is_synthetic(result),
     )
 

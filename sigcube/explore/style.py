@@ -31,7 +31,6 @@ __all__ = [
     "legend_above",
     "mark_synthetic",
     "menu",
-    "notes_of",
     "on_change",
     "plain_number",
     "plain_ticks",
@@ -370,19 +369,3 @@ def is_synthetic(data: xr.Dataset) -> bool:
 def mark_synthetic(text: str, cube: xr.Dataset) -> str:
     """Mark the text of a legend or a title if the data of a cube are synthetic."""
     return f"{text} (synthetic)" if is_synthetic(cube) else text
-
-
-def notes_of(result: xr.Dataset) -> dict[str, str]:
-    """Return where the numbers of a sweep or a fit come from, as far as it says."""
-    notes = {name: str(result.attrs.get(name, "")) for name in ("cube", "sample", "where", "citation")}
-    spec, versions = record(result, "spec"), record(result, "versions")
-    # "parameters" in results of earlier versions.
-    held, models = spec.get("fixed", spec.get("parameters", {})), spec.get("models", {})
-    if isinstance(models, list):
-        # A fit has its models in a list, each with what it holds.
-        held = {f"{one.get('name')}: {name}": value for one in models for name, value in one.get("fixed", {}).items()}
-        models = {str(one.get("kernel")): one for one in models}
-    notes["kernel"] = str(spec.get("kernel") or ", ".join(map(str, models)) if isinstance(models, Mapping) else "")
-    notes["held fixed"] = ", ".join(f"{n} = {v}" for n, v in held.items()) if isinstance(held, Mapping) else ""
-    notes["made by"] = f"sigcube {versions['sigcube']}" if "sigcube" in versions else ""
-    return {name: text for name, text in notes.items() if text}

@@ -9,6 +9,7 @@ import xarray as xr
 
 from sigcube.cube import fixed_width
 from sigcube.explore import style
+from sigcube.explore.notes import notes_of
 from sigcube.explore.page import Card, CardTable, Heat, write_page
 
 __all__ = ["trends_page"]
@@ -70,7 +71,7 @@ def trends_page(
         cards.append(Card(_named(systems[name]), text, [_draw(values, systems[name], title)]))
     notes = {name: str(cube.attrs[key]) for name, key in _FROM.items() if key in cube.attrs}
     if result is not None:
-        notes = ({"result": str(result.attrs["title"])} if "title" in result.attrs else {}) | style.notes_of(result)
+        notes = ({"result": str(result.attrs["title"])} if "title" in result.attrs else {}) | notes_of(result)
     return write_page(
         path,
         cards,

@@ -11,12 +11,13 @@ import xarray as xr
 from bokeh.models import Legend
 
 import sigcube
+from sigcube.analysis import posterior
 from sigcube.analysis.best import best_points
 from sigcube.cli.demo import run_demo
 from sigcube.constants import PAPER
 from sigcube.cube import save_cube
 from sigcube.errors import SpecError, StoreError, StoreInUse
-from sigcube.explore import Mark, fit_page, result_data, result_page, style
+from sigcube.explore import Mark, fit_page, posterior_page, result_data, result_page, style
 from sigcube.explore.contours import N_LEVELS, contour_levels, trace_contours
 from sigcube.explore.galaxy_plots import comparison_cards
 from sigcube.explore.histograms import histogram
@@ -326,6 +327,31 @@ def test_the_page_of_a_fit_says_of_what_it_is(tmp_path: Path) -> None:
     text = text_of(fit_page(small_fit().assign_attrs(about), tmp_path / "a.html"))
     for words in ("where quality == 1", "kernel sigma, nfw", "held fixed own: window = power"):
         assert words in text
+
+
+def test_a_page_says_which_errors_and_which_reference_its_numbers_rest_on(
+    mock_cube: xr.Dataset, tmp_path: Path
+) -> None:
+    sweep = Sweep(
+        mock_cube,
+        kernel="sigma",
+        reference={"kernel": "mond", "a0": 1.1e-10},
+        axes={"A": [0.5, 1.0, 1.5]},
+        fixed={"window": "power"},
+        errors=sigcube.Errors(scatter=8.0),
+        error_floor="5 %",
+        sample="unflagged",
+        metrics=["loglike", "rms"],
+        title="a title of one's own",
+    )
+    result = sweep.compute()
+    told = ("error floor 5 % of v_obs", "errors intrinsic scatter 8", "kernel sigma", "made by sigcube")
+    text = text_of(result_page(result, tmp_path / "a.html"))
+    for words in (*told, "reference mond, a0 = 1.1e-10", "held fixed window = power"):
+        assert words in text
+    post = text_of(posterior_page(posterior(result), tmp_path / "b.html"))
+    for words in (*told, "held fixed window = power", "sample unflagged"):
+        assert words in post
 
 
 def test_the_page_of_a_fit_has_its_parameters_and_every_system(tmp_path: Path) -> None:

@@ -9,7 +9,16 @@ import xarray as xr
 from sigcube.cube import Where, kind_of, open_cube
 from sigcube.errors import DataError, SpecError, shown
 from sigcube.fits.fit_result import fit_result, fitted_parameters, refuse_existing, save_fit
-from sigcube.fits.fit_spec import FitModel, Objective, Scope, check_word, in_keys_of_a_fit, make_model, read_fit_file
+from sigcube.fits.fit_spec import (
+    FitModel,
+    Objective,
+    Scope,
+    check_word,
+    in_keys_of_a_fit,
+    make_model,
+    read_fit_file,
+    refuse_same_name,
+)
 from sigcube.fits.problem import FitSolution, Problem
 from sigcube.model.frames import frame_of
 from sigcube.model.kernel import Kernel
@@ -102,7 +111,8 @@ class Fit:
             make_model(name, table, kind=kind, objective=objective, metrics=metrics) for name, table in tables.items()
         ]
         chosen = {"sample": sample, "where": where, "error_floor": error_floor}
-        self._problems = [self._problem(model, data, title=title, **chosen) for model in made]
+        how = {**chosen, "title": title, "kernels": [model.spec.model.kernel for model in made]}
+        self._problems = [self._problem(model, data, **how) for model in made]
         fitted_parameters(self._problems)  # refuses parameters that cannot stand in one result, before the search
         self._record = {
             "scope": scope,
@@ -129,7 +139,17 @@ class Fit:
         the models that name it, or in all if none does.
         """
         file = read_fit_file(path).changed(fixed or {}, where=where, error_floor=error_floor)
-        return cls(**find_own_code(file.arguments(), folder=Path(path).parent))
+        found = find_own_code(file.arguments(), folder=Path(path).parent)
+        unnamed = {table.kernel for table in file.model if table.name is None}
+        models: dict[str, Any] = {}
+        for given, table in found["models"].items():
+            # A model is called as its kernel is, wherever that was imported from.
+            own = isinstance(table["kernel"], Kernel) and given in unnamed
+            name = table["kernel"].name if own else given
+            if name in models:
+                refuse_same_name(name, path)
+            models[name] = table
+        return cls(**{**found, "models": models})
 
     def _problem(self, model: FitModel, cube: xr.Dataset, **how: Any) -> Problem:
         """Bind a model to the sample; refuse to fit as many parameters as there are points, or more."""

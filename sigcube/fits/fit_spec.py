@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, NoReturn, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +27,7 @@ __all__ = [
     "in_keys_of_a_fit",
     "make_model",
     "read_fit_file",
+    "refuse_same_name",
 ]
 
 MOST_STARTS = 2**24
@@ -111,10 +112,13 @@ def read_fit_file(path: str | Path) -> FitFile:
     file = check(FitFile, content, what="the fit's file is wrong", where=str(path))
     names = [table.name or table.kernel for table in file.model]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise SpecError(
-            f"two models are called {twice[0]!r}", where=f"{path}, model", hint="give each a name of its own"
-        )
+        refuse_same_name(twice[0], path)
     return file
+
+
+def refuse_same_name(name: str, path: str | Path) -> NoReturn:
+    """Refuse two models of one name."""
+    raise SpecError(f"two models are called {name!r}", where=f"{path}, model", hint="give each a name of its own")
 
 
 def check_word(key: str, given: str, valid: Any) -> None:

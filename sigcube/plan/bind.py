@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from sigcube.errors import DataError, SpecError, StoreMismatch, shown
 from sigcube.model.error_frame import QUOTED
 from sigcube.model.frames import variables_of
 from sigcube.model.graph import Variables
+from sigcube.model.kernel import Kernel
 from sigcube.model.model import Model
 from sigcube.plan.adoption import adopt_digits
 from sigcube.plan.checks import check_finish, check_spec
@@ -53,10 +54,12 @@ def plan_cube(
     where: Where | None = None,
     error_floor: float | str | None = None,
     title: str | None = None,
+    kernels: Sequence[Kernel] = (),
 ) -> tuple[Plan, Packed]:
     """Plan a spec on a sample of a cube; return the plan, and the sample with the variables that it needs.
 
     ``where`` narrows the named sample, and errors of what is observed are at least ``error_floor``, see `Sweep`.
+    Without a ``title``, one names ``kernels``, by default those of the spec.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def plan_cube(
     origin |= {"n_systems": packed.n_systems, "n_points": packed.n_points}
     if lacking := describe_lacking(spec, packed):
         origin["lacking"] = lacking
-    titles = ", ".join(kernel.title for kernel in spec.kernels)
+    titles = ", ".join(dict.fromkeys(kernel.title for kernel in kernels or spec.kernels))
     origin["title"] = title or f"{titles} over {origin['cube']}; {_describe_sample(cube, origin)}"
     return _plan(spec, sections, packed, origin), packed
 

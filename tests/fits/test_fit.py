@@ -16,6 +16,7 @@ import sigcube
 from sigcube import Fit, geomspace, linspace
 from sigcube.cube import KINDS, save_cube
 from sigcube.errors import DataError, SpecError
+from sigcube.kernels import KERNELS
 from sigcube.model.metrics import Metric
 from sigcube.readers.mock import mock_survey
 from sigcube.store.result import open_result
@@ -166,7 +167,7 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
         "disc": {"kernel": "sigma", "free": AXES, "fixed": FREE},
         "halo": {"kernel": "nfw", "free": HALO},
     }
-    fit = Fit(cube, models=models, sample="unflagged", title="two models")
+    fit = Fit(cube, models=models, sample="unflagged")
     calls: list[tuple[str, int, int]] = []
     found = fit.run(tmp_path / "fit.zarr", on_progress=lambda *each: calls.append(each))
     assert calls == [(name, i + 1, 3) for name in models for i in range(3)]
@@ -181,6 +182,8 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     assert opened.attrs == found.attrs
     assert opened.attrs["kind"] == "fit"
     assert opened.attrs["synthetic"] == 1
+    titles = ", ".join(KERNELS[model["kernel"]].title for model in models.values())
+    assert opened.attrs["title"].startswith(f"{titles} over ")
     np.testing.assert_array_equal(opened.inclination, cube.inclination)
     assert opened.n_points.dims == ("model", "galaxy")
     assert opened.window.item() == "free_scale"

@@ -114,6 +114,13 @@ def test_a_result_imports_nothing_by_itself_and_is_made_again_with_what_is_named
 def test_a_fit_of_ones_own(folder: Path, module: str) -> None:
     (folder / "fit.toml").write_text(FIT.format(module=module), encoding="utf-8")
     assert "mine" in repr(Fit.from_toml("fit.toml"))
+    unnamed = FIT.format(module=module).replace('name = "mine"\n', "")
+    (folder / "fit.toml").write_text(unnamed, encoding="utf-8")
+    assert repr(Fit.from_toml("fit.toml")).startswith("<Fit of mine (")
+    twice = FIT.format(module=module) + "[[model]]" + unnamed.partition("[[model]]")[2]
+    (folder / "fit.toml").write_text(twice, encoding="utf-8")
+    with pytest.raises(SpecError, match="two models are called 'mine'"):
+        Fit.from_toml("fit.toml")
 
 
 @pytest.mark.slow

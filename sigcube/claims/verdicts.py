@@ -115,7 +115,9 @@ class Printed:
         return self._show(value, 0) if found is None else found
 
     def _show(self, value: float, more: int) -> str:
-        decimals = max(0, -int(self.step.adjusted()) + more)
+        # A bound has no last digit: two digits of the value say on which side it lies, and how far.
+        first = self.step.adjusted() if self.step else Decimal(value).adjusted() - 1 if value else 0
+        decimals = max(0, more - first)
         if self.scientific and value:
             ends = [end for end in (self.low, self.high) if end]
             decimals = max([end.adjusted() for end in ends], default=0) - self.step.adjusted() + more

@@ -116,6 +116,13 @@ def test_a_range_holds_what_its_ends_and_the_bounds_do(low: Decimal, high: Decim
         ("1.6–2.3", 1.947, "1.9"),
         ("5.4e-10", 0.0, "0.00000000000"),
         ("0.5", math.inf, "inf"),
+        # a bound has no last digit
+        ("> 0.1", 0.6449569, "0.64"),
+        ("< 3", 84.2, "84"),
+        ("≤ 85", 105.0, "105"),
+        ("> 0", -0.4812, "-0.48"),
+        ("< 3", 2.96, "2.96"),
+        ("< 1e-6", 8.3e-13, "8e-13"),
     ],
 )
 def test_a_value_is_shown_with_the_printed_digits(printed: str, value: float, shown: str) -> None:

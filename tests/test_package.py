@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -83,14 +84,43 @@ def test_a_user_of_the_wheel_needs_no_repository(wheel: Path, tmp_path: Path) ->
 class _Interrupted(importlib.abc.MetaPathFinder):
     """An import of the command line during which Ctrl-C is pressed."""
 
+    def __init__(self, within_a_class: bool) -> None:
+        self.within_a_class = within_a_class
+
     def find_spec(self, fullname: str, *_: object) -> None:
         if fullname == "sigcube.cli":
-            raise KeyboardInterrupt
+            _interrupt(within_a_class=self.within_a_class)
 
 
-def test_an_interrupt_during_the_imports_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def _interrupt(*_: object, within_a_class: bool) -> None:
+    """Be interrupted, within a class statement as Python up to 3.11 tells of it."""
+    if within_a_class:
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("within_a_class", [False, True])
+def test_an_interrupt_during_the_imports_is_no_traceback(monkeypatch: pytest.MonkeyPatch, within_a_class: bool) -> None:
     # Which tests ran before in this process decides whether it is there.
     monkeypatch.delitem(sys.modules, "sigcube.cli", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [_Interrupted(), *sys.meta_path])
+    monkeypatch.setattr(sys, "meta_path", [_Interrupted(within_a_class), *sys.meta_path])
     with pytest.raises(SystemExit, match="130"):
+        main()
+
+
+@pytest.mark.parametrize("within_a_class", [False, True])
+def test_an_interrupt_before_a_command_begins_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, within_a_class: bool
+) -> None:
+    monkeypatch.setattr("typer.main.get_command", partial(_interrupt, within_a_class=within_a_class))
+    with pytest.raises(SystemExit, match="130"):
+        main()
+
+
+def test_an_error_that_is_no_interrupt_is_traced_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("typer.main.get_command", fail)
+    with pytest.raises(RuntimeError, match="a defect"):
         main()

@@ -100,12 +100,16 @@ class _Commands(TyperGroup):
             known = error if isinstance(error, SigcubeError) else _refusal_of_the_system(error)
             stderr_console().print(Text.assemble(("error", "bold red"), f" {known}"), soft_wrap=True)
             raise typer.Exit(next(code for kind, code in _CODES.items() if isinstance(known, kind))) from None
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            # Up to Python 3.11, a class statement wraps what interrupts it, and commands import what they need.
+            interrupt = error if isinstance(error, KeyboardInterrupt) else error.__cause__
+            if not isinstance(interrupt, KeyboardInterrupt):
+                raise
             resumed = ctx.invoked_subcommand in _RESUMED
             goes_on = "what was finished is kept, and the same command goes on from there"
             what = goes_on if resumed else "nothing half-written is left"
-            stderr_console().print(str(error) or f"interrupted; {what}")
-            terminated = isinstance(error, _Terminated)
+            stderr_console().print(str(interrupt) or f"interrupted; {what}")
+            terminated = isinstance(interrupt, _Terminated)
             raise typer.Exit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED) from None
         finally:
             if own:

@@ -562,8 +562,14 @@ def test_a_scheduler_that_is_not_there_leaves_no_result(monkeypatch: pytest.Monk
     assert not Path("none.zarr").exists()
 
 
-def test_an_interrupted_command_that_does_not_go_on_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("within_a_class", [False, True])
+def test_an_interrupted_command_that_does_not_go_on_says_so(
+    monkeypatch: pytest.MonkeyPatch, within_a_class: bool
+) -> None:
     def interrupted(*_: object) -> None:
+        # As up to Python 3.11 a class statement that is interrupted, in an import of the command.
+        if within_a_class:
+            raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sigcube.cli.tables.kernel_tables", interrupted)

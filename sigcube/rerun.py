@@ -28,18 +28,26 @@ class RerunReport:
         Where the second result is.
     compared : int
         Number of blocks that both have.
+    blocks : int
+        Number of blocks of the sweep. Those that failed in either result, or are still to do, are not compared.
     differing : tuple of int
         The blocks whose bits differ.
     """
 
     path: str
     compared: int
+    blocks: int
     differing: tuple[int, ...]
 
     @property
     def identical(self) -> bool:
         """Whether every block compared has the same bits."""
         return not self.differing
+
+    @property
+    def complete(self) -> bool:
+        """Whether every block of the sweep was compared."""
+        return self.compared == self.blocks
 
 
 def rerun(
@@ -66,7 +74,8 @@ def rerun(
     Raises
     ------
     SpecError
-        For a path of something else, the same path twice, or one at which an earlier rerun is finished.
+        For a path of something else, the same path twice, or one at which an earlier rerun, or another result, is
+        finished.
     StoreError
         When there is no result, or it is damaged.
     StoreMismatch
@@ -76,10 +85,6 @@ def rerun(
     second = path_of(out, what="a result") if out is not None else beside(first, "-rerun.zarr")
     if second.resolve() == first.resolve():
         raise SpecError("a result is not compared with itself", where=str(second), hint="give another path")
-    if second.exists() and status(second).todo == 0:
-        # Nothing would be made again.
-        hint = "remove that result, or give another path"
-        raise SpecError("it has been made again already", where=str(second), hint=hint)
     _refuse_damaged(first, own_kernels, own_metrics)
     sweep = Sweep.from_result(first, own_kernels=own_kernels, own_metrics=own_metrics)
     if changed := changed_parts(sweep.plan(probe=False), first):
@@ -89,12 +94,24 @@ def rerun(
             found="; ".join(changed.values()),
             hint="use the version of sigcube that made it: see its attribute 'versions'",
         )
+    if second.exists() and status(second).todo == 0:
+        _refuse_finished(second, changed_parts(sweep.plan(probe=False), second))
     sweep.run(second, **options)
     _refuse_damaged(second, own_kernels, own_metrics)
     journals = [read_journal(each / "journal") for each in (first, second)]
     before, after = ({i: each.entries[i].digest for i in each.blocks(PointStatus.DONE)} for each in journals)
     common = sorted(before.keys() & after.keys())
-    return RerunReport(str(second), len(common), tuple(i for i in common if before[i] != after[i]))
+    differing = tuple(i for i in common if before[i] != after[i])
+    return RerunReport(str(second), len(common), status(first).blocks, differing)
+
+
+def _refuse_finished(second: Path, other: Mapping[str, str]) -> None:
+    """Refuse a path at which nothing would be made again: that of an earlier rerun, or of another sweep's result."""
+    if other:
+        what, found = "the result of another sweep is there", f"{', '.join(other)} differ"
+        raise SpecError(what, where=str(second), found=found, hint="give another path")
+    hint = "remove that result, or give another path"
+    raise SpecError("it has been made again already", where=str(second), hint=hint)
 
 
 def _refuse_damaged(

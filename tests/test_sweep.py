@@ -176,6 +176,7 @@ def test_a_finished_sweep_runs_nothing_again(mock_cube: xr.Dataset, local_client
 def test_rerun_makes_the_same_bits(local_client: Client, result_path: Path) -> None:
     report = rerun(result_path, client=local_client)
     assert report.identical
+    assert report.complete
     assert report.compared == len(read_journal(result_path / "journal").entries)
     same_bits(open_result(report.path), open_result(result_path))
     with pytest.raises(SpecError, match="made again already"):
@@ -190,6 +191,28 @@ def test_rerun_of_a_kernel_of_ones_own(mock_cube: xr.Dataset, local_client: Clie
     with pytest.raises(SpecError, match="the sweep has a kernel that sigcube does not: 'fragile'"):
         rerun(tmp_path / "own.zarr", client=local_client)
     assert rerun(tmp_path / "own.zarr", own_kernels={"fragile": FRAGILE}, client=local_client).identical
+
+
+@pytest.mark.slow
+def test_rerun_says_which_part_could_be_compared(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    axes = {"A": [0.0, 2.0], "b": sigcube.linspace(0, 1, 60_000)}
+    Sweep(mock_cube, kernel=FRAGILE, axes=axes, sample="unflagged").run(tmp_path / "own.zarr", workers=0)
+    report = rerun(tmp_path / "own.zarr", own_kernels={"fragile": FRAGILE}, workers=0)
+    # Those at A = 2 fail in both.
+    assert 0 < report.compared < report.blocks
+    assert report.identical
+    assert not report.complete
+
+
+def test_rerun_into_the_result_of_another_sweep(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    for name, values in (("one", [0.5, 0.6]), ("other", [0.5, 0.7])):
+        axes = {"upsilon_disk": values}
+        Sweep(mock_cube, kernel="newton", axes=axes, sample="unflagged").run(tmp_path / f"{name}.zarr", workers=0)
+    # Nothing there is to be removed for it.
+    with pytest.raises(
+        SpecError, match=r"the result of another sweep is there(.|\n)*axis(.|\n)*do: give another path$"
+    ):
+        rerun(tmp_path / "one.zarr", tmp_path / "other.zarr", workers=0)
 
 
 def test_a_result_is_not_compared_with_itself(tmp_path: Path) -> None:

@@ -152,20 +152,22 @@ def sweep(
             own = prepared.plan(probe=False).n_points
             on_event = _noting(kinds, stack.enter_context(sweep_progress(stderr_console(), data_points=own)))
             (prepared.extend if extend else prepared.run)(target, on_event=on_event, **options)
+    states = {name: read_status(path) for name, path in results_in(target).items()}
+    failed = any(state.failed or state.killed for state in states.values())
     if "started" not in kinds:
-        typer.echo(f"nothing to compute: the result has every {'value' if extend else 'block'} of the spec", err=True)
-    failed = False
+        whole = f"the result has every {'value' if extend else 'block'} of the spec"
+        rest = "what failed is tried again with --retry-failed"
+        typer.echo(f"nothing to compute: {rest if failed else whole}", err=True)
     for name, path in results_in(target).items():
         opened = open_result(path)
         print_tables([best_table(opened, of=name)])
-        state = read_status(path)
+        state = states[name]
         if state.invalid:
             there = f"{count(state.invalid)} of {count(state.points)} grid points"
             typer.echo(f"not every metric is finite at {there}, which are 'invalid'{_all_with(opened)}", err=True)
             if "lacking" in opened.attrs:
                 typer.echo(str(opened.attrs["lacking"]), err=True)
         if state.failed or state.killed:
-            failed = True
             said = f"{plural(state.failed, 'block')} failed, {state.killed} killed their worker: sigcube status {path}"
             typer.echo(said, err=True)
     print_result(target, joint=isinstance(prepared, JointSweep))
@@ -244,10 +246,10 @@ def rerun(
     from sigcube.rerun import rerun as make_again
     from sigcube.store.joint import results_in
     from sigcube.sweep import Sweep
-    from sigcube.wording import plural
+    from sigcube.wording import count, plural
 
     records = own_records(own or ())
-    differing = False
+    differing, incomplete = False, False
     for name, path in results_in(result).items():
         second = (out or beside(result, "-rerun.zarr")) / name if name else out
         if second is not None:
@@ -255,12 +257,18 @@ def rerun(
         data_points = Sweep.from_result(path, **records).plan(probe=False).n_points
         with sweep_progress(stderr_console(), data_points=data_points) as on_event:
             report = make_again(path, second, **records, scheduler=scheduler, workers=workers, on_event=on_event)
-        typer.echo(f"{report.path}: {plural(report.compared, 'block')} compared, {len(report.differing)} differ")
+        of = "" if report.complete else f"{count(report.compared)} of "
+        compared = f"{of}{plural(report.blocks, 'block')} compared, {len(report.differing)} differ"
+        typer.echo(f"{report.path}: {compared}")
+        if not report.complete:
+            incomplete = True
+            said = f"the others failed, or are still to do: sigcube status {path}, and of {report.path}"
+            typer.echo(said, err=True)
         if not report.identical:
             differing = True
             typer.echo(f"blocks that differ: {', '.join(map(str, report.differing[:20]))}", err=True)
-    if differing:
-        raise typer.Exit(ExitCode.DIFFERENT)
+    if differing or incomplete:
+        raise typer.Exit(ExitCode.DIFFERENT if differing else ExitCode.SOME_FAILED)
 
 
 def verify(

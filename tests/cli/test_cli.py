@@ -21,6 +21,7 @@ from sigcube.cli.app import complete, print_result
 from sigcube.kernels import KERNELS
 from sigcube.model.metrics import METRICS
 from sigcube.plan.values import PointStatus
+from sigcube.rerun import RerunReport
 from sigcube.store import open_or_create
 from sigcube.store.result import open_result
 from sigcube.sweep import Sweep
@@ -453,6 +454,15 @@ def test_a_map_of_a_result(swept: Path) -> None:
     assert "did you mean 'xi_scale'" in wrong.stderr
 
 
+def test_a_rerun_of_a_part_of_the_blocks_says_so(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = RerunReport("again.zarr", compared=2, blocks=4, differing=())
+    monkeypatch.setattr("sigcube.rerun.rerun", lambda *_, **__: report)
+    done = call("rerun", str(swept / "cubes" / "results" / "spec.zarr"))
+    assert done.exit_code == ExitCode.SOME_FAILED
+    assert "again.zarr: 2 of 4 blocks compared, 0 differ" in done.stdout
+    assert "the others failed, or are still to do" in done.stderr
+
+
 @pytest.mark.cluster
 def test_rerun_compares_bits(swept: Path, scheduler: tuple[str, str], tmp_path: Path) -> None:
     result = swept / "cubes" / "results" / "spec.zarr"
@@ -537,6 +547,9 @@ def test_recorded_failures_are_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
     done = call("sweep", "spec.toml", "--out", "broken.zarr")
     assert done.exit_code == ExitCode.SOME_FAILED, done.stderr
     assert re.search(r"block 0 failed: ValueError: no such value", done.stderr)
+    again = call("sweep", "spec.toml", "--out", "broken.zarr")
+    assert again.exit_code == ExitCode.SOME_FAILED, again.stderr
+    assert "nothing to compute: what failed is tried again with --retry-failed" in again.stderr
     assert "--retry-failed" in call("status", "broken.zarr").stdout
     stopped = call("sweep", "spec.toml", "--out", "broken.zarr", "--retry-failed", "--fail-fast")
     assert stopped.exit_code == ExitCode.REFUSED

@@ -1,5 +1,7 @@
 """Damage to a result is found: by opening, resuming or verifying it; and what is damaged is made again."""
 
+import errno
+import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -72,6 +74,25 @@ def test_no_damage_to_any_file_survives(
         DAMAGES[how](damaged / path.relative_to(store), rng)
         survive(sweep, damaged, whole)
         shutil.rmtree(damaged)
+
+
+@pytest.mark.parametrize("reader", ["damage.read_block", "damage.read_status", "template._digest"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_what_cannot_be_read_is_not_damaged_and_not_removed(copy: Path, reader: str, number: int) -> None:
+    # The record of the lock is of the repair itself.
+    before = {path: path.read_bytes() for path in files_of(copy) if "lock" not in path.name}
+    unread = str(next(iter(before)))
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), unread)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"sigcube.store.{reader}", refuse)
+        with pytest.raises(StoreError, match=f"the store cannot be read(.|\n)*{os.strerror(number)}") as caught:
+            verify(copy, repair=True)
+    assert caught.value.where == unread
+    assert {path: path.read_bytes() for path in files_of(copy) if "lock" not in path.name} == before
+    assert verify(copy).sound
 
 
 def test_a_sound_result_is_said_to_be_sound(finished: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from sigcube.files import clear
 from sigcube.plan.values import Block, PointStatus
+from sigcube.store.faults import refuse_unreadable
 from sigcube.store.journal import JournalWriter, drop_damaged_lines, read_journal
 from sigcube.store.journal_lines import JournalEntry
 from sigcube.store.template import journal_folder, place_of
@@ -15,11 +16,20 @@ __all__ = ["find_fault", "find_status_fault", "repair_store"]
 
 
 def find_fault(path: str, block: Block, entry: JournalEntry) -> str:
-    """Reread a block, and describe how it differs from its journal entry; empty if it does not."""
+    """Reread a block, and describe how it differs from its journal entry; empty if it does not.
+
+    Raises
+    ------
+    StoreError
+        The system does not let it be read, which says nothing about what is there.
+    """
     if entry.status is PointStatus.DONE:
         try:
             arrays = read_block(path, block)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
+            return str(error)
+        except OSError as error:
+            refuse_unreadable(error, path)
             return str(error)
         found = digest_of(arrays, block.regions)
         if found != entry.digest:
@@ -28,10 +38,19 @@ def find_fault(path: str, block: Block, entry: JournalEntry) -> str:
 
 
 def find_status_fault(path: str, block: Block, entry: JournalEntry) -> str:
-    """Describe how the status of a block's grid points differs from its journal entry; empty if it does not."""
+    """Describe how the status of a block's grid points differs from its journal entry; empty if it does not.
+
+    Raises
+    ------
+    StoreError
+        The system does not let it be read.
+    """
     try:
         found = read_status(path, block)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
+        return str(error)
+    except OSError as error:
+        refuse_unreadable(error, path)
         return str(error)
     invalid = np.count_nonzero(found == PointStatus.INVALID)
     expected = np.count_nonzero(found == entry.status)

@@ -33,7 +33,7 @@ from sigcube.files import make_folder, write_file, write_folder
 from sigcube.plan.plan import Plan
 from sigcube.plan.spec import spec_to_record
 from sigcube.plan.values import ResultVariable
-from sigcube.store.faults import disk_fault
+from sigcube.store.faults import disk_fault, refuse_unreadable
 from sigcube.store.journal import read_header, write_header
 from sigcube.store.journal_lines import Header
 
@@ -168,7 +168,13 @@ def read_layout(path: str | os.PathLike[str]) -> StoreLayout:
 
 
 def damaged_files(path: str | os.PathLike[str], files: Mapping[str, str]) -> dict[str, str]:
-    """Compare the files of a store's template with their digests; return what is wrong with each damaged one."""
+    """Compare the files of a store's template with their digests; return what is wrong with each damaged one.
+
+    Raises
+    ------
+    StoreError
+        The system does not let one be read, which says nothing about what it holds.
+    """
     found = {}
     for name, digest in files.items():
         try:
@@ -177,6 +183,7 @@ def damaged_files(path: str | os.PathLike[str], files: Mapping[str, str]) -> dic
         except FileNotFoundError:
             found[name] = "is missing"
         except OSError as error:
+            refuse_unreadable(error, Path(path, name))
             found[name] = f"cannot be read: {error}"
     return found
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from sigcube.analysis.best import best_index, summary_of
 from sigcube.analysis.labelled import about, axes_along, find_position, is_label, label_dims, random_numbers
+from sigcube.analysis.lacking import caution_of_unfinished
 from sigcube.analysis.roles import Names, role_of, treatment_of
 from sigcube.analysis.system_values import system_values
 from sigcube.errors import SpecError, did_you_mean, shown
@@ -135,7 +136,7 @@ def ablation(
         "profiled": ", ".join(free) or "nothing",
     }
     asked = {"by": of.summary, "n_compared": len(rows), "confidence": confidence, "seed": seed}
-    return answer.assign_attrs({**asked, **words})
+    return answer.assign_attrs({**asked, **words, **caution_of_unfinished(result)})
 
 
 def _best_with(summary: xr.DataArray, fixed: Mapping[str, int]) -> dict[str, int] | None:

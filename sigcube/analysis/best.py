@@ -26,7 +26,7 @@ from sigcube.analysis.labelled import (
     parts,
     system_dim,
 )
-from sigcube.analysis.lacking import why_no_value
+from sigcube.analysis.lacking import caution_of_unfinished, why_no_value
 from sigcube.errors import SpecError, did_you_mean
 
 __all__ = [
@@ -91,6 +91,7 @@ def best(
         worse by no more than `within`; for labels, ``<axis>_within`` names those with such a point. ``at_bound``, over
         ``axis``, tells whether the best lies at an end of an axis of numbers, and along which axes every value is as
         good. With `per`, all of this for each system, with its metrics in place of summaries; NaN where none is finite.
+        The attribute ``caution`` tells of points that are not computed.
 
     Raises
     ------
@@ -126,7 +127,7 @@ def best(
     table = np.stack([*sides.values()], axis=-1) if sides else np.empty((*found.value.shape, 0))
     answer["at_bound"] = (*keep, "axis"), table.astype(np.uint8), about("side on which the best value lies") | flags
     answer["axis"] = "axis", np.array(list(sides), dtype=object), about("axis")
-    return answer.assign_attrs(by=str(array.name), within=within)
+    return answer.assign_attrs(by=str(array.name), within=within, **caution_of_unfinished(result))
 
 
 def _box(coord: xr.DataArray, found: "Nearest", inside: npt.NDArray[np.bool_]) -> dict[str, Any]:

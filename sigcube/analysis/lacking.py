@@ -7,9 +7,9 @@ import xarray as xr
 
 from sigcube.analysis.labelled import count_by_status, loaded, parts
 from sigcube.plan.values import PointStatus
-from sigcube.wording import plural
+from sigcube.wording import count, plural
 
-__all__ = ["first_with_values", "why_no_value"]
+__all__ = ["caution_of_unfinished", "first_with_values", "why_no_value"]
 
 
 def first_with_values(result: xr.Dataset, names: Iterable[str]) -> str:
@@ -24,9 +24,24 @@ def _has_value(array: xr.DataArray) -> bool:
 
 def why_no_value(result: xr.Dataset) -> str:
     """Say why a summary has no value, as far as the result tells: blocks that failed, or points that lack something."""
+    if said := _not_computed(result):
+        return f"of {plural(result['status'].size, 'grid point')}, {said}: `sigcube status` tells why"
+    return str(result.attrs.get("lacking", "the result's status tells why"))
+
+
+def caution_of_unfinished(result: xr.Dataset) -> dict[str, str]:
+    """Return a caution for the attributes of an answer if points of the grid were not computed; else nothing.
+
+    What has no value yet cannot be the best, and a label without any looks as if it had been compared and lost.
+    """
+    if said := _not_computed(result):
+        return {
+            "caution": f"of {plural(result['status'].size, 'grid point')}, {said}: the answer is of the others alone"
+        }
+    return {}
+
+
+def _not_computed(result: xr.Dataset) -> str:
     counts = count_by_status(result)
     without = {"failed": PointStatus.FAILED, "killed their worker": PointStatus.KILLED, "are to do": PointStatus.TODO}
-    said = [f"{plural(counts[status], 'grid point')} {words}" for words, status in without.items() if counts[status]]
-    if said:
-        return f"{', '.join(said)}: `sigcube status` tells why"
-    return str(result.attrs.get("lacking", "the result's status tells why"))
+    return ", ".join(f"{count(counts[status])} {words}" for words, status in without.items() if counts[status])

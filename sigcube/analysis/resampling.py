@@ -19,7 +19,7 @@ from sigcube.analysis.labelled import (
     random_numbers,
     system_dim,
 )
-from sigcube.analysis.lacking import why_no_value
+from sigcube.analysis.lacking import caution_of_unfinished, why_no_value
 from sigcube.analysis.system_values import system_values
 from sigcube.engine.finish import mean_of_systems, median_of_systems
 from sigcube.errors import SpecError, did_you_mean
@@ -202,7 +202,7 @@ def holdout(
             "out_of_sample": ((), score(held_out), about(f"{name} of the values held out", units)),
         },
         coords=of.array.coords.to_dataset().isel(chosen, missing_dims="ignore").coords,
-        attrs={"by": name, "folds": folds, "seed": seed},
+        attrs={"by": name, "folds": folds, "seed": seed, **caution_of_unfinished(result)},
     )
 
 

@@ -63,7 +63,8 @@ def best(
     names, words = list(map(str, found["axis"].values)), found["at_bound"].attrs["flag_meanings"].split()
     # Of a logarithm it is a difference, else a share.
     near = f"{found.within:g}" if opened[found.by].attrs.get("scale") == "logarithm" else f"{100 * found.within:g} %"
-    about, rows = {"by": found.by, "within": found.within if as_json else f"{near} of the best {found.by}"}, []
+    about = {"by": found.by, "within": found.within if as_json else f"{near} of the best {found.by}", **_caution(found)}
+    rows = []
     if per is not None:
         for i, system in enumerate(found[per].values):
             here = found.isel({per: i})
@@ -85,6 +86,11 @@ def best(
     print_answer(about, as_json, axes=(f"Best {found.by}", rows), summaries=("Every summary at this point", there))
 
 
+def _caution(found: "xr.Dataset") -> dict[str, str]:
+    """Return the caution of an answer, if it has one."""
+    return {"caution": found.attrs["caution"]} if "caution" in found.attrs else {}
+
+
 def profile(
     result: ResultPath,
     axis: Annotated[str, typer.Argument(metavar="AXIS", help="The axis that remains.")],
@@ -94,13 +100,15 @@ def profile(
     """Take the best value over all other axes, along one, and say where it lies."""
     from sigcube import analysis
     from sigcube.analysis.best import summary_of
+    from sigcube.analysis.lacking import caution_of_unfinished
     from sigcube.store.result import open_result
 
     opened = open_result(result)
     array = summary_of(opened, by)
     found, name = analysis.profile(array, axis), str(array.name)
     columns = [each for each in dict.fromkeys([axis, name, *_axes(array)]) if each in found]
-    about, rows = {"by": name, "along": axis}, say_any(array, rows_of(found, columns), besides=axis)
+    about = {"by": name, "along": axis, **caution_of_unfinished(opened)}
+    rows = say_any(array, rows_of(found, columns), besides=axis)
     print_answer(about, as_json, of=[opened], profile=(f"Best {name} along {axis}", rows))
 
 
@@ -180,6 +188,7 @@ def ablation(
     keys = ("n_compared", "confidence", "over", "held", "profiled")
     about = {"by": found.by, **{key: found.attrs[key] for key in keys if found.attrs[key] != "nothing"}}
     text = ", ".join(f"{name}={answer_cell(name, each)}" for name, each in place.items())
+    about |= _caution(found)
     value = found["baseline"].item()
     about["baseline"] = {"place": place, "value": value} if as_json else f"{text}: {answer_cell('', value)}"
     title = f"What each label is worth in {heading(found.by, opened)}, compared system by system"
@@ -277,6 +286,7 @@ def holdout(
     opened = open_result(result)
     found = analysis.holdout(opened, by=by, folds=folds, seed=seed)
     about = {"by": found.by, "seed": seed, **{name: found[name].item() for name in ("in_sample", "out_of_sample")}}
+    about |= _caution(found)
     rows = say_any(opened[found.by], rows_of(found, [*_axes(opened[found.by]), "n_test", "train", "test"]))
     print_answer(about, as_json, of=[found, opened], folds=(f"{found.by}: chosen on the others, and scored", rows))
 

@@ -15,6 +15,7 @@ from sigcube import analysis
 from sigcube.cli import ExitCode
 from sigcube.sweep import Sweep
 from tests.calling import call
+from tests.damage import run_half
 
 # Its sweeps compile loops of their own.
 pytestmark = pytest.mark.slow
@@ -195,3 +196,23 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
     done = call("best", str(tmp_path))
     assert done.exit_code == ExitCode.USAGE
     assert "not a result" in done.output
+
+
+@pytest.fixture(scope="module")
+def half(mock_cube: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A result whose sweep was interrupted after three blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sigcube.plan.layout._SMALLEST_BLOCK_EVALUATIONS", 1)
+        patch.setattr("sigcube.plan.layout._FEWEST_BLOCKS", 8)
+        return str(run_half(sweep_of(mock_cube), tmp_path_factory.mktemp("half") / "r.zarr"))
+
+
+@pytest.mark.parametrize(
+    "words", [("best",), ("best", "--per", "galaxy"), ("profile", "nu"), ("holdout",), ("ablation",)]
+)
+def test_an_answer_of_an_unfinished_result_says_so(half: str, store: str, words: tuple[str, ...]) -> None:
+    command, *rest = words
+    caution = r"of 12 grid points, \d+ are to do: the answer is of the others alone"
+    assert re.fullmatch(caution, answer(command, half, *rest)["caution"])
+    assert re.search(f"^caution: {caution}$", call(command, half, *rest).stdout, re.MULTILINE)
+    assert "caution" not in answer(command, store, *rest)

@@ -206,7 +206,7 @@ def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[st
     -------
     list of dict
         For each combination of labels with a finite value: the labels, the value of each axis at the best point (None
-        where the summary does not depend on the axis), and every summary at that point.
+        where no summary depends on the axis), and every summary at that point.
     """
     value = value or default_summary(result)
     dims = label_dims(result[value])
@@ -221,18 +221,20 @@ def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[st
 
 def _point(chosen: xr.Dataset, at: dict[str, int], value: str) -> dict[str, Any]:
     """Return coordinates and summaries at a point."""
+    names = summaries(chosen)
+    here = chosen[names].isel(at)
+    # They are told beside it, as they are at this point.
+    with_value = [value, *(name for name in names if name != value and np.isfinite(here[name]))]
     depends = {}
     for dim in at:
-        line = chosen[value].isel({other: i for other, i in at.items() if other != dim})
-        depends[dim] = line.size == 1 or _varies(line)
+        lines = chosen[with_value].isel({other: i for other, i in at.items() if other != dim})
+        depends[dim] = chosen.sizes[dim] == 1 or any(_varies(lines[name]) for name in with_value)
     record: dict[str, Any] = {}
     for name, coord in chosen.coords.items():
         dims = [str(dim) for dim in coord.dims]
         if len(dims) <= 1 and set(dims) <= set(at):
             item = coord.isel({dim: at[dim] for dim in dims}).item()
             record[str(name)] = item if all(depends[dim] for dim in dims) else None
-    names = summaries(chosen)
-    here = chosen[names].isel(at)
     return record | {name: float(here[name]) for name in names}
 
 

@@ -29,6 +29,18 @@ def test_best_points_name_the_axes_that_matter() -> None:
     assert points["none"]["rms_mean"] == pytest.approx(11.0)
 
 
+def test_an_axis_that_another_summary_depends_on_is_not_any() -> None:
+    result = small_result()
+    result["loglike_sum"] = result["k"] - result["rms_mean"]
+    result["chi2_mean"] = np.nan * result["rms_mean"] * result["A"]
+    points = {point["window"]: point for point in best_points(result, value="rms_mean")}
+    # ln L is that of this k, and other elsewhere.
+    assert points["geometric"]["k"] == result["k"].values[0]
+    assert points["geometric"]["loglike_sum"] == pytest.approx(
+        -points["geometric"]["rms_mean"] + points["geometric"]["k"]
+    )
+
+
 def test_a_combination_of_labels_without_a_finite_value_is_left_out() -> None:
     result = small_result()
     result["rms_mean"][0] = np.nan

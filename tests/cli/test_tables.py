@@ -68,7 +68,7 @@ def test_a_table_without_a_value_says_which_systems_have_none() -> None:
 def test_a_table_without_a_value_says_why_as_far_as_the_result_tells() -> None:
     content = {"rms_mean": ("A", np.full(2, np.nan)), "status": ("A", np.full(2, int(PointStatus.FAILED)))}
     failed = xr.Dataset(content, {"A": [1.0, 2.0]})
-    assert "2 grid points failed: `sigcube status` tells why" in text_of(best_table(failed))
+    assert "of 2 grid points, 2 failed: `sigcube status` tells why" in text_of(best_table(failed))
     invalid = failed.assign(status=("A", np.full(2, int(PointStatus.INVALID)))).assign_attrs(lacking="no e_v_obs")
     assert "no point of the grid has a finite rms_mean; no e_v_obs" in text_of(best_table(invalid))
 

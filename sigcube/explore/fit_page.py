@@ -1,6 +1,6 @@
 """The page of a fit: parameters of systems against each other with their errors, their distribution, and tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def _figure_cards(fits: xr.Dataset, names: Sequence[str], system: str) -> list[C
     parts = np.array([[getattr(each, part)[:, spaced] for each in quantities] for part in ("values", "low", "high")])
     bins = [[_bars(each.values[m]) for m in range(fits.sizes["model"])] for each in quantities]
     cut = what_is_cut(row for each in quantities for row in each.values)
-    menus = [style.menu(names, start=start) for start in (0, min(1, len(names) - 1))]
+    menus = [style.menu(names, start=start) for start in _starts(quantities, fits["parameter"].values)]
     x, y = (int(menu.value) for menu in menus)
     columns = {f"{side}{end}": parts[k, q, 0] for side, q in (("x", x), ("y", y)) for k, end in enumerate(_ENDS)}
     dots, bars = ColumnDataSource({"name": systems, **columns}), ColumnDataSource(bins[x][0])
@@ -151,6 +151,18 @@ def _figure_cards(fits: xr.Dataset, names: Sequence[str], system: str) -> list[C
         Card("System by system", f"A dot for each, with its standard errors.{some}", [plot], controls, wide=True),
         Card("Distribution", f"Of what is horizontal.{' ' * bool(cut)}{cut}", [shares]),
     ]
+
+
+def _starts(quantities: Sequence[_Quantity], parameters: Container[str]) -> tuple[int, int]:
+    """Return the two quantities that are shown at first: of the first model, which need not have all parameters.
+
+    A parameter stands beside another, or beside χ² where the model has but one.
+    """
+    there = [i for i, each in enumerate(quantities) if np.isfinite(each.values[0]).any()] or [0]
+    own = [i for i in there if quantities[i].name in parameters]
+    merits = sorted((i for i in there if i not in own), key=lambda i: quantities[i].name != "chi2_red")
+    first, *others = [*own, *merits]
+    return first, others[0] if others else first
 
 
 _ENDS = ("", "_low", "_high")
@@ -246,4 +258,4 @@ def _with_errors(parts: Sequence[Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    return style.plain_number(float(value)) if np.isfinite(value) else "–"
+    return style.full_number(float(value)) if np.isfinite(value) else "–"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from sigcube.analysis.best import best_index, default_summary, far_from_best, summaries
+from sigcube.analysis.lacking import first_with_values
 from sigcube.errors import SpecError, did_you_mean
 from sigcube.explore import style
 from sigcube.explore.contours import contour_levels, trace_contours
@@ -157,7 +158,8 @@ def view(
         raise SpecError(
             "this result has no summary over its axes", where="result", found=", ".join(map(str, result.data_vars))
         )
-    value = value or default_summary(result[[*there, "status"]])
+    first = default_summary(result[[*there, "status"]])
+    value = value or first_with_values(result, [first, *(name for name in there if name != first)])
     if value not in there:
         raise SpecError(f"{value!r} is not a summary over these axes", where="value", hint=did_you_mean(value, there))
     result = result[[value, *(name for name in there if name != value), "status"]].squeeze()

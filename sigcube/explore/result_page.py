@@ -17,7 +17,7 @@ from sigcube.explore.notes import notes_of
 from sigcube.explore.page import Card, CardTable, Heat, write_page
 from sigcube.explore.result_data import ResultAxis, ResultView, compact, view
 from sigcube.plan.values import PointStatus
-from sigcube.wording import amount, count, pretty_unit
+from sigcube.wording import count, pretty_unit
 
 __all__ = ["result_page"]
 
@@ -191,7 +191,9 @@ def _best_table(result: xr.Dataset, shown: ResultView) -> tuple[CardTable, list[
     """Return the best point of each combination of labels, the best first; and the summaries that have no column."""
     points = _best_points(result, shown)
     own = [axis.name for axis in (*shown.labels, *shown.sliders, *shown.figure[::-1]) if axis.name in result.coords]
-    there = [str(name) for name, coord in result.coords.items() if coord.ndim == 1]
+    # The coordinates of the systems are no axes.
+    along = result["status"].dims
+    there = [str(name) for name, coord in result.coords.items() if coord.ndim == 1 and coord.dims[0] in along]
     axes = [name for name in dict.fromkeys([*own, *there]) if all(name in point for point in points)]
     # Means before medians, which say much the same.
     others = sorted(list(shown.attrs)[1:], key=lambda name: (name != "win_rate", name.endswith("_median")))
@@ -246,7 +248,7 @@ def _text(item: Any) -> str:
         return "any"
     if isinstance(item, bool) or not isinstance(item, int | float):
         return str(item)
-    return amount(item) if 1e3 <= abs(item) < 1e7 else style.plain_number(item)
+    return style.full_number(item) if np.isfinite(item) else "–"
 
 
 def _axis_table(result: xr.Dataset, shown: ResultView) -> CardTable:
@@ -283,7 +285,7 @@ def _use(name: str, axis: ResultAxis | None, shown: ResultView) -> str:
 
 
 _LACKING = {
-    PointStatus.INVALID: "have no finite value",
+    PointStatus.INVALID: "lack the value of a summary",
     PointStatus.TODO: "are not computed yet",
     PointStatus.FAILED: "failed",
     PointStatus.KILLED: "killed their worker",
@@ -297,7 +299,7 @@ def _how_much(result: xr.Dataset, shown: ResultView) -> str:
     by_status = count_by_status(result)
     lacking = [f"{count(by_status[status])} {words}" for status, words in _LACKING.items() if by_status[status]]
     if lacking:
-        text += f" Of these {', '.join(lacking)}: they are blank in the figures."
+        text += f" Of these {', '.join(lacking)}: what has no value is blank in the figures."
     if any(axis.values.size < axis.size for axis in shown.axes):
         text += " The page holds a part of them, evenly spaced, with the best among them."
     if shown.left_out:

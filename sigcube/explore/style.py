@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sigcube.wording import pretty_unit
+from sigcube.wording import amount, pretty_unit
 
 __all__ = [
     "FITS",
@@ -309,6 +309,17 @@ def plain_number(value: float) -> str:
     """
     digits, _, power = f"{value:.4g}".partition("e")
     return f"{digits}×10{_raised(int(power))}" if power else digits
+
+
+def full_number(value: float) -> str:
+    """Write a number as `plain_number` does, but thousands and millions with a decimal: differences of ln L count.
+
+    Examples
+    --------
+    >>> full_number(116447.7), full_number(114628.0), full_number(2.595e11)
+    ('116447.7', '114628', '2.595×10¹¹')
+    """
+    return amount(value) if 1e3 <= abs(value) < 1e7 else plain_number(value)
 
 
 def _raised(power: int) -> str:

@@ -238,6 +238,28 @@ def table_below(page: Path, title: str) -> list[list[str]]:
     return [[f"{text}|{share}".rstrip("|") for share, text in row] for row in rows]
 
 
+def test_a_page_opens_on_a_summary_that_has_values_and_its_table_has_no_column_of_systems(tmp_path: Path) -> None:
+    result = small_result()
+    result["loglike_sum"] = np.nan * result["rms_mean"]
+    result = (
+        result.drop_vars("rms_mean").rename(rms_median="ratio_median").assign_coords(distance=("galaxy", [1.0, 2.0]))
+    )
+    assert next(iter(view(result, x=None, y=None, value=None).values)) != "loglike_sum"
+    text = text_of(result_page(result, tmp_path / "a.html"))
+    assert "distance" not in text
+    assert not re.search(r"\bnan\b", text)
+
+
+@pytest.mark.parametrize(("first", "shown"), [(0, ("A", "xi")), (1, ("c", "chi2"))])
+def test_a_fit_starts_with_what_its_first_model_has(first: int, shown: tuple[str, str]) -> None:
+    module = importlib.import_module("sigcube.explore.fit_page")
+    fit, names = small_fit().isel(model=[first, 1 - first]), ["A", "xi", "c", "n_points", "chi2"]
+    fit["chi2_red"] = fit["chi2"] / 10
+    quantities = [module._quantity(fit, name, "galaxy") for name in [*names, "chi2_red"]]
+    x, y = module._starts(quantities, fit["parameter"].values)
+    assert (quantities[x].name, quantities[y].name.removesuffix("_red")) == shown
+
+
 def test_the_best_of_labels_alone_are_compared_by_all_that_fits_and_first_by_the_win_rate(tmp_path: Path) -> None:
     result = small_result().sel(k=1.0, xi_scale=X[3], A=A[5])
     for i in range(12):
@@ -276,7 +298,10 @@ def test_a_page_says_how_many_points_have_no_value_and_why(tmp_path: Path) -> No
     result["status"].values[..., 3] = PointStatus.FAILED
     n = result["status"][..., 0].size
     text = text_of(result_page(result, tmp_path / "a.html"))
-    assert f"Of these {3 * n:,} have no finite value, {n:,} failed: they are blank in the figures." in text
+    assert (
+        f"Of these {3 * n:,} lack the value of a summary, {n:,} failed: what has no value is blank in the figures."
+        in text
+    )
     assert "no finite value" not in text_of(result_page(small_result(), tmp_path / "b.html"))
 
 

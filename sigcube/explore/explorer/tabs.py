@@ -21,7 +21,7 @@ from sigcube.explore.explorer.state import ExplorerState
 from sigcube.explore.page import CardTable
 from sigcube.explore.posterior_page import axis_table
 from sigcube.explore.posterior_plots import corner_figures
-from sigcube.wording import amount, pretty_unit
+from sigcube.wording import pretty_unit
 
 __all__ = ["TABS", "ExplorerTab", "plain_row"]
 
@@ -346,7 +346,7 @@ def plain_row(*cells: Any) -> tuple[str, ...]:
 
 def _number(value: float) -> str:
     """Write a number as on the page of a result."""
-    return amount(value) if 1e3 <= abs(value) < 1e7 else style.plain_number(value)
+    return style.full_number(value)
 
 
 def _cell(value: Any) -> str:

@@ -176,8 +176,9 @@ class Live:
     def key(self, name: str) -> None:
         """Press a key."""
         for kind in ("keyDown", "keyUp"):
-            code = {"Enter": 13}[name]
-            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code, text="\r")
+            code = {"Tab": 9, "Enter": 13, "ArrowUp": 38, "ArrowDown": 40}[name]
+            text = {"text": "\r"} if name == "Enter" else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code, **text)
 
     def settle(self, *, quiet: float = 0.15) -> None:
         """Wait until the page has drawn what arrived, and nothing more arrives."""

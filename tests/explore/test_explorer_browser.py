@@ -306,6 +306,48 @@ def test_the_list_and_the_legend_follow_the_models(browser: Live, survey: xr.Dat
         browser.goto("about:blank")
 
 
+# Whether what has the focus is in a table.
+IN_TABLE = """(() => {
+  let e = document.activeElement;
+  while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+  return e.closest(".bk-data-table") !== null;
+})()"""
+
+
+def test_tab_passes_the_list_and_arrows_pick_in_it(browser: Live, address: str, explorer: Explorer) -> None:
+    systems = explorer.data.systems
+    load(browser, address)
+    browser.settle()
+    before = browser.eval("location.href")
+    browser.eval("deep(document).find((e) => e.placeholder?.startsWith('search')).focus()")
+    presses = 0
+    while not browser.eval(IN_TABLE):
+        assert presses < 6
+        browser.key("Tab")
+        presses += 1
+    browser.key("Tab")
+    browser.settle()
+    assert not browser.eval(IN_TABLE)
+    assert browser.eval("location.href") == before
+    # Back to it: the first arrow starts at the top, and the next ones go on.
+    browser.eval("deep(document).find((e) => e.placeholder?.startsWith('search')).focus()")
+    for _ in range(presses):
+        browser.key("Tab")
+    for wanted in systems[:3]:
+        browser.key("ArrowDown")
+        wait_for(browser, "system", wanted)
+    browser.key("ArrowUp")
+    wait_for(browser, "system", systems[1])
+    browser.settle()
+    # With a row picked, Tab leaves as well, and keeps it.
+    for _ in range(2):
+        browser.key("Tab")
+    browser.settle()
+    assert not browser.eval(IN_TABLE)
+    assert view(browser)["system"] == systems[1]
+    assert browser.console == []
+
+
 def test_the_address_is_in_the_address_alone(browser: Live, address: str) -> None:
     load(browser, address)
     browser.click(*browser.eval("(([x, y, w, h]) => [x + 0.3 * w, y + 0.3 * h])(frameOf(named('map')))"))

@@ -55,6 +55,7 @@ _FIELDS = """
 """
 _TABLE = """
 :host { border: 1px solid var(--line); border-radius: 6px; background: var(--card); overflow: hidden; }
+:host(:focus-within) { outline: 2px solid var(--accent); }
 .slick-row, .slick-cell, .slick-header, .slick-header-columns, .slick-header-column, .slick-pane, .slick-viewport,
 .grid-canvas, .bk-data-table { background: var(--card) !important; color: var(--ink) !important;
   border-color: var(--line) !important; font-size: 12.5px; }

@@ -43,6 +43,7 @@ _PAGE = """\
 <script src="static/js/{{ name }}.min.js"></script>
 {% endfor %}
 <script nonce="{{ nonce }}">{{ painting }}</script>
+<script nonce="{{ nonce }}">{{ keys }}</script>
 </head>
 <body>
 {% for root in doc.roots %}
@@ -126,7 +127,8 @@ def make_server(explorer: Explorer, *, port: int) -> "tuple[Server, str]":
 
     def make_page(document: Any) -> None:
         request = document.session_context.request
-        document.template_variables.update(nonce=request.nonce, painting=script("explorer/painting.js"))
+        scripts = {name: script(f"explorer/{name}.js") for name in ("painting", "keys")}
+        document.template_variables.update(nonce=request.nonce, **scripts)
         _fill(explorer, document, _query(request.arguments))
 
     class Forbidden(RequestHandler):  # type: ignore[misc]

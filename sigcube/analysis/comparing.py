@@ -163,7 +163,9 @@ def _doubts(results: Mapping[str, xr.Dataset]) -> list[str]:
         found.append(f"nothing says of which data {' and '.join(unknown)} are")
     errors = {name: str(result.attrs.get("errors", "as quoted")) for name, result in results.items()}
     if len(set(errors.values())) > 1:
-        found.append("errors of the data are not the same: " + ", ".join(f"{n}: {text}" for n, text in errors.items()))
+        # A semicolon separates cautions.
+        each = ", ".join(f"{n}: {text.replace('; ', ' and ')}" for n, text in errors.items())
+        found.append(f"errors of the data are not the same: {each}")
     return found
 
 

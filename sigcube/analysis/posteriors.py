@@ -377,7 +377,7 @@ def _cautions(result: xr.Dataset, found: xr.Dataset, per: str | None) -> list[st
             told.append(f"fewer than two values of {name} carry the posterior{several(few)}: sweep it more finely")
         if ridge.any():
             what = f"with the other axes held, fewer than two values of {name} carry the posterior{several(ridge)}"
-            told.append(f"{what}: a ridge that falls between the values; sweep more finely")
+            told.append(f"{what}: a ridge that falls between the values, so sweep more finely")
         lost = float(found["prior_lost"][i])
         if lost > _LARGE_LOSS:
             told.append(f"{lost:.1%} of the prior of {name} lies outside the grid, and was cut")

@@ -72,7 +72,7 @@ def best(
             for name, flag in zip(names, here["at_bound"].values, strict=True):
                 value, lies = here[name].item(), words[flag]
                 cell = "any" if lies == "any" else answer_cell(name, value) + f", {lies}" * (lies in ("lower", "upper"))
-                row |= {name: value, f"{name} lies": lies} if as_json else {name: cell}
+                row |= {name: value, f"{name}_lies": lies} if as_json else {name: cell}
             rows.append(row)
         print_answer(about, as_json, of=[opened], systems=(f"Best {found.by} of each {per}", rows))
         return

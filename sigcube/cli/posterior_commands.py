@@ -55,7 +55,7 @@ def posterior(
         about |= {name: left_out[name].item() for name in ("elpd_loo", "se", "p_loo")}
     if own:
         about["marginalised"] = opened.attrs["marginalised"]
-    about["cautions"] = found.attrs["cautions"]
+    about["cautions"] = _listed(found.attrs["cautions"]) if as_json else found.attrs["cautions"]
     words = found["at_bound"].attrs["flag_meanings"].split()
     levels = [f"{level:.0%}" for level in found["level"].values]
     rows: Rows = []
@@ -122,7 +122,9 @@ def compare(
     about: dict[str, Any] = {"by": by, "systems": found.attrs["n_systems"]}
     told_of = ("cube", "sample", "where", "priors", "marginalised")
     about |= {key: found.attrs[key] for key in told_of if key in found.attrs}
-    if not as_json:
+    if as_json:
+        rows = [row | {"cautions": _listed(row["cautions"])} for row in rows]
+    else:
         rows = [{key: value for key, value in row.items() if key not in ("rank", "cautions")} for row in rows]
         told = zip(found["model"].values, found["cautions"].values, strict=True)
         about |= {f"{name}": text for name, text in told if text != "none"}
@@ -131,6 +133,11 @@ def compare(
 
         about["page"] = str(comparison_page(found, html))
     print_answer(about, as_json, models=("Models, the best first", rows))
+
+
+def _listed(cautions: str) -> list[str]:
+    """Return cautions one by one."""
+    return [] if cautions == "none" else cautions.split("; ")
 
 
 def _priors(given: Iterable[str] | None) -> dict[str, Any]:

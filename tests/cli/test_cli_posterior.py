@@ -101,7 +101,10 @@ def test_an_axis_that_is_too_coarse_has_no_interval(mock_cube: xr.Dataset, tmp_p
         keep=["galaxy"],
     )
     few.run(store, workers=0)
-    (row,) = answer("posterior", store, "--html", str(page))["axes"]
+    said = answer("posterior", store, "--html", str(page))
+    (row,) = said["axes"]
+    assert len(said["cautions"]) > 1
+    assert said["cautions"][0].startswith("fewer than two values of upsilon_disk carry the posterior")
     assert (row["resolved"], row["nodes"] < 2) == (False, True)
     shown = call("posterior", store).stdout
     (line,) = [line for line in shown.splitlines() if "uniform(0.1, 2.1)" in line]
@@ -124,6 +127,8 @@ def test_compare(stores: dict[str, str], tmp_path: Path) -> None:
     found = analysis.compare({name: sigcube.open_result(path) for name, path in models.items()}, prior=PRIOR)
     assert [row["model"] for row in said["models"]] == ["Newton", "mond"] == found["model"].values.tolist()
     assert [row["elpd_diff"] for row in said["models"]] == found["elpd_diff"].values.tolist()
+    assert all(isinstance(row["cautions"], list) for row in said["models"])
+    assert "none" not in [text for row in said["models"] for text in row["cautions"]]
     page = tmp_path / "p.html"
     shown = call("compare", stores["newton"], stores["mond"], "--marginalise", OPTION, "--html", str(page)).stdout
     assert "newton" in shown

@@ -83,6 +83,8 @@ def test_best_of_each_galaxy(store: str, result: xr.Dataset) -> None:
     found = analysis.best(result, per="galaxy")
     assert [row["galaxy"] for row in said] == list(result.galaxy.values)
     np.testing.assert_array_equal([row["a0"] for row in said], found.a0)
+    assert {"a0_lies", "nu_lies"} <= said[0].keys()
+    assert not any(" " in key for row in said for key in row)
     assert "SYN00001" in call("best", store, "--per", "galaxy").stdout
 
 

@@ -246,7 +246,8 @@ def _describe(plan: Plan) -> str:
     if "lacking" in plan.origin:
         rows += [("caution", part) for part in str(plan.origin["lacking"]).split("; ")]
     elif not plan.finite_where_probed:
-        rows += [("caution", "not every metric is finite at the grid points that were tried, and will be NaN there")]
+        what = f"the model is not finite at every point of sample {plan.origin.get('sample', 'all')!r},"
+        rows += [("caution", what), ("", "at the grid points that were tried: its metrics will be NaN there")]
     lines = [f"  {label:<10}{text}".rstrip() for label, text in rows]
     return "\n".join([f"Plan of a sweep of {plan.spec.name} ({titles})", *lines])
 

@@ -13,7 +13,7 @@ from sigcube.plan.values import PointStatus
 from sigcube.store import read_journal, status
 from sigcube.store.result import changed_parts
 from sigcube.sweep import Sweep
-from sigcube.verification import verify
+from sigcube.verification import hint_of_change, verify
 
 __all__ = ["RerunReport", "rerun"]
 
@@ -92,7 +92,7 @@ def rerun(
             f"the result cannot be made again: {', '.join(changed)} changed since",
             where=str(first),
             found="; ".join(changed.values()),
-            hint="use the version of sigcube that made it: see its attribute 'versions'",
+            hint=hint_of_change(changed, own=bool(own_kernels or own_metrics)),
         )
     if second.exists() and status(second).todo == 0:
         _refuse_finished(second, changed_parts(sweep.plan(probe=False), second))

@@ -1,7 +1,7 @@
 """Whether a result is what was written, and what the sweep computes."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,11 @@ from sigcube.store.template import damaged_files, journal_folder
 from sigcube.store.writer import digest_of
 from sigcube.wording import count, plural
 
-__all__ = ["Damage", "VerifyReport", "verify"]
+__all__ = ["Damage", "VerifyReport", "hint_of_change", "verify"]
 
 _LISTED = 20
 _HINT = "use the version of sigcube that made it: see its attribute 'versions'"
+_HINT_OF_OWN = "give the kernel and metrics that made it, as they were: their code has changed"
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ def verify(
     """
     if sample < 0:
         raise SpecError("this is no number of blocks", where="sample", found=str(sample), expected="0 or more")
+    own = bool(own_kernels or own_metrics)
     store = str(path_of(path, what="a result").resolve())
     # Before the lock, which wants a folder to lie in.
     read_undamaged(journal_folder(store))
@@ -188,7 +190,7 @@ def verify(
             damage += _damaged_blocks(store, blocks, journal, steps)
             good = sorted(journal.blocks(PointStatus.DONE) - {each.block for each in damage})
             chosen = random.Random(seed).sample(good, min(sample, len(good)))
-            damage += _wrong_blocks(plan, packed, store, [journal.entries[i] for i in sorted(chosen)], steps)
+            damage += _wrong_blocks(plan, packed, store, [journal.entries[i] for i in sorted(chosen)], steps, own=own)
         if repair and damage:
             bad = sorted({each.block for each in damage if each.block is not None})
             repair_store(store, files=files, blocks=[blocks[index] for index in bad])
@@ -228,15 +230,21 @@ def _damaged_blocks(path: str, blocks: Sequence[Block], journal: Journal, steps:
         steps.step()
 
 
+def hint_of_change(changed: Collection[str], *, own: bool) -> str:
+    """Say what to do where parts of a result's identity changed: sigcube's code did, or that of a user's own."""
+    is_own = own and all(part.startswith(("kernel", "metrics", "reference")) for part in changed)
+    return _HINT_OF_OWN if is_own else _HINT
+
+
 def _wrong_blocks(
-    plan: Plan, packed: Packed, path: str, entries: Sequence[JournalEntry], steps: _Steps
+    plan: Plan, packed: Packed, path: str, entries: Sequence[JournalEntry], steps: _Steps, *, own: bool
 ) -> Iterator[Damage]:
     """Compute blocks again, and yield those whose bits are others now."""
     if not entries:
         return
     if changed := changed_parts(plan, path):
         what = f"the blocks cannot be computed again: {', '.join(changed)} changed since"
-        raise StoreMismatch(what, where=path, found="; ".join(changed.values()), hint=_HINT)
+        raise StoreMismatch(what, where=path, found="; ".join(changed.values()), hint=hint_of_change(changed, own=own))
     engine = Engine(plan, packed)
     for entry in entries:
         block = plan.blocks[entry.block]

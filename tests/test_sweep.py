@@ -4,7 +4,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -202,6 +202,16 @@ def test_rerun_says_which_part_could_be_compared(mock_cube: xr.Dataset, tmp_path
     assert 0 < report.compared < report.blocks
     assert report.identical
     assert not report.complete
+
+
+def test_rerun_with_an_own_kernel_that_was_edited_since(mock_cube: xr.Dataset, tmp_path: Path) -> None:
+    def edited(A: float, b: float) -> float:
+        return 1.0 + 2.0 * A * b
+
+    Sweep(mock_cube, kernel=FRAGILE, axes={"A": [0.0, 1.0]}, sample="unflagged").run(tmp_path / "own.zarr", workers=0)
+    other = replace(FRAGILE, terms={"boost": edited})
+    with pytest.raises(StoreMismatch, match=r"kernel source(.|\n)*do: give the kernel and metrics that made it"):
+        rerun(tmp_path / "own.zarr", own_kernels={"fragile": other}, workers=0)
 
 
 def test_rerun_into_the_result_of_another_sweep(mock_cube: xr.Dataset, tmp_path: Path) -> None:

@@ -284,7 +284,9 @@ def kept_values(result: xr.Dataset, metric: str) -> xr.DataArray:
             if METRICS[metric].logarithm:
                 # What is asked of ln L cannot be asked of others.
                 metrics = [name for name in metrics if result[name].attrs.get("scale") == "logarithm"]
-            again = f'sweep again with {metric!r} among the metrics, and keep = ["{dim}"]'
+            again = f"sweep again with {metric!r} among the metrics"
+            # Stars are one system, whose value is the summary.
+            again += f', and keep = ["{dim}"]' if dim else ""
             hint = f"ask for {' or '.join(metrics)}, or {again}" if metrics else again
     raise SpecError(what, where="by", hint=hint)
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
-from sigcube.analysis.labelled import count_by_status, loaded, parts
+from sigcube.analysis.labelled import count_by_status, loaded, parts, system_dim
 from sigcube.plan.values import PointStatus
 from sigcube.wording import count, plural
 
-__all__ = ["caution_of_unfinished", "first_with_values", "why_no_value"]
+__all__ = ["caution_of_unfinished", "first_with_values", "systems_without_value", "why_no_value"]
 
 
 def first_with_values(result: xr.Dataset, names: Iterable[str]) -> str:
@@ -27,6 +27,22 @@ def why_no_value(result: xr.Dataset) -> str:
     if said := _not_computed(result):
         return f"of {plural(result['status'].size, 'grid point')}, {said}: `sigcube status` tells why"
     return str(result.attrs.get("lacking", "the result's status tells why"))
+
+
+def systems_without_value(result: xr.Dataset) -> list[str]:
+    """Name the systems without a value at the first invalid point of the grid; none if the result does not keep them.
+
+    One of them leaves every summary there without a value.
+    """
+    kept = [name for name, each in result.data_vars.items() if system_dim(each)]
+    for part in parts(result["status"]):
+        there = np.argwhere(result["status"].isel(part).values == PointStatus.INVALID)
+        if kept and there.size:
+            at = {dim: part[dim].start + int(i) for dim, i in zip(part, there[0], strict=True)}
+            here = loaded(result[kept].isel(at))
+            without = np.any([~np.isfinite(here[name].values) for name in kept], axis=0)
+            return [str(name) for name in here[system_dim(here)].values[without]]
+    return []
 
 
 def caution_of_unfinished(result: xr.Dataset) -> dict[str, str]:

@@ -121,13 +121,14 @@ def sweep(
     """Run a sweep, or what is left of it. After an interrupt or a crash the same command resumes it."""
     from contextlib import ExitStack
 
+    from sigcube.analysis.lacking import systems_without_value
     from sigcube.cli.tables import best_table
     from sigcube.driver.progress import joint_progress, sweep_progress
     from sigcube.store import status as read_status
     from sigcube.store.joint import results_in
     from sigcube.store.result import open_result
     from sigcube.sweep import JointSweep, sweep_from_toml
-    from sigcube.wording import count, plural
+    from sigcube.wording import count, listed, plural
 
     target = out or _default_target(spec)
     prepared = sweep_from_toml(spec, fixed=read_settings(settings), where=where, error_floor=error_floor)
@@ -167,6 +168,9 @@ def sweep(
             typer.echo(f"not every metric is finite at {there}, which are 'invalid'{_all_with(opened)}", err=True)
             if "lacking" in opened.attrs:
                 typer.echo(str(opened.attrs["lacking"]), err=True)
+            elif without := systems_without_value(opened):
+                has = "has" if len(without) == 1 else "have"
+                typer.echo(f"at the first of them, {listed(without)} {has} no value", err=True)
         if state.failed or state.killed:
             said = f"{plural(state.failed, 'block')} failed, {state.killed} killed their worker: sigcube status {path}"
             typer.echo(said, err=True)

@@ -32,7 +32,10 @@ _NO_ERROR = "NaN at a bound, at which the others' errors take it as fixed, and w
 _LIKELIHOOD = "errors are Gaussian: as given for χ², unknown and alike for the RMS; a mean of RMS is no likelihood"
 _COVARIANCE = {
     "long_name": "covariance of the parameters",
-    "comment": f"in the product of the units of its two parameters; {_NO_ERROR}",
+    "comment": (
+        "(JᵀJ)⁻¹, J the slopes of (model − data)/error at the best values (Gauss-Newton), in the product of the units "
+        f"of its two parameters: errors count as given, whatever chi2_red is; {_NO_ERROR}"
+    ),
 }
 _ABOUT_FLAGS: Mapping[str, Any] = {
     "long_name": "whether the best value is at a bound",

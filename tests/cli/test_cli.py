@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from distributed import Client
@@ -25,6 +26,7 @@ from sigcube.rerun import RerunReport
 from sigcube.store import open_or_create
 from sigcube.store.result import open_result
 from sigcube.sweep import Sweep
+from sigcube.wording import listed
 from tests.calling import call
 from tests.damage import falsify
 from tests.readers.sparc_files import SparcFiles
@@ -410,14 +412,16 @@ def test_a_sweep_prints_a_table_and_where_the_result_is(swept: Path) -> None:
 @pytest.mark.slow
 def test_a_sweep_says_how_many_points_have_no_value_and_where(folder: Path) -> None:
     text = SPEC.partition("[reference]")[0].replace("sigma", "newton")
-    (folder / "few.toml").write_text(
-        f"{text}\n[axes]\nupsilon_disk = [0.0, 0.5, 0.6]\nupsilon_bulge = [0.6, 0.7]\n", encoding="utf-8"
-    )
+    axes = 'keep = ["galaxy"]\n[axes]\nupsilon_disk = [0.0, 0.5, 0.6]\nupsilon_bulge = [0.6, 0.7]\n'
+    (folder / "few.toml").write_text(f"{text}\n{axes}", encoding="utf-8")
     done = call("sweep", "few.toml")
     status = open_result("cubes/results/few.zarr")["status"]
     assert (done.exit_code, int((status == PointStatus.INVALID).sum())) == (0, 2)
     told = "not every metric is finite at 2 of 6 grid points, which are 'invalid'; all with upsilon_disk = 0\n"
     assert told in done.stderr
+    result = open_result("cubes/results/few.zarr")
+    without = result["galaxy"].values[~np.isfinite(result["rms"].sel(upsilon_disk=0.0, upsilon_bulge=0.6).values)]
+    assert f"at the first of them, {listed(list(without))} ha" in done.stderr
     assert status.attrs["flag_meanings"].split()[PointStatus.INVALID] == "invalid"
 
 

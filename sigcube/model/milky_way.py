@@ -4,7 +4,7 @@ import numpy as np
 
 __all__ = ["BULGE", "DISK", "DISK_SCALE_LENGTH", "GAS", "VELOCITY_SCALING", "bulge_v_sq", "disc_v_sq"]
 
-#: Mass [Msun] and scale [kpc] of each component (McMillan 2017, rounded; SI §7).
+#: Mass [Msun] and scale [kpc] of each component (McMillan 2017, rounded as in the authors' run_regression_extended.py).
 DISK, GAS, BULGE = (4.6e10, 3.3), (1.0e10, 7.0), (1.0e10, 0.5)
 
 #: Velocities of the model are multiplied by this, "to match the SPARC calibration" (main §3.3).

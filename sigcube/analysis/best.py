@@ -222,7 +222,7 @@ def best_points(result: xr.Dataset, *, value: str | None = None) -> list[dict[st
 def _point(chosen: xr.Dataset, at: dict[str, int], value: str) -> dict[str, Any]:
     """Return coordinates and summaries at a point."""
     names = summaries(chosen)
-    here = chosen[names].isel(at)
+    here = loaded(chosen[names].isel(at))
     # They are told beside it, as they are at this point.
     with_value = [value, *(name for name in names if name != value and np.isfinite(here[name]))]
     depends = {}
